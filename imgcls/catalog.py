@@ -1,0 +1,363 @@
+"""Recipes: how they are found, described and stacked.
+
+A recipe is a pure function Plan → Plan in a file of its own, beside a `CARD`. A stack,
+`baseline+augmentation:strength=0.7+tta`, is the fold of its recipes over the base. Recipes see
+`imgcls.plan` and this module only, so that listing and comparing them loads no deep-learning library.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import inspect
+import pkgutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from importlib.metadata import entry_points
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from imgcls.errors import ImgclsError, PlanError, StackError
+from imgcls.plan import Plan, nearest_hint, plan_paths, read_value
+
+ENTRY_POINT_GROUP = "imgcls.recipes"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Card:
+    """What is known of a recipe, for people and for checks."""
+
+    summary: str
+    """One sentence: what it does."""
+    helps: str
+    """When it tends to help."""
+    hurts: str
+    """When it tends to hurt; never empty."""
+    cost: str
+    """What it costs in time or memory."""
+    source: str
+    """A paper's section, a library's documentation, or own measured evidence."""
+    changes: tuple[str, ...] = ()
+    """The plan paths it sets."""
+    items: tuple[str, ...] = ()
+    """The checklist items it answers."""
+    conflicts: Mapping[str, str] = field(default_factory=dict)
+    """Recipes it cannot stand beside, with the reason; holds both ways."""
+    needs: Mapping[str, str] = field(default_factory=dict)
+    """Plan paths that must not be empty in the finished plan, with the advice to give when one is."""
+    reads: tuple[str, ...] = ()
+    """Paths it sets on top of what the base says, after looking at them; flags may set these too."""
+    base: bool = False
+    """Whether a stack may begin with it."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A recipe with its name and card."""
+
+    name: str
+    """What a person types."""
+    function: Callable[..., Plan]
+    """Plan → Plan, with keyword-only knobs."""
+    card: Card
+    """What is known of it."""
+    origin: str
+    """Where it was found: `imgcls`, an installed distribution, or a file."""
+
+    @property
+    def knobs(self) -> dict[str, inspect.Parameter]:
+        """The keyword-only parameters, by name."""
+        parameters = inspect.signature(self.function, eval_str=True).parameters
+        return {name: p for name, p in parameters.items() if p.kind is inspect.Parameter.KEYWORD_ONLY}
+
+
+def find_recipes() -> dict[str, Recipe]:
+    """Give every recipe that is shipped or installed, by name, in the order of the names."""
+    import imgcls_recipes
+
+    found: dict[str, Recipe] = {}
+    for module in sorted(pkgutil.iter_modules(imgcls_recipes.__path__), key=lambda entry: entry.name):
+        source = importlib.import_module(f"imgcls_recipes.{module.name}")
+        found[module.name] = _recipe_of(source, module.name, origin="imgcls")
+    for point in sorted(entry_points(group=ENTRY_POINT_GROUP), key=lambda entry: entry.name):
+        if point.name in found:
+            raise StackError(f"Recipe {point.name!r} of {point.value} has the name of another recipe; rename it.")
+        source = importlib.import_module(point.module)
+        found[point.name] = _recipe_of(source, point.name, origin=point.value)
+    return found
+
+
+def find_recipe(name: str) -> Recipe:
+    """Give one recipe by its name, or by the path of its file.
+
+    Raises:
+        StackError: There is none; the message names the nearest ones.
+    """
+    if name.endswith(".py") or "/" in name:
+        return _recipe_from_file(Path(name))
+    known = find_recipes()
+    if name not in known:
+        raise StackError(f"There is no recipe {name!r}.{nearest_hint(name, known)} 'imgcls recipe list' shows all.")
+    return known[name]
+
+
+def _recipe_from_file(path: Path) -> Recipe:
+    if not path.is_file():
+        raise StackError(
+            f"There is no recipe file {str(path)!r}; 'imgcls recipe copy label_smoothing {path}' makes one."
+        )
+    spec = importlib.util.spec_from_file_location(f"imgcls_own_{path.stem}", path)
+    if spec is None or spec.loader is None:
+        raise StackError(f"{str(path)!r} is not a Python file.")
+    module = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except Exception as problem:
+        raise StackError(f"Recipe file {str(path)!r} cannot be run: {type(problem).__name__}: {problem}") from problem
+    return _recipe_of(module, path.stem, origin=str(path))
+
+
+def _recipe_of(module: ModuleType, name: str, *, origin: str) -> Recipe:
+    function, card = getattr(module, name, None), getattr(module, "CARD", None)
+    if not callable(function) or not isinstance(card, Card):
+        raise StackError(f"{origin}: a recipe file needs a function {name!r} (its own stem) and a CARD.")
+    return Recipe(name, function, card, origin)
+
+
+@dataclass(frozen=True)
+class Step:
+    """One recipe of a stack with the knobs it was given."""
+
+    recipe: Recipe
+    """The recipe."""
+    knobs: Mapping[str, Any] = field(default_factory=dict)
+    """Knob values, already of the right type."""
+    typed: str = ""
+    """The name as it was typed: a name, or the path of a file."""
+
+    @property
+    def label(self) -> str:
+        """The step as a person would type it."""
+        knobs = ",".join(f"{name}={value}" for name, value in self.knobs.items())
+        return f"{self.typed or self.recipe.name}{':' if knobs else ''}{knobs}"
+
+    def apply(self, plan: Plan) -> Plan:
+        """Apply the recipe; whatever it says against the plan carries the recipe's name."""
+        try:
+            return self.recipe.function(plan, **self.knobs)
+        except ImgclsError as problem:
+            raise StackError(f"{self.label}: {problem}") from problem
+
+
+@dataclass(frozen=True)
+class Stack:
+    """An ordered list of recipes on a base, and the values set by hand on that base.
+
+    Example:
+        >>> stack = Stack.parse("baseline+label_smoothing:smoothing=0.05")
+        >>> stack.plan.loss.smoothing
+        0.05
+    """
+
+    steps: tuple[Step, ...]
+    """The base first, then the recipes as typed."""
+    overrides: Mapping[str, Any] = field(default_factory=dict)
+    """Plan paths set by flags, acting on the base."""
+
+    @classmethod
+    def parse(cls, text: str, overrides: Mapping[str, Any] | None = None) -> Stack:
+        """Read `a+b:knob=value,knob=value` and check that the recipes go together.
+
+        Raises:
+            StackError: Anything is wrong with it; all problems at once.
+        """
+        steps, problems = [], []
+        for piece in text.split("+"):
+            try:
+                steps.append(_parse_step(piece.strip(), text))
+            except StackError as problem:
+                problems.append(str(problem))
+        if problems:
+            raise StackError.together(problems, heading=f"Stack {text!r} has {len(problems)} problems:")
+        stack = cls(tuple(steps), dict(overrides or {}))
+        problems = stack.problems()
+        if problems:
+            raise StackError.together(problems, heading=f"Stack {text!r} has {len(problems)} problems:")
+        return stack
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The recipes' names, in order."""
+        return tuple(step.recipe.name for step in self.steps)
+
+    @property
+    def text(self) -> str:
+        """The stack as a person would type it, without the overrides."""
+        return "+".join(step.label for step in self.steps)
+
+    @property
+    def label(self) -> str:
+        """The stack with its overrides, for people to read."""
+        if not self.overrides:
+            return self.text
+        return f"{self.text} [{', '.join(f'{path}={value}' for path, value in self.overrides.items())}]"
+
+    @cached_property
+    def base_plan(self) -> Plan:
+        """The plan of the base alone, overrides included."""
+        return self.steps[0].apply(Plan()).with_values(self.overrides)
+
+    @cached_property
+    def plan(self) -> Plan:
+        """The fold of all recipes over the base."""
+        plan = self.base_plan
+        for step in self.steps[1:]:
+            plan = step.apply(plan)
+        return plan
+
+    def rungs(self) -> tuple[Stack, ...]:
+        """Give the stacks of the ladder: the base alone, then one recipe more each time."""
+        return tuple(Stack(self.steps[: n + 1], self.overrides) for n in range(len(self.steps)))
+
+    def problems(self) -> list[str]:
+        """List everything that keeps this stack from being a plan."""
+        wrong = _problems_of_names(self.steps)
+        if wrong:
+            return wrong
+        try:
+            base = self.base_plan
+        except ImgclsError as problem:
+            return [str(problem)]
+        changes: dict[str, dict[str, Any]] = {}
+        for step in self.steps[1:]:
+            try:
+                changes[step.recipe.name] = {path: new for path, (_, new) in base.diff(step.apply(base)).items()}
+            except ImgclsError as problem:
+                wrong.append(str(problem))
+        wrong += _conflicting_paths(self.steps, changes)
+        wrong += _overridden(self.steps, changes, self.overrides)
+        wrong += _changing_nothing(changes)
+        return wrong or _missing_needs(self.steps, self.plan)
+
+
+def _parse_step(piece: str, text: str) -> Step:
+    if not piece:
+        raise StackError(f"Stack {text!r} has an empty place; write recipes as 'baseline+augmentation'.")
+    name, _, rest = piece.partition(":")
+    recipe = find_recipe(name)
+    known, knobs, problems = recipe.knobs, {}, []
+    for entry in rest.split(",") if rest else []:
+        knob, equals, value = (part.strip() for part in entry.partition("="))
+        if not equals or not knob:
+            problems.append(f"{piece!r}: write a knob as name=value, not {entry!r}.")
+        elif knob not in known:
+            has = f"its knobs are {', '.join(known)}" if known else "it has none"
+            problems.append(f"Recipe {name!r} has no knob {knob!r}; {has}.{nearest_hint(knob, known)}")
+        elif knob in knobs:
+            problems.append(f"Recipe {name!r} is given {knob!r} twice.")
+        else:
+            try:
+                knobs[knob] = _knob_value(value, known[knob].annotation)
+            except ValueError as problem:
+                problems.append(f"{name}:{knob} {problem}")
+    if problems:
+        raise StackError.together(problems)
+    return Step(recipe, knobs, name)
+
+
+def _knob_value(text: str, annotation: Any) -> Any:
+    value = read_value(text)
+    if annotation is float and isinstance(value, int) and not isinstance(value, bool):
+        value = float(value)
+    if annotation is str:
+        return text
+    if isinstance(annotation, type) and (type(value) is not annotation):
+        raise ValueError(f"has to be {annotation.__name__}, not {text!r}.")
+    return value
+
+
+def _problems_of_names(steps: Sequence[Step]) -> list[str]:
+    names, wrong = [step.recipe.name for step in steps], []
+    if not steps[0].recipe.card.base:
+        wrong.append(f"A stack begins with a base such as 'baseline', not with {names[0]!r}.")
+    for place, step in enumerate(steps[1:], start=2):
+        if step.recipe.card.base:
+            wrong.append(f"{step.recipe.name!r} is a base and can only stand first, not at position {place}.")
+        if names.index(step.recipe.name) < place - 1:
+            wrong.append(f"{step.recipe.name!r} stands twice in the stack. Keep one.")
+    for first, step in enumerate(steps):
+        for other in steps[first + 1 :]:
+            reason = step.recipe.card.conflicts.get(other.recipe.name) or other.recipe.card.conflicts.get(
+                step.recipe.name
+            )
+            if reason:
+                wrong.append(f"Recipes {step.recipe.name!r} and {other.recipe.name!r} conflict: {reason}. Keep one.")
+    return wrong
+
+
+def _conflicting_paths(steps: Sequence[Step], changes: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    place = {step.recipe.name: number for number, step in enumerate(steps, start=1)}
+    wrong, names = [], list(changes)
+    for first, name in enumerate(names):
+        for other in names[first + 1 :]:
+            for path in changes[name]:
+                if path in changes[other] and changes[name][path] != changes[other][path]:
+                    wrong.append(
+                        f"Recipes {name!r} and {other!r} both set {path} (positions {place[name]} and "
+                        f"{place[other]} of the stack). Keep one; 'imgcls recipe show {name}' says when it helps."
+                    )
+    return wrong
+
+
+def _overridden(
+    steps: Sequence[Step], changes: Mapping[str, Mapping[str, Any]], overrides: Mapping[str, Any]
+) -> list[str]:
+    reads = {step.recipe.name: step.recipe.card.reads for step in steps}
+    return [
+        f"{path} is set by hand and by recipe {name!r}, to different values. Give the recipe its knob, or leave it out."
+        for name, paths in changes.items()
+        for path in paths
+        if path in overrides and path not in reads[name]
+    ]
+
+
+def _changing_nothing(changes: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    wrong = []
+    for name, mine in changes.items():
+        others = [paths for other, paths in changes.items() if other != name]
+        if not mine:
+            wrong.append(f"Recipe {name!r} changes nothing here: the base already is what it sets.")
+        elif all(any(paths.get(path) == value for paths in others) for path, value in mine.items()):
+            wrong.append(
+                f"Recipe {name!r} adds nothing: the other recipes already set {', '.join(mine)}. Leave it out."
+            )
+    return wrong
+
+
+def _missing_needs(steps: Sequence[Step], plan: Plan) -> list[str]:
+    values = plan.values()
+    return [
+        f"Recipe {step.recipe.name!r} needs {path}: {advice}"
+        for step in steps
+        for path, advice in step.recipe.card.needs.items()
+        if not values.get(path)
+    ]
+
+
+def check_card(recipe: Recipe) -> list[str]:
+    """List what is missing or wrong in a recipe's card: empty texts, unknown paths, too many knobs."""
+    card, known = recipe.card, plan_paths()
+    wrong = [f"{name} is empty" for name in ("summary", "helps", "hurts", "cost", "source") if not getattr(card, name)]
+    paths = (*card.changes, *card.needs, *card.reads)
+    wrong += [f"path {path!r} does not exist" for path in paths if path not in known]
+    if len(recipe.knobs) > 3:
+        wrong.append("more than three knobs")
+    wrong += [f"knob {name!r} has no default" for name, p in recipe.knobs.items() if p.default is p.empty]
+    if not (inspect.getdoc(recipe.function) or "").strip():
+        wrong.append("the function has no docstring")
+    return wrong
+
+
+__all__ = ["Card", "PlanError", "Recipe", "Stack", "Step", "check_card", "find_recipe", "find_recipes"]

@@ -1,0 +1,1 @@
+"""The shipped recipes, one to a file; installed as `imgcls_recipes`."""

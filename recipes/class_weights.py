@@ -1,0 +1,24 @@
+"""Class weights: rare classes count as much as frequent ones."""
+
+from dataclasses import replace
+
+from imgcls.catalog import Card
+from imgcls.plan import Plan
+
+CARD = Card(
+    items=("train.loss",),
+    summary="Weighs each class in the training loss by the inverse of its share of the training samples.",
+    changes=("loss.class_weights",),
+    helps="Imbalanced classes when recall of the rare ones matters: balanced accuracy, macro F1.",
+    hurts="Plain accuracy and calibrated probabilities: the network then expects a balanced world.",
+    cost="None measurable.",
+    source=(
+        "King and Zeng 2001, doi:10.1093/oxfordjournals.pan.a004868, section 4; scikit-learn documentation, "
+        "class_weight='balanced'."
+    ),
+)
+
+
+def class_weights(plan: Plan) -> Plan:
+    """Weigh the classes by the inverse of their frequency."""
+    return replace(plan, loss=replace(plan.loss, class_weights="balanced"))

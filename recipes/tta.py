@@ -1,0 +1,33 @@
+"""Test-time augmentation: average the probabilities of several views."""
+
+from dataclasses import replace
+
+from imgcls.catalog import Card
+from imgcls.plan import Plan
+
+CARD = Card(
+    items=("predict.tta",),
+    summary=(
+        "Predicts the clean image and further views through the training transforms, and averages their probabilities."
+    ),
+    changes=("predict.views",),
+    needs={"augment.transforms": "add augmentation to the stack, or use tta_flips, which needs none."},
+    conflicts={"tta_flips": "both choose the views that are averaged"},
+    helps="Networks trained with augmentation; ranking metrics such as ROC AUC.",
+    hurts="Views that the network was never shown; strong augmentation, whose views are worse than the clean image.",
+    cost="Prediction takes as many passes as there are views; training none.",
+    source=(
+        "Krizhevsky et al. 2012, section 4.1 (averaging over views); Shanmugam et al. 2021, arXiv:2011.11156, "
+        "section 4 (when it hurts)."
+    ),
+)
+
+
+def tta(plan: Plan, *, views: int = 5) -> Plan:
+    """Set the number of augmented views.
+
+    Args:
+        plan: The plan below.
+        views: All views, the clean image among them, in [2, 64].
+    """
+    return replace(plan, predict=replace(plan.predict, views=views, view_kind="augmented"))

@@ -1,0 +1,118 @@
+"""Where the work runs, in which number format, and what is recorded of it."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import platform
+import sys
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import Any
+
+import torch
+
+from imgcls.errors import DeviceError
+
+RECORDED_VERSIONS = ("torch", "torchvision", "fastai", "timm", "albumentations", "numpy", "pillow", "pandas")
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
+
+
+@dataclass(frozen=True)
+class Machine:
+    """How to use the machine at hand. None of it changes what a run means, only where and how fast it happens."""
+
+    device: str = "auto"
+    """`auto`, `cpu`, `cuda`, `cuda:N` or `mps`."""
+    n_workers: int | None = None
+    """Processes that prepare batches; None chooses: none on a CPU, up to 4 beside a GPU."""
+    precision: str = "auto"
+    """`auto` (bf16 or fp16 where the device gains by it), `float32`, `bf16` or `fp16`."""
+
+    def torch_device(self) -> torch.device:
+        """Give the device.
+
+        Raises:
+            DeviceError: This machine does not have it.
+        """
+        if self.device == "auto":
+            return torch.device("cuda" if torch.cuda.is_available() else "mps" if _has_mps() else "cpu")
+        kind = self.device.partition(":")[0]
+        if kind not in ("cpu", "cuda", "mps"):
+            raise DeviceError(f"Device {self.device!r} is unknown; use auto, cpu, cuda, cuda:N or mps.")
+        if (kind == "cuda" and not torch.cuda.is_available()) or (kind == "mps" and not _has_mps()):
+            raise DeviceError(f"This machine has no {kind} device; 'imgcls doctor' shows what torch sees.")
+        device = torch.device(self.device)
+        if kind == "cuda" and device.index is not None and device.index >= torch.cuda.device_count():
+            raise DeviceError(f"There is no {self.device}: this machine has {torch.cuda.device_count()} GPU(s).")
+        return device
+
+    def used_precision(self) -> str:
+        """Give the precision that training really uses on this device."""
+        kind = self.torch_device().type
+        if self.precision not in ("auto", "float32", "bf16", "fp16"):
+            raise DeviceError(f"Precision {self.precision!r} is unknown; use auto, float32, bf16 or fp16.")
+        if kind != "cuda":
+            if self.precision in ("bf16", "fp16"):
+                raise DeviceError(f"Precision {self.precision} is for CUDA devices; on {kind} leave it at auto.")
+            return "float32"
+        if self.precision != "auto":
+            return self.precision
+        return "bf16" if torch.cuda.is_bf16_supported() else "fp16"
+
+    def used_workers(self) -> int:
+        """Give the number of worker processes."""
+        if self.n_workers is not None:
+            if self.n_workers < 0:
+                raise DeviceError(f"The number of workers has to be at least 0, not {self.n_workers}.")
+            return self.n_workers
+        return min(4, max(1, (os.cpu_count() or 1) - 1)) if self.torch_device().type == "cuda" else 0
+
+
+def memory_format(device: torch.device) -> torch.memory_format:
+    """Give the layout in which convolutions are fastest on a device: channels-last but on MPS."""
+    return torch.contiguous_format if device.type == "mps" else torch.channels_last
+
+
+def keep_memory() -> bool:
+    """Ask glibc to keep freed memory, which halves the time of a training step on a CPU.
+
+    By default every large tensor is mapped and unmapped anew and each of its pages faults in. Memory then
+    stays at its peak for the life of the process. `IMGCLS_KEEP_MEMORY=0` turns it off.
+
+    Returns:
+        Whether it was done: on Linux with glibc only.
+    """
+    if sys.platform != "linux" or os.environ.get("IMGCLS_KEEP_MEMORY", "1") == "0":
+        return False
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except AttributeError:  # another C library
+        return False
+    return bool(mallopt(_M_MMAP_THRESHOLD, 1 << 30) and mallopt(_M_TRIM_THRESHOLD, 2**31 - 1))
+
+
+def environment(machine: Machine) -> dict[str, Any]:
+    """Describe what a run depended on: versions, device, precision, threads, platform."""
+    device = machine.torch_device()
+    return {
+        "versions": {"python": platform.python_version()} | {name: version(name) for name in RECORDED_VERSIONS},
+        "device": device.type,
+        "device_name": torch.cuda.get_device_name(device) if device.type == "cuda" else platform.machine(),
+        "precision": machine.used_precision(),
+        "threads": torch.get_num_threads(),
+        "n_workers": machine.used_workers(),
+        "platform": platform.platform(),
+    }
+
+
+def synchronize(device: torch.device) -> None:
+    """Wait until a device has done what it was given, so that a clock read next tells the truth."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    elif device.type == "mps":
+        torch.mps.synchronize()
+
+
+def _has_mps() -> bool:
+    return torch.backends.mps.is_available()

@@ -1,0 +1,125 @@
+"""Losses. What softens or weighs targets acts in training only, so that the validation loss is always plain."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F  # noqa: N812 - the name by which torch's users know it
+from fastai.callback.core import Callback
+from torch import Tensor, nn
+
+from imgcls.errors import PlanError
+from imgcls.plan import Loss
+
+
+class TrainLoss(nn.Module):
+    """Cross entropy or binary cross entropy, softened and weighted while `training`, plain otherwise.
+
+    fastai finds what it needs on it: `activation`, `decodes`, and `reduction` for losses by image.
+    """
+
+    class_weights: Tensor | None
+
+    def __init__(self, kind: str, *, smoothing: float = 0.0, class_weights: Tensor | None = None) -> None:
+        """Make the loss.
+
+        Args:
+            kind: `cross_entropy` for integer targets [b], `bce` for 0/1 targets [b, k].
+            smoothing: Share spread evenly over all classes, in [0, 1).
+            class_weights: Weight of each class, float [k]; with `bce`, of its positives.
+        """
+        super().__init__()
+        self.kind, self.smoothing, self.reduction = kind, smoothing, "mean"
+        self.y_int = kind == "cross_entropy"
+        self.register_buffer("class_weights", class_weights)
+
+    def forward(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """Give the loss of logits [b, k]: a scalar, or by image when `reduction` is `none`."""
+        smoothing = self.smoothing if self.training else 0.0
+        weights = self.class_weights if self.training else None
+        logits = logits.float()
+        if self.kind == "cross_entropy":
+            return F.cross_entropy(logits, targets, weight=weights, label_smoothing=smoothing, reduction=self.reduction)
+        soft = targets.to(logits.dtype) * (1 - smoothing) + smoothing / 2
+        return F.binary_cross_entropy_with_logits(logits, soft, pos_weight=weights, reduction=self.reduction)
+
+    def activation(self, logits: Tensor) -> Tensor:
+        """Turn logits into probabilities."""
+        return logits.softmax(dim=-1) if self.kind == "cross_entropy" else logits.sigmoid()
+
+    def decodes(self, probabilities: Tensor) -> Tensor:
+        """Turn probabilities into predictions: a class index, or 0/1 by class."""
+        return probabilities.argmax(dim=-1) if self.kind == "cross_entropy" else probabilities > 0.5
+
+    def extra_repr(self) -> str:
+        """Describe the settings, for `print` and for `recipe show --learner`."""
+        weighted = ", class_weights=balanced" if self.class_weights is not None else ""
+        return f"{self.kind}, smoothing={self.smoothing:g}{weighted} (training only)"
+
+
+class PlainValidationLoss(Callback):
+    """Switches a `TrainLoss` between training and validation; fastai itself leaves losses alone."""
+
+    order = -9  # right after TrainEvalCallback
+
+    def before_train(self) -> None:
+        """Soften and weigh."""
+        self._switch(True)
+
+    def before_validate(self) -> None:
+        """Be plain."""
+        self._switch(False)
+
+    def _switch(self, training: bool) -> None:
+        if isinstance(self.learn.loss_func, nn.Module):
+            self.learn.loss_func.train(training)
+
+
+def loss_kind(loss: Loss, *, multilabel: bool) -> str:
+    """Decide between cross entropy and binary cross entropy.
+
+    Raises:
+        PlanError: The plan asks for the one that the problem cannot use.
+    """
+    fitting = "bce" if multilabel else "cross_entropy"
+    if loss.name not in ("auto", fitting):
+        raise PlanError(
+            f"loss.name = {loss.name} does not fit: the images have "
+            f"{'several labels each' if multilabel else 'one label each'}; use {fitting} or auto."
+        )
+    return fitting
+
+
+def balanced_weights(targets: Tensor) -> Tensor:
+    """Weigh each class by the inverse of its share, float [k], so that the weights average to 1 over the samples.
+
+    Args:
+        targets: Training targets: one-hot or multi-label, 0/1 [n, k]. For several labels the weight is that of
+            the positives, negatives over positives.
+
+    Raises:
+        PlanError: A class has no training sample.
+    """
+    n, n_classes = targets.shape
+    counts = targets.sum(dim=0).double()
+    if (counts == 0).any():
+        raise PlanError("loss.class_weights = balanced needs at least one training sample of every class.")
+    one_label = bool((targets.sum(dim=1) == 1).all())
+    weights = n / (n_classes * counts) if one_label else (n - counts) / counts
+    return weights.float()
+
+
+def build_loss(loss: Loss, *, multilabel: bool, train_targets: Tensor) -> TrainLoss:
+    """Build the plan's loss.
+
+    Args:
+        loss: The plan's part.
+        multilabel: Whether images have several labels.
+        train_targets: 0/1 [n, k], one-hot where images have one label; read only for class weights.
+    """
+    weights = balanced_weights(train_targets) if loss.class_weights == "balanced" else None
+    return TrainLoss(loss_kind(loss, multilabel=multilabel), smoothing=loss.smoothing, class_weights=weights)
+
+
+def one_hot(targets: Tensor, n_classes: int) -> Tensor:
+    """Give class indices [n] as 0/1 [n, k]; targets that are 0/1 already pass through."""
+    return targets if targets.ndim == 2 else torch.nn.functional.one_hot(targets.long(), n_classes)

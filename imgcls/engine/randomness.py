@@ -1,0 +1,42 @@
+"""Everything random is a pure function of the seed and of names: no state is carried, none has to be saved."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+
+import numpy as np
+import torch
+
+# The epoch of everything that is predicted: views must not depend on how long training lasted.
+PREDICTION_EPOCH = -1
+
+
+def keyed_seed(*parts: int | str) -> int:
+    """Give a 64-bit seed for a name: blake2b of the parts, each marked with its length.
+
+    Args:
+        *parts: Whole numbers and texts; `(1, "23")` and `(12, "3")` give different seeds.
+    """
+    digest = hashlib.blake2b(digest_size=8)
+    for part in parts:
+        text = str(part).encode("utf-8", "surrogateescape")
+        digest.update(len(text).to_bytes(8, "big") + text)
+    return int.from_bytes(digest.digest(), "big")
+
+
+def generator(*parts: int | str) -> np.random.Generator:
+    """Give a NumPy generator for a name; Philox by key, since seeding it is cheap."""
+    return np.random.Generator(np.random.Philox(key=keyed_seed(*parts)))
+
+
+def seed_torch(*parts: int | str) -> None:
+    """Seed torch's global generators, on all devices, and Python's own, by name."""
+    seed = keyed_seed(*parts)
+    torch.manual_seed(seed % 2**63)
+    random.seed(seed)
+
+
+def order(n: int, *parts: int | str) -> np.ndarray:
+    """Give a permutation of `range(n)`, int64 [n], by name."""
+    return generator(*parts).permutation(n)

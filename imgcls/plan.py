@@ -120,7 +120,6 @@ class Op:
         return {self.name: dict(self.options)}
 
 
-Fraction = Annotated[float, Within(0, 1)]
 Share = Annotated[float, Within(0, 1, open_high=True)]
 NotNegative = Annotated[float, Within(0)]
 Positive = Annotated[float, Within(0, open_low=True)]
@@ -242,10 +241,10 @@ class Predict(_Part):
     """Views of each image whose probabilities are averaged; the first is the clean image."""
     view_kind: Literal["augmented", "flips", "crops"] = "augmented"
     """Where further views come from: training transforms, mirror images, or crops."""
-    smoothing: Share = 0.0
-    """α: what a row that is too sure gives to all classes evenly, in [0, 1)."""
-    smoothing_threshold: Fraction = 0.999
-    """Rows whose largest probability is above this are smoothed."""
+    smoothing: Annotated[float, Within(0, 0.5)] = 0.0
+    """α: what a row that is too sure gives to all classes evenly, in [0, 0.5]."""
+    smoothing_threshold: Annotated[float, Within(0.5, 1)] = 0.999
+    """Rows whose largest probability is above this are smoothed, in [0.5, 1]."""
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ def prediction_smoothing(plan: Plan, *, alpha: float = 0.001, threshold: float =
 
     Args:
         plan: The plan below.
-        alpha: Share given to all classes evenly, in [0, 1).
-        threshold: Rows whose largest probability is above this are smoothed, in [0, 1].
+        alpha: Share given to all classes evenly, in [0, 0.5].
+        threshold: Rows whose largest probability is above this are smoothed, in [0.5, 1].
     """
     return replace(plan, predict=replace(plan.predict, smoothing=alpha, smoothing_threshold=threshold))

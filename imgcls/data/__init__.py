@@ -1,0 +1,1 @@
+"""Photographs and their labels: where they come from, how they are split, decoded and cached."""

@@ -1,0 +1,263 @@
+"""The samples of a data set: one row for each photograph, with its label, group and split."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from imgcls.errors import DataError
+
+ProblemType = Literal["binary", "multiclass", "multilabel"]
+
+COLUMNS = ("id", "path", "label", "group", "split", "sha256")
+SPLITS = ("train", "valid", "test")
+SEPARATOR = "|"
+NO_CLASS = SEPARATOR
+"""The label of a multi-label sample that is known to belong to no class ("" means: not known)."""
+
+
+@dataclass(frozen=True)
+class Excluded:
+    """A file or row that is not used, and why."""
+
+    path: str
+    """The file as the user knows it: relative to the root of the data set."""
+    reason: str
+    """A short plain reason."""
+
+
+@dataclass(frozen=True, eq=False)
+class Samples:
+    """A data set: its samples, its classes in a stable order, and what was left out."""
+
+    frame: pd.DataFrame
+    """One row per sample; the text columns id, path, label, group, split and sha256 (see `frame_of`)."""
+    classes: tuple[str, ...]
+    """The class names; a target is a position in this order."""
+    problem: ProblemType
+    """Whether a sample has one of two classes, one of several, or any number of them."""
+    name: str
+    """The short name of the data set: the stem of its folder or table."""
+    root: Path
+    """The folder that ids and excluded paths are relative to."""
+    excluded: tuple[Excluded, ...] = ()
+    """The files and rows that are not used, in order of path."""
+    suggested_valid: float = 0.2
+    """The share of the samples outside test that should validate, in (0, 1)."""
+    notes: tuple[str, ...] = ()
+    """Sentences that a person should read."""
+    licence: str = ""
+    """The licence of the photographs, where it is known."""
+
+    def __post_init__(self) -> None:
+        if tuple(self.frame.columns) != COLUMNS:
+            raise DataError(f"A frame of samples has the columns {list(COLUMNS)}, not {list(self.frame.columns)}.")
+
+    def __len__(self) -> int:
+        return len(self.frame)
+
+    @property
+    def n_classes(self) -> int:
+        """The number of classes."""
+        return len(self.classes)
+
+    @property
+    def targets(self) -> npt.NDArray[np.int64] | npt.NDArray[np.uint8]:
+        """The labels as numbers.
+
+        Returns:
+            int64 [n], a class index, or -1 where there is no label; for a multi-label problem
+            uint8 [n, n_classes], all 0 where there is no label.
+        """
+        index = {name: position for position, name in enumerate(self.classes)}
+        if self.problem != "multilabel":
+            return np.array([index.get(label, -1) for label in self.frame["label"]], dtype=np.int64)
+        targets = np.zeros((len(self), self.n_classes), dtype=np.uint8)
+        for row, label in enumerate(self.frame["label"]):
+            targets[row, [index[name] for name in classes_in(label)]] = 1
+        return targets
+
+    @property
+    def is_labelled(self) -> npt.NDArray[np.bool_]:
+        """Whether the label of each sample is known, bool [n]."""
+        return (self.frame["label"] != "").to_numpy(dtype=bool)
+
+    @property
+    def n_per_split(self) -> dict[str, int]:
+        """The number of samples in train, valid and test, and under "" those still to be split."""
+        counts = self.frame["split"].value_counts()
+        return {split: int(counts.get(split, 0)) for split in (*SPLITS, "") if split or split in counts}
+
+    @property
+    def data_digest(self) -> str:
+        """A digest of the content: hex sha256 over classes, problem and every (id, label, sha256, group).
+
+        It depends neither on the order of the rows, nor on where the files lie, nor on the labels
+        of the test split, which are sealed.
+        """
+        shown = self.frame["label"].where(self.frame["split"] != "test", "")
+        rows = sorted(zip(self.frame["id"], shown, self.frame["sha256"], self.frame["group"], strict=True))
+        return _digest([list(self.classes), self.problem, rows])
+
+    @property
+    def split_digest(self) -> str:
+        """A digest of the split: hex sha256 over the sorted (id, split)."""
+        return _digest(sorted(zip(self.frame["id"], self.frame["split"], strict=True)))
+
+    def rows(self, split: str) -> npt.NDArray[np.int64]:
+        """Give the positions in `frame` of the samples of one split, int64 [n]."""
+        return np.flatnonzero((self.frame["split"] == split).to_numpy()).astype(np.int64)
+
+    def part(self, split: str) -> Samples:
+        """Give the samples of one split, in the same order."""
+        return replace(self, frame=self.frame.iloc[self.rows(split)].reset_index(drop=True))
+
+    def without(self, reasons: Mapping[str, str]) -> Samples:
+        """Move samples to the excluded ones.
+
+        Args:
+            reasons: From the path of a sample, as in `frame`, to the reason.
+        """
+        leaving = self.frame["path"].isin(list(reasons)).to_numpy(dtype=bool)
+        moved = [Excluded(self.relative(path), reasons[path]) for path in self.frame["path"][leaving]]
+        excluded = tuple(sorted((*self.excluded, *moved), key=lambda entry: entry.path))
+        return replace(self, frame=self.frame[~leaving].reset_index(drop=True), excluded=excluded)
+
+    def with_split(self, splits: Sequence[str] | pd.Series) -> Samples:
+        """Give the same samples with other splits, one for each row in the order of `frame`."""
+        return self._with_column("split", list(splits))
+
+    def with_sha256(self, digests: Sequence[str]) -> Samples:
+        """Give the same samples with the digests of their files, one for each row in the order of `frame`."""
+        return self._with_column("sha256", list(digests))
+
+    def relative(self, path: str) -> str:
+        """Give a path the way the user knows it: relative to the root where it lies below."""
+        try:
+            return Path(path).relative_to(self.root.absolute()).as_posix()
+        except ValueError:
+            return path
+
+    def _with_column(self, name: str, values: list[str]) -> Samples:
+        if len(values) != len(self):
+            raise DataError(f"{len(values)} values of {name} for {len(self)} samples; there must be one for each.")
+        column = pd.Series(values, index=self.frame.index, dtype=object)
+        return replace(self, frame=self.frame.assign(**{name: column}))
+
+
+def frame_of(
+    *,
+    ids: Sequence[str],
+    paths: Sequence[str],
+    labels: Sequence[str],
+    groups: Sequence[str] | None = None,
+    splits: Sequence[str] | None = None,
+) -> pd.DataFrame:
+    """Make the frame of `Samples`.
+
+    The columns hold Python objects, since the text type of pandas cannot hold the name of a file
+    that is no UTF-8.
+
+    Args:
+        ids: [n], the names of the samples, each different.
+        paths: [n], absolute paths.
+        labels: [n], exactly as given; several classes joined by "|"; "" where there is none.
+        groups: [n], "" where there is none; None for no groups at all.
+        splits: [n], train, valid, test or "" (to be split); None for all "".
+    """
+    blank = [""] * len(ids)
+    columns = (list(ids), list(paths), list(labels), list(groups or blank), list(splits or blank), blank)
+    return pd.DataFrame(dict(zip(COLUMNS, columns, strict=True)), dtype=object)
+
+
+def classes_in(label: str) -> list[str]:
+    """Give the classes that a multi-label label names."""
+    return [name for name in label.split(SEPARATOR) if name]
+
+
+def class_order(names: Iterable[str]) -> tuple[str, ...]:
+    """Put class names in a stable order: by number if all are integers, else by code point.
+
+    The text is kept: "001" stays "001", and comes before "1" where both are classes.
+    """
+    distinct = sorted(set(names))
+    if all(re.fullmatch(r"[+-]?[0-9]+", name) for name in distinct):
+        distinct.sort(key=int)
+    return tuple(distinct)
+
+
+def lookalike_notes(classes: Sequence[str]) -> tuple[str, ...]:
+    """Name the classes that differ only in blanks or in upper and lower case, one sentence for each set."""
+    alike: dict[str, list[str]] = {}
+    for name in classes:
+        alike.setdefault(" ".join(name.split()).casefold(), []).append(name)
+    sets = [", ".join(repr(name) for name in names) for names in alike.values() if len(names) > 1]
+    return tuple(f"The classes {names} differ only in blanks or case; they are kept apart." for names in sets)
+
+
+def check_samples(samples: Samples) -> None:
+    """Refuse samples that cannot be trained on; to be called after the split.
+
+    Raises:
+        DataError: There are no samples, or one class only; a class is in valid or test but not in
+            train; nothing trains or nothing validates. All that apply are named together.
+    """
+    if not len(samples):
+        raise DataError(f"{samples.name}: no samples are left. {_excluded_advice(samples)}")
+    problems = [*_class_problems(samples), *_split_problems(samples)]
+    if problems:
+        raise DataError.together(problems, heading=f"{samples.name}: {len(problems)} problems with the samples:")
+
+
+def _excluded_advice(samples: Samples) -> str:
+    if not samples.excluded:
+        return "Check the folder or table."
+    first = samples.excluded[0]
+    return f"{len(samples.excluded)} were excluded, first {first.path!r}: {first.reason}."
+
+
+def _class_problems(samples: Samples) -> list[str]:
+    if samples.problem == "multilabel":
+        return [] if samples.n_classes else ["no label names a class; check the label column."]
+    n_found = len(set(samples.frame["label"]) - {""})
+    if n_found > 1:
+        return []
+    names = ", ".join(repr(name) for name in samples.classes) or "none"
+    return [f"there is {'only one class' if n_found else 'no class'} ({names}); a classifier needs at least two."]
+
+
+def _split_problems(samples: Samples) -> list[str]:
+    counts = samples.n_per_split
+    problems = [f"no samples in {split}; {advice}" for split, advice in _EMPTY.items() if not counts[split]]
+    known = _classes_of(samples.part("train"))
+    for split in ("valid", "test"):
+        unseen = [name for name in samples.classes if name in _classes_of(samples.part(split)) - known]
+        if unseen and counts["train"]:
+            names = ", ".join(repr(name) for name in unseen)
+            problems.append(f"in {split} but not in train: {names}; move samples to train or leave the class out.")
+    return problems
+
+
+_EMPTY = {
+    "train": "give some samples the split train, or none, so that they are split.",
+    "valid": "split the samples, or give some the split valid.",
+}
+
+
+def _classes_of(samples: Samples) -> set[str]:
+    labels = set(samples.frame["label"]) - {""}
+    return labels if samples.problem != "multilabel" else {name for label in labels for name in classes_in(label)}
+
+
+def _digest(value: object) -> str:
+    text = json.dumps(value, ensure_ascii=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode("ascii")).hexdigest()

@@ -1,0 +1,127 @@
+"""Where samples come from: the default data set, a folder, a table or a frame."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Sequence
+from difflib import get_close_matches
+from pathlib import Path
+
+import pandas as pd
+
+from imgcls.data.samples import ProblemType, Samples
+from imgcls.data.sources.elpv import load_elpv
+from imgcls.data.sources.files import TABLE_SUFFIXES, is_hidden, list_images
+from imgcls.data.sources.folder import has_split_folders, load_folder
+from imgcls.data.sources.table import TableOptions, load_table
+from imgcls.data.sources.unlabelled import load_unlabelled
+from imgcls.errors import DataError
+
+__all__ = ["load_samples", "load_unlabelled"]
+
+UNDERSTOOD = "a folder, a CSV, TSV or Parquet file, a pandas frame, or 'elpv' (the default)"
+
+_NO_CLASS_FOLDER = re.compile(
+    r"(train|training|val|valid|validation|test)?[ _-]*(images?|imgs?|photos?|pictures|jpe?gs?|pngs?)?", re.IGNORECASE
+)
+
+
+def load_samples(
+    source: str | Path | pd.DataFrame | None = None,
+    *,
+    images: str | Path | None = None,
+    label: str | Sequence[str] | None = None,
+    id: str | None = None,
+    group: str | None = None,
+    split: str | None = None,
+    problem_type: ProblemType | None = None,
+    delimiter: str | None = None,
+    skip: Collection[str] = (),
+) -> Samples:
+    """Read a data set from wherever it is.
+
+    A folder is read by its class folders; where it holds train.csv, or has no class folders and
+    exactly one table that is neither for testing nor a submission, the table says what is what.
+
+    Args:
+        source: A folder, a table, a frame, or "elpv"; None is "elpv".
+        images: For a table: the folder of the photographs.
+        label: For a table: the column of labels, or several of 0 and 1.
+        id: For a table: the column that names files.
+        group: For a table: the column of groups, which stay together when split.
+        split: For a table: the column of splits.
+        problem_type: binary, multiclass or multilabel; None finds out.
+        delimiter: For a table: what separates several classes in a cell.
+        skip: Names of folders directly inside the source that hold no photographs of the data set.
+
+    Raises:
+        DataError: There is no such source, or it cannot be read; the message says why.
+    """
+    columns = label if label is None or isinstance(label, str) else tuple(label)
+    options = TableOptions(
+        images=images,
+        label=columns,
+        id=id,
+        group=group,
+        split=split,
+        problem_type=problem_type,
+        delimiter=delimiter,
+        skip=skip,
+    )
+    if isinstance(source, pd.DataFrame):
+        return load_table(source, options)
+    if source is None or str(source) == "elpv":
+        return load_elpv()
+    path = _existing(source)
+    if path.is_dir():
+        table = None if _asks_for_folders(path, options) else _table_in(path, options)
+        return load_table(table, options) if table else load_folder(path, problem_type=problem_type, skip=skip)
+    if path.suffix.lower() not in TABLE_SUFFIXES:
+        raise DataError(f"{path}: this file is no table. Understood are {UNDERSTOOD}.")
+    return load_table(path, options)
+
+
+def _existing(source: str | Path) -> Path:
+    path = Path(source).expanduser()
+    if path.exists():
+        return path
+    names = [entry.name for entry in path.parent.iterdir()] if path.parent.is_dir() else []
+    near = get_close_matches(path.name, names, n=1, cutoff=0.5)
+    hint = f"Did you mean {str(path.parent / near[0])!r}?" if near else f"Understood are {UNDERSTOOD}."
+    raise DataError(f"{source}: there is no such file or folder. {hint}")
+
+
+def _asks_for_folders(root: Path, options: TableOptions) -> bool:
+    """Whether a folder is to be read by its class folders although a table may lie in it."""
+    if _asks_for_table(options):
+        return False
+    names = list_images(root, skip=options.skip).images
+    if has_split_folders(names):
+        return True
+    tops = {name.split("/")[0] for name in names if "/" in name}
+    classes = [top for top in tops if not _NO_CLASS_FOLDER.fullmatch(top)]
+    return len(classes) > 1 and not (root / "train.csv").is_file()
+
+
+def _asks_for_table(options: TableOptions) -> bool:
+    return any((options.images, options.label, options.id, options.group, options.split))
+
+
+def _table_in(root: Path, options: TableOptions) -> Path | None:
+    """Find the table of labels in a folder.
+
+    Raises:
+        DataError: There are several, or columns were asked for and there is none.
+    """
+    if (root / "train.csv").is_file():
+        return root / "train.csv"
+    found = sorted(path for path in root.iterdir() if path.suffix.lower() in TABLE_SUFFIXES and path.is_file())
+    tables = [path for path in found if not is_hidden(path.name) and _may_hold_labels(path.stem.lower())]
+    if len(tables) > 1 or (_asks_for_table(options) and not tables):
+        names = ", ".join(path.name for path in tables) or "none"
+        raise DataError(f"{root}: which table holds the labels? There is {names}. Name the table itself.")
+    return tables[0] if tables else None
+
+
+def _may_hold_labels(stem: str) -> bool:
+    return "submission" not in stem and not stem.startswith("test")

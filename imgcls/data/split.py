@@ -1,0 +1,272 @@
+"""Divide samples into train and valid: stratified, groups and exact duplicates whole, given splits respected."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from iterstrat.ml_stratifiers import MultilabelStratifiedShuffleSplit
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+from sklearn.model_selection import StratifiedGroupKFold, StratifiedShuffleSplit
+
+from imgcls.data.samples import Samples
+from imgcls.errors import DataError
+
+MAX_FOLDS = 20
+"""Grouped samples are drawn by folds, so the share of valid is rounded to a fraction of at most this denominator."""
+
+_MOST_NAMED = 10
+
+Mask = npt.NDArray[np.bool_]
+Indices = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class _Units:
+    """Samples that must stay together, and the classes of each such unit."""
+
+    of_row: Indices
+    """int64 [n_samples], the unit of each sample, numbered from 0."""
+    members: npt.NDArray[np.bool_]
+    """bool [n_units, n_classes], whether a unit has a sample of a class."""
+    n_samples: Indices
+    """int64 [n_units], the size of each unit."""
+
+    @property
+    def only_ones(self) -> Mask:
+        """Whether a unit is the only one that has one of its classes, bool [n_units]."""
+        is_alone = self.members.sum(axis=0) == 1
+        return np.asarray((self.members & is_alone).any(axis=1))
+
+
+def split_samples(samples: Samples, *, valid: float | None = None, seed: int = 0) -> Samples:
+    """Give every sample a split.
+
+    Samples with a given split keep it; the others are drawn into train and valid. Where all splits
+    are given and none is valid, valid is drawn from train. Test never changes. A sample in the group,
+    or with the very file, of a given train or valid sample goes where that one is. A class that a
+    single unit (sample, group or set of duplicates) has stays in train.
+
+    Args:
+        samples: The samples; with digests of their files, exact duplicates are kept together.
+        valid: The share to validate with, in (0, 1); None is what the data set suggests.
+        seed: Fixes the draw, which depends on ids, labels, groups and contents only, not on any order.
+
+    Returns:
+        The samples in the same order, with splits and with notes on what was out of the ordinary.
+
+    Raises:
+        DataError: The share is outside (0, 1), or there is not enough to draw from.
+    """
+    share = samples.suggested_valid if valid is None else valid
+    if not 0 < share < 1:
+        raise DataError(f"The share of samples that validate is {share}; it must lie between 0 and 1.")
+    order = np.argsort(samples.frame["id"].to_numpy(dtype=object), kind="stable")
+    ordered = replace(samples, frame=samples.frame.iloc[order].reset_index(drop=True))
+    splits, notes = _drawn(ordered, share, seed)
+    unsorted = np.empty(len(splits), dtype=object)
+    unsorted[order] = splits
+    return replace(samples.with_split(unsorted.tolist()), notes=(*samples.notes, *notes))
+
+
+def _drawn(samples: Samples, share: float, seed: int) -> tuple[list[str], list[str]]:
+    """Give the splits of samples that are sorted by id, and the notes."""
+    splits = samples.frame["split"].to_numpy(dtype=object, copy=True)
+    notes: list[str] = []
+    to_draw = splits == ""
+    if not to_draw.any() and not (splits == "valid").any():
+        to_draw = splits == "train"
+        splits[to_draw] = ""
+    if to_draw.any():
+        rows, bound = _follow_given(samples, splits)
+        splits[bound != ""] = bound[bound != ""]
+        if rows.size:
+            drawn, more = _draw(replace(samples, frame=samples.frame.iloc[rows]), share, seed)
+            splits[rows] = np.where(drawn, "valid", "train")
+            notes.extend(more)
+    return splits.tolist(), [*_straddling(samples.frame, splits), *notes]
+
+
+def _follow_given(samples: Samples, splits: npt.NDArray[np.object_]) -> tuple[Indices, npt.NDArray[np.object_]]:
+    """Find the samples that are free, and the split of those bound to a given one ("" elsewhere)."""
+    outside_test = np.flatnonzero(splits != "test")
+    units = _components(samples.frame.iloc[outside_test])
+    given = splits[outside_test]
+    bound = np.full(len(splits), "", dtype=object)
+    for split in ("valid", "train"):
+        holds = np.isin(units, units[given == split])
+        bound[outside_test[holds & (given == "")]] = split
+    free = (splits == "") & (bound == "")
+    return np.flatnonzero(free), bound
+
+
+def _draw(samples: Samples, share: float, seed: int) -> tuple[Mask, list[str]]:
+    """Choose which of these samples validate, bool [n]."""
+    units = _units_of(samples)
+    n_units = len(units.n_samples)
+    if n_units < 2:
+        raise DataError(
+            f"{samples.name}: {len(samples)} samples to split, all in one unit (a group, or copies of one photograph). "
+            "Validation needs at least two; add samples or give the split."
+        )
+    is_fixed = units.only_ones
+    free = np.flatnonzero(~is_fixed)
+    if not free.size:
+        raise DataError(f"{samples.name}: no class has two samples apart, so none can validate. Add samples.")
+    in_valid = np.zeros(n_units, dtype=bool)
+    n_wanted = min(max(1, round(share * n_units)), n_units - 1)
+    in_valid[free] = _stratified(samples, units, free=free, share=share, n_wanted=n_wanted, seed=seed)
+    _keep_classes_in_train(units, in_valid)
+    if not in_valid.any():
+        in_valid[_spare_unit(samples, units)] = True
+    return in_valid[units.of_row], _singles(samples, units)
+
+
+def _stratified(samples: Samples, units: _Units, *, free: Indices, share: float, n_wanted: int, seed: int) -> Mask:
+    """Draw from the free units by the library that fits, bool [n_free]."""
+    chosen = np.zeros(len(free), dtype=bool)
+    n_valid = min(n_wanted, len(free) - 1)
+    if n_valid < 1:
+        return chosen
+    has_groups = bool((samples.frame["group"] != "").any())
+    if samples.problem != "multilabel" and has_groups:
+        drawn = _by_folds(samples, units, free=free, share=share, seed=seed)
+    elif samples.problem != "multilabel":
+        drawn = _by_class(units.members[free], n_valid=n_valid, seed=seed)
+    else:
+        drawn = None
+    chosen[_iteratively(units.members[free], n_valid=n_valid, seed=seed) if drawn is None else drawn] = True
+    return chosen
+
+
+def _by_class(members: Mask, *, n_valid: int, seed: int) -> Indices | None:
+    """Draw units of one class each; None where the classes are too many or too small for it."""
+    if (members.sum(axis=1) != 1).any():
+        return None
+    classes = members.argmax(axis=1)
+    counts = np.bincount(classes)
+    n_present = int((counts > 0).sum())
+    if counts[counts > 0].min() < 2 or min(n_valid, len(members) - n_valid) < n_present:
+        return None
+    splitter = StratifiedShuffleSplit(n_splits=1, test_size=n_valid, random_state=seed)
+    return np.asarray(next(splitter.split(classes, classes))[1])
+
+
+def _by_folds(samples: Samples, units: _Units, *, free: Indices, share: float, seed: int) -> Indices | None:
+    """Draw whole groups, weighed by their samples; None where no class is large enough for it."""
+    rows = np.flatnonzero(np.isin(units.of_row, free))
+    classes = samples.targets[rows]
+    fraction = _fraction(share, n_most=min(MAX_FOLDS, len(free)))
+    if np.bincount(classes - classes.min()).max() < fraction.denominator:
+        return None
+    folds = StratifiedGroupKFold(n_splits=fraction.denominator, shuffle=True, random_state=seed)
+    with warnings.catch_warnings():  # a class smaller than the number of folds is dealt with below
+        warnings.simplefilter("ignore", UserWarning)
+        turns = [valid for _, valid in folds.split(rows, classes, groups=units.of_row[rows])]
+    rows_of_valid = rows[np.concatenate(turns[: fraction.numerator])]
+    return np.flatnonzero(np.isin(free, units.of_row[rows_of_valid]))
+
+
+def _fraction(share: float, *, n_most: int) -> Fraction:
+    near = Fraction(share).limit_denominator(n_most)
+    return min(max(near, Fraction(1, n_most)), Fraction(n_most - 1, n_most))
+
+
+def _iteratively(members: Mask, *, n_valid: int, seed: int) -> Indices:
+    """Draw units of any number of classes by iterative stratification."""
+    columns = members[:, members.any(axis=0)]
+    blank = np.zeros((len(members), max(0, 2 - columns.shape[1])), dtype=bool)  # it takes two columns or more
+    targets = np.concatenate([columns, blank], axis=1)
+    splitter = MultilabelStratifiedShuffleSplit(n_splits=1, test_size=n_valid, random_state=seed)
+    return np.asarray(next(splitter.split(targets, targets))[1])
+
+
+def _keep_classes_in_train(units: _Units, in_valid: Mask) -> None:
+    """Move the smallest unit of each class that train lacks from valid to train."""
+    for position in range(units.members.shape[1]):
+        holders = np.flatnonzero(units.members[:, position])
+        if holders.size and in_valid[holders].all():
+            in_valid[holders[np.argmin(units.n_samples[holders])]] = False
+
+
+def _spare_unit(samples: Samples, units: _Units) -> int:
+    """Choose the unit that train misses least: that whose rarest class is the most frequent."""
+    counts = units.members.sum(axis=0)
+    rarest = np.where(units.members, counts, len(units.members)).min(axis=1, initial=len(units.members))
+    spare = int(np.argmax(np.where(units.only_ones, 0, rarest)))
+    if units.only_ones[spare]:
+        raise DataError(f"{samples.name}: no class has two samples apart, so none can validate. Add samples.")
+    return spare
+
+
+def _units_of(samples: Samples) -> _Units:
+    of_row = _components(samples.frame)
+    targets = samples.targets
+    n_units = int(of_row.max()) + 1
+    members = np.zeros((n_units, samples.n_classes), dtype=bool)
+    if samples.problem == "multilabel":
+        rows, classes = np.nonzero(targets)
+    else:
+        rows = np.flatnonzero(targets >= 0)
+        classes = targets[rows].astype(np.int64)
+    members[of_row[rows], classes] = True
+    return _Units(of_row, members, np.bincount(of_row, minlength=n_units).astype(np.int64))
+
+
+def _components(frame: pd.DataFrame) -> Indices:
+    """Number the units of a frame in order of first appearance: samples linked by group or content."""
+    n_rows = len(frame)
+    rows, links = [], []
+    n_nodes = n_rows
+    for column in ("group", "sha256"):
+        codes, distinct = pd.factorize(frame[column].where(frame[column] != "", None))
+        linked = np.flatnonzero(codes >= 0)
+        rows.append(linked)
+        links.append(n_nodes + codes[linked])
+        n_nodes += len(distinct)
+    ends = (np.concatenate(rows), np.concatenate(links))
+    graph = coo_array((np.ones(len(ends[0]), dtype=np.int8), ends), shape=(n_nodes, n_nodes))
+    labels = connected_components(graph, directed=False)[1][:n_rows]
+    return np.asarray(pd.factorize(labels)[0], dtype=np.int64)
+
+
+def _straddling(frame: pd.DataFrame, splits: npt.NDArray[np.object_]) -> list[str]:
+    """Report exact duplicates and groups that lie in more than one part, which only given splits can cause."""
+    parts = pd.Series(splits, index=frame.index)
+    notes = []
+    for column, what in (("sha256", "photographs"), ("group", "groups")):
+        known = frame[column] != ""
+        n_parts = parts[known].groupby(frame[column][known].to_numpy(dtype=object)).nunique()
+        straddling = n_parts.index[n_parts > 1]
+        if len(straddling):
+            ids = frame["id"][frame[column] == straddling[0]]
+            notes.append(
+                f"{len(straddling)} {what} lie in more than one given split (first: {_named(ids)}); "
+                "they were not moved, and scores may flatter."
+            )
+    return notes
+
+
+def _singles(samples: Samples, units: _Units) -> list[str]:
+    """Name the classes that only one unit has."""
+    alone = np.flatnonzero(units.members.sum(axis=0) == 1)
+    if not alone.size:
+        return []
+    names = _named(samples.classes[position] for position in alone)
+    if len(alone) > 1:
+        return [f"The classes {names} have 1 sample or group each and stay in train: they are not validated."]
+    rows = units.of_row == int(np.flatnonzero(units.members[:, alone[0]])[0])
+    what = "1 sample" if rows.sum() == 1 else "1 group"
+    return [f"Class {names} has {what} and stays in train: it is not validated."]
+
+
+def _named(names: Iterable[str]) -> str:
+    listed: Sequence[str] = list(names)
+    more = f" and {len(listed) - _MOST_NAMED} more" if len(listed) > _MOST_NAMED else ""
+    return ", ".join(repr(name) for name in listed[:_MOST_NAMED]) + more

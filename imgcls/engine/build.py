@@ -1,0 +1,165 @@
+"""From a plan and prepared samples to a fastai `Learner`; the only place where one is made."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from fastai.callback.core import Callback
+from fastai.callback.fp16 import AMPMode, MixedPrecision
+from fastai.callback.training import GradientClip
+from fastai.learner import Learner
+
+from imgcls.engine.callbacks.clock import EpochClock
+from imgcls.engine.callbacks.freeze import FreezeBatchNorm, FreezeBody
+from imgcls.engine.callbacks.guard import LossGuard, MeanOnDevice, ReadLoss, batch_accuracy, batch_loss
+from imgcls.engine.callbacks.schedule import PlanSchedule
+from imgcls.engine.check import find_callback
+from imgcls.engine.device import Machine, memory_format
+from imgcls.engine.loaders import Normalisation, PhotoDataset, PhotoLoader, PhotoLoaders
+from imgcls.engine.losses import PlainValidationLoss, build_loss, one_hot
+from imgcls.engine.models import Network, build_network
+from imgcls.engine.optimizers import optimizer_factory
+from imgcls.engine.prepare import Prepared
+from imgcls.engine.transforms import build_pipeline
+from imgcls.errors import PlanError
+from imgcls.plan import Fit, Plan
+
+
+@dataclass(frozen=True)
+class Built:
+    """A Learner with what it was made of."""
+
+    learn: Learner
+    """The fastai Learner, its optimiser made."""
+    network: Network
+    """The network in it, and how to feed it."""
+
+    @property
+    def normalisation(self) -> Normalisation:
+        """How images become what the network eats."""
+        return Normalisation(self.network.mean, self.network.std)
+
+
+def build(plan: Plan, prepared: Prepared, *, seed: int, machine: Machine, path: Path | None = None) -> Built:
+    """Build a fresh Learner with fresh loaders.
+
+    Args:
+        plan: A checked plan.
+        prepared: Its samples.
+        seed: The run's seed.
+        machine: Where it runs.
+        path: Where fastai keeps what its own methods write; the current folder when None.
+
+    Raises:
+        PlanError: The plan does not fit the problem.
+        WeightsError: The first weights cannot be had.
+    """
+    device = machine.torch_device()
+    network = build_network(plan.model, plan.images, n_classes=prepared.samples.n_classes, seed=seed)
+    network.module.to(device, memory_format=memory_format(device))
+    normalisation = Normalisation(network.mean, network.std)
+    loaders = build_loaders(plan, prepared, normalisation, seed=seed, machine=machine, path=path)
+    train_targets = torch.as_tensor(loaders.train.dataset.targets)
+    loss = build_loss(
+        plan.loss,
+        multilabel=prepared.samples.problem == "multilabel",
+        train_targets=one_hot(train_targets, prepared.samples.n_classes),
+    )
+    learn = Learner(
+        loaders,
+        network.module,
+        loss_func=loss,
+        opt_func=optimizer_factory(plan.optimizer),
+        lr=plan.optimizer.learning_rate,
+        splitter=network.layer_groups,
+        metrics=[MeanOnDevice("accuracy", batch_accuracy)],
+        cbs=[EpochClock(seed), *plan_callbacks(plan), *_precision_callbacks(machine)],
+        path=path or Path(),
+    )
+    guard = learn.loss_guard
+    learn.recorder.loss, learn.recorder.smooth_loss = MeanOnDevice("loss", batch_loss), ReadLoss(guard)
+    learn.create_opt()
+    return Built(learn, network)
+
+
+def plan_callbacks(plan: Plan) -> list[Callback]:
+    """Give the callbacks that a plan's loss, schedule and fit ask for."""
+    callbacks: list[Callback] = [LossGuard(), PlainValidationLoss(), PlanSchedule(plan.schedule)]
+    if plan.fit.freeze_epochs:
+        callbacks.append(FreezeBody(plan.fit.freeze_epochs))
+    if plan.fit.freeze_batchnorm:
+        callbacks.append(FreezeBatchNorm())
+    if plan.fit.clip_norm is not None:
+        callbacks.append(GradientClip(plan.fit.clip_norm))
+    return [*callbacks, *_further_callbacks(plan.fit)]
+
+
+def build_loaders(
+    plan: Plan,
+    prepared: Prepared,
+    normalisation: Normalisation,
+    *,
+    seed: int,
+    machine: Machine,
+    path: Path | None = None,
+) -> PhotoLoaders:
+    """Build the loaders of training and validation.
+
+    The last batch of an epoch is used whatever its size, but for a single sample left over, on which batch
+    normalisation could not be computed: it is then left out of that epoch, another one each time.
+
+    Raises:
+        PlanError: There are fewer than two training samples a batch.
+    """
+    n_train = len(prepared.samples.rows("train"))
+    size = min(plan.fit.batch_size, n_train)
+    if size < 2:
+        raise PlanError("fit.batch_size = 1 cannot train a network with batch normalisation; use at least 2.")
+    pipeline, device = build_pipeline(plan.augment), machine.torch_device()
+    shared: dict[str, Any] = {
+        "num_workers": machine.used_workers(),
+        "device": device,
+        "normalisation": normalisation,
+        "seed": seed,
+    }
+    train = photo_dataset(prepared, "train", pipeline=pipeline, seed=seed)
+    valid = photo_dataset(prepared, "valid", seed=seed)
+    return PhotoLoaders(
+        PhotoLoader(train, bs=size, shuffle=True, drop_last=n_train % size == 1, **shared),
+        PhotoLoader(valid, bs=plan.fit.batch_size, **shared),
+        preprocess=prepared.preprocess,
+        path=path or Path(),
+        device=device,
+    )
+
+
+def photo_dataset(prepared: Prepared, split: str, *, pipeline: Any = None, seed: int = 0) -> PhotoDataset:
+    """Give one split as a dataset."""
+    rows = prepared.samples.rows(split)
+    part = prepared.samples.part(split)
+    targets = part.targets
+    return PhotoDataset(
+        prepared.photos,
+        prepared.store_rows(rows),
+        ids=part.frame["id"].tolist(),
+        paths=[Path(path) for path in part.frame["path"]],
+        targets=targets.astype("float32") if targets.ndim == 2 else targets,
+        vocab=prepared.samples.classes,
+        pipeline=pipeline,
+        seed=seed,
+    )
+
+
+def _precision_callbacks(machine: Machine) -> Sequence[Callback]:
+    precision = machine.used_precision()
+    if precision == "float32":
+        return []
+    return [MixedPrecision(AMPMode.BF16 if precision == "bf16" else AMPMode.FP16)]
+
+
+def _further_callbacks(fit: Fit) -> list[Callback]:
+    return [find_callback(name)(**options) for name, options in fit.callbacks.items()]

@@ -1,0 +1,1 @@
+"""fastai callbacks: what a plan asks of training, one behaviour to a class."""

@@ -1,0 +1,117 @@
+"""Whether everything a plan names exists and takes the options it is given, before any data is read."""
+
+from __future__ import annotations
+
+import inspect
+from importlib import import_module
+from typing import Any
+
+import fastai.callback.schedule
+import fastai.callback.tracker
+import fastai.callback.training
+from fastai.callback.core import Callback
+
+from imgcls.engine.models import model_problems
+from imgcls.engine.optimizers import optimizer_problems
+from imgcls.engine.transforms import pipeline_problems
+from imgcls.errors import PlanError
+from imgcls.plan import Fit, Plan, Schedule, nearest_hint
+
+_CALLBACK_MODULES = (fastai.callback.training, fastai.callback.tracker, fastai.callback.schedule)
+
+
+def check(plan: Plan) -> None:
+    """Check every name and option of a plan against the real signatures.
+
+    Raises:
+        PlanError: Something does not exist or is not read by anything; all at once.
+    """
+    problems = [
+        *model_problems(plan.model),
+        *pipeline_problems(plan.augment, size_px=plan.images.size_px),
+        *optimizer_problems(plan.optimizer),
+        *_schedule_problems(plan.schedule, plan.fit),
+        *callback_problems(plan.fit),
+        *_view_problems(plan),
+        *_channel_problems(plan),
+    ]
+    if problems:
+        raise PlanError.together(problems, heading="The plan has several problems:")
+
+
+def find_callback(name: str) -> type[Callback]:
+    """Find a callback class: one of fastai's by its name, or `module:name`.
+
+    Raises:
+        PlanError: There is none.
+    """
+    module, colon, attribute = name.partition(":")
+    if colon:
+        try:
+            found = getattr(import_module(module), attribute)
+        except (ImportError, AttributeError) as problem:
+            raise PlanError(f"fit.callbacks: {name!r} cannot be imported: {problem}") from problem
+    else:
+        known = {
+            text: value
+            for place in _CALLBACK_MODULES
+            for text, value in vars(place).items()
+            if isinstance(value, type) and issubclass(value, Callback) and value is not Callback
+        }
+        if name not in known:
+            raise PlanError(f"fit.callbacks: fastai has no {name!r}.{nearest_hint(name, known)}")
+        found = known[name]
+    if not (isinstance(found, type) and issubclass(found, Callback)):
+        raise PlanError(f"fit.callbacks: {name!r} is not a fastai Callback.")
+    return found
+
+
+def callback_problems(fit: Fit) -> list[str]:
+    """List what is wrong with the plan's further callbacks."""
+    problems = []
+    for name, options in fit.callbacks.items():
+        try:
+            found: Any = find_callback(name)
+        except PlanError as problem:
+            problems.append(str(problem))
+            continue
+        if not isinstance(options, dict):
+            problems.append(f"fit.callbacks.{name} has to be a mapping of options, not {options!r}.")
+            continue
+        accepted = inspect.signature(found).parameters
+        problems += [
+            f"fit.callbacks.{name} has no option {option!r}.{nearest_hint(option, accepted)}"
+            for option in options
+            if option not in accepted
+        ]
+    return problems
+
+
+def _schedule_problems(schedule: Schedule, fit: Fit) -> list[str]:
+    if schedule.name == "one_cycle" and schedule.warmup_epochs:
+        return ["schedule.warmup_epochs is not read by one_cycle, which has a rise of its own."]
+    if schedule.warmup_epochs >= fit.epochs and schedule.warmup_epochs:
+        return [f"schedule.warmup_epochs = {schedule.warmup_epochs:g} leaves nothing of fit.epochs = {fit.epochs}."]
+    return []
+
+
+def _view_problems(plan: Plan) -> list[str]:
+    views, kind = plan.predict.views, plan.predict.view_kind
+    if kind == "flips" and views > 8:
+        return [f"predict.views = {views}: there are 8 mirrorings and quarter turns of an image."]
+    if kind == "crops" and views > 5:
+        return [f"predict.views = {views}: there are 5 crops, the whole image and its corners."]
+    if kind == "augmented" and views > 1 and not plan.augment.transforms:
+        return ["predict.views above 1 need augment.transforms: without any, every view is the clean image."]
+    return []
+
+
+def _channel_problems(plan: Plan) -> list[str]:
+    problems = []
+    for name in ("mean", "std"):
+        values = getattr(plan.images, name)
+        if values is not None and len(values) != 3:
+            problems.append(f"images.{name} needs three numbers, one a channel, not {len(values)}.")
+    if plan.images.std is not None and any(value <= 0 for value in plan.images.std):
+        problems.append("images.std has to be above 0 in every channel.")
+    return problems

@@ -1,0 +1,68 @@
+"""Network and optimiser as files: tensors in safetensors, numbers in JSON, nothing pickled.
+
+Everything random is a function of seed and epoch, so no generator is saved. What is saved is compared bit by bit
+with an unbroken training in the tests.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from fastai.learner import Learner
+from safetensors.torch import load as load_tensors
+from safetensors.torch import save as save_tensors
+from torch import Tensor, nn
+
+from imgcls.errors import RecordError
+
+MODEL_FILE, OPTIMIZER_FILE = "model.safetensors", "optimizer.safetensors"
+
+
+def weights_bytes(network: nn.Module) -> bytes:
+    """Give a network's tensors as a safetensors file, in the names of its state."""
+    return save_tensors({name: _saved(tensor) for name, tensor in network.state_dict().items()})
+
+
+def capture(learn: Learner) -> tuple[dict[str, bytes], dict[str, Any]]:
+    """Give the state of a Learner between two epochs: files by name, and JSON."""
+    state = learn.opt.opt.state_dict()
+    tensors, numbers = {}, {}
+    for parameter, values in state["state"].items():
+        for name, value in values.items():
+            if isinstance(value, Tensor):
+                tensors[f"{parameter}.{name}"] = _saved(value)
+            else:
+                numbers[f"{parameter}.{name}"] = value
+    groups = [{name: value for name, value in group.items() if name != "params"} for group in state["param_groups"]]
+    scaler = getattr(learn, "scaler", None)
+    meta = {"numbers": numbers, "groups": groups, "scaler": scaler.state_dict() if scaler is not None else None}
+    return {MODEL_FILE: weights_bytes(learn.model), OPTIMIZER_FILE: save_tensors(tensors)}, meta
+
+
+def restore(learn: Learner, files: Mapping[str, bytes], meta: Mapping[str, Any]) -> None:
+    """Put a captured state back into a fresh Learner of the same plan.
+
+    Raises:
+        RecordError: The state does not fit the Learner.
+    """
+    try:
+        learn.model.load_state_dict(load_tensors(files[MODEL_FILE]), strict=True)
+        if learn.opt is None:
+            learn.create_opt()
+        state = learn.opt.opt.state_dict()
+        kept: dict[int, dict[str, Any]] = {}
+        for key, value in {**load_tensors(files[OPTIMIZER_FILE]), **meta["numbers"]}.items():
+            parameter, _, name = key.partition(".")
+            kept.setdefault(int(parameter), {})[name] = value
+        groups = [{**mine, **saved} for mine, saved in zip(state["param_groups"], meta["groups"], strict=True)]
+        for group in groups:
+            group.update({name: tuple(value) for name, value in group.items() if name == "betas"})
+        learn.opt.opt.load_state_dict({"state": kept, "param_groups": groups})
+    except (KeyError, ValueError, RuntimeError) as problem:
+        raise RecordError(f"The checkpoint does not fit this training: {problem}") from problem
+
+
+def _saved(tensor: Tensor) -> Tensor:
+    return tensor.detach().to("cpu", copy=True).contiguous(memory_format=torch.contiguous_format)

@@ -1,0 +1,146 @@
+"""From a network to probabilities: views of each image, averaged image by image."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+import cv2
+import numpy as np
+import torch
+from torch import nn
+
+from imgcls.engine.loaders import Normalisation, PhotoDataset
+from imgcls.engine.randomness import PREDICTION_EPOCH, generator
+from imgcls.engine.transforms import Pipeline, build_pipeline
+from imgcls.plan import Augment, Plan, Predict
+from imgcls.predictions.smoothing import smooth
+
+Images = np.ndarray
+_CROP_SHARE = 0.875  # the share of the side that timm's evaluation crops keep by default
+
+
+class Views:
+    """Makes the views of a batch of images; view 0 is always the clean image."""
+
+    def __init__(self, predict: Predict, augment: Augment, *, seed: int) -> None:
+        """Prepare what the plan asks for.
+
+        Args:
+            predict: How many views, and of which kind.
+            augment: The training transforms, for augmented views.
+            seed: The run's seed; with the sample's id and the view's number it decides the draws.
+        """
+        self.n_views, self.kind, self.seed = predict.views, predict.view_kind, seed
+        self._pipeline: Pipeline | None = (
+            build_pipeline(augment) if self.kind == "augmented" and self.n_views > 1 else None
+        )
+
+    def make(self, images: Images, ids: Sequence[str], view: int) -> Images:
+        """Give one view of every image.
+
+        Args:
+            images: uint8 [b, size, size, 3].
+            ids: [b], the samples' names.
+            view: In [0, n_views).
+
+        Returns:
+            uint8 [b, size, size, 3]; row i is made of image i alone.
+        """
+        if view == 0:
+            return images
+        if self.kind == "flips":
+            return _flipped(images, view)
+        if self.kind == "crops":
+            return np.stack([_cropped(image, view) for image in images])
+        if self._pipeline is None:
+            return images
+        return np.stack(
+            [
+                self._pipeline(image.copy(), generator(self.seed, "augment", PREDICTION_EPOCH, name, view))
+                for image, name in zip(images, ids, strict=True)
+            ]
+        )
+
+
+def _flipped(images: Images, view: int) -> Images:
+    """Mirror left-right (1), up-down (2), both (3); views 4 to 7 are the same of the transposed image."""
+    turned = images.transpose(0, 2, 1, 3) if view >= 4 else images
+    if view & 1:
+        turned = turned[:, :, ::-1]
+    if view & 2:
+        turned = turned[:, ::-1]
+    return np.ascontiguousarray(turned)
+
+
+def _cropped(image: Images, view: int) -> Images:
+    """Cut a corner (1 to 4), and bring it back to full size."""
+    side = image.shape[0]
+    kept = max(1, round(side * _CROP_SHARE))
+    top, left = divmod(view - 1, 2)
+    y, x = top * (side - kept), left * (side - kept)
+    return cv2.resize(image[y : y + kept, x : x + kept], (side, side), interpolation=cv2.INTER_LINEAR)
+
+
+def predict_batches(
+    network: nn.Module,
+    batches: Iterable[tuple[Images, Sequence[str]]],
+    *,
+    plan: Plan,
+    normalisation: Normalisation,
+    multilabel: bool,
+    seed: int,
+    device: torch.device,
+    precision: str = "float32",
+) -> np.ndarray:
+    """Predict probabilities: for each image the mean over its views, then the plan's smoothing.
+
+    Args:
+        network: The trained network, on the device.
+        batches: Images uint8 [b, size, size, 3] with the samples' ids.
+        plan: Its `predict` and `augment` parts are read.
+        normalisation: How images become floats.
+        multilabel: Whether each class has a probability of its own.
+        seed: The run's seed.
+        device: Where it runs.
+        precision: `float32`, `bf16` or `fp16`; as in training.
+
+    Returns:
+        float64 [n, k], in the order of the batches.
+    """
+    views = Views(plan.predict, plan.augment, seed=seed)
+    activation: Callable[[torch.Tensor], torch.Tensor] = torch.sigmoid if multilabel else _softmax
+    number = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(precision)
+    network.eval()
+    found = []
+    with torch.inference_mode(), torch.autocast(device.type, dtype=number, enabled=number is not None):
+        for images, ids in batches:
+            total = None
+            for view in range(views.n_views):
+                shown = torch.from_numpy(views.make(images, ids, view))
+                one = activation(network(normalisation.encode(shown, device)).float())
+                total = one if total is None else total + one
+            if total is not None:
+                found.append(total / views.n_views)
+    if not found:
+        return np.zeros((0, 0))
+    probabilities = torch.cat(found).cpu().double().numpy()
+    if not multilabel:  # float32 rows sum to 1 within 1e-7; float64 ones should within 1e-15
+        probabilities /= probabilities.sum(axis=1, keepdims=True)
+    predict = plan.predict
+    return smooth(
+        probabilities,
+        alpha=predict.smoothing,
+        threshold=predict.smoothing_threshold,
+        problem="multilabel" if multilabel else "multiclass",
+    )
+
+
+def batches_of(dataset: PhotoDataset, *, size: int) -> Iterator[tuple[Images, list[str]]]:
+    """Give a dataset's decoded images in order, with their ids, without augmentation."""
+    for start in range(0, len(dataset), size):
+        rows = np.arange(start, min(start + size, len(dataset)))
+        yield dataset.photos.pixels(dataset.rows[rows]), [dataset.ids[row] for row in rows]
+
+
+def _softmax(logits: torch.Tensor) -> torch.Tensor:
+    return logits.softmax(dim=1)

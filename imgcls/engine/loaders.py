@@ -1,0 +1,375 @@
+"""Batches: plain uint8 images from the decoded store, converted and normalised on the device.
+
+`PhotoLoader` is a fastai loader, so that everything a `Learner` offers works on it, but its batches are plain
+tensors: fastai's tensor subclasses cost ten times as much an operation, and are put on only where something is shown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from fastai.data.core import DataLoaders, TfmdDL
+from fastai.torch_core import TensorBase, TensorCategory, TensorImage, TensorMultiCategory
+from fastcore.foundation import L
+from torch import Tensor
+from torch.utils.data import DataLoader as TorchLoader
+from torch.utils.data import Dataset
+
+from imgcls.data.cache import Photos
+from imgcls.data.decode import Preprocess, decode
+from imgcls.engine.device import memory_format
+from imgcls.engine.randomness import generator, order
+from imgcls.engine.transforms import Pipeline
+from imgcls.errors import DataError, TrainingError
+
+Batch = tuple[np.ndarray, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Key:
+    """One sample as it is shown once: which, in which epoch."""
+
+    row: int
+    """Position in the dataset."""
+    epoch: int
+    """Epoch, from 0; decides the augmentation together with the seed and the sample's id."""
+
+
+class PhotoDataset(Dataset):  # type: ignore[type-arg]
+    """Photographs of one split, decoded and augmented one by one, given out as uint8 images [size, size, 3]."""
+
+    def __init__(
+        self,
+        photos: Photos,
+        rows: np.ndarray,
+        *,
+        ids: Sequence[str],
+        paths: Sequence[Path],
+        targets: np.ndarray,
+        vocab: Sequence[str],
+        pipeline: Pipeline | None = None,
+        seed: int = 0,
+    ) -> None:
+        """Gather what is needed.
+
+        Args:
+            photos: The decoded store.
+            rows: Rows of the store, int64 [n].
+            ids: Names of the samples, [n]; augmentation is drawn by them.
+            paths: Their files, [n].
+            targets: Class indices int64 [n], or 0/1 [n, k].
+            vocab: The classes, in order.
+            pipeline: Training transforms; None leaves images as they are.
+            seed: The run's seed.
+        """
+        self.photos, self.rows, self.targets, self.vocab = photos, rows, targets, list(vocab)
+        self.ids, self.items, self.pipeline, self.seed = list(ids), list(paths), pipeline, seed
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, row: int | Key) -> tuple[np.ndarray, np.ndarray]:
+        """Give the image, uint8 [size, size, 3], and the target of one sample."""
+        key = row if isinstance(row, Key) else Key(row, 0)
+        images, targets = self.__getitems__([key])
+        return images[0], targets[0]
+
+    def __getitems__(self, keys: Sequence[Key]) -> Batch:
+        """Give images, uint8 [b, size, size, 3], and targets of several samples at once."""
+        rows = np.fromiter((key.row for key in keys), dtype=np.int64, count=len(keys))
+        images = self.photos.pixels(self.rows[rows])
+        if self.pipeline is not None:
+            for place, key in enumerate(keys):
+                draws = generator(self.seed, "augment", key.epoch, self.ids[key.row])
+                images[place] = self.pipeline(images[place], draws)
+        return images, self.targets[rows]
+
+
+class ImageList:
+    """Single images given by hand, as a dataset: files, PIL images or arrays."""
+
+    def __init__(self, items: Sequence[Any], preprocess: Preprocess, vocab: Sequence[str], targets: np.ndarray) -> None:
+        self.items, self.preprocess, self.vocab, self.targets = list(items), preprocess, list(vocab), targets
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def __getitems__(self, keys: Sequence[Key]) -> Batch:
+        """Decode the images of some keys as training decoded its own."""
+        images = np.stack([decode_item(self.items[key.row], self.preprocess) for key in keys])
+        return images, self.targets[[key.row for key in keys]]
+
+
+def decode_item(item: Any, preprocess: Preprocess) -> np.ndarray:
+    """Give a file, a PIL image or a uint8 array [h, w, 3] as training would see it, uint8 [size, size, 3].
+
+    Raises:
+        DataError: It is none of these, or cannot be read.
+    """
+    from io import BytesIO
+
+    from PIL import Image
+
+    if isinstance(item, str | Path):
+        return decode(Path(item), preprocess)
+    if isinstance(item, np.ndarray) and item.dtype == np.uint8:
+        item = Image.fromarray(item)
+    if not isinstance(item, Image.Image):
+        raise DataError(f"An image has to be a path, a PIL image or a uint8 array, not {type(item).__name__}.")
+    content = BytesIO()
+    item.save(content, format="PNG")
+    return decode(content.getvalue(), preprocess)
+
+
+@dataclass(frozen=True)
+class Normalisation:
+    """How uint8 images become what a network eats."""
+
+    mean: tuple[float, ...]
+    """Mean to subtract from values in [0, 1], per channel."""
+    std: tuple[float, ...]
+    """Deviation to divide by, per channel."""
+
+    def encode(self, images: Tensor, device: torch.device) -> Tensor:
+        """Turn uint8 [b, h, w, 3] into normalised float32 [b, 3, h, w] on the device, in its fastest layout."""
+        moved = images.to(device, non_blocking=True).permute(0, 3, 1, 2)
+        floats = moved.to(torch.float32, memory_format=memory_format(device))
+        return floats.sub_(self._channels(self.mean, device)).div_(self._channels(self.std, device))
+
+    def decode(self, images: Tensor) -> Tensor:
+        """Turn normalised float32 [b, 3, h, w] back into values in [0, 1]."""
+        shown = images.float() * self._channels(self.std, images.device) + self._channels(self.mean, images.device)
+        return (shown / 255).clamp(0, 1)
+
+    @staticmethod
+    def _channels(values: tuple[float, ...], device: torch.device) -> Tensor:
+        return torch.tensor(values, device=device).mul_(255).view(1, -1, 1, 1)
+
+
+class PhotoLoader(TfmdDL):
+    """A fastai loader whose order is a function of seed and epoch, and whose batches are plain tensors."""
+
+    def __init__(
+        self,
+        dataset: Any = None,
+        *,
+        bs: int = 64,
+        shuffle: bool = False,
+        drop_last: bool = False,
+        num_workers: int = 0,
+        device: torch.device | None = None,
+        normalisation: Normalisation | None = None,
+        rows: Sequence[int] | None = None,
+        seed: int = 0,
+        **fastai_options: Any,
+    ) -> None:
+        """Make the loader.
+
+        Args:
+            dataset: A `PhotoDataset` or `ImageList`.
+            bs: Samples a batch.
+            shuffle: Whether each epoch has its own order.
+            drop_last: Whether an incomplete last batch is left out; never done when it is the only one.
+            num_workers: Processes that prepare batches.
+            device: Where batches go.
+            normalisation: How images become floats.
+            rows: A fixed order to use instead.
+            seed: The run's seed.
+            **fastai_options: What fastai passes on when it makes a loader from another one.
+        """
+        get_order = fastai_options.pop("get_idxs", None)
+        kept = {name: value for name, value in fastai_options.items() if name in ("pin_memory", "timeout")}
+        super().__init__(
+            dataset, bs=bs, shuffle=shuffle, drop_last=drop_last, num_workers=0, device=device, do_setup=False, **kept
+        )
+        self.n_workers, self.normalisation, self.seed = num_workers, normalisation, seed
+        self.fixed_rows = list(get_order()) if get_order is not None else rows
+        self.epoch = 0
+        self._n_inp = 1
+        self._torch_loader: TorchLoader[Batch] | None = None
+        self._keys: list[list[Key]] = []
+
+    @property
+    def vocab(self) -> L:
+        """The classes, as fastai looks for them."""
+        return L(self.dataset.vocab)
+
+    @property
+    def is_multilabel(self) -> bool:
+        """Whether targets are 0/1 by class."""
+        return self.dataset.targets.ndim == 2
+
+    def new(self, dataset: Any = None, cls: type | None = None, **changes: Any) -> PhotoLoader:
+        """Make a loader like this one, with some settings changed."""
+        settings = {
+            "bs": self.bs,
+            "shuffle": self.shuffle,
+            "drop_last": self.drop_last,
+            "num_workers": self.n_workers,
+            "device": self.device,
+            "normalisation": self.normalisation,
+            "seed": self.seed,
+        }
+        return (cls or type(self))(self.dataset if dataset is None else dataset, **settings | changes)
+
+    def get_idxs(self) -> list[int]:
+        """Give the order of this epoch."""
+        if self.fixed_rows is not None:
+            return list(self.fixed_rows)
+        if not self.shuffle:
+            return list(range(len(self.dataset)))
+        return [int(row) for row in order(len(self.dataset), self.seed, "order", self.epoch)]
+
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
+        rows, size = self.get_idxs(), self.bs
+        ends = range(0, len(self) * size, size)
+        self._keys = [[Key(row, self.epoch) for row in rows[start : start + size]] for start in ends]
+        for images, targets in self._batches():
+            yield self._to_device(images, targets)
+
+    def one_batch(self) -> tuple[Tensor, Tensor]:
+        """Give the first batch, without worker processes."""
+        if not len(self):
+            raise DataError("This loader has no batch: it has fewer samples than a batch and leaves the last one out.")
+        keys = [Key(row, self.epoch) for row in self.get_idxs()[: self.bs]]
+        images, targets = self.dataset.__getitems__(keys)
+        return self._to_device(torch.from_numpy(images), torch.from_numpy(np.asarray(targets)))
+
+    def _batches(self) -> Iterator[tuple[Tensor, Tensor]]:
+        if not self.n_workers:
+            for keys in self._keys:
+                images, targets = self.dataset.__getitems__(keys)
+                yield torch.from_numpy(images), torch.from_numpy(np.asarray(targets))
+            return
+        if self._torch_loader is None:
+            self._torch_loader = TorchLoader(
+                self.dataset,
+                batch_sampler=_KeysOf(self),
+                collate_fn=_as_tensors,
+                num_workers=self.n_workers,
+                persistent_workers=True,
+                pin_memory=self.device is not None and self.device.type == "cuda",
+                generator=torch.Generator(),  # else every pass would draw from torch's global generator
+            )
+        try:
+            yield from self._torch_loader
+        except RuntimeError as problem:
+            if "exited unexpectedly" not in str(problem):
+                raise
+            raise TrainingError(
+                "A process that prepares batches was killed, probably for want of memory or of /dev/shm; "
+                "try --workers 0."
+            ) from problem
+
+    def _to_device(self, images: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+        device = self.device or torch.device("cpu")
+        normalise = self.normalisation or Normalisation((0.0,) * 3, (1.0,) * 3)
+        return normalise.encode(images, device), targets.to(device, non_blocking=True)
+
+    # What fastai shows: here, and only here, batches become its tensor classes.
+
+    def decode(self, batch: Sequence[Tensor]) -> tuple[Any, ...]:
+        """Give a batch as fastai's tensors, images in [0, 1], for showing."""
+        from fastai.vision import learner as _  # noqa: F401 - registers how images are shown
+
+        images = self.normalisation.decode(batch[0]) if self.normalisation else batch[0]
+        kind = TensorMultiCategory if self.is_multilabel else TensorCategory
+        return TensorImage(images.cpu()), *(kind(_plain(part).cpu()) for part in batch[1:])
+
+    def _decode_batch(self, batch: Sequence[Any], max_n: int = 9, full: bool = True) -> L:
+        from fastai.data.transforms import Category, MultiCategory
+
+        names = self.dataset.vocab
+        samples = []
+        for place in range(min(max_n, len(batch[0]))):
+            shown: list[Any] = [batch[0][place]]
+            for part in batch[1:]:
+                if self.is_multilabel:
+                    shown.append(MultiCategory(names[k] for k in torch.nonzero(_plain(part[place]).view(-1)).view(-1)))
+                else:
+                    shown.append(Category(names[int(part[place])]))
+            samples.append(tuple(shown))
+        return L(samples)
+
+
+class PhotoLoaders(DataLoaders):
+    """The training and validation loaders of one run, and loaders for further images made from them."""
+
+    def __init__(self, *loaders: PhotoLoader, preprocess: Preprocess, path: Path, device: torch.device) -> None:
+        """Gather the loaders.
+
+        Args:
+            *loaders: Training first, then validation.
+            preprocess: How further images are decoded.
+            path: Where fastai may write what its own methods keep.
+            device: Where batches go.
+        """
+        super().__init__(*loaders, path=path, device=device)
+        self.preprocess = preprocess
+        self.n_inp = 1
+
+    @property
+    def vocab(self) -> L:
+        """The classes, in order."""
+        return self.train.vocab
+
+    @property
+    def c(self) -> int:
+        """The number of classes, as fastai looks for it."""
+        return len(self.train.vocab)
+
+    def test_dl(
+        self, items: Sequence[Any], *, with_labels: bool = False, bs: int | None = None, **_: Any
+    ) -> PhotoLoader:
+        """Make a loader for further images: paths, PIL images or arrays.
+
+        Args:
+            items: The images.
+            with_labels: Whether to look up the labels of images that belong to this data.
+            bs: Samples a batch; that of validation unless said.
+
+        Raises:
+            DataError: A label is asked for that is not known.
+        """
+        targets = self._targets_of(items) if with_labels else self._no_targets(len(items))
+        images = ImageList(items, self.preprocess, list(self.vocab), targets)
+        return self.valid.new(images, shuffle=False, drop_last=False, num_workers=0, bs=bs or self.valid.bs)
+
+    def _no_targets(self, n: int) -> np.ndarray:
+        return np.zeros((n, *self.train.dataset.targets.shape[1:]), dtype=self.train.dataset.targets.dtype)
+
+    def _targets_of(self, items: Sequence[Any]) -> np.ndarray:
+        known = {path: target for dl in self.loaders for path, target in zip(dl.items, dl.dataset.targets, strict=True)}
+        unknown = [str(item) for item in items if item not in known]
+        if unknown:
+            raise DataError.together([f"No label is known for {item}." for item in unknown])
+        return np.stack([known[item] for item in items])
+
+
+class _KeysOf:
+    """A batch sampler that reads the keys its loader has set for the epoch."""
+
+    def __init__(self, loader: PhotoLoader) -> None:
+        self._loader = loader
+
+    def __iter__(self) -> Iterator[list[Key]]:
+        return iter(self._loader._keys)
+
+    def __len__(self) -> int:
+        return len(self._loader._keys)
+
+
+def _as_tensors(batch: Batch) -> tuple[Tensor, Tensor]:
+    return torch.from_numpy(batch[0]), torch.from_numpy(np.asarray(batch[1]))
+
+
+def _plain(tensor: Tensor) -> Tensor:
+    return tensor.as_subclass(Tensor) if isinstance(tensor, TensorBase) else tensor
+
+
+__all__ = ["Key", "Normalisation", "PhotoDataset", "PhotoLoader", "PhotoLoaders", "decode_item"]

@@ -1,0 +1,184 @@
+"""Networks by name, always made with their final number of classes."""
+
+from __future__ import annotations
+
+import importlib
+import math
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import timm
+import torchvision.models
+from torch import Tensor, nn
+
+from imgcls.engine.randomness import seed_torch
+from imgcls.engine.simple_cnn import simple_cnn
+from imgcls.engine.weights import Weights, load_into, read_state, resolve_weights
+from imgcls.errors import PlanError
+from imgcls.plan import Images, Model, nearest_hint
+
+_PLAIN_MEAN = _PLAIN_STD = (0.5, 0.5, 0.5)
+
+
+@dataclass(frozen=True)
+class Network:
+    """A network ready to be trained, with what has to be known to feed it."""
+
+    module: nn.Module
+    """The network: float [b, 3, size, size] → logits [b, k]."""
+    mean: tuple[float, ...]
+    """Mean to subtract from values in [0, 1], per channel."""
+    std: tuple[float, ...]
+    """Deviation to divide by, per channel."""
+    weights: Weights | None
+    """Where its first weights came from; None for random ones."""
+    head: nn.Module
+    """The classifier."""
+
+    def layer_groups(self, module: nn.Module) -> list[list[nn.Parameter]]:
+        """Give the parameters in fastai's layer groups: everything below the classifier, and the classifier.
+
+        Args:
+            module: The network, as fastai passes it to its splitter.
+        """
+        classifier = {id(parameter) for parameter in self.head.parameters()}
+        body = [p for p in module.parameters() if id(p) not in classifier]
+        return [body, list(self.head.parameters())] if body else [list(self.head.parameters())]
+
+
+def model_problems(model: Model) -> list[str]:
+    """List what is wrong with the plan's model, without building it."""
+    name = model.name
+    only_timm = model.drop_rate or model.drop_path
+    if name.startswith("torchvision:"):
+        known = torchvision.models.list_models(module=torchvision.models)
+        if name.partition(":")[2] not in known:
+            return [f"model.name: torchvision has no {name!r}.{nearest_hint(name.partition(':')[2], known)}"]
+    elif name == "simple_cnn":
+        pass
+    elif ":" in name:
+        problem = _function_problem(name)
+        if problem:
+            return [problem]
+    else:
+        known = [*timm.list_models(), *timm.list_pretrained()]
+        return (
+            [] if name in known else [f"model.name = {name!r} is unknown.{nearest_hint(name, [*known, 'simple_cnn'])}"]
+        )
+    return ["model.drop_rate and model.drop_path are for timm models only."] if only_timm else []
+
+
+def build_network(model: Model, images: Images, *, n_classes: int, seed: int) -> Network:
+    """Build the plan's network with its first weights.
+
+    Args:
+        model: The plan's part.
+        images: The plan's images: their size, and mean and deviation where set.
+        n_classes: Outputs.
+        seed: Decides what is drawn: the classifier, or everything where there are no weights.
+
+    Raises:
+        PlanError: The network does not exist or refuses its options.
+        WeightsError: The weights cannot be had or do not fit.
+    """
+    problems = model_problems(model)
+    if problems:
+        raise PlanError.together(problems)
+    weights = resolve_weights(model)
+    seed_torch(seed, "initial weights")
+    module = _build(model, n_classes=n_classes, size_px=images.size_px)
+    head = classifier_of(module)
+    if weights is not None:
+        names = {
+            f"{prefix}.{name}"
+            for prefix, found in module.named_modules()
+            if found is head
+            for name in head.state_dict()
+        }
+        state = read_state(weights)
+        load_into(module, state if weights.by_order else _adapted(state, module), head=names, weights=weights)
+    mean, std = _normalisation(model, module)
+    return Network(module, images.mean or mean, images.std or std, weights, head)
+
+
+def classifier_of(module: nn.Module) -> nn.Module:
+    """Find the classifier: what timm says it is, or the last linear layer, or the last layer with parameters.
+
+    Raises:
+        PlanError: The network has no parameters.
+    """
+    if hasattr(module, "get_classifier"):
+        found = module.get_classifier()
+        if isinstance(found, nn.Module) and any(True for _ in found.parameters()):
+            return found
+    leaves = [m for m in module.modules() if not list(m.children()) and any(True for _ in m.parameters())]
+    linear = [m for m in leaves if isinstance(m, nn.Linear)]
+    if not leaves:
+        raise PlanError(f"{type(module).__name__} has no parameters to train.")
+    return (linear or leaves)[-1]
+
+
+def _build(model: Model, *, n_classes: int, size_px: int) -> nn.Module:
+    if model.name == "simple_cnn":
+        return simple_cnn(n_classes)
+    if model.name.startswith("torchvision:"):
+        built: nn.Module = torchvision.models.get_model(
+            model.name.partition(":")[2], weights=None, num_classes=n_classes
+        )
+        return built
+    if ":" in model.name:
+        built = _function(model.name)(n_classes)
+        if not isinstance(built, nn.Module):
+            raise PlanError(f"model.name = {model.name!r} has to give a torch module, not {type(built).__name__}.")
+        return built
+    options: dict[str, Any] = {"drop_rate": model.drop_rate} if model.drop_rate else {}
+    if model.drop_path:
+        options["drop_path_rate"] = model.drop_path
+    for sized in ({"img_size": size_px}, {}):  # transformers want to know the size, convolutions refuse to
+        try:
+            return timm.create_model(model.name, pretrained=False, num_classes=n_classes, **options, **sized)
+        except TypeError as problem:
+            refused = problem
+    raise PlanError(f"model.name = {model.name!r} refuses {sorted(options)}: {refused}")
+
+
+def _adapted(state: dict[str, Tensor], module: nn.Module) -> dict[str, Tensor]:
+    """Let timm rename tensors of older checkpoints and resize position embeddings, as its own loading does."""
+    adapt = getattr(sys.modules[type(module).__module__], "checkpoint_filter_fn", None)
+    return adapt(state, module) if adapt is not None and hasattr(module, "pretrained_cfg") else state
+
+
+def _normalisation(model: Model, module: nn.Module) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    if model.name.startswith("torchvision:"):
+        preset = torchvision.models.get_model_weights(model.name.partition(":")[2]).DEFAULT.transforms()
+        return tuple(preset.mean), tuple(preset.std)
+    settings = getattr(module, "pretrained_cfg", None)
+    if settings:
+        return tuple(settings["mean"]), tuple(settings["std"])
+    return _PLAIN_MEAN, _PLAIN_STD
+
+
+def _function(name: str) -> Any:
+    module, _, attribute = name.partition(":")
+    return getattr(importlib.import_module(module), attribute)
+
+
+def _function_problem(name: str) -> str:
+    try:
+        found = _function(name)
+    except (ImportError, AttributeError, ValueError) as problem:
+        return f"model.name = {name!r} cannot be imported: {problem}"
+    return "" if callable(found) else f"model.name = {name!r} is not a function of the number of classes."
+
+
+def n_parameters(module: nn.Module) -> int:
+    """Count the numbers in a network's parameters."""
+    return sum(math.prod(parameter.shape) for parameter in module.parameters())
+
+
+def batchnorms(module: nn.Module) -> Sequence[nn.Module]:
+    """Give the batch normalisations of a network that keep running statistics."""
+    kinds = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)
+    return [m for m in module.modules() if isinstance(m, kinds) and m.track_running_stats]

@@ -1,0 +1,158 @@
+"""From what a person names to samples that are decoded, checked and split."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from imgcls.data.cache import Photos, fill
+from imgcls.data.decode import Preprocess
+from imgcls.data.samples import ProblemType, Samples, check_samples
+from imgcls.data.sources import load_samples
+from imgcls.data.split import split_samples
+from imgcls.engine.known_sets import is_known_set, known_set
+from imgcls.engine.randomness import keyed_seed
+from imgcls.engine.reporting import Reporter
+from imgcls.errors import UsageError
+from imgcls.plan import Images, nearest_hint
+from imgcls.workspace import OWN_FOLDERS, Workspace, cache_folder
+
+CACHE_BUDGET_BYTES = 8 * 2**30
+N_QUICK = 500
+
+
+@dataclass(frozen=True)
+class DataSource:
+    """Where the photographs and labels are, and how they are to be read."""
+
+    data: str | Path | pd.DataFrame | None = None
+    """A folder, a table, a frame, `torchvision:NAME`, `fastai:NAME`, or None for the default data."""
+    images: str | Path | None = None
+    """For a table: the folder of its photographs."""
+    label: str | Sequence[str] | None = None
+    """For a table: the column of labels, or several of 0 and 1."""
+    id: str | None = None
+    """For a table: the column that names files."""
+    group: str | None = None
+    """For a table: the column of groups that stay together."""
+    split: str | None = None
+    """For a table: the column that says train, valid or test."""
+    problem_type: ProblemType | None = None
+    """`binary`, `multiclass` or `multilabel`; None finds out."""
+    delimiter: str | None = None
+    """For a table: what separates several classes in a cell."""
+    valid: float | None = None
+    """Share of the samples outside test that validate, in (0, 1); None takes the data's own advice, or 0.2."""
+    split_seed: int = 0
+    """Decides who trains and who validates, apart from the seed of training."""
+    verify: bool = False
+    """Whether every photograph is read and hashed anew instead of trusting size and time stamp."""
+
+    @classmethod
+    def of(cls, data: Any, reading: dict[str, Any]) -> DataSource:
+        """Make a source from what was passed to a public function.
+
+        Raises:
+            UsageError: An option does not exist.
+        """
+        if isinstance(data, DataSource):
+            return replace(data, **reading)
+        known = [entry.name for entry in fields(cls)]
+        unknown = [name for name in reading if name not in known]
+        if unknown:
+            raise UsageError.together([f"There is no option {name!r}.{nearest_hint(name, known)}" for name in unknown])
+        return cls(data, **reading)
+
+    def load(self) -> Samples:
+        """Read the samples, not yet decoded or split."""
+        data = self.data
+        if is_known_set(data):
+            data = known_set(str(data), cache_folder() / "sets")
+        return load_samples(
+            data,
+            images=self.images,
+            label=self.label,
+            id=self.id,
+            group=self.group,
+            split=self.split,
+            problem_type=self.problem_type,
+            delimiter=self.delimiter,
+            skip=OWN_FOLDERS,
+        )
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Samples with their pixels at hand."""
+
+    samples: Samples
+    """Split and checked; what cannot be used is excluded."""
+    photos: Photos
+    """The decoded store."""
+    preprocess: Preprocess
+    """How the photographs were decoded."""
+
+    def store_rows(self, rows: np.ndarray) -> np.ndarray:
+        """Give rows of the store for rows of the samples, int64 [n]."""
+        place = {path: row for row, path in enumerate(self.photos.paths)}
+        paths = self.samples.frame["path"]
+        return np.array([place[paths.iat[row]] for row in rows], dtype=np.int64)
+
+
+def preprocess_of(images: Images) -> Preprocess:
+    """Give the decoding that a plan's images ask for."""
+    return Preprocess(images.size_px, resize=images.resize, pad_mode=images.pad_mode)
+
+
+def prepare(
+    source: DataSource, images: Images, *, workspace: Workspace | None, quick: bool, reporter: Reporter
+) -> Prepared:
+    """Read, decode, check and split.
+
+    Args:
+        source: Where the data are.
+        images: The plan's images.
+        workspace: Where runs will be written, to refuse writing among the photographs; None writes nothing.
+        quick: Whether to take at most `N_QUICK` samples.
+        reporter: Told how far decoding is, and what a person should know of the data.
+
+    Raises:
+        DataError: The data cannot be used; all faults together.
+    """
+    samples = source.load()
+    if workspace is not None and isinstance(source.data, str | Path) and Path(source.data).is_dir():
+        workspace.check_apart(Path(source.data))
+    if samples.licence:
+        reporter.note(f"{samples.name}: {len(samples)} photographs under {samples.licence}.")
+    if quick:
+        samples = _fewer(samples, N_QUICK)
+    preprocess = preprocess_of(images)
+    photos = fill(
+        samples.frame["path"].tolist(),
+        preprocess,
+        folder=cache_folder(),
+        name=samples.name,
+        budget_bytes=CACHE_BUDGET_BYTES,
+        progress=lambda done, total: reporter.progress("Reading photographs", done, total),
+        verify=source.verify,
+    )
+    samples = samples.with_sha256(photos.sha256).without(photos.reasons)
+    samples = split_samples(samples, valid=source.valid, seed=source.split_seed)
+    check_samples(samples)
+    for note in samples.notes:
+        reporter.note(note)
+    return Prepared(samples, photos, preprocess)
+
+
+def _fewer(samples: Samples, n: int) -> Samples:
+    """Take a part of the samples, drawn by their ids, so that the same ones come again; test is left out."""
+    kept = samples.frame["split"].to_numpy() != "test"
+    rows = np.flatnonzero(kept)
+    draws = [keyed_seed("quick", name) for name in samples.frame["id"].to_numpy()[rows]]
+    chosen = np.sort(rows[np.argsort(draws)[:n]])
+    return replace(samples, frame=samples.frame.iloc[chosen].reset_index(drop=True))

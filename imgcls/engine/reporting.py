@@ -1,0 +1,132 @@
+"""What a training tells while it runs, and to whom."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(frozen=True)
+class Start:
+    """What is known before the first batch."""
+
+    label: str
+    """The stack with its overrides."""
+    seed: int
+    """The run's seed."""
+    n_epochs: int
+    """Epochs of the whole training."""
+    n_batches: int
+    """Batches an epoch."""
+    n_train: int
+    """Training samples."""
+    n_valid: int
+    """Validation samples."""
+    device: str
+    """Where it runs, with its precision."""
+    done_epochs: int = 0
+    """Epochs that an earlier attempt finished."""
+    estimate_seconds: float | None = None
+    """About how long it will take, measured on a few batches."""
+
+
+@dataclass(frozen=True)
+class EpochRow:
+    """One epoch, as it is shown and kept in the history."""
+
+    epoch: int
+    """From 1."""
+    train_loss: float
+    """Mean training loss over the epoch's samples, as the plan defines it."""
+    valid_loss: float
+    """Mean plain validation loss."""
+    valid_accuracy: float
+    """Share of right predictions in validation."""
+    learning_rate: float
+    """At the epoch's last step."""
+    seconds: float
+    """Training and validation."""
+    images_per_second: float
+    """Training images a second, without validation."""
+
+
+class Reporter(Protocol):
+    """Whoever wants to know how a training goes."""
+
+    def note(self, text: str) -> None:
+        """Say a sentence."""
+
+    def progress(self, what: str, done: int, total: int) -> None:
+        """Tell how far a piece of work is."""
+
+    def start(self, start: Start) -> None:
+        """Begin."""
+
+    def batch(self, epoch: int, done: int, total: int) -> None:
+        """A training batch was done."""
+
+    def epoch(self, row: EpochRow) -> None:
+        """An epoch was done."""
+
+    def stop(self) -> None:
+        """Training is over, whether well or not."""
+
+
+class Silent:
+    """A reporter that says nothing."""
+
+    def note(self, text: str) -> None:
+        """Say nothing."""
+
+    def progress(self, what: str, done: int, total: int) -> None:
+        """Say nothing."""
+
+    def start(self, start: Start) -> None:
+        """Say nothing."""
+
+    def batch(self, epoch: int, done: int, total: int) -> None:
+        """Say nothing."""
+
+    def epoch(self, row: EpochRow) -> None:
+        """Say nothing."""
+
+    def stop(self) -> None:
+        """Say nothing."""
+
+
+class Lines(Silent):
+    """A reporter that writes plain lines to stderr, for pipes, logs and scripts."""
+
+    def note(self, text: str) -> None:
+        """Write the sentence."""
+        self._write(text)
+
+    def start(self, start: Start) -> None:
+        """Write what begins, and about how long it will take."""
+        about = f", about {duration(start.estimate_seconds)}" if start.estimate_seconds else ""
+        resumed = f", {start.done_epochs} of them done already" if start.done_epochs else ""
+        self._write(
+            f"{start.label}, seed {start.seed}: {start.n_train} training and {start.n_valid} validation images, "
+            f"{start.n_epochs} epochs{resumed}, {start.device}{about}"
+        )
+
+    def epoch(self, row: EpochRow) -> None:
+        """Write the epoch's line."""
+        self._write(
+            f"epoch {row.epoch}: train loss {row.train_loss:.4f}, valid loss {row.valid_loss:.4f}, "
+            f"valid accuracy {row.valid_accuracy:.4f}, {row.seconds:.1f} s, {row.images_per_second:.0f} images/s"
+        )
+
+    @staticmethod
+    def _write(text: str) -> None:
+        sys.stderr.write(text + "\n")
+        sys.stderr.flush()
+
+
+def duration(seconds: float) -> str:
+    """Give a duration as a person would say it: 45 s, 3 min, 2 h 5 min."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"

@@ -1,0 +1,1 @@
+"""Predictions: what is done to probabilities after the model gave them; nothing here trains."""

@@ -1,0 +1,311 @@
+"""Attempts: runs on their way, held by one process, resumable when interrupted, published by one rename."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from imgcls.errors import RecordError
+from imgcls.records import checkpoints
+from imgcls.records.atomic import (
+    append_line,
+    clear_leftovers,
+    explained,
+    make_folder,
+    publish_folder,
+    remove_tree,
+    write_bytes,
+    write_json,
+)
+from imgcls.records.checkpoints import Checkpoint
+from imgcls.records.keys import short_key
+from imgcls.records.lock import FolderLock, Holder, holder_of, is_held
+from imgcls.records.reading import Fields, read_json
+from imgcls.records.run import RUN_JSON, RunRecord
+from imgcls.workspace import Workspace
+
+_ABOUT = "attempt.json"
+_HISTORY = "history.jsonl"
+_RECORD = "record"
+
+
+@dataclass(frozen=True)
+class AttemptState:
+    """What can be said of an attempt from outside."""
+
+    key: str
+    """The key of the run that it is to become."""
+    folder: Path
+    """Where it lies."""
+    state: Literal["running", "interrupted"]
+    """Whether a process works on it now."""
+    info: Mapping[str, Any]
+    """What `acquire` was told about it."""
+    holder: Holder | None
+    """Who works on it, or did when it was killed."""
+    n_epochs: int
+    """The number of finished epochs in its history."""
+
+
+class Attempt:
+    """A run on its way, as the process sees it that holds it; made by `acquire`."""
+
+    def __init__(self, workspace: Workspace, lock: FolderLock, *, key: str) -> None:
+        """Keep what `acquire` took.
+
+        Args:
+            workspace: Where records are published.
+            lock: The hold on the attempt's folder.
+            key: The key of the run that it is to become.
+        """
+        self.key, self.folder = key, lock.folder
+        self.notes: list[str] = []
+        self._workspace, self._lock = workspace, lock
+
+    @property
+    def record_folder(self) -> Path:
+        """The folder to build the record in."""
+        return self.folder / _RECORD
+
+    def heartbeat(self) -> None:
+        """Write that this process is alive, for readers on other machines."""
+        self._lock.beat()
+
+    def save_checkpoint(self, files: Mapping[str, bytes], meta: Mapping[str, Any]) -> int:
+        """Save the state after an epoch; append the epoch's line of history before it.
+
+        Args:
+            files: Plain file names → content.
+            meta: JSON values.
+
+        Returns:
+            The number of the checkpoint. The one before it is kept too.
+
+        Raises:
+            ImgclsError: If it cannot be written; earlier checkpoints are still there.
+        """
+        return checkpoints.save_checkpoint(self.folder, files, meta=meta, n_history=len(self.history()))
+
+    def load_checkpoint(self) -> Checkpoint | None:
+        """Load the newest good checkpoint and cut the history back to it.
+
+        Returns:
+            The checkpoint; None to start from the beginning. Damaged ones are told in `notes`.
+        """
+        found, notes = checkpoints.load_checkpoint(self.folder)
+        self.notes.extend(notes)
+        rows = self.history()
+        n_history = found.n_history if found else 0
+        if len(rows) > n_history:
+            write_bytes(self.folder / _HISTORY, b"".join(_line(row).encode() + b"\n" for row in rows[:n_history]))
+        return found
+
+    def append_history(self, row: Mapping[str, Any]) -> None:
+        """Add the line of one epoch.
+
+        Args:
+            row: JSON values; numbers that cannot be computed are None.
+
+        Raises:
+            ValueError: If a value is NaN or infinite.
+            ImgclsError: If it cannot be written; the lines before are still there.
+        """
+        append_line(self.folder / _HISTORY, _line(row))
+
+    def history(self) -> list[dict[str, Any]]:
+        """Read the lines of the epochs so far; a torn last line is left out."""
+        return _read_history(self.folder / _HISTORY)
+
+    def publish(self, final: Path) -> bool:
+        """Make `record_folder` the finished run, by one rename, and end the attempt.
+
+        Args:
+            final: The folder of the finished run.
+
+        Returns:
+            True if the run is this one; False if another process published the same run first,
+            and then ours is discarded.
+
+        Raises:
+            RecordError: If there is no run.json in the record folder.
+            ImgclsError: If the disk fails; the attempt is still there then.
+        """
+        if not (self.record_folder / RUN_JSON).is_file():
+            raise RecordError(f"{self.record_folder} has no {RUN_JSON}, so it cannot be published.")
+        is_ours = publish_folder(self.record_folder, final)
+        self.discard()
+        return is_ours
+
+    def fail(self, reason: str, record: RunRecord) -> RunRecord:
+        """Keep the failure among the failed runs, with its history, and end the attempt.
+
+        Args:
+            reason: Why it failed.
+            record: What is known of the run; its status and reason are set here.
+
+        Returns:
+            The record as it was kept.
+
+        Raises:
+            ImgclsError: If the disk fails; the attempt is still there then.
+        """
+        make_folder(self.record_folder)
+        history = self.folder / _HISTORY
+        if history.is_file():
+            write_bytes(self.record_folder / _HISTORY, history.read_bytes())
+        failed = replace(record, status="failed", reason=reason).write(self.record_folder)
+        number = 1
+        while not publish_folder(self.record_folder, final := self._failed_folder(number)):
+            number += 1
+        self.discard()
+        return replace(failed, folder=final)
+
+    def discard(self) -> None:
+        """Remove the attempt and everything in it."""
+        remove_tree(self.folder)
+        self.release()
+
+    def release(self) -> None:
+        """Let the attempt go; what is in it stays, to be resumed."""
+        self._lock.release()
+
+    def _failed_folder(self, number: int) -> Path:
+        return self._workspace.failed / f"{short_key(self.key)}-{number}"
+
+
+@contextmanager
+def acquire(workspace: Workspace, key: str, info: Mapping[str, Any]) -> Iterator[Attempt]:
+    """Begin or resume the attempt at a run, alone.
+
+    Look for the finished run again inside: another process may have published it meanwhile.
+
+    Args:
+        workspace: Where it lies.
+        key: The key of the run.
+        info: What readers are told about it: JSON values.
+
+    Yields:
+        The attempt. Unless it is published, failed or discarded, it stays and can be resumed.
+
+    Raises:
+        BusyError: If another process, or this one, is at it already.
+        RecordError: If the folder belongs to another key.
+        ImgclsError: If the folder cannot be made.
+    """
+    _sweep(workspace)
+    folder = workspace.attempts / short_key(key)
+    make_folder(folder)
+    lock = FolderLock.take(folder)
+    try:
+        attempt = Attempt(workspace, lock, key=key)
+        _prepare(attempt, info, previous=lock.previous)
+        yield attempt
+    finally:
+        lock.release()
+
+
+def find_attempts(workspace: Workspace) -> list[AttemptState]:
+    """List the attempts of a workspace, by key; those whose run is finished are left out.
+
+    Args:
+        workspace: Where to look; it may be empty.
+    """
+    published = _published_keys(workspace)
+    states = [_look(folder) for folder in _attempt_folders(workspace)]
+    return [state for state in states if state and (state.state == "running" or state.folder.name not in published)]
+
+
+def _prepare(attempt: Attempt, info: Mapping[str, Any], *, previous: Holder | None) -> None:
+    """Clear what a killed process left, and write what the attempt is about."""
+    clear_leftovers(attempt.folder)
+    about = attempt.folder / _ABOUT
+    if about.exists():
+        _check_same_key(about, attempt.key)
+    else:
+        write_json(about, {"key": attempt.key, "info": dict(info)})
+    make_folder(attempt.record_folder)
+    clear_leftovers(attempt.record_folder)
+    if previous is not None:
+        attempt.notes.append(
+            f"Taken over from process {previous.pid} on {previous.host}, which began at {previous.since} and ended "
+            "without letting go."
+        )
+
+
+def _check_same_key(about: Path, key: str) -> None:
+    """Refuse the attempt of another run whose key begins alike."""
+    found, _ = _read_about(about)
+    if found != key:
+        raise RecordError(
+            f"{about.parent} belongs to another run ({found}). Finish or remove it, or use another --seed."
+        )
+
+
+def _read_about(path: Path) -> tuple[str, dict[str, Any]]:
+    """Read the key of an attempt and what was told about it."""
+    fields = Fields(read_json(path), where=str(path))
+    key, info = fields.text("key"), fields.mapping("info")
+    fields.finish()
+    return key, info
+
+
+def _look(folder: Path) -> AttemptState | None:
+    """Describe one attempt, or nothing if there is none, or no longer."""
+    try:
+        key, info = _read_about(folder / _ABOUT)
+    except RecordError:
+        return None
+    state: Literal["running", "interrupted"] = "running" if is_held(folder) else "interrupted"
+    return AttemptState(key, folder, state, info, holder_of(folder), len(_read_history(folder / _HISTORY)))
+
+
+def _attempt_folders(workspace: Workspace) -> list[Path]:
+    if not workspace.attempts.is_dir():
+        return []
+    return sorted(path for path in workspace.attempts.iterdir() if path.is_dir() and not path.name.startswith("."))
+
+
+def _published_keys(workspace: Workspace) -> set[str]:
+    """Give the short keys of the finished runs, by their folders' names."""
+    if not workspace.runs.is_dir():
+        return set()
+    return {path.name.rpartition("-")[2] for path in workspace.runs.iterdir() if not path.name.startswith(".")}
+
+
+def _sweep(workspace: Workspace) -> None:
+    """Remove what is left of attempts whose process was killed just after the rename."""
+    published = _published_keys(workspace)
+    for folder in _attempt_folders(workspace):
+        if folder.name in published and not is_held(folder):
+            remove_tree(folder)
+    for parent in (workspace.runs, workspace.attempts):
+        clear_leftovers(parent)
+
+
+def _read_history(path: Path) -> list[dict[str, Any]]:
+    """Read whole lines only: what follows the last newline was never finished."""
+    if not path.is_file():
+        return []
+    with explained(path):
+        whole, _, _ = path.read_bytes().rpartition(b"\n")
+    try:
+        return [json.loads(line) for line in whole.splitlines()]
+    except ValueError as error:
+        raise RecordError(f"{path} is damaged: {error}. Remove it to start this run from the beginning.") from error
+
+
+def _line(row: Mapping[str, Any]) -> str:
+    """Write one row of history as one line."""
+    return json.dumps(dict(row), allow_nan=False, default=_number)
+
+
+def _number(value: object) -> object:
+    """Convert a numpy scalar for JSON, without importing numpy."""
+    convert = getattr(value, "item", None)
+    if convert is None:
+        raise TypeError(f"{type(value).__name__} cannot be written to the history")
+    return convert()

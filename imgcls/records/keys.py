@@ -1,0 +1,77 @@
+"""What makes two trainings the same one, and what their folder is called."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+
+SCHEMA = 1
+_SLUG_LENGTH = 80
+_KEY_LENGTH = 8
+
+
+def run_key(
+    plan_json: Mapping[str, object],
+    *,
+    data_digest: str,
+    split_digest: str,
+    fold: int | None,
+    seed: int,
+    weights_sha256: str | None,
+    device_type: str,
+    precision: str,
+) -> str:
+    """Give the key of a training: equal keys mean that the same record answers both.
+
+    Nothing of the machine is in it: no path, host, time or number of workers.
+
+    Args:
+        plan_json: The plan as canonical JSON values.
+        data_digest: Digest of samples, labels and pixels.
+        split_digest: Digest of who is in train, valid and test.
+        fold: The turn of train and valid, from 0; None without folds.
+        seed: The integer that fixes everything random.
+        weights_sha256: Of the initial weights; None without.
+        device_type: Such as `cpu` or `cuda`.
+        precision: Such as `float32`.
+
+    Returns:
+        64 hexadecimal digits.
+    """
+    identity = {
+        "schema": SCHEMA,
+        "plan": plan_json,
+        "data": data_digest,
+        "split": split_digest,
+        "fold": fold,
+        "seed": seed,
+        "weights": weights_sha256,
+        "device": device_type,
+        "precision": precision,
+    }
+    text = json.dumps(identity, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode("ascii")).hexdigest()
+
+
+def short_key(key: str) -> str:
+    """Give the first eight digits of a key, as they appear in names of folders."""
+    return key[:_KEY_LENGTH]
+
+
+def run_folder_name(stack_label: str, *, seed: int, fold: int | None, key: str) -> str:
+    """Name the folder of a run so that people know it and every file system takes it.
+
+    Args:
+        stack_label: The printed label of the stack; any text.
+        seed: The seed of the run.
+        fold: The fold of the run, or None.
+        key: The key of the run.
+
+    Returns:
+        `<stack slug>-s<seed>[-f<fold>]-<key8>`, in lower-case ASCII; the slug has at most 80 characters.
+    """
+    slug = re.sub(r"[^a-z0-9+=.,_]+", "-", stack_label.lower())[:_SLUG_LENGTH].strip("-.,+=_") or "run"
+    turn = "" if fold is None else f"-f{fold}"
+    return f"{slug}-s{seed}{turn}-{short_key(key)}"

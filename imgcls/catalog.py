@@ -173,15 +173,7 @@ class Stack:
         Raises:
             StackError: Anything is wrong with it; all problems at once.
         """
-        steps, problems = [], []
-        for piece in text.split("+"):
-            try:
-                steps.append(_parse_step(piece.strip(), text))
-            except StackError as problem:
-                problems.append(str(problem))
-        if problems:
-            raise StackError.together(problems, heading=f"Stack {text!r} has {len(problems)} problems:")
-        stack = cls(tuple(steps), dict(overrides or {}))
+        stack = cls(parse_steps(text), dict(overrides or {}))
         problems = stack.problems()
         if problems:
             raise StackError.together(problems, heading=f"Stack {text!r} has {len(problems)} problems:")
@@ -242,6 +234,41 @@ class Stack:
         return wrong or _missing_needs(self.steps, self.plan)
 
 
+def parse_steps(text: str) -> tuple[Step, ...]:
+    """Read `a+b:knob=value` into steps; whether they go together is not looked at.
+
+    Raises:
+        StackError: A recipe or knob does not exist; all problems at once.
+    """
+    steps, problems = [], []
+    for piece in text.split("+"):
+        try:
+            steps.append(_parse_step(piece.strip(), text))
+        except StackError as problem:
+            problems.append(str(problem))
+    if problems:
+        raise StackError.together(problems, heading=f"Stack {text!r} has {len(problems)} problems:")
+    return tuple(steps)
+
+
+def fold_on(start: Plan, steps: Sequence[Step]) -> Plan:
+    """Fold recipes over a plan that is no base, with the checks a stack has.
+
+    Raises:
+        StackError: The recipes do not go together; all problems at once.
+    """
+    wrong = _conflicting_cards(steps)
+    changes = {
+        step.recipe.name: {path: new for path, (_, new) in start.diff(step.apply(start)).items()} for step in steps
+    }
+    wrong += _conflicting_paths(steps, changes) + _changing_nothing(changes)
+    if wrong:
+        raise StackError.together(wrong)
+    for step in steps:
+        start = step.apply(start)
+    return start
+
+
 def _parse_step(piece: str, text: str) -> Step:
     if not piece:
         raise StackError(f"Stack {text!r} has an empty place; write recipes as 'baseline+augmentation'.")
@@ -287,6 +314,11 @@ def _problems_of_names(steps: Sequence[Step]) -> list[str]:
             wrong.append(f"{step.recipe.name!r} is a base and can only stand first, not at position {place}.")
         if names.index(step.recipe.name) < place - 1:
             wrong.append(f"{step.recipe.name!r} stands twice in the stack. Keep one.")
+    return wrong + _conflicting_cards(steps)
+
+
+def _conflicting_cards(steps: Sequence[Step]) -> list[str]:
+    wrong = []
     for first, step in enumerate(steps):
         for other in steps[first + 1 :]:
             reason = step.recipe.card.conflicts.get(other.recipe.name) or other.recipe.card.conflicts.get(

@@ -263,10 +263,10 @@ class _Filling:
         try:
             status = Path(path).stat()
             content = read_photo(Path(path))
-        except (OSError, ValueError):
-            return _Seen(None, "missing, or a link to nothing")
         except DecodeError as error:
             return _Seen(None, str(error))
+        except (OSError, ValueError):
+            return _Seen(None, "missing, or a link to nothing")
         return self._decode(content, status, pool)
 
     def _decode(self, content: bytes, status: os.stat_result, pool: Pool) -> _Seen:

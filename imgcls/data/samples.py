@@ -127,7 +127,7 @@ class Samples:
         Args:
             reasons: From the path of a sample, as in `frame`, to the reason.
         """
-        leaving = self.frame["path"].isin(list(reasons)).to_numpy(dtype=bool)
+        leaving = np.array([path in reasons for path in self.frame["path"]], dtype=bool)
         moved = [Excluded(self.relative(path), reasons[path]) for path in self.frame["path"][leaving]]
         excluded = tuple(sorted((*self.excluded, *moved), key=lambda entry: entry.path))
         return replace(self, frame=self.frame[~leaving].reset_index(drop=True), excluded=excluded)

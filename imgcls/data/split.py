@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -146,16 +147,28 @@ def _stratified(samples: Samples, units: _Units, *, free: Indices, share: float,
 
 
 def _by_class(members: Mask, *, n_valid: int, seed: int) -> Indices | None:
-    """Draw units of one class each; None where the classes are too many or too small for it."""
+    """Draw units of one class each; None where some have another number of classes."""
     if (members.sum(axis=1) != 1).any():
         return None
     classes = members.argmax(axis=1)
     counts = np.bincount(classes)
     n_present = int((counts > 0).sum())
     if counts[counts > 0].min() < 2 or min(n_valid, len(members) - n_valid) < n_present:
-        return None
+        return _in_turn(classes, n_valid=n_valid, seed=seed)
     splitter = StratifiedShuffleSplit(n_splits=1, test_size=n_valid, random_state=seed)
     return np.asarray(next(splitter.split(classes, classes))[1])
+
+
+def _in_turn(classes: Indices, *, n_valid: int, seed: int) -> Indices:
+    """Draw units where not every class can be on both sides: each class gives its next one in proportion to its size."""
+    random = np.random.RandomState(seed)  # unlike that of a Generator, its stream never changes
+    order = random.permutation(len(classes))
+    starts = random.random_sample(int(classes.max()) + 1)
+    place = np.empty(len(classes))
+    for position in np.unique(classes):
+        members = order[classes[order] == position]
+        place[members] = (np.arange(len(members)) + starts[position]) / len(members)
+    return np.argsort(place, kind="stable")[:n_valid]
 
 
 def _by_folds(samples: Samples, units: _Units, *, free: Indices, share: float, seed: int) -> Indices | None:
@@ -225,7 +238,7 @@ def _components(frame: pd.DataFrame) -> Indices:
     rows, links = [], []
     n_nodes = n_rows
     for column in ("group", "sha256"):
-        codes, distinct = pd.factorize(frame[column].where(frame[column] != "", None))
+        codes, distinct = pd.factorize(frame[column].where(frame[column] != "", None).to_numpy(dtype=object))
         linked = np.flatnonzero(codes >= 0)
         rows.append(linked)
         links.append(n_nodes + codes[linked])
@@ -238,13 +251,11 @@ def _components(frame: pd.DataFrame) -> Indices:
 
 def _straddling(frame: pd.DataFrame, splits: npt.NDArray[np.object_]) -> list[str]:
     """Report exact duplicates and groups that lie in more than one part, which only given splits can cause."""
-    parts = pd.Series(splits, index=frame.index)
     notes = []
     for column, what in (("sha256", "photographs"), ("group", "groups")):
-        known = frame[column] != ""
-        n_parts = parts[known].groupby(frame[column][known].to_numpy(dtype=object)).nunique()
-        straddling = n_parts.index[n_parts > 1]
-        if len(straddling):
+        homes = {(value, split) for value, split in zip(frame[column], splits, strict=True) if value}
+        straddling = sorted(value for value, n_splits in Counter(value for value, _ in homes).items() if n_splits > 1)
+        if straddling:
             ids = frame["id"][frame[column] == straddling[0]]
             notes.append(
                 f"{len(straddling)} {what} lie in more than one given split (first: {_named(ids)}); "

@@ -109,8 +109,8 @@ def _target_problems(labels: npt.NDArray[np.generic], shape: tuple[int, ...], *,
     if labels.dtype.kind not in "iub" and labels.size:
         return [f"Targets must be whole numbers, not {labels.dtype}."]
     n_values = 2 if problem == "multilabel" else shape[1]
-    known = np.isin(labels, np.arange(n_values)).reshape(len(labels), -1)
-    outside: Booleans = np.logical_not(known.all(axis=1))
+    known = np.isin(labels, np.arange(n_values))
+    outside: Booleans = np.logical_not(np.all(known, axis=tuple(range(1, known.ndim))))
     if outside.any():
         return [f"Targets must lie in 0 … {n_values - 1}; {_rows(outside)}. Leave unlabelled images out."]
     return []

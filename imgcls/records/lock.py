@@ -140,6 +140,8 @@ class FolderLock:
             if previous is not None and previous.may_live_elsewhere:
                 return None
             lock = cls(folder, file, previous=previous)
+            # A name without a hold would keep this very process out for ever.
+            stack.callback(lock.release)
             lock.beat()
             stack.pop_all()
         return lock

@@ -88,6 +88,7 @@ def test_cache_folder_is_the_users_choice_first(tmp_path: Path, monkeypatch: pyt
 
 
 def test_records_and_workspace_load_neither_pandas_nor_torch() -> None:
-    code = "import sys, imgcls.workspace, imgcls.records; print([n for n in ('numpy','pandas','torch') if n in sys.modules])"
+    heavy = "('numpy', 'pandas', 'torch')"
+    code = f"import sys, imgcls.workspace, imgcls.records; print([n for n in {heavy} if n in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

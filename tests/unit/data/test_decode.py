@@ -112,7 +112,9 @@ def test_exif_orientation_is_applied(orientation: int, kind: str) -> None:
     decoded = decode_with_size(encoded(stored, kind, exif=exif), SQUASH)
     assert (decoded.width_px, decoded.height_px) == (64, 32)
     expected = decode(encoded(quarters()), SQUASH).astype(int)
-    assert np.abs(decoded.pixels.astype(int)[[1, 1, 6, 6], [1, 6, 1, 6]] - expected[[1, 1, 6, 6], [1, 6, 1, 6]]).max() < 12
+    assert (
+        np.abs(decoded.pixels.astype(int)[[1, 1, 6, 6], [1, 6, 1, 6]] - expected[[1, 1, 6, 6], [1, 6, 1, 6]]).max() < 12
+    )
 
 
 def test_first_frame_is_the_photograph() -> None:
@@ -230,7 +232,13 @@ def test_large_files_are_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 def test_threads_give_the_same_pixels() -> None:
     contents = [encoded(Image.fromarray(np.roll(grey(RAMP), shift, 0))) for shift in range(8)] * 8
     with ThreadPoolExecutor(8) as threads:
-        assert all(map(np.array_equal, threads.map(lambda one: decode(one, SQUASH), contents), [decode(one, SQUASH) for one in contents]))
+        assert all(
+            map(
+                np.array_equal,
+                threads.map(lambda one: decode(one, SQUASH), contents),
+                [decode(one, SQUASH) for one in contents],
+            )
+        )
 
 
 def test_key_names_what_changes_pixels() -> None:
@@ -258,7 +266,9 @@ def test_139_files_of_trouble(test_data: Path, tmp_path: Path) -> None:
             if "refuse" not in expected:
                 wrong.append((name, str(error)))
             continue
-        away = np.abs(decoded.pixels.reshape(-1, 3).mean(axis=0) - entry.get("mean", decoded.pixels.reshape(-1, 3).mean(axis=0)))
+        away = np.abs(
+            decoded.pixels.reshape(-1, 3).mean(axis=0) - entry.get("mean", decoded.pixels.reshape(-1, 3).mean(axis=0))
+        )
         right_size = [decoded.width_px, decoded.height_px] == entry.get("size", [decoded.width_px, decoded.height_px])
         if "decode" not in expected or away.max() > entry.get("tol", 0) or not right_size:
             wrong.append((name, f"{away} {decoded.width_px}x{decoded.height_px}"))

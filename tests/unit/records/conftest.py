@@ -104,7 +104,9 @@ def make_record() -> Callable[..., RunRecord]:
             "quick": False,
             "problem": "binary",
             "classes": ("no", "yes"),
-            "data": RunData("photos", "d", "s", {"train": 6, "valid": 2, "test": 0, "excluded": 1}, (("a.jpg", "empty"),)),
+            "data": RunData(
+                "photos", "d", "s", {"train": 6, "valid": 2, "test": 0, "excluded": 1}, (("a.jpg", "empty"),)
+            ),
             "weights": RunWeights("none", None),
             "environment": {"device": "cpu"},
             "metrics": {"accuracy": Estimate(0.5, 0.1, 0.9, 2), "roc_auc": Estimate.missing("one class", n=2)},

@@ -1,0 +1,109 @@
+"""Recipes on a Learner that somebody else made."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from fastai.learner import Learner
+from torch import Tensor
+
+from imgcls.catalog import Step, fold_on, parse_steps
+from imgcls.engine.build import plan_callbacks
+from imgcls.engine.callbacks.freeze import FreezeBatchNorm, FreezeBody
+from imgcls.engine.callbacks.guard import LossGuard
+from imgcls.engine.callbacks.schedule import PlanSchedule
+from imgcls.engine.check import check
+from imgcls.engine.losses import PlainValidationLoss, build_loss, one_hot
+from imgcls.engine.optimizers import optimizer_factory
+from imgcls.errors import StackError
+from imgcls.plan import Plan
+
+# What a Learner can take: everything between its batches and its weights.
+_PARTS = ("loss", "optimizer", "schedule")
+_PATHS = ("fit.freeze_epochs", "fit.freeze_batchnorm", "fit.clip_norm", "fit.callbacks")
+_OURS = (LossGuard, PlainValidationLoss, PlanSchedule, FreezeBody, FreezeBatchNorm)
+
+
+def apply(recipes: str, learn: Learner) -> Learner:
+    """Put recipes on a Learner: its optimiser, schedule, loss and callbacks.
+
+    What a recipe does not set stays as the Learner has it. Applying twice replaces what was applied before.
+
+    Args:
+        recipes: Such as `"adamw_cosine+label_smoothing"`; no base.
+        learn: Any fastai Learner for classification, its classes in `dls.vocab`.
+
+    Returns:
+        The same Learner.
+
+    Raises:
+        StackError: A recipe changes pixels, the network or the prediction, which a Learner cannot take.
+
+    Example:
+        >>> imgcls.apply("adamw_cosine+label_smoothing", learn)  # doctest: +SKIP
+    """
+    steps = parse_steps(recipes)
+    _refuse_others(steps)
+    plan = fold_on(Plan(), steps)
+    check(plan)
+    changed = Plan().diff(plan)
+    learn.remove_cbs([cb for cb in learn.cbs if isinstance(cb, _OURS)])
+    if any(path.startswith("loss.") for path in changed):
+        targets = _train_targets(learn) if plan.loss.class_weights != "none" else torch.zeros(0, _n_classes(learn))
+        learn.loss_func = build_loss(plan.loss, multilabel=_is_multilabel(learn), train_targets=targets)
+    if any(path.startswith("optimizer.") for path in changed):
+        learn.opt_func = optimizer_factory(plan.optimizer)
+        learn.wd = None
+        if "optimizer.learning_rate" in changed:
+            learn.lr = plan.optimizer.learning_rate
+        learn.create_opt()
+    kept = [cb for cb in plan_callbacks(plan) if not isinstance(cb, PlanSchedule) or _sets(changed, "schedule.")]
+    learn.add_cbs(kept)
+    if learn.opt is None:
+        learn.create_opt()
+    return learn
+
+
+def _sets(changed: Mapping[str, Any], prefix: str) -> bool:
+    return any(path.startswith(prefix) for path in changed)
+
+
+def _refuse_others(steps: tuple[Step, ...]) -> None:
+    problems = []
+    for step in steps:
+        paths = [path for path in Plan().diff(step.apply(Plan())) if not _can_take(path)]
+        if paths:
+            problems.append(
+                f"Recipe {step.recipe.name!r} changes {', '.join(paths)}, which a Learner that is already made cannot "
+                "take; build it with imgcls.learner instead."
+            )
+    if problems:
+        raise StackError.together(problems)
+
+
+def _can_take(path: str) -> bool:
+    return path.partition(".")[0] in _PARTS or path.startswith(_PATHS)
+
+
+def _is_multilabel(learn: Learner) -> bool:
+    return bool(torch.as_tensor(learn.dls.one_batch()[-1]).ndim == 2)
+
+
+def _n_classes(learn: Learner) -> int:
+    vocab = learn.dls.vocab
+    return len(vocab[-1]) if isinstance(vocab[-1], list | tuple) or hasattr(vocab[-1], "o2i") else len(vocab)
+
+
+def _train_targets(learn: Learner) -> Tensor:
+    """Read the training labels, without decoding an image where the dataset allows it."""
+    dataset = learn.dls.train_ds
+    if hasattr(dataset, "targets"):
+        found = np.asarray(dataset.targets)
+    elif hasattr(dataset, "tls"):
+        found = np.array([np.asarray(target) for target in dataset.tls[-1]])
+    else:
+        found = np.array([np.asarray(dataset[row][-1]) for row in range(len(dataset))])
+    return one_hot(torch.as_tensor(found), _n_classes(learn))

@@ -1,0 +1,53 @@
+"""A plan as a fastai `Learner` in the user's hands."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from fastai.learner import Learner
+
+from imgcls.catalog import Stack
+from imgcls.engine.build import build
+from imgcls.engine.check import check
+from imgcls.engine.device import Machine
+from imgcls.engine.prepare import DataSource, prepare
+from imgcls.engine.reporting import Lines, Reporter
+
+
+def learner(
+    stack: str | Stack,
+    data: Any = None,
+    *,
+    seed: int = 0,
+    overrides: Mapping[str, Any] | None = None,
+    machine: Machine | None = None,
+    reporter: Reporter | None = None,
+    **reading: Any,
+) -> Learner:
+    """Build the fastai `Learner` that `train` would train.
+
+    Its callbacks, loss, optimiser and schedule are the plan's. Plain `fit(n)` follows the plan's schedule;
+    `fit_one_cycle`, `fine_tune` and `lr_find` bring their own. Nothing is recorded.
+
+    Args:
+        stack: Such as `"baseline+label_smoothing"`.
+        data: As for `train`.
+        seed: Decides everything random in training.
+        overrides: Plan paths set on the base.
+        machine: Device, worker processes, precision.
+        reporter: Who is told of the data; plain lines on stderr when None.
+        **reading: How the data are read, as for `train`.
+
+    Raises:
+        UsageError: Something has to be changed before the work can start.
+
+    Example:
+        >>> learn = imgcls.learner("baseline+label_smoothing", "photos/")  # doctest: +SKIP
+        >>> learn.fit(3)  # doctest: +SKIP
+    """
+    stack = stack if isinstance(stack, Stack) else Stack.parse(stack, overrides)
+    check(stack.plan)
+    source = DataSource.of(data, reading)
+    prepared = prepare(source, stack.plan.images, workspace=None, quick=False, reporter=reporter or Lines())
+    return build(stack.plan, prepared, seed=seed, machine=machine or Machine()).learn

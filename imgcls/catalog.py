@@ -378,6 +378,29 @@ def _missing_needs(steps: Sequence[Step], plan: Plan) -> list[str]:
     ]
 
 
+def copy_recipe(name: str, file: Path, *, overwrite: bool = False) -> None:
+    """Write a recipe into a file of one's own, its function named after the file.
+
+    Args:
+        name: The recipe.
+        file: A new `.py` file whose stem can be a name in Python.
+        overwrite: Whether a file that is there may be replaced.
+
+    Raises:
+        StackError: The recipe does not exist, or the file cannot be written.
+    """
+    recipe = find_recipe(name)
+    if file.suffix != ".py" or not file.stem.isidentifier():
+        raise StackError(f"{str(file)!r} has to end in .py and be named like a function, such as mine.py.")
+    if file.exists() and not overwrite:
+        raise StackError(f"{str(file)!r} is there already; choose another name, or use --force.")
+    source = Path(inspect.getfile(recipe.function)).read_text(encoding="utf-8")
+    try:
+        file.write_text(source.replace(f"def {recipe.name}(", f"def {file.stem}("), encoding="utf-8")
+    except OSError as problem:
+        raise StackError(f"{str(file)!r} cannot be written: {problem.strerror}.") from problem
+
+
 def check_card(recipe: Recipe) -> list[str]:
     """List what is missing or wrong in a recipe's card: empty texts, unknown paths, too many knobs."""
     card, known = recipe.card, plan_paths()

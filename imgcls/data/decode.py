@@ -166,7 +166,7 @@ def _turn(image: Image.Image) -> None:
 def _to_rgb(image: Image.Image) -> Image.Image:
     if image.mode.startswith("I") or image.mode == "F":
         return Image.fromarray(_to_eight_bits(np.asarray(image))).convert("RGB")
-    if image.mode == "RGBa" or "transparency" in image.info or image.has_transparency_data:
+    if image.has_transparency_data:
         visible = image.convert("RGBA")
         return Image.alpha_composite(Image.new("RGBA", visible.size, _WHITE), visible).convert("RGB")
     return image if image.mode == "RGB" else image.convert("RGB")

@@ -160,7 +160,7 @@ def _by_class(members: Mask, *, n_valid: int, seed: int) -> Indices | None:
 
 
 def _in_turn(classes: Indices, *, n_valid: int, seed: int) -> Indices:
-    """Draw units where not every class can be on both sides: each class gives its next one in proportion to its size."""
+    """Draw units where some class cannot be on both sides: each class gives units in proportion to its size."""
     random = np.random.RandomState(seed)  # unlike that of a Generator, its stream never changes
     order = random.permutation(len(classes))
     starts = random.random_sample(int(classes.max()) + 1)

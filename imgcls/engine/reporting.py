@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import sys
+import time
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -98,30 +100,45 @@ class Silent:
 class Lines(Silent):
     """A reporter that writes plain lines to stderr, for pipes, logs and scripts."""
 
+    def __init__(self) -> None:
+        self._told = -math.inf
+
     def note(self, text: str) -> None:
         """Write the sentence."""
-        self._write(text)
+        self.write(text)
+
+    def progress(self, what: str, done: int, total: int) -> None:
+        """Write how far it is, every five seconds at the most."""
+        now = time.monotonic()
+        if now - self._told > 5 and done < total:
+            self._told = now
+            self.write(f"{what}: {done} of {total}")
 
     def start(self, start: Start) -> None:
         """Write what begins, and about how long it will take."""
-        about = f", about {duration(start.estimate_seconds)}" if start.estimate_seconds else ""
-        resumed = f", {start.done_epochs} of them done already" if start.done_epochs else ""
-        self._write(
-            f"{start.label}, seed {start.seed}: {start.n_train} training and {start.n_valid} validation images, "
-            f"{start.n_epochs} epochs{resumed}, {start.device}{about}"
-        )
+        self.write(headline(start))
 
     def epoch(self, row: EpochRow) -> None:
         """Write the epoch's line."""
-        self._write(
+        self.write(
             f"epoch {row.epoch}: train loss {row.train_loss:.4f}, valid loss {row.valid_loss:.4f}, "
             f"valid accuracy {row.valid_accuracy:.4f}, {row.seconds:.1f} s, {row.images_per_second:.0f} images/s"
         )
 
-    @staticmethod
-    def _write(text: str) -> None:
-        sys.stderr.write(text + "\n")
+    def write(self, text: str) -> None:
+        """Write one line."""
+        sys.stderr.write(f"{text}\n")
         sys.stderr.flush()
+
+
+def headline(start: Start) -> str:
+    """Say what begins, where, and about how long it will take."""
+    about = f", about {duration(start.estimate_seconds)}" if start.estimate_seconds else ""
+    resumed = f" ({start.done_epochs} done already)" if start.done_epochs else ""
+    return (
+        f"{start.label}, seed {start.seed}: {start.n_train} training and {start.n_valid} validation photographs, "
+        f"{start.n_epochs} epochs{resumed} on {start.device}{about}"
+    )
 
 
 def duration(seconds: float) -> str:

@@ -94,6 +94,19 @@ def resolve_weights(model: Model, *, download: bool = True) -> Weights | None:
     return _packaged(model.name) or _from_hub(model.name, download=download)
 
 
+def offline_weights() -> list[str]:
+    """Name the networks whose weights are on this machine: from packages, and in the hub's cache."""
+    found = [name for name, packaged in _PACKAGED.items() if importlib.util.find_spec(packaged.package)]
+    from huggingface_hub import scan_cache_dir
+    from huggingface_hub.errors import CacheNotFound
+
+    try:
+        repositories = scan_cache_dir().repos
+    except CacheNotFound:
+        return found
+    return found + sorted(entry.repo_id for entry in repositories if entry.repo_id.startswith("timm/"))
+
+
 def read_state(weights: Weights) -> dict[str, Tensor]:
     """Read a file of weights into tensors on the CPU.
 

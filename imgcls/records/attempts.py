@@ -197,9 +197,7 @@ def acquire(workspace: Workspace, key: str, info: Mapping[str, Any]) -> Iterator
         ImgclsError: If the folder cannot be made.
     """
     _sweep(workspace)
-    folder = workspace.attempts / short_key(key)
-    make_folder(folder)
-    lock = FolderLock.take(folder)
+    lock = FolderLock.take(workspace.attempts / short_key(key))
     try:
         attempt = Attempt(workspace, lock, key=key)
         _prepare(attempt, info, previous=lock.previous)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from imgcls.errors import RecordError
@@ -104,6 +105,29 @@ def remove_run(record: RunRecord) -> None:
     if record.folder is None:
         raise RecordError(f"Run {record.id} has not been written, so there is nothing to remove.")
     remove_tree(record.folder)
+
+
+def remove_runs(records: Sequence[RunRecord], workspace: Workspace) -> None:
+    """Remove several runs, unless a run that stays uses the weights of one of them.
+
+    Args:
+        records: Records that were read from folders.
+        workspace: Where they lie.
+
+    Raises:
+        RecordError: If a run that stays needs one of them; nothing is removed then.
+        ImgclsError: If one cannot be removed.
+    """
+    leaving = {record.id for record in records}
+    needed = [
+        f"{record.id} uses the weights of {record.reused_from}"
+        for record in find_runs(workspace)[0]
+        if record.reused_from in leaving and record.id not in leaving
+    ]
+    if needed:
+        raise RecordError.together([f"{sentence}; remove both, or neither." for sentence in needed])
+    for record in records:
+        remove_run(record)
 
 
 def _run_folders(parent: Path) -> list[Path]:

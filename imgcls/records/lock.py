@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from imgcls.errors import BusyError, RecordError
-from imgcls.records.atomic import explained, write_json
+from imgcls.records.atomic import explained, make_folder, write_json
 from imgcls.records.reading import Fields, read_json
 
 LOCK = "lock"
@@ -108,11 +108,12 @@ class FolderLock:
         """Take hold of a folder.
 
         Args:
-            folder: It must exist.
+            folder: It is made if it is missing, also when its holder removes it meanwhile.
             wait_seconds: How long to try: who only looks at a lock holds it for a moment.
 
         Raises:
             BusyError: If another process, or this one, holds it.
+            ImgclsError: If the folder cannot be made or written.
         """
         end = time.monotonic() + wait_seconds
         while True:
@@ -130,6 +131,7 @@ class FolderLock:
         previous = holder_of(folder)
         if previous is not None and previous.is_here:
             return None
+        make_folder(folder)
         path = folder / LOCK
         with contextlib.ExitStack() as stack:
             with explained(path):

@@ -55,6 +55,7 @@ def test_ids_and_labels_are_text_exactly_as_given(write: Write) -> None:
 )
 def test_dialects(write: Write, content: bytes) -> None:
     assert labels(load_samples(write(content))) == {"001": "café", "002": "b"}
+    assert set(read_table(write(content)).columns) == {"id", "label"}
 
 
 @pytest.mark.parametrize(

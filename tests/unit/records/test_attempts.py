@@ -12,12 +12,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import pytest
 
 from imgcls.errors import BusyError, ImgclsError, RecordError
-from imgcls.records import RunRecord, acquire, find_attempts, find_by_key, find_failed, find_runs
+from imgcls.records import RunRecord, acquire, find_attempts, find_by_key, find_failed, find_runs, lock
 from imgcls.records.atomic import write_json
 from imgcls.records.lock import HOLDER, Holder, holder_of
 from imgcls.workspace import Workspace
@@ -133,6 +134,25 @@ def test_a_holder_on_another_machine_counts_while_it_beats(workspace: Workspace,
         assert abs(found.beat - time.time()) < 60
 
 
+def test_the_lock_of_a_folder_that_was_removed_is_worth_nothing(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The holder may publish, and so remove the folder, between our opening of the lock and our taking it."""
+    real, removed = lock._try_lock, []
+
+    def remove_first(file: BinaryIO) -> bool:
+        if not removed:
+            removed.append(True)
+            shutil.rmtree(workspace.attempts / KEY[:8])
+        return real(file)
+
+    monkeypatch.setattr(lock, "_try_lock", remove_first)
+    with acquire(workspace, KEY, {}) as attempt:
+        assert (attempt.folder / "attempt.json").exists()
+        assert find_attempts(workspace)[0].state == "running"
+    assert removed
+
+
 def test_a_damaged_name_of_the_holder_keeps_nobody_out(workspace: Workspace) -> None:
     with acquire(workspace, KEY, {}) as attempt:
         folder = attempt.folder
@@ -182,6 +202,19 @@ def test_a_damaged_checkpoint_falls_back_to_the_one_before(workspace: Workspace,
         again = attempt.load_checkpoint()
         assert again is not None
         assert again.files == {"model": b"again"}
+
+
+def test_a_damaged_checkpoint_is_not_one_of_the_two_that_are_kept(workspace: Workspace) -> None:
+    with acquire(workspace, KEY, {}) as attempt:
+        for _ in range(2):
+            attempt.save_checkpoint({"model": b"good"}, {})
+        (attempt.folder / "checkpoint-2" / "model").write_bytes(b"bad")
+        attempt.load_checkpoint()
+        number = attempt.save_checkpoint({"model": b"new"}, {})
+        (attempt.folder / f"checkpoint-{number}" / "model").write_bytes(b"bad")
+        found = attempt.load_checkpoint()
+        assert found is not None
+        assert found.files == {"model": b"good"}
 
 
 def test_without_a_good_checkpoint_training_begins_anew(workspace: Workspace) -> None:

@@ -1,0 +1,43 @@
+"""`imgcls cache`: the decoded photographs on this machine."""
+
+from __future__ import annotations
+
+import click
+
+from imgcls.cli.options import JSON, print_json
+
+
+@click.group()
+def cache() -> None:
+    """Show and clear the decoded photographs kept on this machine."""
+
+
+@cache.command()
+@JSON
+def show(as_json: bool) -> None:
+    """Show what is kept, where, and how large it is."""
+    from dataclasses import asdict
+
+    from imgcls.data.cache import cache_report
+    from imgcls.reports.cache import CacheTable
+    from imgcls.workspace import cache_folder
+
+    folder = cache_folder()
+    pools = cache_report(folder)
+    if as_json:
+        print_json({"schema": 1, "folder": str(folder), "pools": [asdict(pool) for pool in pools]})
+        return
+    from imgcls.reports.text import show as show_view
+
+    show_view(CacheTable(folder, tuple(pools)))
+
+
+@cache.command()
+@click.argument("name", required=False)
+def clear(name: str | None) -> None:
+    """Remove the decoded photographs of data set NAME, or of all; they are decoded anew when needed."""
+    from imgcls.data.cache import clear as clear_cache
+    from imgcls.reports.text import size
+    from imgcls.workspace import cache_folder
+
+    click.echo(f"Freed {size(clear_cache(cache_folder(), name))}.")

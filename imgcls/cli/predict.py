@@ -1,0 +1,65 @@
+"""`imgcls predict`: a trained run on further photographs."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from imgcls.cli.options import DEVICE, OUT, workspace_of
+
+
+@click.command()
+@click.argument("run")
+@click.argument("path", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--images", type=click.Path(path_type=Path), help="For a table: the folder of its photographs.")
+@click.option("--id", "id_", help="For a table: the column that names the photographs.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["table", "csv", "json"]),
+    help="What to print.  [default: a table on a terminal, CSV in a pipe]",
+)
+@click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
+@click.option("--output", "-o", type=click.Path(dir_okay=False, path_type=Path), help="Write to a .csv or .json file.")
+@click.option("--strict", is_flag=True, help="Exit with 3 when a photograph could not be read.")
+@DEVICE
+@OUT
+def predict(
+    run: str,
+    path: tuple[Path, ...],
+    images: Path | None,
+    id_: str | None,
+    form: str | None,
+    as_json: bool,
+    output: Path | None,
+    strict: bool,
+    device: str,
+    out: Path | None,
+) -> int:
+    """Predict photographs with a trained RUN: files, folders, or CSV tables of ids; one row each."""
+    from imgcls.records.find import find_run
+
+    record = find_run(run, workspace_of(out))
+    from imgcls.engine.device import Machine, keep_memory
+
+    keep_memory()
+    from imgcls.engine.classifier import load
+    from imgcls.reports.predictions import as_csv, as_json_text, print_table, write
+
+    frame = load(record, machine=Machine(device)).predict(path, images=images, id=id_)
+    form = "json" if as_json else form or ("table" if sys.stdout.isatty() else "csv")
+    if output is not None:
+        write(frame, output, record)
+        click.echo(f"Wrote {len(frame)} rows to {output}.", err=True)
+    elif form == "table":
+        print_table(frame, record)
+    else:
+        click.echo(as_csv(frame) if form == "csv" else as_json_text(frame, record), nl=False)
+    n_failed = int((frame["status"] == "error").sum())
+    if n_failed:
+        click.echo(f"{n_failed} of {len(frame)} could not be read; their rows say why.", err=True)
+    if n_failed == len(frame):
+        return 1
+    return 3 if strict and n_failed else 0

@@ -1,0 +1,75 @@
+"""`imgcls runs`: what was trained here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from imgcls.cli.options import JSON, OUT, print_json, workspace_of
+
+
+@click.group()
+def runs() -> None:
+    """List, show and remove finished runs."""
+
+
+@runs.command("list")
+@OUT
+@JSON
+def list_runs(out: Path | None, as_json: bool) -> None:
+    """List the runs of this workspace, with those that were interrupted or failed."""
+    from imgcls.records.attempts import find_attempts
+    from imgcls.records.find import find_failed, find_runs
+    from imgcls.reports.records import RunList, runs_json
+
+    workspace = workspace_of(out)
+    finished, damaged = find_runs(workspace)
+    failed, _ = find_failed(workspace)
+    view = RunList(tuple(finished), tuple(find_attempts(workspace)), tuple(failed), tuple(damaged))
+    if as_json:
+        print_json(runs_json(view))
+        return
+    from imgcls.reports.text import show as show_view
+
+    show_view(view)
+
+
+@runs.command()
+@click.argument("run")
+@click.option("--verify", is_flag=True, help="Compare every file with its recorded digest.")
+@OUT
+@JSON
+def show(run: str, verify: bool, out: Path | None, as_json: bool) -> None:
+    """Show one RUN: a folder, an id, or the beginning of one."""
+    from imgcls.records.find import find_run
+
+    record = find_run(run, workspace_of(out))
+    if verify:
+        record.verify()
+    if as_json:
+        print_json({**record.to_json(), "path": str(record.folder), "verified": verify})
+        return
+    from imgcls.reports.records import RunCard
+    from imgcls.reports.text import show as show_view
+
+    show_view(RunCard(record, verified=verify))
+
+
+@runs.command()
+@click.argument("run", nargs=-1, required=True)
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@OUT
+def rm(run: tuple[str, ...], yes: bool, out: Path | None) -> int:
+    """Remove RUNs from the disk."""
+    from imgcls.records.find import find_run, remove_runs
+
+    workspace = workspace_of(out)
+    records = [find_run(text, workspace) for text in run]
+    names = ", ".join(record.id for record in records)
+    if not yes and not click.confirm(f"Remove {names}?", err=True):
+        click.echo("Nothing was removed.")
+        return 1
+    remove_runs(records, workspace)
+    click.echo(f"Removed {names}.")
+    return 0

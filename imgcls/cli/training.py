@@ -1,0 +1,59 @@
+"""What `recipe run` does once its stack is known to be good: the part that needs torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from imgcls.catalog import Stack
+from imgcls.cli.options import print_json
+from imgcls.reports.live import reporter_for
+from imgcls.reports.run import RunSummary, outcome_json
+from imgcls.reports.text import show
+from imgcls.workspace import Workspace
+
+
+def train_and_report(stack: Stack, options: Mapping[str, Any], *, workspace: Workspace) -> None:
+    """Train, and print the outcome.
+
+    Args:
+        stack: A stack without problems.
+        options: The options of `recipe run`, by name.
+        workspace: Where the record goes.
+    """
+    with reporter_for(as_json=options["as_json"]) as reporter:
+        reporter.note("Loading torch and fastai …")
+        from imgcls.engine.device import Machine, keep_memory
+
+        keep_memory()
+        from imgcls.engine.prepare import DataSource
+        from imgcls.engine.train import run_job
+
+        label = options["label"]
+        source = DataSource(
+            data=options["data"],
+            images=options["images"],
+            label=(label[0] if len(label) == 1 else list(label)) if label else None,
+            id=options["id_"],
+            group=options["group"],
+            split=options["split"],
+            problem_type=options["problem_type"],
+            delimiter=options["delimiter"],
+            valid=options["valid"],
+            split_seed=options["split_seed"],
+            verify=options["verify"],
+        )
+        outcome = run_job(
+            stack,
+            source,
+            seed=options["seed"],
+            quick=options["quick"],
+            again=options["again"],
+            machine=Machine(options["device"], options["workers"], options["precision"]),
+            workspace=workspace,
+            reporter=reporter,
+        )
+    if options["as_json"]:
+        print_json(outcome_json(outcome))
+    else:
+        show(RunSummary.of(outcome))

@@ -1,0 +1,1 @@
+"""Renderables for rich: they show what others computed, and compute nothing."""

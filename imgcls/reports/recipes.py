@@ -1,0 +1,203 @@
+"""Recipes and stacks as people and programs see them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+from rich.console import Console, ConsoleOptions, RenderResult
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from imgcls.catalog import Recipe, Stack, find_recipe, find_recipes
+from imgcls.errors import StackError
+from imgcls.plan import Plan
+from imgcls.reports.text import clean
+
+
+class Described(Protocol):
+    """What a plan becomes on a Learner; made by the engine."""
+
+    callbacks: tuple[str, ...]
+    loss: str
+    optimizer: str
+    schedule: str
+
+    def to_json(self) -> dict[str, object]:
+        """Give it as JSON."""
+
+
+@dataclass(frozen=True)
+class RecipeList:
+    """All recipes, one to a row."""
+
+    recipes: tuple[Recipe, ...]
+    """In the order of their names."""
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Draw a table, and say what to type."""
+        table = Table(box=None, pad_edge=False, show_edge=False)
+        table.add_column("recipe", style="bold", no_wrap=True)
+        table.add_column("what it does")
+        if options.max_width >= 110:
+            table.add_column("changes", style="dim")
+        for recipe in self.recipes:
+            cells = [Text(recipe.name + (" (base)" if recipe.card.base else "")), Text(recipe.card.summary)]
+            table.add_row(*cells, *([Text(", ".join(recipe.card.changes))] if len(table.columns) == 3 else []))
+        yield table
+        yield Text("\nStack them: imgcls recipe run baseline+augmentation+tta", style="dim")
+        yield Text("One in full: imgcls recipe show label_smoothing", style="dim")
+
+
+@dataclass(frozen=True)
+class StackView:
+    """One recipe with its card, or a whole stack, and what it changes in the plan."""
+
+    recipe: Recipe | None
+    """The recipe, where one was asked for."""
+    label: str
+    """What was asked for."""
+    plan: Plan
+    """The plan that comes of it; a recipe is shown on the baseline."""
+    below: Plan
+    """The plan it is compared with."""
+    trouble: str = ""
+    """Why the recipe cannot stand on the baseline alone."""
+    learner: Described | None = None
+    """What the plan becomes on a Learner."""
+
+    @classmethod
+    def of(cls, text: str) -> StackView:
+        """Look at a recipe's name, a recipe's file, or a stack.
+
+        Raises:
+            StackError: It does not exist, or its recipes do not go together.
+        """
+        if "+" in text or ":" in text:
+            stack = Stack.parse(text)
+            return cls(None, text, stack.plan, Plan())
+        recipe = find_recipe(text)
+        if recipe.card.base:
+            return cls(recipe, text, Stack.parse(text).plan, Plan())
+        below = Stack.parse("baseline").plan
+        try:
+            return cls(recipe, text, Stack.parse(f"baseline+{text}").plan, below)
+        except StackError as problem:
+            return cls(recipe, text, recipe.function(below), below, trouble=str(problem))
+
+    def with_learner(self, described: Described | None) -> StackView:
+        """Give the same view with what the plan becomes on a Learner."""
+        return replace(self, learner=described)
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Draw the card, the knobs, the changes and the Learner."""
+        yield Text(clean(self.label), style="bold")
+        if self.recipe is not None:
+            yield from _card(self.recipe)
+        yield from self._changes()
+        if self.trouble:
+            yield Text(f"\n{self.trouble}", style="yellow")
+        if self.learner is not None:
+            yield from _learner(self.learner)
+
+    def _changes(self) -> RenderResult:
+        against = "the neutral plan" if self.below == Plan() else "baseline"
+        yield Text(f"\nChanges against {against}", style="bold")
+        for place, (before, after) in self.below.diff(self.plan).items():
+            yield Padding(Text(f"{place}: {_value(before)} → {_value(after)}"), (0, 0, 0, 2))
+        yield Text(f"Digest {self.plan.digest[:8]}", style="dim")
+
+
+def _card(recipe: Recipe) -> RenderResult:
+    card = recipe.card
+    yield Text(card.summary)
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(style="dim", no_wrap=True)
+    grid.add_column()
+    rows = {"helps": card.helps, "hurts": card.hurts, "cost": card.cost, "source": card.source}
+    rows |= {"answers": ", ".join(card.items)} if card.items else {}
+    rows |= {f"conflicts with {other}": why for other, why in card.conflicts.items()}
+    rows |= {f"needs {place}": why for place, why in card.needs.items()}
+    for title, text in rows.items():
+        grid.add_row(title, Text(text))
+    yield grid
+    if recipe.knobs:
+        yield Text("\nKnobs", style="bold")
+        for knob, parameter in recipe.knobs.items():
+            yield Text(f"  {recipe.name}:{knob}={parameter.default}    {_knob_text(recipe, knob)}")
+
+
+def _knob_text(recipe: Recipe, knob: str) -> str:
+    """Find a knob's line in the docstring of its function."""
+    for line in (recipe.function.__doc__ or "").splitlines():
+        if line.strip().startswith(f"{knob}:"):
+            return line.strip().partition(":")[2].strip()
+    return ""
+
+
+def _learner(described: Described) -> RenderResult:
+    yield Text("\nOn the fastai Learner", style="bold")
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(style="dim", no_wrap=True)
+    grid.add_column()
+    grid.add_row("loss", Text(described.loss))
+    grid.add_row("optimiser", Text(described.optimizer))
+    grid.add_row("schedule", Text(described.schedule))
+    for place, callback in enumerate(described.callbacks):
+        grid.add_row("" if place else "callbacks", Text(callback))
+    yield grid
+
+
+def _value(value: Any) -> str:
+    return "nothing" if value in (None, [], {}) else str(value)
+
+
+def recipe_json(recipe: Recipe) -> dict[str, Any]:
+    """Give a recipe as JSON: its card, its knobs with their defaults."""
+    card = recipe.card
+    return {
+        "name": recipe.name,
+        "origin": recipe.origin,
+        "base": card.base,
+        "summary": card.summary,
+        "changes": list(card.changes),
+        "items": list(card.items),
+        "helps": card.helps,
+        "hurts": card.hurts,
+        "cost": card.cost,
+        "source": card.source,
+        "conflicts": dict(card.conflicts),
+        "needs": dict(card.needs),
+        "knobs": {
+            knob: {"default": parameter.default, "text": _knob_text(recipe, knob)}
+            for knob, parameter in recipe.knobs.items()
+        },
+    }
+
+
+def stack_json(view: StackView, described: Described | None) -> dict[str, Any]:
+    """Give a view as JSON."""
+    found: dict[str, Any] = {
+        "schema": 1,
+        "stack": view.label,
+        "plan": view.plan.to_json(),
+        "digest": view.plan.digest,
+        "changes": {place: list(pair) for place, pair in view.below.diff(view.plan).items()},
+    }
+    if view.recipe is not None:
+        found["recipe"] = recipe_json(view.recipe)
+    if described is not None:
+        found["learner"] = described.to_json()
+    return found
+
+
+def recipe_table() -> str:
+    """Give the table of recipes in Markdown, as the README shows it."""
+    rows = ["| recipe | what it does | helps | hurts |", "|---|---|---|---|"]
+    recipes: Mapping[str, Recipe] = find_recipes()
+    for recipe in sorted(recipes.values(), key=lambda entry: (not entry.card.base, entry.name)):
+        card = recipe.card
+        rows.append(f"| `{recipe.name}` | {card.summary} | {card.helps} | {card.hurts} |")
+    return "\n".join(rows)

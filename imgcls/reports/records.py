@@ -1,0 +1,160 @@
+"""Lists of runs, and one run in full."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from rich.console import Console, ConsoleOptions, RenderResult
+from rich.table import Table
+from rich.text import Text
+
+from imgcls.records.attempts import AttemptState
+from imgcls.records.run import RunRecord
+from imgcls.reports.text import clean, interval, name, number, path
+
+_SHOWN_EXCLUDED = 10
+
+
+@dataclass(frozen=True)
+class RunList:
+    """Everything that was trained in a workspace."""
+
+    finished: tuple[RunRecord, ...]
+    """Runs, oldest first."""
+    attempts: tuple[AttemptState, ...]
+    """Trainings on their way, or interrupted."""
+    failed: tuple[RunRecord, ...]
+    """Trainings that failed."""
+    damaged: tuple[str, ...]
+    """What could not be read, in words."""
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Draw a row for each run, and what else there is."""
+        if not (self.finished or self.attempts or self.failed):
+            yield Text("Nothing was trained here yet. Begin with 'imgcls recipe run baseline'.")
+            return
+        table = Table(box=None, pad_edge=False, show_edge=False)
+        for title in ("run", "data"):
+            table.add_column(title, overflow="fold")
+        for title in ("seed", "accuracy", "AUC", "images"):
+            table.add_column(title, justify="right", no_wrap=True)
+        table.add_column("when", no_wrap=True)
+        for record in self.finished:
+            accuracy, auc = (record.metrics.get(metric) for metric in ("accuracy", "roc_auc"))
+            table.add_row(
+                name(record.label + (" (quick)" if record.quick else ""), "bold") + Text(f"\n{record.id}", style="dim"),
+                name(record.data.name),
+                str(record.seed),
+                number(accuracy.value if accuracy else None),
+                number(auc.value if auc else None),
+                str(record.data.n["valid"]),
+                record.created[:16].replace("T", " "),
+            )
+        yield table
+        for attempt in self.attempts:
+            stack = clean(str(attempt.info.get("stack", attempt.key[:8])))
+            yield Text(f"{attempt.state}: {stack}, {attempt.n_epochs} epochs done", style="yellow")
+        for record in self.failed:
+            yield Text(f"failed: {clean(record.label)}, seed {record.seed}: {clean(record.reason or '')}", style="red")
+        for sentence in self.damaged:
+            yield Text(f"damaged: {clean(sentence)}", style="red")
+
+
+def runs_json(view: RunList) -> dict[str, Any]:
+    """Give a list of runs as JSON."""
+    return {
+        "schema": 1,
+        "runs": [_short(record) for record in view.finished],
+        "attempts": [
+            {"key": entry.key, "state": entry.state, "info": dict(entry.info), "n_epochs": entry.n_epochs}
+            for entry in view.attempts
+        ],
+        "failed": [{**_short(record), "reason": record.reason} for record in view.failed],
+        "damaged": list(view.damaged),
+    }
+
+
+def _short(record: RunRecord) -> dict[str, Any]:
+    return {
+        "run": record.id,
+        "path": str(record.folder),
+        "stack": record.label,
+        "seed": record.seed,
+        "digest": record.plan_digest,
+        "quick": record.quick,
+        "data": record.data.name,
+        "metrics": {metric: estimate.to_json() for metric, estimate in record.metrics.items()},
+        "created": record.created,
+    }
+
+
+@dataclass(frozen=True)
+class RunCard:
+    """One run in full."""
+
+    record: RunRecord
+    """The run."""
+    verified: bool = False
+    """Whether its files were compared with their digests."""
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Draw what it was made of, what came out, and its files."""
+        record = self.record
+        yield Text(clean(record.label), style="bold")
+        yield path(record.folder)
+        grid = Table.grid(padding=(0, 2))
+        grid.add_column(style="dim", no_wrap=True)
+        grid.add_column(overflow="fold")
+        for title, text in self._rows().items():
+            grid.add_row(title, name(text))
+        yield grid
+        yield Text("\nValidation", style="bold")
+        for metric, estimate in record.metrics.items():
+            note = f"  {clean(estimate.reason)}" if estimate.reason else ""
+            yield Text(f"  {metric}: {number(estimate.value)}, {interval(estimate)}, {estimate.n} images{note}")
+        yield from self._history()
+        yield from self._excluded()
+
+    def _rows(self) -> dict[str, str]:
+        record = self.record
+        environment, n = record.environment, record.data.n
+        return {
+            "data": f"{record.data.name}, digest {record.data.digest[:8]}, split {record.data.split_digest[:8]}",
+            "photographs": ", ".join(f"{split} {number_of}" for split, number_of in n.items()),
+            "classes": ", ".join(record.classes[:12]) + (" …" if len(record.classes) > 12 else ""),
+            "problem": record.problem + (", quick" if record.quick else ""),
+            "seed": str(record.seed),
+            "plan": f"digest {record.plan_digest[:8]}",
+            "weights": f"{record.weights.source}, sha256 {(record.weights.sha256 or 'none')[:8]}",
+            "reused from": record.reused_from or "nothing",
+            "device": "{device} in {precision}, {threads} threads".format_map(environment),
+            "versions": ", ".join(
+                f"{package} {version}" for package, version in environment.get("versions", {}).items()
+            ),
+            "seconds": ", ".join(f"{part} {seconds:.1f}" for part, seconds in record.seconds.items()),
+            "created": record.created,
+            "files": ", ".join(record.files) + (", all as recorded" if self.verified else ""),
+        }
+
+    def _history(self) -> RenderResult:
+        rows = self.record.history() if "history.csv" in self.record.files else []
+        if not rows:
+            return
+        yield Text("\nEpochs", style="bold")
+        table = Table(box=None, pad_edge=False, show_edge=False)
+        for title in rows[0]:
+            table.add_column(title.replace("_", " "), justify="right")
+        for row in rows:
+            table.add_row(*(f"{value:.4g}" if isinstance(value, float) else str(value) for value in row.values()))
+        yield table
+
+    def _excluded(self) -> RenderResult:
+        excluded = self.record.data.excluded
+        if not excluded:
+            return
+        yield Text(f"\nLeft out: {len(excluded)}", style="bold")
+        for place, reason in excluded[:_SHOWN_EXCLUDED]:
+            yield Text(f"  {clean(place)}: {clean(reason)}")
+        if len(excluded) > _SHOWN_EXCLUDED:
+            yield Text(f"  … and {len(excluded) - _SHOWN_EXCLUDED} more; --json lists all.", style="dim")

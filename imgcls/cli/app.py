@@ -95,8 +95,9 @@ def _run(arguments: list[str]) -> int:
         sys.stdout.flush()
         return int(code or 0)
     except click.exceptions.Abort:  # what click makes of Ctrl-C
-        click.echo("Interrupted. What was finished is kept; the same command goes on from there.", err=True)
-        return 130
+        return _interrupted(128 + signal.SIGINT)
+    except SystemExit as stop:  # what `_leave` makes of other signals
+        return _interrupted(int(stop.code or 0))
     except click.ClickException as problem:
         problem.show()
         return problem.exit_code
@@ -107,6 +108,11 @@ def _run(arguments: list[str]) -> int:
         return 128 + signal.SIGPIPE
     except OSError as problem:
         return _tell(problem, exit_code=1, debug=debug, as_json=as_json)
+
+
+def _interrupted(exit_code: int) -> int:
+    click.echo("Interrupted. Finished epochs are kept; the same command goes on from there.", err=True)
+    return exit_code
 
 
 def _tell(problem: Exception, *, exit_code: int, debug: bool, as_json: bool) -> int:

@@ -42,13 +42,11 @@ def predict(
     from imgcls.records.find import find_run
 
     record = find_run(run, workspace_of(out))
-    from imgcls.engine.device import Machine, keep_memory
-
-    keep_memory()
     from imgcls.engine.classifier import load
+    from imgcls.engine.device import Machine
     from imgcls.reports.predictions import as_csv, as_json_text, print_table, write
 
-    frame = load(record, machine=Machine(device)).predict(path, images=images, id=id_)
+    frame = load(record, machine=Machine(device, keep_memory=True)).predict(path, images=images, id=id_)
     form = "json" if as_json else form or ("table" if sys.stdout.isatty() else "csv")
     if output is not None:
         write(frame, output, record)

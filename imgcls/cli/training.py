@@ -23,9 +23,7 @@ def train_and_report(stack: Stack, options: Mapping[str, Any], *, workspace: Wor
     """
     with reporter_for(as_json=options["as_json"]) as reporter:
         reporter.note("Loading torch and fastai …")
-        from imgcls.engine.device import Machine, keep_memory
-
-        keep_memory()
+        from imgcls.engine.device import Machine
         from imgcls.engine.prepare import DataSource
         from imgcls.engine.train import run_job
 
@@ -49,7 +47,7 @@ def train_and_report(stack: Stack, options: Mapping[str, Any], *, workspace: Wor
             seed=options["seed"],
             quick=options["quick"],
             again=options["again"],
-            machine=Machine(options["device"], options["workers"], options["precision"]),
+            machine=Machine(options["device"], options["workers"], options["precision"], keep_memory=True),
             workspace=workspace,
             reporter=reporter,
         )

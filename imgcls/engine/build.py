@@ -18,8 +18,9 @@ from imgcls.engine.callbacks.freeze import FreezeBatchNorm, FreezeBody
 from imgcls.engine.callbacks.guard import LossGuard, MeanOnDevice, ReadLoss, batch_accuracy, batch_loss
 from imgcls.engine.callbacks.schedule import PlanSchedule
 from imgcls.engine.check import find_callback
+from imgcls.engine.datasets import PhotoDataset
 from imgcls.engine.device import Machine, memory_format
-from imgcls.engine.loaders import Normalisation, PhotoDataset, PhotoLoader, PhotoLoaders
+from imgcls.engine.loaders import Normalisation, PhotoLoader, PhotoLoaders
 from imgcls.engine.losses import PlainValidationLoss, build_loss, one_hot
 from imgcls.engine.models import Network, build_network
 from imgcls.engine.optimizers import optimizer_factory

@@ -16,16 +16,17 @@ from torch import nn
 
 from imgcls.data.decode import Preprocess, decode
 from imgcls.data.sources import load_unlabelled
+from imgcls.engine.datasets import decode_item
 from imgcls.engine.device import Machine, memory_format
 from imgcls.engine.inference import predict_batches
-from imgcls.engine.loaders import Normalisation, decode_item
+from imgcls.engine.loaders import Normalisation
 from imgcls.engine.models import build_network
 from imgcls.engine.prepare import preprocess_of
-from imgcls.engine.train import weights_of
+from imgcls.engine.recording import weights_of
 from imgcls.errors import DecodeError, RecordError
 from imgcls.plan import Model, Plan
 from imgcls.records.atomic import sha256_file
-from imgcls.records.find import find_run, open_run
+from imgcls.records.find import open_run
 from imgcls.records.run import RunRecord
 from imgcls.workspace import Workspace
 
@@ -154,13 +155,13 @@ def load(run: RunRecord | str | PathLike[str], *, machine: Machine | None = None
     """
     record = run if isinstance(run, RunRecord) else open_run(run)
     machine = machine or Machine()
+    machine.make_ready()
     workspace = Workspace(record.folder.parent.parent) if record.folder else Workspace.find()
     plan = Plan.from_json(record.plan)
     bare = Model(name=plan.model.name, weights="none", drop_rate=plan.model.drop_rate, drop_path=plan.model.drop_path)
     network = build_network(bare, plan.images, n_classes=len(record.classes), seed=record.seed)
-    file = weights_of(record, workspace)
-    owner = record if record.reused_from is None else find_run(record.reused_from, workspace)
-    if sha256_file(file) != owner.files[file.name].sha256:
+    file, expected = weights_of(record, workspace)
+    if sha256_file(file) != expected:
         raise RecordError(f"{file} has another content than recorded. Train again with --again.")
     try:
         network.module.load_state_dict(load_tensors(file.read_bytes()), strict=True)

@@ -48,6 +48,8 @@ def learner(
     """
     stack = stack if isinstance(stack, Stack) else Stack.parse(stack, overrides)
     check(stack.plan)
+    machine = machine or Machine()
+    machine.make_ready()
     source = DataSource.of(data, reading)
     prepared = prepare(source, stack.plan.images, workspace=None, quick=False, reporter=reporter or Lines())
-    return build(stack.plan, prepared, seed=seed, machine=machine or Machine()).learn
+    return build(stack.plan, prepared, seed=seed, machine=machine).learn

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import sys
 import time
 from dataclasses import dataclass
@@ -101,7 +100,7 @@ class Lines(Silent):
     """A reporter that writes plain lines to stderr, for pipes, logs and scripts."""
 
     def __init__(self) -> None:
-        self._told = -math.inf
+        self._told = time.monotonic()
 
     def note(self, text: str) -> None:
         """Write the sentence."""
@@ -137,7 +136,7 @@ def headline(start: Start) -> str:
     resumed = f" ({start.done_epochs} done already)" if start.done_epochs else ""
     return (
         f"{start.label}, seed {start.seed}: {start.n_train} training and {start.n_valid} validation photographs, "
-        f"{start.n_epochs} epochs{resumed} on {start.device}{about}"
+        f"{start.n_epochs} epoch{'s' * (start.n_epochs > 1)}{resumed} on {start.device}{about}"
     )
 
 

@@ -1,0 +1,113 @@
+"""Samples as datasets: uint8 images from the decoded store or decoded by hand, augmented one by one by key."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+from torch.utils.data import Dataset
+
+from imgcls.data.cache import Photos
+from imgcls.data.decode import Preprocess, decode
+from imgcls.engine.randomness import generator
+from imgcls.engine.transforms import Pipeline
+from imgcls.errors import DataError
+
+Batch = tuple[np.ndarray, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Key:
+    """One sample as it is shown once: which, in which epoch."""
+
+    row: int
+    """Position in the dataset."""
+    epoch: int
+    """Epoch, from 0; decides the augmentation together with the seed and the sample's id."""
+
+
+class PhotoDataset(Dataset):  # type: ignore[type-arg]
+    """Photographs of one split, decoded and augmented one by one, given out as uint8 images [size, size, 3]."""
+
+    def __init__(
+        self,
+        photos: Photos,
+        rows: np.ndarray,
+        *,
+        ids: Sequence[str],
+        paths: Sequence[Path],
+        targets: np.ndarray,
+        vocab: Sequence[str],
+        pipeline: Pipeline | None = None,
+        seed: int = 0,
+    ) -> None:
+        """Gather what is needed.
+
+        Args:
+            photos: The decoded store.
+            rows: Rows of the store, int64 [n].
+            ids: Names of the samples, [n]; augmentation is drawn by them.
+            paths: Their files, [n].
+            targets: Class indices int64 [n], or 0/1 [n, k].
+            vocab: The classes, in order.
+            pipeline: Training transforms; None leaves images as they are.
+            seed: The run's seed.
+        """
+        self.photos, self.rows, self.targets, self.vocab = photos, rows, targets, list(vocab)
+        self.ids, self.items, self.pipeline, self.seed = list(ids), list(paths), pipeline, seed
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, row: int | Key) -> tuple[np.ndarray, np.ndarray]:
+        """Give the image, uint8 [size, size, 3], and the target of one sample."""
+        key = row if isinstance(row, Key) else Key(row, 0)
+        images, targets = self.__getitems__([key])
+        return images[0], targets[0]
+
+    def __getitems__(self, keys: Sequence[Key]) -> Batch:
+        """Give images, uint8 [b, size, size, 3], and targets of several samples at once."""
+        rows = np.fromiter((key.row for key in keys), dtype=np.int64, count=len(keys))
+        images = self.photos.pixels(self.rows[rows])
+        if self.pipeline is not None:
+            for place, key in enumerate(keys):
+                draws = generator(self.seed, "augment", key.epoch, self.ids[key.row])
+                images[place] = self.pipeline(images[place], draws)
+        return images, self.targets[rows]
+
+
+class ImageList:
+    """Single images given by hand, as a dataset: files, PIL images or arrays."""
+
+    def __init__(self, items: Sequence[Any], preprocess: Preprocess, vocab: Sequence[str], targets: np.ndarray) -> None:
+        self.items, self.preprocess, self.vocab, self.targets = list(items), preprocess, list(vocab), targets
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def __getitems__(self, keys: Sequence[Key]) -> Batch:
+        """Decode the images of some keys as training decoded its own."""
+        images = np.stack([decode_item(self.items[key.row], self.preprocess) for key in keys])
+        return images, self.targets[[key.row for key in keys]]
+
+
+def decode_item(item: Any, preprocess: Preprocess) -> np.ndarray:
+    """Give a file, a PIL image or a uint8 array [h, w, 3] as training would see it, uint8 [size, size, 3].
+
+    Raises:
+        DataError: It is none of these, or cannot be read.
+    """
+    if isinstance(item, str | Path):
+        return decode(Path(item), preprocess)
+    if isinstance(item, np.ndarray) and item.dtype == np.uint8:
+        item = Image.fromarray(item)
+    if not isinstance(item, Image.Image):
+        raise DataError(f"An image has to be a path, a PIL image or a uint8 array, not {type(item).__name__}.")
+    content = BytesIO()
+    item.save(content, format="PNG")
+    return decode(content.getvalue(), preprocess)

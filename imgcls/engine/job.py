@@ -1,0 +1,216 @@
+"""Doing one run: find its record, resume its attempt, train it, or predict with weights that are there."""
+
+from __future__ import annotations
+
+import time
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pandas as pd
+import torch
+from fastai.callback.core import Callback
+from safetensors.torch import load as load_tensors
+
+from imgcls.engine.build import Built, build
+from imgcls.engine.callbacks.checkpointing import SaveEpochs, SkipEpochs
+from imgcls.engine.callbacks.tracking import Tracking
+from imgcls.engine.checkpoint import restore, weights_bytes
+from imgcls.engine.outcome import Log, Outcome
+from imgcls.engine.pilot import estimate_seconds
+from imgcls.engine.recording import PREDICTION_FILES, WEIGHTS_FILE, write_predictions
+from imgcls.engine.reporting import Start
+from imgcls.engine.request import Request
+from imgcls.errors import DivergedError, ImgclsError, RecordError, TrainingError
+from imgcls.plan import Plan
+from imgcls.records.atomic import sha256_file, write_bytes
+from imgcls.records.attempts import Attempt, acquire
+from imgcls.records.find import find_by_key, find_runs, remove_run
+from imgcls.records.run import RunRecord
+from imgcls.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class Job:
+    """One run to be done in a workspace."""
+
+    request: Request
+    """What the run is made of."""
+    workspace: Workspace
+    """Where its record goes."""
+    log: Log
+    """What is told and kept."""
+    began: float
+    """When the work on it began, by the performance counter."""
+
+    def do(self, *, again: bool) -> Outcome:
+        """Find the record, or make it.
+
+        Args:
+            again: Whether to train anew although there is a record, and to compare the two.
+
+        Raises:
+            TrainingError: The training failed; what is known of it is kept among the failed runs.
+        """
+        key = self.request.key
+        existing = find_by_key(self.workspace, key)
+        if existing is not None and not again:
+            return _reused(existing)
+        with acquire(self.workspace, key, {"stack": self.request.stack.label, "seed": self.request.seed}) as attempt:
+            for note in attempt.notes:
+                self.log.note(note)
+            existing = find_by_key(self.workspace, key)  # another process may have finished it meanwhile
+            if existing is not None and not again:
+                return _reused(existing)
+            donor = None if again else self._donor()
+            try:
+                record = self._predict_with(donor, attempt) if donor else self._train(attempt)
+            except ImgclsError as problem:
+                self._keep_failure(attempt, problem)
+                raise
+            return self._publish(attempt, record, existing)
+
+    def _donor(self) -> RunRecord | None:
+        """Find a run with the same training and another way of predicting, whose weights can be used."""
+        for record in find_runs(self.workspace)[0]:
+            if record.train_digest != self.request.plan.train_digest or WEIGHTS_FILE not in record.files:
+                continue
+            with suppress(ImgclsError):
+                if record.key == self.request.key_of(Plan.from_json(record.plan)):
+                    record.verify()
+                    return record
+        return None
+
+    def _train(self, attempt: Attempt) -> RunRecord:
+        built = self._build()
+        n_done = self._resume(built, attempt)
+        tracking = Tracking(self.log, attempt.append_history)
+        self._fit(built, attempt, tracking, n_done=n_done)
+        weights = attempt.record_folder / WEIGHTS_FILE
+        write_bytes(weights, weights_bytes(built.learn.model))
+        seconds = {"train": tracking.train_seconds, "epoch_validation": tracking.valid_seconds}
+        speed = tracking.n_images / tracking.train_seconds if tracking.train_seconds else None
+        return self._finish(built, attempt, weights, seconds=seconds, images_per_second=speed)
+
+    def _predict_with(self, donor: RunRecord, attempt: Attempt) -> RunRecord:
+        self.log.note(f"Only the prediction differs from run {donor.id}: its weights are used, nothing is trained.")
+        record = self._finish(self._build(), attempt, donor.path(WEIGHTS_FILE), seconds={"train": 0.0})
+        return replace(record, reused_from=donor.id)
+
+    def _build(self) -> Built:
+        request = self.request
+        return build(request.plan, request.prepared, seed=request.seed, machine=request.machine)
+
+    def _resume(self, built: Built, attempt: Attempt) -> int:
+        """Put the last checkpoint back, and give the number of epochs that are done."""
+        checkpoint = attempt.load_checkpoint()
+        if checkpoint is None:
+            return 0
+        restore(built.learn, checkpoint.files, checkpoint.meta)
+        n_done = int(checkpoint.meta["epoch"])
+        self.log.note(f"Going on after epoch {n_done} of an attempt that was interrupted.")
+        return n_done
+
+    def _fit(self, built: Built, attempt: Attempt, tracking: Tracking, *, n_done: int) -> None:
+        learn, plan = built.learn, self.request.plan
+        left = plan.fit.epochs - n_done
+        self.log.start(self._start(built, n_done, estimate_seconds(learn, plan, n_epochs=left)))
+        callbacks: list[Callback] = [tracking]
+        if not plan.fit.callbacks:  # what further callbacks remember is in no checkpoint
+            callbacks.append(SaveEpochs(attempt))
+        if n_done:
+            callbacks.append(SkipEpochs(n_done))
+        from fastai.callback.progress import ProgressCallback
+
+        learn.remove_cbs(learn._grab_cbs(ProgressCallback))  # it writes to stdout, also where that is a pipe
+        try:
+            with learn.no_logging():
+                learn.fit(plan.fit.epochs, cbs=callbacks)
+        except DivergedError:
+            raise DivergedError(learn.loss_guard.message) from None  # fastai has put words of its own around it
+        except ImgclsError:
+            raise
+        except (MemoryError, torch.OutOfMemoryError) as problem:
+            raise TrainingError(
+                f"Out of memory with batches of {plan.fit.batch_size} images of {plan.images.size_px} px. "
+                "Try a smaller --batch-size or --size."
+            ) from problem
+        except Exception as problem:
+            raise TrainingError(f"Training failed: {type(problem).__name__}: {problem}") from problem
+        finally:
+            self.log.stop()
+
+    def _start(self, built: Built, n_done: int, estimate: float | None) -> Start:
+        request, loaders = self.request, built.learn.dls
+        device, precision = request.machine.torch_device().type, request.machine.used_precision()
+        return Start(
+            label=request.stack.label,
+            seed=request.seed,
+            n_epochs=request.plan.fit.epochs,
+            n_batches=len(loaders.train),
+            n_train=len(loaders.train.dataset),
+            n_valid=len(loaders.valid.dataset),
+            device=device if precision == "float32" else f"{device} in {precision}",
+            done_epochs=n_done,
+            estimate_seconds=estimate,
+        )
+
+    def _finish(
+        self,
+        built: Built,
+        attempt: Attempt,
+        weights: Path,
+        *,
+        seconds: dict[str, float],
+        images_per_second: float | None = None,
+    ) -> RunRecord:
+        """Read the weights back, so that the recorded score is that of the file, and write all but run.json."""
+        began, folder = time.perf_counter(), attempt.record_folder
+        built.learn.model.load_state_dict(load_tensors(weights.read_bytes()), strict=True)
+        metrics = write_predictions(self.request, built, folder)
+        write_bytes(folder / "history.csv", pd.DataFrame(attempt.history()).to_csv(index=False).encode())
+        write_bytes(folder / "log.txt", self.log.text().encode("utf-8", "backslashreplace"))
+        now = time.perf_counter()
+        seconds = {**seconds, "predict": now - began, "total": now - self.began}
+        record = self.request.record(seconds=seconds, images_per_second=images_per_second, network=built.network)
+        return replace(record, metrics=metrics)
+
+    def _publish(self, attempt: Attempt, record: RunRecord, existing: RunRecord | None) -> Outcome:
+        """Make the record the run; or, where there is one already, compare the two and keep the older."""
+        folder, final = attempt.record_folder, self.workspace.runs / record.id
+        record.write(folder)
+        same = None
+        if existing is not None:
+            same = {
+                name: (folder / name).is_file() and sha256_file(folder / name) == expected.sha256
+                for name, expected in existing.files.items()
+                if name in (WEIGHTS_FILE, *PREDICTION_FILES)
+            }
+            if _is_whole(existing):
+                attempt.discard()
+                return Outcome(existing, same_bits=same)
+            self.log.note(f"The record {existing.id} was damaged and is replaced.")
+            remove_run(existing)
+        attempt.publish(final)
+        return Outcome(RunRecord.read(final), same_bits=same)
+
+    def _keep_failure(self, attempt: Attempt, problem: ImgclsError) -> None:
+        """Keep a training that failed; what has to be changed before a start is no failure of training."""
+        if isinstance(problem, TrainingError):
+            attempt.fail(str(problem), self.request.record(seconds={"total": time.perf_counter() - self.began}))
+        elif not attempt.history():
+            attempt.discard()
+
+
+def _reused(record: RunRecord) -> Outcome:
+    for name in record.files:
+        record.path(name)  # a file that is missing or cut is told here
+    return Outcome(record, reused=True)
+
+
+def _is_whole(record: RunRecord) -> bool:
+    try:
+        record.verify()
+    except RecordError:
+        return False
+    return True

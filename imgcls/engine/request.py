@@ -1,0 +1,111 @@
+"""What one run is made of, and what is known of it before and after."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+
+from imgcls.catalog import Stack
+from imgcls.engine.device import Machine, environment
+from imgcls.engine.models import Network
+from imgcls.engine.prepare import Prepared
+from imgcls.engine.weights import Weights
+from imgcls.plan import Plan
+from imgcls.records.keys import run_folder_name, run_key
+from imgcls.records.run import RunData, RunRecord, RunWeights
+
+
+@dataclass(frozen=True)
+class Request:
+    """A stack, samples, a seed and a machine: together they are one run."""
+
+    stack: Stack
+    """The stack."""
+    prepared: Prepared
+    """Its samples and pixels."""
+    seed: int
+    """The seed of training."""
+    quick: bool
+    """Whether it is a short trial."""
+    machine: Machine
+    """Where it runs."""
+    weights: Weights | None
+    """The first weights; None for random ones."""
+
+    @property
+    def plan(self) -> Plan:
+        """The plan of the stack."""
+        return self.stack.plan
+
+    @property
+    def multilabel(self) -> bool:
+        """Whether images have several labels."""
+        return self.prepared.samples.problem == "multilabel"
+
+    @cached_property
+    def key(self) -> str:
+        """What makes this run this one: see `imgcls.records.keys.run_key`."""
+        return self.key_of(self.plan)
+
+    def key_of(self, plan: Plan) -> str:
+        """Give the key that another plan would have with everything else equal."""
+        return run_key(
+            plan.to_json(),
+            data_digest=self.prepared.samples.data_digest,
+            split_digest=self.prepared.samples.split_digest,
+            fold=None,
+            seed=self.seed,
+            weights_sha256=self.weights.sha256 if self.weights else None,
+            device_type=self.machine.torch_device().type,
+            precision=self.machine.used_precision(),
+        )
+
+    def record(
+        self, *, seconds: Mapping[str, float], images_per_second: float | None = None, network: Network | None = None
+    ) -> RunRecord:
+        """Give the record of this run, its metrics still to be filled in.
+
+        Args:
+            seconds: What the time went into.
+            images_per_second: The speed of training; None when nothing was trained.
+            network: The network, for what is resolved only with it: the mean and deviation of its inputs.
+        """
+        samples, weights = self.prepared.samples, self.weights
+        resolved = {"mean": list(network.mean), "std": list(network.std)} if network else {}
+        n = {split: len(samples.rows(split)) for split in ("train", "valid", "test")} | {
+            "excluded": len(samples.excluded)
+        }
+        excluded = tuple((writable(entry.path), entry.reason) for entry in samples.excluded)
+        return RunRecord(
+            key=self.key,
+            id=run_folder_name(self.stack.text, seed=self.seed, fold=None, key=self.key),
+            status="done",
+            reason=None,
+            stack=self.stack.text,
+            overrides=dict(self.stack.overrides),
+            label=self.stack.label,
+            plan=self.plan.to_json(),
+            plan_digest=self.plan.digest,
+            train_digest=self.plan.train_digest,
+            seed=self.seed,
+            fold=None,
+            quick=self.quick,
+            problem=samples.problem,
+            classes=samples.classes,
+            data=RunData(samples.name, samples.data_digest, samples.split_digest, n, excluded),
+            weights=RunWeights(weights.source, weights.sha256, weights.licence)
+            if weights
+            else RunWeights("none", None),
+            environment=environment(self.machine) | resolved,
+            metrics={},
+            seconds=dict(seconds),
+            images_per_second=images_per_second,
+            created=datetime.now(UTC).isoformat(timespec="seconds"),
+        )
+
+
+def writable(text: str) -> str:
+    """Give a name as UTF-8 can hold it; bytes that are no UTF-8 are written as escapes."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")

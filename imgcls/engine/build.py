@@ -61,7 +61,7 @@ def build(plan: Plan, prepared: Prepared, *, seed: int, machine: Machine, path: 
     """
     device = machine.torch_device()
     network = build_network(plan.model, plan.images, n_classes=prepared.samples.n_classes, seed=seed)
-    network.module.to(device, memory_format=memory_format(device))
+    network.module.to(device).to(memory_format=memory_format(device))
     normalisation = Normalisation(network.mean, network.std)
     loaders = build_loaders(plan, prepared, normalisation, seed=seed, machine=machine, path=path)
     train_targets = torch.as_tensor(loaders.train.dataset.targets)

@@ -168,7 +168,7 @@ def load(run: RunRecord | str | PathLike[str], *, machine: Machine | None = None
     except RuntimeError as problem:
         raise RecordError(f"{file} does not fit {plan.model.name}: {problem}") from problem
     device = machine.torch_device()
-    module = network.module.to(device, memory_format=memory_format(device)).eval()
+    module = network.module.to(device).to(memory_format=memory_format(device)).eval()
     mean, std = (tuple(record.environment.get(name, getattr(network, name))) for name in ("mean", "std"))
     return Classifier(record, plan, module, Normalisation(mean, std), machine)
 

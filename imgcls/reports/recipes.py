@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.padding import Padding
@@ -16,17 +16,8 @@ from imgcls.errors import StackError
 from imgcls.plan import Plan
 from imgcls.reports.text import clean
 
-
-class Described(Protocol):
-    """What a plan becomes on a Learner; made by the engine."""
-
-    callbacks: tuple[str, ...]
-    loss: str
-    optimizer: str
-    schedule: str
-
-    def to_json(self) -> dict[str, object]:
-        """Give it as JSON."""
+if TYPE_CHECKING:
+    from imgcls.engine.describe import LearnerDescription
 
 
 @dataclass(frozen=True)
@@ -65,7 +56,7 @@ class StackView:
     """The plan it is compared with."""
     trouble: str = ""
     """Why the recipe cannot stand on the baseline alone."""
-    learner: Described | None = None
+    learner: LearnerDescription | None = None
     """What the plan becomes on a Learner."""
 
     @classmethod
@@ -87,7 +78,7 @@ class StackView:
         except StackError as problem:
             return cls(recipe, text, recipe.function(below), below, trouble=str(problem))
 
-    def with_learner(self, described: Described | None) -> StackView:
+    def with_learner(self, described: LearnerDescription | None) -> StackView:
         """Give the same view with what the plan becomes on a Learner."""
         return replace(self, learner=described)
 
@@ -137,7 +128,7 @@ def _knob_text(recipe: Recipe, knob: str) -> str:
     return ""
 
 
-def _learner(described: Described) -> RenderResult:
+def _learner(described: LearnerDescription) -> RenderResult:
     yield Text("\nOn the fastai Learner", style="bold")
     grid = Table.grid(padding=(0, 2))
     grid.add_column(style="dim", no_wrap=True)
@@ -177,7 +168,7 @@ def recipe_json(recipe: Recipe) -> dict[str, Any]:
     }
 
 
-def stack_json(view: StackView, described: Described | None) -> dict[str, Any]:
+def stack_json(view: StackView, described: LearnerDescription | None) -> dict[str, Any]:
     """Give a view as JSON."""
     found: dict[str, Any] = {
         "schema": 1,

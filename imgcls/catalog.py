@@ -165,15 +165,19 @@ class Stack:
     """The base first, then the recipes as typed."""
     overrides: Mapping[str, Any] = field(default_factory=dict)
     """Plan paths set by flags, acting on the base."""
+    final: Mapping[str, Any] = field(default_factory=dict)
+    """Plan paths set after all recipes, whatever these say; only a trial does so."""
 
     @classmethod
-    def parse(cls, text: str, overrides: Mapping[str, Any] | None = None) -> Stack:
+    def parse(
+        cls, text: str, overrides: Mapping[str, Any] | None = None, *, final: Mapping[str, Any] | None = None
+    ) -> Stack:
         """Read `a+b:knob=value,knob=value` and check that the recipes go together.
 
         Raises:
             StackError: Anything is wrong with it; all problems at once.
         """
-        stack = cls(parse_steps(text), dict(overrides or {}))
+        stack = cls(parse_steps(text), dict(overrides or {}), dict(final or {}))
         problems = stack.problems()
         if problems:
             raise StackError.together(problems, heading=f"Stack {text!r} has {len(problems)} problems:")
@@ -192,9 +196,10 @@ class Stack:
     @property
     def label(self) -> str:
         """The stack with its overrides, for people to read."""
-        if not self.overrides:
+        by_hand = {**self.overrides, **self.final}
+        if not by_hand:
             return self.text
-        return f"{self.text} [{', '.join(f'{path}={value}' for path, value in self.overrides.items())}]"
+        return f"{self.text} [{', '.join(f'{path}={value}' for path, value in by_hand.items())}]"
 
     @cached_property
     def base_plan(self) -> Plan:
@@ -207,11 +212,11 @@ class Stack:
         plan = self.base_plan
         for step in self.steps[1:]:
             plan = step.apply(plan)
-        return plan
+        return plan.with_values(self.final)
 
     def rungs(self) -> tuple[Stack, ...]:
         """Give the stacks of the ladder: the base alone, then one recipe more each time."""
-        return tuple(Stack(self.steps[: n + 1], self.overrides) for n in range(len(self.steps)))
+        return tuple(Stack(self.steps[: n + 1], self.overrides, self.final) for n in range(len(self.steps)))
 
     def problems(self) -> list[str]:
         """List everything that keeps this stack from being a plan."""

@@ -116,6 +116,22 @@ def cache_folder() -> Path:
     return platformdirs.user_cache_path("imgcls")
 
 
+def cache_budget_bytes() -> int:
+    """Give the size that decoded photographs may reach: $IMGCLS_CACHE_GB in gigabytes, else 8.
+
+    Raises:
+        WorkspaceError: If the variable is no number, or below 0.
+    """
+    text = os.environ.get("IMGCLS_CACHE_GB", "8")
+    try:
+        gigabytes = float(text)
+    except ValueError:
+        gigabytes = -1
+    if not 0 <= gigabytes < float("inf"):
+        raise WorkspaceError(f"IMGCLS_CACHE_GB has to be a number of gigabytes, at least 0, not {text!r}.")
+    return int(gigabytes * 10**9)
+
+
 def _holds_table(folder: Path) -> bool:
     """Say whether a table of photographs lies directly in a folder."""
     return folder.is_dir() and any(path.suffix.lower() in _TABLE_SUFFIXES for path in folder.iterdir())

@@ -125,8 +125,6 @@ def run(stack: str, **options: Any) -> None:
         if path in overrides:
             raise click.BadParameter(f"{path} is set by a flag and by --set.", param_hint="--set")
         overrides[path] = value
-    if options["quick"]:
-        overrides.setdefault("fit.epochs", 1)
     parsed = Stack.parse(stack, overrides)  # before torch is loaded: what is misspelled is told at once
     from imgcls.cli.training import train_and_report
 

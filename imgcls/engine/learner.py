@@ -51,5 +51,5 @@ def learner(
     machine = machine or Machine()
     machine.make_ready()
     source = DataSource.of(data, reading)
-    prepared = prepare(source, stack.plan.images, workspace=None, quick=False, reporter=reporter or Lines())
+    prepared = prepare(source, stack.plan.images, quick=False, reporter=reporter or Lines())
     return build(stack.plan, prepared, seed=seed, machine=machine).learn

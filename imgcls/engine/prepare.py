@@ -20,9 +20,8 @@ from imgcls.engine.randomness import keyed_seed
 from imgcls.engine.reporting import Reporter
 from imgcls.errors import UsageError
 from imgcls.plan import Images, nearest_hint
-from imgcls.workspace import OWN_FOLDERS, Workspace, cache_folder
+from imgcls.workspace import OWN_FOLDERS, cache_budget_bytes, cache_folder
 
-CACHE_BUDGET_BYTES = 8 * 2**30
 N_QUICK = 500
 
 
@@ -109,15 +108,12 @@ def preprocess_of(images: Images) -> Preprocess:
     return Preprocess(images.size_px, resize=images.resize, pad_mode=images.pad_mode)
 
 
-def prepare(
-    source: DataSource, images: Images, *, workspace: Workspace | None, quick: bool, reporter: Reporter
-) -> Prepared:
+def prepare(source: DataSource, images: Images, *, quick: bool, reporter: Reporter) -> Prepared:
     """Read, decode, check and split.
 
     Args:
         source: Where the data are.
         images: The plan's images.
-        workspace: Where runs will be written, to refuse writing among the photographs; None writes nothing.
         quick: Whether to take at most `N_QUICK` samples.
         reporter: Told how far decoding is, and what a person should know of the data.
 
@@ -125,8 +121,6 @@ def prepare(
         DataError: The data cannot be used; all faults together.
     """
     samples = source.load()
-    if workspace is not None and isinstance(source.data, str | Path) and Path(source.data).is_dir():
-        workspace.check_apart(Path(source.data))
     if samples.licence:
         reporter.note(f"{samples.name}: {len(samples)} photographs under {samples.licence}.")
     if quick:
@@ -137,7 +131,7 @@ def prepare(
         preprocess,
         folder=cache_folder(),
         name=samples.name,
-        budget_bytes=CACHE_BUDGET_BYTES,
+        budget_bytes=cache_budget_bytes(),
         progress=lambda done, total: reporter.progress("Reading photographs", done, total),
         verify=source.verify,
     )

@@ -84,7 +84,7 @@ class Request:
             status="done",
             reason=None,
             stack=self.stack.text,
-            overrides=dict(self.stack.overrides),
+            overrides={**self.stack.overrides, **self.stack.final},
             label=self.stack.label,
             plan=self.plan.to_json(),
             plan_digest=self.plan.digest,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,9 @@ from imgcls.engine.weights import resolve_weights
 from imgcls.errors import UsageError
 from imgcls.records.run import RunRecord
 from imgcls.workspace import Workspace
+
+TRIAL = {"fit.epochs": 1}
+"""What `quick` sets, whatever the recipes say."""
 
 
 def train(
@@ -89,16 +93,17 @@ def run_job(
     """Do what `train` does, and tell how the record came about; the arguments are those of `train`."""
     began = time.perf_counter()
     _check_seed(seed)
-    if quick:
-        overrides = {**(overrides or {}), "fit.epochs": 1}
-    stack = stack if isinstance(stack, Stack) else Stack.parse(stack, overrides)
+    final = TRIAL if quick else {}
+    stack = replace(stack, final=final) if isinstance(stack, Stack) else Stack.parse(stack, overrides, final=final)
     check(stack.plan)
     machine, log = machine or Machine(), Log(reporter or Lines())
     machine.make_ready()
     place = workspace if isinstance(workspace, Workspace) else Workspace.find(Path(workspace) if workspace else None)
+    if isinstance(source.data, str | Path) and Path(source.data).is_dir():
+        place.check_apart(Path(source.data))  # before anything is written
     place.writable()
     weights = resolve_weights(stack.plan.model)
-    prepared = prepare(source, stack.plan.images, workspace=place, quick=quick, reporter=log)
+    prepared = prepare(source, stack.plan.images, quick=quick, reporter=log)
     request = Request(stack, prepared, seed, quick, machine, weights)
     return Job(request, place, log, began).do(again=again)
 

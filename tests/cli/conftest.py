@@ -84,9 +84,12 @@ def draw(folder: Path, names: dict[str, int], *, size: int = 24, seed: int = 0) 
 
 
 @pytest.fixture
+def draw_photos() -> Callable[..., Path]:
+    """Draw photographs of given classes."""
+    return draw
+
+
+@pytest.fixture
 def photos(tmp_path: Path) -> Path:
     """Two classes of drawn photographs in folders."""
     return draw(tmp_path / "photos", {"dark": 20, "light": 20})
-
-
-SMALL = ("--model", "simple_cnn", "--size", "24", "--epochs", "2", "--batch-size", "8")

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from imgcls.errors import WorkspaceError
-from imgcls.workspace import OWN_FOLDERS, Workspace, cache_folder
+from imgcls.workspace import OWN_FOLDERS, Workspace, cache_budget_bytes, cache_folder
 
 
 def test_nearest_parent_with_the_marker_is_the_workspace(tmp_path: Path) -> None:
@@ -92,3 +92,16 @@ def test_records_and_workspace_load_neither_pandas_nor_torch() -> None:
     code = f"import sys, imgcls.workspace, imgcls.records; print([n for n in {heavy} if n in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(("text", "expected"), [("2", 2_000_000_000), ("0.5", 500_000_000), ("0", 0)])
+def test_the_size_of_the_cache_is_set_in_gigabytes(monkeypatch: pytest.MonkeyPatch, text: str, expected: int) -> None:
+    monkeypatch.setenv("IMGCLS_CACHE_GB", text)
+    assert cache_budget_bytes() == expected
+
+
+@pytest.mark.parametrize("text", ["much", "-1", "nan", "inf", ""])
+def test_a_size_that_is_none_is_refused(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    monkeypatch.setenv("IMGCLS_CACHE_GB", text)
+    with pytest.raises(WorkspaceError, match="IMGCLS_CACHE_GB"):
+        cache_budget_bytes()

@@ -8,7 +8,7 @@ from imgcls.plan import Op, Plan
 CARD = Card(
     items=("train.augmentation",),
     summary="Shows every training image mirrored, moved, turned and lit a little differently in each epoch.",
-    changes=("augment.transforms",),
+    changes=("augment.library", "augment.transforms"),
     helps="Few photographs, long training, scenes whose class survives a mirror and a small turn.",
     hurts=(
         "When direction or brightness is the class (arrows, digits, exposure faults); in very short "

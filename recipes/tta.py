@@ -10,7 +10,7 @@ CARD = Card(
     summary=(
         "Predicts the clean image and further views through the training transforms, and averages their probabilities."
     ),
-    changes=("predict.views",),
+    changes=("predict.views", "predict.view_kind"),
     needs={"augment.transforms": "add augmentation to the stack, or use tta_flips, which needs none."},
     conflicts={"tta_flips": "both choose the views that are averaged"},
     helps="Networks trained with augmentation; ranking metrics such as ROC AUC.",

@@ -77,6 +77,7 @@ class Request:
         n = {split: len(samples.rows(split)) for split in ("train", "valid", "test")} | {
             "excluded": len(samples.excluded)
         }
+        groups = set(samples.part("valid").frame["group"])
         excluded = tuple((writable(entry.path), entry.reason) for entry in samples.excluded)
         return RunRecord(
             key=self.key,
@@ -94,7 +95,7 @@ class Request:
             quick=self.quick,
             problem=samples.problem,
             classes=samples.classes,
-            data=RunData(samples.name, samples.data_digest, samples.split_digest, n, excluded),
+            data=RunData(samples.name, samples.data_digest, samples.split_digest, n, excluded, len(groups - {""})),
             weights=RunWeights(weights.source, weights.sha256, weights.licence)
             if weights
             else RunWeights("none", None),

@@ -39,6 +39,8 @@ class RunData:
     """The number of samples: train, valid, test, excluded."""
     excluded: tuple[tuple[str, str], ...] = ()
     """Path and reason of every image that was left out."""
+    n_valid_groups: int = 0
+    """The number of groups in valid, which are then the units of the intervals; 0 where samples have none."""
 
 
 @dataclass(frozen=True)
@@ -302,6 +304,7 @@ def _read_data(source: Fields) -> RunData:
         split_digest=source.text("split_digest"),
         n=source.counts("n"),
         excluded=source.pairs("excluded"),
+        n_valid_groups=source.integer("n_valid_groups"),
     )
     source.close()
     return data

@@ -122,7 +122,8 @@ class RunSummary:
 def metric_table(record: RunRecord) -> Table:
     """Draw the metrics of a run with their intervals, the primary one first."""
     table = Table(box=None, pad_edge=False, show_edge=False)
-    table.add_column("validation")
+    n_groups = record.data.n_valid_groups
+    table.add_column(f"validation, {count(n_groups, 'group')} of images" if n_groups else "validation")
     table.add_column("value", justify="right")
     table.add_column("95 % interval")
     table.add_column("images", justify="right")

@@ -19,8 +19,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from imgcls.errors import ImgclsError, PlanError, StackError
-from imgcls.plan import Plan, nearest_hint, plan_paths, read_value
+from imgcls.errors import ImgclsError, StackError, nearest_hint
+from imgcls.plan import Plan, plan_paths
+from imgcls.values import read_value
 
 ENTRY_POINT_GROUP = "imgcls.recipes"
 
@@ -418,6 +419,3 @@ def check_card(recipe: Recipe) -> list[str]:
     if not (inspect.getdoc(recipe.function) or "").strip():
         wrong.append("the function has no docstring")
     return wrong
-
-
-__all__ = ["Card", "PlanError", "Recipe", "Stack", "Step", "check_card", "find_recipe", "find_recipes"]

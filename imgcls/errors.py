@@ -20,7 +20,7 @@ together: see `ImgclsError.together`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Self
 
 
@@ -91,3 +91,11 @@ class BusyError(WorkspaceError):
 
 class RecordError(UsageError):
     """A run record is missing, damaged or of another kind than expected."""
+
+
+def nearest_hint(name: str, known: Iterable[str]) -> str:
+    """Give ` Did you mean …?` with the known names nearest to a wrong one, or nothing."""
+    from difflib import get_close_matches
+
+    near = get_close_matches(name, list(known), n=3, cutoff=0.5)
+    return f" Did you mean {' or '.join(repr(entry) for entry in near)}?" if near else ""

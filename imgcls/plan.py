@@ -8,16 +8,12 @@ in a plan exist (a model, a transform, a loss) is the engine's business: see `im
 from __future__ import annotations
 
 import hashlib
-import json
-import math
-import types
-import typing
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
-from functools import cache
-from typing import Annotated, Any, Literal, get_args, get_origin
+from typing import Annotated, Any, Literal
 
-from imgcls.errors import PlanError
+from imgcls.errors import PlanError, nearest_hint
+from imgcls.values import Op, Options, Part, Within, annotations, canonical_json, plain, read_value
 
 __all__ = [
     "Augment",
@@ -36,111 +32,13 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True)
-class Within:
-    """The range of a number: both ends belong to it unless said otherwise."""
-
-    low: float = -math.inf
-    """Lowest value."""
-    high: float = math.inf
-    """Highest value."""
-    open_low: bool = False
-    """Whether the lowest value itself is left out."""
-    open_high: bool = False
-    """Whether the highest value itself is left out."""
-
-    def __contains__(self, number: object) -> bool:
-        if not isinstance(number, int | float) or not math.isfinite(number):
-            return False
-        above = number > self.low if self.open_low else number >= self.low
-        below = number < self.high if self.open_high else number <= self.high
-        return above and below
-
-    def __str__(self) -> str:
-        if self.high == math.inf:
-            return f"{'above' if self.open_low else 'at least'} {self.low:g}"
-        return f"in {'(' if self.open_low else '['}{self.low:g}, {self.high:g}{')' if self.open_high else ']'}"
-
-
-class Options(Mapping[str, Any]):
-    """A frozen, hashable mapping from names to JSON values, in the order of the names."""
-
-    def __init__(self, values: Mapping[str, Any] | None = None) -> None:
-        self._text = canonical_json({name: _plain(value) for name, value in (values or {}).items()})
-
-    def __getitem__(self, name: str) -> Any:
-        return json.loads(self._text)[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(json.loads(self._text))
-
-    def __len__(self) -> int:
-        return len(json.loads(self._text))
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Mapping) and self._text == Options(other)._text
-
-    def __hash__(self) -> int:
-        return hash(self._text)
-
-    def __repr__(self) -> str:
-        return f"Options({self._text})"
-
-
-class Op:
-    """One named choice with its options, such as `Op("HorizontalFlip", p=0.5)`."""
-
-    __slots__ = ("name", "options")
-    name: str
-    options: Options
-
-    def __init__(self, name: str, **options: Any) -> None:
-        if not name or not isinstance(name, str):
-            raise PlanError(f"An Op needs a name, not {name!r}.")
-        object.__setattr__(self, "name", name)
-        object.__setattr__(self, "options", Options(options))
-
-    def __setattr__(self, name: str, value: object) -> None:
-        raise AttributeError(f"An Op is frozen: {name!r} cannot be set.")
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return _op_from_json, (self.to_json(),)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Op) and (self.name, self.options) == (other.name, other.options)
-
-    def __hash__(self) -> int:
-        return hash((self.name, self.options))
-
-    def __repr__(self) -> str:
-        return ", ".join([f"Op({self.name!r}", *(f"{k}={v!r}" for k, v in self.options.items())]) + ")"
-
-    def to_json(self) -> dict[str, dict[str, Any]]:
-        """Give `{name: options}`."""
-        return {self.name: dict(self.options)}
-
-
 Share = Annotated[float, Within(0, 1, open_high=True)]
 NotNegative = Annotated[float, Within(0)]
 Positive = Annotated[float, Within(0, open_low=True)]
 
 
-class _Part:
-    """Checks and normalises the fields of a part as it is made."""
-
-    def __post_init__(self) -> None:
-        problems = []
-        for name, annotation in _annotations(type(self)).items():
-            try:
-                object.__setattr__(self, name, _checked(getattr(self, name), annotation))
-            except PlanError as problem:
-                problems.append(f"{type(self).__name__.lower()}.{name} {problem}")
-        if problems:
-            raise PlanError.together(problems)
-
-
 @dataclass(frozen=True)
-class Model(_Part):
+class Model(Part):
     """The network and where its first weights come from."""
 
     name: str = "simple_cnn"
@@ -154,7 +52,7 @@ class Model(_Part):
 
 
 @dataclass(frozen=True)
-class Images(_Part):
+class Images(Part):
     """What a photograph becomes before any augmentation."""
 
     size_px: Annotated[int, Within(8, 4096)] = 128
@@ -170,7 +68,7 @@ class Images(_Part):
 
 
 @dataclass(frozen=True)
-class Augment(_Part):
+class Augment(Part):
     """Random changes of training images, drawn anew for every image and epoch."""
 
     library: Literal["albumentations", "torchvision"] = "albumentations"
@@ -180,7 +78,7 @@ class Augment(_Part):
 
 
 @dataclass(frozen=True)
-class Loss(_Part):
+class Loss(Part):
     """What training minimises. Validation always reports the plain loss."""
 
     name: Literal["auto", "cross_entropy", "bce"] = "auto"
@@ -192,7 +90,7 @@ class Loss(_Part):
 
 
 @dataclass(frozen=True)
-class Optimizer(_Part):
+class Optimizer(Part):
     """How the weights move."""
 
     name: str = "adam"
@@ -206,7 +104,7 @@ class Optimizer(_Part):
 
 
 @dataclass(frozen=True)
-class Schedule(_Part):
+class Schedule(Part):
     """The course of the learning rate, stepped at every batch."""
 
     name: Literal["constant", "cosine", "one_cycle"] = "constant"
@@ -216,7 +114,7 @@ class Schedule(_Part):
 
 
 @dataclass(frozen=True)
-class Fit(_Part):
+class Fit(Part):
     """How long training lasts, and what is frozen meanwhile."""
 
     epochs: Annotated[int, Within(1, 100_000)] = 1
@@ -234,7 +132,7 @@ class Fit(_Part):
 
 
 @dataclass(frozen=True)
-class Predict(_Part):
+class Predict(Part):
     """What happens between the trained network and its answer. Never retrains."""
 
     views: Annotated[int, Within(1, 64)] = 1
@@ -348,114 +246,16 @@ def plan_paths() -> tuple[str, ...]:
     return tuple(f"{part}.{name}" for part, name in _DEFAULT_VALUES)
 
 
-def canonical_json(value: Any) -> str:
-    """Write JSON in the one form that digests are taken of: sorted keys, no spaces, finite numbers."""
-    try:
-        return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
-    except (TypeError, ValueError) as problem:
-        raise PlanError(f"A plan holds JSON values only: {problem}.") from problem
-
-
 def _digest(value: Any) -> str:
     return hashlib.sha256(canonical_json(value).encode("ascii")).hexdigest()
 
 
-def _plain(value: Any) -> Any:
-    """Give a value as JSON would give it back: tuples become lists, Ops their JSON."""
-    if isinstance(value, Op):
-        return value.to_json()
-    if isinstance(value, Mapping):
-        return {str(key): _plain(entry) for key, entry in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(entry) for entry in value]
-    return value
-
-
 def _values(plan: Plan) -> dict[tuple[str, str], Any]:
     return {
-        (part.name, entry.name): _plain(getattr(getattr(plan, part.name), entry.name))
+        (part.name, entry.name): plain(getattr(getattr(plan, part.name), entry.name))
         for part in fields(plan)
         for entry in fields(getattr(plan, part.name))
     }
-
-
-def _op_from_json(value: Any) -> Op:
-    if isinstance(value, Op):
-        return value
-    if isinstance(value, str):
-        return Op(value)
-    if isinstance(value, Mapping) and len(value) == 1:
-        ((name, options),) = value.items()
-        if isinstance(options, Mapping):
-            return Op(name, **options)
-    raise PlanError(f"has to be a name or {{name: options}}, not {value!r}")
-
-
-@cache
-def _annotations(part: type) -> dict[str, Any]:
-    return typing.get_type_hints(part, include_extras=True)
-
-
-def _checked(value: Any, annotation: Any) -> Any:
-    """Give the value in the one form its annotation asks for, or say what it has to be."""
-    origin, arguments = get_origin(annotation), get_args(annotation)
-    if origin is Annotated:
-        number = _checked(value, arguments[0])
-        if number not in arguments[1]:
-            raise PlanError(f"has to be {arguments[1]}, not {value!r}")
-        return number
-    if origin is Literal:
-        if value not in arguments:
-            raise PlanError(f"has to be one of {', '.join(map(str, arguments))}, not {value!r}")
-        return value
-    if origin in (typing.Union, types.UnionType):
-        return _checked_union(value, arguments)
-    if origin is tuple:
-        if isinstance(value, str) or not isinstance(value, list | tuple):
-            raise PlanError(f"has to be a list, not {value!r}")
-        return tuple(_checked(entry, arguments[0]) for entry in value)
-    return _checked_simple(value, annotation)
-
-
-def _checked_union(value: Any, arguments: tuple[Any, ...]) -> Any:
-    if value is None and type(None) in arguments:
-        return None
-    problems = []
-    for argument in arguments:
-        if argument is type(None):
-            continue
-        try:
-            return _checked(value, argument)
-        except PlanError as problem:
-            problems.append(str(problem))
-    raise PlanError(" or ".join(problems))
-
-
-def _checked_simple(value: Any, annotation: type) -> Any:
-    if annotation is Op:
-        return _op_from_json(value)
-    if annotation is Options:
-        if not isinstance(value, Mapping):
-            raise PlanError(f"has to be a mapping of names to values, not {value!r}")
-        return value if isinstance(value, Options) else Options(value)
-    if annotation is float and isinstance(value, int) and not isinstance(value, bool):
-        value = float(value)
-    if annotation is int and isinstance(value, float) and value.is_integer():
-        value = int(value)
-    if not isinstance(value, annotation) or (isinstance(value, bool) and annotation is not bool):
-        raise PlanError(f"has to be {_TYPE_WORDS[annotation]}, not {value!r}")
-    return value
-
-
-_TYPE_WORDS = {int: "a whole number", float: "a number", str: "text", bool: "true or false"}
-
-
-def read_value(text: str) -> Any:
-    """Read what a person typed: JSON where it is JSON, plain text otherwise."""
-    try:
-        return json.loads(text)
-    except json.JSONDecodeError:
-        return {"True": True, "False": False, "None": None}.get(text, text)
 
 
 def _set_path(parts: Mapping[str, Any], path: str, value: Any) -> tuple[str, dict[str, Any]]:
@@ -464,7 +264,7 @@ def _set_path(parts: Mapping[str, Any], path: str, value: Any) -> tuple[str, dic
     known = plan_paths()
     if f"{part}.{name}" not in known:
         raise PlanError(f"A plan has no {path!r}.{nearest_hint(path, known)}")
-    annotation = _annotations(type(parts[part]))[name]
+    annotation = annotations(type(parts[part]))[name]
     if isinstance(value, str) and annotation is not str:
         value = read_value(value)
     if key:
@@ -473,14 +273,6 @@ def _set_path(parts: Mapping[str, Any], path: str, value: Any) -> tuple[str, dic
             raise PlanError(f"{part}.{name} is a single value, so {path!r} does not exist.")
         value = {**mapping, key: value}
     return part, {name: value}
-
-
-def nearest_hint(name: str, known: typing.Iterable[str]) -> str:
-    """Give ` Did you mean …?` with the known names nearest to a wrong one, or nothing."""
-    from difflib import get_close_matches
-
-    near = get_close_matches(name, list(known), n=3, cutoff=0.5)
-    return f" Did you mean {' or '.join(repr(entry) for entry in near)}?" if near else ""
 
 
 _DEFAULT_VALUES: dict[tuple[str, str], Any] = _values(Plan())

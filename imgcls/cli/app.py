@@ -19,7 +19,7 @@ from types import FrameType
 import click
 
 from imgcls._version import __version__
-from imgcls.errors import ImgclsError
+from imgcls.errors import ImgclsError, nearest_hint
 
 _COMMANDS = {
     "cache": "imgcls.cli.cache:cache",
@@ -51,8 +51,6 @@ class LazyGroup(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Name the nearest command where one is misspelled."""
-        from imgcls.plan import nearest_hint
-
         try:
             return super().resolve_command(ctx, args)
         except click.UsageError as problem:

@@ -14,8 +14,8 @@ from fastai.callback.core import Callback
 from imgcls.engine.models import model_problems
 from imgcls.engine.optimizers import optimizer_problems
 from imgcls.engine.transforms import pipeline_problems
-from imgcls.errors import PlanError
-from imgcls.plan import Fit, Plan, Schedule, nearest_hint
+from imgcls.errors import PlanError, nearest_hint
+from imgcls.plan import Fit, Plan, Schedule
 
 _CALLBACK_MODULES = (fastai.callback.training, fastai.callback.tracker, fastai.callback.schedule)
 

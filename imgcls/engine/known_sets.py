@@ -11,8 +11,7 @@ import uuid
 from pathlib import Path
 from typing import Any
 
-from imgcls.errors import DataError
-from imgcls.plan import nearest_hint
+from imgcls.errors import DataError, nearest_hint
 
 _log = logging.getLogger("imgcls")
 _PREFIXES = ("torchvision:", "fastai:")

@@ -16,8 +16,8 @@ from torch import Tensor, nn
 from imgcls.engine.randomness import seed_torch
 from imgcls.engine.simple_cnn import simple_cnn
 from imgcls.engine.weights import Weights, load_into, read_state, resolve_weights
-from imgcls.errors import PlanError
-from imgcls.plan import Images, Model, nearest_hint
+from imgcls.errors import PlanError, nearest_hint
+from imgcls.plan import Images, Model
 
 _PLAIN_MEAN = _PLAIN_STD = (0.5, 0.5, 0.5)
 

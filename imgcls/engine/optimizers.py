@@ -11,8 +11,8 @@ import timm.optim
 from fastai.optimizer import OptimWrapper, even_mults
 from torch import nn
 
-from imgcls.errors import PlanError
-from imgcls.plan import Optimizer, nearest_hint
+from imgcls.errors import PlanError, nearest_hint
+from imgcls.plan import Optimizer
 
 
 class LayerOptimizer(OptimWrapper):

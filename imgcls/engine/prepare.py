@@ -18,8 +18,8 @@ from imgcls.data.split import split_samples
 from imgcls.engine.known_sets import is_known_set, known_set
 from imgcls.engine.randomness import keyed_seed
 from imgcls.engine.reporting import Reporter
-from imgcls.errors import UsageError
-from imgcls.plan import Images, nearest_hint
+from imgcls.errors import UsageError, nearest_hint
+from imgcls.plan import Images
 from imgcls.workspace import OWN_FOLDERS, cache_budget_bytes, cache_folder
 
 N_QUICK = 500

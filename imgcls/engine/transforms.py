@@ -17,8 +17,8 @@ import numpy as np
 import torch
 from torchvision.transforms import v2
 
-from imgcls.errors import PlanError
-from imgcls.plan import Augment, Op, nearest_hint
+from imgcls.errors import PlanError, nearest_hint
+from imgcls.plan import Augment, Op
 
 Pipeline = Callable[[np.ndarray, np.random.Generator], np.ndarray]
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Annotated, Any, Literal
 
 from imgcls.errors import PlanError, nearest_hint
-from imgcls.values import Op, Options, Part, Within, annotations, canonical_json, plain, read_value
+from imgcls.values import Op, Options, Part, Within, canonical_json, field_types, plain, read_value
 
 __all__ = [
     "Augment",
@@ -264,7 +264,7 @@ def _set_path(parts: Mapping[str, Any], path: str, value: Any) -> tuple[str, dic
     known = plan_paths()
     if f"{part}.{name}" not in known:
         raise PlanError(f"A plan has no {path!r}.{nearest_hint(path, known)}")
-    annotation = annotations(type(parts[part]))[name]
+    annotation = field_types(type(parts[part]))[name]
     if isinstance(value, str) and annotation is not str:
         value = read_value(value)
     if key:

@@ -8,7 +8,6 @@ import types
 import typing
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache
 from typing import Annotated, Any, Literal, get_args, get_origin
 
 from imgcls.errors import PlanError
@@ -103,7 +102,7 @@ class Part:
 
     def __post_init__(self) -> None:
         problems = []
-        for name, annotation in annotations(type(self)).items():
+        for name, annotation in field_types(type(self)).items():
             try:
                 object.__setattr__(self, name, _checked(getattr(self, name), annotation))
             except PlanError as problem:
@@ -143,8 +142,7 @@ def _op_from_json(value: Any) -> Op:
     raise PlanError(f"has to be a name or {{name: options}}, not {value!r}")
 
 
-@cache
-def annotations(part: type) -> dict[str, Any]:
+def field_types(part: type) -> dict[str, Any]:
     """Give the annotations of a part's fields, by name."""
     return typing.get_type_hints(part, include_extras=True)
 

@@ -54,8 +54,7 @@ class LazyGroup(click.Group):
         try:
             return super().resolve_command(ctx, args)
         except click.UsageError as problem:
-            problem.message += nearest_hint(args[0], self.list_commands(ctx))
-            raise
+            raise click.UsageError(problem.message + nearest_hint(args[0], self.list_commands(ctx)), ctx) from None
 
 
 @click.group(cls=LazyGroup, context_settings=SETTINGS)

@@ -31,7 +31,7 @@ class Key:
     """Epoch, from 0; decides the augmentation together with the seed and the sample's id."""
 
 
-class PhotoDataset(Dataset):  # type: ignore[type-arg]
+class PhotoDataset(Dataset):
     """Photographs of one split, decoded and augmented one by one, given out as uint8 images [size, size, 3]."""
 
     def __init__(

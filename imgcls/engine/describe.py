@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import timm.optim
 from fastai.callback.core import Callback
@@ -49,7 +50,7 @@ def describe(plan: Plan) -> LearnerDescription:
     loss = TrainLoss(plan.loss.name if plan.loss.name != "auto" else "cross_entropy", smoothing=plan.loss.smoothing)
     weighted = ", class_weights=balanced" if plan.loss.class_weights != "none" else ""
     optimizer, schedule = plan.optimizer, plan.schedule
-    found = timm.optim.get_optimizer_class(optimizer.name, bind_defaults=False)
+    found: Any = timm.optim.get_optimizer_class(optimizer.name, bind_defaults=False)
     options = "".join(f", {name}={value}" for name, value in optimizer.options.items())
     warmup = f", {schedule.warmup_epochs:g} epochs of warm-up" if schedule.warmup_epochs else ""
     return LearnerDescription(

@@ -264,7 +264,7 @@ class _KeysOf:
         return len(self._loader._keys)
 
 
-def _as_tensors(batch: Batch) -> tuple[Tensor, Tensor]:
+def _as_tensors(batch: Any) -> tuple[Tensor, Tensor]:
     return torch.from_numpy(batch[0]), torch.from_numpy(np.asarray(batch[1]))
 
 

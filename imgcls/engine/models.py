@@ -109,8 +109,9 @@ def classifier_of(module: nn.Module) -> nn.Module:
     Raises:
         PlanError: The network has no parameters.
     """
-    if hasattr(module, "get_classifier"):
-        found = module.get_classifier()
+    classifier: Any = getattr(module, "get_classifier", None)
+    if classifier is not None:
+        found = classifier()
         if isinstance(found, nn.Module) and any(True for _ in found.parameters()):
             return found
     leaves = [m for m in module.modules() if not list(m.children()) and any(True for _ in m.parameters())]
@@ -136,7 +137,8 @@ def _build(model: Model, *, n_classes: int, size_px: int) -> nn.Module:
     options: dict[str, Any] = {"drop_rate": model.drop_rate} if model.drop_rate else {}
     if model.drop_path:
         options["drop_path_rate"] = model.drop_path
-    for sized in ({"img_size": size_px}, {}):  # transformers want to know the size, convolutions refuse to
+    sizes: tuple[dict[str, Any], ...] = ({"img_size": size_px}, {})
+    for sized in sizes:  # transformers want to know the size, convolutions refuse to
         try:
             return timm.create_model(model.name, pretrained=False, num_classes=n_classes, **options, **sized)
         except TypeError as problem:

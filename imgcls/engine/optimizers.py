@@ -70,7 +70,7 @@ class LayerOptimizer(OptimWrapper):
 
 def optimizer_problems(optimizer: Optimizer) -> list[str]:
     """List what is wrong with the plan's optimiser: an unknown name, or options that it does not read."""
-    known = timm.optim.list_optimizers()
+    known = [str(name) for name in timm.optim.list_optimizers()]
     if optimizer.name not in known:
         return [f"optimizer.name = {optimizer.name!r} is unknown.{nearest_hint(optimizer.name, known)}"]
     try:

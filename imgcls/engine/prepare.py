@@ -99,8 +99,8 @@ class Prepared:
     def store_rows(self, rows: np.ndarray) -> np.ndarray:
         """Give rows of the store for rows of the samples, int64 [n]."""
         place = {path: row for row, path in enumerate(self.photos.paths)}
-        paths = self.samples.frame["path"]
-        return np.array([place[paths.iat[row]] for row in rows], dtype=np.int64)
+        paths = self.samples.frame["path"].tolist()
+        return np.array([place[paths[row]] for row in rows], dtype=np.int64)
 
 
 def preprocess_of(images: Images) -> Preprocess:

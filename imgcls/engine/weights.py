@@ -202,8 +202,8 @@ def _from_hub(name: str, *, download: bool) -> Weights:
     if name.startswith("torchvision:"):
         return _from_torchvision(name.partition(":")[2], download=download)
     settings = timm.get_pretrained_cfg(name)
-    repository = getattr(settings, "hf_hub_id", None)
-    if not repository:
+    repository = settings.hf_hub_id if settings is not None else None
+    if settings is None or not repository:
         raise WeightsError(
             f"timm has no pretrained weights for {name!r}; give a file, or weights none for random ones."
         )

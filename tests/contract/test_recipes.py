@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import imgcls_recipes
 import pytest
 
-import imgcls_recipes
 from imgcls.catalog import Recipe, Stack, check_card, find_recipes, fold_on, parse_steps
 from imgcls.errors import StackError
 from imgcls.plan import Plan

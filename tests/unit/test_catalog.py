@@ -13,8 +13,18 @@ from typing import Any
 import pytest
 
 import imgcls.catalog
-from imgcls.catalog import Card, Recipe, Stack, Step, check_card, copy_recipe, find_recipe, find_recipes, fold_on
-from imgcls.catalog import parse_steps
+from imgcls.catalog import (
+    Card,
+    Recipe,
+    Stack,
+    Step,
+    check_card,
+    copy_recipe,
+    find_recipe,
+    find_recipes,
+    fold_on,
+    parse_steps,
+)
 from imgcls.errors import PlanError, StackError
 from imgcls.plan import Plan
 

@@ -218,7 +218,7 @@ def test_an_op_needs_a_name(bad: Any) -> None:
 
 @pytest.mark.parametrize("bad", [3, {"a": 1}, {"a": {}, "b": {}}])
 def test_a_transform_is_a_name_or_a_name_with_options(bad: object) -> None:
-    with pytest.raises(PlanError, match="name or {name: options}"):
+    with pytest.raises(PlanError, match=r"name or \{name: options\}"):
         Plan().with_values({"augment.transforms": [bad]})
 
 

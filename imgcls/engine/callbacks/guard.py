@@ -59,6 +59,7 @@ class ReadLoss(AvgSmoothLoss):
     def __init__(self, guard: LossGuard, beta: float = 0.98) -> None:
         super().__init__(beta=beta)
         self._guard = guard
+        self.val: Tensor = torch.zeros(())
 
     def accumulate(self, learn: Learner) -> None:
         """Take in the loss of one batch."""

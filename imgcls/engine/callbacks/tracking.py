@@ -30,6 +30,8 @@ class Tracking(Callback):
         """
         self.reporter, self.keep = reporter, keep
         self.n_images, self.train_seconds, self.valid_seconds = 0, 0.0, 0.0
+        self.began = 0.0
+        self.trained: float | None = None
 
     def before_train(self) -> None:
         """Start the epoch's clock."""
@@ -44,16 +46,17 @@ class Tracking(Callback):
     def after_train(self) -> None:
         """Stop the clock of training."""
         synchronize(self.dls.device)
-        self.trained = time.perf_counter()
-        self.train_seconds += self.trained - self.began
+        trained = time.perf_counter()
+        self.trained = trained
+        self.train_seconds += trained - self.began
         self.n_images += self.learn.loss_guard.n_samples
 
     def after_epoch(self) -> None:
         """Hand the row on; an epoch that was skipped has none."""
-        if getattr(self, "trained", None) is None:
+        if self.trained is None:
             return
-        now = time.perf_counter()
-        self.valid_seconds += now - self.trained
+        trained, now = self.trained, time.perf_counter()
+        self.valid_seconds += now - trained
         guard, metrics = self.learn.loss_guard, self.learn.metrics
         row = EpochRow(
             epoch=self.learn.epoch + 1,
@@ -62,7 +65,7 @@ class Tracking(Callback):
             valid_accuracy=metrics[0].value,
             learning_rate=self.learn.opt.hypers[-1]["lr"],
             seconds=now - self.began,
-            images_per_second=guard.n_samples / max(self.trained - self.began, 1e-9),
+            images_per_second=guard.n_samples / max(trained - self.began, 1e-9),
         )
         self.trained = None
         self.keep(asdict(row))

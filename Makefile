@@ -1,0 +1,26 @@
+.PHONY: setup check test slow golden bench readme
+
+setup: ## install for development
+	pip install -e ".[dev]"
+
+check: ## about a minute: format, lint, types, import contracts, tests that train nothing
+	ruff format --check .
+	ruff check .
+	mypy imgcls recipes
+	lint-imports
+	pytest -m "not slow and not train and not wheel"
+
+test: ## everything but the slow tests
+	pytest
+
+slow: ## the slow tests
+	pytest -m slow
+
+golden: ## write the pictures of what people read anew; review the diff
+	pytest tests/golden --write-golden
+
+bench: ## against stock fastai, on this machine
+	python -m benchmarks stock
+
+readme: ## write the recipe table into the README
+	python -m imgcls.reports.readme README.md

@@ -17,7 +17,7 @@ slow: ## the slow tests
 	pytest -m slow
 
 golden: ## write the pictures of what people read anew; review the diff
-	pytest tests/golden --write-golden
+	pytest tests/golden --snapshot-update
 
 bench: ## against stock fastai, on this machine
 	python -m benchmarks stock

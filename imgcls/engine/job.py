@@ -168,7 +168,8 @@ class Job:
         began, folder = time.perf_counter(), attempt.record_folder
         built.learn.model.load_state_dict(load_tensors(weights.read_bytes()), strict=True)
         metrics = write_predictions(self.request, built, folder)
-        write_bytes(folder / "history.csv", pd.DataFrame(attempt.history()).to_csv(index=False).encode())
+        if history := attempt.history():
+            write_bytes(folder / "history.csv", pd.DataFrame(history).to_csv(index=False).encode())
         write_bytes(folder / "log.txt", self.log.text().encode("utf-8", "backslashreplace"))
         now = time.perf_counter()
         seconds = {**seconds, "predict": now - began, "total": now - self.began}

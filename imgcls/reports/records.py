@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from imgcls.records.attempts import AttemptState
+from imgcls.records.keys import short_key
 from imgcls.records.run import RunRecord
 from imgcls.reports.text import clean, interval, name, number, path
 
@@ -35,7 +36,8 @@ class RunList:
             yield Text("Nothing was trained here yet. Begin with 'imgcls recipe run baseline'.")
             return
         table = Table(box=None, pad_edge=False, show_edge=False)
-        for title in ("run", "data"):
+        table.add_column("run", style="dim", no_wrap=True)
+        for title in ("stack", "data"):
             table.add_column(title, overflow="fold")
         for title in ("seed", "accuracy", "AUC", "images"):
             table.add_column(title, justify="right", no_wrap=True)
@@ -43,7 +45,8 @@ class RunList:
         for record in self.finished:
             accuracy, auc = (record.metrics.get(metric) for metric in ("accuracy", "roc_auc"))
             table.add_row(
-                name(record.label + (" (quick)" if record.quick else ""), "bold") + Text(f"\n{record.id}", style="dim"),
+                short_key(record.key),
+                name(record.label + (" (quick)" if record.quick else ""), "bold"),
                 name(record.data.name),
                 str(record.seed),
                 number(accuracy.value if accuracy else None),
@@ -52,6 +55,8 @@ class RunList:
                 record.created[:16].replace("T", " "),
             )
         yield table
+        if self.finished:
+            yield Text(f"One in full: imgcls runs show {short_key(self.finished[-1].key)}", style="dim")
         for attempt in self.attempts:
             stack = clean(str(attempt.info.get("stack", attempt.key[:8])))
             yield Text(f"{attempt.state}: {stack}, {attempt.n_epochs} epochs done", style="yellow")

@@ -75,8 +75,8 @@ class RunSummary:
         title = METRICS[trivial.metric].title
         against = f"{clean(trivial.name)} scores {trivial.value:.3f}"
         verdict = {
-            "better": f"{title} {value:.3f} is better than chance allows: {against}.",
-            "no better": f"{title} {value:.3f} is no better than nothing: {against}. Look at the data and the labels.",
+            "better": f"{title} {value:.3f} is better than the answer that needs no photograph: {against}.",
+            "no better": f"{title} {value:.3f}, but {against}: nothing was learned. Look at the data and the labels.",
             "cannot tell": f"{title} {value:.3f} does not settle it: {against}, and the interval reaches down to that.",
         }[trivial.verdict]
         return f"{verdict} This is one seed: whether a recipe helps takes several, since two seeds differ too."

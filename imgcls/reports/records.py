@@ -15,6 +15,7 @@ from imgcls.records.run import RunRecord
 from imgcls.reports.text import clean, interval, name, number, path
 
 _SHOWN_EXCLUDED = 10
+_ROOMY = 100
 
 
 @dataclass(frozen=True)
@@ -39,9 +40,10 @@ class RunList:
         table.add_column("run", style="dim", no_wrap=True)
         for title in ("stack", "data"):
             table.add_column(title, overflow="fold")
-        for title in ("seed", "accuracy", "AUC", "images"):
+        for title in ("seed", "accuracy", "AUC"):
             table.add_column(title, justify="right", no_wrap=True)
         table.add_column("when", no_wrap=True)
+        length = len("2026-01-01 00:00") if options.max_width >= _ROOMY else len("2026-01-01")
         for record in self.finished:
             accuracy, auc = (record.metrics.get(metric) for metric in ("accuracy", "roc_auc"))
             table.add_row(
@@ -51,8 +53,7 @@ class RunList:
                 str(record.seed),
                 number(accuracy.value if accuracy else None),
                 number(auc.value if auc else None),
-                str(record.data.n["valid"]),
-                record.created[:16].replace("T", " "),
+                record.created[:length].replace("T", " "),
             )
         yield table
         if self.finished:

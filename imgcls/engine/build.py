@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from fastai.callback.core import Callback
 from fastai.callback.fp16 import AMPMode, MixedPrecision
+from fastai.callback.progress import ProgressCallback
 from fastai.callback.training import GradientClip
 from fastai.learner import Learner
 
@@ -81,6 +82,8 @@ def build(plan: Plan, prepared: Prepared, *, seed: int, machine: Machine, path: 
         cbs=[EpochClock(seed), *plan_callbacks(plan), *_precision_callbacks(machine)],
         path=path or Path(),
     )
+    if not hasattr(learn, "progress"):  # there already where fastai.vision was imported before
+        learn.add_cb(ProgressCallback())
     guard = learn.loss_guard
     learn.recorder.loss, learn.recorder.smooth_loss = MeanOnDevice("loss", batch_loss), ReadLoss(guard)
     learn.create_opt()

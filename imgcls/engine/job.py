@@ -10,6 +10,7 @@ from pathlib import Path
 import pandas as pd
 import torch
 from fastai.callback.core import Callback
+from fastai.callback.progress import ProgressCallback
 from safetensors.torch import load as load_tensors
 
 from imgcls.engine.build import Built, build
@@ -120,8 +121,6 @@ class Job:
             callbacks.append(SaveEpochs(attempt))
         if n_done:
             callbacks.append(SkipEpochs(n_done))
-        from fastai.callback.progress import ProgressCallback
-
         learn.remove_cbs(learn._grab_cbs(ProgressCallback))  # it writes to stdout, also where that is a pipe
         try:
             with learn.no_logging():

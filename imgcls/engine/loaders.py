@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 from fastai.data.core import DataLoaders, TfmdDL
+from fastai.data.transforms import CategoryMap
 from fastai.torch_core import TensorBase, TensorCategory, TensorImage, TensorMultiCategory
 from fastcore.foundation import L
 from torch import Tensor
@@ -95,9 +96,9 @@ class PhotoLoader(TfmdDL):
         self._keys: list[list[Key]] = []
 
     @property
-    def vocab(self) -> L:
-        """The classes, as fastai looks for them."""
-        return L(self.dataset.vocab)
+    def vocab(self) -> CategoryMap:
+        """The classes, in the form in which fastai looks for them: of a list it would take the last entry."""
+        return CategoryMap(self.dataset.vocab, sort=False)
 
     @property
     def is_multilabel(self) -> bool:
@@ -214,7 +215,7 @@ class PhotoLoaders(DataLoaders):
         self.n_inp = 1
 
     @property
-    def vocab(self) -> L:
+    def vocab(self) -> CategoryMap:
         """The classes, in order."""
         return self.train.vocab
 

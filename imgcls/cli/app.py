@@ -93,8 +93,9 @@ def _run(arguments: list[str]) -> int:
         return int(code or 0)
     except click.exceptions.Abort:  # what click makes of Ctrl-C
         return _interrupted(128 + signal.SIGINT)
-    except SystemExit as stop:  # what `_leave` makes of other signals
-        return _interrupted(int(stop.code or 0))
+    except SystemExit as stop:  # what `_leave` makes of other signals, and click of a reader that has left
+        code = int(stop.code or 0)
+        return _interrupted(code) if code > 128 else code
     except click.ClickException as problem:
         problem.show()
         return problem.exit_code
@@ -104,6 +105,9 @@ def _run(arguments: list[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 128 + signal.SIGPIPE
     except OSError as problem:
+        return _tell(problem, exit_code=1, debug=debug, as_json=as_json)
+    except Exception as problem:  # a mistake of ours: said in a line, in full with --debug
+        click.echo(f"Unexpected {type(problem).__name__}; 'imgcls --debug …' shows where.", err=True)
         return _tell(problem, exit_code=1, debug=debug, as_json=as_json)
 
 

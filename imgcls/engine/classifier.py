@@ -126,9 +126,10 @@ class Classifier:
         self, inputs: Sequence[tuple[str, Path]], probabilities: np.ndarray, reasons: Sequence[str]
     ) -> pd.DataFrame:
         failed = [bool(reason) for reason in reasons]
+        # as objects: the text type of pandas cannot hold the name of a file that is no UTF-8
         columns: dict[str, Any] = {
-            "id": [name for name, _ in inputs],
-            "path": [str(path) for _, path in inputs],
+            "id": pd.Series([name for name, _ in inputs], dtype=object),
+            "path": pd.Series([str(path) for _, path in inputs], dtype=object),
             "status": ["error" if bad else "ok" for bad in failed],
             "reason": list(reasons),
             "prediction": ["" if bad else self._named(row) for bad, row in zip(failed, probabilities, strict=True)],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from pathlib import Path
 from typing import Any
@@ -37,7 +38,7 @@ def print_table(frame: pd.DataFrame, record: RunRecord) -> None:
 
 def as_csv(frame: pd.DataFrame) -> str:
     """Give predictions as CSV, names exactly as they are."""
-    return _writable(frame).to_csv(index=False)
+    return _writable(frame).to_csv(index=False, quoting=csv.QUOTE_NONNUMERIC)  # a name may hold any line end
 
 
 def as_json_text(frame: pd.DataFrame, record: RunRecord) -> str:

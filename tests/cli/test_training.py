@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import signal
@@ -89,8 +90,8 @@ def test_predict_gives_one_row_for_each_input(imgcls, photos: Path) -> None:
     assert result.code == 0
     assert imgcls("predict", "baseline", broken, one, "--strict").code == 3
     assert imgcls("predict", "baseline", broken).code == 1
-    csv = imgcls("predict", "baseline", photos / "dark").out
-    assert csv.splitlines()[0] == "id,path,status,reason,prediction,confidence,p_dark,p_light"
+    text = imgcls("predict", "baseline", photos / "dark").out
+    assert text.splitlines()[0] == '"id","path","status","reason","prediction","confidence","p_dark","p_light"'
     table = imgcls("predict", "baseline", one, "--format", "table")
     assert "prediction" in table.out
     assert imgcls("predict", "baseline", one, "-o", "found.csv").code == 0
@@ -139,6 +140,34 @@ def test_names_from_data_cannot_drive_the_terminal(imgcls, draw_photos, tmp_path
     assert "\x1b" not in predicted.out
     rows = json.loads(imgcls("predict", "baseline", folder, "--json").out)
     assert set(rows["classes"]) == set(wild)
+
+
+def test_every_file_name_comes_back_from_the_csv(imgcls, photos: Path, tmp_path: Path) -> None:
+    imgcls("recipe", "run", "baseline", "--data", photos, *SMALL)
+    names = [
+        "a,b.png",
+        'quote".png',
+        "line\nfeed.png",
+        "carriage\rreturn.png",
+        "=1+1.png",
+        os.fsdecode(b"\xff\xfe.png"),
+    ]
+    wild = tmp_path / "wild"
+    wild.mkdir()
+    for name in names:
+        (wild / name).write_bytes((photos / "dark" / "000.png").read_bytes())
+    assert imgcls("predict", "baseline", wild, "-o", "found.csv").code == 0
+    with Path("found.csv").open(newline="", encoding="utf-8") as file:
+        found = [row["id"] for row in csv.DictReader(file)]
+    assert sorted(found) == sorted(name.encode("utf-8", "backslashreplace").decode() for name in names)
+
+
+def test_a_reader_that_leaves_is_no_interruption(imgcls, photos: Path) -> None:
+    imgcls("recipe", "run", "baseline", "--data", photos, *SMALL)
+    command = f"{sys.executable} -m imgcls predict baseline {photos} --format table | head -1"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=120, check=False)
+    assert done.stdout.startswith("photograph")
+    assert done.stderr == ""
 
 
 def test_the_cache_is_shown_and_cleared(imgcls, photos: Path) -> None:

@@ -18,6 +18,7 @@ from imgcls.engine.callbacks.clock import EpochClock
 from imgcls.engine.callbacks.freeze import FreezeBatchNorm, FreezeBody
 from imgcls.engine.callbacks.guard import LossGuard, MeanOnDevice, ReadLoss, batch_accuracy, batch_loss
 from imgcls.engine.callbacks.schedule import PlanSchedule
+from imgcls.engine.callbacks.workers import EndWorkers
 from imgcls.engine.check import find_callback
 from imgcls.engine.datasets import PhotoDataset
 from imgcls.engine.device import Machine, memory_format
@@ -79,7 +80,7 @@ def build(plan: Plan, prepared: Prepared, *, seed: int, machine: Machine, path: 
         lr=plan.optimizer.learning_rate,
         splitter=network.layer_groups,
         metrics=[MeanOnDevice("accuracy", batch_accuracy)],
-        cbs=[EpochClock(seed), *plan_callbacks(plan), *_precision_callbacks(machine)],
+        cbs=[EpochClock(seed), EndWorkers(), *plan_callbacks(plan), *_precision_callbacks(machine)],
         path=path or Path(),
     )
     if not hasattr(learn, "progress"):  # there already where fastai.vision was imported before

@@ -137,6 +137,7 @@ class Job:
         except Exception as problem:
             raise TrainingError(f"Training failed: {type(problem).__name__}: {problem}") from problem
         finally:
+            learn.dls.stop_workers()  # fastai ends a fit that failed without telling its callbacks
             self.log.stop()
 
     def _start(self, built: Built, n_done: int, estimate: float | None) -> Start:

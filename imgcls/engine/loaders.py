@@ -141,6 +141,15 @@ class PhotoLoader(TfmdDL):
         images, targets = self.dataset.__getitems__(keys)
         return self._to_device(torch.from_numpy(images), torch.from_numpy(np.asarray(targets)))
 
+    def stop_workers(self) -> None:
+        """End the worker processes; the next pass starts new ones.
+
+        Left to Python's garbage collection, torch waits five seconds for each of them.
+        """
+        loader, self._torch_loader = self._torch_loader, None
+        if loader is not None and loader._iterator is not None:
+            loader._iterator._shutdown_workers()  # type: ignore[attr-defined]
+
     def _batches(self) -> Iterator[tuple[Tensor, Tensor]]:
         if not self.n_workers:
             for keys in self._keys:
@@ -223,6 +232,11 @@ class PhotoLoaders(DataLoaders):
     def c(self) -> int:
         """The number of classes, as fastai looks for it."""
         return len(self.train.vocab)
+
+    def stop_workers(self) -> None:
+        """End the worker processes of all loaders."""
+        for loader in self.loaders:
+            loader.stop_workers()
 
     def test_dl(
         self, items: Sequence[Any], *, with_labels: bool = False, bs: int | None = None, **_: Any

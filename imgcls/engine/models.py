@@ -98,9 +98,23 @@ def build_network(model: Model, images: Images, *, n_classes: int, seed: int) ->
             for name in head.state_dict()
         }
         state = read_state(weights)
-        load_into(module, state if weights.by_order else _adapted(state, module), head=names, weights=weights)
+        state = state if weights.by_order else _adapted(state, module)
+        if load_into(module, state, head=names, weights=weights):
+            _begin_classifier(head, seed=seed)
     mean, std = _normalisation(model, module)
     return Network(module, images.mean or mean, images.std or std, weights, head)
+
+
+def _begin_classifier(head: nn.Module, *, seed: int) -> None:
+    """Give a fresh classifier small weights, as torch does by default.
+
+    Some of timm's networks draw them from ±1/√n_classes, for training from nothing with a thousand classes. With two
+    classes their first logits are ten times too large, and the first steps undo what pretraining had learned.
+    """
+    seed_torch(seed, "classifier")
+    for module in head.modules():
+        if isinstance(module, nn.Linear | nn.Conv2d):
+            module.reset_parameters()
 
 
 def classifier_of(module: nn.Module) -> nn.Module:

@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 
 import timm.optim
+import torch
 from fastai.optimizer import OptimWrapper, even_mults
 from torch import nn
 
@@ -32,6 +33,8 @@ class LayerOptimizer(OptimWrapper):
             **options: Its options; `lr` is the rate of all groups, `weight_decay` that of the decayed ones.
         """
         decay = options.get("weight_decay", 0.0)
+        if layers and isinstance(layers[0], nn.Parameter):  # the splitter of a plain Learner knows no layer groups
+            layers = [layers]  # type: ignore[list-item]
         groups, self.layer_of_group, self.decayed = [], [], []
         for layer, parameters in enumerate(layers):
             for decayed in (True, False):
@@ -69,7 +72,7 @@ class LayerOptimizer(OptimWrapper):
 
 
 def optimizer_problems(optimizer: Optimizer) -> list[str]:
-    """List what is wrong with the plan's optimiser: an unknown name, or options that it does not read."""
+    """List what is wrong with the plan's optimiser: an unknown name, or options that it does not read or bear."""
     known = [str(name) for name in timm.optim.list_optimizers()]
     if optimizer.name not in known:
         return [f"optimizer.name = {optimizer.name!r} is unknown.{nearest_hint(optimizer.name, known)}"]
@@ -78,11 +81,12 @@ def optimizer_problems(optimizer: Optimizer) -> list[str]:
     except ImportError as problem:
         return [f"optimizer.name = {optimizer.name!r} needs another package: {problem}"]
     accepted = set(inspect.signature(found).parameters) - {"params", "lr", "weight_decay"}
-    return [
+    unread = [
         f"optimizer.options.{name} is not read by {optimizer.name}.{nearest_hint(name, accepted)}"
         for name in optimizer.options
         if name not in accepted
     ]
+    return unread or _refusals(optimizer)
 
 
 def optimizer_factory(optimizer: Optimizer) -> Callable[..., LayerOptimizer]:
@@ -94,6 +98,20 @@ def optimizer_factory(optimizer: Optimizer) -> Callable[..., LayerOptimizer]:
     problems = optimizer_problems(optimizer)
     if problems:
         raise PlanError.together(problems)
-    options = {name: tuple(value) if isinstance(value, list) else value for name, value in optimizer.options.items()}
     found = timm.optim.get_optimizer_class(optimizer.name, bind_defaults=True)
-    return partial(LayerOptimizer, opt=found, weight_decay=optimizer.weight_decay, **options)
+    return partial(LayerOptimizer, opt=found, weight_decay=optimizer.weight_decay, **_options(optimizer))
+
+
+def _options(optimizer: Optimizer) -> dict[str, Any]:
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in optimizer.options.items()}
+
+
+def _refusals(optimizer: Optimizer) -> list[str]:
+    """Make the optimiser on a parameter of no account: some combinations are refused only then."""
+    found: Any = timm.optim.get_optimizer_class(optimizer.name, bind_defaults=True)
+    settings = {"lr": optimizer.learning_rate, "weight_decay": optimizer.weight_decay, **_options(optimizer)}
+    try:
+        found([nn.Parameter(torch.zeros(1, 1))], **settings)
+    except Exception as problem:
+        return [f"optimizer.name = {optimizer.name!r} refuses its settings: {problem}. See optimizer.options."]
+    return []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from torch import Tensor
 
 from imgcls.catalog import Step, fold_on, parse_steps
 from imgcls.engine.build import plan_callbacks
-from imgcls.engine.callbacks.freeze import FreezeBatchNorm, FreezeBody
+from imgcls.engine.callbacks.freeze import has_layer_groups
 from imgcls.engine.callbacks.guard import LossGuard
 from imgcls.engine.callbacks.schedule import PlanSchedule
 from imgcls.engine.check import check
@@ -24,7 +25,8 @@ from imgcls.plan import Plan
 # What a Learner can take: everything between its batches and its weights.
 _PARTS = ("loss", "optimizer", "schedule")
 _PATHS = ("fit.freeze_epochs", "fit.freeze_batchnorm", "fit.clip_norm", "fit.callbacks")
-_OURS = (LossGuard, PlainValidationLoss, PlanSchedule, FreezeBody, FreezeBatchNorm)
+_ALWAYS = (LossGuard, PlainValidationLoss)
+_MANY_EPOCHS = 100_000
 
 
 def apply(recipes: str, learn: Learner) -> Learner:
@@ -40,28 +42,29 @@ def apply(recipes: str, learn: Learner) -> Learner:
         The same Learner.
 
     Raises:
-        StackError: A recipe changes pixels, the network or the prediction, which a Learner cannot take.
+        StackError: A recipe changes pixels, the network or the prediction, which a Learner cannot take, or needs
+            layer groups that this one does not have.
+        PlanError: A recipe names something that does not exist.
 
     Example:
         >>> imgcls.apply("adamw_cosine+label_smoothing", learn)  # doctest: +SKIP
     """
     steps = parse_steps(recipes)
-    _refuse_others(steps)
+    _refuse_others(steps, learn)
     plan = fold_on(Plan(), steps)
-    check(plan)
+    # How long it trains is up to the call of fit, so no warm-up is too long here.
+    check(replace(plan, fit=replace(plan.fit, epochs=_MANY_EPOCHS)))
     changed = Plan().diff(plan)
-    learn.remove_cbs([cb for cb in learn.cbs if isinstance(cb, _OURS)])
-    if any(path.startswith("loss.") for path in changed):
+    if _sets(changed, "loss."):
         targets = _train_targets(learn) if plan.loss.class_weights != "none" else torch.zeros(0, _n_classes(learn))
         learn.loss_func = build_loss(plan.loss, multilabel=_is_multilabel(learn), train_targets=targets)
-    if any(path.startswith("optimizer.") for path in changed):
+    if _sets(changed, "optimizer."):
         learn.opt_func = optimizer_factory(plan.optimizer)
         learn.wd = None
         if "optimizer.learning_rate" in changed:
             learn.lr = plan.optimizer.learning_rate
         learn.create_opt()
-    kept = [cb for cb in plan_callbacks(plan) if not isinstance(cb, PlanSchedule) or _sets(changed, "schedule.")]
-    learn.add_cbs(kept)
+    _put_callbacks(plan, learn, with_schedule=_sets(changed, "schedule."))
     if learn.opt is None:
         learn.create_opt()
     return learn
@@ -71,10 +74,26 @@ def _sets(changed: Mapping[str, Any], prefix: str) -> bool:
     return any(path.startswith(prefix) for path in changed)
 
 
-def _refuse_others(steps: tuple[Step, ...]) -> None:
+def _put_callbacks(plan: Plan, learn: Learner, *, with_schedule: bool) -> None:
+    """Add what the plan asks for in place of its like; the guard stays, since the recorder reads from it."""
+    for callback in plan_callbacks(plan):
+        alike = [cb for cb in learn.cbs if type(cb) is type(callback)]
+        if (alike and isinstance(callback, _ALWAYS)) or (isinstance(callback, PlanSchedule) and not with_schedule):
+            continue
+        learn.remove_cbs(alike)
+        learn.add_cb(callback)
+
+
+def _refuse_others(steps: tuple[Step, ...], learn: Learner) -> None:
     problems = []
     for step in steps:
-        paths = [path for path in Plan().diff(step.apply(Plan())) if not _can_take(path)]
+        changed = Plan().diff(step.apply(Plan()))
+        if "fit.freeze_epochs" in changed and not has_layer_groups(learn):
+            problems.append(
+                f"Recipe {step.recipe.name!r} needs a Learner whose splitter gives the body and the classifier apart, "
+                "as that of vision_learner does."
+            )
+        paths = [path for path in changed if not _can_take(path)]
         if paths:
             problems.append(
                 f"Recipe {step.recipe.name!r} changes {', '.join(paths)}, which a Learner that is already made cannot "

@@ -114,8 +114,6 @@ class Job:
 
     def _fit(self, built: Built, attempt: Attempt, tracking: Tracking, *, n_done: int) -> None:
         learn, plan = built.learn, self.request.plan
-        left = plan.fit.epochs - n_done
-        self.log.start(self._start(built, n_done, estimate_seconds(learn, plan, n_epochs=left)))
         callbacks: list[Callback] = [tracking]
         if not plan.fit.callbacks:  # what further callbacks remember is in no checkpoint
             callbacks.append(SaveEpochs(attempt))
@@ -123,6 +121,8 @@ class Job:
             callbacks.append(SkipEpochs(n_done))
         learn.remove_cbs(learn._grab_cbs(ProgressCallback))  # it writes to stdout, also where that is a pipe
         try:
+            estimate = estimate_seconds(learn, plan, n_epochs=plan.fit.epochs - n_done)
+            self.log.start(self._start(built, n_done, estimate))
             with learn.no_logging():
                 learn.fit(plan.fit.epochs, cbs=callbacks)
         except DivergedError:

@@ -5,9 +5,15 @@ from __future__ import annotations
 from typing import Literal
 
 from fastai.callback.core import Callback
+from fastai.learner import Learner
 from torch import nn
 
 from imgcls.engine.models import batchnorms
+
+
+def has_layer_groups(learn: Learner) -> bool:
+    """Say whether a Learner's splitter gives groups of parameters; that of a plain Learner gives parameters."""
+    return not isinstance(learn.splitter(learn.model)[0], nn.Parameter)
 
 
 class FreezeBody(Callback):
@@ -47,7 +53,7 @@ class FreezeBody(Callback):
 
     def _body(self) -> list[nn.Parameter]:
         groups = self.learn.splitter(self.learn.model)
-        return [parameter for group in groups[:-1] for parameter in group] if isinstance(groups[0], list) else []
+        return [parameter for group in groups[:-1] for parameter in group] if has_layer_groups(self.learn) else []
 
 
 class FreezeBatchNorm(Callback):

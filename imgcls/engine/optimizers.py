@@ -34,7 +34,7 @@ class LayerOptimizer(OptimWrapper):
         """
         decay = options.get("weight_decay", 0.0)
         if layers and isinstance(layers[0], nn.Parameter):  # the splitter of a plain Learner knows no layer groups
-            layers = [layers]  # type: ignore[list-item]
+            layers = [layers]
         groups, self.layer_of_group, self.decayed = [], [], []
         for layer, parameters in enumerate(layers):
             for decayed in (True, False):

@@ -1,0 +1,107 @@
+"""`python -m benchmarks stock`: imgcls against what a fastai user would write, in one run on one machine."""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from benchmarks.comparison import Comparison
+from benchmarks.photos import Photos, lay_out, write_first_weights
+from benchmarks.rounds import Side, run_rounds
+from benchmarks.setting import MODEL, Setting
+from benchmarks.table import ComparisonTable
+from imgcls.errors import ImgclsError
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def benchmarks() -> None:
+    """Measure imgcls on this machine. Close other programs first; ratios carry further than times."""
+
+
+@benchmarks.command()
+@click.option("--data", help="A folder or table of photographs, one label each.  [default: elpv, solar cells]")
+@click.option("--size", default=128, show_default=True, help="Side of the images in pixels.")
+@click.option("--n", type=click.IntRange(8), help="About how many photographs to take in all.  [default: every one]")
+@click.option("--batch-size", type=click.IntRange(2), default=64, show_default=True, help="Photographs per step.")
+@click.option("--epochs", type=click.IntRange(1), default=1, show_default=True, help="Passes over the photographs.")
+@click.option("--repeats", type=click.IntRange(1), default=3, show_default=True, help="Rounds.")
+@click.option(
+    "--workers",
+    type=click.IntRange(0),
+    multiple=True,
+    default=(0, 1, 2),
+    show_default=True,
+    help="Worker processes to try for fastai; repeatable.",
+)
+@click.option("--our-workers", type=click.IntRange(0), default=0, show_default=True, help="Worker processes of imgcls.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Decides what is random.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def stock(
+    data: str | None,
+    size: int,
+    n: int | None,
+    batch_size: int,
+    epochs: int,
+    repeats: int,
+    workers: tuple[int, ...],
+    our_workers: int,
+    seed: int,
+    as_json: bool,
+) -> None:
+    """Train one network on the same photographs with stock fastai and with imgcls, in turn."""
+    with tempfile.TemporaryDirectory(prefix="imgcls-benchmark-") as name:
+        scratch = Path(name)
+        photos = lay_out(data, scratch / "photos", n=n, batch_size=batch_size)
+        weights = scratch / "first.safetensors"
+        write_first_weights(MODEL, weights, n_classes=photos.n_classes, seed=seed)
+        setting = Setting(
+            photos=str(photos.folder),
+            first_weights=str(weights),
+            scratch=str(scratch),
+            n_classes=photos.n_classes,
+            size_px=size,
+            batch_size=batch_size,
+            n_epochs=epochs,
+            n_workers=0,
+            seed=seed,
+        )
+        rounds = run_rounds(
+            _sides(workers, our_workers),
+            setting,
+            n_rounds=repeats,
+            scratch=scratch / "rounds",
+            tell=lambda text: click.echo(text, err=True),
+        )
+    _show(Comparison(rounds), setting, photos, as_json=as_json)
+
+
+def _sides(workers: tuple[int, ...], our_workers: int) -> list[Side]:
+    """Give the settings of fastai that are tried, and imgcls last."""
+    reference = [Side(f"fastai, {n} workers", "benchmarks.fastai_side", n) for n in dict.fromkeys(workers)]
+    return [*reference, Side("imgcls", "benchmarks.imgcls_side", our_workers)]
+
+
+def _show(found: Comparison, setting: Setting, photos: Photos, *, as_json: bool) -> None:
+    if as_json:
+        told = {"size_px": setting.size_px, "batch_size": setting.batch_size, "n_epochs": setting.n_epochs}
+        n = {"train": photos.n_train, "valid": photos.n_valid}
+        click.echo(json.dumps({"schema": 1, "model": MODEL, "n": n, **told, **found.to_json()}, indent=2))
+        return
+    title = (
+        f"{MODEL}, {setting.size_px} px, batches of {setting.batch_size}, {photos.n_train} training and "
+        f"{photos.n_valid} validation photographs, {setting.n_epochs} epoch(s), {len(found.rounds)} round(s)"
+    )
+    Console().print(ComparisonTable(found, title))
+
+
+if __name__ == "__main__":
+    try:
+        benchmarks()
+    except ImgclsError as problem:
+        click.echo(f"Error: {problem}", err=True)
+        sys.exit(problem.exit_code)

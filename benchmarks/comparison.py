@@ -16,7 +16,7 @@ class Measure:
     name: str
     """Its name in JSON."""
     title: str
-    """What people read, with the unit."""
+    """What people read above it, with the unit on a second line."""
     decimals: int
     """How many are shown."""
     more_is_better: bool | None
@@ -35,11 +35,11 @@ class Measure:
 
 
 MEASURES = (
-    Measure("train_images_per_second", "training, images/s", 1, True),
-    Measure("valid_images_per_second", "validation, images/s", 1, True),
-    Measure("wall_seconds", "process, start to end, s", 1, False),
-    Measure("peak_mib", "peak memory, MiB", 0, False),
-    Measure("accuracy", "accuracy", 3, None),
+    Measure("train_images_per_second", "training\nimages/s", 1, True),
+    Measure("valid_images_per_second", "validation\nimages/s", 1, True),
+    Measure("wall_seconds", "process\nseconds", 1, False),
+    Measure("peak_mib", "peak memory\nMiB", 0, False),
+    Measure("accuracy", "accuracy\n", 3, None),
 )
 
 
@@ -103,8 +103,9 @@ class Comparison:
 
     def to_json(self) -> dict[str, object]:
         """Give every figure of every side, and the ratios."""
-        sides = {
-            side.name: {
+        sides: dict[str, dict[str, object]] = {
+            side.name: {"precision": self.rounds[0][place].measured.precision}
+            | {
                 measure.name: self.spread(measure, place).to_json() | {"rounds": self.values(measure, place)}
                 for measure in MEASURES
             }

@@ -1,7 +1,7 @@
 """The training as a fastai user would write it: `python -m benchmarks.fastai_side SETTING RESULT`.
 
-Nothing of imgcls is imported and nothing is tuned: fastai's own loaders, transforms, optimiser and progress bar, torch's
-default memory format and the allocator as the system has it. A callback reads the clock.
+Nothing of imgcls is imported and nothing is tuned: fastai's own loaders, transforms, optimiser and progress bar,
+torch's default memory format and the allocator as the system has it. A callback reads the clock.
 """
 
 from __future__ import annotations
@@ -87,6 +87,7 @@ def train(setting: Setting) -> Measured:
         accuracy=float(learn.recorder.values[-1][-1]),
         peak_bytes=peak_bytes(),
         device=loaders.device.type,
+        precision="float32",
     )
 
 

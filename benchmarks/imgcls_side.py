@@ -36,6 +36,7 @@ def train(setting: Setting) -> Measured:
         accuracy=run.metrics["accuracy"].value or float("nan"),
         peak_bytes=peak_bytes(),
         device=run.environment["device"],
+        precision=run.environment["precision"],
     )
 
 

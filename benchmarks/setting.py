@@ -64,6 +64,8 @@ class Measured:
     """The most memory the main process held at a time; its workers are not counted."""
     device: str
     """Where it ran: cpu, cuda or mps."""
+    precision: str
+    """The number format of its forward pass; imgcls takes half precision where a GPU gains by it."""
 
     def write(self, path: Path) -> None:
         """Write it as JSON."""

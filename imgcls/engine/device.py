@@ -20,7 +20,7 @@ _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 
 @dataclass(frozen=True)
 class Machine:
-    """How to use the machine at hand. None of it changes what a run means, only where and how fast it happens."""
+    """How to use the machine at hand. The kind of device and the precision are part of a run's key, the rest is not."""
 
     device: str = "auto"
     """`auto`, `cpu`, `cuda`, `cuda:N` or `mps`."""

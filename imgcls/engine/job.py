@@ -129,13 +129,8 @@ class Job:
             raise DivergedError(learn.loss_guard.message) from None  # fastai has put words of its own around it
         except ImgclsError:
             raise
-        except (MemoryError, torch.OutOfMemoryError) as problem:
-            raise TrainingError(
-                f"Out of memory with batches of {plan.fit.batch_size} images of {plan.images.size_px} px. "
-                "Try a smaller --batch-size or --size."
-            ) from problem
         except Exception as problem:
-            raise TrainingError(f"Training failed: {type(problem).__name__}: {problem}") from problem
+            raise TrainingError(_told(problem, plan)) from problem
         finally:
             learn.dls.stop_workers()  # fastai ends a fit that failed without telling its callbacks
             self.log.stop()
@@ -207,6 +202,16 @@ def _reused(record: RunRecord) -> Outcome:
     for name in record.files:
         record.path(name)  # a file that is missing or cut is told here
     return Outcome(record, reused=True)
+
+
+def _told(problem: Exception, plan: Plan) -> str:
+    """Say why a training failed; want of memory has three forms, of which that of a CPU is told by its words only."""
+    if isinstance(problem, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(problem):
+        return (
+            f"Out of memory with batches of {plan.fit.batch_size} images of {plan.images.size_px} px. "
+            "Try a smaller --batch-size or --size."
+        )
+    return f"Training failed: {type(problem).__name__}: {problem}"
 
 
 def _is_whole(record: RunRecord) -> bool:

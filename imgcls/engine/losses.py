@@ -89,12 +89,13 @@ def loss_kind(loss: Loss, *, multilabel: bool) -> str:
     return fitting
 
 
-def balanced_weights(targets: Tensor) -> Tensor:
+def balanced_weights(targets: Tensor, *, multilabel: bool) -> Tensor:
     """Weigh each class by the inverse of its share, float [k], so that the weights average to 1 over the samples.
 
     Args:
-        targets: Training targets: one-hot or multi-label, 0/1 [n, k]. For several labels the weight is that of
-            the positives, negatives over positives.
+        targets: Training targets: one-hot or multi-label, 0/1 [n, k].
+        multilabel: Whether an image may have several labels; the weight is then that of the positives, negatives
+            over positives, even where no training image has more than one.
 
     Raises:
         PlanError: A class has no training sample.
@@ -103,8 +104,7 @@ def balanced_weights(targets: Tensor) -> Tensor:
     counts = targets.sum(dim=0).double()
     if (counts == 0).any():
         raise PlanError("loss.class_weights = balanced needs at least one training sample of every class.")
-    one_label = bool((targets.sum(dim=1) == 1).all())
-    weights = n / (n_classes * counts) if one_label else (n - counts) / counts
+    weights = (n - counts) / counts if multilabel else n / (n_classes * counts)
     return weights.float()
 
 
@@ -116,7 +116,7 @@ def build_loss(loss: Loss, *, multilabel: bool, train_targets: Tensor) -> TrainL
         multilabel: Whether images have several labels.
         train_targets: 0/1 [n, k], one-hot where images have one label; read only for class weights.
     """
-    weights = balanced_weights(train_targets) if loss.class_weights == "balanced" else None
+    weights = balanced_weights(train_targets, multilabel=multilabel) if loss.class_weights == "balanced" else None
     return TrainLoss(loss_kind(loss, multilabel=multilabel), smoothing=loss.smoothing, class_weights=weights)
 
 

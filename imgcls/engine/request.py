@@ -60,6 +60,7 @@ class Request:
             weights_sha256=self.weights.sha256 if self.weights else None,
             device_type=self.machine.torch_device().type,
             precision=self.machine.used_precision(),
+            quick=self.quick,
         )
 
     def record(

@@ -22,6 +22,7 @@ def run_key(
     weights_sha256: str | None,
     device_type: str,
     precision: str,
+    quick: bool = False,
 ) -> str:
     """Give the key of a training: equal keys mean that the same record answers both.
 
@@ -36,6 +37,7 @@ def run_key(
         weights_sha256: Of the initial weights; None without.
         device_type: Such as `cpu` or `cuda`.
         precision: Such as `float32`.
+        quick: Whether it is a trial; a full training of one epoch on few samples is another run all the same.
 
     Returns:
         64 hexadecimal digits.
@@ -50,6 +52,7 @@ def run_key(
         "weights": weights_sha256,
         "device": device_type,
         "precision": precision,
+        **({"quick": True} if quick else {}),
     }
     text = json.dumps(identity, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(text.encode("ascii")).hexdigest()

@@ -18,6 +18,7 @@ from imgcls.engine import job
 from imgcls.engine.callbacks.checkpointing import SaveEpochs
 from imgcls.engine.checkpoint import MODEL_FILE, OPTIMIZER_FILE, capture, restore
 from imgcls.engine.device import Machine
+from imgcls.engine.reporting import Silent
 from imgcls.errors import RecordError
 from imgcls.records.attempts import Attempt, find_attempts
 from imgcls.records.run import RunRecord
@@ -48,6 +49,15 @@ every_stack = pytest.mark.parametrize("options", STACKS.values(), ids=STACKS)
 
 class Cut(KeyboardInterrupt):
     """The interruption that a test makes."""
+
+
+class Batches(Silent):
+    """A reporter that counts training batches."""
+
+    n = 0
+
+    def batch(self, epoch: int, done: int, total: int) -> None:
+        self.n += 1
 
 
 @pytest.fixture
@@ -83,6 +93,23 @@ def test_twice_and_interrupted_give_the_same_bits(
     ]
     assert "Going on after epoch 1" in resumed.path("log.txt").read_text(encoding="utf-8")
     assert find_attempts(Workspace(broken)) == []
+
+
+def test_an_interruption_after_the_last_epoch_trains_nothing_more(
+    train: Train, bits: Bits, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def cut(*args: object, **options: object) -> None:
+        raise Cut("stopped here")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(job, "write_predictions", cut)
+        with pytest.raises(Cut):
+            train("one_cycle", workspace=tmp_path / "broken")
+    told = Batches()
+    resumed = train("one_cycle", workspace=tmp_path / "broken", reporter=told)
+    assert told.n == 0
+    assert resumed.images_per_second is None
+    assert bits(resumed) == bits(train("one_cycle", workspace=tmp_path / "whole"))
 
 
 def test_another_seed_gives_other_bits(train: Train, bits: Bits) -> None:

@@ -205,7 +205,8 @@ def test_no_weights_are_random_ones_only_where_asked_or_where_there_are_none() -
 
 
 @pytest.mark.parametrize(
-    "name", ["simple_cnn", "test_vit", "test_resnet", "torchvision:squeezenet1_1", "imgcls.engine.simple_cnn:simple_cnn"]
+    "name",
+    ["simple_cnn", "test_vit", "test_resnet", "torchvision:squeezenet1_1", "imgcls.engine.simple_cnn:simple_cnn"],
 )
 def test_a_network_has_its_final_number_of_classes_and_two_layer_groups(name: str) -> None:
     built = build_network(Model(name), SMALL, n_classes=4, seed=0)

@@ -1,0 +1,93 @@
+"""The benchmark compares equal work, and names the fastest reference."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def training(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
+    """Make a training of 100 images that took 100 / speed seconds."""
+    monkeypatch.syspath_prepend(str(ROOT))
+    from benchmarks.rounds import Side, Trained
+    from benchmarks.setting import Measured
+
+    def make(name: str, speed: float, *, n_train_images: int = 100) -> Trained:
+        measured = Measured(
+            n_train_images=n_train_images,
+            n_valid_images=20,
+            train_seconds=n_train_images / speed,
+            valid_seconds=1.0,
+            accuracy=0.5,
+            peak_bytes=2**30,
+            device="cpu",
+            precision="float32",
+        )
+        return Trained(Side(name, "none", 0), measured, wall_seconds=200 / speed)
+
+    return make
+
+
+@pytest.fixture
+def comparison(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """The module that compares."""
+    monkeypatch.syspath_prepend(str(ROOT))
+    import benchmarks.comparison
+
+    return benchmarks.comparison
+
+
+def test_the_reference_is_the_setting_with_the_best_median(
+    training: Callable[..., Any], comparison: ModuleType
+) -> None:
+    speeds = [
+        (10, 60, 120),
+        (90, 50, 100),
+        (20, 70, 140),
+    ]  # the first setting has the best round, the second the median
+    names = ("fastai, 0 workers", "fastai, 1 workers", "imgcls")
+    found = comparison.Comparison([[training(*pair) for pair in zip(names, row, strict=True)] for row in speeds])
+    told = found.to_json()
+    assert told["reference"] == "fastai, 1 workers"
+    assert told["ratios"]["train_images_per_second"] == pytest.approx({"min": 2, "median": 2, "max": 2})
+    assert told["ratios"]["wall_seconds"]["median"] == pytest.approx(2)  # less time is better
+    assert "accuracy" not in told["ratios"]
+
+
+def test_unequal_work_is_refused(training: Callable[..., Any]) -> None:
+    from benchmarks.rounds import check_equal_work
+    from imgcls.errors import TrainingError
+
+    check_equal_work([training("a", 10), training("b", 20)])
+    with pytest.raises(TrainingError, match=r"unequal work(.|\n)*b: 99 training"):
+        check_equal_work([training("a", 10), training("b", 20, n_train_images=99)])
+
+
+@pytest.mark.train
+def test_both_sides_train_drawn_photographs(photo_folder: Path) -> None:
+    options = ["--size", "32", "--batch-size", "8", "--repeats", "1", "--workers", "0", "--json"]
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks", "stock", "--data", str(photo_folder), *options],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert told["n"]["train"] % 8 == 0
+    assert set(told["sides"]) == {"fastai, 0 workers", "imgcls"}
+    for side in told["sides"].values():
+        for name in ("train_images_per_second", "valid_images_per_second", "wall_seconds", "peak_mib"):
+            assert side[name]["median"] > 0

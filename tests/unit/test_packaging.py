@@ -1,0 +1,51 @@
+"""What is installed is what lies in the tree, and it works away from the tree."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from configparser import ConfigParser
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+def declared() -> set[str]:
+    setup = ConfigParser()
+    setup.read(ROOT / "setup.cfg", encoding="utf-8")
+    return set(setup["options"]["packages"].split())
+
+
+def test_every_package_of_the_tree_is_declared() -> None:
+    inits = (ROOT / "imgcls").rglob("__init__.py")
+    in_tree = {".".join(init.parent.relative_to(ROOT).parts) for init in inits}
+    assert declared() == in_tree | {"imgcls_recipes"}
+
+
+@pytest.mark.wheel
+def test_the_wheel_lists_every_recipe_elsewhere(tmp_path: Path) -> None:
+    wheels, installed = tmp_path / "wheels", tmp_path / "installed"
+    pip = [sys.executable, "-m", "pip", "--quiet"]
+    subprocess.run(
+        [*pip, "wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", str(wheels), str(ROOT)], check=True
+    )
+    (wheel,) = wheels.glob("imgcls-*.whl")
+    subprocess.run([*pip, "install", "--no-deps", "--target", str(installed), str(wheel)], check=True)
+    ask = "import imgcls, imgcls_recipes; print(imgcls.__file__, imgcls_recipes.__file__)"
+    environment = os.environ | {"PYTHONPATH": str(installed)}
+    where = _output("-c", ask, cwd=tmp_path, env=environment)
+    assert where.split() == [str(installed / name / "__init__.py") for name in ("imgcls", "imgcls_recipes")]
+    assert (installed / "imgcls" / "py.typed").is_file()
+    listed = _output("-m", "imgcls", "recipe", "list", cwd=tmp_path, env=environment | {"COLUMNS": "200"})
+    names = [path.stem for path in (ROOT / "recipes").glob("*.py") if path.stem != "__init__"]
+    assert [name for name in names if name not in listed] == []
+
+
+def _output(*arguments: str, cwd: Path, env: dict[str, str]) -> str:
+    done = subprocess.run(
+        [sys.executable, *arguments], cwd=cwd, env=env, capture_output=True, text=True, timeout=120, check=True
+    )
+    return done.stdout

@@ -6,15 +6,15 @@ setup: ## install for development
 check: ## about a minute: format, lint, types, import contracts, tests that train nothing
 	ruff format --check .
 	ruff check .
-	mypy imgcls recipes
+	mypy imgcls recipes benchmarks examples
 	lint-imports
 	pytest -m "not slow and not train and not wheel"
 
 test: ## everything but the slow tests
 	pytest
 
-slow: ## the slow tests
-	pytest -m slow
+slow: ## the slow tests, and those of the built wheel
+	pytest -m "slow or wheel"
 
 golden: ## write the pictures of what people read anew; review the diff
 	pytest tests/golden --snapshot-update

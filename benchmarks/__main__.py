@@ -82,7 +82,9 @@ def stock(
 
 def _sides(workers: tuple[int, ...], our_workers: int) -> list[Side]:
     """Give the settings of fastai that are tried, and imgcls last."""
-    reference = [Side(f"fastai, {n} workers", "benchmarks.fastai_side", n) for n in dict.fromkeys(workers)]
+    reference = [
+        Side(f"fastai, {n} worker{'s' * (n != 1)}", "benchmarks.fastai_side", n) for n in dict.fromkeys(workers)
+    ]
     return [*reference, Side("imgcls", "benchmarks.imgcls_side", our_workers)]
 
 

@@ -23,7 +23,11 @@ def draw(records: list[RunRecord], picture: Path) -> None:
         rows = record.history()
         (line,) = curves.plot([row["epoch"] for row in rows], [row["valid_accuracy"] for row in rows], marker="o")
         final = record.metrics["accuracy"]
-        spread = [[final.value - final.low], [final.high - final.value]] if final.low is not None else None
+        if final.value is None:
+            continue
+        spread = None
+        if final.low is not None and final.high is not None:
+            spread = [[final.value - final.low], [final.high - final.value]]
         scores.errorbar(final.value, -place, xerr=spread, fmt="o", capsize=4, color=line.get_color())
     curves.set(xlabel="epoch", ylabel="validation accuracy", title="while training")
     curves.set_xticks(range(1, 1 + max(len(record.history()) for record in records)))

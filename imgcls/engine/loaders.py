@@ -90,6 +90,8 @@ class PhotoLoader(TfmdDL):
         )
         self.n_workers, self.normalisation, self.seed = num_workers, normalisation, seed
         self.fixed_rows = list(get_order()) if get_order is not None else rows
+        if self.fixed_rows is not None:
+            self.n = len(self.fixed_rows)
         self.epoch = 0
         self._n_inp = 1
         self._torch_loader: TorchLoader[Batch] | None = None

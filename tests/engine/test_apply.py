@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -103,7 +103,7 @@ def test_it_trains_and_validates_plainly(recipes: str, stock: Learner) -> None:
 def test_freeze_backbone_needs_layer_groups_and_freezes_the_first(stock: Learner) -> None:
     before = {name: tensor.clone() for name, tensor in stock.model.state_dict().items()}
     if stock.splitter is not splitter:
-        with pytest.raises(StackError, match="freeze_backbone.*splitter"):
+        with pytest.raises(StackError, match=r"freeze_backbone.*splitter"):
             imgcls.apply("freeze_backbone", stock)
         return
     imgcls.apply("freeze_backbone", stock)
@@ -133,7 +133,7 @@ def test_conflicting_recipes_are_refused(stock: Learner) -> None:
 
 
 @pytest.fixture
-def own_recipe(tmp_path: Path) -> Iterator[str]:
+def own_recipe(tmp_path: Path) -> str:
     """A recipe of one's own that clips gradients."""
     path = tmp_path / "clip.py"
     path.write_text(
@@ -142,7 +142,7 @@ def own_recipe(tmp_path: Path) -> Iterator[str]:
         "def clip(plan, *, norm: float = 1.0):\n    return replace(plan, fit=replace(plan.fit, clip_norm=norm))\n",
         encoding="utf-8",
     )
-    yield str(path)
+    return str(path)
 
 
 def test_further_callbacks_are_replaced_too(stock: Learner, own_recipe: str) -> None:

@@ -89,7 +89,7 @@ def test_lr_find_suggests_and_gives_everything_back(learner: Build) -> None:
     before = state_of(learn)
     with learn.no_bar(), learn.no_logging():
         found = learn.lr_find(num_it=10, show_plot=False, suggest_funcs=(minimum, steep))
-    assert 0 < found.steep
+    assert found.steep > 0
     after = state_of(learn)
     assert all(torch.equal(before[name], after[name]) for name in before)
     for each in (learn, other):
@@ -248,7 +248,7 @@ def test_what_is_no_image_is_refused(bad: object, learner: Build) -> None:
 def test_several_labels_work_alike(multilabel: Learner) -> None:
     learn = multilabel
     assert list(learn.dls.vocab) == ["red", "green"]
-    images, targets = learn.dls.one_batch()
+    _, targets = learn.dls.one_batch()
     assert (type(targets), targets.dtype, targets.shape[1]) == (Tensor, torch.float32, 2)
     with learn.no_bar(), learn.no_logging():
         learn.fit(2)
@@ -310,7 +310,8 @@ def test_norms_and_biases_stay_undecayed_whatever_is_set() -> None:
     optimizer = make(nn.Sequential(nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4)), nn.Linear(4, 2)))
 
     def decays() -> list[tuple[int, float]]:
-        return [(group[0].ndim, hypers["wd"]) for group, hypers in zip(optimizer.param_lists, optimizer.hypers)]
+        groups = optimizer.param_lists, optimizer.hypers
+        return [(group[0].ndim, hypers["wd"]) for group, hypers in zip(*groups, strict=True)]
 
     assert decays() == [(4, 0.1), (1, 0.0), (2, 0.1), (1, 0.0)]
     optimizer.set_hyper("wd", 0.3)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -27,6 +28,9 @@ class Numbered:
 
     def __len__(self) -> int:
         return 10
+
+    def __getitem__(self, row: int) -> Batch:
+        return self.__getitems__([Key(row, 0)])
 
     def __getitems__(self, keys: Sequence[Key]) -> Batch:
         self.asked.extend(keys)
@@ -63,7 +67,7 @@ def test_an_incomplete_batch_is_left_out_where_asked(make: Make) -> None:
 def test_the_order_hangs_on_seed_and_epoch_alone(make: Make) -> None:
     loader = make(shuffle=True, seed=3)
     first = shown(loader)
-    assert sorted(sum(first, [])) == list(range(10))
+    assert sorted(itertools.chain.from_iterable(first)) == list(range(10))
     np.random.default_rng().random()
     torch.rand(3)
     assert shown(loader) == first == shown(make(shuffle=True, seed=3))
@@ -91,7 +95,7 @@ def test_one_batch_is_the_first_and_leaves_the_pass_alone(make: Make) -> None:
     again, same = loader.one_batch()
     assert torch.equal(images, again)
     assert torch.equal(targets, same)
-    rest = sum((part.tolist() for _, part in passing), [])
+    rest = [row for _, part in passing for row in part.tolist()]
     assert sorted([*targets.tolist(), *rest]) == list(range(10))
 
 

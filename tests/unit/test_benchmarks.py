@@ -73,7 +73,7 @@ def test_unequal_work_is_refused(training: Callable[..., Any]) -> None:
         check_equal_work([training("a", 10), training("b", 20, n_train_images=99)])
 
 
-@pytest.mark.train
+@pytest.mark.slow
 def test_both_sides_train_drawn_photographs(photo_folder: Path) -> None:
     options = ["--size", "32", "--batch-size", "8", "--repeats", "1", "--workers", "0", "--json"]
     done = subprocess.run(

@@ -14,6 +14,6 @@ class EndWorkers(Callback):
 
     def after_fit(self) -> None:
         """End them; those of a loader that was made for a prediction alone too."""
-        for loader in (*self.dls.loaders, self.learn.dl):
+        for loader in (*self.dls.loaders, getattr(self.learn, "dl", None)):
             if isinstance(loader, PhotoLoader):
                 loader.stop_workers()

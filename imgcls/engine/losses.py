@@ -104,7 +104,7 @@ def balanced_weights(targets: Tensor, *, multilabel: bool) -> Tensor:
     counts = targets.sum(dim=0).double()
     if (counts == 0).any():
         raise PlanError("loss.class_weights = balanced needs at least one training sample of every class.")
-    weights = (n - counts) / counts if multilabel else n / (n_classes * counts)
+    weights = (n - counts).clamp(min=1) / counts if multilabel else n / (n_classes * counts)
     return weights.float()
 
 

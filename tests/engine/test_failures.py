@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import math
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -266,7 +266,7 @@ def test_a_callback_of_fastai_acts_by_its_name(train: Train) -> None:
 
 
 @pytest.fixture
-def own_callback(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
+def own_callback(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Install a module with a callback that notes the epochs."""
     seen: list[int] = []
 
@@ -282,7 +282,7 @@ def own_callback(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
     module = ModuleType("own_callbacks")
     module.Note = Note  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "own_callbacks", module)
-    yield seen
+    return seen
 
 
 def test_a_callback_of_ones_own_acts_with_its_options(train: Train, own_callback: list[int]) -> None:
@@ -291,7 +291,7 @@ def test_a_callback_of_ones_own_acts_with_its_options(train: Train, own_callback
 
 
 def test_an_unknown_callback_is_refused_before_data_are_read(train: Train) -> None:
-    with pytest.raises(PlanError, match="fastai has no 'EarlyStoping'. Did you mean 'EarlyStoppingCallback'"):
+    with pytest.raises(PlanError, match=r"fastai has no 'EarlyStoping'\. Did you mean 'EarlyStoppingCallback'"):
         train("", "nowhere", overrides={"fit.callbacks": {"EarlyStoping": {}}})
 
 

@@ -92,9 +92,9 @@ def test_a_set_that_fails_in_the_middle_leaves_nothing_behind(tmp_path: Path) ->
 
 
 def test_unknown_names_are_told_with_the_nearest(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="torchvision has no data set 'CIFAR1O'. Did you mean 'CIFAR10'"):
+    with pytest.raises(DataError, match=r"torchvision has no data set 'CIFAR1O'\. Did you mean 'CIFAR10'"):
         known_set("torchvision:CIFAR1O", tmp_path)
-    with pytest.raises(DataError, match="fastai has no data set 'PETZ'. Did you mean 'PETS'"):
+    with pytest.raises(DataError, match=r"fastai has no data set 'PETZ'\. Did you mean 'PETS'"):
         known_set("fastai:PETZ", tmp_path)
 
 

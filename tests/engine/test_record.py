@@ -257,7 +257,7 @@ def damage(path: Path) -> None:
 def test_again_replaces_a_damaged_record(photo_folder: Path) -> None:
     first = job_of(photo_folder).record
     damage(first.path("weights.safetensors"))
-    with pytest.raises(RecordError, match="weights.safetensors has another content than recorded"):
+    with pytest.raises(RecordError, match=r"weights\.safetensors has another content than recorded"):
         first.verify()
     with pytest.raises(RecordError, match=r"another content than recorded\. Train again with --again"):
         imgcls.load(first)
@@ -341,7 +341,7 @@ def test_a_seed_is_a_whole_number(seed: object, train: Train) -> None:
 
 
 def test_options_that_do_not_exist_are_told_with_the_nearest(train: Train) -> None:
-    with pytest.raises(UsageError, match="no option 'split_sed'. Did you mean 'split_seed'"):
+    with pytest.raises(UsageError, match=r"no option 'split_sed'\. Did you mean 'split_seed'"):
         train(split_sed=3)
 
 
@@ -371,4 +371,4 @@ def test_samples_are_handed_over_whole(train: Train, photo_folder: Path) -> None
     """Every file is accounted for: used or excluded."""
     run = train()
     samples: Samples = DataSource(photo_folder).load()
-    assert sum(run.data.n.values()) == len(samples) == len([path for path in photo_folder.rglob("*.*")])
+    assert sum(run.data.n.values()) == len(samples) == len(list(photo_folder.rglob("*.*")))

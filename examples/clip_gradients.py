@@ -6,6 +6,7 @@ from imgcls.catalog import Card
 from imgcls.plan import Plan
 
 CARD = Card(
+    items=("train.optimizer",),
     summary="Scales a gradient down to a given norm where it is longer.",
     changes=("fit.clip_norm",),
     helps="Losses that jump, high learning rates, transformers.",

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import csv
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+
+# One thread a process, here and in the processes that tests start: equal bits, and no fight over the cores
+# where several tests run side by side. It has to be said before torch is loaded.
+os.environ["OMP_NUM_THREADS"] = "1"
 
 
 def draw_photo(path: Path, *, bright: int, seed: int, size: tuple[int, int] = (28, 24)) -> Path:

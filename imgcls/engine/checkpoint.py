@@ -52,17 +52,25 @@ def restore(learn: Learner, files: Mapping[str, bytes], meta: Mapping[str, Any])
         if learn.opt is None:
             learn.create_opt()
         state = learn.opt.opt.state_dict()
+        parameters = [parameter for group in learn.opt.opt.param_groups for parameter in group["params"]]
         kept: dict[int, dict[str, Any]] = {}
         for key, value in {**load_tensors(files[OPTIMIZER_FILE]), **meta["numbers"]}.items():
-            parameter, _, name = key.partition(".")
-            kept.setdefault(int(parameter), {})[name] = value
+            place, _, name = key.partition(".")
+            kept.setdefault(int(place), {})[name] = _laid_out(value, like=parameters[int(place)])
         groups = [{**mine, **saved} for mine, saved in zip(state["param_groups"], meta["groups"], strict=True)]
         for group in groups:
             group.update({name: tuple(value) for name, value in group.items() if name == "betas"})
         learn.opt.opt.load_state_dict({"state": kept, "param_groups": groups})
-    except (KeyError, ValueError, RuntimeError) as problem:
+    except (KeyError, IndexError, ValueError, RuntimeError) as problem:
         raise RecordError(f"The checkpoint does not fit this training: {problem}") from problem
 
 
 def _saved(tensor: Tensor) -> Tensor:
     return tensor.detach().to("cpu", copy=True).contiguous(memory_format=torch.contiguous_format)
+
+
+def _laid_out(value: Any, *, like: Tensor) -> Any:
+    """Lay a tensor out in memory as its parameter is: sums over it, such as norms, depend on that in the last bit."""
+    if not isinstance(value, Tensor) or value.shape != like.shape:
+        return value
+    return torch.empty_like(like, dtype=value.dtype, device=value.device, requires_grad=False).copy_(value)

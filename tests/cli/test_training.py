@@ -210,7 +210,7 @@ def test_runs_are_not_written_among_the_photographs(imgcls, photos: Path, monkey
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 def test_a_signal_stops_and_the_same_command_goes_on(photos: Path, empty_folder: Path, number, code) -> None:
     command = [sys.executable, "-m", "imgcls", "recipe", "run", "baseline", "--data", str(photos), *SMALL]
-    command[command.index("--epochs") + 1] = "60"
+    command[command.index("--epochs") + 1] = "40"
     running = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=dict(os.environ))
     assert running.stderr is not None
     for line in running.stderr:

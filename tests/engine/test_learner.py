@@ -84,6 +84,27 @@ def test_the_schedule_steps_aside_for_fit_one_cycle(recipes: str, learner: Build
     assert learn.recorder.lrs[-1] < 0.01
 
 
+class MomentumLog(Callback):
+    """Notes the momentum of every step."""
+
+    def before_fit(self) -> None:
+        """Begin."""
+        self.seen: list[float] = []
+
+    def before_step(self) -> None:
+        """Note."""
+        self.seen.append(self.learn.opt.hypers[-1]["mom"])
+
+
+@pytest.mark.parametrize(("call", "moves"), [("fit", True), ("fit_flat_cos", False)])
+def test_the_momentum_of_a_one_cycle_moves_in_a_plain_fit_only(call: str, moves: bool, learner: Build) -> None:
+    learn = learner("one_cycle")
+    learn.add_cb(log := MomentumLog())
+    with learn.no_bar(), learn.no_logging():
+        getattr(learn, call)(1)
+    assert (len(set(log.seen)) > 1) is moves
+
+
 def test_lr_find_suggests_and_gives_everything_back(learner: Build) -> None:
     learn, other = learner("adamw+augmentation"), learner("adamw+augmentation")
     before = state_of(learn)

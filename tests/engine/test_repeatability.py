@@ -38,6 +38,9 @@ STACKS: dict[str, dict[str, Any]] = {
     "freeze_backbone": {"recipes": "freeze_backbone:epochs=1"},
     "freeze_batchnorm": {"recipes": "freeze_batchnorm"},
     "sgd": {"overrides": {"optimizer.name": "sgd", "optimizer.options": {"momentum": 0.9, "nesterov": True}}},
+    # counts its steps in plain numbers, one with each parameter, one with each group
+    "adamp": {"overrides": {"optimizer.name": "adamp"}},
+    "lamb": {"overrides": {"optimizer.name": "lamb", "optimizer.weight_decay": 0.01}},
     "dropout": {
         "base": "baseline:model=test_efficientnet,epochs=2",
         "overrides": {"model.weights": "none", "model.drop_rate": 0.5, "model.drop_path": 0.2},

@@ -84,9 +84,9 @@ class Job:
 
     def _train(self, attempt: Attempt) -> RunRecord:
         built = self._build()
-        n_done = self._resume(built, attempt)
+        done = self._resume(built, attempt)
         tracking = Tracking(self.log, attempt.append_history)
-        self._fit(built, attempt, tracking, n_done=n_done)
+        self._fit(built, attempt, tracking, done=done)
         weights = attempt.record_folder / WEIGHTS_FILE
         write_bytes(weights, weights_bytes(built.learn.model))
         seconds = {"train": tracking.train_seconds, "epoch_validation": tracking.valid_seconds}
@@ -102,23 +102,24 @@ class Job:
         request = self.request
         return build(request.plan, request.prepared, seed=request.seed, machine=request.machine)
 
-    def _resume(self, built: Built, attempt: Attempt) -> int:
-        """Put the last checkpoint back, and give the number of epochs that are done."""
+    def _resume(self, built: Built, attempt: Attempt) -> SkipEpochs | None:
+        """Put the last checkpoint back, and give what passes over the epochs that are done; None begins anew."""
         checkpoint = attempt.load_checkpoint()
         if checkpoint is None:
-            return 0
+            return None
         restore(built.learn, checkpoint.files, checkpoint.meta)
         n_done = int(checkpoint.meta["epoch"])
         self.log.note(f"Going on after epoch {n_done} of an attempt that was interrupted.")
-        return n_done
+        return SkipEpochs(n_done, scaler=checkpoint.meta["scaler"])
 
-    def _fit(self, built: Built, attempt: Attempt, tracking: Tracking, *, n_done: int) -> None:
+    def _fit(self, built: Built, attempt: Attempt, tracking: Tracking, *, done: SkipEpochs | None) -> None:
         learn, plan = built.learn, self.request.plan
         callbacks: list[Callback] = [tracking]
         if not plan.fit.callbacks:  # what further callbacks remember is in no checkpoint
             callbacks.append(SaveEpochs(attempt))
-        if n_done:
-            callbacks.append(SkipEpochs(n_done))
+        if done is not None:
+            callbacks.append(done)
+        n_done = done.n_done if done is not None else 0
         learn.remove_cbs(learn._grab_cbs(ProgressCallback))  # it writes to stdout, also where that is a pipe
         try:
             estimate = estimate_seconds(learn, plan, n_epochs=plan.fit.epochs - n_done)

@@ -268,3 +268,19 @@ def test_a_training_with_further_callbacks_is_not_resumed_but_begun_anew(
     monkeypatch.setattr(Attempt, "save_checkpoint", lambda *args, **options: saved.append(args))
     train(overrides={"fit.callbacks": {"EarlyStoppingCallback": {"monitor": "accuracy", "patience": 9}}})
     assert saved == []
+
+
+def test_a_gradient_scaler_gets_its_scale_back() -> None:
+    from types import SimpleNamespace
+
+    import torch
+
+    from imgcls.engine.callbacks.checkpointing import SkipEpochs
+
+    saved = torch.amp.GradScaler("cpu", init_scale=128.0).state_dict()
+    fresh = torch.amp.GradScaler("cpu")
+    skip = SkipEpochs(1, scaler=saved)
+    skip.learn = SimpleNamespace(scaler=fresh)
+    assert fresh.get_scale() != 128
+    skip.before_fit()
+    assert fresh.get_scale() == 128

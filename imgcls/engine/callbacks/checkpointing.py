@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from fastai.callback.core import Callback, CancelEpochException
 
 from imgcls.engine.checkpoint import capture
@@ -31,12 +34,23 @@ class SaveEpochs(Callback):
 
 
 class SkipEpochs(Callback):
-    """Passes over the epochs that an earlier attempt finished."""
+    """Passes over the epochs that an earlier attempt finished, and gives a gradient scaler its scale back."""
 
-    order = 70  # after the recorder, which has to have begun its row
+    order = 70  # after the recorder, which has to have begun its row, and after mixed precision has made its scaler
 
-    def __init__(self, n_done: int) -> None:
-        self.n_done = n_done
+    def __init__(self, n_done: int, *, scaler: Mapping[str, Any] | None) -> None:
+        """Say where to go on.
+
+        Args:
+            n_done: Epochs that are done.
+            scaler: The state of the gradient scaler then; None without one.
+        """
+        self.n_done, self.scaler_state = n_done, scaler
+
+    def before_fit(self) -> None:
+        """Restore the scaler, which exists only while a fit lasts."""
+        if self.scaler_state:
+            self.learn.scaler.load_state_dict(dict(self.scaler_state))
 
     def before_epoch(self) -> None:
         """Cancel an epoch that is done."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import tempfile
 from pathlib import Path
@@ -17,10 +18,13 @@ from benchmarks.setting import MODEL, Setting
 from benchmarks.table import ComparisonTable
 from imgcls.errors import ImgclsError
 
+QUIET = 0.5
+"""Load average, processes that want a core, above which a person is warned."""
+
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def benchmarks() -> None:
-    """Measure imgcls on this machine. Close other programs first; ratios carry further than times."""
+    """Measure imgcls on this machine. Close other programs first: beside a busy one even ratios mean little."""
 
 
 @benchmarks.command()
@@ -54,6 +58,11 @@ def stock(
     as_json: bool,
 ) -> None:
     """Train one network on the same photographs with stock fastai and with imgcls, in turn."""
+    load = os.getloadavg()[0]
+    if load > QUIET:
+        click.echo(
+            f"This machine is busy (load {load:.1f}): neither times nor ratios of this run will carry.", err=True
+        )
     with tempfile.TemporaryDirectory(prefix="imgcls-benchmark-") as name:
         scratch = Path(name)
         photos = lay_out(data, scratch / "photos", n=n, batch_size=batch_size)
@@ -77,7 +86,7 @@ def stock(
             scratch=scratch / "rounds",
             tell=lambda text: click.echo(text, err=True),
         )
-    _show(Comparison(rounds), setting, photos, as_json=as_json)
+    _show(Comparison(rounds), setting, photos, load=load, as_json=as_json)
 
 
 def _sides(workers: tuple[int, ...], our_workers: int) -> list[Side]:
@@ -88,15 +97,18 @@ def _sides(workers: tuple[int, ...], our_workers: int) -> list[Side]:
     return [*reference, Side("imgcls", "benchmarks.imgcls_side", our_workers)]
 
 
-def _show(found: Comparison, setting: Setting, photos: Photos, *, as_json: bool) -> None:
+def _show(found: Comparison, setting: Setting, photos: Photos, *, load: float, as_json: bool) -> None:
     if as_json:
         told = {"size_px": setting.size_px, "batch_size": setting.batch_size, "n_epochs": setting.n_epochs}
         n = {"train": photos.n_train, "valid": photos.n_valid}
-        click.echo(json.dumps({"schema": 1, "model": MODEL, "n": n, **told, **found.to_json()}, indent=2))
+        click.echo(
+            json.dumps({"schema": 1, "model": MODEL, "n": n, "load_before": load, **told, **found.to_json()}, indent=2)
+        )
         return
     title = (
         f"{MODEL}, {setting.size_px} px, batches of {setting.batch_size}, {photos.n_train} training and "
-        f"{photos.n_valid} validation photographs, {setting.n_epochs} epoch(s), {len(found.rounds)} round(s)"
+        f"{photos.n_valid} validation photographs, epochs: {setting.n_epochs}, rounds: {len(found.rounds)}, "
+        f"load before: {load:.1f}"
     )
     Console().print(ComparisonTable(found, title))
 

@@ -12,9 +12,10 @@ import importlib.util
 import inspect
 import pkgutil
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -85,8 +86,8 @@ def find_recipes() -> dict[str, Recipe]:
     for point in sorted(entry_points(group=ENTRY_POINT_GROUP), key=lambda entry: entry.name):
         if point.name in found:
             raise StackError(f"Recipe {point.name!r} of {point.value} has the name of another recipe; rename it.")
-        source = importlib.import_module(point.module)
-        found[point.name] = _recipe_of(source, point.name, origin=point.value)
+        with suppress(StackError):  # one that is broken is told when it is asked for by name
+            found[point.name] = _recipe_from_entry_point(point)
     return found
 
 
@@ -100,8 +101,20 @@ def find_recipe(name: str) -> Recipe:
         return _recipe_from_file(Path(name))
     known = find_recipes()
     if name not in known:
+        for point in entry_points(group=ENTRY_POINT_GROUP, name=name):
+            return _recipe_from_entry_point(point)
         raise StackError(f"There is no recipe {name!r}.{nearest_hint(name, known)} 'imgcls recipe list' shows all.")
     return known[name]
+
+
+def _recipe_from_entry_point(point: EntryPoint) -> Recipe:
+    try:
+        source = importlib.import_module(point.module)
+    except Exception as problem:
+        raise StackError(
+            f"Recipe {point.name!r} of {point.value} cannot be imported: {type(problem).__name__}: {problem}"
+        ) from problem
+    return _recipe_of(source, point.name, origin=point.value)
 
 
 def _recipe_from_file(path: Path) -> Recipe:
@@ -235,6 +248,7 @@ class Stack:
             except ImgclsError as problem:
                 wrong.append(str(problem))
         wrong += _conflicting_paths(self.steps, changes)
+        wrong += _base_knobs_overridden(self.steps[0], self.overrides)
         wrong += _overridden(self.steps, changes, self.overrides)
         wrong += _changing_nothing(changes)
         return wrong or _missing_needs(self.steps, self.plan)
@@ -358,6 +372,16 @@ def _overridden(
         for name, paths in changes.items()
         for path in paths
         if path in overrides and path not in reads[name]
+    ]
+
+
+def _base_knobs_overridden(base: Step, overrides: Mapping[str, Any]) -> list[str]:
+    by_knob = Step(base.recipe).apply(Plan()).diff(base.apply(Plan()))
+    by_hand = Plan().with_values(overrides).values()
+    return [
+        f"{path} is set by hand and by {base.label!r}, to different values. Keep one."
+        for path, (_, value) in by_knob.items()
+        if path in overrides and by_hand[path] != value
     ]
 
 

@@ -71,7 +71,7 @@ class Op:
     name: str
     options: Options
 
-    def __init__(self, name: str, **options: Any) -> None:
+    def __init__(self, name: str, /, **options: Any) -> None:
         if not name or not isinstance(name, str):
             raise PlanError(f"An Op needs a name, not {name!r}.")
         object.__setattr__(self, "name", name)

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from imgcls.catalog import Card
-from imgcls.plan import Op, Plan
+from imgcls.plan import Op, Plan, PlanError, Within
 
 CARD = Card(
     items=("train.augmentation",),
@@ -22,7 +22,12 @@ def torchvision_augmentation(plan: Plan, *, strength: float = 0.5) -> Plan:
     Args:
         plan: The plan below.
         strength: In (0, 1]; at 1, turns reach 30 degrees, shifts 10 %, scales 20 %, light 40 %.
+
+    Raises:
+        PlanError: The strength is outside that range.
     """
+    if strength not in (allowed := Within(0, 1, open_low=True)):
+        raise PlanError(f"strength has to be {allowed}, not {strength!r}.")
     reach = 0.2 * strength
     transforms = (
         Op("RandomHorizontalFlip", p=0.5),

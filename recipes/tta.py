@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from imgcls.catalog import Card
-from imgcls.plan import Plan
+from imgcls.plan import Plan, PlanError, Within
 
 CARD = Card(
     items=("predict.tta",),
@@ -29,5 +29,10 @@ def tta(plan: Plan, *, views: int = 5) -> Plan:
     Args:
         plan: The plan below.
         views: All views, the clean image among them, in [2, 64].
+
+    Raises:
+        PlanError: The number is outside that range.
     """
+    if views not in (allowed := Within(2, 64)):
+        raise PlanError(f"views has to be {allowed}, not {views!r}.")
     return replace(plan, predict=replace(plan.predict, views=views, view_kind="augmented"))

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from imgcls.catalog import Card
-from imgcls.plan import Plan
+from imgcls.plan import Plan, PlanError
 
 CARD = Card(
     items=("predict.tta",),
@@ -25,5 +25,10 @@ def tta_flips(plan: Plan, *, views: int = 2) -> Plan:
     Args:
         plan: The plan below.
         views: 2 adds the left-right mirror, 4 the up-down ones, 8 the quarter turns.
+
+    Raises:
+        PlanError: The number is none of these.
     """
+    if views not in (2, 4, 8):
+        raise PlanError(f"views has to be one of 2, 4, 8, not {views!r}.")
     return replace(plan, predict=replace(plan.predict, views=views, view_kind="flips"))

@@ -92,11 +92,13 @@ def _run(arguments: list[str]) -> int:
         sys.stdout.flush()
         return int(code or 0)
     except click.exceptions.Abort:  # what click makes of Ctrl-C
-        return _interrupted(128 + signal.SIGINT)
+        return _interrupted(128 + signal.SIGINT, arguments)
     except SystemExit as stop:  # what `_leave` makes of other signals, and click of a reader that has left
         code = int(stop.code or 0)
-        return _interrupted(code) if code > 128 else code
+        return _interrupted(code, arguments) if code > 128 else code
     except click.ClickException as problem:
+        if as_json:
+            return _tell(problem, exit_code=problem.exit_code, debug=debug, as_json=True)
         problem.show()
         return problem.exit_code
     except ImgclsError as problem:
@@ -111,8 +113,10 @@ def _run(arguments: list[str]) -> int:
         return _tell(problem, exit_code=1, debug=debug, as_json=as_json)
 
 
-def _interrupted(exit_code: int) -> int:
-    click.echo("Interrupted. Finished epochs are kept; the same command goes on from there.", err=True)
+def _interrupted(exit_code: int, arguments: list[str]) -> int:
+    trains = [word for word in arguments if not word.startswith("-")][:2] == ["recipe", "run"]
+    kept = " Finished epochs are kept; the same command goes on from there." if trains else ""
+    click.echo(f"Interrupted.{kept}", err=True)
     return exit_code
 
 
@@ -123,9 +127,10 @@ def _tell(problem: Exception, *, exit_code: int, debug: bool, as_json: bool) -> 
         import traceback
 
         traceback.print_exception(problem)
-    click.echo(f"Error: {clean(str(problem), keep_lines=True)}", err=True)
+    message = problem.format_message() if isinstance(problem, click.ClickException) else str(problem)
+    click.echo(f"Error: {clean(message, keep_lines=True)}", err=True)
     if as_json:
-        error = {"type": type(problem).__name__, "message": str(problem), "exit_code": exit_code}
+        error = {"type": type(problem).__name__, "message": message, "exit_code": exit_code}
         with contextlib.suppress(OSError):
             click.echo(json.dumps({"schema": 1, "error": error}))
     return exit_code

@@ -1,4 +1,4 @@
-"""`imgcls cache`: the decoded photographs on this machine."""
+"""`imgcls cache`: the decoded photographs and fetched sets on this machine."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from imgcls.cli.options import JSON, print_json
 
 @click.group()
 def cache() -> None:
-    """Show and clear the decoded photographs kept on this machine."""
+    """Show and clear the decoded photographs and fetched sets kept on this machine."""
 
 
 @cache.command()
@@ -35,7 +35,10 @@ def show(as_json: bool) -> None:
 @cache.command()
 @click.argument("name", required=False)
 def clear(name: str | None) -> None:
-    """Remove the decoded photographs of data set NAME, or of all; they are decoded anew when needed."""
+    """Remove the decoded photographs of data set NAME, or all.
+
+    They are decoded anew when needed. The NAME "sets" stands for what torchvision fetched, which is fetched anew.
+    """
     from imgcls.data.cache import clear as clear_cache
     from imgcls.reports.text import size
     from imgcls.workspace import cache_folder

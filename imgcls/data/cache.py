@@ -16,7 +16,8 @@ import numpy.typing as npt
 
 from imgcls.data.decode import Pixels, Preprocess, decode_with_size, read_photo
 from imgcls.data.file_index import FileIndex, Known
-from imgcls.data.pool import Pool, PoolInfo, cache_report, clear, lock_of, n_bytes_of, pool_folders, remove, slug
+from imgcls.data.kept import cache_report, clear
+from imgcls.data.pool import Pool, PoolInfo, lock_of, n_bytes_of, pool_folders, remove, slug
 from imgcls.errors import DataError, DecodeError
 
 __all__ = ["Photos", "PoolInfo", "cache_report", "clear", "fill"]
@@ -277,7 +278,8 @@ class _Filling:
         try:
             decoded = decode_with_size(content, self.preprocess)
         except DecodeError as error:
-            return _Seen(Known(*stamp, reason=str(error)), str(error))
+            is_lasting = not isinstance(error.__cause__, MemoryError)  # the file may be good, and memory free next time
+            return _Seen(Known(*stamp, reason=str(error)) if is_lasting else None, str(error))
         return _Seen(Known(*stamp, decoded.width_px, decoded.height_px), pixels=decoded.pixels)
 
     def _note(self, path: str, look: _Seen, pool: Pool | None) -> None:

@@ -17,7 +17,7 @@ import secrets
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO, Self
 
@@ -203,43 +203,12 @@ def pool_folders(folder: Path) -> list[Path]:
     if not folder.is_dir():
         return []
     found = [path for path in folder.iterdir() if _POOL_NAME.fullmatch(path.name) and path.is_dir() and _is_ours(path)]
-    return sorted(found, key=lambda path: (_last_used(path), path.name))
+    return sorted(found, key=lambda path: (last_used(path), path.name))
 
 
 def n_bytes_of(pool_folder: Path) -> int:
     """Give the size of the files of a pool."""
     return sum(path.stat().st_size for path in pool_folder.iterdir())
-
-
-def cache_report(folder: Path) -> list[PoolInfo]:
-    """Say what a cache holds.
-
-    Args:
-        folder: The folder of the cache; need not exist.
-
-    Returns:
-        One entry for each pool, the most recently used first.
-    """
-    return [info for path in reversed(pool_folders(folder)) if (info := _info(path)) is not None]
-
-
-def clear(folder: Path, name: str | None = None) -> int:
-    """Remove pools that no other process is filling, and nothing else.
-
-    Args:
-        folder: The folder of the cache; need not exist.
-        name: The data set whose pools to remove; None removes all, and what is known of the files.
-
-    Returns:
-        The number of bytes freed.
-    """
-    wanted = None if name is None else slug(name)
-    freed = sum(remove(path) for path in pool_folders(folder) if wanted in (None, _name_in(path)))
-    if name is None:
-        for index in (folder / "files").glob("*.json"):
-            freed += index.stat().st_size
-            index.unlink()
-    return freed
 
 
 def remove(pool_folder: Path) -> int:
@@ -266,6 +235,18 @@ def slug(name: str) -> str:
     return re.sub(r"[^A-Za-z0-9_.]+", "-", name).strip("-.")[:40] or "photos"
 
 
+def name_in(pool_folder: Path) -> str:
+    """Give the name of the data set, as `slug` made it, that a pool was filled for."""
+    match = _POOL_NAME.fullmatch(pool_folder.name)
+    return match["name"] if match else ""
+
+
+def last_used(pool_folder: Path) -> float:
+    """Give the time stamp of the last use of a pool, 0 where it has no manifest."""
+    manifest = pool_folder / "manifest.json"
+    return manifest.stat().st_mtime if manifest.exists() else 0.0
+
+
 def _own_files(pool_folder: Path) -> Iterator[Path]:
     if pool_folder.is_dir():
         for path in pool_folder.iterdir():
@@ -275,22 +256,3 @@ def _own_files(pool_folder: Path) -> Iterator[Path]:
 
 def _is_ours(path: Path) -> bool:
     return len(list(path.iterdir())) == len(list(_own_files(path)))
-
-
-def _name_in(path: Path) -> str:
-    match = _POOL_NAME.fullmatch(path.name)
-    return match["name"] if match else ""
-
-
-def _last_used(path: Path) -> float:
-    manifest = path / "manifest.json"
-    return manifest.stat().st_mtime if manifest.exists() else 0.0
-
-
-def _info(path: Path) -> PoolInfo | None:
-    try:
-        manifest = json.loads((path / "manifest.json").read_bytes())
-        used = datetime.fromtimestamp(_last_used(path), UTC)
-        return PoolInfo(_name_in(path), manifest["key"], manifest["n_rows"], n_bytes_of(path), used)
-    except (OSError, ValueError, TypeError, KeyError):
-        return None

@@ -195,6 +195,22 @@ def class_order(names: Iterable[str]) -> tuple[str, ...]:
     return tuple(distinct)
 
 
+def check_class_names(names: Iterable[str], *, where: str, remedy: str) -> None:
+    """Refuse names of classes that records, which are UTF-8, cannot hold.
+
+    Args:
+        names: The classes.
+        where: The folder or table they are from.
+        remedy: What to do, a sentence.
+
+    Raises:
+        DataError: Names hold bytes or characters that are no UTF-8; all are listed, as escapes.
+    """
+    escaped = ((name, name.encode("utf-8", "backslashreplace").decode()) for name in names)
+    if wrong := sorted(text for name, text in escaped if text != name):
+        raise DataError(f"{where}: no valid UTF-8 in the class names {', '.join(wrong)}. {remedy}")
+
+
 def lookalike_notes(classes: Sequence[str]) -> tuple[str, ...]:
     """Name the classes that differ only in blanks or in upper and lower case, one sentence for each set."""
     alike: dict[str, list[str]] = {}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -13,11 +13,11 @@ from torch import Tensor
 
 from imgcls.catalog import Step, fold_on, parse_steps
 from imgcls.engine.build import plan_callbacks
-from imgcls.engine.callbacks.freeze import has_layer_groups
+from imgcls.engine.callbacks.freeze import FreezeBody, has_layer_groups
 from imgcls.engine.callbacks.guard import LossGuard
 from imgcls.engine.callbacks.schedule import PlanSchedule
 from imgcls.engine.check import check
-from imgcls.engine.losses import PlainValidationLoss, build_loss, one_hot
+from imgcls.engine.losses import PlainValidationLoss, TrainLoss, build_loss, one_hot
 from imgcls.engine.optimizers import optimizer_factory
 from imgcls.errors import StackError
 from imgcls.plan import Plan
@@ -32,7 +32,9 @@ _MANY_EPOCHS = 100_000
 def apply(recipes: str, learn: Learner) -> Learner:
     """Put recipes on a Learner: its optimiser, schedule, loss and callbacks.
 
-    What a recipe does not set stays as the Learner has it. Applying twice replaces what was applied before.
+    What a recipe does not set stays as the Learner has it: its weight decay beside another optimiser, its label
+    smoothing beside class weights. But a loss that is not of imgcls cannot be added to, so a recipe that sets
+    anything of the loss replaces it. Applying twice replaces what was applied before.
 
     Args:
         recipes: Such as `"adamw_cosine+label_smoothing"`; no base.
@@ -51,19 +53,16 @@ def apply(recipes: str, learn: Learner) -> Learner:
     """
     steps = parse_steps(recipes)
     _refuse_others(steps, learn)
-    plan = fold_on(Plan(), steps)
+    changed = Plan().diff(fold_on(Plan(), steps))
+    plan = _plan_of(learn)
+    for step in steps:
+        plan = step.apply(plan)
     # How long it trains is up to the call of fit, so no warm-up is too long here.
     check(replace(plan, fit=replace(plan.fit, epochs=_MANY_EPOCHS)))
-    changed = Plan().diff(plan)
     if _sets(changed, "loss."):
-        targets = _train_targets(learn) if plan.loss.class_weights != "none" else torch.zeros(0, _n_classes(learn))
-        learn.loss_func = build_loss(plan.loss, multilabel=_is_multilabel(learn), train_targets=targets)
+        _put_loss(plan, learn)
     if _sets(changed, "optimizer."):
-        learn.opt_func = optimizer_factory(plan.optimizer)
-        learn.wd = None
-        if "optimizer.learning_rate" in changed:
-            learn.lr = plan.optimizer.learning_rate
-        learn.create_opt()
+        _put_optimizer(plan, learn, steps)
     _put_callbacks(plan, learn, with_schedule=_sets(changed, "schedule."))
     if learn.opt is None:
         learn.create_opt()
@@ -74,12 +73,50 @@ def _sets(changed: Mapping[str, Any], prefix: str) -> bool:
     return any(path.startswith(prefix) for path in changed)
 
 
+def _plan_of(learn: Learner) -> Plan:
+    """Give the default plan with what recipes leave standing on a Learner, so that they act on that."""
+    values: dict[str, Any] = {"optimizer.weight_decay": _weight_decay(learn)}
+    if isinstance(learn.loss_func, TrainLoss):
+        values["loss.smoothing"] = learn.loss_func.smoothing
+    return Plan().with_values(values)
+
+
+def _weight_decay(learn: Learner) -> float:
+    """Give the decay that a fit would use: the Learner's own, or else its optimiser's."""
+    if isinstance(learn.wd, int | float):
+        return float(learn.wd)
+    if learn.opt is None:
+        learn.create_opt()
+    return float(max(hypers.get("wd", 0.0) for hypers in learn.opt.hypers))
+
+
+def _put_loss(plan: Plan, learn: Learner) -> None:
+    before, is_weighted = learn.loss_func, plan.loss.class_weights != "none"
+    targets = _train_targets(learn) if is_weighted else torch.zeros(0, _n_classes(learn))
+    learn.loss_func = build_loss(plan.loss, multilabel=_is_multilabel(learn), train_targets=targets)
+    if isinstance(before, TrainLoss) and not is_weighted:
+        learn.loss_func.class_weights = before.class_weights
+
+
+def _put_optimizer(plan: Plan, learn: Learner, steps: Sequence[Step]) -> None:
+    set_paths = {path for step in steps for path in step.recipe.card.changes}
+    learn.opt_func = optimizer_factory(plan.optimizer)
+    if "optimizer.weight_decay" in set_paths:
+        learn.wd = None
+    if "optimizer.learning_rate" in set_paths:
+        learn.lr = plan.optimizer.learning_rate
+    learn.create_opt()
+
+
 def _put_callbacks(plan: Plan, learn: Learner, *, with_schedule: bool) -> None:
     """Add what the plan asks for in place of its like; the guard stays, since the recorder reads from it."""
     for callback in plan_callbacks(plan):
         alike = [cb for cb in learn.cbs if type(cb) is type(callback)]
         if (alike and isinstance(callback, _ALWAYS)) or (isinstance(callback, PlanSchedule) and not with_schedule):
             continue
+        for before in alike:
+            if isinstance(before, FreezeBody):
+                before.set_free()  # an aborted fit may have left it at work
         learn.remove_cbs(alike)
         learn.add_cb(callback)
 

@@ -88,6 +88,8 @@ def callback_problems(fit: Fit) -> list[str]:
 
 
 def _schedule_problems(schedule: Schedule, fit: Fit) -> list[str]:
+    if isinstance(fit.freeze_epochs, int) and fit.freeze_epochs > fit.epochs:
+        return [f"fit.freeze_epochs = {fit.freeze_epochs} is more than fit.epochs = {fit.epochs}; write all."]
     if schedule.name == "one_cycle" and schedule.warmup_epochs:
         return ["schedule.warmup_epochs is not read by one_cycle, which has a rise of its own."]
     if schedule.warmup_epochs >= fit.epochs and schedule.warmup_epochs:

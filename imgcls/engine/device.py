@@ -6,6 +6,7 @@ import ctypes
 import os
 import platform
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
@@ -108,7 +109,7 @@ def environment(machine: Machine) -> dict[str, Any]:
     """Describe what a run depended on: versions, device, precision, threads, platform."""
     device = machine.torch_device()
     return {
-        "versions": {"python": platform.python_version()} | {name: version(name) for name in RECORDED_VERSIONS},
+        "versions": _versions(),
         "device": device.type,
         "device_name": torch.cuda.get_device_name(device) if device.type == "cuda" else platform.machine(),
         "precision": machine.used_precision(),
@@ -116,6 +117,20 @@ def environment(machine: Machine) -> dict[str, Any]:
         "n_workers": machine.used_workers(),
         "platform": platform.platform(),
     }
+
+
+def other_versions(recorded: Mapping[str, Any]) -> tuple[str, ...]:
+    """Name the packages whose version is another one than a record's, with both: `torch 2.13.0, now 2.14.1`.
+
+    Args:
+        recorded: The environment of a record.
+    """
+    then, now = recorded.get("versions", {}), _versions()
+    return tuple(f"{name} {then[name]}, now {now[name]}" for name in then if name in now and then[name] != now[name])
+
+
+def _versions() -> dict[str, str]:
+    return {"python": platform.python_version()} | {name: version(name) for name in RECORDED_VERSIONS}
 
 
 def synchronize(device: torch.device) -> None:

@@ -17,6 +17,7 @@ from imgcls.engine.build import Built, build
 from imgcls.engine.callbacks.checkpointing import SaveEpochs, SkipEpochs
 from imgcls.engine.callbacks.tracking import Tracking
 from imgcls.engine.checkpoint import restore, weights_bytes
+from imgcls.engine.device import other_versions
 from imgcls.engine.outcome import Log, Outcome
 from imgcls.engine.pilot import estimate_seconds
 from imgcls.engine.recording import PREDICTION_FILES, WEIGHTS_FILE, write_predictions
@@ -56,13 +57,12 @@ class Job:
         key = self.request.key
         existing = find_by_key(self.workspace, key)
         if existing is not None and not again:
-            return _reused(existing)
+            return self._reuse(existing)
         with acquire(self.workspace, key, {"stack": self.request.stack.label, "seed": self.request.seed}) as attempt:
-            for note in attempt.notes:
-                self.log.note(note)
+            self._tell_notes(attempt)
             existing = find_by_key(self.workspace, key)  # another process may have finished it meanwhile
             if existing is not None and not again:
-                return _reused(existing)
+                return self._reuse(existing)
             donor = None if again else self._donor()
             try:
                 record = self._predict_with(donor, attempt) if donor else self._train(attempt)
@@ -95,6 +95,9 @@ class Job:
 
     def _predict_with(self, donor: RunRecord, attempt: Attempt) -> RunRecord:
         self.log.note(f"Only the prediction differs from run {donor.id}: its weights are used, nothing is trained.")
+        others = other_versions(donor.environment)
+        if others:
+            self.log.note(f"Those weights were made under other versions: {', '.join(others)}.")
         record = self._finish(self._build(), attempt, donor.path(WEIGHTS_FILE), seconds={"train": 0.0})
         return replace(record, reused_from=donor.id)
 
@@ -105,6 +108,7 @@ class Job:
     def _resume(self, built: Built, attempt: Attempt) -> SkipEpochs | None:
         """Put the last checkpoint back, and give what passes over the epochs that are done; None begins anew."""
         checkpoint = attempt.load_checkpoint()
+        self._tell_notes(attempt)
         if checkpoint is None:
             return None
         restore(built.learn, checkpoint.files, checkpoint.meta)
@@ -127,7 +131,9 @@ class Job:
             with learn.no_logging():
                 learn.fit(plan.fit.epochs, cbs=callbacks)
         except DivergedError:
-            raise DivergedError(learn.loss_guard.message) from None  # fastai has put words of its own around it
+            raise DivergedError(
+                learn.loss_guard.message or tracking.message
+            ) from None  # fastai has put words of its own around it
         except ImgclsError:
             raise
         except Exception as problem:
@@ -191,18 +197,27 @@ class Job:
         attempt.publish(final)
         return Outcome(RunRecord.read(final), same_bits=same)
 
+    def _tell_notes(self, attempt: Attempt) -> None:
+        """Say what was found in an attempt, such as a damaged checkpoint; each thing once."""
+        for note in attempt.notes:
+            self.log.note(note)
+        attempt.notes.clear()
+
+    def _reuse(self, record: RunRecord) -> Outcome:
+        """Give a record that is there, after a look at its files, and say where it was made by other versions."""
+        for name in record.files:
+            record.path(name)  # a file that is missing or cut is told here
+        others = other_versions(record.environment)
+        if others:
+            self.log.note(f"Run {record.id} was made under other versions: {', '.join(others)}.")
+        return Outcome(record, reused=True, other_versions=others)
+
     def _keep_failure(self, attempt: Attempt, problem: ImgclsError) -> None:
         """Keep a training that failed; what has to be changed before a start is no failure of training."""
         if isinstance(problem, TrainingError):
             attempt.fail(str(problem), self.request.record(seconds={"total": time.perf_counter() - self.began}))
         elif not attempt.history():
             attempt.discard()
-
-
-def _reused(record: RunRecord) -> Outcome:
-    for name in record.files:
-        record.path(name)  # a file that is missing or cut is told here
-    return Outcome(record, reused=True)
 
 
 def _told(problem: Exception, plan: Plan) -> str:

@@ -15,6 +15,12 @@ from imgcls.errors import DataError, nearest_hint
 
 _log = logging.getLogger("imgcls")
 _PREFIXES = ("torchvision:", "fastai:")
+_PARTS = {
+    "train": ("train", "trainval", "training"),
+    "valid": ("val", "valid", "validation"),
+    "test": ("test",),
+}
+"""From the name of a split to what torchvision's sets call it; the first that a set has is taken."""
 
 
 def is_known_set(data: object) -> bool:
@@ -80,8 +86,27 @@ def _splits_of(kind: Any, downloads: Path) -> list[tuple[str, Any]]:
     if "train" in accepted:
         return [("train", kind(**where, train=True)), ("test", kind(**where, train=False))]
     if "split" in accepted:
-        return [(split, kind(**where, split=split)) for split in ("train", "test")]
+        parts = [(split, _first_part(kind, where, names)) for split, names in _PARTS.items()]
+        if parts[0][1] is None:
+            raise DataError(f"it has no split called {' or '.join(_PARTS['train'])}.")
+        return [(split, photos) for split, photos in parts if photos is not None]
     return [("train", kind(**where))]
+
+
+def _first_part(kind: Any, where: dict[str, Any], names: tuple[str, ...]) -> Any:
+    """Make the first part that a set has among those names; None where it has none of them."""
+    for name in names:
+        try:
+            return kind(**where, split=name)
+        except ValueError as problem:
+            if not _is_about_split(problem, name):
+                raise
+    return None
+
+
+def _is_about_split(problem: ValueError, name: str) -> bool:
+    """Whether a set says that it has no such part; any other trouble must not pass for a part that is not there."""
+    return "split" in str(problem) and repr(name) in str(problem).replace('"', "'")
 
 
 def _write(photos: Any, folder: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import math
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -187,11 +186,6 @@ def _function_problem(name: str) -> str:
     except (ImportError, AttributeError, ValueError) as problem:
         return f"model.name = {name!r} cannot be imported: {problem}"
     return "" if callable(found) else f"model.name = {name!r} is not a function of the number of classes."
-
-
-def n_parameters(module: nn.Module) -> int:
-    """Count the numbers in a network's parameters."""
-    return sum(math.prod(parameter.shape) for parameter in module.parameters())
 
 
 def batchnorms(module: nn.Module) -> Sequence[nn.Module]:

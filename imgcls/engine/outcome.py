@@ -18,6 +18,8 @@ class Outcome:
     """Whether it was there already."""
     same_bits: dict[str, bool] | None = None
     """After training anew: whether weights and predictions equal those of the record, by file."""
+    other_versions: tuple[str, ...] = ()
+    """Packages that had another version when the record was made, in words."""
 
 
 @dataclass

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
+import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
+from importlib import import_module
 
 from imgcls.catalog import Stack
 from imgcls.engine.device import Machine, environment
@@ -61,6 +64,7 @@ class Request:
             device_type=self.machine.torch_device().type,
             precision=self.machine.used_precision(),
             quick=self.quick,
+            code_sha256=_named_code(plan),
         )
 
     def record(
@@ -106,6 +110,16 @@ class Request:
             images_per_second=images_per_second,
             created=datetime.now(UTC).isoformat(timespec="seconds"),
         )
+
+
+def _named_code(plan: Plan) -> str | None:
+    """Give the sha256 of the source of every module that a plan names, so that another source is another run."""
+    names = [plan.model.name, *plan.fit.callbacks]
+    modules = sorted({name.partition(":")[0] for name in names if ":" in name} - {"torchvision"})
+    if not modules:
+        return None
+    sources = [inspect.getsource(import_module(name)) for name in modules]
+    return hashlib.sha256("\0".join([*modules, *sources]).encode()).hexdigest()
 
 
 def writable(text: str) -> str:

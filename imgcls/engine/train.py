@@ -18,11 +18,9 @@ from imgcls.engine.reporting import Lines, Reporter
 from imgcls.engine.request import Request
 from imgcls.engine.weights import resolve_weights
 from imgcls.errors import UsageError
+from imgcls.plan import Plan
 from imgcls.records.run import RunRecord
 from imgcls.workspace import Workspace
-
-TRIAL = {"fit.epochs": 1}
-"""What `quick` sets, whatever the recipes say."""
 
 
 def train(
@@ -93,8 +91,9 @@ def run_job(
     """Do what `train` does, and tell how the record came about; the arguments are those of `train`."""
     began = time.perf_counter()
     _check_seed(seed)
-    final = TRIAL if quick else {}
-    stack = replace(stack, final=final) if isinstance(stack, Stack) else Stack.parse(stack, overrides, final=final)
+    stack = stack if isinstance(stack, Stack) else Stack.parse(stack, overrides)
+    if quick:
+        stack = replace(stack, final=_trial(stack.plan))
     check(stack.plan)
     machine, log = machine or Machine(), Log(reporter or Lines())
     machine.make_ready()
@@ -106,6 +105,16 @@ def run_job(
     prepared = prepare(source, stack.plan.images, quick=quick, reporter=log)
     request = Request(stack, prepared, seed, quick, machine, weights)
     return Job(request, place, log, began).do(again=again)
+
+
+def _trial(plan: Plan) -> dict[str, Any]:
+    """Give what a trial sets whatever the recipes say: one epoch, and what was longer than that made to fit."""
+    final: dict[str, Any] = {"fit.epochs": 1}
+    if plan.schedule.warmup_epochs >= 1:
+        final["schedule.warmup_epochs"] = 0.5
+    if plan.fit.freeze_epochs not in (0, 1, "all"):
+        final["fit.freeze_epochs"] = "all"
+    return final
 
 
 def _check_seed(seed: int) -> None:

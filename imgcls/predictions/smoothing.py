@@ -1,4 +1,4 @@
-"""Making over-confident probabilities a little softer, and averaging those of several views."""
+"""Making over-confident probabilities a little softer."""
 
 from __future__ import annotations
 
@@ -52,27 +52,6 @@ def smooth(
     same_class = softer.argmax(axis=1) == values.argmax(axis=1)
     certain = (values.max(axis=1) > threshold) & same_class
     return np.where(certain[:, None], softer, values)
-
-
-def average_views(per_view: npt.ArrayLike) -> Floats:
-    """Average what a model says about several views of the same images.
-
-    Args:
-        per_view: [v, n, k] probabilities, in [0, 1], of at least one view.
-
-    Returns:
-        [n, k]: the mean of the probabilities.
-
-    Raises:
-        UsageError: If the shape or a value is not like that.
-    """
-    values = np.asarray(per_view, dtype=np.float64)
-    problems = _value_problems(values, shape="[views, images, classes]", n_dimensions=3)
-    if not problems and len(values) == 0:
-        problems = ["There must be at least one view to average."]
-    if problems:
-        raise UsageError.together(problems)
-    return np.asarray(values.mean(axis=0))
 
 
 def _option_problems(*, alpha: float, threshold: float, problem: str) -> list[str]:

@@ -214,7 +214,7 @@ def find_attempts(workspace: Workspace) -> list[AttemptState]:
     """
     published = _published_keys(workspace)
     states = [_look(folder) for folder in _attempt_folders(workspace)]
-    return [state for state in states if state and (state.state == "running" or state.folder.name not in published)]
+    return [state for state in states if state and not _was_published(state.folder, published)]
 
 
 def _prepare(attempt: Attempt, info: Mapping[str, Any], *, previous: Holder | None) -> None:
@@ -278,10 +278,15 @@ def _sweep(workspace: Workspace) -> None:
     """Remove what is left of attempts whose process was killed just after the rename."""
     published = _published_keys(workspace)
     for folder in _attempt_folders(workspace):
-        if folder.name in published and not is_held(folder):
+        if _was_published(folder, published) and not is_held(folder):
             remove_tree(folder)
     for parent in (workspace.runs, workspace.attempts):
         clear_leftovers(parent)
+
+
+def _was_published(folder: Path, published: set[str]) -> bool:
+    """Say whether an attempt's record has become the run: the rename took it away. A training anew still has its own."""
+    return folder.name in published and not (folder / _RECORD).exists()
 
 
 def _read_history(path: Path) -> list[dict[str, Any]]:

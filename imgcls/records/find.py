@@ -59,7 +59,7 @@ def find_run(text: str, workspace: Workspace) -> RunRecord:
     """Find the one run that a person means.
 
     Args:
-        text: A folder, an id, a key, or the beginning of an id or a key.
+        text: A folder, an id, a key, a stack as it was typed, or the beginning of an id or a key.
         workspace: Where to look.
 
     Raises:
@@ -70,7 +70,8 @@ def find_run(text: str, workspace: Workspace) -> RunRecord:
         return RunRecord.read(folder)
     runs, damaged = find_runs(workspace)
     exact = [run for run in runs if text in (run.id, run.key, _folder_name(run))]
-    found = exact or [run for run in runs if text and (run.id.startswith(text) or run.key.startswith(text))]
+    named = [run for run in runs if text in (run.stack, run.label)]
+    found = exact or named or [run for run in runs if text and (run.id.startswith(text) or run.key.startswith(text))]
     if len(found) == 1:
         return found[0]
     if found:

@@ -23,6 +23,7 @@ def run_key(
     device_type: str,
     precision: str,
     quick: bool = False,
+    code_sha256: str | None = None,
 ) -> str:
     """Give the key of a training: equal keys mean that the same record answers both.
 
@@ -37,6 +38,7 @@ def run_key(
         weights_sha256: Of the initial weights; None without.
         device_type: Such as `cpu` or `cuda`.
         precision: Such as `float32`.
+        code_sha256: Of the source of modules that the plan names, `module:function`; None where it names none.
         quick: Whether it is a trial; a full training of one epoch on few samples is another run all the same.
 
     Returns:
@@ -53,6 +55,7 @@ def run_key(
         "device": device_type,
         "precision": precision,
         **({"quick": True} if quick else {}),
+        **({"code": code_sha256} if code_sha256 else {}),
     }
     text = json.dumps(identity, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(text.encode("ascii")).hexdigest()

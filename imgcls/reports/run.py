@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,8 +11,10 @@ from rich.console import Console, ConsoleOptions, RenderResult
 from rich.table import Table
 from rich.text import Text
 
+from imgcls.catalog import Stack
 from imgcls.engine.outcome import Outcome
 from imgcls.engine.reporting import duration
+from imgcls.errors import ImgclsError
 from imgcls.evidence.metrics import METRICS, PRIMARY
 from imgcls.evidence.summary import Mistake, Trivial, against_trivial, confident_mistakes
 from imgcls.records.run import RunRecord
@@ -86,19 +89,19 @@ class RunSummary:
         record = self.outcome.record
         data = f"imgcls predict {record.id} PHOTO …"
         if record.quick:
-            return [f"imgcls recipe run {record.stack}    (the whole data)", data]
-        taken = {step.partition(":")[0] for step in record.stack.split("+")}
-        left = [recipe for recipe in _LADDER if recipe not in taken]
-        if not left or (left[0] == "tta" and "augmentation" not in taken):
-            return [data, "imgcls recipe list"]
-        return [f"imgcls recipe run {record.stack}+{left[0]}    (with the same options)", data]
+            return [f"imgcls recipe run {record.stack}    # the whole data, with the same options", data]
+        for recipe in _LADDER:
+            with suppress(ImgclsError):  # a recipe that does not go with this stack is no next step
+                longer = Stack.parse(f"{record.stack}+{recipe}", record.overrides).text
+                return [f"imgcls recipe run {longer}    # with the same options", data]
+        return [data, "imgcls recipe list"]
 
     def _how(self) -> str:
         outcome, record = self.outcome, self.outcome.record
         if outcome.same_bits is not None:
             different = [name for name, same in outcome.same_bits.items() if not same]
             if not different:
-                return "trained anew, and equal to the record bit by bit"
+                return f"trained anew, and equal to the record bit by bit in {', '.join(outcome.same_bits)}"
             return f"trained anew, and different from the record in {', '.join(different)}"
         if outcome.reused:
             return f"already trained on {record.created[:10]}; use --again to train anew"
@@ -159,6 +162,8 @@ def outcome_json(outcome: Outcome) -> dict[str, Any]:
         "reused": outcome.reused,
         "reused_from": record.reused_from,
     }
+    if outcome.other_versions:
+        found["other_versions"] = list(outcome.other_versions)
     if outcome.same_bits is not None:
         found["same_bits"] = outcome.same_bits
     return found

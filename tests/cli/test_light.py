@@ -125,6 +125,27 @@ def test_a_path_set_by_a_flag_and_by_set_is_refused(imgcls) -> None:
     assert "fit.epochs is set by a flag and by --set" in result.err
 
 
+def test_a_usage_error_is_json_too(imgcls) -> None:
+    error = json.loads(imgcls("recipe", "run", "baseline", "--valid", "2", "--json").out)["error"]
+    assert error["exit_code"] == 2
+    assert "--valid" in error["message"]
+
+
+def test_a_broken_installed_recipe_breaks_only_itself(imgcls, monkeypatch: pytest.MonkeyPatch) -> None:
+    from importlib.metadata import EntryPoint
+
+    from imgcls import catalog
+
+    broken = EntryPoint("broken", "no_such_module_at_all", "imgcls.recipes")
+    monkeypatch.setattr(
+        catalog, "entry_points", lambda **wanted: [broken] if wanted.get("name") in (None, "broken") else []
+    )
+    assert imgcls("recipe", "list").code == 0
+    result = imgcls("recipe", "run", "baseline+broken")
+    assert result.code == 2
+    assert "cannot be imported" in result.err
+
+
 def test_recipe_list_as_json_has_every_card(imgcls) -> None:
     recipes = json.loads(imgcls("recipe", "list", "--json").out)["recipes"]
     assert {"baseline", "augmentation", "tta"} <= {entry["name"] for entry in recipes}

@@ -69,8 +69,10 @@ def cut_after_first_epoch(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]
     save = SaveEpochs.after_epoch
 
     def save_and_stop(self: SaveEpochs) -> None:
+        was_trained = self.was_trained
         save(self)
-        raise Cut("stopped here")
+        if was_trained:
+            raise Cut("stopped here")
 
     monkeypatch.setattr(SaveEpochs, "after_epoch", save_and_stop)
     return lambda: monkeypatch.setattr(SaveEpochs, "after_epoch", save)
@@ -248,17 +250,57 @@ def test_a_checkpoint_that_does_not_fit_is_told(damage: str, learner: Callable[.
 def test_a_damaged_checkpoint_is_told_and_the_one_before_it_is_used(
     train: Train, bits: Bits, tmp_path: Path, cut_after_first_epoch: Callable[[], None]
 ) -> None:
+    longer = {"base": "baseline:model=simple_cnn,epochs=3"}
+    with pytest.raises(Cut):
+        train(**longer, workspace=tmp_path)
+    with pytest.raises(Cut):
+        train(**longer, workspace=tmp_path)  # from the first checkpoint to the second
+    cut_after_first_epoch()
+    (attempt,) = find_attempts(Workspace(tmp_path))
+    _, second = sorted(attempt.folder.glob("checkpoint-*"))
+    _flip_a_bit(second / "model.safetensors")
+    run = train(**longer, workspace=tmp_path)
+    said = run.path("log.txt").read_text(encoding="utf-8")
+    assert f"{second.name}" in said
+    assert "Going on after epoch 1" in said
+    assert bits(run) == bits(train(**longer, workspace=tmp_path / "whole"))
+
+
+def test_without_any_good_checkpoint_it_begins_anew(
+    train: Train, bits: Bits, tmp_path: Path, cut_after_first_epoch: Callable[[], None]
+) -> None:
     with pytest.raises(Cut):
         train(workspace=tmp_path)
     cut_after_first_epoch()
     (attempt,) = find_attempts(Workspace(tmp_path))
-    for path in attempt.folder.rglob("*.safetensors"):
-        content = bytearray(path.read_bytes())
-        content[-1] ^= 1
-        path.write_bytes(bytes(content))
+    _flip_a_bit(next(attempt.folder.rglob("model.safetensors")))
     run = train(workspace=tmp_path)
     assert "Going on" not in run.path("log.txt").read_text(encoding="utf-8")
     assert bits(run) == bits(train(workspace=tmp_path / "whole"))
+
+
+def test_an_interrupted_training_anew_goes_on_too(
+    train: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> None:
+    train(workspace=tmp_path)
+    release = request.getfixturevalue("cut_after_first_epoch")
+    with pytest.raises(Cut):
+        train(workspace=tmp_path, again=True)
+    release()
+    said: list[str] = []
+
+    class Listener(Silent):
+        def note(self, text: str) -> None:
+            said.append(text)
+
+    train(workspace=tmp_path, again=True, reporter=Listener())
+    assert any("Going on after epoch 1" in text for text in said)
+
+
+def _flip_a_bit(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(bytes(content))
 
 
 def test_a_training_with_further_callbacks_is_not_resumed_but_begun_anew(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Sequence
 from difflib import get_close_matches
 from pathlib import Path
@@ -12,7 +11,7 @@ import pandas as pd
 from imgcls.data.samples import ProblemType, Samples
 from imgcls.data.sources.elpv import load_elpv
 from imgcls.data.sources.files import TABLE_SUFFIXES, is_hidden, list_images
-from imgcls.data.sources.folder import has_split_folders, load_folder
+from imgcls.data.sources.folder import has_split_folders, load_folder, names_no_class
 from imgcls.data.sources.table import TableOptions, load_table
 from imgcls.data.sources.unlabelled import load_unlabelled
 from imgcls.errors import DataError
@@ -20,10 +19,6 @@ from imgcls.errors import DataError
 __all__ = ["load_samples", "load_unlabelled"]
 
 UNDERSTOOD = "a folder, a CSV, TSV or Parquet file, a pandas frame, or 'elpv' (the default)"
-
-_NO_CLASS_FOLDER = re.compile(
-    r"(train|training|val|valid|validation|test)?[ _-]*(images?|imgs?|photos?|pictures|jpe?gs?|pngs?)?", re.IGNORECASE
-)
 
 
 def load_samples(
@@ -99,7 +94,7 @@ def _asks_for_folders(root: Path, options: TableOptions) -> bool:
     if has_split_folders(names):
         return True
     tops = {name.split("/")[0] for name in names if "/" in name}
-    classes = [top for top in tops if not _NO_CLASS_FOLDER.fullmatch(top)]
+    classes = [top for top in tops if not names_no_class(top)]
     return len(classes) > 1 and not (root / "train.csv").is_file()
 
 

@@ -2,16 +2,39 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from imgcls.data.samples import Excluded, ProblemType, Samples, class_order, frame_of, lookalike_notes
+from imgcls.data.samples import (
+    Excluded,
+    ProblemType,
+    Samples,
+    check_class_names,
+    class_order,
+    frame_of,
+    lookalike_notes,
+)
 from imgcls.data.sources.files import Listing, list_images
 from imgcls.errors import DataError
 
-SPLIT_FOLDERS = {"train": "train", "valid": "valid", "val": "valid", "validation": "valid", "test": "test"}
+SPLIT_FOLDERS = {
+    "train": "train",
+    "training": "train",
+    "valid": "valid",
+    "val": "valid",
+    "validation": "valid",
+    "test": "test",
+    "testing": "test",
+}
 """Folder names, in any case, that stand for a split."""
+
+_CONTENTS = re.compile(
+    rf"(({'|'.join(SPLIT_FOLDERS)})[ _-]*)?"
+    r"(images?|imgs?|photos?|pictures|jpe?gs?|pngs?|masks|annotations?|trimaps?|labels)",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True)
@@ -39,7 +62,8 @@ def load_folder(root: Path, *, problem_type: ProblemType | None = None, skip: Co
         skip: Names of folders directly inside it that hold no photographs of the data set.
 
     Raises:
-        DataError: The folder holds no images, no folders of classes, or does not fit the problem type.
+        DataError: The folder holds no images, no folders of classes, folders whose names are no classes, or
+            does not fit the problem type.
     """
     listing = list_images(root, skip=skip)
     if not listing.images:
@@ -51,6 +75,7 @@ def load_folder(root: Path, *, problem_type: ProblemType | None = None, skip: Co
             f"{root}: {len(listing.images)} images, but no folder for each class and no table with labels. Sort the "
             "images into one folder for each class, or give a CSV; images without labels can only be predicted."
         )
+    _check_labels(root, {place.label for place in samples if place.label})
     strays = [place for place in placed if isinstance(place, Excluded)]
     return _samples(root, samples, excluded=[*listing.excluded, *strays], problem_type=problem_type)
 
@@ -59,9 +84,14 @@ def has_split_folders(images: Iterable[str]) -> bool:
     """Whether relative paths form train/<class>/… rather than <class>/…, where a class may be called train."""
     paths = [name.split("/") for name in images]
     tops = {parts[0].lower() for parts in paths if len(parts) > 1}
-    deep = any(parts[0].lower() == "train" and len(parts) > 2 for parts in paths)
+    deep = any(SPLIT_FOLDERS.get(parts[0].lower()) == "train" and len(parts) > 2 for parts in paths)
     named = {SPLIT_FOLDERS[top] for top in tops & SPLIT_FOLDERS.keys()}
-    return deep and (len(named) > 1 or tops == {"train"})
+    return deep and (len(named) > 1 or tops <= {"train", "training"})
+
+
+def names_no_class(folder: str) -> bool:
+    """Whether the name of a folder says what lies in it or which split it is, rather than a class."""
+    return folder.lower() in SPLIT_FOLDERS or _CONTENTS.fullmatch(folder) is not None
 
 
 def problem_of(classes: tuple[str, ...], wanted: ProblemType | None, *, where: str) -> ProblemType:
@@ -94,6 +124,22 @@ def _places(images: tuple[str, ...]) -> Iterator[_Placed | Excluded]:
         else:
             label = folders[1] if len(folders) > 1 else ""
             yield _Placed(name, label, "" if split == "train" and not has_valid else split)
+
+
+def _check_labels(root: Path, labels: Collection[str]) -> None:
+    """Refuse folders that would become classes by accident; a class may be called train beside others.
+
+    Raises:
+        DataError: Folders have names of contents, or none has that of a class.
+    """
+    check_class_names(labels, where=str(root), remedy="Rename the folder.")
+    wrong = [name for name in sorted(labels) if names_no_class(name)]
+    if len(wrong) == len(labels) or any(map(_CONTENTS.fullmatch, wrong)):
+        raise DataError(
+            f"{root}: the folders {', '.join(map(repr, sorted(labels)))} would be the classes, but a folder called "
+            f"{' or '.join(map(repr, wrong))} is none. Give the folder that holds one folder for each class, or a "
+            "table with the labels and the folder of its photographs (--images). Rename a folder that is a class."
+        )
 
 
 def _samples(

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from imgcls.data.samples import Excluded, ProblemType, Samples, frame_of
+from imgcls.data.samples import Excluded, ProblemType, Samples, check_class_names, frame_of
 from imgcls.data.sources.delimited import Table, read_table
 from imgcls.data.sources.files import list_images
 from imgcls.data.sources.labels import is_one_hot, read_labels
@@ -81,6 +81,7 @@ def load_table(source: Path | pd.DataFrame, options: TableOptions | None = None)
         problem_type=options.problem_type,
         delimiter=options.delimiter,
     )
+    check_class_names(labels.classes, where=table.name, remedy="Rename them in the table.")
     groups = table.columns[options.group] if options.group else None
     ids = table.columns[id_column]
     return Samples(

@@ -20,21 +20,32 @@ class FreezeBody(Callback):
     """Trains only the last layer group, the classifier, for the first epochs or for all.
 
     The frozen part is frozen whole: no gradients, so that weight decay cannot shrink it either, and layers with
-    running statistics in evaluation mode.
+    running statistics in evaluation mode. What was frozen before, as by `learn.freeze()`, stays so afterwards.
     """
 
     order = -7
 
     def __init__(self, n_epochs: int | Literal["all"]) -> None:
         self.n_epochs = n_epochs
+        self.stopped: list[nn.Parameter] = []
+        self.frozen_to = 0
+
+    def before_fit(self) -> None:
+        """Set free what an aborted fit left frozen, since that calls no `after_fit`.
+
+        Where the user has called `freeze` or `unfreeze` since, that holds instead.
+        """
+        if self._user_froze_to() != self.frozen_to:
+            self.stopped = []
+        self.set_free()
 
     def before_epoch(self) -> None:
         """Freeze, or set free where the time has come."""
         self.frozen = self.n_epochs == "all" or self.learn.epoch < self.n_epochs
-        for parameter in self._body():
-            parameter.requires_grad_(not self.frozen)
-            if self.frozen:
-                parameter.grad = None
+        if self.frozen:
+            self._freeze()
+        else:
+            self.set_free()
 
     def before_train(self) -> None:
         """Keep the running statistics of the frozen part."""
@@ -47,9 +58,25 @@ class FreezeBody(Callback):
                 module.eval()
 
     def after_fit(self) -> None:
-        """Give the network back trainable."""
-        for parameter in self._body():
+        """Give the network back as it was."""
+        self.set_free()
+
+    def set_free(self) -> None:
+        """Make trainable what this callback has frozen, and nothing else."""
+        for parameter in self.stopped:
             parameter.requires_grad_(True)
+        self.stopped = []
+
+    def _freeze(self) -> None:
+        self.frozen_to = self._user_froze_to()
+        for parameter in self._body():
+            if parameter.requires_grad:
+                self.stopped.append(parameter.requires_grad_(False))
+            parameter.grad = None
+
+    def _user_froze_to(self) -> int:
+        """Tell what `learn.freeze_to` last asked of the optimiser; an optimiser may not have been asked, or made."""
+        return getattr(self.learn.opt, "frozen_idx", 0)
 
     def _body(self) -> list[nn.Parameter]:
         groups = self.learn.splitter(self.learn.model)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import asdict
@@ -11,6 +12,7 @@ from fastai.callback.core import Callback
 
 from imgcls.engine.device import synchronize
 from imgcls.engine.reporting import EpochRow, Reporter
+from imgcls.errors import DivergedError
 
 
 class Tracking(Callback):
@@ -32,6 +34,7 @@ class Tracking(Callback):
         self.n_images, self.train_seconds, self.valid_seconds = 0, 0.0, 0.0
         self.began = 0.0
         self.trained: float | None = None
+        self.message = ""
 
     def before_train(self) -> None:
         """Start the epoch's clock."""
@@ -52,7 +55,11 @@ class Tracking(Callback):
         self.n_images += self.learn.loss_guard.n_samples
 
     def after_epoch(self) -> None:
-        """Hand the row on; an epoch that was skipped has none."""
+        """Hand the row on; an epoch that was skipped has none.
+
+        Raises:
+            DivergedError: The validation loss is not finite, although the training loss was.
+        """
         if self.trained is None:
             return
         trained, now = self.trained, time.perf_counter()
@@ -68,5 +75,11 @@ class Tracking(Callback):
             images_per_second=guard.n_samples / max(trained - self.began, 1e-9),
         )
         self.trained = None
+        if not math.isfinite(row.valid_loss):
+            self.message = (
+                f"The validation loss became {row.valid_loss} in epoch {row.epoch}, while the training loss was "
+                f"{row.train_loss:.4f}. Try a lower rate (--set optimizer.learning_rate=…) or freeze_batchnorm."
+            )
+            raise DivergedError(self.message)
         self.keep(asdict(row))
         self.reporter.epoch(row)

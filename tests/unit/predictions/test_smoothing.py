@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from imgcls.errors import UsageError
-from imgcls.predictions.smoothing import average_views, smooth
+from imgcls.predictions.smoothing import smooth
 
 
 def test_only_nearly_certain_rows_are_softened() -> None:
@@ -63,15 +63,3 @@ def test_rows_sum_to_one_and_classes_stay(rows: list[list[float]], alpha: float,
 def test_what_is_out_of_range_is_refused(options: dict[str, Any], message: str) -> None:
     with pytest.raises(UsageError, match=message):
         smooth(**({"probabilities": [[0.5, 0.5]], "problem": "binary"} | options))
-
-
-def test_views_are_averaged() -> None:
-    got = average_views(np.array([[[1.0, 0.0]], [[0.5, 0.5]]], dtype=np.float32))
-    np.testing.assert_array_equal(got, [[0.75, 0.25]])
-    assert got.dtype == np.float64
-
-
-@pytest.mark.parametrize("views", [np.zeros((0, 2, 2)), np.zeros((2, 2)), np.full((1, 1, 2), np.nan)])
-def test_views_of_another_shape_are_refused(views: np.ndarray) -> None:
-    with pytest.raises(UsageError):
-        average_views(views)

@@ -309,7 +309,7 @@ def test_what_is_left_after_publishing_is_removed_by_the_next_start(
 ) -> None:
     with acquire(workspace, KEY, {}) as attempt:
         make_record(key=KEY).write(attempt.record_folder)
-        shutil.copytree(attempt.record_folder, workspace.runs / f"run-{KEY[:8]}")
+        attempt.record_folder.rename(workspace.runs / f"run-{KEY[:8]}")
     assert find_attempts(workspace) == []
     assert (workspace.attempts / KEY[:8]).exists()
     with acquire(workspace, "f" * 64, {}):

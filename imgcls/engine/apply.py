@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection
 from dataclasses import replace
 from typing import Any
 
@@ -53,24 +53,25 @@ def apply(recipes: str, learn: Learner) -> Learner:
     """
     steps = parse_steps(recipes)
     _refuse_others(steps, learn)
-    changed = Plan().diff(fold_on(Plan(), steps))
+    # A path may be set to what is the default, which only the card tells.
+    paths = {*Plan().diff(fold_on(Plan(), steps)), *(path for step in steps for path in step.recipe.card.changes)}
     plan = _plan_of(learn)
     for step in steps:
         plan = step.apply(plan)
     # How long it trains is up to the call of fit, so no warm-up is too long here.
     check(replace(plan, fit=replace(plan.fit, epochs=_MANY_EPOCHS)))
-    if _sets(changed, "loss."):
+    if _sets(paths, "loss."):
         _put_loss(plan, learn)
-    if _sets(changed, "optimizer."):
-        _put_optimizer(plan, learn, steps)
-    _put_callbacks(plan, learn, with_schedule=_sets(changed, "schedule."))
+    if _sets(paths, "optimizer."):
+        _put_optimizer(plan, learn, paths)
+    _put_callbacks(plan, learn, with_schedule=_sets(paths, "schedule."))
     if learn.opt is None:
         learn.create_opt()
     return learn
 
 
-def _sets(changed: Mapping[str, Any], prefix: str) -> bool:
-    return any(path.startswith(prefix) for path in changed)
+def _sets(paths: Collection[str], *prefixes: str) -> bool:
+    return any(path.startswith(prefixes) for path in paths)
 
 
 def _plan_of(learn: Learner) -> Plan:
@@ -78,6 +79,8 @@ def _plan_of(learn: Learner) -> Plan:
     values: dict[str, Any] = {"optimizer.weight_decay": _weight_decay(learn)}
     if isinstance(learn.loss_func, TrainLoss):
         values["loss.smoothing"] = learn.loss_func.smoothing
+    if isinstance(learn.lr, int | float):
+        values["optimizer.learning_rate"] = learn.lr
     return Plan().with_values(values)
 
 
@@ -98,14 +101,14 @@ def _put_loss(plan: Plan, learn: Learner) -> None:
         learn.loss_func.class_weights = before.class_weights
 
 
-def _put_optimizer(plan: Plan, learn: Learner, steps: Sequence[Step]) -> None:
-    set_paths = {path for step in steps for path in step.recipe.card.changes}
-    learn.opt_func = optimizer_factory(plan.optimizer)
-    if "optimizer.weight_decay" in set_paths:
-        learn.wd = None
-    if "optimizer.learning_rate" in set_paths:
+def _put_optimizer(plan: Plan, learn: Learner, paths: Collection[str]) -> None:
+    if "optimizer.weight_decay" in paths:
+        learn.wd = plan.optimizer.weight_decay
+    if "optimizer.learning_rate" in paths:
         learn.lr = plan.optimizer.learning_rate
-    learn.create_opt()
+    if _sets(paths, "optimizer.name", "optimizer.options"):
+        learn.opt_func = optimizer_factory(plan.optimizer)
+        learn.create_opt()
 
 
 def _put_callbacks(plan: Plan, learn: Learner, *, with_schedule: bool) -> None:

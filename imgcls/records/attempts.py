@@ -285,7 +285,7 @@ def _sweep(workspace: Workspace) -> None:
 
 
 def _was_published(folder: Path, published: set[str]) -> bool:
-    """Say whether an attempt's record has become the run: the rename took it away. A training anew still has its own."""
+    """Say whether an attempt's record has become the run; a training anew beside a run still has its own."""
     return folder.name in published and not (folder / _RECORD).exists()
 
 

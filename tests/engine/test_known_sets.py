@@ -40,7 +40,48 @@ class BySplit(Tiny):
     classes = None  # type: ignore[assignment]
 
     def __init__(self, root: str, split: str = "train", download: bool = False) -> None:
+        refuse_other_splits(split, ("train", "test"))
         super().__init__(root, split == "train", download)
+
+
+def refuse_other_splits(split: str, valid: tuple[str, ...]) -> None:
+    """Raise as torchvision does for the name of a split that a set does not have."""
+    if split not in valid:
+        raise ValueError(f"Unknown value '{split}' for argument split. Valid values are {set(valid)}.")
+
+
+class ThreeSplits(Tiny):
+    """A set with three splits and a fourth that unites two of them."""
+
+    def __init__(self, root: str, split: str = "train", download: bool = False) -> None:
+        refuse_other_splits(split, ("train", "val", "trainval", "test"))
+        super().__init__(root, split == "train", download)
+        self.n = {"train": 20, "val": 8, "trainval": 28, "test": 6}[split]
+
+
+class TrainValid(Tiny):
+    """A set whose training part is called trainval."""
+
+    def __init__(self, root: str, split: str = "trainval", download: bool = False) -> None:
+        refuse_other_splits(split, ("trainval", "test"))
+        super().__init__(root, split == "trainval", download)
+
+
+class NoTrain(Tiny):
+    """A set that divides itself in another way."""
+
+    def __init__(self, root: str, split: str = "letters", download: bool = False) -> None:
+        refuse_other_splits(split, ("letters", "test"))
+        super().__init__(root, False, download)
+
+
+class BrokenSplit(ThreeSplits):
+    """A set of which one split cannot be had."""
+
+    def __init__(self, root: str, split: str = "train", download: bool = False) -> None:
+        super().__init__(root, split, download)
+        if split == "val":
+            raise ValueError("the checksum of the archive does not match")
 
 
 class Broken(Tiny):
@@ -54,10 +95,11 @@ class Broken(Tiny):
 
 @pytest.fixture(autouse=True)
 def _sets(monkeypatch: pytest.MonkeyPatch) -> None:
-    for kind in (Tiny, BySplit, Broken):
+    kinds = (Tiny, BySplit, ThreeSplits, TrainValid, NoTrain, BrokenSplit, Broken)
+    for kind in kinds:
         monkeypatch.setattr(kind, "made", [], raising=False)
         monkeypatch.setattr(torchvision.datasets, kind.__name__, kind, raising=False)
-    monkeypatch.setattr(torchvision.datasets, "__all__", ("CIFAR10", "Tiny", "BySplit", "Broken"))
+    monkeypatch.setattr(torchvision.datasets, "__all__", ("CIFAR10", *(kind.__name__ for kind in kinds)))
 
 
 @pytest.mark.parametrize(
@@ -83,6 +125,32 @@ def test_a_set_without_names_has_its_numbers(tmp_path: Path) -> None:
     folder = known_set("torchvision:BySplit", tmp_path)
     assert sorted(path.name for path in (folder / "train").iterdir()) == ["0", "1"]
     assert (folder / "test").is_dir()
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("ThreeSplits", {"train": 20, "valid": 8, "test": 6}),
+        ("TrainValid", {"train": 20, "test": 6}),
+        ("BySplit", {"train": 20, "test": 6}),
+    ],
+)
+def test_every_split_of_a_set_is_written(tmp_path: Path, name: str, expected: dict[str, int]) -> None:
+    folder = known_set(f"torchvision:{name}", tmp_path)
+    assert {path.name: len(list(path.rglob("*.png"))) for path in folder.iterdir()} == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("NoTrain", "it has no split called train or trainval or training"),
+        ("BrokenSplit", "the checksum of the archive does not match"),
+    ],
+)
+def test_a_set_that_is_not_whole_is_not_kept(tmp_path: Path, name: str, said: str) -> None:
+    with pytest.raises(DataError, match=f"torchvision:{name} could not be fetched or written: {said}"):
+        known_set(f"torchvision:{name}", tmp_path)
+    assert not (tmp_path / "torchvision" / name).exists()
 
 
 def test_a_set_that_fails_in_the_middle_leaves_nothing_behind(tmp_path: Path) -> None:

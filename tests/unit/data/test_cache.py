@@ -130,6 +130,22 @@ def test_undecodable_files_have_reasons_and_are_no_error(paths: list[Path], tmp_
             photos.pixels(np.array([0, 1]))
 
 
+def test_want_of_memory_is_not_remembered(
+    paths: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fit(*_: object) -> None:
+        raise MemoryError
+
+    with monkeypatch.context() as patch:
+        patch.setattr("imgcls.data.decode._fit", fit)
+        photos = filled(paths, tmp_path)
+    assert set(photos.reasons.values()) == {"not enough memory"}
+    assert photos.sizes.tolist() == [[0, 0]] * 5
+    again = filled(paths, tmp_path)
+    assert again.reasons == {}
+    assert is_right(again, paths)
+
+
 @pytest.mark.parametrize(
     "damage", ["no manifest", "bad JSON", "cut manifest", "other schema", "cut pixels", "no pixels", "zeros"]
 )
@@ -272,6 +288,35 @@ def test_report_and_clear_leave_strangers_alone(paths: list[Path], tmp_path: Pat
     assert cache_report(folder) == []
     assert sorted(path.name for path in mine.iterdir()) == ["manifest.json", "thesis.txt"]
     assert clear(tmp_path / "nowhere") == 0
+
+
+def test_clearing_an_unknown_name_gives_the_nearest(paths: list[Path], tmp_path: Path) -> None:
+    filled(paths, tmp_path)
+    with pytest.raises(DataError, match=r"holds nothing of 'photo'\. Did you mean 'photos'"):
+        clear(tmp_path / "cache", "photo")
+    with pytest.raises(DataError, match="holds nothing of 'sets'"):
+        clear(tmp_path / "cache", "sets")
+    assert [info.name for info in cache_report(tmp_path / "cache")] == ["photos"]
+
+
+@pytest.mark.parametrize("name", ["sets", None])
+def test_fetched_sets_are_shown_and_cleared(
+    paths: list[Path], tmp_path: Path, draw: Callable[..., Path], name: str | None
+) -> None:
+    folder = tmp_path / "cache"
+    filled(paths, tmp_path)
+    fetched = [
+        draw(folder / "sets" / "torchvision" / place)
+        for place in ("Tiny/train/a/0.png", "Tiny/test/a/1.png", "downloads/2.png")
+    ]
+    (folder / "sets" / "mine.txt").write_text("keep me")
+    n_bytes = sum(path.stat().st_size for path in fetched)
+    assert [(info.name, info.n_photos) for info in cache_report(folder)] == [("photos", 5), ("sets", 2)]
+    assert cache_report(folder)[-1].n_bytes == n_bytes
+    freed = clear(folder, name)
+    assert freed == n_bytes if name else freed > n_bytes + 5 * RECORD
+    assert [info.name for info in cache_report(folder)] == (["photos"] if name else [])
+    assert [path.name for path in (folder / "sets").iterdir()] == ["mine.txt"]
 
 
 def test_two_fill_at_once(paths: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -39,6 +39,12 @@ def test_a_folder_for_each_class(tree: Callable[..., Path]) -> None:
     assert all(Path(path).is_absolute() and Path(path).is_file() for path in samples.frame["path"])
 
 
+def test_training_and_testing_are_splits(tree: Callable[..., Path]) -> None:
+    samples = load_samples(tree("training/0/1.png", "training/1/2.png", "testing/0/3.png"))
+    assert samples.classes == ("0", "1")
+    assert samples.n_per_split == {"train": 0, "valid": 0, "test": 1, "": 2}
+
+
 @pytest.mark.parametrize("valid", ["valid", "val", "Validation"])
 def test_folders_of_splits(tree: Callable[..., Path], valid: str) -> None:
     samples = load_folder(
@@ -61,6 +67,43 @@ def test_without_valid_the_samples_of_train_are_to_be_split(tree: Callable[..., 
 def test_a_class_may_be_called_train(tree: Callable[..., Path]) -> None:
     assert load_folder(tree("train/1.png", "car/2.png", "bus/3.png")).classes == ("bus", "car", "train")
     assert load_folder(tree("train/steam/4.png")).classes == ("bus", "car", "train")
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        "images/Abyssinian_1.png annotations/trimaps/Abyssinian_1.png",
+        "Images/1.png masks/1.png",
+        "images/1.png",
+        "cat/1.png dog/2.png labels/1.png",
+        "train_images/1.png test_images/2.png",
+        "train/1.png test/2.png",
+        "train/images/1.png train/masks/1.png valid/images/2.png",
+    ],
+)
+def test_folders_that_hold_no_class_are_refused(tree: Callable[..., Path], names: str) -> None:
+    root = tree(*names.split())
+    with pytest.raises(DataError, match=r"would be the classes, but a folder called '.*' is none\..*--images"):
+        load_samples(root)
+
+
+def test_what_is_refused_is_named(tree: Callable[..., Path]) -> None:
+    root = tree("images/1.png", "annotations/trimaps/1.png", "cats/2.png")
+    with pytest.raises(DataError, match="'annotations', 'cats', 'images' .* called 'annotations' or 'images' is none"):
+        load_folder(root)
+
+
+def test_names_that_only_resemble_those_are_classes(tree: Callable[..., Path]) -> None:
+    root = tree("mask/1.png", "no_mask/2.png", "photographers/3.png", "label_makers/4.png")
+    assert load_samples(root).classes == ("label_makers", "mask", "no_mask", "photographers")
+
+
+def test_class_folders_that_are_no_utf8_are_named(tree: Callable[..., Path]) -> None:
+    root = tree("a/1.png", "b/2.png", "é/3.png")
+    (root / "a").rename(os.fsdecode(os.fsencode(root) + b"/caf\xe9"))
+    with pytest.raises(DataError, match=r"no valid UTF-8 in the class names caf\\udce9\. Rename the folder\.") as caught:
+        load_samples(root)
+    assert str(caught.value).encode()
 
 
 def test_every_file_is_accounted_for(tree: Callable[..., Path]) -> None:

@@ -229,6 +229,18 @@ def test_frames_and_parquet_files_read_alike(write: Write, tmp_path: Path) -> No
         load_samples(pd.DataFrame({"id": ["001", "none"], "label": ["a", "b"]}), images=folder / "images")
 
 
+@pytest.mark.parametrize("label", ["label", ["fine", "caf\udce9"]])
+def test_classes_of_a_frame_that_are_no_utf8_are_named(
+    write: Write, monkeypatch: pytest.MonkeyPatch, label: str | list[str]
+) -> None:
+    monkeypatch.chdir(write("").parent)
+    frame = pd.DataFrame(
+        {"id": ["001", "002"], "label": ["fine", "caf\udce9"], "fine": [1, 0], "caf\udce9": [0, 1]}, dtype=object
+    )
+    with pytest.raises(DataError, match=r"the frame: no valid UTF-8 in the class names caf\\udce9\. Rename them"):
+        load_samples(frame, label=label)
+
+
 def test_a_folder_with_a_table(write: Write, draw: Draw) -> None:
     root = write("id,label\n001,a\n002,b\n").parent
     assert load_samples(root).classes == ("a", "b")

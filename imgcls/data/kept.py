@@ -1,4 +1,4 @@
-"""What the cache keeps, and how to be rid of it: pools of decoded photographs, and the sets that torchvision fetched."""
+"""What the cache keeps, and how to be rid of it: pools of decoded photographs, and sets that torchvision fetched."""
 
 from __future__ import annotations
 

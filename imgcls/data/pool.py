@@ -54,7 +54,7 @@ class PoolInfo:
     name: str
     """The data set it was filled for."""
     key: str
-    """The key of its preprocessing."""
+    """The key of its preprocessing, "" for fetched sets."""
     n_photos: int
     """The number of different photographs."""
     n_bytes: int

@@ -15,7 +15,7 @@ import imgcls_recipes
 import pytest
 
 from imgcls.catalog import Recipe, Stack, check_card, find_recipes, fold_on, parse_steps
-from imgcls.errors import StackError
+from imgcls.errors import PlanError, StackError
 from imgcls.plan import Plan
 
 RECIPES = find_recipes()
@@ -59,14 +59,31 @@ FAR = Plan().with_values(
     }
 )
 
+# For every knob with a documented range, values just outside it.
+OUTSIDE: Mapping[str, Mapping[str, tuple[Any, ...]]] = {
+    "adamw": {"weight_decay": (-0.1, "NaN", "Infinity")},
+    "adamw_cosine": {"weight_decay": (-0.1, "NaN"), "warmup_epochs": (-0.5, "NaN")},
+    "augmentation": {"strength": (0, -0.5, 1.01, "NaN", "Infinity")},
+    "baseline": {"epochs": (0, -1)},
+    "cosine": {"warmup_epochs": (-0.5, "NaN")},
+    "freeze_backbone": {"epochs": (0, -1)},
+    "label_smoothing": {"smoothing": (-0.1, 1, "NaN")},
+    "larger_images": {"size_px": (127, 128, 4097)},
+    "longer": {"epochs": (1, 2, 100_001)},
+    "prediction_smoothing": {"alpha": (-0.1, 0.51, "NaN"), "threshold": (0.49, 1.01, "NaN")},
+    "torchvision_augmentation": {"strength": (0, -0.5, 1.01, "NaN", "Infinity")},
+    "tta": {"views": (0, 1, 65)},
+    "tta_flips": {"views": (0, 1, 3, 5, 16)},
+}
+
 every_recipe = pytest.mark.parametrize("recipe", RECIPES.values(), ids=RECIPES)
 
 
 def another(value: Any) -> Any:
-    """Give another value that a knob with this default takes."""
+    """Give another value that a knob with this default takes; mirrorings are powers of two."""
     if value is None:
         return 1
-    return {int: lambda: value + 1, float: lambda: value * 0.9, str: lambda: "resnet10t"}[type(value)]()
+    return {int: lambda: value * 2, float: lambda: value * 0.9, str: lambda: "resnet10t"}[type(value)]()
 
 
 def variants(recipe: Recipe) -> list[Mapping[str, Any]]:
@@ -166,6 +183,51 @@ def test_it_stands_on_the_baseline_together_with_what_it_needs(name: str) -> Non
 def test_it_is_refused_without_what_it_needs(name: str) -> None:
     with pytest.raises(StackError, match=f"'{name}' needs {next(iter(RECIPES[name].card.needs))}"):
         Stack.parse(f"{BASE}+{name}")
+
+
+@every_recipe
+def test_the_table_of_ranges_has_every_knob_that_is_a_number(recipe: Recipe) -> None:
+    assert {name for name, knob in recipe.knobs.items() if knob.annotation is not str} == set(
+        OUTSIDE.get(recipe.name, ())
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "knob", "value"),
+    [(name, knob, value) for name, knobs in OUTSIDE.items() for knob, values in knobs.items() for value in values],
+)
+def test_a_value_outside_its_documented_range_is_refused(name: str, knob: str, value: Any) -> None:
+    needs = "+augmentation" if "augment.transforms" in RECIPES[name].card.needs else ""
+    step = f"{name}:{knob}={value}"
+    with pytest.raises((PlanError, StackError), match=name):
+        Stack.parse(f"baseline:{knob}={value}" if name in BASES else f"{BASE}{needs}+{step}")
+
+
+@pytest.mark.parametrize(
+    ("name", "knobs", "said"),
+    [
+        ("augmentation", {"strength": 1.5}, r"strength has to be in \(0, 1\], not 1\.5"),
+        ("torchvision_augmentation", {"strength": 0.0}, r"strength has to be in \(0, 1\], not 0\.0"),
+        ("tta", {"views": 65}, r"views has to be in \[2, 64\], not 65"),
+        ("tta_flips", {"views": 3}, r"views has to be one of 2, 4, 8, not 3"),
+    ],
+)
+def test_a_recipe_tells_the_range_by_itself(name: str, knobs: Mapping[str, Any], said: str) -> None:
+    with pytest.raises(PlanError, match=said):
+        RECIPES[name].function(Plan(), **knobs)
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        "augmentation:strength=1",
+        "torchvision_augmentation:strength=1",
+        "tta_flips:views=8",
+        "augmentation+tta:views=64",
+    ],
+)
+def test_the_ends_of_a_range_belong_to_it(step: str) -> None:
+    assert Stack.parse(f"{BASE}+{step}").plan != Stack.parse(BASE).plan
 
 
 @pytest.mark.parametrize("pair", list(itertools.combinations(OTHERS, 2)), ids="+".join)

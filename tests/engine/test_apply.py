@@ -80,6 +80,68 @@ def test_applying_twice_replaces(stock: Learner) -> None:
     fit(stock)
 
 
+def decays(learn: Learner) -> set[float]:
+    return {hypers["wd"] for hypers in learn.opt.hypers}
+
+
+def test_the_decay_of_the_learner_stays_beside_another_optimiser(stock: Learner) -> None:
+    stock.wd = 0.3
+    imgcls.apply("adamax", stock)
+    assert (stock.wd, decays(stock)) == (0.3, {0.3, 0.0})  # none on norms and biases
+    fit(stock)
+    assert decays(stock) == {0.3, 0.0}
+
+
+def test_the_decay_of_the_optimiser_before_stays_too(stock: Learner) -> None:
+    assert stock.wd is None
+    imgcls.apply("adamax", stock)
+    assert decays(stock) == {0.01, 0.0}  # the default of fastai's Adam
+    imgcls.apply("adamw:weight_decay=0.5", stock)
+    imgcls.apply("adamax", stock)
+    fit(stock)
+    assert decays(stock) == {0.5, 0.0}
+
+
+@pytest.mark.parametrize("decay", [0.2, 0.0])
+def test_a_decay_that_a_recipe_sets_holds_against_that_of_the_learner(decay: float, stock: Learner) -> None:
+    stock.wd = 0.3
+    imgcls.apply(f"adamw:weight_decay={decay}", stock)
+    fit(stock)
+    assert decays(stock) == {decay, 0.0}
+
+
+def test_a_recipe_of_the_decay_alone_leaves_the_optimiser(stock: Learner, tmp_path: Path) -> None:
+    path = tmp_path / "decay.py"
+    path.write_text(
+        "from imgcls.catalog import Card\n"
+        'CARD = Card(summary="s.", changes=("optimizer.weight_decay",), helps="h", hurts="h", cost="c", source="s")\n'
+        'def decay(plan):\n    return plan.with_values({"optimizer.weight_decay": 0.2})\n',
+        encoding="utf-8",
+    )
+    before = stock.opt_func
+    imgcls.apply(str(path), stock)
+    fit(stock)
+    assert stock.opt_func is before
+    assert max(decays(stock)) == 0.2
+
+
+def test_settings_of_our_loss_add_up(stock: Learner) -> None:
+    imgcls.apply("label_smoothing:smoothing=0.2", stock)
+    imgcls.apply("class_weights", stock)
+    assert stock.loss_func.smoothing == 0.2
+    weights = stock.loss_func.class_weights.clone()
+    imgcls.apply("label_smoothing:smoothing=0.3", stock)
+    assert stock.loss_func.smoothing == 0.3
+    assert torch.equal(stock.loss_func.class_weights, weights)
+
+
+def test_a_loss_that_is_not_ours_is_replaced(stock: Learner) -> None:
+    stock.loss_func = nn.CrossEntropyLoss(label_smoothing=0.4)
+    imgcls.apply("class_weights", stock)
+    assert isinstance(stock.loss_func, TrainLoss)
+    assert stock.loss_func.smoothing == 0
+
+
 def test_class_weights_are_read_from_its_data(stock: Learner) -> None:
     imgcls.apply("class_weights", stock)
     counts = torch.bincount(torch.tensor([int(label) for _, label in stock.dls.train_ds]), minlength=2)

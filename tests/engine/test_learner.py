@@ -147,6 +147,82 @@ def test_fine_tune_trains_the_classifier_first_and_all_after(learner: Build) -> 
     assert look.seen == [True] * n + [False] * n
 
 
+def trainable(learn: Learner) -> list[bool]:
+    return [parameter.requires_grad for parameter in learn.model.parameters()]
+
+
+def test_a_fit_with_freeze_backbone_keeps_what_freeze_has_frozen(learner: Build) -> None:
+    learn = learner("adamw:weight_decay=0.5+freeze_backbone:epochs=1")
+    learn.freeze()
+    before, wish = state_of(learn), trainable(learn)
+    assert set(wish) == {True, False}
+    with learn.no_bar(), learn.no_logging():
+        learn.fit(2)
+    still = {name for name in before if name.endswith("weight") and torch.equal(state_of(learn)[name], before[name])}
+    assert still == {f"{stage}.0.weight" for stage in range(4)}
+    assert trainable(learn) == wish
+
+
+@pytest.mark.parametrize(("knob", "thawed"), [(":epochs=1", True), ("", False)])
+def test_fine_tune_and_freeze_backbone_freeze_one_after_the_other(knob: str, thawed: bool, learner: Build) -> None:
+    learn = learner(f"freeze_backbone{knob}")
+    learn.add_cb(look := LookAtBody())
+    with learn.no_bar(), learn.no_logging():
+        learn.fine_tune(2, base_lr=1e-3)
+    n = len(learn.dls.train)
+    assert look.seen == [True] * 2 * n + [not thawed] * n
+    assert all(trainable(learn))
+
+
+class Stop(Callback):
+    """Lets a fit fail at its first step."""
+
+    def before_step(self) -> None:
+        """Fail."""
+        raise InterruptedError("on purpose")
+
+
+def break_a_fit(learn: Learner) -> None:
+    with learn.no_bar(), learn.no_logging(), pytest.raises(InterruptedError):
+        learn.fit(1, cbs=Stop())
+
+
+@pytest.mark.parametrize("wish", ["freeze", "unfreeze"])
+def test_what_an_aborted_fit_left_frozen_is_nobodys_wish(wish: str, learner: Build) -> None:
+    learn = learner("freeze_backbone:epochs=1")
+    getattr(learn, wish)()
+    before = trainable(learn)
+    break_a_fit(learn)
+    assert not any(trainable(learn)[:-2])
+    with learn.no_bar(), learn.no_logging():
+        learn.fit(1)
+    assert trainable(learn) == before
+
+
+@pytest.mark.parametrize("wishes", [("freeze", "unfreeze"), ("unfreeze", "freeze")], ids=" then ".join)
+def test_a_wish_after_an_aborted_fit_counts(wishes: tuple[str, str], learner: Build) -> None:
+    learn = learner("freeze_backbone:epochs=1")
+    getattr(learn, wishes[0])()
+    break_a_fit(learn)
+    getattr(learn, wishes[1])()
+    before = trainable(learn)
+    with learn.no_bar(), learn.no_logging():
+        learn.fit(2)
+    assert trainable(learn) == before
+
+
+def test_a_validation_leaves_what_is_trainable(learner: Build) -> None:
+    learn = learner("freeze_backbone")
+    with learn.no_bar():
+        learn.validate()
+    assert all(trainable(learn))
+    learn.freeze()
+    before = trainable(learn)
+    with learn.no_bar():
+        learn.validate()
+    assert trainable(learn) == before
+
+
 def test_freeze_leaves_the_body_bit_for_bit(learner: Build) -> None:
     """But for its norms, which fastai lets learn under `freeze`; freeze_backbone does not."""
     learn = learner("adamw:weight_decay=0.5")

@@ -130,9 +130,7 @@ def test_undecodable_files_have_reasons_and_are_no_error(paths: list[Path], tmp_
             photos.pixels(np.array([0, 1]))
 
 
-def test_want_of_memory_is_not_remembered(
-    paths: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_want_of_memory_is_not_remembered(paths: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def fit(*_: object) -> None:
         raise MemoryError
 

@@ -89,7 +89,7 @@ def test_folders_that_hold_no_class_are_refused(tree: Callable[..., Path], names
 
 def test_what_is_refused_is_named(tree: Callable[..., Path]) -> None:
     root = tree("images/1.png", "annotations/trimaps/1.png", "cats/2.png")
-    with pytest.raises(DataError, match="'annotations', 'cats', 'images' .* called 'annotations' or 'images' is none"):
+    with pytest.raises(DataError, match=r"'annotations', 'cats', 'images' .* called 'annotations' or 'images' is none"):
         load_folder(root)
 
 
@@ -101,7 +101,7 @@ def test_names_that_only_resemble_those_are_classes(tree: Callable[..., Path]) -
 def test_class_folders_that_are_no_utf8_are_named(tree: Callable[..., Path]) -> None:
     root = tree("a/1.png", "b/2.png", "é/3.png")
     (root / "a").rename(os.fsdecode(os.fsencode(root) + b"/caf\xe9"))
-    with pytest.raises(DataError, match=r"no valid UTF-8 in the class names caf\\udce9\. Rename the folder\.") as caught:
+    with pytest.raises(DataError, match=r"class names caf\\udce9\. Rename the folder\.") as caught:
         load_samples(root)
     assert str(caught.value).encode()
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -234,9 +235,8 @@ def test_classes_of_a_frame_that_are_no_utf8_are_named(
     write: Write, monkeypatch: pytest.MonkeyPatch, label: str | list[str]
 ) -> None:
     monkeypatch.chdir(write("").parent)
-    frame = pd.DataFrame(
-        {"id": ["001", "002"], "label": ["fine", "caf\udce9"], "fine": [1, 0], "caf\udce9": [0, 1]}, dtype=object
-    )
+    names = pd.Index(["id", "label", "fine", "caf\udce9"], dtype=object)
+    frame = pd.DataFrame([["001", "fine", 1, 0], ["002", "caf\udce9", 0, 1]], columns=names, dtype=object)
     with pytest.raises(DataError, match=r"the frame: no valid UTF-8 in the class names caf\\udce9\. Rename them"):
         load_samples(frame, label=label)
 
@@ -252,7 +252,10 @@ def test_a_folder_with_a_table(write: Write, draw: Draw) -> None:
         load_samples(root)
     draw(root / "cat" / "1.png")
     draw(root / "dog" / "2.png")
-    assert "cat" in load_samples(root).classes
+    with pytest.raises(DataError, match="a folder called 'images' is none"):
+        load_samples(root)
+    shutil.rmtree(root / "images")
+    assert load_samples(root).classes == ("cat", "dog")
 
 
 def test_other_files_are_no_tables(write: Write) -> None:

@@ -104,7 +104,7 @@ def _put_loss(plan: Plan, learn: Learner) -> None:
 def _put_optimizer(plan: Plan, learn: Learner, paths: Collection[str]) -> None:
     is_another = _sets(paths, "optimizer.name", "optimizer.options")
     if "optimizer.weight_decay" in paths:
-        learn.wd = learn.wd if is_another else plan.optimizer.weight_decay
+        learn.wd = None if is_another else plan.optimizer.weight_decay
     if "optimizer.learning_rate" in paths:
         learn.lr = plan.optimizer.learning_rate
     if is_another:

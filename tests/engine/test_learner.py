@@ -17,6 +17,7 @@ from matplotlib import pyplot
 from PIL import Image
 from torch import Tensor, nn
 
+import imgcls
 from imgcls.engine.datasets import Key
 from imgcls.engine.device import Machine
 from imgcls.engine.loaders import PhotoLoaders
@@ -197,6 +198,13 @@ def test_what_an_aborted_fit_left_frozen_is_nobodys_wish(wish: str, learner: Bui
     with learn.no_bar(), learn.no_logging():
         learn.fit(1)
     assert trainable(learn) == before
+
+
+def test_applying_anew_gives_free_what_an_aborted_fit_left_frozen(learner: Build) -> None:
+    learn = learner("freeze_backbone")
+    break_a_fit(learn)
+    imgcls.apply("freeze_backbone:epochs=1", learn)
+    assert all(trainable(learn))
 
 
 @pytest.mark.parametrize("wishes", [("freeze", "unfreeze"), ("unfreeze", "freeze")], ids=" then ".join)

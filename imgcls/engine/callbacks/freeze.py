@@ -71,7 +71,8 @@ class FreezeBody(Callback):
         self.frozen_to = self._user_froze_to()
         for parameter in self._body():
             if parameter.requires_grad:
-                self.stopped.append(parameter.requires_grad_(False))
+                parameter.requires_grad_(False)
+                self.stopped.append(parameter)
             parameter.grad = None
 
     def _user_froze_to(self) -> int:

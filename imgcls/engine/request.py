@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import inspect
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -118,7 +119,10 @@ def _named_code(plan: Plan) -> str | None:
     modules = sorted({name.partition(":")[0] for name in names if ":" in name} - {"torchvision"})
     if not modules:
         return None
-    sources = [inspect.getsource(import_module(name)) for name in modules]
+    sources = []
+    for name in modules:
+        with suppress(OSError, TypeError):  # compiled, or made by hand: it has no source to look at
+            sources.append(inspect.getsource(import_module(name)))
     return hashlib.sha256("\0".join([*modules, *sources]).encode()).hexdigest()
 
 

@@ -261,7 +261,7 @@ def test_a_loss_for_another_problem_is_refused(name: str, said: str, train: Trai
 
 def test_a_callback_of_fastai_acts_by_its_name(train: Train) -> None:
     stop = {"EarlyStoppingCallback": {"monitor": "accuracy", "patience": 1, "min_delta": 2.0}}
-    run = train(overrides={"fit.callbacks": stop, "fit.epochs": 6})
+    run = train(base="baseline:model=simple_cnn,epochs=6", overrides={"fit.callbacks": stop})
     assert len(run.history()) < 6
 
 

@@ -185,7 +185,7 @@ def test_order_and_spelling_do_not_train_again(train: Train, no_training: Callab
 
 @pytest.mark.parametrize(
     "options",
-    [{"seed": 1}, {"recipes": "adamw"}, {"overrides": {"fit.epochs": 1}}, {"split_seed": 1}, {"valid": 0.4}],
+    [{"seed": 1}, {"recipes": "adamw"}, {"overrides": {"fit.clip_norm": 9.0}}, {"split_seed": 1}, {"valid": 0.4}],
     ids=lambda options: next(iter(options)),
 )
 def test_anything_that_shapes_the_run_makes_it_another(options: dict[str, Any], train: Train) -> None:
@@ -297,7 +297,7 @@ def test_a_quick_trial_is_marked_and_one_epoch_whatever_the_stack_says(train: Tr
     assert len(run.history()) == 1
     assert run.overrides["fit.epochs"] == 1
     assert "fit.epochs=1" in run.label
-    whole = train("", overrides={"fit.epochs": 1})
+    whole = train("", base="baseline:model=simple_cnn,epochs=1")
     assert not whole.quick
 
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from imgcls.engine.device import Machine
     from imgcls.engine.learner import learner
     from imgcls.engine.train import train
+    from imgcls.evidence.compare import gain, verdict
     from imgcls.plan import Plan
     from imgcls.records.find import open_run
 
@@ -25,11 +26,13 @@ _HOMES = {
     "Plan": "imgcls.plan",
     "Stack": "imgcls.catalog",
     "apply": "imgcls.engine.apply",
+    "gain": "imgcls.evidence.compare",
     "learner": "imgcls.engine.learner",
     "load": "imgcls.engine.classifier",
     "open_run": "imgcls.records.find",
     "predict": "imgcls.engine.classifier",
     "train": "imgcls.engine.train",
+    "verdict": "imgcls.evidence.compare",
 }
 
 __all__ = [
@@ -38,11 +41,13 @@ __all__ = [
     "Stack",
     "__version__",
     "apply",
+    "gain",
     "learner",
     "load",
     "open_run",
     "predict",
     "train",
+    "verdict",
 ]
 
 

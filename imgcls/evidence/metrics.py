@@ -14,6 +14,7 @@ from imgcls.errors import UsageError
 from imgcls.evidence.contributions import CONTRIBUTIONS, counted_classes
 from imgcls.evidence.precision import average_precision, bootstrap_interval
 from imgcls.evidence.scored import Booleans, Floats, Scored, check_length, scored
+from imgcls.evidence.spread import group_numbers
 from imgcls.records.estimate import Estimate
 
 if TYPE_CHECKING:
@@ -194,13 +195,10 @@ def _too_few(groups: Groups) -> str:
 
 def _group(groups: Sequence[str] | None, *, n: int) -> Groups:
     """Number the groups; an image without a name of a group is one of its own."""
-    if groups is None:
-        return Groups(np.arange(n), n, True)
-    check_length("groups", groups, n=n, what="images")
-    names = [(group, -1) if group else ("", row) for row, group in enumerate(groups)]
-    order = {name: number for number, name in enumerate(dict.fromkeys(names))}
-    numbers = np.array([order[name] for name in names], dtype=np.intp)
-    return Groups(numbers, len(order), len(order) == n)
+    if groups is not None:
+        check_length("groups", groups, n=n, what="images")
+    numbers = group_numbers(groups, n=n)
+    return Groups(np.arange(n), n, True) if numbers is None else Groups(numbers, int(numbers.max()) + 1, False)
 
 
 def _why_none(name: str, predictions: Scored, *, classes: Sequence[str]) -> str:

@@ -30,11 +30,13 @@ def test_public_names_are_pinned() -> None:
         "Stack",
         "__version__",
         "apply",
+        "gain",
         "learner",
         "load",
         "open_run",
         "predict",
         "train",
+        "verdict",
     ]
     assert dir(imgcls) == sorted(imgcls.__all__)
 

@@ -291,9 +291,7 @@ def test_unequal_groups_are_weighed_as_a_ratio() -> None:
     groups = random.integers(0, 9, 80)
     a, b = random.normal(size=(1, 80)), random.normal(size=(1, 80))
     gain = imgcls.gain(a, b, groups, same_weights=True).gain
-    fit = sm.OLS((b - a)[0], np.ones(80)).fit(
-        cov_type="cluster", cov_kwds={"groups": groups, "use_correction": False}
-    )
+    fit = sm.OLS((b - a)[0], np.ones(80)).fit(cov_type="cluster", cov_kwds={"groups": groups, "use_correction": False})
     assert gain.standard_error == pytest.approx(fit.bse[0] * np.sqrt(9 / 8))
 
 

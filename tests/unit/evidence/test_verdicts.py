@@ -42,7 +42,9 @@ def one(gain: Gain, **options: float) -> Judged:
     return judge([gain], **options)[0]  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("values", [[0.01, 0.04, 0.03, 0.005], [0.2], [], [0.5, 0.9, 1.0], [0.01, 0.01, 0.02], [0.0, 1]])
+@pytest.mark.parametrize(
+    "values", [[0.01, 0.04, 0.03, 0.005], [0.2], [], [0.5, 0.9, 1.0], [0.01, 0.01, 0.02], [0.0, 1]]
+)
 def test_holm_is_that_of_statsmodels(values: list[float]) -> None:
     theirs = multipletests(values, method="holm")[1].tolist() if values else []
     assert holm(values) == pytest.approx(theirs)

@@ -17,8 +17,8 @@ from benchmarks.photos import Photos, lay_out, write_first_weights
 from benchmarks.rounds import Side, run_rounds
 from benchmarks.setting import MODEL, Setting
 from benchmarks.table import ComparisonTable
-from benchmarks.verdict_table import VerdictTable
-from benchmarks.verdicts import simulate
+from benchmarks.verdict_table import DetectableTable, VerdictTable
+from benchmarks.verdicts import WORLDS, parts, simulate
 from imgcls.errors import ImgclsError
 
 QUIET = 0.5
@@ -102,16 +102,19 @@ def stock(
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def verdicts(pairs: int, ladders: int, seed: int, as_json: bool) -> None:
     """Draw ladders whose truth is known, and count how often the verdicts are right."""
+    sizes = {world.name: parts(world, seed=seed) for world in WORLDS}
     counted = []
     for entry in simulate(n_pairs=pairs, n_ladders=ladders, seed=seed):
         counted.append(entry)
         click.echo(f"{entry.world}, {entry.n_seeds} seeds, {entry.n} images, {entry.question}", err=True)
     if as_json:
         told = [{**asdict(entry), "share": entry.share, "error": entry.error} for entry in counted]
-        click.echo(json.dumps({"schema": 1, "pairs": pairs, "ladders": ladders, "seed": seed, "counted": told}))
+        drawn = {"pairs": pairs, "ladders": ladders, "seed": seed}
+        of_noise = {name: asdict(found) for name, found in sizes.items()}
+        click.echo(json.dumps({"schema": 1, **drawn, "counted": told, "parts": of_noise}, indent=2))
         return
     title = f"{pairs} comparisons and {ladders} ladders drawn for each cell, seed {seed}"
-    Console().print(VerdictTable(counted, title))
+    Console().print(VerdictTable(counted, title), "", DetectableTable(sizes))
 
 
 def _sides(workers: tuple[int, ...], our_workers: int) -> list[Side]:

@@ -11,6 +11,8 @@ from rich.table import Table
 from rich.text import Text
 
 from benchmarks.verdicts import IMAGES, SEEDS, Counted
+from imgcls.evidence.gains import Components
+from imgcls.evidence.planner import detectable
 
 NOTES = """\
 Per cent ± the standard deviation of the simulation. In brackets what another generator, written by others for the \
@@ -41,6 +43,12 @@ EARLIER: Mapping[tuple[str, str], _Earlier] = MappingProxyType(
     }
 )
 """Per cent, in the order of the columns: by seeds, then by images."""
+
+
+DETECTABLE_SEEDS = (2, 3, 5, 8, 12)
+DETECTABLE_IMAGES = (200, 1000, 5000, 10_000)
+_UNBOUNDED = (" found", "better or likely better, step by step")
+"""Ends of questions whose answer may be above 5 %: true gains, and what is called likely only."""
 
 
 @dataclass(frozen=True)
@@ -81,9 +89,34 @@ class VerdictTable:
             yield question, {(entry.n_seeds, entry.n): entry for entry in own if entry.question == question}
 
 
+@dataclass(frozen=True)
+class DetectableTable:
+    """A renderable of the gains that are found four times in five."""
+
+    parts: Mapping[str, Components]
+    """World → what the noise is made of."""
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Give the table."""
+        yield Text("Gains found four times in five, in points, before other comparisons are counted", style="bold")
+        yield Text()
+        table = Table(box=None, pad_edge=False)
+        for name in ("images", *(f"{n_seeds} seeds" for n_seeds in DETECTABLE_SEEDS)):
+            table.add_column(name, justify="right")
+        for n in DETECTABLE_IMAGES:
+            table.add_row(f"{n}", *(self._in_worlds(n_seeds, n) for n_seeds in DETECTABLE_SEEDS))
+        yield table
+        yield Text()
+        yield Text(f"In order: {', '.join(self.parts)}.", style="dim")
+
+    def _in_worlds(self, n_seeds: int, n: int) -> str:
+        sizes = (detectable(parts, n_seeds=n_seeds, n_units=n) for parts in self.parts.values())
+        return " / ".join(f"{100 * size:.1f}" for size in sizes)
+
+
 def _cell(found: Counted | None, earlier: float | None) -> Text:
     if found is None:
         return Text("")
-    mark = "!" if not found.question.endswith(" found") and found.is_too_often() else ""
+    mark = "!" if not found.question.endswith(_UNBOUNDED) and found.is_too_often() else ""
     before = "" if earlier is None else f"\n({earlier:g})"
     return Text.assemble((f"{100 * found.share:.1f} ±{100 * found.error:.1f}{mark}", "bold"), (before, "dim"))

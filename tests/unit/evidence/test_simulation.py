@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from imgcls.evidence.planner import detectable
+
 ROOT = Path(__file__).parents[3]
 
 
@@ -39,7 +41,8 @@ def check_false_claims(simulation: ModuleType, world: Any, *, n_seeds: int, n: i
     found = by_question(simulation.of_pairs(world, n_seeds=n_seeds, n=n, n_drawn=n_drawn, seed=1))
     assert not found[IMGCLS].is_too_often()
     assert found[IMGCLS].share > 0.01, "a rule that never claims anything is no rule"
-    assert found[IMAGES].is_too_often(), "the check has to fail where seeds are left out"
+    if n > 200 or world is simulation.NOISY:  # on few images the luck of images is nearly all there is
+        assert found[IMAGES].is_too_often(), "the check has to fail where seeds are left out"
     assert found[MEAN].is_too_often(), "the check has to fail where luck is left out"
 
 
@@ -111,8 +114,6 @@ FOUND = {
     ("ORDINARY", 0.02, 3, 1000): 79,
     ("ORDINARY", 0.02, 5, 200): 57,
     ("ORDINARY", 0.02, 5, 1000): 99,
-    ("NOISY", 0.02, 3, 1000): 34,
-    ("NOISY", 0.02, 5, 1000): 73,
 }
 
 
@@ -131,6 +132,19 @@ def test_true_gains_are_found_as_often_as_expected(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("n_seeds", [3, 5])
+@pytest.mark.parametrize("name", ["ORDINARY", "NOISY"])
+def test_a_detectable_gain_is_found_four_times_in_five(simulation: ModuleType, name: str, n_seeds: int) -> None:
+    """The formula of the planner, fed with the parts of the world, against counting."""
+    world, n = getattr(simulation, name), 1000
+    size = detectable(simulation.parts(world, seed=2), n_seeds=n_seeds, n_units=n)
+    found = simulation.pairs(world, n_seeds=n_seeds, n=n, n_drawn=1500, seed=3, gain=size)
+    share = np.mean([gain.p <= 0.05 and gain.value > 0 for gain in found])
+    # With three seeds Welch's degrees of freedom are often fewer than the 2(S − 1) that are reckoned with.
+    assert share == pytest.approx(0.80, abs=0.12 if n_seeds == 3 else 0.06)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("n_seeds", [3, 5])
 def test_whole_ladders_stay_within_their_level(simulation: ModuleType, n_seeds: int) -> None:
     found = by_question(simulation.of_ladders(simulation.ORDINARY, n_seeds=n_seeds, n=1000, n_drawn=1500, seed=1))
     for question in (
@@ -140,4 +154,5 @@ def test_whole_ladders_stay_within_their_level(simulation: ModuleType, n_seeds: 
     ):
         assert not found[question].is_too_often()
     assert found["the same without counting the steps"].is_too_often(), "the check has to fail without Holm"
-    assert not found["ladders with a false better or likely better, step by step"].is_too_often(0.13)
+    likely = found["ladders with a false better or likely better, step by step"]
+    assert not likely.is_too_often(1 - 0.95**4), "one step in twenty, and there are four"

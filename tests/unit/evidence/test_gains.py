@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import doctest
+import re
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,6 +14,7 @@ from statsmodels.stats.contingency_tables import mcnemar as their_mcnemar
 
 import imgcls
 from imgcls.errors import UsageError
+from imgcls.evidence import compare
 from imgcls.evidence.compare import contributed
 from imgcls.evidence.gains import Gain, mcnemar, measure
 from imgcls.evidence.noise import Noise, quantile
@@ -309,6 +313,21 @@ def test_a_missing_name_of_pandas_is_a_group_of_its_own() -> None:
 
     a, b, _ = grouped()
     assert imgcls.gain(a, b, pd.array(["x"] * 58 + [None, None], dtype="string[python]")).gain.n_units == 3
+
+
+# What people read first
+
+
+def test_the_readme_prints_what_it_says(capsys: pytest.CaptureFixture[str]) -> None:
+    text = (Path(__file__).parents[3] / "README.md").read_text(encoding="utf-8")
+    (snippet,) = re.findall(r"^```python\n(import numpy.*?imgcls\.gain.*?)^```", text, re.MULTILINE | re.DOTALL)
+    exec(snippet, {})
+    said = re.findall(r"^print.*  # (.*)$", snippet, re.MULTILINE)
+    assert capsys.readouterr().out.splitlines() == said
+
+
+def test_the_examples_in_docstrings_run() -> None:
+    assert doctest.testmod(compare, extraglobs={"imgcls": imgcls}) == (0, 4)
 
 
 # What is no noise, and what does not fit

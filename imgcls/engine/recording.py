@@ -82,10 +82,12 @@ def _probabilities(request: Request, built: Built, split: str) -> np.ndarray:
 
 
 def _table(part: Samples, probabilities: np.ndarray, *, labels: bool) -> bytes:
-    """Give predictions as a Parquet file: id, label unless sealed, and a probability for each class."""
+    """Give predictions as a Parquet file: id, label unless sealed, group if any, and a probability for each class."""
     columns: dict[str, Any] = {"id": [writable(text) for text in part.frame["id"]]}
     if labels:
         columns["label"] = [writable(text) for text in part.frame["label"]]
+    if any(part.frame["group"]):
+        columns["group"] = [writable(text) for text in part.frame["group"]]
     columns |= {f"p_{writable(name)}": probabilities[:, place] for place, name in enumerate(part.classes)}
     content = BytesIO()
     pd.DataFrame(columns).to_parquet(content, index=False)

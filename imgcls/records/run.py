@@ -242,7 +242,8 @@ class RunRecord:
             split: `valid` or `test`.
 
         Returns:
-            A frame with the columns id, label (not for test) and p_<class> for every class.
+            A frame with the columns id, label (not for test), group (where samples have any) and p_<class> for
+            every class.
 
         Raises:
             RecordError: If the run has none for that part, or they are damaged.

@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from imgcls.catalog import Stack
+from imgcls.data.samples import as_targets
 from imgcls.engine.outcome import Outcome
 from imgcls.engine.reporting import duration
 from imgcls.errors import ImgclsError
@@ -41,7 +42,7 @@ class RunSummary:
         record = outcome.record
         frame = record.predictions("valid")
         probabilities = frame.filter(regex="^p_").to_numpy(dtype=np.float64)
-        targets = _targets(frame["label"].tolist(), record)
+        targets = as_targets(frame["label"], classes=record.classes, problem=record.problem)
         mistakes = confident_mistakes(
             frame["id"].tolist(), probabilities, targets, classes=record.classes, labels=frame["label"].tolist()
         )
@@ -167,14 +168,3 @@ def outcome_json(outcome: Outcome) -> dict[str, Any]:
     if outcome.same_bits is not None:
         found["same_bits"] = outcome.same_bits
     return found
-
-
-def _targets(labels: list[str], record: RunRecord) -> np.ndarray:
-    """Read labels back as numbers: [n], or [n, k] of 0 and 1."""
-    places = {entry: place for place, entry in enumerate(record.classes)}
-    if record.problem != "multilabel":
-        return np.array([places[label] for label in labels])
-    targets = np.zeros((len(labels), len(places)), dtype=np.int64)
-    for row, label in enumerate(labels):
-        targets[row, [places[entry] for entry in label.split("|") if entry]] = 1
-    return targets

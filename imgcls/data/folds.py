@@ -33,6 +33,10 @@ class Turn:
         if not _is_whole(self.fold) or not 0 <= self.fold < self.n_folds:
             raise DataError(f"There is no fold {self.fold!r} of {self.n_folds}; they go from 0 to {self.n_folds - 1}.")
 
+    def __str__(self) -> str:
+        """Name it by the number that records have, and by its place: `fold 2 (3 of 5)`."""
+        return f"fold {self.fold} ({self.fold + 1} of {self.n_folds})"
+
     @classmethod
     def of(cls, fold: int | None, n_folds: int | None) -> Self | None:
         """Make a turn of two numbers of which there are both or neither.

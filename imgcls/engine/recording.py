@@ -63,7 +63,7 @@ def weights_of(record: RunRecord, workspace: Workspace) -> tuple[Path, str]:
     if record.folds is not None:
         raise RecordError(
             f"{record.id} holds the predictions of {len(record.folds.runs)} folds and has no weights. Name one of its "
-            f"folds, such as {record.folds.runs[0].run}, or train on all: the same stack without folds."
+            f"folds, such as {record.folds.runs[0].run}, or run the same stack without folds."
         )
     if record.reused_from is None:
         return record.path(WEIGHTS_FILE), record.files[WEIGHTS_FILE].sha256

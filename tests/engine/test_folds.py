@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 import imgcls
-from imgcls.engine import job
+from imgcls.engine import job, out_of_fold
 from imgcls.engine.callbacks.checkpointing import SaveEpochs
 from imgcls.engine.folds import run_folds
 from imgcls.engine.outcome import FoldsOutcome
@@ -22,6 +22,7 @@ from imgcls.engine.reporting import Silent, Start
 from imgcls.engine.train import run_job
 from imgcls.errors import DataError, RecordError, UsageError
 from imgcls.evidence.metrics import evaluate
+from imgcls.records import attempts
 from imgcls.records.attempts import find_attempts
 from imgcls.records.find import find_run, find_runs, remove_runs
 from imgcls.records.run import RunRecord
@@ -223,10 +224,15 @@ def test_wherever_it_was_interrupted_the_same_call_goes_on_to_the_same_bits(
 
             patched.setattr(SaveEpochs, "after_epoch", save_and_stop)
         else:
-            name = "evaluate" if place == "before gathering" else "remove_tree"
-            patched.setattr(f"imgcls.engine.out_of_fold.{name}", cut)
-            if name == "remove_tree":
-                patched.setattr("imgcls.engine.out_of_fold.os.path.lexists", lambda path: True)
+            publish = attempts.publish_folder
+            if place == "before gathering":
+                patched.setattr(out_of_fold, "evaluate", cut)
+            else:
+                patched.setattr(
+                    attempts,
+                    "publish_folder",
+                    lambda source, final: cut() if "-oof3-" in final.name else publish(source, final),
+                )
         with pytest.raises(Cut):
             in_folds(photo_folder, workspace=workspace)
     assert [record for record in find_runs(workspace)[0] if record.folds] == []
@@ -390,5 +396,5 @@ def test_what_cannot_be_is_refused_before_anything_is_read(photo_folder: Path, t
         train(folds=3, valid=0.3, data="nowhere")
     with pytest.raises(DataError, match="needs both"):
         run_job(STACK, DataSource("nowhere"), fold=1, reporter=Silent())
-    with pytest.raises(DataError, match="36 samples, .* too few|12 folds at the most|of 13"):
+    with pytest.raises(DataError, match="There is no fold 13 of 13; they go from 0 to 12"):
         run_job(STACK, DataSource(photo_folder), fold=13, n_folds=13, reporter=Silent())

@@ -102,6 +102,9 @@ def _as_path(file: Path) -> str:
     "--split-seed", type=click.IntRange(0), default=0, show_default=True, help="Decides who trains and who validates."
 )
 @click.option("--valid", type=Finite(0, 1, min_open=True, max_open=True), help="Share that validates.  [default: 0.2]")
+@click.option(
+    "--folds", type=click.IntRange(2, 20), help="Train this many times, validating each time on another part."
+)
 @click.option("--epochs", type=int, help="Passes over the training photographs (fit.epochs).")
 @click.option("--size", type=int, help="Side of the images in pixels (images.size_px).")
 @click.option("--batch-size", type=int, help="Photographs per step (fit.batch_size).")

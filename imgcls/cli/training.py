@@ -7,6 +7,7 @@ from typing import Any
 
 from imgcls.catalog import Stack
 from imgcls.cli.options import print_json
+from imgcls.reports.folds import FoldsSummary, folds_json
 from imgcls.reports.live import reporter_for
 from imgcls.reports.run import RunSummary, outcome_json
 from imgcls.reports.text import show
@@ -24,6 +25,7 @@ def train_and_report(stack: Stack, options: Mapping[str, Any], *, workspace: Wor
     with reporter_for(as_json=options["as_json"]) as reporter:
         reporter.note("Loading torch and fastai …")
         from imgcls.engine.device import Machine
+        from imgcls.engine.folds import run_folds
         from imgcls.engine.prepare import DataSource
         from imgcls.engine.train import run_job
 
@@ -41,17 +43,22 @@ def train_and_report(stack: Stack, options: Mapping[str, Any], *, workspace: Wor
             split_seed=options["split_seed"],
             verify=options["verify"],
         )
-        outcome = run_job(
-            stack,
-            source,
-            seed=options["seed"],
-            quick=options["quick"],
-            again=options["again"],
-            machine=Machine(options["device"], options["workers"], options["precision"], keep_memory=True),
-            workspace=workspace,
-            reporter=reporter,
-        )
+        settings: dict[str, Any] = {
+            "seed": options["seed"],
+            "quick": options["quick"],
+            "again": options["again"],
+            "machine": Machine(options["device"], options["workers"], options["precision"], keep_memory=True),
+            "workspace": workspace,
+            "reporter": reporter,
+        }
+        if options["folds"] is None:
+            outcome = run_job(stack, source, **settings)
+            found: dict[str, Any] = outcome_json(outcome)
+            view: RunSummary | FoldsSummary = RunSummary.of(outcome)
+        else:
+            folds = run_folds(stack, source, n_folds=options["folds"], **settings)
+            found, view = folds_json(folds), FoldsSummary(folds)
     if options["as_json"]:
-        print_json(outcome_json(outcome))
+        print_json(found)
     else:
-        show(RunSummary.of(outcome))
+        show(view)

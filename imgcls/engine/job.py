@@ -58,7 +58,7 @@ class Job:
         existing = find_by_key(self.workspace, key)
         if existing is not None and not again:
             return self._reuse(existing)
-        with acquire(self.workspace, key, {"stack": self.request.stack.label, "seed": self.request.seed}) as attempt:
+        with acquire(self.workspace, key, self.request.about) as attempt:
             self._tell_notes(attempt)
             existing = find_by_key(self.workspace, key)  # another process may have finished it meanwhile
             if existing is not None and not again:
@@ -148,6 +148,7 @@ class Job:
         return Start(
             label=request.stack.label,
             seed=request.seed,
+            turn=str(request.turn) if request.turn else "",
             n_epochs=request.plan.fit.epochs,
             n_batches=len(loaders.train),
             n_train=len(loaders.train.dataset),

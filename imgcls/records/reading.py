@@ -78,6 +78,10 @@ class Fields:
         if not isinstance(value, Mapping):
             self._problems.append(f"{prefix.rstrip('.') or 'the whole'} must be an object")
 
+    def has(self, key: str) -> bool:
+        """Whether there is a field that may be left out, and was not read yet."""
+        return key in self._unread
+
     def text(self, key: str, *, choices: tuple[str, ...] = ()) -> str:
         """Read a text, one of `choices` where there are some."""
         text = self._read(key, _is_text, kind="a text", empty="")

@@ -24,6 +24,8 @@ from imgcls.reports.text import clean, count, interval, name, number, path
 # What a person who has a baseline would try next, one step at a time.
 _LADDER = ("augmentation", "adamw_cosine", "label_smoothing", "tta")
 
+TRIAL_MEANING = "A trial on few photographs and one epoch: it shows that everything works, its scores mean little."
+
 
 @dataclass(frozen=True)
 class RunSummary:
@@ -72,7 +74,7 @@ class RunSummary:
         """Say what the score does and does not tell."""
         record, trivial = self.outcome.record, self.trivial
         if record.quick:
-            return "A trial on few photographs and one epoch: it shows that everything works, its scores mean little."
+            return TRIAL_MEANING
         if trivial is None:
             return "The score could not be computed; the table says why."
         value = record.metrics[trivial.metric].value or 0.0
@@ -123,6 +125,12 @@ class RunSummary:
         return table
 
 
+def in_order(record: RunRecord) -> list[str]:
+    """Give the metrics of a record in the order they are shown, the primary one first."""
+    primary = PRIMARY[record.problem]
+    return sorted(record.metrics, key=lambda entry: (entry != primary, list(METRICS).index(entry)))
+
+
 def metric_table(record: RunRecord) -> Table:
     """Draw the metrics of a run with their intervals, the primary one first."""
     table = Table(box=None, pad_edge=False, show_edge=False)
@@ -132,7 +140,7 @@ def metric_table(record: RunRecord) -> Table:
     table.add_column("95 % interval")
     table.add_column("images", justify="right")
     primary = PRIMARY[record.problem]
-    for metric in sorted(record.metrics, key=lambda entry: (entry != primary, list(METRICS).index(entry))):
+    for metric in in_order(record):
         estimate, known = record.metrics[metric], METRICS[metric]
         title = known.title + ("" if known.higher_is_better else " (lower is better)")
         note = f"  {estimate.reason}" if estimate.reason else ""
@@ -154,6 +162,8 @@ def outcome_json(outcome: Outcome) -> dict[str, Any]:
         "path": str(record.folder),
         "stack": record.label,
         "seed": record.seed,
+        "fold": record.fold,
+        "n_folds": record.n_folds,
         "digest": record.plan_digest,
         "quick": record.quick,
         "metrics": {metric: estimate.to_json() for metric, estimate in record.metrics.items()},

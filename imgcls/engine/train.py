@@ -45,7 +45,7 @@ def train(
         data: A folder, a table, a pandas frame, `torchvision:NAME`, `fastai:NAME`, or None for the default data.
         seed: Decides everything random in training.
         overrides: Plan paths set on the base, such as `{"fit.epochs": 5}`.
-        quick: One epoch on at most 500 images, marked as such.
+        quick: One epoch, or none where the plan has none, on at most 500 images, marked as such.
         again: Train anew where there is a record, and compare the bits.
         machine: Device, worker processes, precision.
         workspace: Folder in which `runs/` lies; the nearest one with imgcls.toml, or the current folder.
@@ -108,8 +108,8 @@ def run_job(
 
 
 def _trial(plan: Plan) -> dict[str, Any]:
-    """Give what a trial sets whatever the recipes say: one epoch, and what was longer than that made to fit."""
-    final: dict[str, Any] = {"fit.epochs": 1}
+    """Give what a trial sets whatever the recipes say: one epoch or none, and what was longer made to fit."""
+    final: dict[str, Any] = {"fit.epochs": min(plan.fit.epochs, 1)}
     if plan.schedule.warmup_epochs >= 1:
         final["schedule.warmup_epochs"] = 0.5
     if plan.fit.freeze_epochs not in (0, 1, "all"):

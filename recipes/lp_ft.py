@@ -14,7 +14,10 @@ CARD = Card(
     changes=("fit.classifier",),
     conflicts={"linear_probe": "one trains nothing after the regression, the other everything"},
     helps="Pretrained networks: a fresh classifier's first gradients spoil features that a fitted one leaves alone.",
-    hurts="High learning rates, which move the features as far anyway; a network without pretrained weights.",
+    hurts=(
+        "Small batches whose normalisation moves the features under the fitted classifier (add freeze_batchnorm); a "
+        "network without pretrained weights."
+    ),
     cost="One pass over the training photographs, and the regression, before the first epoch.",
     source="Kumar et al. 2022, arXiv:2202.10054, section 3 (LP-FT).",
 )

@@ -65,7 +65,8 @@ def frozen_features(
     def see(module: nn.Module, inputs: tuple[Any, ...], output: Tensor) -> None:
         seen.append((inputs[0], output))
 
-    found, n_done, module = [], 0, network.module.eval()
+    found: list[Tensor] = []
+    n_done, module = 0, network.module.eval()
     hook = network.head.register_forward_hook(see)
     try:
         with without_gradients(device, precision):

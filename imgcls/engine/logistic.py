@@ -11,12 +11,12 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional as F
+from torch.nn.functional import softplus
 
 from imgcls.engine.minimise import Function, minimise
 
 STRENGTHS: tuple[float, ...] = tuple(float(10.0**power) for power in np.arange(-5, 3.5, 0.5))
-"""The strengths that are tried, as scikit-learn's `C`: the weight of the summed loss against half the squared weights."""
+"""What is tried, as scikit-learn's `C`: the weight of the summed loss against half the squared weights."""
 
 PLAIN_STRENGTH = 1.0
 """The strength where no fold can be held out; scikit-learn's own default."""
@@ -85,7 +85,7 @@ class _Problem:
         logits = (self.design @ coefficients.transpose(0, 1).reshape(width, m * c)).view(-1, m, c)
         targets = self.targets[:, None, :]
         if self.independent:
-            return (F.softplus(logits) - targets * logits).sum(dim=2), logits.sigmoid() - targets
+            return (softplus(logits) - targets * logits).sum(dim=2), logits.sigmoid() - targets
         return logits.logsumexp(dim=2) - (targets * logits).sum(dim=2), logits.softmax(dim=2) - targets
 
 

@@ -105,11 +105,11 @@ def choose_folds(samples: Samples, *, seed: int) -> tuple[np.ndarray | None, str
 
 def _told(fitted: Regression, features: Tensor, folds: np.ndarray | None) -> str:
     n, d = features.shape
+    strength, low, high = (f"{float(f'{number:.2g}'):g}" for number in (fitted.strength, STRENGTHS[0], STRENGTHS[-1]))
     what = f"The classifier was fitted by logistic regression on {d} features of {n} photographs, strength C = "
     if fitted.log_loss is None or folds is None:
-        return f"{what}{fitted.strength:.2g}."
-    low, high = STRENGTHS[0], STRENGTHS[-1]
+        return f"{what}{strength}."
     return (
-        f"{what}{fitted.strength:.2g}, chosen between {low:.2g} and {high:.2g} by {folds.max() + 1}-fold "
-        f"cross-validation (log loss {fitted.log_loss:.4f})."
+        f"{what}{strength}, chosen between {low} and {high} by {folds.max() + 1}-fold cross-validation (log loss "
+        f"{fitted.log_loss:.4f})."
     )

@@ -71,7 +71,7 @@ class RunSummary:
         """Say what the score does and does not tell."""
         record, trivial = self.outcome.record, self.trivial
         if record.quick:
-            return "A trial on few photographs and one epoch at the most: it shows that everything works, its scores mean little."
+            return "A trial, short and on few photographs: it shows that everything works, its scores mean little."
         if trivial is None:
             return "The score could not be computed; the table says why."
         value = record.metrics[trivial.metric].value or 0.0

@@ -117,10 +117,12 @@ class Schedule(Part):
 class Fit(Part):
     """How long training lasts, and what is frozen meanwhile."""
 
-    epochs: Annotated[int, Within(1, 100_000)] = 1
-    """Passes over the training samples."""
+    epochs: Annotated[int, Within(0, 100_000)] = 1
+    """Passes over the training samples; 0 only where `classifier` fits without any."""
     batch_size: Annotated[int, Within(1, 65_536)] = 32
     """Samples per step."""
+    classifier: Literal["gradient", "logistic_regression"] = "gradient"
+    """How the classifier begins: fresh, for the epochs to train, or fitted on the frozen features of clean images."""
     freeze_epochs: Annotated[int, Within(0, 100_000)] | Literal["all"] = 0
     """First epochs in which only the classifier learns, a number or `all`."""
     freeze_batchnorm: bool = False

@@ -30,6 +30,7 @@ def check(plan: Plan) -> None:
         *model_problems(plan.model),
         *pipeline_problems(plan.augment, size_px=plan.images.size_px),
         *optimizer_problems(plan.optimizer),
+        *_epoch_problems(plan.fit),
         *_schedule_problems(plan.schedule, plan.fit),
         *callback_problems(plan.fit),
         *_view_problems(plan),
@@ -85,6 +86,12 @@ def callback_problems(fit: Fit) -> list[str]:
             if option not in accepted
         ]
     return problems
+
+
+def _epoch_problems(fit: Fit) -> list[str]:
+    if fit.epochs or fit.classifier != "gradient":
+        return []
+    return ["fit.epochs = 0 trains nothing; use 1 or more, or fit.classifier = logistic_regression (linear_probe)."]
 
 
 def _schedule_problems(schedule: Schedule, fit: Fit) -> list[str]:

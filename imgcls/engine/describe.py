@@ -60,7 +60,11 @@ def describe(plan: Plan) -> LearnerDescription:
             f"{found.__module__.removesuffix(f'.{optimizer.name}')}.{found.__name__}(lr={optimizer.learning_rate:g}, "
             f"weight_decay={optimizer.weight_decay:g} on matrices and convolutions{options})"
         ),
-        schedule=f"{schedule.name}{warmup}, stepped every batch over {plan.fit.epochs} epochs",
+        schedule=(
+            f"{schedule.name}{warmup}, stepped every batch over {plan.fit.epochs} epochs"
+            if plan.fit.epochs
+            else "none, since no epoch is trained"
+        ),
     )
 
 

@@ -89,8 +89,8 @@ def _workspace(folder: Path | str | None) -> Workspace:
 
 
 def _trial(plan: Plan) -> dict[str, Any]:
-    """Give what a trial sets whatever the recipes say: one epoch, and what was longer than that made to fit."""
-    final: dict[str, Any] = {"fit.epochs": 1}
+    """Give what a trial sets whatever the recipes say: one epoch or none, and what was longer made to fit."""
+    final: dict[str, Any] = {"fit.epochs": min(plan.fit.epochs, 1)}
     if plan.schedule.warmup_epochs >= 1:
         final["schedule.warmup_epochs"] = 0.5
     if plan.fit.freeze_epochs not in (0, 1, "all"):

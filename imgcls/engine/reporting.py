@@ -137,9 +137,10 @@ def headline(start: Start) -> str:
     about = f", about {duration(start.estimate_seconds)}" if start.estimate_seconds else ""
     resumed = f" ({start.done_epochs} done already)" if start.done_epochs else ""
     turn = f", {start.turn}" if start.turn else ""
+    epochs = f"{start.n_epochs} epoch{'s' * (start.n_epochs != 1)}" if start.n_epochs else "no epoch"
     return (
         f"{start.label}, seed {start.seed}{turn}: {start.n_train} training and {start.n_valid} validation photographs, "
-        f"{start.n_epochs} epoch{'s' * (start.n_epochs > 1)}{resumed} on {start.device}{about}"
+        f"{epochs}{resumed} on {start.device}{about}"
     )
 
 

@@ -44,7 +44,7 @@ def train(
         seed: Decides everything random in training.
         folds: Train this many times, 2 to 20, each time validating on another part of the samples; None trains once.
         overrides: Plan paths set on the base, such as `{"fit.epochs": 5}`.
-        quick: One epoch on at most 500 images, marked as such.
+        quick: One epoch, or none where the plan has none, on at most 500 images, marked as such.
         again: Train anew where there is a record, and compare the bits.
         machine: Device, worker processes, precision.
         workspace: Folder in which `runs/` lies; the nearest one with imgcls.toml, or the current folder.

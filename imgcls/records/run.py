@@ -281,11 +281,13 @@ class RunRecord:
         return frame
 
     def history(self) -> list[dict[str, float | int | str | None]]:
-        """Read what every epoch gave, one dictionary an epoch; empty cells are None.
+        """Read what every epoch gave, one dictionary an epoch; none where no epoch was trained; empty cells are None.
 
         Raises:
-            RecordError: If the run has no history, or it is damaged.
+            RecordError: If it is damaged.
         """
+        if "history.csv" not in self.files:
+            return []
         with self.path("history.csv").open(newline="", encoding="utf-8") as file:
             return [{name: _cell(text) for name, text in row.items()} for row in csv.DictReader(file)]
 

@@ -24,7 +24,7 @@ from imgcls.reports.text import clean, count, interval, name, number, path
 # What a person who has a baseline would try next, one step at a time.
 _LADDER = ("augmentation", "adamw_cosine", "label_smoothing", "tta")
 
-TRIAL_MEANING = "A trial on few photographs and one epoch: it shows that everything works, its scores mean little."
+TRIAL_MEANING = "A trial, short and on few photographs: it shows that everything works, its scores mean little."
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,9 @@ import numpy as np
 import pytest
 import torch
 from fastai.learner import Learner
+from safetensors.torch import load as load_tensors
+from sklearn.linear_model import LogisticRegression
+from sklearn.preprocessing import StandardScaler
 from torch import Tensor, nn
 
 import imgcls
@@ -18,10 +22,12 @@ from imgcls.catalog import Stack, find_recipes
 from imgcls.engine.datasets import Key
 from imgcls.engine.inference import predict_batches
 from imgcls.engine.loaders import Normalisation
+from imgcls.engine.logistic import STRENGTHS
 from imgcls.engine.models import batchnorms, build_network, classifier_of
 from imgcls.engine.reporting import Silent
 from imgcls.engine.weights import read_state, resolve_weights
 from imgcls.plan import Plan
+from imgcls.records.run import RunRecord
 
 pytestmark = [pytest.mark.train, pytest.mark.usefixtures("one_thread")]
 
@@ -116,6 +122,55 @@ def test_witness_of_freeze_batchnorm(learner: Build) -> None:
     assert not [name for name in moved if "running" in name or "tracked" in name]
     assert {"0.1.weight", "0.1.bias", "0.0.weight"} <= moved
     assert {"0.1.running_mean", "0.1.running_var"} <= moved_by(learner())
+
+
+# The first weights of the classifier
+
+
+def clean_features(learn: Learner, network: nn.Module, split: str) -> np.ndarray:
+    """Give what everything below the linear layer sees in the clean photographs of a split, float64 [n, d]."""
+    dataset = learn.dls.train.dataset if split == "train" else learn.dls.valid.dataset
+    images = torch.from_numpy(dataset.photos.pixels(dataset.rows))
+    with torch.no_grad():
+        return network[:6].eval()(learn.dls.train.normalisation.encode(images, torch.device("cpu"))).double().numpy()
+
+
+def strength_of(run: RunRecord) -> float:
+    found = re.search(r"strength C = (\S+), chosen", run.path("log.txt").read_text(encoding="utf-8"))
+    assert found
+    return min(STRENGTHS, key=lambda strength: abs(math.log(strength / float(found[1]))))
+
+
+def test_witness_of_linear_probe(learner: Build, photo_folder: Path, tmp_path: Path) -> None:
+    """What it predicts is what scikit-learn predicts on the same features, and everything below stays as it was."""
+    run = imgcls.train(
+        "baseline:model=simple_cnn,epochs=1+linear_probe",
+        photo_folder,
+        overrides={"images.size_px": 24, "fit.batch_size": 8},
+        valid=0.25,
+        workspace=tmp_path,
+        reporter=Silent(),
+    )
+    plain = learner()
+    scaler = StandardScaler().fit(clean_features(plain, plain.model, "train"))
+    oracle = LogisticRegression(C=strength_of(run), tol=1e-8, max_iter=100_000)
+    oracle.fit(scaler.transform(clean_features(plain, plain.model, "train")), plain.dls.train.dataset.targets)
+    expected = oracle.predict_proba(scaler.transform(clean_features(plain, plain.model, "valid")))
+    predicted = run.predictions("valid").filter(regex="^p_").to_numpy()
+    assert np.abs(predicted - expected).max() < 1e-4
+    weights = load_tensors(run.path("weights.safetensors").read_bytes())
+    changed = {name for name, tensor in plain.model.state_dict().items() if not torch.equal(tensor, weights[name])}
+    assert changed == {"6.weight", "6.bias"}
+    assert run.history() == []
+
+
+def test_witness_of_lp_ft(learner: Build) -> None:
+    """It begins with the network of linear_probe, and goes on to train all of it."""
+    probe, tuned, plain = (learner(recipes) for recipes in ("linear_probe", "lp_ft", ""))
+    start = state_of(probe.model)
+    assert all(torch.equal(tensor, start[name]) for name, tensor in state_of(tuned.model).items())
+    assert not torch.equal(start["6.weight"], plain.model.state_dict()["6.weight"])
+    assert moved_by(tuned) == set(start)
 
 
 # The optimiser

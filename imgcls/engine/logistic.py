@@ -1,0 +1,139 @@
+"""Logistic regression on features, its strength chosen by cross-validation.
+
+scikit-learn's `LogisticRegressionCV` on standardised features is the oracle of the tests. Here all folds are fitted at
+once, and each strength begins where the one before it ended, which is several times faster.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.functional import softplus
+
+from imgcls.engine.minimise import Function, minimise
+
+STRENGTHS: tuple[float, ...] = tuple(float(10.0**power) for power in np.arange(-5, 3.5, 0.5))
+"""What is tried, as scikit-learn's `C`: the weight of the summed loss against half the squared weights."""
+
+PLAIN_STRENGTH = 1.0
+"""The strength where no fold can be held out; scikit-learn's own default."""
+
+_N_WORSE = 2  # strengths in a row that are worse than the best, after which weaker ones are not tried
+_WHILE_CHOOSING, _AT_LAST = 1e-5, 1e-7  # entries of the gradient of the mean loss
+
+
+@dataclass(frozen=True)
+class Regression:
+    """A fitted logistic regression: logits = features · weightᵀ + bias."""
+
+    weight: Tensor
+    """float64 [k, d], for features as they are, not standardised."""
+    bias: Tensor
+    """float64 [k]."""
+    strength: float
+    """The `C` it was fitted with."""
+    log_loss: float | None
+    """Mean over the folds of the log loss of what was held out, nats; None without folds."""
+
+
+@dataclass(frozen=True)
+class _Problem:
+    """Standardised features with targets, as the objective needs them."""
+
+    design: Tensor
+    """float64 [n, d + 1], the last column all 1."""
+    targets: Tensor
+    """float64 [n, c]: one-hot, or 0/1 in columns that are independent of each other."""
+    independent: bool
+    """Whether each column has a probability of its own."""
+
+    def objective(self, shares: Tensor, strength: float) -> Function:
+        """Give the mean loss with its penalty, for several choices of samples at once.
+
+        Args:
+            shares: float64 [m, n], the weight of each sample, 0 or 1.
+            strength: scikit-learn's `C`.
+        """
+        n_used = shares.sum(dim=1)
+        weights, penalty = (shares / n_used[:, None]).T, 1 / (strength * n_used)
+
+        def evaluate(points: Tensor) -> tuple[Tensor, Tensor]:
+            coefficients = points.view(len(points), self.design.shape[1], -1)
+            losses, residuals = self.losses(coefficients)
+            products = self.design.T @ (residuals * weights[:, :, None]).flatten(1)
+            gradients = products.view(self.design.shape[1], len(points), -1).transpose(0, 1).contiguous()
+            slopes = coefficients[:, :-1]  # the intercept is not penalised
+            gradients[:, :-1] += penalty[:, None, None] * slopes
+            values = (losses * weights).sum(dim=0) + penalty / 2 * slopes.square().sum(dim=(1, 2))
+            return values, gradients.flatten(1)
+
+        return evaluate
+
+    def losses(self, coefficients: Tensor) -> tuple[Tensor, Tensor]:
+        """Give the loss of each sample under several regressions, and its derivative by the logits.
+
+        Args:
+            coefficients: float64 [m, d + 1, c].
+
+        Returns:
+            float64 [n, m], in nats, summed over independent columns; and float64 [n, m, c].
+        """
+        m, width, c = coefficients.shape
+        logits = (self.design @ coefficients.transpose(0, 1).reshape(width, m * c)).view(-1, m, c)
+        targets = self.targets[:, None, :]
+        if self.independent:
+            return (softplus(logits) - targets * logits).sum(dim=2), logits.sigmoid() - targets
+        return logits.logsumexp(dim=2) - (targets * logits).sum(dim=2), logits.softmax(dim=2) - targets
+
+
+def fit_logistic(features: Tensor, targets: Tensor, *, multilabel: bool, folds: Tensor | None) -> Regression:
+    """Fit a logistic regression on standardised features, and give it for the features as they are.
+
+    Two classes have one weight each feature, as in scikit-learn; labels of a multi-label problem have a regression
+    each, with one strength for all. A class without a sample gets a probability near 0.
+
+    Args:
+        features: float [n, d].
+        targets: 0/1 [n, k], one-hot where images have one label.
+        multilabel: Whether images have several labels.
+        folds: int64 [n], the fold of each sample, −1 for those never held out; None takes `PLAIN_STRENGTH`.
+    """
+    features, targets = features.double(), targets.double()
+    mean, deviation = features.mean(dim=0), features.std(dim=0, correction=0)
+    deviation = torch.where(deviation > 0, deviation, 1.0)
+    design = torch.cat([(features - mean) / deviation, features.new_ones(len(features), 1)], dim=1)
+    is_binary = not multilabel and targets.shape[1] == 2
+    columns = targets[:, 1:] if is_binary else targets
+    problem = _Problem(design, columns, independent=multilabel or is_binary)
+    n_labels = targets.shape[1] if multilabel else 1
+    strength, log_loss = (PLAIN_STRENGTH, None) if folds is None else _chosen(problem, folds, n_labels=n_labels)
+    everyone = features.new_ones(1, len(features))
+    start = features.new_zeros(1, design.shape[1] * columns.shape[1])
+    solution = minimise(problem.objective(everyone, strength), start, tolerance=_AT_LAST).view(design.shape[1], -1).T
+    if is_binary:  # half of the log-odds for either class: their difference is what softmax looks at
+        solution = torch.cat([-solution / 2, solution / 2])
+    weight = solution[:, :-1] / deviation
+    return Regression(weight, solution[:, -1] - weight @ mean, strength, log_loss)
+
+
+def _chosen(problem: _Problem, folds: Tensor, *, n_labels: int) -> tuple[float, float]:
+    """Choose the strength with the smallest log loss on what is held out, and give that too.
+
+    Along strengths of growing `C` that loss falls and then rises, so that those after the rise need not be fitted.
+    """
+    turns = torch.arange(int(folds.max()) + 1, device=folds.device)
+    held_out = (folds == turns[:, None]).double()
+    points = problem.design.new_zeros(len(turns), problem.design.shape[1] * problem.targets.shape[1])
+    best, n_worse = (STRENGTHS[0], float("inf")), 0
+    for strength in STRENGTHS:
+        points = minimise(problem.objective(1 - held_out, strength), points, tolerance=_WHILE_CHOOSING)
+        losses, _ = problem.losses(points.view(len(turns), problem.design.shape[1], -1))
+        log_loss = float(((losses * held_out.T).sum(dim=0) / held_out.sum(dim=1)).mean()) / n_labels
+        n_worse = 0 if log_loss < best[1] else n_worse + 1
+        best = min(best, (strength, log_loss), key=lambda found: found[1])
+        if n_worse == _N_WORSE:
+            break
+    return best

@@ -75,6 +75,8 @@ class Augment(Part):
     """Whose transforms the names below are (torchvision means its v2)."""
     transforms: tuple[Op, ...] = ()
     """The transforms, in order, with their options."""
+    mix: Op | None = None
+    """`mixup` or `cutmix` of the images of a training batch and their targets, with its `alpha`; null mixes none."""
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from fastai.learner import Learner
 from imgcls.engine.callbacks.clock import EpochClock
 from imgcls.engine.callbacks.freeze import FreezeBatchNorm, FreezeBody
 from imgcls.engine.callbacks.guard import LossGuard, MeanOnDevice, ReadLoss, batch_accuracy, batch_loss
+from imgcls.engine.callbacks.mixing import MixBatches
 from imgcls.engine.callbacks.schedule import PlanSchedule
 from imgcls.engine.callbacks.workers import EndWorkers
 from imgcls.engine.check import find_callback
@@ -92,8 +93,10 @@ def build(plan: Plan, prepared: Prepared, *, seed: int, machine: Machine, path: 
 
 
 def plan_callbacks(plan: Plan) -> list[Callback]:
-    """Give the callbacks that a plan's loss, schedule and fit ask for."""
+    """Give the callbacks that a plan's mixing, loss, schedule and fit ask for."""
     callbacks: list[Callback] = [LossGuard(), PlainValidationLoss(), PlanSchedule(plan.schedule)]
+    if plan.augment.mix is not None:
+        callbacks.append(MixBatches(plan.augment.mix))
     if plan.fit.freeze_epochs:
         callbacks.append(FreezeBody(plan.fit.freeze_epochs))
     if plan.fit.freeze_batchnorm:

@@ -11,6 +11,7 @@ import fastai.callback.tracker
 import fastai.callback.training
 from fastai.callback.core import Callback
 
+from imgcls.engine.callbacks.mixing import mix_problems
 from imgcls.engine.models import model_problems
 from imgcls.engine.optimizers import optimizer_problems
 from imgcls.engine.transforms import pipeline_problems
@@ -29,6 +30,7 @@ def check(plan: Plan) -> None:
     problems = [
         *model_problems(plan.model),
         *pipeline_problems(plan.augment, size_px=plan.images.size_px),
+        *mix_problems(plan.augment.mix),
         *optimizer_problems(plan.optimizer),
         *_schedule_problems(plan.schedule, plan.fit),
         *callback_problems(plan.fit),

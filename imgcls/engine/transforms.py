@@ -14,9 +14,9 @@ from typing import Any
 import albumentations
 import cv2
 import numpy as np
-import torch
 from torchvision.transforms import v2
 
+from imgcls.engine.randomness import borrowed_torch
 from imgcls.errors import PlanError, nearest_hint
 from imgcls.plan import Augment, Op
 
@@ -65,8 +65,7 @@ class TorchvisionPipeline:
 
     def __call__(self, image: np.ndarray, generator: np.random.Generator) -> np.ndarray:
         """Transform one image; torch's global generator is borrowed and given back as it was."""
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(int(generator.integers(2**63)))
+        with borrowed_torch(int(generator.integers(2**63))):
             changed = self._compose(image)
         return np.ascontiguousarray(changed.permute(1, 2, 0).numpy())
 

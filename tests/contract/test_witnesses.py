@@ -241,6 +241,55 @@ def test_witness_of_torchvision_augmentation(learner: Build) -> None:
     assert_pixels_change_by_epoch(learner("torchvision_augmentation"), learner())
 
 
+def trained_on(learn: Learner) -> list[tuple[Tensor, Tensor]]:
+    """Train an epoch, and give the batches that the network and the loss were given."""
+    seen: list[tuple[Tensor, Tensor]] = []
+    forward = learn.loss_func.forward
+
+    def look(logits: Tensor, targets: Tensor) -> Tensor:
+        seen.append((learn.xb[0].clone(), targets.clone()))
+        return forward(logits, targets)
+
+    learn.loss_func.forward = look
+    learn.fit(1)
+    return seen
+
+
+def batches_of_epoch(learn: Learner) -> list[tuple[Tensor, Tensor]]:
+    """Give the batches of the first epoch as the loader gives them, its classes as shares."""
+    return [(images, nn.functional.one_hot(targets, 3).float()) for images, targets in learn.dls.train]
+
+
+def test_witness_of_mixup(learner: Build) -> None:
+    plain = batches_of_epoch(learner())
+    lams = set()
+    learn = learner("mixup:alpha=2")
+    for (images, shares), (clean, hard) in zip(trained_on(learn), plain, strict=False):
+        lam = float(
+            ((shares - hard.roll(1, 0)) * (hard - hard.roll(1, 0))).sum() / (hard - hard.roll(1, 0)).norm() ** 2
+        )
+        assert torch.allclose(images, lam * clean + (1 - lam) * clean.roll(1, 0), atol=1e-5)
+        assert torch.allclose(shares, lam * hard + (1 - lam) * hard.roll(1, 0), atol=1e-6)
+        lams.add(round(lam, 6))
+    assert len(lams) == len(plain) == 4
+    assert all(0 < lam < 1 for lam in lams)
+    assert all(torch.equal(*pair) for pair in zip(trained_on(learner())[0][:1], plain[0][:1], strict=True))
+
+
+def test_witness_of_cutmix(learner: Build) -> None:
+    plain = batches_of_epoch(learner())
+    covered = set()
+    for (images, shares), (clean, hard) in zip(trained_on(learner("cutmix")), plain, strict=False):
+        other = clean.roll(1, 0)
+        assert ((images == clean) | (images == other)).all()
+        taken = (images != clean).any(dim=1).any(dim=0)
+        rows, columns = taken.any(dim=1).sum(), taken.any(dim=0).sum()
+        area = float(rows * columns) / taken.numel()
+        assert torch.allclose(shares, (1 - area) * hard + area * hard.roll(1, 0), atol=1e-6)
+        covered.add(area)
+    assert len(covered) > 2
+
+
 # The prediction
 
 

@@ -37,6 +37,8 @@ STACKS: dict[str, dict[str, Any]] = {
     "one_cycle": {"recipes": "one_cycle+adamax"},
     "freeze_backbone": {"recipes": "freeze_backbone:epochs=1"},
     "freeze_batchnorm": {"recipes": "freeze_batchnorm"},
+    "mixup": {"recipes": "mixup+augmentation+label_smoothing"},
+    "cutmix": {"recipes": "cutmix+class_weights"},
     "sgd": {"overrides": {"optimizer.name": "sgd", "optimizer.options": {"momentum": 0.9, "nesterov": True}}},
     # counts its steps in plain numbers, one with each parameter, one with each group
     "adamp": {"overrides": {"optimizer.name": "adamp"}},

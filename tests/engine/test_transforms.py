@@ -76,6 +76,16 @@ def test_the_image_given_is_left_alone(library: str, image: np.ndarray) -> None:
     assert np.array_equal(image, before)
 
 
+def test_torchvision_leaves_the_generators_of_other_devices_alone(
+    image: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seeded: list[object] = []
+    monkeypatch.setattr(torch.cuda, "manual_seed_all", seeded.append)
+    monkeypatch.setattr(torch.mps, "manual_seed", seeded.append)
+    pipeline_of(Op("RandomHorizontalFlip"), library="torchvision")(image, generator(0))
+    assert seeded == []
+
+
 def test_torchvision_gives_the_global_generator_back(image: np.ndarray) -> None:
     torch.manual_seed(1)
     expected = torch.rand(3)

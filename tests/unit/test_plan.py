@@ -43,6 +43,7 @@ def test_every_field_survives_json() -> None:
     ).with_values(
         {
             "augment.library": "torchvision",
+            "augment.mix": {"mixup": {"alpha": 0.2}},
             "augment.transforms": [{"RandomRotation": {"degrees": 10}}, "RandomHorizontalFlip"],
             "optimizer.name": "sgd",
             "optimizer.learning_rate": 0.1,

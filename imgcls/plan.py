@@ -77,6 +77,8 @@ class Augment(Part):
     """The transforms, in order, with their options."""
     mix: Op | None = None
     """`mixup` or `cutmix` of the images of a training batch and their targets, with its `alpha`; null mixes none."""
+    erasing: Annotated[float, Within(0, 1)] = 0.0
+    """Probability that a rectangle of an image is filled with noise, in [0, 1]; in training only, views stay whole."""
 
 
 @dataclass(frozen=True)

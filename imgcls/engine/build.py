@@ -28,7 +28,7 @@ from imgcls.engine.losses import PlainValidationLoss, build_loss, one_hot
 from imgcls.engine.models import Network, build_network
 from imgcls.engine.optimizers import optimizer_factory
 from imgcls.engine.prepare import Prepared
-from imgcls.engine.transforms import build_pipeline
+from imgcls.engine.transforms import Pipeline, build_eraser, build_pipeline
 from imgcls.errors import PlanError
 from imgcls.plan import Fit, Plan
 
@@ -127,14 +127,15 @@ def build_loaders(
     size = min(plan.fit.batch_size, n_train)
     if size < 2:
         raise PlanError("fit.batch_size = 1 cannot train a network with batch normalisation; use at least 2.")
-    pipeline, device = build_pipeline(plan.augment), machine.torch_device()
+    device = machine.torch_device()
     shared: dict[str, Any] = {
         "num_workers": machine.used_workers(),
         "device": device,
         "normalisation": normalisation,
         "seed": seed,
     }
-    train = photo_dataset(prepared, "train", pipeline=pipeline, seed=seed)
+    pipeline, eraser = build_pipeline(plan.augment), build_eraser(plan.augment)
+    train = photo_dataset(prepared, "train", pipeline=pipeline, eraser=eraser, seed=seed)
     valid = photo_dataset(prepared, "valid", seed=seed)
     return PhotoLoaders(
         PhotoLoader(train, bs=size, shuffle=True, drop_last=n_train % size == 1, **shared),
@@ -145,8 +146,10 @@ def build_loaders(
     )
 
 
-def photo_dataset(prepared: Prepared, split: str, *, pipeline: Any = None, seed: int = 0) -> PhotoDataset:
-    """Give one split as a dataset."""
+def photo_dataset(
+    prepared: Prepared, split: str, *, pipeline: Pipeline | None = None, eraser: Pipeline | None = None, seed: int = 0
+) -> PhotoDataset:
+    """Give one split as a dataset; what changes its images is drawn by the seed."""
     rows = prepared.samples.rows(split)
     part = prepared.samples.part(split)
     targets = part.targets
@@ -158,6 +161,7 @@ def photo_dataset(prepared: Prepared, split: str, *, pipeline: Any = None, seed:
         targets=targets.astype("float32") if targets.ndim == 2 else targets,
         vocab=prepared.samples.classes,
         pipeline=pipeline,
+        eraser=eraser,
         seed=seed,
     )
 

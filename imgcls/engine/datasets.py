@@ -44,6 +44,7 @@ class PhotoDataset(Dataset):
         targets: np.ndarray,
         vocab: Sequence[str],
         pipeline: Pipeline | None = None,
+        eraser: Pipeline | None = None,
         seed: int = 0,
     ) -> None:
         """Gather what is needed.
@@ -56,10 +57,14 @@ class PhotoDataset(Dataset):
             targets: Class indices int64 [n], or 0/1 [n, k].
             vocab: The classes, in order.
             pipeline: Training transforms; None leaves images as they are.
+            eraser: What hides a part of an image after them; None leaves images whole.
             seed: The run's seed.
         """
         self.photos, self.rows, self.targets, self.vocab = photos, rows, targets, list(vocab)
-        self.ids, self.items, self.pipeline, self.seed = list(ids), list(paths), pipeline, seed
+        self.ids, self.items, self.seed = list(ids), list(paths), seed
+        self.pipelines = {
+            name: found for name, found in (("augment", pipeline), ("erase", eraser)) if found is not None
+        }
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -74,10 +79,9 @@ class PhotoDataset(Dataset):
         """Give images, uint8 [b, size, size, 3], and targets of several samples at once."""
         rows = np.fromiter((key.row for key in keys), dtype=np.int64, count=len(keys))
         images = self.photos.pixels(self.rows[rows])
-        if self.pipeline is not None:
+        for name, pipeline in self.pipelines.items():
             for place, key in enumerate(keys):
-                draws = generator(self.seed, "augment", key.epoch, self.ids[key.row])
-                images[place] = self.pipeline(images[place], draws)
+                images[place] = pipeline(images[place], generator(self.seed, name, key.epoch, self.ids[key.row]))
         return images, self.targets[rows]
 
 

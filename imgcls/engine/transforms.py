@@ -89,6 +89,20 @@ def build_pipeline(augment: Augment) -> Pipeline | None:
     return AlbumentationsPipeline(made) if augment.library == "albumentations" else TorchvisionPipeline(made)
 
 
+def build_eraser(augment: Augment) -> Pipeline | None:
+    """Build the plan's erasing of a rectangle, whichever library its transforms are of; None when there is none.
+
+    It stands apart from the transforms, so that these draw the same with it and without it, and so that views at
+    prediction do without it: what a view has lost, no average over views can bring back.
+
+    Source: Zhong et al. 2020, arXiv:1708.04896, algorithm 1, with noise in the rectangle, which it found to be the
+    best filling; albumentations' Erasing.
+    """
+    if not augment.erasing:
+        return None
+    return AlbumentationsPipeline([albumentations.Erasing(fill="random", p=augment.erasing, strict=True)])
+
+
 def pipeline_problems(augment: Augment, *, size_px: int) -> list[str]:
     """List what is wrong with the plan's transforms, trying them on a drawn image of the plan's size."""
     try:

@@ -241,6 +241,23 @@ def test_witness_of_torchvision_augmentation(learner: Build) -> None:
     assert_pixels_change_by_epoch(learner("torchvision_augmentation"), learner())
 
 
+def test_witness_of_random_erasing(learner: Build) -> None:
+    """A rectangle of noise, over about the asked share of the images, after transforms that draw as without it."""
+    pairs = [("random_erasing:probability=0.5", ""), ("augmentation+random_erasing:probability=1", "augmentation")]
+    for recipes, without in pairs:
+        datasets = [learner(text).dls.train.dataset for text in (recipes, without)]
+        keys = [Key(row, epoch) for row in range(len(datasets[0])) for epoch in range(4)]
+        erased, whole = (dataset.__getitems__(keys)[0] for dataset in datasets)
+        hidden = (erased != whole).any(axis=3)
+        share = hidden.any(axis=(1, 2)).mean()
+        assert share == 1 if without else 0.35 < share < 0.65
+        for image in hidden[hidden.any(axis=(1, 2))]:
+            box = np.ix_(image.any(axis=1), image.any(axis=0))
+            assert image[box].mean() > 0.9
+            assert 0.01 < image[box].size / image.size <= 0.35
+        assert erased[hidden].std() > 60
+
+
 def trained_on(learn: Learner) -> list[tuple[Tensor, Tensor]]:
     """Train an epoch, and give the batches that the network and the loss were given."""
     seen: list[tuple[Tensor, Tensor]] = []

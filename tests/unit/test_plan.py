@@ -44,6 +44,7 @@ def test_every_field_survives_json() -> None:
         {
             "augment.library": "torchvision",
             "augment.mix": {"mixup": {"alpha": 0.2}},
+            "augment.erasing": 0.25,
             "augment.transforms": [{"RandomRotation": {"degrees": 10}}, "RandomHorizontalFlip"],
             "optimizer.name": "sgd",
             "optimizer.learning_rate": 0.1,

@@ -125,6 +125,8 @@ class Fit(Part):
     """Passes over the training samples."""
     batch_size: Annotated[int, Within(1, 65_536)] = 32
     """Samples per step."""
+    sampler: Literal["shuffle", "balanced"] = "shuffle"
+    """`shuffle` shows every sample once an epoch; `balanced` draws as many with replacement, classes equally often."""
     freeze_epochs: Annotated[int, Within(0, 100_000)] | Literal["all"] = 0
     """First epochs in which only the classifier learns, a number or `all`."""
     freeze_batchnorm: bool = False

@@ -28,6 +28,7 @@ from imgcls.engine.losses import PlainValidationLoss, build_loss, one_hot
 from imgcls.engine.models import Network, build_network
 from imgcls.engine.optimizers import optimizer_factory
 from imgcls.engine.prepare import Prepared
+from imgcls.engine.sampling import sample_shares
 from imgcls.engine.transforms import Pipeline, build_eraser, build_pipeline
 from imgcls.errors import PlanError
 from imgcls.plan import Fit, Plan
@@ -137,8 +138,9 @@ def build_loaders(
     pipeline, eraser = build_pipeline(plan.augment), build_eraser(plan.augment)
     train = photo_dataset(prepared, "train", pipeline=pipeline, eraser=eraser, seed=seed)
     valid = photo_dataset(prepared, "valid", seed=seed)
+    shares = sample_shares(plan.fit, train.targets)
     return PhotoLoaders(
-        PhotoLoader(train, bs=size, shuffle=True, drop_last=n_train % size == 1, **shared),
+        PhotoLoader(train, bs=size, shuffle=True, drop_last=n_train % size == 1, shares=shares, **shared),
         PhotoLoader(valid, bs=plan.fit.batch_size, **shared),
         preprocess=prepared.preprocess,
         path=path or Path(),

@@ -34,6 +34,7 @@ def check(plan: Plan) -> None:
         *optimizer_problems(plan.optimizer),
         *_schedule_problems(plan.schedule, plan.fit),
         *callback_problems(plan.fit),
+        *_balance_problems(plan),
         *_view_problems(plan),
         *_channel_problems(plan),
     ]
@@ -96,6 +97,12 @@ def _schedule_problems(schedule: Schedule, fit: Fit) -> list[str]:
         return ["schedule.warmup_epochs is not read by one_cycle, which has a rise of its own."]
     if schedule.warmup_epochs >= fit.epochs and schedule.warmup_epochs:
         return [f"schedule.warmup_epochs = {schedule.warmup_epochs:g} leaves nothing of fit.epochs = {fit.epochs}."]
+    return []
+
+
+def _balance_problems(plan: Plan) -> list[str]:
+    if plan.fit.sampler == "balanced" and plan.loss.class_weights == "balanced":
+        return ["fit.sampler and loss.class_weights are both balanced: each alone makes classes count alike. Keep one."]
     return []
 
 

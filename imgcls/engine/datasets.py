@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -29,6 +30,22 @@ class Key:
     """Position in the dataset."""
     epoch: int
     """Epoch, from 0; decides the augmentation together with the seed and the sample's id."""
+    turn: int = 0
+    """How often the sample was shown in the epoch before, so that it is augmented in another way each time."""
+
+    @classmethod
+    def of_epoch(cls, rows: Iterable[int], epoch: int) -> list[Key]:
+        """Give the keys of an epoch's rows, in their order."""
+        n_shown: Counter[int] = Counter()
+        keys = []
+        for row in rows:
+            keys.append(cls(row, epoch, n_shown[row]))
+            n_shown[row] += 1
+        return keys
+
+    def generator(self, seed: int, what: str, name: str) -> np.random.Generator:
+        """Give the generator of one thing that is done to the sample of that name."""
+        return generator(seed, what, self.epoch, name, *([self.turn] if self.turn else []))
 
 
 class PhotoDataset(Dataset):
@@ -81,7 +98,7 @@ class PhotoDataset(Dataset):
         images = self.photos.pixels(self.rows[rows])
         for name, pipeline in self.pipelines.items():
             for place, key in enumerate(keys):
-                images[place] = pipeline(images[place], generator(self.seed, name, key.epoch, self.ids[key.row]))
+                images[place] = pipeline(images[place], key.generator(self.seed, name, self.ids[key.row]))
         return images, self.targets[rows]
 
 

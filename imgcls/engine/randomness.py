@@ -44,6 +44,16 @@ def order(n: int, *parts: int | str) -> np.ndarray:
     return generator(*parts).permutation(n)
 
 
+def drawn(shares: np.ndarray, *parts: int | str) -> np.ndarray:
+    """Draw as many rows as there are shares, with replacement, int64 [n], by name.
+
+    Args:
+        shares: The probability of each row, float64 [n], summing to 1.
+        *parts: As for `keyed_seed`.
+    """
+    return generator(*parts).choice(len(shares), size=len(shares), p=shares)
+
+
 @contextmanager
 def borrowed_torch(seed: int) -> Iterator[None]:
     """Let torch's global generator of the CPU draw by a seed for a while, and give it back as it was.

@@ -50,6 +50,7 @@ FAR = Plan().with_values(
         "schedule.warmup_epochs": 0.77,
         "fit.epochs": 2,
         "fit.batch_size": 3,
+        "fit.sampler": "balanced",
         "fit.freeze_epochs": 77,
         "fit.freeze_batchnorm": True,
         "fit.clip_norm": 0.77,

@@ -84,6 +84,23 @@ def test_witness_of_class_weights(learner: Build, uneven_folder: Path) -> None:
     assert weighted.validate()[0] == plain.validate()[0]
 
 
+def test_witness_of_balanced_sampling(learner: Build, uneven_folder: Path) -> None:
+    """Of 18 and 5 samples or so, each epoch shows as many as before, half of them rare; validation stays as it is."""
+
+    def shown(learn: Learner) -> list[int]:
+        loader, targets = learn.dls.train, []
+        for loader.epoch in range(40):
+            targets += [int(target) for _, batch in loader for target in batch]
+        return targets
+
+    learn, plain = learner("balanced_sampling", data=uneven_folder), learner(data=uneven_folder)
+    found, before = shown(learn), shown(plain)
+    assert len(found) == len(before)
+    assert np.mean(found) == pytest.approx(0.5, abs=0.06)
+    assert np.mean(before) == pytest.approx(0.2, abs=0.05)
+    assert [batch.tolist() for _, batch in learn.dls.valid] == [batch.tolist() for _, batch in plain.dls.valid]
+
+
 # What is frozen
 
 

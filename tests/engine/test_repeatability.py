@@ -40,6 +40,7 @@ STACKS: dict[str, dict[str, Any]] = {
     "mixup": {"recipes": "mixup+augmentation+label_smoothing"},
     "cutmix": {"recipes": "cutmix+class_weights"},
     "random_erasing": {"recipes": "random_erasing:probability=0.8"},
+    "balanced_sampling": {"recipes": "balanced_sampling+augmentation"},
     "sgd": {"overrides": {"optimizer.name": "sgd", "optimizer.options": {"momentum": 0.9, "nesterov": True}}},
     # counts its steps in plain numbers, one with each parameter, one with each group
     "adamp": {"overrides": {"optimizer.name": "adamp"}},
@@ -126,7 +127,9 @@ def test_another_seed_gives_other_bits(train: Train, bits: Bits) -> None:
     assert runs[0]["valid.parquet"] != runs[1]["valid.parquet"]
 
 
-@pytest.mark.parametrize("recipes", ["augmentation+tta", "torchvision_augmentation", "random_erasing"])
+@pytest.mark.parametrize(
+    "recipes", ["augmentation+tta", "torchvision_augmentation", "random_erasing+balanced_sampling"]
+)
 def test_workers_do_not_change_the_bits(recipes: str, train: Train, bits: Bits, tmp_path: Path) -> None:
     found = [bits(train(recipes, machine=Machine("cpu", n_workers=n), workspace=tmp_path / str(n))) for n in (0, 1, 2)]
     assert found[0] == found[1] == found[2]

@@ -52,6 +52,7 @@ def test_every_field_survives_json() -> None:
             "optimizer.options.momentum": 0.9,
             "fit.epochs": 3,
             "fit.batch_size": 8,
+            "fit.sampler": "balanced",
             "fit.freeze_epochs": "all",
             "fit.freeze_batchnorm": True,
             "fit.clip_norm": 1.0,

@@ -133,6 +133,8 @@ class Fit(Part):
     """Whether the running statistics of batch normalisation stay as they were."""
     clip_norm: Positive | None = None
     """Largest norm of the gradient; null does not clip."""
+    averaging: Op | None = None
+    """`ema`, with its `decay`: validate, keep and predict with averaged weights; null takes the last ones."""
     callbacks: Options = field(default_factory=Options)
     """Further fastai callbacks: name, or `module:name`, and the options of each."""
 

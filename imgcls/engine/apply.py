@@ -24,7 +24,7 @@ from imgcls.plan import Plan
 
 # What a Learner can take: everything between its batches and its weights.
 _PARTS = ("loss", "optimizer", "schedule")
-_PATHS = ("fit.freeze_epochs", "fit.freeze_batchnorm", "fit.clip_norm", "fit.callbacks")
+_PATHS = ("fit.freeze_epochs", "fit.freeze_batchnorm", "fit.clip_norm", "fit.averaging", "fit.callbacks")
 _ALWAYS = (LossGuard, PlainValidationLoss)
 _MANY_EPOCHS = 100_000
 

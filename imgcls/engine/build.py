@@ -14,6 +14,7 @@ from fastai.callback.progress import ProgressCallback
 from fastai.callback.training import GradientClip
 from fastai.learner import Learner
 
+from imgcls.engine.callbacks.averaging import AverageWeights
 from imgcls.engine.callbacks.clock import EpochClock
 from imgcls.engine.callbacks.freeze import FreezeBatchNorm, FreezeBody
 from imgcls.engine.callbacks.guard import LossGuard, MeanOnDevice, ReadLoss, batch_accuracy, batch_loss
@@ -104,6 +105,8 @@ def plan_callbacks(plan: Plan) -> list[Callback]:
         callbacks.append(FreezeBatchNorm())
     if plan.fit.clip_norm is not None:
         callbacks.append(GradientClip(plan.fit.clip_norm))
+    if plan.fit.averaging is not None:
+        callbacks.append(AverageWeights(plan.fit.averaging))
     return [*callbacks, *_further_callbacks(plan.fit)]
 
 

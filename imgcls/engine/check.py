@@ -11,6 +11,7 @@ import fastai.callback.tracker
 import fastai.callback.training
 from fastai.callback.core import Callback
 
+from imgcls.engine.callbacks.averaging import averaging_problems
 from imgcls.engine.callbacks.mixing import mix_problems
 from imgcls.engine.models import model_problems
 from imgcls.engine.optimizers import optimizer_problems
@@ -34,6 +35,7 @@ def check(plan: Plan) -> None:
         *optimizer_problems(plan.optimizer),
         *_schedule_problems(plan.schedule, plan.fit),
         *callback_problems(plan.fit),
+        *averaging_problems(plan.fit),
         *_balance_problems(plan),
         *_view_problems(plan),
         *_channel_problems(plan),

@@ -54,6 +54,7 @@ FAR = Plan().with_values(
         "fit.freeze_epochs": 77,
         "fit.freeze_batchnorm": True,
         "fit.clip_norm": 0.77,
+        "fit.averaging": "another",
         "fit.callbacks": {"ShowGraphCallback": {}},
         "predict.views": 7,
         "predict.view_kind": "crops",
@@ -70,6 +71,7 @@ OUTSIDE: Mapping[str, Mapping[str, tuple[Any, ...]]] = {
     "baseline": {"epochs": (0, -1)},
     "cosine": {"warmup_epochs": (-0.5, "NaN")},
     "cutmix": {"alpha": (0, -1, "NaN", "Infinity")},
+    "ema": {"decay": (0, 1, -0.1, "NaN")},
     "freeze_backbone": {"epochs": (0, -1)},
     "label_smoothing": {"smoothing": (-0.1, 1, "NaN")},
     "larger_images": {"size_px": (127, 128, 4097)},
@@ -214,6 +216,7 @@ def test_a_value_outside_its_documented_range_is_refused(name: str, knob: str, v
     [
         ("augmentation", {"strength": 1.5}, r"strength has to be in \(0, 1\], not 1\.5"),
         ("cutmix", {"alpha": 0.0}, r"alpha has to be above 0, not 0\.0"),
+        ("ema", {"decay": 1.0}, r"decay has to be in \(0, 1\), not 1\.0"),
         ("mixup", {"alpha": -1.0}, r"alpha has to be above 0, not -1\.0"),
         ("torchvision_augmentation", {"strength": 0.0}, r"strength has to be in \(0, 1\], not 0\.0"),
         ("tta", {"views": 65}, r"views has to be in \[2, 64\], not 65"),

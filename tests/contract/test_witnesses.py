@@ -135,6 +135,39 @@ def test_witness_of_freeze_batchnorm(learner: Build) -> None:
     assert {"0.1.running_mean", "0.1.running_var"} <= moved_by(learner())
 
 
+# What is kept
+
+
+def steps_of(learn: Learner) -> list[dict[str, Tensor]]:
+    """Train an epoch, and give the parameters after every step."""
+    found: list[dict[str, Tensor]] = []
+
+    def keep(*_: object) -> None:
+        found.append({name: tensor.detach().clone() for name, tensor in learn.model.named_parameters()})
+
+    learn.opt.opt.register_step_post_hook(keep)
+    learn.fit(1)
+    return found
+
+
+def test_witness_of_ema(learner: Build) -> None:
+    """The decay before step s is 1 − s^(−2/3), at most that of the recipe, so the first step is taken in whole."""
+    decay, learn, plain = 0.4, learner("ema:decay=0.4"), learner()
+    steps, same = steps_of(learn), steps_of(plain)
+    assert all(torch.equal(steps[-1][name], tensor) for name, tensor in same[-1].items())
+    expected = steps[0]
+    for s, step in enumerate(steps[1:], start=2):
+        share = min(decay, 1 - s ** (-2 / 3))
+        expected = {name: share * expected[name] + (1 - share) * step[name] for name in step}
+    state, last = learn.model.state_dict(), plain.model.state_dict()
+    assert len(steps) == 4
+    for name, tensor in state.items():
+        assert torch.allclose(tensor, expected.get(name, last[name]), rtol=1e-5, atol=1e-7)
+        assert torch.equal(tensor, last[name]) == (name not in expected)
+    assert learn.recorder.values[-1][1] == pytest.approx(learn.validate()[0], rel=1e-6)
+    assert plain.recorder.values[-1][1] != pytest.approx(learn.validate()[0], rel=1e-6)
+
+
 # The optimiser
 
 

@@ -56,6 +56,7 @@ def test_every_field_survives_json() -> None:
             "fit.freeze_epochs": "all",
             "fit.freeze_batchnorm": True,
             "fit.clip_norm": 1.0,
+            "fit.averaging": {"ema": {"decay": 0.9}},
             "fit.callbacks.ShowGraphCallback": {},
         }
     )

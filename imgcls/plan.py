@@ -103,6 +103,8 @@ class Optimizer(Part):
     """Peak learning rate."""
     weight_decay: NotNegative = 0.0
     """Weight decay; never applied to norms and biases."""
+    layer_decay: Annotated[float, Within(0, 1, open_low=True)] = 1.0
+    """Factor of the learning rate from each layer to the one below it, in (0, 1]; the classifier has the full rate."""
     options: Options = field(default_factory=Options)
     """Further options of that optimiser, such as `momentum`."""
 

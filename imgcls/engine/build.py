@@ -81,7 +81,7 @@ def build(plan: Plan, prepared: Prepared, *, seed: int, machine: Machine, path: 
         loss_func=loss,
         opt_func=optimizer_factory(plan.optimizer),
         lr=plan.optimizer.learning_rate,
-        splitter=network.layer_groups,
+        splitter=network.layer_groups if plan.optimizer.layer_decay == 1 else network.layers,
         metrics=[MeanOnDevice("accuracy", batch_accuracy)],
         cbs=[EpochClock(seed), EndWorkers(), *plan_callbacks(plan), *_precision_callbacks(machine)],
         path=path or Path(),

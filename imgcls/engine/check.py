@@ -33,6 +33,7 @@ def check(plan: Plan) -> None:
         *pipeline_problems(plan.augment, size_px=plan.images.size_px),
         *mix_problems(plan.augment.mix),
         *optimizer_problems(plan.optimizer),
+        *_layer_problems(plan),
         *_schedule_problems(plan.schedule, plan.fit),
         *callback_problems(plan.fit),
         *averaging_problems(plan.fit),
@@ -99,6 +100,12 @@ def _schedule_problems(schedule: Schedule, fit: Fit) -> list[str]:
         return ["schedule.warmup_epochs is not read by one_cycle, which has a rise of its own."]
     if schedule.warmup_epochs >= fit.epochs and schedule.warmup_epochs:
         return [f"schedule.warmup_epochs = {schedule.warmup_epochs:g} leaves nothing of fit.epochs = {fit.epochs}."]
+    return []
+
+
+def _layer_problems(plan: Plan) -> list[str]:
+    if plan.optimizer.layer_decay != 1 and plan.fit.freeze_epochs in ("all", plan.fit.epochs):
+        return ["optimizer.layer_decay cannot act where only the classifier learns, in all epochs. Leave it out."]
     return []
 
 

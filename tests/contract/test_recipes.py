@@ -45,6 +45,7 @@ FAR = Plan().with_values(
         "optimizer.name": "lion",
         "optimizer.learning_rate": 0.77,
         "optimizer.weight_decay": 0.77,
+        "optimizer.layer_decay": 0.77,
         "optimizer.options": {"x": 1},
         "schedule.name": "one_cycle",
         "schedule.warmup_epochs": 0.77,
@@ -75,6 +76,7 @@ OUTSIDE: Mapping[str, Mapping[str, tuple[Any, ...]]] = {
     "freeze_backbone": {"epochs": (0, -1)},
     "label_smoothing": {"smoothing": (-0.1, 1, "NaN")},
     "larger_images": {"size_px": (127, 128, 4097)},
+    "layerwise_rates": {"decay": (0, 1, -0.5, 1.01, "NaN")},
     "longer": {"epochs": (1, 2, 100_001)},
     "mixup": {"alpha": (0, -1, "NaN", "Infinity")},
     "prediction_smoothing": {"alpha": (-0.1, 0.51, "NaN"), "threshold": (0.49, 1.01, "NaN")},
@@ -104,7 +106,7 @@ def test_the_catalog_is_the_folder_of_recipes() -> None:
     on_disk = {path.stem for path in folder.glob("*.py")} - {"__init__"}
     shipped = {name for name, recipe in RECIPES.items() if recipe.origin == "imgcls"}
     assert shipped == on_disk
-    assert len(on_disk) >= 17
+    assert len(on_disk) >= 23
     assert Path(imgcls_recipes.__path__[0]).resolve() == folder.resolve()
 
 

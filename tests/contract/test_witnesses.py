@@ -190,6 +190,23 @@ def test_witness_of_adamw(learner: Build) -> None:
     assert shrunk_by(learner()) == {}
 
 
+def test_witness_of_layerwise_rates(learner: Build) -> None:
+    """Adam's first step is as long as the rate, whatever the gradient."""
+
+    def first_step(learn: Learner) -> list[float]:
+        before = [parameter.detach().clone() for parameter in learn.model.parameters()]
+        for parameter in learn.model.parameters():
+            parameter.grad = torch.ones_like(parameter)
+        learn.opt.step()
+        after = learn.model.parameters()
+        return [float((old - new.detach()).mean()) for old, new in zip(before, after, strict=True)]
+
+    stage = [0, 0, 0, 1, 1, 1, 2, 2, 2, 3, 3, 3, 4, 4]  # three tensors a stage, and the classifier
+    expected = [1e-3 * 0.5 ** (4 - number) for number in stage]
+    assert first_step(learner("layerwise_rates:decay=0.5")) == pytest.approx(expected, rel=1e-2)
+    assert first_step(learner()) == pytest.approx([1e-3] * 14, rel=1e-2)
+
+
 def test_witness_of_adamax(learner: Build) -> None:
     """After gradients of 1 and 0.1, Adamax divides by the larger of them, Adam by their mean square."""
 

@@ -176,8 +176,8 @@ def test_freeze_backbone_needs_layer_groups_and_freezes_the_first(stock: Learner
     assert kinds(stock).count(FreezeBody) == 1
 
 
-@pytest.mark.parametrize("name", ["augmentation", "torchvision_augmentation", "mixup", "cutmix",
-                                  "random_erasing", "balanced_sampling", "tta_flips", "larger_images", "longer",
+@pytest.mark.parametrize("name", ["augmentation", "torchvision_augmentation", "mixup", "cutmix", "random_erasing",
+                                  "balanced_sampling", "layerwise_rates", "tta_flips", "larger_images", "longer",
                                   "prediction_smoothing", "tta", "baseline"])  # fmt: skip
 def test_what_a_learner_cannot_take_is_refused_by_name(name: str, stock: Learner) -> None:
     before = (stock.loss_func, stock.opt_func, kinds(stock))
@@ -266,6 +266,14 @@ def test_it_gives_what_the_stack_gives(learner: Callable[..., Learner]) -> None:
         fit(learn, 2)
     states = [learn.model.state_dict() for learn in (built, applied)]
     assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
+
+
+def test_rates_by_layer_stay_beside_another_optimiser(learner: Callable[..., Learner]) -> None:
+    learn = learner("layerwise_rates:decay=0.5")
+    before = [hypers["lr"] for hypers in learn.opt.hypers]
+    imgcls.apply("adamw", learn)
+    assert [hypers["lr"] for hypers in learn.opt.hypers] == before
+    assert len(set(before)) == 5
 
 
 def test_options_that_nothing_reads_are_refused(ours: Learner, tmp_path: Path) -> None:

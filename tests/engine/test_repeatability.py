@@ -43,6 +43,7 @@ STACKS: dict[str, dict[str, Any]] = {
     "random_erasing": {"recipes": "random_erasing:probability=0.8"},
     "balanced_sampling": {"recipes": "balanced_sampling+augmentation"},
     "ema": {"recipes": "ema+adamw_cosine"},
+    "layerwise_rates": {"recipes": "layerwise_rates+adamw_cosine+freeze_backbone:epochs=1"},
     "sgd": {"overrides": {"optimizer.name": "sgd", "optimizer.options": {"momentum": 0.9, "nesterov": True}}},
     # counts its steps in plain numbers, one with each parameter, one with each group
     "adamp": {"overrides": {"optimizer.name": "adamp"}},

@@ -49,6 +49,7 @@ def test_every_field_survives_json() -> None:
             "optimizer.name": "sgd",
             "optimizer.learning_rate": 0.1,
             "optimizer.weight_decay": 0.01,
+            "optimizer.layer_decay": 0.75,
             "optimizer.options.momentum": 0.9,
             "fit.epochs": 3,
             "fit.batch_size": 8,

@@ -54,7 +54,7 @@ class TrainLoss(nn.Module):
         entropy = partial(F.cross_entropy, logits, targets, weight=weights, label_smoothing=smoothing)
         if weights is None or targets.ndim == 1 or self.reduction != "mean":
             return entropy(reduction=self.reduction)
-        return entropy(reduction="sum") / (targets @ weights).sum()
+        return entropy(reduction="sum") / (targets * weights).sum()
 
     def activation(self, logits: Tensor) -> Tensor:
         """Turn logits into probabilities."""

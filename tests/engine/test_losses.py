@@ -69,6 +69,16 @@ def test_the_loss_of_shares_is_softened_and_weighted() -> None:
     assert float(loss(LOGITS, shares)) == pytest.approx(float(-(shares * LOGITS.log_softmax(1)).sum(1).mean()))
 
 
+def test_the_loss_of_shares_is_computed_in_full_precision() -> None:
+    """A matrix product would be done in half precision there."""
+    shares, logits = torch.tensor([[0.7, 0.0, 0.3], [0.1, 0.9, 0.0]]), LOGITS
+    loss = TrainLoss("cross_entropy", class_weights=WEIGHTS / 3)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        found = loss(logits, shares)
+    assert found.dtype == torch.float32
+    assert float(found) == pytest.approx(float(loss(logits, shares)), rel=1e-6)
+
+
 def test_answers_are_probabilities_and_classes() -> None:
     one, several = TrainLoss("cross_entropy"), TrainLoss("bce")
     assert torch.allclose(one.activation(LOGITS).sum(1), torch.ones(2))

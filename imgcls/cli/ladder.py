@@ -95,7 +95,7 @@ def _climb(stack: str, kind: Any, options: dict[str, Any]) -> int:
 @OUT
 @JSON
 def show(ladder: str | None, images: int, out: Path | None, as_json: bool) -> int:
-    """Show LADDER (its name, or the beginning of it), judged as far as its runs are done.  [default: the newest]"""
+    """Show LADDER, a name or its beginning, judged as far as its runs are done; without a name, the newest."""
     from imgcls.ladders.changes import changed_images
     from imgcls.ladders.find import find_ladder
     from imgcls.ladders.judge import judge_ladder
@@ -140,7 +140,7 @@ def list_ladders(out: Path | None, as_json: bool) -> None:
 @OUT
 @JSON
 def status(ladder: str | None, out: Path | None, as_json: bool) -> None:
-    """Show how far LADDER is, also while another process works on it.  [default: the newest]"""
+    """Show how far LADDER is, also while another process works on it; without a name, the newest."""
     from imgcls.ladders.find import find_ladder
     from imgcls.ladders.judge import judge_ladder
     from imgcls.ladders.state import read_state

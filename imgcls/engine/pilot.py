@@ -9,8 +9,10 @@ import torch
 from fastai.learner import Learner
 from torch import Tensor
 
+from imgcls.engine.build import build
 from imgcls.engine.device import synchronize
 from imgcls.engine.losses import TrainLoss
+from imgcls.engine.request import Request
 from imgcls.plan import Plan
 
 _N_WARM, _N_TIMED = 2, 3
@@ -41,6 +43,28 @@ def estimate_seconds(learn: Learner, plan: Plan, *, n_done: int = 0) -> float | 
     step_seconds = _step_seconds(learn, plan, images, targets if n_epochs else None)
     n_seen += len(loaders.valid.dataset) * (n_epochs + plan.predict.views)
     return step_seconds * (n_steps + (_PREDICTION_SHARE if n_epochs else 1) * n_seen / len(images))
+
+
+def estimate_run(request: Request, *, trains: bool) -> float | None:
+    """Build a run's Learner and tell about how long the run will take.
+
+    Args:
+        request: The run.
+        trains: Whether it is trained; else it only predicts with weights that are there.
+
+    Returns:
+        Seconds; None for a training too short to be worth asking.
+    """
+    plan, prepared = request.plan, request.prepared
+    learn = build(plan, prepared, seed=request.seed, machine=request.machine).learn
+    try:
+        if trains:
+            return estimate_seconds(learn, plan)
+        images, _ = learn.dls.train.one_batch()
+        n_seen = plan.predict.views * sum(len(prepared.samples.rows(split)) for split in ("valid", "test"))
+        return _step_seconds(learn, plan, images, None) * n_seen / len(images)
+    finally:
+        learn.dls.stop_workers()
 
 
 def _step_seconds(learn: Learner, plan: Plan, images: Tensor, targets: Tensor | None) -> float:

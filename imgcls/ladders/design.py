@@ -11,20 +11,21 @@ from typing import Any
 import numpy as np
 
 from imgcls.catalog import Stack
+from imgcls.data.folds import Turn, check_n_folds
 from imgcls.data.samples import Samples
-from imgcls.engine.check import check
 from imgcls.engine.device import Machine
 from imgcls.engine.known_sets import is_known_set
 from imgcls.engine.pilot import estimate_run
 from imgcls.engine.prepare import DataSource, Prepared, prepare
+from imgcls.engine.ready import Ready, check_no_share
 from imgcls.engine.reporting import Reporter
 from imgcls.engine.request import Request
-from imgcls.engine.weights import Weights, resolve_weights
 from imgcls.errors import RecordError, UsageError, nearest_hint
 from imgcls.evidence.contributions import CONTRIBUTIONS, contributions
 from imgcls.evidence.metrics import METRICS, PRIMARY
 from imgcls.ladders.rungs import Rung, climbing, leaving_out, rung_plans
 from imgcls.ladders.spec import LADDER_JSON, JobPlan, Kind, Ladder, RungPlan, ladder_name
+from imgcls.plan import Images
 from imgcls.records.find import find_runs
 from imgcls.workspace import Workspace
 
@@ -68,18 +69,16 @@ def design(question: Question, *, machine: Machine, workspace: Workspace, report
         UsageError: Anything has to be changed before the ladder can begin.
     """
     _check_numbers(question)
+    if question.n_folds is not None:
+        check_n_folds(question.n_folds)
+        check_no_share(question.source)
     rungs = leaving_out(question.stack) if question.kind == "ablate" else climbing(question.stack)
-    for rung in rungs:
-        check(rung.plan)
     data = _as_json(question.source)
-    machine.make_ready()
-    if isinstance(question.source.data, str | Path) and Path(question.source.data).is_dir():
-        workspace.check_apart(Path(question.source.data))
-    workspace.writable()
-    grounds = _Grounds(question, machine, reporter)
-    metric = _metric_of(question, grounds)
+    grounds = _Grounds(question, rungs, machine=machine, place=workspace)
+    grounds.read(rungs, reporter)
     plans = rung_plans(rungs, question.kind)
-    first = [grounds.prepared(rungs[0], fold).samples for fold in grounds.folds]
+    first = [grounds.samples(rungs[0], fold) for fold in grounds.folds]
+    metric = _metric_of(question, first)
     identity = _identity(question, plans, metric=metric, first=[(s.data_digest, s.split_digest) for s in first])
     name = question.name or ladder_name(question.stack.text, kind=question.kind, identity=identity | _device(machine))
     before = _before(workspace.ladders / name)
@@ -87,7 +86,7 @@ def design(question: Question, *, machine: Machine, workspace: Workspace, report
         raise UsageError(f"Ladder {name} is judged by {before.metric}; the metric is chosen before looking.")
     n_seeds = max(question.n_seeds, before.n_seeds if before else 0)
     jobs = tuple(
-        JobPlan(number, seed, fold, grounds.key(rung, seed, fold))
+        JobPlan(number, seed, fold, grounds.request(rung, seed, fold).key)
         for seed in range(n_seeds)
         for fold in grounds.folds
         for number, rung in enumerate(rungs)
@@ -121,48 +120,41 @@ def design(question: Question, *, machine: Machine, workspace: Workspace, report
 class _Grounds:
     """The samples and weights that the rungs stand on, each read once."""
 
-    def __init__(self, question: Question, machine: Machine, reporter: Reporter) -> None:
-        self._question, self._machine, self._reporter = question, machine, reporter
-        self._prepared: dict[tuple[Any, int | None], Prepared] = {}
-        self._weights: dict[Any, Weights | None] = {}
+    def __init__(self, question: Question, rungs: Sequence[Rung], *, machine: Machine, place: Workspace) -> None:
+        source, stacks = question.source, [rung.stack for rung in rungs]
+        self._question = question
+        self._prepared: dict[tuple[Images, int | None], Prepared] = {}
+        self._ready = {
+            stack.text: Ready.of(stack, source, seed=0, overrides=None, quick=False, machine=machine, workspace=place)
+            for stack in stacks
+        }
         self.folds: tuple[int | None, ...] = (None,) if question.n_folds is None else tuple(range(question.n_folds))
 
-    def prepared(self, rung: Rung, fold: int | None) -> Prepared:
-        """Give the samples of a rung.
+    def read(self, rungs: Sequence[Rung], reporter: Reporter) -> None:
+        """Read and decode the samples of every rung and fold.
 
         Raises:
-            UsageError: They are other ones than those of the first rung.
+            DataError: The data cannot be used.
+            UsageError: Rungs would see different samples.
         """
-        place = (rung.plan.images, fold)
-        if place not in self._prepared:
-            self._prepared[place] = prepare(
-                self._question.source,
-                rung.plan.images,
-                quick=False,
-                reporter=self._reporter,
-                fold=fold,
-                n_folds=self._question.n_folds,
-            )
-            self._check_equal(rung, fold)
-        return self._prepared[place]
+        for rung in rungs:
+            for fold in self.folds:
+                place = (rung.plan.images, fold)
+                if place not in self._prepared:
+                    turn = Turn.of(fold, self._question.n_folds)
+                    self._prepared[place] = prepare(
+                        self._question.source, rung.plan.images, quick=False, reporter=reporter, turn=turn
+                    )
+                    self._check_equal(rung, fold)
+
+    def samples(self, rung: Rung, fold: int | None) -> Samples:
+        """Give the samples of a rung."""
+        return self._prepared[rung.plan.images, fold].samples
 
     def request(self, rung: Rung, seed: int, fold: int | None) -> Request:
         """Give one run as the engine knows it."""
-        model = rung.plan.model
-        if model not in self._weights:
-            self._weights[model] = resolve_weights(model)
-        return Request(
-            stack=rung.stack,
-            prepared=self.prepared(rung, fold),
-            seed=seed,
-            quick=False,
-            machine=self._machine,
-            weights=self._weights[model],
-        )
-
-    def key(self, rung: Rung, seed: int, fold: int | None) -> str:
-        """Give the key of one run."""
-        return self.request(rung, seed, fold).key
+        ready = replace(self._ready[rung.stack.text], seed=seed)
+        return ready.request(self._prepared[rung.plan.images, fold], Turn.of(fold, self._question.n_folds))
 
     def _check_equal(self, rung: Rung, fold: int | None) -> None:
         """Refuse rungs that see other samples: a gain needs the same ones on both sides."""
@@ -202,24 +194,22 @@ def _as_json(source: DataSource) -> dict[str, Any]:
     return value
 
 
-def _metric_of(question: Question, grounds: _Grounds) -> str:
+def _metric_of(question: Question, first: Sequence[Samples]) -> str:
     """Choose the metric, and make sure that it can be computed on every part that validates."""
-    rung = Rung("", question.stack, ())
-    samples = grounds.prepared(rung, grounds.folds[0]).samples
-    metric = question.metric or PRIMARY[samples.problem]
+    metric = question.metric or PRIMARY[first[0].problem]
     if metric == "average_precision":
         raise UsageError(
             "average_precision has no contribution of single images, so a gain in it has no verdict; use roc_auc."
         )
     if metric not in CONTRIBUTIONS:
         raise UsageError(f"There is no metric {metric!r}.{nearest_hint(metric, METRICS)}")
-    for fold in grounds.folds:
-        part = grounds.prepared(rung, fold).samples.part("valid")
+    for fold, samples in enumerate(first):
+        part = samples.part("valid")
         even = np.full((len(part), part.n_classes), 1 / max(1, part.n_classes))
         try:
             contributions(metric, even, part.targets, problem=part.problem)
         except UsageError as problem:
-            where = "" if fold is None else f" of fold {fold}"
+            where = "" if question.n_folds is None else f" of fold {fold}"
             raise UsageError(
                 f"The validation part{where} does not do: {problem} Use another metric or split."
             ) from None
@@ -282,9 +272,6 @@ def _with_estimates(
         if times:
             seconds: float | None = sum(times) / len(times)
         else:
-            request = grounds.request(rung, 0, grounds.folds[0])
-            seconds = estimate_run(
-                request.plan, request.prepared, machine=request.machine, trains=plan.weights_of is None
-            )
+            seconds = estimate_run(grounds.request(rung, 0, grounds.folds[0]), trains=plan.weights_of is None)
         found.append(replace(plan, estimate_seconds=seconds))
     return tuple(found)

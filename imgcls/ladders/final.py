@@ -169,7 +169,7 @@ def _ledger(workspace: Workspace) -> list[Mapping[str, str]]:
     if not path.is_file():
         return []
     with path.open(newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
+        rows: list[Mapping[str, str]] = list(csv.DictReader(file))
     if any(None in row or set(row) != set(_COLUMNS) or None in row.values() for row in rows):
         raise RecordError(f"{path} is damaged: a row has other columns than {', '.join(_COLUMNS)}.")
     return rows

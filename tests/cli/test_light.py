@@ -77,7 +77,7 @@ def test_a_misspelled_command_names_the_nearest(imgcls) -> None:
 @pytest.mark.parametrize(
     ("stack", "said"),
     [
-        ("baselin", "Did you mean 'baseline'?"),
+        ("baselin", "Did you mean 'baseline'"),
         ("baseline+tta", "use tta_flips"),
         ("baseline+cosine+one_cycle", "both set schedule.name"),
         ("baseline+label_smoothing:smothing=1", "its knobs are smoothing"),

@@ -90,6 +90,23 @@ def test_witness_of_class_weights(learner: Build, uneven_folder: Path) -> None:
     assert weighted.validate()[0] == plain.validate()[0]
 
 
+def test_witness_of_balanced_sampling(learner: Build, uneven_folder: Path) -> None:
+    """Of 18 and 5 samples or so, each epoch shows as many as before, half of them rare; validation stays as it is."""
+
+    def shown(learn: Learner) -> list[int]:
+        loader, targets = learn.dls.train, []
+        for loader.epoch in range(40):
+            targets += [int(target) for _, batch in loader for target in batch]
+        return targets
+
+    learn, plain = learner("balanced_sampling", data=uneven_folder), learner(data=uneven_folder)
+    found, before = shown(learn), shown(plain)
+    assert len(found) == len(before)
+    assert np.mean(found) == pytest.approx(0.5, abs=0.06)
+    assert np.mean(before) == pytest.approx(0.2, abs=0.05)
+    assert [batch.tolist() for _, batch in learn.dls.valid] == [batch.tolist() for _, batch in plain.dls.valid]
+
+
 # What is frozen
 
 
@@ -173,6 +190,39 @@ def test_witness_of_lp_ft(learner: Build) -> None:
     assert moved_by(tuned) == set(start)
 
 
+# What is kept
+
+
+def steps_of(learn: Learner) -> list[dict[str, Tensor]]:
+    """Train an epoch, and give the parameters after every step."""
+    found: list[dict[str, Tensor]] = []
+
+    def keep(*_: object) -> None:
+        found.append({name: tensor.detach().clone() for name, tensor in learn.model.named_parameters()})
+
+    learn.opt.opt.register_step_post_hook(keep)
+    learn.fit(1)
+    return found
+
+
+def test_witness_of_ema(learner: Build) -> None:
+    """The decay before step s is 1 − s^(−2/3), at most that of the recipe, so the first step is taken in whole."""
+    decay, learn, plain = 0.4, learner("ema:decay=0.4"), learner()
+    steps, same = steps_of(learn), steps_of(plain)
+    assert all(torch.equal(steps[-1][name], tensor) for name, tensor in same[-1].items())
+    expected = steps[0]
+    for s, step in enumerate(steps[1:], start=2):
+        share = min(decay, 1 - s ** (-2 / 3))
+        expected = {name: share * expected[name] + (1 - share) * step[name] for name in step}
+    state, last = learn.model.state_dict(), plain.model.state_dict()
+    assert len(steps) == 4
+    for name, tensor in state.items():
+        assert torch.allclose(tensor, expected.get(name, last[name]), rtol=1e-5, atol=1e-7)
+        assert torch.equal(tensor, last[name]) == (name not in expected)
+    assert learn.recorder.values[-1][1] == pytest.approx(learn.validate()[0], rel=1e-6)
+    assert plain.recorder.values[-1][1] != pytest.approx(learn.validate()[0], rel=1e-6)
+
+
 # The optimiser
 
 
@@ -193,6 +243,23 @@ def test_witness_of_adamw(learner: Build) -> None:
     assert len(matrices) == 5
     assert shrunk == pytest.approx(dict.fromkeys(matrices, 1 - 1e-3 * 0.2), rel=1e-6)
     assert shrunk_by(learner()) == {}
+
+
+def test_witness_of_layerwise_rates(learner: Build) -> None:
+    """Adam's first step is as long as the rate, whatever the gradient."""
+
+    def first_step(learn: Learner) -> list[float]:
+        before = [parameter.detach().clone() for parameter in learn.model.parameters()]
+        for parameter in learn.model.parameters():
+            parameter.grad = torch.ones_like(parameter)
+        learn.opt.step()
+        after = learn.model.parameters()
+        return [float((old - new.detach()).mean()) for old, new in zip(before, after, strict=True)]
+
+    stage = [0, 0, 0, 1, 1, 1, 2, 2, 2, 3, 3, 3, 4, 4]  # three tensors a stage, and the classifier
+    expected = [1e-3 * 0.5 ** (4 - number) for number in stage]
+    assert first_step(learner("layerwise_rates:decay=0.5")) == pytest.approx(expected, rel=1e-2)
+    assert first_step(learner()) == pytest.approx([1e-3] * 14, rel=1e-2)
 
 
 def test_witness_of_adamax(learner: Build) -> None:
@@ -294,6 +361,72 @@ def test_witness_of_augmentation(learner: Build) -> None:
 
 def test_witness_of_torchvision_augmentation(learner: Build) -> None:
     assert_pixels_change_by_epoch(learner("torchvision_augmentation"), learner())
+
+
+def test_witness_of_random_erasing(learner: Build) -> None:
+    """A rectangle of noise, over about the asked share of the images, after transforms that draw as without it."""
+    pairs = [("random_erasing:probability=0.5", ""), ("augmentation+random_erasing:probability=1", "augmentation")]
+    for recipes, without in pairs:
+        datasets = [learner(text).dls.train.dataset for text in (recipes, without)]
+        keys = [Key(row, epoch) for row in range(len(datasets[0])) for epoch in range(4)]
+        erased, whole = (dataset.__getitems__(keys)[0] for dataset in datasets)
+        hidden = (erased != whole).any(axis=3)
+        share = hidden.any(axis=(1, 2)).mean()
+        assert share == 1 if without else 0.35 < share < 0.65
+        for image in hidden[hidden.any(axis=(1, 2))]:
+            box = np.ix_(image.any(axis=1), image.any(axis=0))
+            assert image[box].mean() > 0.9
+            assert 0.01 < image[box].size / image.size <= 0.35
+        assert erased[hidden].std() > 60
+
+
+def trained_on(learn: Learner) -> list[tuple[Tensor, Tensor]]:
+    """Train an epoch, and give the batches that the network and the loss were given."""
+    seen: list[tuple[Tensor, Tensor]] = []
+    forward = learn.loss_func.forward
+
+    def look(logits: Tensor, targets: Tensor) -> Tensor:
+        seen.append((learn.xb[0].clone(), targets.clone()))
+        return forward(logits, targets)
+
+    learn.loss_func.forward = look
+    learn.fit(1)
+    return seen
+
+
+def batches_of_epoch(learn: Learner) -> list[tuple[Tensor, Tensor]]:
+    """Give the batches of the first epoch as the loader gives them, its classes as shares."""
+    return [(images, nn.functional.one_hot(targets, 3).float()) for images, targets in learn.dls.train]
+
+
+def test_witness_of_mixup(learner: Build) -> None:
+    plain = batches_of_epoch(learner())
+    lams = set()
+    learn = learner("mixup:alpha=2")
+    for (images, shares), (clean, hard) in zip(trained_on(learn), plain, strict=False):
+        lam = float(
+            ((shares - hard.roll(1, 0)) * (hard - hard.roll(1, 0))).sum() / (hard - hard.roll(1, 0)).norm() ** 2
+        )
+        assert torch.allclose(images, lam * clean + (1 - lam) * clean.roll(1, 0), atol=1e-5)
+        assert torch.allclose(shares, lam * hard + (1 - lam) * hard.roll(1, 0), atol=1e-6)
+        lams.add(round(lam, 6))
+    assert len(lams) == len(plain) == 4
+    assert all(0 < lam < 1 for lam in lams)
+    assert all(torch.equal(*pair) for pair in zip(trained_on(learner())[0][:1], plain[0][:1], strict=True))
+
+
+def test_witness_of_cutmix(learner: Build) -> None:
+    plain = batches_of_epoch(learner())
+    covered = set()
+    for (images, shares), (clean, hard) in zip(trained_on(learner("cutmix")), plain, strict=False):
+        other = clean.roll(1, 0)
+        assert ((images == clean) | (images == other)).all()
+        taken = (images != clean).any(dim=1).any(dim=0)
+        rows, columns = taken.any(dim=1).sum(), taken.any(dim=0).sum()
+        area = float(rows * columns) / taken.numel()
+        assert torch.allclose(shares, (1 - area) * hard + area * hard.roll(1, 0), atol=1e-6)
+        covered.add(area)
+    assert len(covered) > 2
 
 
 # The prediction

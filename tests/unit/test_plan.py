@@ -43,17 +43,22 @@ def test_every_field_survives_json() -> None:
     ).with_values(
         {
             "augment.library": "torchvision",
+            "augment.mix": {"mixup": {"alpha": 0.2}},
+            "augment.erasing": 0.25,
             "augment.transforms": [{"RandomRotation": {"degrees": 10}}, "RandomHorizontalFlip"],
             "optimizer.name": "sgd",
             "optimizer.learning_rate": 0.1,
             "optimizer.weight_decay": 0.01,
+            "optimizer.layer_decay": 0.75,
             "optimizer.options.momentum": 0.9,
             "fit.epochs": 3,
             "fit.batch_size": 8,
             "fit.classifier": "logistic_regression",
+            "fit.sampler": "balanced",
             "fit.freeze_epochs": "all",
             "fit.freeze_batchnorm": True,
             "fit.clip_norm": 1.0,
+            "fit.averaging": {"ema": {"decay": 0.9}},
             "fit.callbacks.ShowGraphCallback": {},
         }
     )

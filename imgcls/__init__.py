@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from imgcls.engine.learner import learner
     from imgcls.engine.train import train
     from imgcls.evidence.compare import gain, verdict
+    from imgcls.ladders.run import ladder
     from imgcls.plan import Plan
     from imgcls.records.find import open_run
 
@@ -27,6 +28,7 @@ _HOMES = {
     "Stack": "imgcls.catalog",
     "apply": "imgcls.engine.apply",
     "gain": "imgcls.evidence.compare",
+    "ladder": "imgcls.ladders.run",
     "learner": "imgcls.engine.learner",
     "load": "imgcls.engine.classifier",
     "open_run": "imgcls.records.find",
@@ -42,6 +44,7 @@ __all__ = [
     "__version__",
     "apply",
     "gain",
+    "ladder",
     "learner",
     "load",
     "open_run",

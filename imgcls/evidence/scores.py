@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from imgcls.evidence.metrics import FEWEST_GROUPS, METRICS
+from imgcls.evidence.metrics import FEWEST_GROUPS, METRICS, NO_SPREAD
 from imgcls.evidence.noise import Noise, quantile
 from imgcls.evidence.scored import Floats
 from imgcls.evidence.spread import by_group, spread
@@ -38,7 +38,10 @@ def score(metric: str, contributions: Floats, *, groups: npt.NDArray[np.intp] | 
         noise = Noise(summed.seed_variance / n_runs, summed.interaction / n_runs, images, n_runs - 1, image_df)
     else:
         noise = Noise(0.0, 0.0, images, np.inf, image_df)
-    return _estimate(metric, value, noise.half_width(0.05), n=n_images)
+    half = noise.half_width(0.05)
+    if half <= NO_SPREAD:
+        return _estimate(metric, value, None, n=n_images, reason="no interval: the images do not differ")
+    return _estimate(metric, value, half, n=n_images)
 
 
 def fold_score(metric: str, values: Floats, *, n_train: int, n_valid: int, n_images: int) -> Estimate:

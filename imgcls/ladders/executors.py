@@ -11,6 +11,7 @@ import multiprocessing
 import os
 import signal
 import threading
+import warnings
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from importlib.metadata import entry_points
@@ -100,6 +101,8 @@ def _begin_worker(n_threads: int, counter: Any, gpus: tuple[str, ...]) -> None:
         number, counter.value = counter.value, counter.value + 1
     if len(gpus) > 1:
         os.environ["CUDA_VISIBLE_DEVICES"] = gpus[number % len(gpus)]
+    # fastai decorates functions at import with what torch now discourages; nobody here can help it
+    warnings.filterwarnings("ignore", message=r"`torch\.jit\.script`")
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the driver: what runs may end
     threading.Thread(target=_leave_with_parent, daemon=True).start()
 

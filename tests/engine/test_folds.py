@@ -13,11 +13,13 @@ import pandas as pd
 import pytest
 
 import imgcls
+from imgcls.data.folds import Turn
 from imgcls.engine import job, out_of_fold
 from imgcls.engine.callbacks.checkpointing import SaveEpochs
 from imgcls.engine.folds import run_folds
 from imgcls.engine.outcome import FoldsOutcome
-from imgcls.engine.prepare import DataSource
+from imgcls.engine.prepare import DataSource, prepare
+from imgcls.engine.ready import Ready
 from imgcls.engine.reporting import Silent, Start
 from imgcls.engine.train import run_job
 from imgcls.errors import DataError, RecordError, UsageError
@@ -166,9 +168,15 @@ def test_groups_are_the_units_and_are_counted(photo_folder: Path, tmp_path: Path
     n_groups = [outcome.record.data.n_valid_groups for outcome in done.folds]
     assert sum(n_groups) == done.record.data.n_valid_groups == 9
     assert min(n_groups) > 0
-    single = imgcls.train(STACK, source, overrides=SMALL, reporter=Silent(), workspace=tmp_path)
-    assert done.record.metrics["accuracy"] != single.metrics["accuracy"]
-    assert "groups" not in (done.record.metrics["accuracy"].reason or "")
+    predicted = done.record.predictions("oof")
+    block_of = {f"{row.image}": row.block for row in table.itertuples()}
+    assert done.record.metrics == evaluate(
+        predicted.filter(regex="^p_").to_numpy(),
+        [done.record.classes.index(label) for label in predicted["label"]],
+        problem="multiclass",
+        classes=done.record.classes,
+        groups=[block_of[name] for name in predicted["id"]],
+    )
 
 
 def test_the_second_call_trains_nothing_and_finds_the_same_records(
@@ -201,6 +209,16 @@ def test_folds_of_other_numbers_are_other_runs(three: Workspace, photo_folder: P
         STACK, DataSource(photo_folder), fold=0, n_folds=4, overrides=SMALL, reporter=Silent(), workspace=tmp_path
     ).record
     assert other.key != folds[0].key
+
+
+def test_turns_are_told_apart_even_where_they_validate_the_same_samples(photo_folder: Path) -> None:
+    """With few groups, fold 0 of 5 can be fold 0 of 10."""
+    source = DataSource(photo_folder)
+    options: dict[str, Any] = {"seed": 0, "quick": False, "machine": None, "workspace": None}
+    ready = Ready.of(STACK, source, overrides=SMALL, **options)
+    prepared = prepare(source, ready.stack.plan.images, quick=False, reporter=Silent())
+    turns = (None, Turn(0, 5), Turn(1, 5), Turn(0, 10))
+    assert len({ready.request(prepared, turn).key for turn in turns}) == 4
 
 
 @pytest.mark.parametrize("place", ["in a fold", "before gathering", "before the rename"])
@@ -288,6 +306,14 @@ def test_a_damaged_fold_is_named_and_trained_again(
     assert [outcome.reused for outcome in done.folds] == [True, True, False]
 
 
+def test_a_fold_whose_record_cannot_be_read_is_named_with_what_to_do(copied: Workspace, photo_folder: Path) -> None:
+    _, folds = parts_of(copied)
+    assert folds[1].folder is not None
+    damage(folds[1].folder / "run.json")
+    with pytest.raises(RecordError, match=rf"{folds[1].id}/run\.json is damaged.*remove its folder"):
+        in_folds(photo_folder, workspace=copied)
+
+
 @pytest.mark.parametrize("name", ["oof.parquet", "run.json"])
 def test_a_damaged_record_of_all_folds_is_made_anew(name: str, copied: Workspace, photo_folder: Path) -> None:
     whole, _ = parts_of(copied)
@@ -352,10 +378,10 @@ def test_photographs_are_read_once_and_what_holds_for_all_folds_is_told_once(
     for number, path in enumerate(sorted((tmp_path / "photos" / "few").iterdir())):
         path.write_bytes((photo_folder / "right" / f"{number:03d}{path.suffix}").read_bytes() + b"\0")
     calls = []
-    from imgcls.engine import prepare
+    from imgcls.engine import prepare as preparing
 
-    fill = prepare.fill
-    monkeypatch.setattr(prepare, "fill", lambda *args, **options: (calls.append(1), fill(*args, **options))[1])
+    fill = preparing.fill
+    monkeypatch.setattr(preparing, "fill", lambda *args, **options: (calls.append(1), fill(*args, **options))[1])
     told = Told()
     done = in_folds(tmp_path / "photos", reporter=told, workspace=tmp_path / "here")
     assert len(calls) == 1

@@ -115,6 +115,19 @@ def test_classes_that_are_all_smaller_than_the_number_of_folds_are_dealt() -> No
     assert all(turn.n_per_split["valid"] for turn in grouped)
 
 
+def test_a_fold_that_the_draw_leaves_empty_gets_a_group() -> None:
+    """scikit-learn's grouped folds may be empty, as one of these four would be."""
+    samples = make(list("bbcbbccbb"), groups=["g1", "g3", "g1", "g1", "g2", "g5", "g5", "g1", "g3"])
+    assert all(turn.n_per_split["valid"] for turn in turns_of(samples, 4))
+
+
+def test_a_class_that_the_draw_leaves_in_one_fold_is_moved_apart() -> None:
+    samples = make(list("cbcbaa"), groups=["g0", "g2", "g1", "g0", "g0", "g2"])
+    turns = turns_of(samples, 2)
+    assert all(set(turn.part("train").frame["label"]) == {"a", "b", "c"} for turn in turns)
+    assert sum(turn.n_per_split["valid"] for turn in turns) == len(samples)
+
+
 def test_classes_that_cannot_be_spread_keep_a_unit_in_train() -> None:
     """Three classes on three pairs of two folds: each lies in one fold only, whatever is done."""
     turns = turns_of(make(["a|b", "b|c", "a|c", "|", "|"], problem="multilabel"), 2)

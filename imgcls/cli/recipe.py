@@ -114,7 +114,7 @@ def _as_path(file: Path) -> str:
 @click.option("--workers", type=click.IntRange(0), help="Processes that prepare batches.  [default: by the device]")
 @click.option("--precision", default="auto", show_default=True, help="auto, float32, bf16 or fp16.")
 @click.option("--set", "set_", multiple=True, metavar="PATH=VALUE", help="Set any path of the base plan; repeatable.")
-@click.option("--quick", is_flag=True, help="A trial: one epoch, at most 500 photographs, marked as such.")
+@click.option("--quick", is_flag=True, help="A trial: at most one epoch and 500 photographs, marked as such.")
 @click.option("--again", is_flag=True, help="Train anew where there is a record, and compare the bits.")
 @click.option("--verify", is_flag=True, help="Read and hash every photograph anew.")
 @OUT

@@ -44,11 +44,26 @@ class _Problem:
     """Standardised features with targets, as the objective needs them."""
 
     design: Tensor
-    """float64 [n, d + 1], the last column all 1."""
+    """float64 [n, d + 1], the last column constant, that of the intercept."""
     targets: Tensor
     """float64 [n, c]: one-hot, or 0/1 in columns that are independent of each other."""
     independent: bool
     """Whether each column has a probability of its own."""
+
+    def start(self, shares: Tensor) -> Tensor:
+        """Give the coefficients of the strongest penalty: no feature counts, the intercept is the classes' log-odds.
+
+        Args:
+            shares: float64 [m, n], the weight of each sample, 0 or 1.
+
+        Returns:
+            float64 [m, (d + 1) · c].
+        """
+        counts, n_used = shares @ self.targets, shares.sum(dim=1, keepdim=True)
+        rates = (counts + 0.5) / (n_used + 1)  # finite, also for a class without a sample
+        points = self.design.new_zeros(len(shares), self.design.shape[1], self.targets.shape[1])
+        points[:, -1] = (rates.logit() if self.independent else rates.log()) / self.design[0, -1]
+        return points.flatten(1)
 
     def objective(self, shares: Tensor, strength: float) -> Function:
         """Give the mean loss with its penalty, for several choices of samples at once.
@@ -104,36 +119,51 @@ def fit_logistic(features: Tensor, targets: Tensor, *, multilabel: bool, folds: 
     features, targets = features.double(), targets.double()
     mean, deviation = features.mean(dim=0), features.std(dim=0, correction=0)
     deviation = torch.where(deviation > 0, deviation, 1.0)
-    design = torch.cat([(features - mean) / deviation, features.new_ones(len(features), 1)], dim=1)
+    design = torch.cat([(features - mean) / deviation, _intercept_column(features)], dim=1)
     is_binary = not multilabel and targets.shape[1] == 2
     columns = targets[:, 1:] if is_binary else targets
     problem = _Problem(design, columns, independent=multilabel or is_binary)
-    n_labels = targets.shape[1] if multilabel else 1
-    strength, log_loss = (PLAIN_STRENGTH, None) if folds is None else _chosen(problem, folds, n_labels=n_labels)
     everyone = features.new_ones(1, len(features))
-    start = features.new_zeros(1, design.shape[1] * columns.shape[1])
+    if folds is None:
+        strength, log_loss, start = PLAIN_STRENGTH, None, problem.start(everyone)
+    else:
+        strength, log_loss, start = _chosen(problem, folds, n_labels=targets.shape[1] if multilabel else 1)
     solution = minimise(problem.objective(everyone, strength), start, tolerance=_AT_LAST).view(design.shape[1], -1).T
     if is_binary:  # half of the log-odds for either class: their difference is what softmax looks at
         solution = torch.cat([-solution / 2, solution / 2])
     weight = solution[:, :-1] / deviation
-    return Regression(weight, solution[:, -1] - weight @ mean, strength, log_loss)
+    return Regression(weight, solution[:, -1] * design[0, -1] - weight @ mean, strength, log_loss)
 
 
-def _chosen(problem: _Problem, folds: Tensor, *, n_labels: int) -> tuple[float, float]:
-    """Choose the strength with the smallest log loss on what is held out, and give that too.
+def _intercept_column(features: Tensor) -> Tensor:
+    """Give the column of the intercept, constant and large enough to make the intercept about as stiff as the weights.
+
+    It changes how soon the minimum is found, not where it is, since the intercept is not penalised. On the features
+    of 1,790 photographs, ten classes, √d/4 took 377 evaluations in all, 1 took 974 and √d 1,140.
+    """
+    n, d = features.shape
+    return features.new_full((n, 1), d**0.5 / 4)
+
+
+def _chosen(problem: _Problem, folds: Tensor, *, n_labels: int) -> tuple[float, float, Tensor]:
+    """Choose the strength with the smallest log loss on what is held out.
 
     Along strengths of growing `C` that loss falls and then rises, so that those after the rise need not be fitted.
+
+    Returns:
+        The strength; its log loss; the mean of the folds' coefficients, as a place to begin, [1, p].
     """
     turns = torch.arange(int(folds.max()) + 1, device=folds.device)
     held_out = (folds == turns[:, None]).double()
-    points = problem.design.new_zeros(len(turns), problem.design.shape[1] * problem.targets.shape[1])
-    best, n_worse = (STRENGTHS[0], float("inf")), 0
+    points = problem.start(1 - held_out)
+    best, n_worse = (STRENGTHS[0], float("inf"), points[:1]), 0
     for strength in STRENGTHS:
         points = minimise(problem.objective(1 - held_out, strength), points, tolerance=_WHILE_CHOOSING)
         losses, _ = problem.losses(points.view(len(turns), problem.design.shape[1], -1))
         log_loss = float(((losses * held_out.T).sum(dim=0) / held_out.sum(dim=1)).mean()) / n_labels
         n_worse = 0 if log_loss < best[1] else n_worse + 1
-        best = min(best, (strength, log_loss), key=lambda found: found[1])
+        if not n_worse:
+            best = strength, log_loss, points.mean(dim=0, keepdim=True)
         if n_worse == _N_WORSE:
             break
     return best

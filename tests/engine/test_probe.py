@@ -136,7 +136,7 @@ def test_a_quick_trial_of_a_probe_trains_no_epoch(train: Train) -> None:
 
 def test_no_epoch_and_no_probe_is_refused(train: Train) -> None:
     with pytest.raises(PlanError, match=r"fit\.epochs = 0 trains nothing; use 1 or more"):
-        train(overrides={"fit.epochs": 0})
+        train(base="baseline:model=simple_cnn", overrides={"fit.epochs": 0})
 
 
 @pytest.mark.parametrize("n_workers", [0, 1, 2])

@@ -97,6 +97,8 @@ def _processes(n: int | None, *, n_gpus: int) -> ProcessPoolExecutor:
 def _begin_worker(n_threads: int, counter: Any, gpus: tuple[str, ...]) -> None:
     """Set up a worker before it loads torch."""
     os.environ.setdefault("OMP_NUM_THREADS", str(n_threads))
+    # A spawned process would spawn its own loader processes too, each of which imports everything anew.
+    multiprocessing.set_start_method(None, force=True)
     with counter.get_lock():
         number, counter.value = counter.value, counter.value + 1
     if len(gpus) > 1:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from imgcls.engine.learner import learner
     from imgcls.engine.train import train
     from imgcls.evidence.compare import gain, verdict
+    from imgcls.ladders.comparison import compare
     from imgcls.plan import Plan
     from imgcls.records.find import open_run
 
@@ -26,6 +27,7 @@ _HOMES = {
     "Plan": "imgcls.plan",
     "Stack": "imgcls.catalog",
     "apply": "imgcls.engine.apply",
+    "compare": "imgcls.ladders.comparison",
     "gain": "imgcls.evidence.compare",
     "learner": "imgcls.engine.learner",
     "load": "imgcls.engine.classifier",
@@ -41,6 +43,7 @@ __all__ = [
     "Stack",
     "__version__",
     "apply",
+    "compare",
     "gain",
     "learner",
     "load",

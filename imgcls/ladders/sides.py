@@ -95,9 +95,12 @@ def side_by_side(a: Asked, b: Asked) -> tuple[dict[int | None, Seeds], dict[int 
     for place in sorted(common, key=lambda place: _worth(place, by_place)):
         if (place.data, place.classes, place.fold is None) == (best.data, best.classes, best.fold is None):
             chosen[place.fold] = place
-    sides, notes = [], []
+    sides: list[dict[int | None, Seeds]] = []
+    notes: list[str] = []
     for asked, places in zip((a, b), by_place, strict=True):
-        kept = {fold: {run.seed: run for run in places[place]} for fold, place in chosen.items()}
+        kept: dict[int | None, Seeds] = {
+            fold: {run.seed: run for run in places[place]} for fold, place in chosen.items()
+        }
         n_kept = sum(len(seeds) for seeds in kept.values())
         if n_kept < len(asked.runs):
             notes.append(

@@ -165,6 +165,8 @@ def drawn_ladder(tmp_path: Path) -> Callable[..., tuple[Ladder, Workspace]]:
             data_name="drawn",
             data_digest="d" * 64,
             split_digests=tuple("e" * 64 for _ in folds),
+            n_valid=n_images * len(folds),
+            n_valid_groups=n_groups * len(folds),
             machine={"device": "cpu"},
             rungs=plans,
             jobs=tuple(jobs),

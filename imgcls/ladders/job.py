@@ -74,6 +74,9 @@ def do_job(job: Mapping[str, Any], reporter: Reporter | None = None) -> dict[str
         result = JobResult(job["key"], "busy", reason=str(problem), exit_code=problem.exit_code)
     except ImgclsError as problem:
         result = JobResult(job["key"], "refused", reason=str(problem), exit_code=problem.exit_code)
+    except Exception as problem:  # a mistake of ours; it must not look like the death of a worker
+        reason = f"{job['stack']}, seed {job['seed']}: unexpected {type(problem).__name__}: {problem}"
+        result = JobResult(job["key"], "refused", reason=reason, exit_code=1)
     return asdict(result)
 
 

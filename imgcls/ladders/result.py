@@ -14,6 +14,7 @@ from imgcls.ladders.spec import Ladder, RungPlan
 from imgcls.records.estimate import Estimate
 
 SCHEMA = 1
+RESULT_JSON = "result.json"
 
 
 @dataclass(frozen=True)

@@ -92,6 +92,10 @@ class Ladder:
     """Digest of samples, labels and pixels."""
     split_digests: tuple[str, ...]
     """Digest of who trains and who validates, for each fold."""
+    n_valid: int
+    """Samples that validate, over all folds."""
+    n_valid_groups: int
+    """The groups that they come in; 0 where they stand alone."""
     machine: Mapping[str, Any]
     """Device, precision and number of workers that were asked for."""
     rungs: tuple[RungPlan, ...]
@@ -164,6 +168,8 @@ class Ladder:
             data_name=source.text("data_name"),
             data_digest=source.text("data_digest"),
             split_digests=source.texts("split_digests"),
+            n_valid=source.integer("n_valid"),
+            n_valid_groups=source.integer("n_valid_groups"),
             machine=source.mapping("machine"),
             rungs=source.inner_list("rungs", _read_rung),
             jobs=source.inner_list("jobs", _read_job),

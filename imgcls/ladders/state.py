@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from imgcls.errors import RecordError
@@ -119,7 +119,21 @@ def read_state(ladder: Ladder, workspace: Workspace, *, known: Mapping[str, RunR
             jobs.append(JobState(job, "failed", n_epochs=n_epochs, reason=failures[job.key]))
         else:
             jobs.append(JobState(job, "waiting", n_epochs=n_epochs))
+    jobs = _without_weights(ladder, jobs)
     return LadderState(ladder, tuple(jobs), _is_driven(ladder), tuple(damaged))
+
+
+def _without_weights(ladder: Ladder, jobs: list[JobState]) -> list[JobState]:
+    """Count a run as failed whose weights never came to be: it will not be trained apart."""
+    failed = {(entry.job.rung, entry.job.seed, entry.job.fold) for entry in jobs if entry.state == "failed"}
+    reason = "the training whose weights it predicts with failed"
+    return [
+        replace(entry, state="failed", reason=reason)
+        if entry.state == "waiting"
+        and (ladder.rungs[entry.job.rung].weights_of, entry.job.seed, entry.job.fold) in failed
+        else entry
+        for entry in jobs
+    ]
 
 
 def _is_driven(ladder: Ladder) -> bool:

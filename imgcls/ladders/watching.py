@@ -1,4 +1,4 @@
-"""What a ladder tells while it is climbed, and to whom."""
+"""Who is told how a ladder goes."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ class Watcher(Protocol):
         """Say a sentence."""
 
     def planned(self, ladder: Ladder, forecast_sentences: Sequence[str]) -> None:
-        """Begin: the jobs are known, and about how long they will take."""
+        """Tell what is about to begin, what it will cost and what it will be able to see."""
 
     def job_done(self, result: JobResult, state: LadderState) -> None:
-        """A job came to its end, whether well or not; the state has it counted."""
+        """Tell that a job was done, or failed."""
 
     def stop(self) -> None:
-        """The ladder is over, whether well or not; may be told twice."""
+        """The work is over, whether well or not."""
 
 
 class Silent:

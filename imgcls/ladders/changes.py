@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -30,12 +31,24 @@ class Change:
 
 @dataclass(frozen=True)
 class Changes:
-    """All such images, the ones that changed most first."""
+    """The images that two sides do not answer alike, the ones that changed most first."""
 
-    fixed: tuple[Change, ...]
+    n_fixed: int
     """Images that are right more often."""
-    broken: tuple[Change, ...]
+    n_broken: int
     """Images that are right less often."""
+    fixed: tuple[Change, ...]
+    """Those that are right more often, or the first of them."""
+    broken: tuple[Change, ...]
+    """Those that are right less often, or the first of them."""
+
+    def first(self, n: int) -> Changes:
+        """Keep the first n of either kind; they are counted as before."""
+        return replace(self, fixed=self.fixed[:n], broken=self.broken[:n])
+
+    def to_json(self) -> dict[str, Any]:
+        """Give them as JSON values."""
+        return asdict(self)
 
 
 def changes(measured: Measured, before: int, after: int) -> Changes | None:
@@ -58,17 +71,17 @@ def changes(measured: Measured, before: int, after: int) -> Changes | None:
         rows = zip(board.ids, board.labels, *shares, strict=True)
         found += [Change(id_, label, float(a), float(b)) for id_, label, a, b in rows if a != b]
     found.sort(key=lambda change: (-abs(change.after - change.before), change.id))
-    return Changes(
-        fixed=tuple(change for change in found if change.after > change.before),
-        broken=tuple(change for change in found if change.after < change.before),
-    )
+    fixed = tuple(change for change in found if change.after > change.before)
+    broken = tuple(change for change in found if change.after < change.before)
+    return Changes(len(fixed), len(broken), fixed, broken)
 
 
-def ladder_changes(state: LadderState) -> dict[int, Changes]:
+def changed_images(state: LadderState, *, most: int) -> dict[int, Changes]:
     """Find, for every rung that has runs, the images that changed over the rung it is compared with.
 
     Args:
         state: The ladder and its records; where recipes are left out, the full stack counts as what comes after.
+        most: How many images of either kind are named.
     """
     ladder = state.ladder
     ready = [number for number in range(len(ladder.rungs)) if any(entry.record for entry in state.of(number))]
@@ -81,7 +94,7 @@ def ladder_changes(state: LadderState) -> dict[int, Changes]:
         if number and partner in ready:
             before, after = (number, partner) if ladder.kind == "ablate" else (partner, number)
             changed = changes(measured, before, after)
-            found |= {} if changed is None else {number: changed}
+            found |= {} if changed is None else {number: changed.first(most)}
     return found
 
 

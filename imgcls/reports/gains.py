@@ -95,28 +95,30 @@ def is_shown(judged: Judged | None) -> bool:
     return judged is not None and judged.verdict in ("better", "likely better")
 
 
-def gain_sentence(judged: Judged, units: Units, *, over: str) -> str:
-    """Say a verdict as a sentence: `better than baseline, +1.3 points [+0.4, +2.1].`
+def gain_sentence(judged: Judged, units: Units, *, over: str, subject: str = "") -> str:
+    """Say a verdict as a sentence: `better than baseline, +1.3 points [+0.4, +2.1]`, with a full stop.
 
     Args:
         judged: The comparison.
         units: How its numbers are written.
         over: What it is compared with.
+        subject: What is compared; the sentence begins with the verdict when empty.
     """
+    it, begins = subject or "it", f"{subject} is " if subject else ""
     gain = f"{units.gain(judged.value)} {units.name} {units.interval(judged)}"
     notes = f" ({'; '.join(judged.remarks)})" if judged.remarks else ""
     if judged.verdict == "cannot tell":
-        return f"cannot tell whether it differs from {over}; {'; '.join(judged.remarks)}.{_measured(judged, gain)}"
+        return f"cannot tell whether {it} differs from {over}; {'; '.join(judged.remarks)}.{_measured(judged, gain)}"
     if judged.gain.is_identical:
-        return f"no evidence that it differs from {over}: every single answer is the same."
+        return f"no evidence that {it} differs from {over}: every single answer is the same."
     if judged.verdict in ("better", "likely better", "worse"):
-        return f"{judged.verdict} than {over}, {gain}{notes}."
+        return f"{begins}{judged.verdict} than {over}, {gain}{notes}."
     leans = ", but it leans worse" if judged.verdict == "likely worse" else ""
-    return f"no evidence that it differs from {over}{leans}, {gain}{notes}."
+    return f"no evidence that {it} differs from {over}{leans}, {gain}{notes}."
 
 
 def short_sentence(judged: Judged, units: Units) -> str:
-    """Say a verdict in a few words: `better, +1.3 points [+0.4, +2.1].`"""
+    """Say a verdict in a few words: `better, +1.3 points [+0.4, +2.1]`, with a full stop."""
     if judged.verdict == "cannot tell":
         return "cannot tell."
     sees = ""

@@ -77,23 +77,23 @@ class LadderView:
         units, ladder = Units(self.result.ladder.metric), self.result.ladder
         what = "drop (nats)" if units.is_loss else "gain (points)"
         if self._is_ablation:
-            return [f"worth of what is left out:\n{what}"]
+            return [f"what it is worth:\n{what}"]
         return [f"{what}\nover the rung below", f"{what}\nover {clean(ladder.rungs[0].label)}"]
 
     def _table(self, *, is_wide: bool, arrow: str) -> Table:
         units = Units(self.result.ladder.metric)
         table = Table(box=None, pad_edge=False, show_edge=False)
-        table.add_column("rung", overflow="fold")
+        table.add_column("recipe left out" if self._is_ablation else "rung", overflow="fold")
         scale = "lower is better" if units.is_loss else "points"
-        for title in (f"{units.title}\n({scale})", *self._titles()):
-            table.add_column(title, no_wrap=True)
+        for title in (f"{units.title}{' without it' * self._is_ablation}\n({scale})", *self._titles()):
+            table.add_column(Text(title), no_wrap=True)
         if is_wide:
             table.add_column("minutes\na run", justify="right", no_wrap=True)
             table.add_column(
                 "minutes\na point" if not units.is_loss else "minutes\na 0.01", justify="right", no_wrap=True
             )
         for rung in self.result.rungs:
-            name: RenderableType = Text(clean(rung.plan.label), style="bold")
+            name: RenderableType = Text(self._name(rung), style="bold")
             if is_wide and rung.plan.changes:
                 name = Group(name, Padding(Text(self._diff(rung, arrow), style="dim"), (0, 0, 0, 2)))
             cost = [Text(minutes(rung.seconds)), Text(minutes_a_point(rung))] if is_wide else []
@@ -106,12 +106,16 @@ class LadderView:
         base = clean(self.result.ladder.rungs[0].label)
         titles = ["worth"] if self._is_ablation else ["over the rung below", f"over {base}"]
         for rung in self.result.rungs:
-            yield Text(clean(rung.plan.label), style="bold")
+            yield Text(self._name(rung), style="bold")
             yield Padding(Text(self._changes(rung, arrow)), (0, 0, 0, 2))
-            yield Padding(Text(f"{units.title}: {', '.join(self._score_parts(rung))}"), (0, 0, 0, 2))
+            yield Padding(Text(f"{self._score_title(rung)}: {', '.join(self._score_parts(rung))}"), (0, 0, 0, 2))
             for title, judged in zip(titles, self._gains(rung), strict=True):
                 if judged is not None:
                     yield Padding(_gain_line(title, judged, units), (0, 0, 0, 2))
+
+    def _score_title(self, rung: RungResult) -> str:
+        without = " without it" if self._is_ablation and rung.plan.recipes else ""
+        return f"{Units(self.result.ladder.metric).title}{without}"
 
     def _gains(self, rung: RungResult) -> list[Judged | None]:
         return [rung.step] if self._is_ablation else [rung.step, rung.total]
@@ -153,9 +157,11 @@ class LadderView:
 
     def _images(self) -> RenderResult:
         for number, changed in sorted(self.images.items()):
-            rung = self.result.rungs[number]
-            over = "without" if self._is_ablation else self.result.ladder.rungs[number - 1].label
-            yield from changed_section(changed, after=self._name(rung), before=clean(over))
+            name, below = self._name(self.result.rungs[number]), clean(self.result.ladder.rungs[number - 1].label)
+            title, sides = f"{name} over {below}", (below, name)
+            if self._is_ablation:
+                title, sides = f"the full stack over the stack without {name}", ("without", "full")
+            yield from changed_section(changed, title=title, sides=sides)
 
 
 def listed(rows: Sequence[tuple[str, str]] | Iterator[tuple[str, str]]) -> Table:
@@ -175,29 +181,30 @@ def section(title: str, sentences: Sequence[str], *, style: str = "") -> RenderR
         yield listed([("", sentence) for sentence in sentences])
 
 
-def changed_section(changed: Changes, *, after: str, before: str) -> RenderResult:
+def changed_section(changed: Changes, *, title: str, sides: tuple[str, str]) -> RenderResult:
     """Draw the images on which two sides differ.
 
     Args:
         changed: How many, and the first of them.
-        after: What the one side is called.
-        before: What the other side is called.
+        title: What is compared.
+        sides: What the sides are called: the one that is compared with, and the one that is compared.
     """
-    yield Text(f"\nImages: {after} against {before}", style="bold")
+    yield Text(f"\nImages: {title}", style="bold")
     for word, n, images in (("more", changed.n_fixed, changed.fixed), ("less", changed.n_broken, changed.broken)):
         yield Text(f"{count(n, 'image')} right {word} often{':' if images else '.'}")
         if images:
-            yield Padding(_image_table(images), (0, 0, 0, 2))
+            yield Padding(_image_table(images, sides), (0, 0, 0, 2))
         if images and n > len(images):
             yield Text(f"  and {n - len(images)} more", style="dim")
 
 
-def _image_table(images: Sequence[Change]) -> Table:
+def _image_table(images: Sequence[Change], sides: tuple[str, str]) -> Table:
+    """Draw images with the share of runs that are right on either side."""
     table = Table(box=None, pad_edge=False, show_edge=False)
     table.add_column("photograph", overflow="fold")
     table.add_column("label", overflow="fold")
-    table.add_column("right before", justify="right", no_wrap=True)
-    table.add_column("now", justify="right", no_wrap=True)
+    for side in sides:
+        table.add_column(Text(f"runs right\n{side}"), justify="right", overflow="fold")
     for change in images:
         shares = [f"{100 * share:.0f} %" for share in (change.before, change.after)]
         table.add_row(Text(clean(change.id)), Text(clean(change.label)), *shares)

@@ -12,7 +12,6 @@ from imgcls.reports.text import clean, count
 _MOST_SEEDS = 30
 _GOOD_START = 5
 _MOST_NAMED = 5
-_PLAIN = ("better", "likely better", "worse")
 
 
 def heading(result: LadderResult) -> list[str]:
@@ -40,34 +39,32 @@ def len_done(result: LadderResult) -> int:
 
 def answer(result: LadderResult) -> list[str]:
     """Say which stack to use, or what was shown of the recipes."""
-    so_far = "" if result.is_complete else "So far: "
-    if result.ladder.kind == "ablate":
-        return [so_far + _worth_having(result)]
+    first, *more = _worth_having(result) if result.ladder.kind == "ablate" else _to_use(result)
+    return [first if result.is_complete else f"So far: {first[0].lower()}{first[1:]}", *more]
+
+
+def _to_use(result: LadderResult) -> list[str]:
     base = clean(result.ladder.rungs[0].label)
-    if not result.incumbent:
-        judged = [rung.total for rung in result.rungs[1:] if rung.total]
-        if judged and all(entry.verdict == "cannot tell" for entry in judged):
-            return [f"{so_far}Nothing can be told yet; the lines below say why."]
-        return [f"{so_far}Keep {base}: no rung was shown to be better. That is not the same as being no better."]
     best = result.rungs[result.incumbent]
-    assert best.total is not None  # noqa: S101 - the incumbent has one
-    found = [
-        f"{so_far}Use {clean(best.plan.printed)}: the highest rung that is "
-        f"{'better' if best.total.verdict == 'better' else 'likely better'} than {base}."
-    ]
+    if best.total is None:
+        judged = [rung.total for rung in result.rungs[1:] if rung.total]
+        if not judged or all(entry.verdict == "cannot tell" for entry in judged):
+            return ["Nothing can be told yet; the lines below say why."]
+        return [f"Keep {base}: no rung was shown to be better. That is not the same as being no better."]
+    found = [f"Use {clean(best.plan.printed)}: the highest rung that is {best.total.verdict} than {base}."]
     idle = [clean(rung.plan.label) for rung in result.rungs[1 : result.incumbent + 1] if not is_shown(rung.step)]
     if idle:
         found.append(f"It holds recipes that were not shown to help by themselves: {', '.join(idle)}.")
     return found
 
 
-def _worth_having(result: LadderResult) -> str:
+def _worth_having(result: LadderResult) -> list[str]:
     shown = [recipe_names(rung) for rung in result.rungs[1:] if is_shown(rung.step)]
     worse = [recipe_names(rung) for rung in result.rungs[1:] if rung.step and rung.step.verdict == "worse"]
     text = (
         f"Shown to help in this stack: {', '.join(shown)}." if shown else "No recipe was shown to help in this stack."
     )
-    return text + (f" Shown to hurt: {', '.join(worse)}." if worse else "")
+    return [text, f"Shown to hurt: {', '.join(worse)}."] if worse else [text]
 
 
 def recipe_names(rung: RungResult) -> str:
@@ -85,10 +82,8 @@ def rung_sentences(result: LadderResult, number: int) -> str:
         return "not compared: the rung it is compared with has no run yet."
     base = clean(ladder.rungs[0].label)
     if ladder.kind == "ablate":
-        with_it, without = "the stack with it", "the stack without it"
-        parts = [gain_sentence(rung.step, units, over=without)]
-        sides = ("without", "with it")
-        parts[0] = f"{with_it} is {parts[0]}" if rung.step.verdict in _PLAIN else parts[0]
+        sides = ("the stack without it", "the full stack")
+        parts = [gain_sentence(rung.step, units, over=sides[0], subject=sides[1])]
     else:
         partner = clean(ladder.rungs[ladder.compared_with(number)].label)
         parts, sides = [gain_sentence(rung.step, units, over=partner)], (partner, "this rung")

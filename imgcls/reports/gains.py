@@ -201,11 +201,18 @@ def short(value: Any) -> str:
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
 
 
-def scored_on(n_images: int, n_groups: int, n_folds: int | None) -> str:
-    """Say what scores were measured on: `540 images in 9 groups`."""
+def scored_on(n_images: int, n_groups: int, n_folds: int | None, *, data: str) -> str:
+    """Say what scores were measured on: `540 images in 9 groups of elpv, over 5 folds`.
+
+    Args:
+        n_images: Images, over all folds.
+        n_groups: The groups that they come in; 0 where they stand alone.
+        n_folds: The number of folds; None for one split.
+        data: The name of the data set.
+    """
     groups = f" in {count(n_groups, 'group')}" if n_groups else ""
     folds = f", over {count(n_folds, 'fold')}" if n_folds else ""
-    return f"{count(n_images, 'image')}{groups}{folds}"
+    return f"{count(n_images, 'image')}{groups} of {clean(data)}{folds}"
 
 
 def _rounded(n: int) -> str:

@@ -20,7 +20,7 @@ from imgcls.reports.text import clean, count, name
 _MARKS = {"done": "✓", "running": "▸", "interrupted": "‖", "failed": "✗", "waiting": "·"}
 _ASCII_MARKS = {"done": "+", "running": ">", "interrupted": "=", "failed": "x", "waiting": "."}
 _STYLES = {"done": "green", "running": "cyan", "interrupted": "yellow", "failed": "red", "waiting": "dim"}
-_CELL, _LABEL, _VERDICT, _SIGNS = 11, 16, 19, 6
+_CELL, _FOLD_CELL, _LABEL, _VERDICT = 13, 9, 17, 25
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,8 @@ class StateGrid:
         """Draw a row for each rung; a seed has a column where there is room, else a sign."""
         seeds = self.state.ladder.seeds
         beside = _LABEL + (_VERDICT if self._has_verdicts() else 0)
-        is_roomy = beside + len(seeds) * _CELL <= width
+        cell = _CELL if self.state.ladder.n_folds is None else _FOLD_CELL
+        is_roomy = beside + len(seeds) * cell <= width
         table = Table(box=None, pad_edge=False, show_edge=False, padding=(0, 2, 0, 0))
         table.add_column("rung", overflow="fold")
         for title in [f"seed {seed}" for seed in seeds] if is_roomy else [f"seeds {seeds[0]} to {seeds[-1]}"]:
@@ -86,8 +87,10 @@ class StateGrid:
         if entry.record is not None:
             estimate = entry.record.metrics.get(metric)
             return f" {Units(metric).score(estimate.value)}" if estimate else ""
-        if entry.state in ("running", "interrupted"):
+        if entry.state == "running":
             return f" epoch {min(entry.epoch + 1, entry.n_epochs)}/{entry.n_epochs}"
+        if entry.state == "interrupted":
+            return f" {entry.epoch}/{entry.n_epochs} done"
         return ""
 
     def _has_verdicts(self) -> bool:

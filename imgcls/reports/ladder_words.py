@@ -6,7 +6,7 @@ import shlex
 
 from imgcls.engine.reporting import duration
 from imgcls.ladders.result import LadderResult, RungResult
-from imgcls.reports.gains import Units, gain_sentence, is_shown, sd_sentence, short_sentence, sight_sentences
+from imgcls.reports.gains import Units, gain_sentence, is_shown, scored_on, sd_sentence, short_sentence, sight_sentences
 from imgcls.reports.text import clean, count
 
 _MOST_SEEDS = 30
@@ -25,9 +25,8 @@ def heading(result: LadderResult) -> list[str]:
     seeds = ", ".join(str(seed) for seed in ladder.seeds)
     if len(ladder.seeds) > _MOST_NAMED and ladder.seeds == tuple(range(ladder.n_seeds)):
         seeds = f"0 to {ladder.n_seeds - 1}"
-    groups = f" in {count(result.n_groups, 'group')}" if result.n_groups else ""
     folds = f" x {count(ladder.n_folds, 'fold')}" if ladder.n_folds else ""
-    on = f"{count(result.n_images, 'image')}{groups} of {clean(ladder.data_name)}"
+    on = scored_on(result.n_images, result.n_groups, None, data=ladder.data_name)
     rungs = f"{count(len(ladder.rungs), 'rung')} x {count(ladder.n_seeds, 'seed')} ({seeds}){folds}"
     return [title, f"{units.title} on {on}; {rungs}, {len_done(result)} of {len(ladder.jobs)} runs done"]
 

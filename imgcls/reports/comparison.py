@@ -70,7 +70,7 @@ class ComparisonView:
         table.add_column("runs", overflow="fold")
         for letter, side in (("A", self.comparison.a), ("B", self.comparison.b)):
             value, interval = units.scored(side.score)
-            table.add_row(letter, value, interval, units.score(side.seed_sd), Text(_runs(side)))
+            table.add_row(letter, value, Text(interval), units.score(side.seed_sd), Text(_runs(side)))
         return table
 
     def _sentences(self) -> Iterator[str]:
@@ -97,7 +97,7 @@ class ComparisonView:
         for metric, gain in self.comparison.other_gains.items():
             units = Units(metric)
             title = f"{units.title} ({'drop, nats' if units.is_loss else units.name})"
-            table.add_row(title, units.gain(gain.value), units.interval(gain))
+            table.add_row(title, units.gain(gain.value), Text(units.interval(gain)))
         return table
 
     def _changes(self, options: ConsoleOptions) -> list[str]:

@@ -139,7 +139,7 @@ def ladder_screen(
     """
     terminal = screen or console(sys.stderr)
     watcher: LadderLines | LadderScreen = LadderLines(n_parallel=n_parallel)
-    if terminal.is_terminal and not as_json:
+    if terminal.is_terminal and not terminal.is_dumb_terminal and not as_json:
         watcher = LadderScreen(terminal, lambda ladder: _read_of(source, ladder), n_parallel=n_parallel)
     try:
         yield watcher

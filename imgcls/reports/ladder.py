@@ -59,7 +59,7 @@ class LadderView:
             yield Text(sentence)
         yield listed(self._rungs())
         if _NARROW <= options.max_width < _WIDE:
-            yield Text("\nWhat each rung changes, and costs", style="bold")
+            yield Text(f"\nWhat each {'recipe' if self._is_ablation else 'rung'} changes, and costs", style="bold")
             yield listed((self._name(rung), self._changes(rung, arrow)) for rung in self.result.rungs)
         yield from self._images()
         yield from section("Notes", notes(self.result), style="yellow")
@@ -149,7 +149,10 @@ class LadderView:
         return "; ".join([self._diff(rung, arrow)] * bool(rung.plan.changes) + [", ".join(cost)] * bool(cost))
 
     def _name(self, rung: RungResult) -> str:
-        return recipe_names(rung) if self._is_ablation and rung.plan.recipes else clean(rung.plan.label)
+        """Name a rung; in an ablation by what is left out."""
+        if not self._is_ablation:
+            return clean(rung.plan.label)
+        return recipe_names(rung) if rung.plan.recipes else "nothing (the full stack)"
 
     def _rungs(self) -> Iterator[tuple[str, str]]:
         for number, rung in enumerate(self.result.rungs[1:], start=1):

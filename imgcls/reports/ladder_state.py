@@ -20,7 +20,7 @@ from imgcls.reports.text import clean, count, name
 _MARKS = {"done": "✓", "running": "▸", "interrupted": "‖", "failed": "✗", "waiting": "·"}
 _ASCII_MARKS = {"done": "+", "running": ">", "interrupted": "=", "failed": "x", "waiting": "."}
 _STYLES = {"done": "green", "running": "cyan", "interrupted": "yellow", "failed": "red", "waiting": "dim"}
-_CELL, _FOLD_CELL, _LABEL, _VERDICT = 13, 9, 17, 25
+_CELL, _FOLD_CELL, _LABEL, _VERDICT = 13, 9, 17, 19
 
 
 @dataclass(frozen=True)

@@ -143,7 +143,8 @@ def reading(result: LadderResult) -> str:
     elif ladder.n_seeds == 1:
         luck = "the luck of images is counted; one seed cannot tell the luck of seeds"
     scatter = " Seed sd (standard deviation): how far the seeds of one rung scatter." if ladder.n_seeds > 1 else ""
-    return f"{units.explained} [low, high]: 95 % interval of the true value; {luck}.{scatter}{looks}"
+    smallest = f" Smallest gain of interest: {units.amount(ladder.smallest_gain)}."
+    return f"{units.explained} [low, high]: 95 % interval of the true value; {luck}.{scatter}{looks}{smallest}"
 
 
 def next_commands(result: LadderResult) -> list[str]:

@@ -42,6 +42,11 @@ def test_a_ladder(snapshot, drawn_ladder: Draw, drawing: dict[str, Any], width: 
     assert drawn(LadderView(judge_ladder(read_state(ladder, workspace))), width) == snapshot
 
 
+def test_a_ladder_on_a_narrow_terminal(snapshot, drawn_ladder: Draw) -> None:
+    ladder, workspace = drawn_ladder(n_groups=9, **LARGE)
+    assert drawn(LadderView(judge_ladder(read_state(ladder, workspace))), 60) == snapshot
+
+
 @pytest.mark.parametrize("width", WIDTHS)
 def test_an_ablation_on_its_way(snapshot, drawn_ladder: Draw, width: int) -> None:
     ladder, workspace = drawn_ladder(kind="ablate", n_images=600, skills=[1.8, 0.5, 1.8, 1.8, 1.8], **ON_ITS_WAY)

@@ -71,6 +71,7 @@ class LadderScreen:
         self._live: Live | None = None
         self._ended = threading.Event()
         self._thread: threading.Thread | None = None
+        self._read: Read | None = None
 
     def note(self, text: str) -> None:
         """Print a sentence above the grid."""
@@ -84,7 +85,7 @@ class LadderScreen:
         self._live = Live(console=self._screen, auto_refresh=False, redirect_stdout=False)
         self._live.start()
         self._ended.clear()
-        read = self._reader(ladder)
+        read = self._read = self._reader(ladder)
         self._draw(read)
         self._thread = threading.Thread(target=self._follow, args=(read,), name="ladder-screen", daemon=True)
         self._thread.start()
@@ -96,14 +97,16 @@ class LadderScreen:
 
     def stop(self) -> None:
         """Draw the grid a last time and leave it there; the cursor comes back whatever happens."""
-        live, self._live = self._live, None
-        if live is None:
+        if self._live is None:
             return
         self._ended.set()
         try:
             if self._thread is not None:
                 self._thread.join(timeout=_EVERY_SECONDS)
+            if self._read is not None:
+                self._draw(self._read)
         finally:
+            live, self._live = self._live, None
             live.stop()
 
     def _follow(self, read: Read) -> None:

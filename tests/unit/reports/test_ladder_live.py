@@ -143,6 +143,18 @@ def test_reading_that_fails_does_not_end_the_work(drawn_ladder: Draw, monkeypatc
     assert "15 of 15 runs done" in written(screen)
 
 
+def test_the_grid_that_stays_is_the_last_one(drawn_ladder: Draw) -> None:
+    """What was done in the last second is in it."""
+    ladder, workspace = drawn_ladder(missing=frozenset({(4, 2)}))
+    before, screen = read_state(ladder, workspace), terminal()
+    after = replace(before, jobs=tuple(replace(entry, state="done") for entry in before.jobs))
+    states = iter([before, after])
+    with ladder_screen(lambda: (next(states), None), screen=screen) as watcher:
+        watcher.planned(ladder, [])
+    text = written(screen)
+    assert text.index("14 of 15 runs done") < text.index("15 of 15 runs done")
+
+
 def test_stopping_twice_and_before_the_beginning_is_no_error() -> None:
     """The driver and the context both end it."""
     watcher = LadderScreen(terminal(), lambda ladder: lambda: (_never(ladder), None))

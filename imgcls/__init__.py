@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from imgcls.engine.train import train
     from imgcls.evidence.compare import gain, verdict
     from imgcls.ladders.run import ladder
+    from imgcls.ladders.comparison import compare
     from imgcls.plan import Plan
     from imgcls.records.find import open_run
 
@@ -27,6 +28,7 @@ _HOMES = {
     "Plan": "imgcls.plan",
     "Stack": "imgcls.catalog",
     "apply": "imgcls.engine.apply",
+    "compare": "imgcls.ladders.comparison",
     "gain": "imgcls.evidence.compare",
     "ladder": "imgcls.ladders.run",
     "learner": "imgcls.engine.learner",
@@ -43,6 +45,7 @@ __all__ = [
     "Stack",
     "__version__",
     "apply",
+    "compare",
     "gain",
     "ladder",
     "learner",

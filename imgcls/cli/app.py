@@ -23,6 +23,7 @@ from imgcls.errors import ImgclsError, nearest_hint
 
 _COMMANDS = {
     "cache": "imgcls.cli.cache:cache",
+    "compare": "imgcls.cli.compare:compare",
     "doctor": "imgcls.cli.doctor:doctor",
     "predict": "imgcls.cli.predict:predict",
     "recipe": "imgcls.cli.recipe:recipe",

@@ -16,6 +16,7 @@ COMMANDS = [
     ["cache"],
     ["cache", "show"],
     ["cache", "clear"],
+    ["compare"],
     ["doctor"],
     ["predict"],
     ["recipe"],

@@ -1,0 +1,169 @@
+"""The figures of a page: what each rung gains, the climb from the base, and how every rung learnt.
+
+Colours are those of Okabe and Ito, which people with any colour vision tell apart; a verdict has a shape and a word as
+well. The page's style sheet knows the colours by value and lightens them on a dark background.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from markupsafe import Markup
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from imgcls.evidence.verdicts import Judged
+from imgcls.ladders.gathering import Curves
+from imgcls.ladders.result import LadderResult
+from imgcls.reports.page.svg import inline_svg
+from imgcls.reports.page.wording import Units, minutes, recipe_label, shown_verdict
+from imgcls.reports.text import clean
+
+INK, FAINT = "#1a1a1a", "#9a9a9a"
+BLUE, ORANGE, GREY = "#0072b2", "#d55e00", "#6b6b6b"
+_PX = 1 / 72  # an inch of matplotlib's SVG has 72 units
+_WIDTH_PX, _ROW_PX, _FRAME_PX = 480, 46, 56
+_LONGEST_LABEL = 34
+
+
+@dataclass(frozen=True)
+class _Mark:
+    """How a verdict is drawn."""
+
+    colour: str
+    """Its colour."""
+    shape: str
+    """Its marker."""
+    is_filled: bool
+    """Whether the marker is filled."""
+
+
+_MARKS = {
+    "better": _Mark(BLUE, "o", True),
+    "likely better": _Mark(BLUE, "o", False),
+    "no evidence": _Mark(GREY, "D", False),
+    "likely worse": _Mark(GREY, "D", False),
+    "worse": _Mark(ORANGE, "s", True),
+    "cannot tell": _Mark(GREY, "x", False),
+}
+
+
+@dataclass(frozen=True)
+class _Row:
+    """One rung in a figure."""
+
+    label: str
+    """Its name."""
+    judged: Judged | None
+    """The gain that is drawn; None draws a mark at zero only."""
+    note: str
+    """What stands at the right."""
+
+
+def steps_figure(result: LadderResult) -> Markup:
+    """Draw the gain of each rung over what it is compared with, with its interval."""
+    units = Units(result.ladder.metric)
+    rows = [
+        _Row(f"{number}  {recipe_label(rung, result)}", rung.step, shown_verdict(rung.step) or "no run yet")
+        for number, rung in enumerate(result.rungs)
+        if number
+    ]
+    told = [f"{row.label}: {_spoken(row, units)}" for row in rows]
+    figure, axes = _rows_figure(rows, units)
+    return inline_svg(figure, name="steps", description="Gain of each rung. " + " ".join(map(clean, told)))
+
+
+def climb_figure(result: LadderResult) -> Markup:
+    """Draw the gain of each rung over the base, as one line, with the minutes that a training takes."""
+    units = Units(result.ladder.metric)
+    rows = [
+        _Row(f"{number}  {rung.plan.label}", rung.total, f"{minutes(rung.seconds)} min")
+        for number, rung in enumerate(result.rungs)
+    ]
+    figure, axes = _rows_figure(rows, units)
+    known = [(place, row.judged) for place, row in enumerate(rows) if row.judged]
+    gains = [0.0, *(_scaled(judged.value, units) for _, judged in known)]
+    axes.plot(gains, [0, *(place for place, _ in known)], color=INK, linewidth=1.5, zorder=1)
+    told = [f"{row.label}: {_spoken(row, units)}, {row.note}." for row in rows[1:]]
+    return inline_svg(figure, name="climb", description="Gain over the base. " + " ".join(map(clean, told)))
+
+
+def curves_figure(curves: Curves, *, number: int, top: float, n_epochs: int) -> Markup:
+    """Draw the validation loss of one rung: the mean over runs, and each run thinly.
+
+    Args:
+        curves: The rung's losses.
+        number: The number of the rung.
+        top: The highest loss of all rungs, so that all have one scale.
+        n_epochs: The most epochs of any rung, likewise.
+    """
+    figure = Figure(figsize=(220 * _PX, 150 * _PX))
+    axes = figure.add_axes((0.17, 0.2, 0.8, 0.75))
+    for losses in curves.seeds:
+        axes.plot(range(1, len(losses) + 1), losses, color=FAINT, linewidth=0.8, marker="." if len(losses) < 2 else "")
+    marker = "o" if len(curves.mean) < 2 else ""
+    axes.plot(range(1, len(curves.mean) + 1), curves.mean, color=BLUE, linewidth=2.2, marker=marker)
+    axes.set_ylim(0, 1.05 * top)
+    axes.set_xlim(0.8, max(2, n_epochs) + 0.2)
+    axes.xaxis.get_major_locator().set_params(integer=True, nbins=5)
+    axes.yaxis.get_major_locator().set_params(nbins=4)
+    _plain_frame(axes)
+    axes.set_xlabel("epoch", color=INK, fontsize=11, labelpad=1)
+    said = f"from {curves.mean[0]:.3f} to {curves.mean[-1]:.3f}" if curves.mean else "unknown"
+    return inline_svg(figure, name=f"curve{number}", description=f"Validation loss by epoch, mean over runs {said}.")
+
+
+def _rows_figure(rows: Sequence[_Row], units: Units) -> tuple[Figure, Axes]:
+    """Draw a row for each rung: its name, its gain with the interval, and a note."""
+    height = _FRAME_PX + _ROW_PX * len(rows)
+    figure = Figure(figsize=(_WIDTH_PX * _PX, height * _PX))
+    axes = figure.add_axes((0.02, 48 / height, 0.96, 1 - _FRAME_PX / height))
+    axes.axvline(0, color=INK, linewidth=1, zorder=0)
+    for place, row in enumerate(rows):
+        if place:
+            axes.axhline(place - 0.62, color=FAINT, linewidth=0.4, zorder=0)
+        axes.annotate(_shortened(row.label), (0, place - 0.36), ("axes fraction", "data"), color=INK, va="center")
+        axes.annotate(row.note, (1, place - 0.36), ("axes fraction", "data"), color=INK, va="center", ha="right")
+        _draw_gain(axes, place, row.judged, units)
+    axes.set_ylim(len(rows) - 0.62, -0.62)
+    axes.margins(x=0.06)
+    axes.set_yticks([])
+    _plain_frame(axes)
+    axes.set_xlabel(f"gain in {units.word}, 95 % interval; right of the line is better", color=INK, fontsize=12)
+    return figure, axes
+
+
+def _draw_gain(axes: Axes, place: int, judged: Judged | None, units: Units) -> None:
+    if judged is None:
+        axes.plot([0], [place], color=INK, marker="|", markersize=9)
+        return
+    mark = _MARKS[judged.verdict]
+    low, value, high = (_scaled(number, units) for number in (judged.low, judged.value, judged.high))
+    axes.plot([low, high], [place, place], color=mark.colour, linewidth=2.2, solid_capstyle="butt", zorder=2)
+    face = mark.colour if mark.is_filled else "#ffffff"
+    style = {} if mark.shape == "x" else {"markerfacecolor": face, "markeredgecolor": mark.colour}
+    axes.plot([value], [place], marker=mark.shape, markersize=8, color=mark.colour, markeredgewidth=2, zorder=3, **style)
+
+
+def _plain_frame(axes: Axes) -> None:
+    for side in ("top", "right", "left"):
+        axes.spines[side].set_visible(False)
+    axes.spines["bottom"].set_color(FAINT)
+    axes.tick_params(colors=INK, labelsize=11, length=3)
+
+
+def _scaled(value: float, units: Units) -> float:
+    return value if units.is_nats else 100 * value
+
+
+def _spoken(row: _Row, units: Units) -> str:
+    if row.judged is None:
+        return row.note
+    gain = row.judged
+    return f"{units.gain(gain.value)}, {units.interval(gain.low, gain.high)}, {shown_verdict(gain)}."
+
+
+def _shortened(label: str) -> str:
+    text = clean(label)
+    return text if len(text) <= _LONGEST_LABEL else text[: _LONGEST_LABEL - 1] + "…"

@@ -6,8 +6,10 @@ well. The page's style sheet knows the colours by value and lightens them on a d
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
 
 from markupsafe import Markup
 from matplotlib.axes import Axes
@@ -25,6 +27,7 @@ BLUE, ORANGE, GREY = "#0072b2", "#d55e00", "#6b6b6b"
 _PX = 1 / 72  # an inch of matplotlib's SVG has 72 units
 _WIDTH_PX, _ROW_PX, _FRAME_PX = 480, 46, 56
 _LONGEST_LABEL = 34
+_TEXT: Mapping[str, Any] = MappingProxyType({"color": INK, "fontsize": 12, "va": "center", "parse_math": False})
 
 
 @dataclass(frozen=True)
@@ -70,7 +73,7 @@ def steps_figure(result: LadderResult) -> Markup:
         if number
     ]
     told = [f"{row.label}: {_spoken(row, units)}" for row in rows]
-    figure, axes = _rows_figure(rows, units)
+    figure, _ = _rows_figure(rows, units)
     return inline_svg(figure, name="steps", description="Gain of each rung. " + " ".join(map(clean, told)))
 
 
@@ -123,8 +126,8 @@ def _rows_figure(rows: Sequence[_Row], units: Units) -> tuple[Figure, Axes]:
     for place, row in enumerate(rows):
         if place:
             axes.axhline(place - 0.62, color=FAINT, linewidth=0.4, zorder=0)
-        axes.annotate(_shortened(row.label), (0, place - 0.36), ("axes fraction", "data"), color=INK, va="center")
-        axes.annotate(row.note, (1, place - 0.36), ("axes fraction", "data"), color=INK, va="center", ha="right")
+        for x, text, side in ((0, _shortened(row.label), "left"), (1, row.note, "right")):
+            axes.annotate(text, (x, place - 0.36), xycoords=("axes fraction", "data"), ha=side, **_TEXT)
         _draw_gain(axes, place, row.judged, units)
     axes.set_ylim(len(rows) - 0.62, -0.62)
     axes.margins(x=0.06)

@@ -13,7 +13,6 @@ from markupsafe import Markup
 
 from imgcls.ladders.gathering import ReportData
 from imgcls.ladders.photographs import Picture
-from imgcls.ladders.result import LadderResult
 from imgcls.reports.page import figures, reproduce, wording
 from imgcls.reports.text import clean, count
 
@@ -99,8 +98,3 @@ def _policy(style: str, script: str) -> str:
     allowed = "default-src 'none'; img-src data:; style-src 'sha256-{}'; script-src 'sha256-{}'".format(*digests)
     return f"{allowed}; base-uri 'none'; form-action 'none'"
 
-
-def title_of(result: LadderResult) -> str:
-    """Give the title of a page: what was asked."""
-    what = "Which recipes help" if result.ladder.kind == "climb" else "What each recipe is worth"
-    return f"{what} on {result.ladder.data_name}"

@@ -14,7 +14,6 @@ from matplotlib.figure import Figure
 _SVG, _XLINK = "http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"
 _DROPPED = {f"{{{_SVG}}}metadata", f"{{{_SVG}}}style"}
 _REFERENCE = re.compile(r"#([\w-]+)")
-_SETTINGS = {"svg.fonttype": "none", "text.parse_math": False, "font.size": 12.0}
 
 
 def inline_svg(figure: Figure, *, name: str, description: str) -> Markup:
@@ -26,7 +25,7 @@ def inline_svg(figure: Figure, *, name: str, description: str) -> Markup:
         description: What is read out in its place.
     """
     file = BytesIO()
-    with mpl.rc_context({**_SETTINGS, "svg.hashsalt": name}), warnings.catch_warnings():
+    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": name}), warnings.catch_warnings():
         # A name may hold what the font lacks; the text is written all the same, and the browser has more fonts.
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
         figure.savefig(file, format="svg", transparent=True, metadata={"Date": None})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -12,6 +13,7 @@ from imgcls.records.estimate import Estimate
 from imgcls.reports.text import count
 
 _SAME_TIME_SECONDS = 3.0
+_LONGEST_VALUE = 80
 _TITLES = {
     "better": "Helped",
     "likely better": "Probably helped",
@@ -219,6 +221,12 @@ def passengers(result: LadderResult) -> tuple[str, ...]:
     return tuple(rung.plan.label for rung in inside if not (rung.step and rung.step.verdict in ("better", "likely better")))
 
 
+def title(result: LadderResult) -> str:
+    """Give the title of a page: what was asked."""
+    what = "Which recipes help" if result.ladder.kind == "climb" else "What each recipe is worth"
+    return f"{what} on {result.ladder.data_name}"
+
+
 def how_to_read(result: LadderResult) -> tuple[str, ...]:
     """Say in a few sentences how the numbers came about and what they mean."""
     units = Units(result.ladder.metric)
@@ -268,6 +276,14 @@ def state_sentence(result: LadderResult) -> str:
     if result.is_complete:
         return ""
     return f"Not finished: {n_done} of {count(n_all, 'run')} are done. What is said here may still change."
+
+
+def short_value(value: object) -> str:
+    """Give a value of a plan so that it fits into a table."""
+    if value in (None, [], (), {}):
+        return "nothing"
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+    return text if len(text) <= _LONGEST_VALUE else f"{text[: _LONGEST_VALUE - 1]}…"
 
 
 def listed(names: Sequence[str], *, most: int = 12) -> str:

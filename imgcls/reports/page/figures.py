@@ -59,7 +59,7 @@ class _Row:
     label: str
     """Its name."""
     judged: Judged | None
-    """The gain that is drawn; None draws a mark at zero only."""
+    """The gain that is drawn; None draws nothing."""
     note: str
     """What stands at the right."""
 
@@ -72,23 +72,33 @@ def steps_figure(result: LadderResult) -> Markup:
         for number, rung in enumerate(result.rungs)
         if number
     ]
-    told = [f"{row.label}: {_spoken(row, units)}" for row in rows]
+    told = [f"{row.label}: {_spoken(row.judged, units)}" for row in rows]
     figure, _ = _rows_figure(rows, units)
     return inline_svg(figure, name="steps", description="Gain of each rung. " + " ".join(map(clean, told)))
 
 
 def climb_figure(result: LadderResult) -> Markup:
-    """Draw the gain of each rung over the base, as one line, with the minutes that a training takes."""
+    """Draw the gain of each rung over the base, as a line, and below it the minutes that one training takes."""
     units = Units(result.ladder.metric)
-    rows = [
-        _Row(f"{number}  {rung.plan.label}", rung.total, f"{minutes(rung.seconds)} min")
-        for number, rung in enumerate(result.rungs)
-    ]
-    figure, axes = _rows_figure(rows, units)
-    known = [(place, row.judged) for place, row in enumerate(rows) if row.judged]
-    gains = [0.0, *(_scaled(judged.value, units) for _, judged in known)]
-    axes.plot(gains, [0, *(place for place, _ in known)], color=INK, linewidth=1.5, zorder=1)
-    told = [f"{row.label}: {_spoken(row, units)}, {row.note}." for row in rows[1:]]
+    n, height = len(result.rungs), _FRAME_PX + _ROW_PX * max(4, len(result.rungs) - 1)
+    figure = Figure(figsize=(_WIDTH_PX * _PX, height * _PX))
+    upper = figure.add_axes((0.12, 132 / height, 0.86, 1 - 140 / height))
+    lower = figure.add_axes((0.12, 42 / height, 0.86, 62 / height))
+    judged = [rung.total for rung in result.rungs]
+    known = [(place, gain) for place, gain in enumerate(judged) if gain]
+    values = [0.0, *(_scaled(gain.value, units) for _, gain in known)]
+    upper.axhline(0, color=INK, linewidth=1, zorder=0)
+    upper.plot([0, *(place for place, _ in known)], values, color=INK, linewidth=1.5, zorder=1)
+    for place, gain in known:
+        _draw_gain(upper, place, gain, units, upright=True)
+    upper.set_ylabel(f"gain over rung 0, {units.word}", color=INK, fontsize=11)
+    _draw_minutes(lower, result)
+    for axes in (upper, lower):
+        axes.set_xlim(-0.5, n - 0.5)
+        axes.set_xticks(range(n), [str(place) for place in range(n)])
+        _plain_frame(axes)
+    upper.set_xticklabels([])
+    told = [f"{place} {result.rungs[place].plan.label}: {_spoken(gain, units)}" for place, gain in known]
     return inline_svg(figure, name="climb", description="Gain over the base. " + " ".join(map(clean, told)))
 
 
@@ -122,13 +132,14 @@ def _rows_figure(rows: Sequence[_Row], units: Units) -> tuple[Figure, Axes]:
     height = _FRAME_PX + _ROW_PX * len(rows)
     figure = Figure(figsize=(_WIDTH_PX * _PX, height * _PX))
     axes = figure.add_axes((0.02, 48 / height, 0.96, 1 - _FRAME_PX / height))
-    axes.axvline(0, color=INK, linewidth=1, zorder=0)
     for place, row in enumerate(rows):
+        axes.vlines(0, place - 0.2, place + 0.34, color=INK, linewidth=1, zorder=0)
         if place:
             axes.axhline(place - 0.62, color=FAINT, linewidth=0.4, zorder=0)
         for x, text, side in ((0, _shortened(row.label), "left"), (1, row.note, "right")):
             axes.annotate(text, (x, place - 0.36), xycoords=("axes fraction", "data"), ha=side, **_TEXT)
-        _draw_gain(axes, place, row.judged, units)
+        if row.judged is not None:
+            _draw_gain(axes, place, row.judged, units)
     axes.set_ylim(len(rows) - 0.62, -0.62)
     axes.margins(x=0.06)
     axes.set_yticks([])
@@ -137,16 +148,29 @@ def _rows_figure(rows: Sequence[_Row], units: Units) -> tuple[Figure, Axes]:
     return figure, axes
 
 
-def _draw_gain(axes: Axes, place: int, judged: Judged | None, units: Units) -> None:
-    if judged is None:
-        axes.plot([0], [place], color=INK, marker="|", markersize=9)
-        return
+def _draw_gain(axes: Axes, place: int, judged: Judged, units: Units, *, upright: bool = False) -> None:
+    """Draw a gain and its interval on a row, or upright on a column."""
     mark = _MARKS[judged.verdict]
     low, value, high = (_scaled(number, units) for number in (judged.low, judged.value, judged.high))
-    axes.plot([low, high], [place, place], color=mark.colour, linewidth=2.2, solid_capstyle="butt", zorder=2)
+    interval, point = ([low, high], [place, place]), ([value], [place])
+    if upright:
+        interval, point = interval[::-1], point[::-1]
+    axes.plot(*interval, color=mark.colour, linewidth=2.2, solid_capstyle="butt", zorder=2)
     face = mark.colour if mark.is_filled else "#ffffff"
     style = {} if mark.shape == "x" else {"markerfacecolor": face, "markeredgecolor": mark.colour}
-    axes.plot([value], [place], marker=mark.shape, markersize=8, color=mark.colour, markeredgewidth=2, zorder=3, **style)
+    axes.plot(*point, marker=mark.shape, markersize=8, color=mark.colour, markeredgewidth=2, zorder=3, **style)
+
+
+def _draw_minutes(axes: Axes, result: LadderResult) -> None:
+    known = [(place, rung.seconds) for place, rung in enumerate(result.rungs) if rung.seconds is not None]
+    axes.bar([place for place, _ in known], [seconds for _, seconds in known], width=0.5, color=FAINT)
+    for place, seconds in known:
+        axes.annotate(minutes(seconds), (place, seconds), (0, 8), textcoords="offset points", ha="center", **_TEXT)
+    axes.margins(y=0.3)
+    axes.set_ylim(bottom=0)
+    axes.set_yticks([])
+    axes.set_ylabel("minutes", color=INK, fontsize=11)
+    axes.set_xlabel("rung", color=INK, fontsize=12, labelpad=2)
 
 
 def _plain_frame(axes: Axes) -> None:
@@ -160,10 +184,9 @@ def _scaled(value: float, units: Units) -> float:
     return value if units.is_nats else 100 * value
 
 
-def _spoken(row: _Row, units: Units) -> str:
-    if row.judged is None:
-        return row.note
-    gain = row.judged
+def _spoken(gain: Judged | None, units: Units) -> str:
+    if gain is None:
+        return "no run yet."
     return f"{units.gain(gain.value)}, {units.interval(gain.low, gain.high)}, {shown_verdict(gain)}."
 
 

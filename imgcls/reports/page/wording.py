@@ -13,7 +13,7 @@ from imgcls.records.estimate import Estimate
 from imgcls.reports.text import count
 
 _SAME_TIME_SECONDS = 3.0
-_LONGEST_VALUE = 80
+_LONGEST_VALUE = 120
 _TITLES = {
     "better": "Helped",
     "likely better": "Probably helped",
@@ -117,12 +117,12 @@ def minutes(seconds: float | None) -> str:
 
 
 def cost(rung: RungResult) -> str:
-    """Say what a rung costs in time beside the one it is compared with."""
+    """Say what a rung costs in time beside the one it is compared with; nothing where that is about the same."""
     extra = rung.extra_seconds
     if extra is None:
         return ""
     if abs(extra) < _SAME_TIME_SECONDS:
-        return "at about the same time per training"
+        return ""
     return f"at {minutes(abs(extra))} minutes {'more' if extra > 0 else 'less'} per training"
 
 
@@ -174,7 +174,7 @@ def verdict_sentences(judged: Judged, *, units: Units, than: str) -> tuple[str, 
     if judged.verdict in ("no evidence", "likely worse") and judged.detectable is not None:
         said.append(
             f"A true gain of about {units.size(judged.detectable)} would have been found four times in five "
-            "(the minimal detectable gain); a smaller one can easily hide here."
+            "(the minimal detectable gain); a smaller one can easily hide."
         )
     if judged.settle is not None:
         said.append(settle_sentence(judged.settle, units, has_groups=gain.has_groups))
@@ -187,7 +187,7 @@ def verdict_sentences(judged: Judged, *, units: Units, than: str) -> tuple[str, 
 _MEANINGS = {
     "better": "Better: luck of seeds and photographs is an unlikely explanation.",
     "likely better": "Likely better: luck could still explain it, if not easily.",
-    "no evidence": "No evidence either way: these runs can neither show nor rule out a difference.",
+    "no evidence": "No evidence either way.",
     "likely worse": "No evidence of a gain; what there is leans towards worse.",
     "worse": "Worse: luck of seeds and photographs is an unlikely explanation.",
     "cannot tell": "Cannot tell.",
@@ -230,7 +230,7 @@ def title(result: LadderResult) -> str:
 def how_to_read(result: LadderResult) -> tuple[str, ...]:
     """Say in a few sentences how the numbers came about and what they mean."""
     units = Units(result.ladder.metric)
-    point = "" if units.is_nats else f" A point is one hundredth of the {result.metric_title} scale."
+    point = "" if units.is_nats else f" A point is one hundredth of {metric_name(result)}: from 0.80 to 0.81."
     folds = (
         "Here the photographs took turns in validating (folds), so that the interval comes from how the gain differs "
         "between folds, widened because folds share their training photographs (Nadeau and Bengio)."
@@ -270,6 +270,22 @@ def data_sentence(result: LadderResult) -> str:
     return f"{kind}. {shares[0].upper()}{shares[1:]}{groups}."
 
 
+def metric_name(result: LadderResult) -> str:
+    """Give the metric as it stands inside a sentence."""
+    name = result.metric_title
+    return name if name[:3].isupper() else name[0].lower() + name[1:]
+
+
+def time_sentence(result: LadderResult) -> str:
+    """Say what a training of the incumbent takes beside one of the base."""
+    base, used = result.rungs[0].seconds, result.rungs[result.incumbent].seconds
+    if base is None or used is None:
+        return ""
+    if abs(used - base) < _SAME_TIME_SECONDS:
+        return f"Both take about {minutes(used)} minutes per training."
+    return f"A training takes {minutes(used)} minutes, against {minutes(base)}."
+
+
 def state_sentence(result: LadderResult) -> str:
     """Say how much of the ladder is done, if not all is."""
     n_done, n_all = sum(len(rung.runs) for rung in result.rungs), sum(rung.n_planned for rung in result.rungs)
@@ -279,10 +295,13 @@ def state_sentence(result: LadderResult) -> str:
 
 
 def short_value(value: object) -> str:
-    """Give a value of a plan so that it fits into a table."""
+    """Give a value of a plan so that it fits into a table: of transforms and the like only their names."""
     if value in (None, [], (), {}):
         return "nothing"
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+    if isinstance(value, list | tuple):
+        text = ", ".join(next(iter(entry)) if isinstance(entry, dict) and len(entry) == 1 else str(entry) for entry in value)
+    else:
+        text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
     return text if len(text) <= _LONGEST_VALUE else f"{text[: _LONGEST_VALUE - 1]}…"
 
 

@@ -23,6 +23,7 @@ COMMANDS = [
     ["recipe", "show"],
     ["recipe", "copy"],
     ["recipe", "run"],
+    ["report"],
     ["runs"],
     ["runs", "list"],
     ["runs", "show"],

@@ -80,10 +80,10 @@ def steps_figure(result: LadderResult) -> Markup:
 def climb_figure(result: LadderResult) -> Markup:
     """Draw the gain of each rung over the base, as a line, and below it the minutes that one training takes."""
     units = Units(result.ladder.metric)
-    n, height = len(result.rungs), _FRAME_PX + _ROW_PX * max(4, len(result.rungs) - 1)
+    n, height = len(result.rungs), _FRAME_PX + _ROW_PX * 5
     figure = Figure(figsize=(_WIDTH_PX * _PX, height * _PX))
-    upper = figure.add_axes((0.12, 132 / height, 0.86, 1 - 140 / height))
-    lower = figure.add_axes((0.12, 42 / height, 0.86, 62 / height))
+    upper = figure.add_axes((0.09, 132 / height, 0.89, 1 - 154 / height))
+    lower = figure.add_axes((0.09, 40 / height, 0.89, 56 / height))
     judged = [rung.total for rung in result.rungs]
     known = [(place, gain) for place, gain in enumerate(judged) if gain]
     values = [0.0, *(_scaled(gain.value, units) for _, gain in known)]
@@ -91,7 +91,7 @@ def climb_figure(result: LadderResult) -> Markup:
     upper.plot([0, *(place for place, _ in known)], values, color=INK, linewidth=1.5, zorder=1)
     for place, gain in known:
         _draw_gain(upper, place, gain, units, upright=True)
-    upper.set_ylabel(f"gain over rung 0, {units.word}", color=INK, fontsize=11)
+    upper.set_title(f"gain over rung 0 in {units.word}", color=INK, fontsize=12, loc="left")
     _draw_minutes(lower, result)
     for axes in (upper, lower):
         axes.set_xlim(-0.5, n - 0.5)
@@ -166,10 +166,10 @@ def _draw_minutes(axes: Axes, result: LadderResult) -> None:
     axes.bar([place for place, _ in known], [seconds for _, seconds in known], width=0.5, color=FAINT)
     for place, seconds in known:
         axes.annotate(minutes(seconds), (place, seconds), (0, 8), textcoords="offset points", ha="center", **_TEXT)
-    axes.margins(y=0.3)
+    axes.margins(y=0.45)
     axes.set_ylim(bottom=0)
     axes.set_yticks([])
-    axes.set_ylabel("minutes", color=INK, fontsize=11)
+    axes.set_title("minutes per training", color=INK, fontsize=12, loc="left", pad=2)
     axes.set_xlabel("rung", color=INK, fontsize=12, labelpad=2)
 
 

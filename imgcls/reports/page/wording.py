@@ -153,6 +153,8 @@ def _short(rung: RungResult, judged: Judged, units: Units) -> str:
     said = [gain_text(judged, units)]
     if judged.verdict == "likely worse":
         said.append("leans worse")
+    if judged.verdict not in ("no evidence", "cannot tell") and judged.gain.method == "these models":
+        said.append("shown for this one model only")
     if judged.verdict in ("no evidence", "likely worse") and judged.detectable is not None:
         said.append(f"only a gain of about {units.size(judged.detectable)} or more was likely to be found")
     if judged.verdict == "cannot tell":

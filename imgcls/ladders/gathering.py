@@ -179,7 +179,9 @@ def _with_photographs(gathered: ReportData, workspace: Workspace, turns: Sequenc
     validating = dict(pair for turn in turns for pair in zip(turn.board.ids, turn.board.labels, strict=True))
     labels = {written(name): label for name, label in zip(samples.frame["id"], samples.frame["label"], strict=True)}
     if n_other := sum(labels.get(name) != label for name, label in validating.items()):
-        text = f"The data have changed since: {n_other} of {len(validating)} photographs are gone or labelled otherwise."
+        text = (
+            f"The data have changed since: {n_other} of {len(validating)} photographs are gone or labelled otherwise."
+        )
         return replace(gathered, trouble=text)
     hidden = validating if ladder.n_folds is None else {}
     pictures = pictures_of([mistake.id for mistake in gathered.mistakes], samples)

@@ -106,7 +106,7 @@ def confusion(turns: Sequence[Turn]) -> Confusion | None:
     """
     if turns[0].is_multilabel:
         return None
-    classes, counts = turns[0].classes, sum(_counts(turn) for turn in turns)
+    classes, counts = turns[0].classes, _all_counts(turns)
     wrong = counts - np.diag(np.diag(counts))
     order = np.argsort(-(wrong.sum(axis=0) + wrong.sum(axis=1)), kind="stable")
     shown = np.sort(order[:MOST_CLASSES])
@@ -156,6 +156,10 @@ def _worst_of(turn: Turn, most: int) -> list[WorstMistake]:
     ]
 
 
+def _all_counts(turns: Sequence[Turn]) -> Floats:
+    return np.sum([_counts(turn) for turn in turns], axis=0)
+
+
 def _counts(turn: Turn) -> Floats:
     """Count label × answer, [k, k], in the mean over runs."""
     answers = turn.stacked.argmax(axis=2)
@@ -165,7 +169,7 @@ def _counts(turn: Turn) -> Floats:
 
 
 def _class_pairs(turns: Sequence[Turn]) -> list[Pair]:
-    classes, counts = turns[0].classes, sum(_counts(turn) for turn in turns)
+    classes, counts = turns[0].classes, _all_counts(turns)
     totals = counts.sum(axis=1)
     return [
         Pair(classes[row], classes[column], float(counts[row, column]), round(float(totals[row])))

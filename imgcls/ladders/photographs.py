@@ -67,11 +67,13 @@ def find_photographs(ladder: Ladder, workspace: Workspace) -> Samples:
         _place(ladder.data.get("data"), workspace),
         images=None if images is None else _place(images, workspace),
         skip=OWN_FOLDERS,
-        **reading,  # type: ignore[arg-type]
+        **reading,
     )
 
 
-def contact_sheet(samples: Samples, *, validating: Collection[str], classes: Sequence[str]) -> tuple[ClassPictures, ...]:
+def contact_sheet(
+    samples: Samples, *, validating: Collection[str], classes: Sequence[str]
+) -> tuple[ClassPictures, ...]:
     """Draw a few training photographs of each class; the same ones every time.
 
     Args:

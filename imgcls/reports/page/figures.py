@@ -14,6 +14,7 @@ from typing import Any
 from markupsafe import Markup
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from imgcls.evidence.verdicts import Judged
 from imgcls.ladders.gathering import Curves
@@ -119,8 +120,8 @@ def curves_figure(curves: Curves, *, number: int, top: float, n_epochs: int) -> 
     axes.plot(range(1, len(curves.mean) + 1), curves.mean, color=BLUE, linewidth=2.2, marker=marker)
     axes.set_ylim(0, 1.05 * top)
     axes.set_xlim(0.8, max(2, n_epochs) + 0.2)
-    axes.xaxis.get_major_locator().set_params(integer=True, nbins=5)
-    axes.yaxis.get_major_locator().set_params(nbins=4)
+    axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+    axes.yaxis.set_major_locator(MaxNLocator(4))
     _plain_frame(axes)
     axes.set_xlabel("epoch", color=INK, fontsize=11, labelpad=1)
     said = f"from {curves.mean[0]:.3f} to {curves.mean[-1]:.3f}" if curves.mean else "unknown"
@@ -152,13 +153,12 @@ def _draw_gain(axes: Axes, place: int, judged: Judged, units: Units, *, upright:
     """Draw a gain and its interval on a row, or upright on a column."""
     mark = _MARKS[judged.verdict]
     low, value, high = (_scaled(number, units) for number in (judged.low, judged.value, judged.high))
-    interval, point = ([low, high], [place, place]), ([value], [place])
-    if upright:
-        interval, point = interval[::-1], point[::-1]
-    axes.plot(*interval, color=mark.colour, linewidth=2.2, solid_capstyle="butt", zorder=2)
-    face = mark.colour if mark.is_filled else "#ffffff"
-    style = {} if mark.shape == "x" else {"markerfacecolor": face, "markeredgecolor": mark.colour}
-    axes.plot(*point, marker=mark.shape, markersize=8, color=mark.colour, markeredgewidth=2, zorder=3, **style)
+    along, across, point = [low, high], [place, place], ([value], [place])
+    axes.plot(*((across, along) if upright else (along, across)), color=mark.colour, linewidth=2.2, zorder=2)
+    style: dict[str, Any] = {"marker": mark.shape, "markersize": 8, "color": mark.colour, "markeredgewidth": 2}
+    if mark.shape != "x":
+        style["markerfacecolor"] = mark.colour if mark.is_filled else "#ffffff"
+    axes.plot(*(point[::-1] if upright else point), zorder=3, **style)
 
 
 def _draw_minutes(axes: Axes, result: LadderResult) -> None:

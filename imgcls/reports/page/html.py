@@ -97,4 +97,3 @@ def _policy(style: str, script: str) -> str:
     digests = (base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in (style, script))
     allowed = "default-src 'none'; img-src data:; style-src 'sha256-{}'; script-src 'sha256-{}'".format(*digests)
     return f"{allowed}; base-uri 'none'; form-action 'none'"
-

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -38,7 +39,8 @@ def markdown_page(data: ReportData) -> str:
         reproduce=reproduce,
         count=count,
         code=code_span,
-        fenced=_Ready,
+        ready=_Ready,
+        block=code_block,
     )
 
 
@@ -53,6 +55,14 @@ def code_span(text: str) -> str:
     fence = "`" * (longest + 1)
     space = " " if longest else ""
     return _Ready(f"{fence}{space}{inner}{space}{fence}")
+
+
+def code_block(lines: Sequence[str]) -> str:
+    """Give commands as a block of code that none of them can end."""
+    inner = "\n".join(map(clean, lines))
+    longest = max((len(run) for run in re.findall("`+", inner)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return _Ready(f"{fence}bash\n{inner}\n{fence}")
 
 
 def escape_markdown(text: str) -> str:

@@ -178,7 +178,7 @@ def verdict_sentences(judged: Judged, *, units: Units, than: str) -> tuple[str, 
             f"A true gain of about {units.size(judged.detectable)} would have been found four times in five "
             "(the minimal detectable gain); a smaller one can easily hide."
         )
-    if judged.settle is not None:
+    if judged.settle is not None and judged.verdict != "likely better":
         said.append(settle_sentence(judged.settle, units, has_groups=gain.has_groups))
     if judged.remarks:
         remarks = "; ".join(judged.remarks)
@@ -188,7 +188,8 @@ def verdict_sentences(judged: Judged, *, units: Units, than: str) -> tuple[str, 
 
 _MEANINGS = {
     "better": "Better: luck of seeds and photographs is an unlikely explanation.",
-    "likely better": "Likely better: luck could still explain it, if not easily.",
+    "likely better": "Likely better: luck could still explain it, if not easily (the 90 % interval, which is narrower, "
+    "leaves zero out).",
     "no evidence": "No evidence either way.",
     "likely worse": "No evidence of a gain; what there is leans towards worse.",
     "worse": "Worse: luck of seeds and photographs is an unlikely explanation.",
@@ -220,7 +221,9 @@ def passengers(result: LadderResult) -> tuple[str, ...]:
     if result.ladder.kind == "ablate":
         return ()
     inside = result.rungs[1 : result.incumbent + 1]
-    return tuple(rung.plan.label for rung in inside if not (rung.step and rung.step.verdict in ("better", "likely better")))
+    return tuple(
+        rung.plan.label for rung in inside if not (rung.step and rung.step.verdict in ("better", "likely better"))
+    )
 
 
 def title(result: LadderResult) -> str:
@@ -238,8 +241,8 @@ def how_to_read(result: LadderResult) -> tuple[str, ...]:
         "between folds, widened because folds share their training photographs (Nadeau and Bengio)."
     )
     sums = (
-        "The interval adds the two up, with a wide allowance for the few seeds (Student's t) and the usual 1.96 for the "
-        "many photographs, and is never narrower than the luck of the photographs alone."
+        "The interval adds the two up, with a wide allowance for the few seeds (Student's t) and the usual 1.96 for "
+        "the many photographs, and is never narrower than the luck of the photographs alone."
     )
     return (
         "Every stack of recipes was trained with several seeds, which are random beginnings, and all runs were scored "
@@ -251,8 +254,8 @@ def how_to_read(result: LadderResult) -> tuple[str, ...]:
         "ladders, all rungs counted (Holm). “Likely better” is the weaker level of 10 % for one rung alone.",
         "With one seed nobody can tell a recipe from a lucky run. Then the page says “cannot tell”, and only shows how "
         "those two models differ.",
-        "“No evidence” does not mean “no gain”. It means that a gain up to the size named beside it could be there and "
-        "these runs would probably have missed it.",
+        "“No evidence” does not mean “no gain”. Beside it stands the gain that a ladder like this one finds four times "
+        "in five; a smaller one may well be there, unseen.",
     )
 
 
@@ -301,7 +304,9 @@ def short_value(value: object) -> str:
     if value in (None, [], (), {}):
         return "nothing"
     if isinstance(value, list | tuple):
-        text = ", ".join(next(iter(entry)) if isinstance(entry, dict) and len(entry) == 1 else str(entry) for entry in value)
+        text = ", ".join(
+            next(iter(entry)) if isinstance(entry, dict) and len(entry) == 1 else str(entry) for entry in value
+        )
     else:
         text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
     return text if len(text) <= _LONGEST_VALUE else f"{text[: _LONGEST_VALUE - 1]}…"

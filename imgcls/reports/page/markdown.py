@@ -29,7 +29,7 @@ def markdown_page(data: ReportData) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    return environment.get_template("page.md.j2").render(
+    text = environment.get_template("page.md.j2").render(
         data=data,
         result=result,
         ladder=result.ladder,
@@ -42,6 +42,7 @@ def markdown_page(data: ReportData) -> str:
         ready=_Ready,
         block=code_block,
     )
+    return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
 
 
 class _Ready(str):

@@ -105,7 +105,7 @@ def test_names_are_only_read(visit: Open) -> None:
 def test_the_styles_pass_the_page_s_own_policy(visit: Open) -> None:
     page = visit()
     assert page.locator(".lead").evaluate("box => getComputedStyle(box).borderLeftWidth") == "5px"
-    assert page.locator("svg text").first.evaluate("text => getComputedStyle(text).fontSize") == "12px"
+    assert page.locator("svg text").first.evaluate("text => getComputedStyle(text).fontSize") == "11px"
     line = page.locator("svg path[stroke='#0072b2']").first
     assert line.evaluate("line => getComputedStyle(line).stroke") == "rgb(0, 114, 178)"
     page.emulate_media(color_scheme="dark")

@@ -65,7 +65,7 @@ def test_mistakes_have_their_pictures(photographed: Draw) -> None:
     data = gather(*photographed(skills=[0.2] * 5))
     assert data.mistakes
     assert set(data.pictures) == {mistake.id for mistake in data.mistakes}
-    assert [mistake.confidence for mistake in data.mistakes] == sorted((m.confidence for m in data.mistakes))[::-1]
+    assert [mistake.confidence for mistake in data.mistakes] == sorted(m.confidence for m in data.mistakes)[::-1]
     assert all(mistake.label == mistake.id.split("/")[0] != mistake.predicted for mistake in data.mistakes)
     assert all(0 < mistake.n_wrong <= mistake.n_runs == 3 for mistake in data.mistakes)  # type: ignore[operator]
 

@@ -14,7 +14,8 @@ from PIL import Image
 
 from imgcls.errors import UsageError
 from imgcls.ladders.gathering import WITHHELD, gather
-from imgcls.ladders.mistakes import MOST_CLASSES, confused_pairs, confusion, turns_of
+from imgcls.ladders.mistakes import MOST_CLASSES, Pair, Turn, confused_pairs, confusion, turns_of, worst_mistakes
+from imgcls.ladders.scored import Board
 from imgcls.ladders.spec import Ladder
 from imgcls.ladders.state import read_state
 from imgcls.workspace import Workspace
@@ -143,3 +144,15 @@ def test_a_ladder_without_runs_has_no_page(drawn_ladder: Draw) -> None:
 
 def test_the_trivial_answer_is_there_for_scale(drawn_ladder: Draw) -> None:
     assert gather(*drawn_ladder()).trivial == ("always giving the most frequent answer", 0.5)
+
+
+def test_several_labels_are_missed_or_seen_where_they_are_not() -> None:
+    targets = np.array([[1, 0], [1, 1], [0, 0]], dtype=np.uint8)
+    runs = {"a": np.array([[0.9, 0.8], [0.2, 0.9], [0.1, 0.1]]), "b": np.array([[0.9, 0.1], [0.1, 0.9], [0.1, 0.1]])}
+    part = Board(("x", "y", "z"), ("red", "red|green", ""), targets, None, runs, (), "multilabel")
+    turns = [Turn(part, ("red", "green"))]
+    assert confusion(turns) is None
+    assert confused_pairs(turns) == (Pair("red", "no red", 1.0, 2), Pair("no green", "green", 0.5, 2))
+    (worst,) = worst_mistakes(turns)
+    assert (worst.id, worst.label, worst.predicted, worst.n_wrong) == ("y", "red|green", "no red", None)
+    assert worst.confidence == pytest.approx(0.85)

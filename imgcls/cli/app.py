@@ -27,6 +27,7 @@ _COMMANDS = {
     "doctor": "imgcls.cli.doctor:doctor",
     "predict": "imgcls.cli.predict:predict",
     "recipe": "imgcls.cli.recipe:recipe",
+    "report": "imgcls.cli.report:report",
     "runs": "imgcls.cli.runs:runs",
 }
 SETTINGS = {"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "IMGCLS", "max_content_width": 100}

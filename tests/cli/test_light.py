@@ -24,6 +24,7 @@ COMMANDS = [
     ["recipe", "show"],
     ["recipe", "copy"],
     ["recipe", "run"],
+    ["report"],
     ["runs"],
     ["runs", "list"],
     ["runs", "show"],

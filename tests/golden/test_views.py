@@ -15,9 +15,11 @@ from imgcls.engine.reporting import EpochRow, Start, headline
 from imgcls.records.attempts import AttemptState
 from imgcls.records.estimate import Estimate
 from imgcls.records.folds import FoldRun, Folds, Spread
+from imgcls.ladders.gathering import gather
 from imgcls.records.run import RunRecord
 from imgcls.reports.folds import FoldsSummary
 from imgcls.reports.live import epoch_table
+from imgcls.reports.page.markdown import markdown_page
 from imgcls.reports.recipes import RecipeList, StackView
 from imgcls.reports.records import RunCard, RunList
 from imgcls.reports.run import RunSummary
@@ -123,6 +125,15 @@ def test_a_list_of_runs(snapshot, record: RunRecord, width: int) -> None:
     failed = replace(record, status="failed", reason="The loss became nan in epoch 1, batch 3 of 9.")
     view = RunList((record, replace(record, quick=True, seed=1)), (), (failed,), ("run.json is cut",))
     assert drawn(view, width) == snapshot
+
+
+@pytest.mark.parametrize("kind", ["climb", "ablate"])
+def test_the_page_about_a_ladder_as_markdown(snapshot, drawn_ladder, kind: str) -> None:
+    ladder, workspace = drawn_ladder(kind=kind, skills=[0.8, 1.3, 1.3, 1.0, 1.6], n_seeds=4, failed=frozenset({(2, 1)}))
+    data = gather(ladder, workspace)
+    text = markdown_page(replace(data, version="VERSION", trouble=""))
+    assert "\n\n\n" not in text
+    assert text == snapshot
 
 
 def test_the_epochs_of_a_training(snapshot) -> None:

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from imgcls.engine.learner import learner
     from imgcls.engine.train import train
     from imgcls.evidence.compare import gain, verdict
-    from imgcls.ladders.run import ladder
     from imgcls.ladders.comparison import compare
+    from imgcls.ladders.run import ladder
     from imgcls.plan import Plan
     from imgcls.records.find import open_run
 

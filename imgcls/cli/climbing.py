@@ -34,7 +34,7 @@ def climb_and_report(
     with reporter_for(as_json=options["as_json"]) as reporter:
         reporter.note("Loading torch and fastai …")
         from imgcls.ladders.design import Question
-        from imgcls.ladders.run import run_ladder
+        from imgcls.ladders.run import at_a_time, run_ladder
 
         question = Question(
             stack,
@@ -46,7 +46,8 @@ def climb_and_report(
             smallest_gain=options["smallest_gain"] / 100,
             name=options["name"],
         )
-        with ladder_screen(workspace, as_json=options["as_json"]) as watcher:
+        n_parallel = at_a_time(options["executor"])
+        with ladder_screen(workspace, as_json=options["as_json"], n_parallel=n_parallel) as watcher:
             result = run_ladder(
                 question,
                 machine=machine_of(options),

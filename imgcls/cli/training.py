@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from imgcls.catalog import Stack
+from imgcls.cli.data_options import machine_of, source_of
 from imgcls.cli.options import print_json
 from imgcls.reports.folds import FoldsSummary, folds_json
 from imgcls.reports.live import reporter_for
@@ -24,30 +25,15 @@ def train_and_report(stack: Stack, options: Mapping[str, Any], *, workspace: Wor
     """
     with reporter_for(as_json=options["as_json"]) as reporter:
         reporter.note("Loading torch and fastai …")
-        from imgcls.engine.device import Machine
         from imgcls.engine.folds import run_folds
-        from imgcls.engine.prepare import DataSource
         from imgcls.engine.train import run_job
 
-        label = options["label"]
-        source = DataSource(
-            data=options["data"],
-            images=options["images"],
-            label=(label[0] if len(label) == 1 else list(label)) if label else None,
-            id=options["id_"],
-            group=options["group"],
-            split=options["split"],
-            problem_type=options["problem_type"],
-            delimiter=options["delimiter"],
-            valid=options["valid"],
-            split_seed=options["split_seed"],
-            verify=options["verify"],
-        )
+        source = source_of(options)
         settings: dict[str, Any] = {
             "seed": options["seed"],
             "quick": options["quick"],
             "again": options["again"],
-            "machine": Machine(options["device"], options["workers"], options["precision"], keep_memory=True),
+            "machine": machine_of(options),
             "workspace": workspace,
             "reporter": reporter,
         }

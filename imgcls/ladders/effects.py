@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from imgcls.errors import RecordError
-from imgcls.evidence.metrics import METRICS
 from imgcls.ladders.result import RESULT_JSON
 from imgcls.records.reading import read_json
 from imgcls.workspace import Workspace
@@ -36,17 +35,6 @@ class Effect:
     """The fewest seeds on either side."""
     n_images: int
     """The images that it was scored on."""
-
-    @property
-    def sentence(self) -> str:
-        """Say it as a person reads it: `+1.3 points of accuracy [0.4, 2.1], 5 seeds, 540 images: better`."""
-        scale, unit = (1, "nats") if self.metric == "log_loss" else (100, "points")
-        digits = 4 if self.metric == "log_loss" else 1
-        low, high = (f"{scale * value + 0.0:+.{digits}f}" for value in (self.low, self.high))
-        return (
-            f"{scale * self.value + 0.0:+.{digits}f} {unit} of {METRICS[self.metric].title} [{low}, {high}], "
-            f"{self.n_seeds} seed{'s' * (self.n_seeds != 1)}, {self.n_images} images: {self.verdict}"
-        )
 
 
 def measured_effects(recipe: str, workspace: Workspace) -> list[Effect]:

@@ -21,8 +21,8 @@ from imgcls.evidence.spread import group_numbers
 from imgcls.evidence.verdicts import Judged, judge
 from imgcls.ladders.judge import judge_ladder
 from imgcls.ladders.measured import shares_weights
+from imgcls.ladders.photographs import find_photographs
 from imgcls.ladders.result import LadderResult, judged_json
-from imgcls.ladders.sources import load_source
 from imgcls.ladders.spec import Ladder
 from imgcls.ladders.state import LadderState, read_state
 from imgcls.records.atomic import write_bytes
@@ -108,7 +108,7 @@ def open_test(ladder: Ladder, workspace: Workspace) -> Final:
     if not state.is_complete:
         raise UsageError(f"Ladder {ladder.name} is not finished; 'imgcls ladder run {ladder.stack}' goes on with it.")
     result = judge_ladder(state)
-    test = load_source(ladder.data).part("test")
+    test = find_photographs(ladder, workspace).part("test")
     labelled = [place for place, known in enumerate(test.is_labelled) if known]
     if not labelled:
         raise UsageError(f"{test.name} has no test part with labels, so there is nothing to open.")

@@ -124,13 +124,13 @@ def run_ladder(
     def opened() -> Executor:
         return open_executor(executor, resources={"n_gpus": n_gpus()}) if isinstance(executor, str) else executor
 
-    at_a_time = _at_a_time(executor)
+    n_at_once = at_a_time(executor)
     planned = design(question, machine=machine, workspace=workspace, reporter=reporter)
     state = read_state(planned, workspace)
     done = {entry.job.key for entry in state.jobs if entry.state == "done"}
     if budget_seconds is not None:
-        planned = within_budget(planned, budget_seconds, done=dict.fromkeys(done), n_parallel=at_a_time)
-    told = forecast(planned, done=dict.fromkeys(done), n_parallel=at_a_time)
+        planned = within_budget(planned, budget_seconds, done=dict.fromkeys(done), n_parallel=n_at_once)
+    told = forecast(planned, done=dict.fromkeys(done), n_parallel=n_at_once)
     watcher.planned(planned, told.sentences)
     drive = Drive(
         planned,
@@ -144,8 +144,8 @@ def run_ladder(
     return drive.run()
 
 
-def _at_a_time(executor: str | Executor) -> int:
-    """Give how many jobs run at a time, for the forecast."""
+def at_a_time(executor: str | Executor) -> int:
+    """Give how many jobs an executor, or the text that names one, runs at a time; 1 where it does not say."""
     if not isinstance(executor, str):
         return n_parallel(executor) or 1
     opened = open_executor(executor)  # a pool starts no process before its first job

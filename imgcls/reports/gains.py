@@ -66,7 +66,11 @@ class Units:
 
     def interval(self, gain: Gain | Judged) -> str:
         """Write the 95 % interval of a gain: `[+0.4, +2.1]`."""
-        return f"[{self.gain(gain.low)}, {self.gain(gain.high)}]"
+        return self.between(gain.low, gain.high)
+
+    def between(self, low: float, high: float) -> str:
+        """Write an interval of gains by its ends."""
+        return f"[{self.gain(low)}, {self.gain(high)}]"
 
     def amount(self, value: float) -> str:
         """Write an amount with its unit: `1.8 points`."""
@@ -82,7 +86,12 @@ class Units:
 
 def verdict_text(judged: Judged) -> str:
     """Give a verdict in the four words of the interface."""
-    return _SHOWN.get(judged.verdict, judged.verdict)
+    return shown_verdict(judged.verdict)
+
+
+def shown_verdict(verdict: str) -> str:
+    """Give the word of a verdict as the interface has it."""
+    return _SHOWN.get(verdict, verdict)
 
 
 def verdict_style(judged: Judged) -> str:

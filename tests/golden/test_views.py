@@ -12,10 +12,10 @@ from rich.console import Console, RenderableType
 from imgcls.catalog import find_recipes
 from imgcls.engine.outcome import FoldsOutcome, Outcome
 from imgcls.engine.reporting import EpochRow, Start, headline
+from imgcls.ladders.gathering import gather
 from imgcls.records.attempts import AttemptState
 from imgcls.records.estimate import Estimate
 from imgcls.records.folds import FoldRun, Folds, Spread
-from imgcls.ladders.gathering import gather
 from imgcls.records.run import RunRecord
 from imgcls.reports.folds import FoldsSummary
 from imgcls.reports.live import epoch_table

@@ -30,8 +30,8 @@ def commands(ladder: Ladder) -> tuple[str, ...]:
     Args:
         ladder: The ladder.
     """
-    words = ["imgcls", "ladder", "run", ladder.stack, "--seeds", str(ladder.n_seeds), "--metric", ladder.metric]
-    words += ["--ablate"] if ladder.kind == "ablate" else []
+    verb = "ablate" if ladder.kind == "ablate" else "run"
+    words = ["imgcls", "ladder", verb, ladder.stack, "--seeds", str(ladder.n_seeds), "--metric", ladder.metric]
     words += ["--folds", str(ladder.n_folds)] if ladder.n_folds is not None else []
     words += _data_words(ladder.data)
     for path, value in ladder.overrides.items():

@@ -1,4 +1,4 @@
-.PHONY: setup check test slow golden bench readme
+.PHONY: setup check test slow golden bench verdicts readme
 
 setup: ## install for development
 	pip install -e ".[dev]"
@@ -21,6 +21,9 @@ golden: ## write the pictures of what people read anew; review the diff
 
 bench: ## against stock fastai, on this machine
 	python -m benchmarks stock
+
+verdicts: ## how often verdicts are right, on drawn ladders; minutes
+	python -m benchmarks verdicts
 
 readme: ## write the recipe table into the README
 	python -m imgcls.reports.readme README.md

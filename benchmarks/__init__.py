@@ -1,1 +1,1 @@
-"""Benchmarks of imgcls against what a fastai user would write: `python -m benchmarks --help`."""
+"""Benchmarks of imgcls: its speed, and how often its verdicts are right. See `python -m benchmarks --help`."""

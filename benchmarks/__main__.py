@@ -1,4 +1,4 @@
-"""`python -m benchmarks stock`: imgcls against what a fastai user would write, in one run on one machine."""
+"""Measure imgcls: `python -m benchmarks stock` its speed, `python -m benchmarks verdicts` how often it errs."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 import os
 import sys
 import tempfile
+from dataclasses import asdict
 from pathlib import Path
 
 import click
@@ -16,6 +17,8 @@ from benchmarks.photos import Photos, lay_out, write_first_weights
 from benchmarks.rounds import Side, run_rounds
 from benchmarks.setting import MODEL, Setting
 from benchmarks.table import ComparisonTable
+from benchmarks.verdict_table import DetectableTable, VerdictTable
+from benchmarks.verdicts import WORLDS, parts, simulate
 from imgcls.errors import ImgclsError
 
 QUIET = 0.5
@@ -24,7 +27,7 @@ QUIET = 0.5
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def benchmarks() -> None:
-    """Measure imgcls on this machine. Close other programs first: beside a busy one even ratios mean little."""
+    """Measure imgcls: its speed on this machine, and how often its verdicts are right."""
 
 
 @benchmarks.command()
@@ -57,7 +60,10 @@ def stock(
     seed: int,
     as_json: bool,
 ) -> None:
-    """Train one network on the same photographs with stock fastai and with imgcls, in turn."""
+    """Train one network on the same photographs with stock fastai and with imgcls, in turn.
+
+    Close other programs first: beside a busy one even ratios mean little.
+    """
     load = os.getloadavg()[0]
     if load > QUIET:
         click.echo(
@@ -87,6 +93,28 @@ def stock(
             tell=lambda text: click.echo(text, err=True),
         )
     _show(Comparison(rounds), setting, photos, load=load, as_json=as_json)
+
+
+@benchmarks.command()
+@click.option("--pairs", type=click.IntRange(1), default=4000, show_default=True, help="Comparisons for each cell.")
+@click.option("--ladders", type=click.IntRange(1), default=1500, show_default=True, help="Ladders for each cell.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Decides what is drawn.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def verdicts(pairs: int, ladders: int, seed: int, as_json: bool) -> None:
+    """Draw ladders whose truth is known, and count how often the verdicts are right."""
+    sizes = {world.name: parts(world, seed=seed) for world in WORLDS}
+    counted = []
+    for entry in simulate(n_pairs=pairs, n_ladders=ladders, seed=seed):
+        counted.append(entry)
+        click.echo(f"{entry.world}, {entry.n_seeds} seeds, {entry.n} images, {entry.question}", err=True)
+    if as_json:
+        told = [{**asdict(entry), "share": entry.share, "error": entry.error} for entry in counted]
+        drawn = {"pairs": pairs, "ladders": ladders, "seed": seed}
+        of_noise = {name: asdict(found) for name, found in sizes.items()}
+        click.echo(json.dumps({"schema": 1, **drawn, "counted": told, "parts": of_noise}, indent=2))
+        return
+    title = f"{pairs} comparisons and {ladders} ladders drawn for each cell, seed {seed}"
+    Console().print(VerdictTable(counted, title), "", DetectableTable(sizes))
 
 
 def _sides(workers: tuple[int, ...], our_workers: int) -> list[Side]:

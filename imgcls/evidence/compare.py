@@ -103,10 +103,19 @@ def contributed(metric: str, probabilities: npt.ArrayLike, targets: npt.NDArray[
     Raises:
         UsageError: They do not fit each other.
     """
-    values = np.asarray(probabilities, dtype=np.float64)
+    try:
+        values = np.asarray(probabilities, dtype=np.float64)
+    except (TypeError, ValueError) as wrong:
+        raise UsageError(f"{name}: probabilities are numbers [runs, images, classes].") from wrong
     if values.ndim == 2:
         values = values[None]
     if values.ndim != 3 or not values.size:
-        raise UsageError(f"{name} has the shape [runs, images, classes], not {list(values.shape)}.")
+        raise UsageError(f"{name}: probabilities have the shape [runs, images, classes], not {list(values.shape)}.")
     problem: ProblemType = "multilabel" if targets.ndim == 2 else "binary" if values.shape[2] == 2 else "multiclass"
-    return np.stack([contributions(metric, run, targets, problem=problem) for run in values])
+    rows = []
+    for place, run in enumerate(values):
+        try:
+            rows.append(contributions(metric, run, targets, problem=problem))
+        except UsageError as wrong:
+            raise UsageError(f"{name}, run {place}: {wrong}") from wrong
+    return np.stack(rows)

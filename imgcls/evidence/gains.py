@@ -7,7 +7,7 @@ is told in docs/guide/statistics.md.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -16,7 +16,7 @@ from scipy.special import bdtr
 
 from imgcls.errors import UsageError
 from imgcls.evidence.metrics import FEWEST_GROUPS
-from imgcls.evidence.noise import Noise, quantile
+from imgcls.evidence.noise import ROUNDING, Noise, quantile, without_rounding
 from imgcls.evidence.scored import Floats
 from imgcls.evidence.spread import Spread, by_group, spread
 
@@ -42,7 +42,7 @@ class Gain:
     value: float
     """The gain in the metric's unit; above 0 is better, whatever the metric."""
     low: float
-    """Lower end of the 95 % interval, over new seeds and new images."""
+    """Lower end of the 95 % interval, over new seeds and new images; NaN where there is one unit only."""
     high: float
     """Upper end of the 95 % interval."""
     low90: float
@@ -83,6 +83,11 @@ class Gain:
     """What the noise is made of; None where one run cannot tell."""
 
     @property
+    def has_interval(self) -> bool:
+        """Whether anything can be said about luck at all; a single image, or group, says nothing of others."""
+        return bool(np.isfinite(self.standard_error))
+
+    @property
     def fewest_runs(self) -> int:
         """The number of runs on the side that has fewer."""
         return min(self.n_runs)
@@ -105,26 +110,21 @@ def measure(
         groups: [n] numbers 0 … G − 1 of images that share their luck, which are then the units; None without.
 
     Raises:
-        UsageError: The sides were not scored on the same images, or not by the same runs.
+        UsageError: The sides were not scored on the same images, or not by the same runs, or hold what is
+            no finite number.
     """
-    if before.shape[1] != after.shape[1]:
-        raise UsageError(
-            f"The two sides were scored on {before.shape[1]} and {after.shape[1]} images; a gain needs the same ones."
-        )
-    if same_weights and len(before) != len(after):
-        raise UsageError(
-            f"The same weights cannot have made {len(before)} and {len(after)} runs; keep the seeds that both have."
-        )
+    _check(before, after, same_weights=same_weights)
     a, b = (before, after) if groups is None else (by_group(before, groups), by_group(after, groups))
     sides = spread(a), spread(b)
     paired = same_weights and len(before) > 1
     noise, components = _of_pairs(spread(b - a)) if paired else _of_sides(*sides)
     given = sides[0].n_runs < 2 or sides[1].n_runs < 2
     method: Method = "these models" if given else "same weights" if same_weights else "separate trainings"
-    image_df = np.inf if groups is None else max(1, a.shape[1] - 1)
-    noise = Noise(noise.seeds, noise.both, noise.images, noise.seed_df, image_df)
+    if groups is not None:
+        noise = replace(noise, image_df=max(1, a.shape[1] - 1))
+    rounding = ROUNDING * float(max(np.abs(before).max(), np.abs(after).max()))
+    value, noise = without_rounding(float(sides[1].means.mean() - sides[0].means.mean()), noise, rounding)
     is_accuracy = _are_right_or_wrong(before) and _are_right_or_wrong(after)
-    value = float(sides[1].means.mean() - sides[0].means.mean())
     exact = given and is_accuracy and groups is None and len(before) == len(after) == 1
     half, half90 = noise.half_width(0.05), noise.half_width(0.10)
     return Gain(
@@ -165,9 +165,31 @@ def mcnemar(before: Floats, after: Floats) -> float:
     return min(1.0, 2 * float(bdtr(min(mended, broken), mended + broken, 0.5)))
 
 
+def _check(before: Floats, after: Floats, *, same_weights: bool) -> None:
+    """Refuse what no gain can be measured of."""
+    problems = []
+    if before.shape[1] != after.shape[1]:
+        problems.append(
+            f"The two sides were scored on {before.shape[1]} and {after.shape[1]} images; a gain needs the same ones."
+        )
+    if not before.size or not after.size:
+        problems.append("A gain needs at least one run and one image on either side.")
+    if same_weights and len(before) != len(after):
+        problems.append(
+            f"The same weights cannot have made {len(before)} and {len(after)} runs; keep the seeds that both have."
+        )
+    n_wrong = sum(int((~np.isfinite(side)).sum()) for side in (before, after))
+    if n_wrong:
+        problems.append(f"{n_wrong} contributions are no finite numbers.")
+    if problems:
+        raise UsageError.together(problems)
+
+
 def _of_sides(a: Spread, b: Spread) -> tuple[Noise, Components | None]:
     """Add up the noise of trainings that have nothing to do with each other (Welch)."""
     images = _variance_of_mean(b.average - a.average)
+    if a.n_units < 2:
+        return Noise(np.nan, np.nan, np.nan, np.inf), None
     if a.n_runs < 2 or b.n_runs < 2:
         return Noise(0.0, 0.0, images, np.inf), None
     of_means = a.seed_variance / a.n_runs, b.seed_variance / b.n_runs
@@ -189,6 +211,8 @@ def _of_pairs(difference: Spread) -> tuple[Noise, Components | None]:
     """Give the noise of differences, row by row."""
     n_runs, n_units = difference.n_runs, difference.n_units
     images = _variance_of_mean(difference.average)
+    if n_units < 2:
+        return Noise(np.nan, np.nan, np.nan, np.inf), None
     noise = Noise(
         seeds=difference.seed_variance / n_runs,
         both=difference.interaction / n_runs,
@@ -204,7 +228,7 @@ def _of_pairs(difference: Spread) -> tuple[Noise, Components | None]:
 
 
 def _variance_of_mean(values: Floats) -> float:
-    return float(values.var(ddof=1) / len(values)) if len(values) > 1 else 0.0
+    return float(values.var(ddof=1) / len(values)) if len(values) > 1 else np.nan
 
 
 def _here(value: float, noise: Noise) -> tuple[float, float]:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 FEWEST_GROUPS = 5
 _Z95 = 1.959963984540054
 _N_NAMES = 5
-NO_SPREAD = 1e-12
+_NO_SPREAD = 1e-12
 
 
 class Metric(NamedTuple):
@@ -153,7 +153,7 @@ def _by_bootstrap(predictions: Scored, groups: Groups) -> tuple[float, tuple[flo
     if problem:
         return value, None, problem
     low, high = bootstrap_interval(predictions, groups.numbers)
-    if high - low <= NO_SPREAD:
+    if high - low <= _NO_SPREAD:
         return value, None, "no interval: the images do not differ enough"
     return value, (min(low, value), max(high, value)), ""
 
@@ -169,7 +169,7 @@ def _by_contributions(name: str, predictions: Scored, groups: Groups) -> tuple[f
     if name == "accuracy" and groups.are_single and not predictions.is_multilabel:
         return value, wilson_interval(int(each.sum()), predictions.n), ""
     half = _half_width(each, groups)
-    if half <= NO_SPREAD:
+    if half <= _NO_SPREAD:
         return value, None, "no interval: the images do not differ"
     return value, (max(metric.range[0], value - half), min(metric.range[1], value + half)), ""
 

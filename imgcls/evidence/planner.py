@@ -37,8 +37,10 @@ def minimal_detectable_gain(gain: Gain, *, level: float = 0.05) -> float | None:
         level: The two-sided error level, before other comparisons are counted.
 
     Returns:
-        A gain in the metric's unit; None where one run cannot tell.
+        A gain in the metric's unit; None where one run cannot tell, or where no noise was seen.
     """
+    if not gain.standard_error > 0:
+        return None
     if gain.method == "folds":
         return (quantile(gain.degrees_of_freedom, level) + _Z_POWER) * gain.standard_error
     if gain.components is None:
@@ -96,19 +98,27 @@ def what_settles(gain: Gain, target: float) -> Settle | None:
     """
     if gain.components is None:
         return None
-    parts, paired = gain.components, gain.method == "same weights"
     n_seeds = _first_seeds(gain, target)
     n_images = _first_images(gain, target)
-    limit = ""
-    if n_seeds is None and 2.80 * np.sqrt(parts.image / gain.n_units) > target:
-        limit = "more seeds alone cannot settle this, the images are the limit"
-    elif n_images is None and n_seeds is not None:
-        df = (gain.fewest_runs - 1) * (1 if paired else 2)
-        if (quantile(df, 0.05) + _Z_POWER) * np.sqrt(parts.seed / gain.fewest_runs) > target:
-            limit = "more images alone cannot settle this, the seeds are the limit"
+    return Settle(target, n_seeds, n_images, _limit(gain, target, n_seeds=n_seeds, n_images=n_images))
+
+
+def _limit(gain: Gain, target: float, *, n_seeds: int | None, n_images: int | None) -> str:
+    """Say what keeps more of one thing from being enough, or nothing."""
     if n_seeds is None and n_images is None:
-        limit = "neither more seeds nor more images alone settle this, both are needed"
-    return Settle(target, n_seeds, n_images, limit)
+        return "neither more seeds nor more images alone settle this, both are needed"
+    parts, n_runs = gain.components, gain.fewest_runs
+    assert parts is not None  # noqa: S101 - `what_settles` has looked
+    if n_seeds is None:
+        if (quantile(np.inf, 0.05) + _Z_POWER) * np.sqrt(parts.image / gain.n_units) > target:
+            return "more seeds alone cannot settle this, the images are the limit"
+        return f"{MOST_SEEDS} seeds are not enough on these images"
+    if n_images is None:
+        df = (n_runs - 1) * (1 if gain.method == "same weights" else 2)
+        if (quantile(df, 0.05) + _Z_POWER) * np.sqrt(parts.seed / n_runs) > target:
+            return "more images alone cannot settle this, the seeds are the limit"
+        return f"{MOST_IMAGES:,} images are not enough with these seeds"
+    return ""
 
 
 def _first_seeds(gain: Gain, target: float) -> int | None:

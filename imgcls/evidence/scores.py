@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from imgcls.evidence.metrics import FEWEST_GROUPS, METRICS, NO_SPREAD
-from imgcls.evidence.noise import Noise, quantile
+from imgcls.evidence.metrics import FEWEST_GROUPS, METRICS, wilson_interval
+from imgcls.evidence.noise import ROUNDING, Noise, quantile
 from imgcls.evidence.scored import Floats
 from imgcls.evidence.spread import by_group, spread
 from imgcls.records.estimate import Estimate
@@ -21,7 +21,8 @@ def score(metric: str, contributions: Floats, *, groups: npt.NDArray[np.intp] | 
         groups: [n] numbers of images that share their luck; None without.
 
     Returns:
-        The estimate, in the metric's own direction; without an interval where there are too few groups.
+        The estimate, in the metric's own direction; without an interval where there are too few groups, or
+        where the images do not differ. One run's accuracy has Wilson's interval, as that run's own record.
     """
     n_images = contributions.shape[1]
     units = contributions if groups is None else by_group(contributions, groups)
@@ -32,16 +33,19 @@ def score(metric: str, contributions: Floats, *, groups: npt.NDArray[np.intp] | 
             reason = f"no interval: {units.shape[1]} groups, at least {FEWEST_GROUPS} are needed; use folds"
             return _estimate(metric, value, None, n=n_images, reason=reason)
         image_df = units.shape[1] - 1
-    images = float(summed.average.var(ddof=1) / summed.n_units) if summed.n_units > 1 else 0.0
+    if n_images < 2:
+        return _estimate(metric, value, None, n=n_images, reason="no interval: one image tells nothing of others")
     n_runs = summed.n_runs
+    if metric == "accuracy" and n_runs == 1 and groups is None and np.isin(contributions, (0, 1)).all():
+        return Estimate(value, *wilson_interval(int(contributions.sum()), n_images), n_images)
+    images = float(summed.average.var(ddof=1) / summed.n_units)
     if n_runs > 1:
         noise = Noise(summed.seed_variance / n_runs, summed.interaction / n_runs, images, n_runs - 1, image_df)
     else:
         noise = Noise(0.0, 0.0, images, np.inf, image_df)
-    half = noise.half_width(0.05)
-    if half <= NO_SPREAD:
+    if noise.standard_error <= ROUNDING * float(np.abs(contributions).max()):
         return _estimate(metric, value, None, n=n_images, reason="no interval: the images do not differ")
-    return _estimate(metric, value, half, n=n_images)
+    return _estimate(metric, value, noise.half_width(0.05), n=n_images)
 
 
 def fold_score(metric: str, values: Floats, *, n_train: int, n_valid: int, n_images: int) -> Estimate:
@@ -49,11 +53,13 @@ def fold_score(metric: str, values: Floats, *, n_train: int, n_valid: int, n_ima
 
     Args:
         metric: Whose values they are.
-        values: [J], the metric on each fold as a gain is measured: higher is better.
+        values: [J], the metric on each fold as a gain is measured: higher is better. One fold has no interval.
         n_train: The mean number of images trained on in a fold.
         n_valid: The mean number of images scored in a fold.
         n_images: The number of images scored in all folds together.
     """
+    if len(values) < 2:
+        return _estimate(metric, float(values.mean()), None, n=n_images, reason="no interval: there is one fold only")
     error = float(np.sqrt((1 / len(values) + n_valid / n_train) * values.var(ddof=1)))
     return _estimate(metric, float(values.mean()), quantile(len(values) - 1, 0.05) * error, n=n_images)
 

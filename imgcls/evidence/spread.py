@@ -107,7 +107,8 @@ def group_numbers(groups: Sequence[object] | npt.ArrayLike | None, *, n: int) ->
 
 
 def _is_blank(name: object) -> bool:
-    return name is None or name == "" or name != name
+    # pandas' own missing value is neither equal to itself nor different from itself.
+    return name is None or type(name).__name__ == "NAType" or name == "" or name != name
 
 
 def by_group(contributions: Floats, numbers: npt.NDArray[np.intp]) -> Floats:

@@ -2,7 +2,7 @@
 
 | verdict | rule |
 |---|---|
-| cannot tell | fewer than two runs on a side (other weights), fewer than five groups or folds |
+| cannot tell | fewer than two runs on a side (other weights), fewer than five groups or folds, one image |
 | better, worse | Holm's p at most 0.05, three runs or more on both sides |
 | likely better, likely worse | else p at most 0.10, that is: the 90 % interval excludes zero |
 | no evidence | else |
@@ -16,6 +16,7 @@ from typing import Literal
 
 import numpy as np
 
+from imgcls.errors import UsageError
 from imgcls.evidence.folds import FEWEST_FOLDS
 from imgcls.evidence.gains import Gain
 from imgcls.evidence.metrics import FEWEST_GROUPS
@@ -24,7 +25,7 @@ from imgcls.evidence.planner import Settle, minimal_detectable_gain, what_settle
 Verdict = Literal["better", "likely better", "no evidence", "likely worse", "worse", "cannot tell"]
 SURE, LIKELY = 0.05, 0.10
 FEWEST_CHANGED = 6
-"""With fewer changed images even if all changed for the better, chance is not ruled out: 2·0.5⁵ > 0.05."""
+"""With fewer changed images chance is not ruled out even if all changed for the better: 2·0.5⁵ > 0.05."""
 FEWEST_RUNS = 3
 
 
@@ -43,7 +44,7 @@ class Judged:
     detectable: float | None
     """The gain that would be found four times in five; None where nothing can be told."""
     settle: Settle | None
-    """What would settle it; None where it is settled or cannot be told."""
+    """What would settle it; None where it is settled, cannot be told, or could have been seen already."""
 
     @property
     def value(self) -> float:
@@ -68,7 +69,8 @@ class Judged:
     def __str__(self) -> str:
         """Write it as people read it: `+0.0131 [+0.0042, +0.0214] better`."""
         notes = f" ({'; '.join(self.remarks)})" if self.remarks else ""
-        return f"{self.value + 0.0:+.4f} [{self.low + 0.0:+.4f}, {self.high + 0.0:+.4f}] {self.verdict}{notes}"
+        interval = f" [{self.low + 0.0:+.4f}, {self.high + 0.0:+.4f}]" if self.gain.has_interval else ""
+        return f"{self.value + 0.0:+.4f}{interval} {self.verdict}{notes}"
 
 
 def holm(values: Sequence[float]) -> list[float]:
@@ -97,7 +99,14 @@ def judge(gains: Sequence[Gain], *, smallest_gain: float = 0.005, n_looks: int =
 
     Returns:
         A verdict for each, in their order.
+
+    Raises:
+        UsageError: The smallest gain is not above 0, or the looks are fewer than one.
     """
+    if not smallest_gain > 0:
+        raise UsageError(f"The smallest gain of interest has to be above 0, not {smallest_gain}.")
+    if n_looks < 1:
+        raise UsageError(f"The number of looks has to be at least 1, not {n_looks}.")
     reasons = [_why_not(gain) for gain in gains]
     family = [place for place, reason in enumerate(reasons) if not reason]
     adjusted = dict(zip(family, holm([gains[place].p for place in family]), strict=True))
@@ -115,9 +124,11 @@ def judge(gains: Sequence[Gain], *, smallest_gain: float = 0.005, n_looks: int =
 def _why_not(gain: Gain) -> str:
     """Say why nothing can be told, or nothing."""
     if gain.lacks_groups:
-        return f"{gain.n_units} groups are too few to tell, {FEWEST_GROUPS} are needed: use folds"
+        return f"too few groups to tell: {gain.n_units}, and {FEWEST_GROUPS} are needed; use folds"
     if gain.method == "folds" and gain.n_units < FEWEST_FOLDS:
-        return f"{gain.n_units} folds are too few to tell, {FEWEST_FOLDS} are needed"
+        return f"too few folds to tell: {gain.n_units}, and {FEWEST_FOLDS} are needed"
+    if gain.n_units < 2:
+        return "one image tells nothing of others"
     if gain.method == "these models" and not gain.same_weights:
         return "one run cannot be told from a lucky run: train two seeds or more"
     return ""
@@ -132,8 +143,11 @@ def _judge(gain: Gain, holm_p: float, *, n_family: int, smallest_gain: float, n_
         elif gain.p <= likely:
             verdict = "likely better" if gain.value > 0 else "likely worse"
     remarks = _remarks(gain, verdict, holm_p=holm_p, n_family=n_family, smallest_gain=smallest_gain, n_looks=n_looks)
-    settle = what_settles(gain, smallest_gain) if verdict not in ("better", "worse") and not gain.is_identical else None
-    return Judged(gain, verdict, holm_p, remarks, minimal_detectable_gain(gain), settle)
+    detectable = minimal_detectable_gain(gain)
+    is_settled = verdict in ("better", "worse") or gain.is_identical
+    could_have_been_seen = detectable is None or detectable <= smallest_gain
+    settle = None if is_settled or could_have_been_seen else what_settles(gain, smallest_gain)
+    return Judged(gain, verdict, holm_p, remarks, detectable, settle)
 
 
 def _changes_too_few(gain: Gain) -> bool:
@@ -148,18 +162,20 @@ def _has_enough_runs(gain: Gain) -> bool:
 def _remarks(
     gain: Gain, verdict: Verdict, *, holm_p: float, n_family: int, smallest_gain: float, n_looks: int
 ) -> tuple[str, ...]:
-    found: list[str] = []
     if gain.is_identical:
         return ("identical",)
+    sure, found = SURE / n_looks, list[str]()
     if gain.method == "these models":
         found.append("for this model")
     if _changes_too_few(gain):
-        found.append(f"only {gain.n_changed} answers changed")
+        found.append(f"fewer than {FEWEST_CHANGED} images changed: {gain.n_changed}")
+    elif gain.value and not gain.standard_error:
+        found.append("nothing varies, so luck cannot be measured")
     elif verdict == "no evidence" and max(abs(gain.low90), abs(gain.high90)) <= smallest_gain:
         found.append("practically equal")
-    if gain.p <= SURE < holm_p and not _changes_too_few(gain):
+    if _has_enough_runs(gain) and gain.p <= sure < holm_p and not _changes_too_few(gain):
         found.append(f"would count alone, not after {n_family} looks")
-    if holm_p <= SURE and not _has_enough_runs(gain):
+    if holm_p <= sure and not _has_enough_runs(gain) and not _changes_too_few(gain):
         found.append(f"{FEWEST_RUNS} seeds are needed for more")
     if n_looks > 1:
         found.append(f"levels divided by {n_looks}, since seeds were added after looking")

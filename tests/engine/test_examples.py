@@ -79,6 +79,19 @@ def test_runs_are_drawn(run_example: Callable[..., str], tmp_path: Path) -> None
     assert picture.read_bytes().startswith(b"\x89PNG")
 
 
+def test_predictions_of_others_are_judged(run_example: Callable[..., str], tmp_path: Path) -> None:
+    rows = [
+        f"photo{image},{seed},{recipe},cat,{sure},{1 - sure:.1f}"
+        for recipe, sure in (("resnet", 0.9), ("convnext", 0.6))
+        for seed in range(2)
+        for image in range(8)
+    ]
+    table = tmp_path / "predictions.csv"
+    table.write_text("\n".join(["id,seed,recipe,label,p_cat,p_dog", *rows]), encoding="utf-8")
+    printed = run_example("judge_a_csv.py", str(table))
+    assert "convnext: +0.0000 [+0.0000, +0.0000] no evidence (identical); 2 and 2 seeds, 8 images" in printed
+
+
 def test_every_example_is_run_by_a_test() -> None:
     source = Path(__file__).read_text(encoding="utf-8")
     assert [path.name for path in sorted(EXAMPLES.glob("*.py")) if f'"{path.name}"' not in source] == []

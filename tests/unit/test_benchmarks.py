@@ -6,11 +6,13 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from io import StringIO
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 ROOT = Path(__file__).parents[2]
 
@@ -71,6 +73,29 @@ def test_unequal_work_is_refused(training: Callable[..., Any]) -> None:
     check_equal_work([training("a", 10), training("b", 20)])
     with pytest.raises(TrainingError, match=r"unequal work(.|\n)*b: 99 training"):
         check_equal_work([training("a", 10), training("b", 20, n_train_images=99)])
+
+
+def test_verdicts_are_counted_beside_an_earlier_simulation(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(ROOT))
+    from benchmarks.verdict_table import EARLIER, DetectableTable, VerdictTable
+    from benchmarks.verdicts import Counted, simulate
+    from imgcls.evidence.gains import Components
+
+    counted = list(simulate(n_pairs=3, n_ladders=1, seed=0))
+    assert {(entry.world, entry.question) for entry in counted} >= set(EARLIER)
+    assert {entry.n_drawn for entry in counted} == {3, 1}
+    assert list(simulate(n_pairs=3, n_ladders=1, seed=0)) == counted
+
+    often = Counted("false claims: imgcls", "ordinary seeds", 3, 1000, 30, 100)
+    found = Counted("+1 point found", "ordinary seeds", 5, 200, 30, 100)
+    console = Console(width=140, file=StringIO(), color_system=None)
+    quiet = Components(seed=0.0, both=0.0, image=0.0)
+    console.print(VerdictTable([often, found], "drawn"), DetectableTable({"a": quiet, "b": quiet}))
+    printed = console.file.getvalue()
+    assert "30.0 ±4.6!" in printed, "too often is marked"
+    assert "0.0 / 0.0" in printed
+    assert "(2.5)" in printed, "the earlier count of that cell stands below"
+    assert "30.0 ±4.6 " in printed.replace("!", "x"), "a gain cannot be found too often"
 
 
 @pytest.mark.slow

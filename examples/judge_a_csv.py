@@ -35,7 +35,7 @@ def read(paths: list[Path]) -> pd.DataFrame:
     """
     table = pd.concat([pd.read_csv(path, dtype={"id": str, "label": str, "recipe": str}) for path in paths])
     missing = [name for name in NEEDED if name not in table]
-    if missing or not any(name.startswith("p_") for name in table):
+    if missing or not any(name.startswith("p_") for name in map(str, table)):
         raise DataError(f"Columns are missing: {', '.join(missing) or 'p_… of each class'}.")
     twice = table.duplicated(["recipe", "seed", "id"])
     if twice.any():
@@ -52,7 +52,7 @@ def judged(table: pd.DataFrame, *, metric: str) -> dict[str, Judged]:
     Raises:
         DataError: A label has no column of probabilities, or there is no image that all trainings predicted.
     """
-    classes = [name.removeprefix("p_") for name in table if name.startswith("p_")]
+    classes = [name.removeprefix("p_") for name in map(str, table) if name.startswith("p_")]
     unknown = sorted(set(table["label"]) - set(classes))
     if unknown:
         raise DataError(f"Labels without a column of probabilities: {', '.join(unknown)}.")

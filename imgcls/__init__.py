@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from imgcls.engine.learner import learner
     from imgcls.engine.train import train
     from imgcls.evidence.compare import gain, verdict
+    from imgcls.ladders.comparison import compare
+    from imgcls.ladders.run import ladder
     from imgcls.plan import Plan
     from imgcls.records.find import open_run
 
@@ -26,7 +28,9 @@ _HOMES = {
     "Plan": "imgcls.plan",
     "Stack": "imgcls.catalog",
     "apply": "imgcls.engine.apply",
+    "compare": "imgcls.ladders.comparison",
     "gain": "imgcls.evidence.compare",
+    "ladder": "imgcls.ladders.run",
     "learner": "imgcls.engine.learner",
     "load": "imgcls.engine.classifier",
     "open_run": "imgcls.records.find",
@@ -41,7 +45,9 @@ __all__ = [
     "Stack",
     "__version__",
     "apply",
+    "compare",
     "gain",
+    "ladder",
     "learner",
     "load",
     "open_run",

@@ -26,6 +26,11 @@ from imgcls.values import read_value
 
 ENTRY_POINT_GROUP = "imgcls.recipes"
 
+# What is read while epochs are trained, and what of it is read besides.
+_PARTS_OF_EPOCHS = ("augment.", "loss.", "optimizer.", "schedule.", "fit.", "model.drop_")
+_READ_WITHOUT_EPOCHS = ("fit.epochs", "fit.classifier")
+_READ_BY_VIEWS = ("augment.library", "augment.transforms")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Card:
@@ -251,7 +256,7 @@ class Stack:
         wrong += _base_knobs_overridden(self.steps[0], self.overrides)
         wrong += _overridden(self.steps, changes, self.overrides)
         wrong += _changing_nothing(changes)
-        return wrong or _missing_needs(self.steps, self.plan)
+        return wrong or [*_missing_needs(self.steps, self.plan), *_changing_only_epochs(changes, self.plan)]
 
 
 def parse_steps(text: str) -> tuple[Step, ...]:
@@ -396,6 +401,20 @@ def _changing_nothing(changes: Mapping[str, Mapping[str, Any]]) -> list[str]:
                 f"Recipe {name!r} adds nothing: the other recipes already set {', '.join(mine)}. Leave it out."
             )
     return wrong
+
+
+def _changing_only_epochs(changes: Mapping[str, Mapping[str, Any]], plan: Plan) -> list[str]:
+    """Tell of recipes that set only what epochs read, in a plan that trains none."""
+    if plan.fit.epochs:
+        return []
+    has_views = plan.predict.views > 1 and plan.predict.view_kind == "augmented"
+    read = {*_READ_WITHOUT_EPOCHS, *(_READ_BY_VIEWS if has_views else ())}
+    return [
+        f"Recipe {name!r} changes nothing because no epoch is trained (fit.epochs = 0), so that nothing reads "
+        f"{', '.join(mine)}. Leave it out; lp_ft instead of linear_probe goes on to train epochs."
+        for name, mine in changes.items()
+        if all(path.startswith(_PARTS_OF_EPOCHS) and path not in read for path in mine)
+    ]
 
 
 def _missing_needs(steps: Sequence[Step], plan: Plan) -> list[str]:

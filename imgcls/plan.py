@@ -75,6 +75,10 @@ class Augment(Part):
     """Whose transforms the names below are (torchvision means its v2)."""
     transforms: tuple[Op, ...] = ()
     """The transforms, in order, with their options."""
+    mix: Op | None = None
+    """`mixup` or `cutmix` of the images of a training batch and their targets, with its `alpha`; null mixes none."""
+    erasing: Annotated[float, Within(0, 1)] = 0.0
+    """Probability that a rectangle of an image is filled with noise, in [0, 1]; in training only, views stay whole."""
 
 
 @dataclass(frozen=True)
@@ -99,6 +103,8 @@ class Optimizer(Part):
     """Peak learning rate."""
     weight_decay: NotNegative = 0.0
     """Weight decay; never applied to norms and biases."""
+    layer_decay: Annotated[float, Within(0, 1, open_low=True)] = 1.0
+    """Factor of the learning rate from each layer to the one below it, in (0, 1]; the classifier has the full rate."""
     options: Options = field(default_factory=Options)
     """Further options of that optimiser, such as `momentum`."""
 
@@ -117,16 +123,22 @@ class Schedule(Part):
 class Fit(Part):
     """How long training lasts, and what is frozen meanwhile."""
 
-    epochs: Annotated[int, Within(1, 100_000)] = 1
-    """Passes over the training samples."""
+    epochs: Annotated[int, Within(0, 100_000)] = 1
+    """Passes over the training samples; 0 only where `classifier` fits without any."""
     batch_size: Annotated[int, Within(1, 65_536)] = 32
     """Samples per step."""
+    classifier: Literal["gradient", "logistic_regression"] = "gradient"
+    """How the classifier begins: fresh, for the epochs to train, or fitted on the frozen features of clean images."""
+    sampler: Literal["shuffle", "balanced"] = "shuffle"
+    """`shuffle` shows every sample once an epoch; `balanced` draws as many with replacement, classes equally often."""
     freeze_epochs: Annotated[int, Within(0, 100_000)] | Literal["all"] = 0
     """First epochs in which only the classifier learns, a number or `all`."""
     freeze_batchnorm: bool = False
     """Whether the running statistics of batch normalisation stay as they were."""
     clip_norm: Positive | None = None
     """Largest norm of the gradient; null does not clip."""
+    averaging: Op | None = None
+    """`ema`, with its `decay`: validate, keep and predict with averaged weights; null takes the last ones."""
     callbacks: Options = field(default_factory=Options)
     """Further fastai callbacks: name, or `module:name`, and the options of each."""
 

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from imgcls.catalog import Card
-from imgcls.plan import Plan
+from imgcls.plan import Plan, PlanError, Within
 
 CARD = Card(
     base=True,
@@ -29,7 +29,12 @@ def baseline(plan: Plan, *, model: str = "tf_efficientnet_lite0", epochs: int = 
         plan: The plan to begin from.
         model: A timm name, `torchvision:NAME`, `simple_cnn` or `module:function`.
         epochs: Passes over the training samples, at least 1.
+
+    Raises:
+        PlanError: There is no epoch.
     """
+    if epochs not in (allowed := Within(1, 100_000)):
+        raise PlanError(f"epochs has to be {allowed}, not {epochs!r}; linear_probe sets 0 by itself.")
     return replace(
         plan,
         model=replace(plan.model, name=model, weights="auto"),

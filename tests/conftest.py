@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
+
+from imgcls.catalog import Stack
+from imgcls.ladders.rungs import climbing, leaving_out, rung_plans
+from imgcls.ladders.spec import JobPlan, Kind, Ladder, RungPlan
+from imgcls.records.estimate import Estimate
+from imgcls.records.keys import run_folder_name
+from imgcls.records.run import RunData, RunRecord, RunWeights
+from imgcls.workspace import Workspace
 
 # One thread a process, here and in the processes that tests start: equal bits, and no fight over the cores
 # where several tests run side by side. It has to be said before torch is loaded.
@@ -106,3 +116,147 @@ def one_thread() -> None:
 def uneven_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two classes of drawn photographs, one four times as frequent."""
     return draw_folder(tmp_path_factory.mktemp("photos") / "uneven", {"many": 24, "rare": 6})
+
+
+@pytest.fixture
+def drawn_ladder(tmp_path: Path) -> Callable[..., tuple[Ladder, Workspace]]:
+    """Write a ladder whose records hold drawn predictions: nothing is trained.
+
+    The factory takes `stack`, `kind`, `n_seeds`, `n_folds`, `n_images` (per split or fold), `skills` (one number a
+    rung; higher is better), `n_groups` (0 for none), `classes`, `metric`, `ids` (names of images), `missing` and
+    `failed` (sets of (rung, seed)), and gives the ladder and its workspace.
+    """
+
+    def draw(
+        stack: str = "baseline+augmentation+adamw_cosine+label_smoothing+tta",
+        *,
+        kind: Kind = "climb",
+        n_seeds: int = 3,
+        n_folds: int | None = None,
+        n_images: int = 240,
+        skills: Sequence[float] | None = None,
+        n_groups: int = 0,
+        classes: tuple[str, ...] = ("cat", "dog"),
+        metric: str = "accuracy",
+        ids: Sequence[str] | None = None,
+        missing: frozenset[tuple[int, int]] = frozenset(),
+        failed: frozenset[tuple[int, int]] = frozenset(),
+    ) -> tuple[Ladder, Workspace]:
+        workspace = Workspace(tmp_path / "work")
+        parsed = Stack.parse(stack)
+        plans = rung_plans(leaving_out(parsed) if kind == "ablate" else climbing(parsed), kind)
+        folds = (None,) if n_folds is None else tuple(range(n_folds))
+        jobs = [
+            JobPlan(rung, seed, fold, hashlib.sha256(f"{plan.plan_digest}/{seed}/{fold}".encode()).hexdigest())
+            for seed in range(n_seeds)
+            for fold in folds
+            for rung, plan in enumerate(plans)
+        ]
+        ladder = Ladder(
+            name="drawn",
+            kind=kind,
+            stack=parsed.text,
+            overrides={},
+            metric=metric,
+            smallest_gain=0.005,
+            seeds=tuple(range(n_seeds)),
+            n_folds=n_folds,
+            data={"data": None},
+            data_name="drawn",
+            data_digest="d" * 64,
+            split_digests=tuple("e" * 64 for _ in folds),
+            n_valid=n_images * len(folds),
+            n_valid_groups=n_groups * len(folds),
+            machine={"device": "cpu"},
+            rungs=plans,
+            jobs=tuple(jobs),
+            created="2026-11-24T10:00:00+00:00",
+        ).write(workspace)
+        skill = list(skills or [1.2 + 0.2 * rung for rung in range(len(plans))])
+        names = list(ids or [f"{number:05d}.png" for number in range(n_images * len(folds))])
+        for job in jobs:
+            if (job.rung, job.seed) in missing:
+                continue
+            plan = plans[job.rung]
+            donor = None if plan.weights_of is None else _run_name(plans[plan.weights_of], job)
+            part = names if job.fold is None else names[job.fold * n_images : (job.fold + 1) * n_images]
+            frame = _drawn_predictions(part, job, classes=classes, skill=skill[job.rung], n_groups=n_groups)
+            is_failed = (job.rung, job.seed) in failed
+            home = workspace.failed if is_failed else workspace.runs
+            folder = home / _run_name(plan, job)
+            folder.mkdir(parents=True)
+            if not is_failed:
+                frame.to_parquet(folder / "valid.parquet", index=False)
+                if donor is None:
+                    (folder / "weights.safetensors").write_bytes(job.key.encode())
+                    (folder / "history.csv").write_text(_drawn_history(job), encoding="utf-8")
+            _drawn_record(
+                plan, job, classes=classes, n_valid=len(part), n_groups=n_groups, donor=donor, is_failed=is_failed
+            ).write(folder)
+        return ladder, workspace
+
+    return draw
+
+
+def _run_name(plan: RungPlan, job: JobPlan) -> str:
+    return run_folder_name(plan.stack, seed=job.seed, fold=job.fold, key=f"{plan.plan_digest[:5]}{job.seed}{job.fold}")
+
+
+def _drawn_predictions(
+    ids: Sequence[str], job: JobPlan, *, classes: tuple[str, ...], skill: float, n_groups: int
+) -> pd.DataFrame:
+    """Draw probabilities: an image has a difficulty that all runs share, and noise of its own in each run."""
+    k, n = len(classes), len(ids)
+    shared, own = np.random.default_rng(len(ids)), np.random.default_rng([job.rung, job.seed, job.fold or 0])
+    truth = np.arange(n) % k
+    scores = shared.normal(size=(n, k)) + 0.6 * own.normal(size=(n, k)) + 0.05 * own.normal()
+    scores[np.arange(n), truth] += skill
+    p = np.exp(scores) / np.exp(scores).sum(axis=1, keepdims=True)
+    columns: dict[str, object] = {"id": list(ids), "label": [classes[place] for place in truth]}
+    if n_groups:
+        columns["group"] = [f"g{number * n_groups // n}" for number in range(n)]
+    return pd.DataFrame(columns | {f"p_{name}": p[:, place] for place, name in enumerate(classes)})
+
+
+def _drawn_history(job: JobPlan) -> str:
+    losses = [0.4 + 0.4 / epoch + 0.02 * (job.seed - job.rung) for epoch in (1, 2, 3)]
+    rows = [f"{epoch},{loss:.4f},{loss:.4f},0.8" for epoch, loss in enumerate(losses, start=1)]
+    return "\n".join(["epoch,train_loss,valid_loss,valid_accuracy", *rows, ""])
+
+
+def _drawn_record(
+    plan: RungPlan,
+    job: JobPlan,
+    *,
+    classes: tuple[str, ...],
+    n_valid: int,
+    n_groups: int,
+    donor: str | None,
+    is_failed: bool,
+) -> RunRecord:
+    n = {"train": 3 * n_valid, "valid": n_valid, "test": 0, "excluded": 0}
+    return RunRecord(
+        key=job.key,
+        id=_run_name(plan, job),
+        status="failed" if is_failed else "done",
+        reason="Training failed: the loss became NaN" if is_failed else None,
+        stack=plan.stack,
+        overrides={},
+        label=plan.printed,
+        plan=plan.plan,
+        plan_digest=plan.plan_digest,
+        train_digest=plan.train_digest,
+        seed=job.seed,
+        fold=job.fold,
+        quick=False,
+        problem="binary" if len(classes) == 2 else "multiclass",
+        classes=classes,
+        data=RunData("drawn", "d" * 64, "e" * 64, n, (), n_groups),
+        weights=RunWeights("none", None),
+        environment={"device": "cpu", "device_name": "x86_64", "versions": {"torch": "2.14.1"}, "precision": "float32"},
+        metrics={"accuracy": Estimate(0.8, 0.7, 0.9, n_valid)},
+        seconds={"train": 0.0 if donor else 60.0, "predict": 3.0, "total": 3.0 if donor else 63.0},
+        images_per_second=None if donor else 70.0,
+        created=f"2026-11-24T10:{job.seed:02d}:{job.rung:02d}+00:00",
+        reused_from=donor,
+    )

@@ -23,9 +23,12 @@ from imgcls.errors import ImgclsError, nearest_hint
 
 _COMMANDS = {
     "cache": "imgcls.cli.cache:cache",
+    "compare": "imgcls.cli.compare:compare",
     "doctor": "imgcls.cli.doctor:doctor",
+    "ladder": "imgcls.cli.ladder:ladder",
     "predict": "imgcls.cli.predict:predict",
     "recipe": "imgcls.cli.recipe:recipe",
+    "report": "imgcls.cli.report:report",
     "runs": "imgcls.cli.runs:runs",
 }
 SETTINGS = {"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "IMGCLS", "max_content_width": 100}
@@ -114,7 +117,8 @@ def _run(arguments: list[str]) -> int:
 
 
 def _interrupted(exit_code: int, arguments: list[str]) -> int:
-    trains = [word for word in arguments if not word.startswith("-")][:2] == ["recipe", "run"]
+    words = [word for word in arguments if not word.startswith("-")][:2]
+    trains = words in (["recipe", "run"], ["ladder", "run"], ["ladder", "ablate"])
     kept = " Finished epochs are kept; the same command goes on from there." if trains else ""
     click.echo(f"Interrupted.{kept}", err=True)
     return exit_code

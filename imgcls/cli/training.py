@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from imgcls.catalog import Stack
+from imgcls.cli.data_options import machine_of, source_of
 from imgcls.cli.options import print_json
+from imgcls.reports.folds import FoldsSummary, folds_json
 from imgcls.reports.live import reporter_for
 from imgcls.reports.run import RunSummary, outcome_json
 from imgcls.reports.text import show
@@ -23,35 +25,26 @@ def train_and_report(stack: Stack, options: Mapping[str, Any], *, workspace: Wor
     """
     with reporter_for(as_json=options["as_json"]) as reporter:
         reporter.note("Loading torch and fastai …")
-        from imgcls.engine.device import Machine
-        from imgcls.engine.prepare import DataSource
+        from imgcls.engine.folds import run_folds
         from imgcls.engine.train import run_job
 
-        label = options["label"]
-        source = DataSource(
-            data=options["data"],
-            images=options["images"],
-            label=(label[0] if len(label) == 1 else list(label)) if label else None,
-            id=options["id_"],
-            group=options["group"],
-            split=options["split"],
-            problem_type=options["problem_type"],
-            delimiter=options["delimiter"],
-            valid=options["valid"],
-            split_seed=options["split_seed"],
-            verify=options["verify"],
-        )
-        outcome = run_job(
-            stack,
-            source,
-            seed=options["seed"],
-            quick=options["quick"],
-            again=options["again"],
-            machine=Machine(options["device"], options["workers"], options["precision"], keep_memory=True),
-            workspace=workspace,
-            reporter=reporter,
-        )
+        source = source_of(options)
+        settings: dict[str, Any] = {
+            "seed": options["seed"],
+            "quick": options["quick"],
+            "again": options["again"],
+            "machine": machine_of(options),
+            "workspace": workspace,
+            "reporter": reporter,
+        }
+        if options["folds"] is None:
+            outcome = run_job(stack, source, **settings)
+            found: dict[str, Any] = outcome_json(outcome)
+            view: RunSummary | FoldsSummary = RunSummary.of(outcome)
+        else:
+            folds = run_folds(stack, source, n_folds=options["folds"], **settings)
+            found, view = folds_json(folds), FoldsSummary(folds)
     if options["as_json"]:
-        print_json(outcome_json(outcome))
+        print_json(found)
     else:
-        show(RunSummary.of(outcome))
+        show(view)

@@ -78,13 +78,7 @@ class Samples:
             int64 [n], a class index, or -1 where there is no label; for a multi-label problem
             uint8 [n, n_classes], all 0 where there is no label.
         """
-        index = {name: position for position, name in enumerate(self.classes)}
-        if self.problem != "multilabel":
-            return np.array([index.get(label, -1) for label in self.frame["label"]], dtype=np.int64)
-        targets = np.zeros((len(self), self.n_classes), dtype=np.uint8)
-        for row, label in enumerate(self.frame["label"]):
-            targets[row, [index[name] for name in classes_in(label)]] = 1
-        return targets
+        return as_targets(self.frame["label"], classes=self.classes, problem=self.problem)
 
     @property
     def is_labelled(self) -> npt.NDArray[np.bool_]:
@@ -177,6 +171,30 @@ def frame_of(
     blank = [""] * len(ids)
     columns = (list(ids), list(paths), list(labels), list(groups or blank), list(splits or blank), blank)
     return pd.DataFrame(dict(zip(COLUMNS, columns, strict=True)), dtype=object)
+
+
+def as_targets(
+    labels: Iterable[str], *, classes: Sequence[str], problem: str
+) -> npt.NDArray[np.int64] | npt.NDArray[np.uint8]:
+    """Give labels as numbers.
+
+    Args:
+        labels: [n], as `Samples.frame` and records hold them.
+        classes: The names, in the order of the numbers.
+        problem: `binary`, `multiclass` or `multilabel`.
+
+    Returns:
+        int64 [n], a class index, or -1 where there is no label; for a multi-label problem
+        uint8 [n, n_classes], all 0 where there is no label.
+    """
+    index = {name: position for position, name in enumerate(classes)}
+    if problem != "multilabel":
+        return np.array([index.get(label, -1) for label in labels], dtype=np.int64)
+    every = list(labels)
+    targets = np.zeros((len(every), len(index)), dtype=np.uint8)
+    for row, label in enumerate(every):
+        targets[row, [index[name] for name in classes_in(label)]] = 1
+    return targets
 
 
 def classes_in(label: str) -> list[str]:

@@ -3,47 +3,20 @@
 from __future__ import annotations
 
 import warnings
-from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 from iterstrat.ml_stratifiers import MultilabelStratifiedShuffleSplit
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedShuffleSplit
 
 from imgcls.data.samples import Samples
+from imgcls.data.units import Indices, Mask, Units, linked, several_columns, single_notes, straddling_notes
 from imgcls.errors import DataError
 
 MAX_FOLDS = 20
 """Grouped samples are drawn by folds, so the share of valid is rounded to a fraction of at most this denominator."""
-
-_MOST_NAMED = 10
-
-Mask = npt.NDArray[np.bool_]
-Indices = npt.NDArray[np.int64]
-
-
-@dataclass(frozen=True)
-class _Units:
-    """Samples that must stay together, and the classes of each such unit."""
-
-    of_row: Indices
-    """int64 [n_samples], the unit of each sample, numbered from 0."""
-    members: npt.NDArray[np.bool_]
-    """bool [n_units, n_classes], whether a unit has a sample of a class."""
-    n_samples: Indices
-    """int64 [n_units], the size of each unit."""
-
-    @property
-    def only_ones(self) -> Mask:
-        """Whether a unit is the only one that has one of its classes, bool [n_units]."""
-        is_alone = self.members.sum(axis=0) == 1
-        return np.asarray((self.members & is_alone).any(axis=1))
 
 
 def split_samples(samples: Samples, *, valid: float | None = None, seed: int = 0) -> Samples:
@@ -91,13 +64,13 @@ def _drawn(samples: Samples, share: float, seed: int) -> tuple[list[str], list[s
             drawn, more = _draw(replace(samples, frame=samples.frame.iloc[rows]), share, seed)
             splits[rows] = np.where(drawn, "valid", "train")
             notes.extend(more)
-    return splits.tolist(), [*_straddling(samples.frame, splits), *notes]
+    return splits.tolist(), [*straddling_notes(samples.frame, splits), *notes]
 
 
 def _follow_given(samples: Samples, splits: npt.NDArray[np.object_]) -> tuple[Indices, npt.NDArray[np.object_]]:
     """Find the samples that are free, and the split of those bound to a given one ("" elsewhere)."""
     outside_test = np.flatnonzero(splits != "test")
-    units = _components(samples.frame.iloc[outside_test])
+    units = linked(samples.frame.iloc[outside_test])
     given = splits[outside_test]
     bound = np.full(len(splits), "", dtype=object)
     for split in ("valid", "train"):
@@ -109,8 +82,8 @@ def _follow_given(samples: Samples, splits: npt.NDArray[np.object_]) -> tuple[In
 
 def _draw(samples: Samples, share: float, seed: int) -> tuple[Mask, list[str]]:
     """Choose which of these samples validate, bool [n]."""
-    units = _units_of(samples)
-    n_units = len(units.n_samples)
+    units = Units.of(samples)
+    n_units = len(units)
     if n_units < 2:
         raise DataError(
             f"{samples.name}: {len(samples)} samples to split, all in one unit (a group, or copies of one photograph). "
@@ -126,10 +99,10 @@ def _draw(samples: Samples, share: float, seed: int) -> tuple[Mask, list[str]]:
     _keep_classes_in_train(units, in_valid)
     if not in_valid.any():
         in_valid[_spare_unit(samples, units)] = True
-    return in_valid[units.of_row], _singles(samples, units)
+    return in_valid[units.of_row], single_notes(samples, units)
 
 
-def _stratified(samples: Samples, units: _Units, *, free: Indices, share: float, n_wanted: int, seed: int) -> Mask:
+def _stratified(samples: Samples, units: Units, *, free: Indices, share: float, n_wanted: int, seed: int) -> Mask:
     """Draw from the free units by the library that fits, bool [n_free]."""
     chosen = np.zeros(len(free), dtype=bool)
     n_valid = min(n_wanted, len(free) - 1)
@@ -171,7 +144,7 @@ def _in_turn(classes: Indices, *, n_valid: int, seed: int) -> Indices:
     return np.argsort(place, kind="stable")[:n_valid]
 
 
-def _by_folds(samples: Samples, units: _Units, *, free: Indices, share: float, seed: int) -> Indices | None:
+def _by_folds(samples: Samples, units: Units, *, free: Indices, share: float, seed: int) -> Indices | None:
     """Draw whole groups, weighed by their samples; None where no class is large enough for it."""
     rows = np.flatnonzero(np.isin(units.of_row, free))
     classes = samples.targets[rows]
@@ -193,14 +166,12 @@ def _fraction(share: float, *, n_most: int) -> Fraction:
 
 def _iteratively(members: Mask, *, n_valid: int, seed: int) -> Indices:
     """Draw units of any number of classes by iterative stratification."""
-    columns = members[:, members.any(axis=0)]
-    blank = np.zeros((len(members), max(0, 2 - columns.shape[1])), dtype=bool)  # it takes two columns or more
-    targets = np.concatenate([columns, blank], axis=1)
+    targets = several_columns(members)
     splitter = MultilabelStratifiedShuffleSplit(n_splits=1, test_size=n_valid, random_state=seed)
     return np.asarray(next(splitter.split(targets, targets))[1])
 
 
-def _keep_classes_in_train(units: _Units, in_valid: Mask) -> None:
+def _keep_classes_in_train(units: Units, in_valid: Mask) -> None:
     """Move the smallest unit of each class that train lacks from valid to train."""
     for position in range(units.members.shape[1]):
         holders = np.flatnonzero(units.members[:, position])
@@ -208,7 +179,7 @@ def _keep_classes_in_train(units: _Units, in_valid: Mask) -> None:
             in_valid[holders[np.argmin(units.n_samples[holders])]] = False
 
 
-def _spare_unit(samples: Samples, units: _Units) -> int:
+def _spare_unit(samples: Samples, units: Units) -> int:
     """Choose the unit that train misses least: that whose rarest class is the most frequent."""
     counts = units.members.sum(axis=0)
     rarest = np.where(units.members, counts, len(units.members)).min(axis=1, initial=len(units.members))
@@ -216,68 +187,3 @@ def _spare_unit(samples: Samples, units: _Units) -> int:
     if units.only_ones[spare]:
         raise DataError(f"{samples.name}: no class has two samples apart, so none can validate. Add samples.")
     return spare
-
-
-def _units_of(samples: Samples) -> _Units:
-    of_row = _components(samples.frame)
-    targets = samples.targets
-    n_units = int(of_row.max()) + 1
-    members = np.zeros((n_units, samples.n_classes), dtype=bool)
-    if samples.problem == "multilabel":
-        rows, classes = np.nonzero(targets)
-    else:
-        rows = np.flatnonzero(targets >= 0)
-        classes = targets[rows].astype(np.int64)
-    members[of_row[rows], classes] = True
-    return _Units(of_row, members, np.bincount(of_row, minlength=n_units).astype(np.int64))
-
-
-def _components(frame: pd.DataFrame) -> Indices:
-    """Number the units of a frame in order of first appearance: samples linked by group or content."""
-    n_rows = len(frame)
-    rows, links = [], []
-    n_nodes = n_rows
-    for column in ("group", "sha256"):
-        codes, distinct = pd.factorize(frame[column].where(frame[column] != "", None).to_numpy(dtype=object))
-        linked = np.flatnonzero(codes >= 0)
-        rows.append(linked)
-        links.append(n_nodes + codes[linked])
-        n_nodes += len(distinct)
-    ends = (np.concatenate(rows), np.concatenate(links))
-    graph = coo_array((np.ones(len(ends[0]), dtype=np.int8), ends), shape=(n_nodes, n_nodes))
-    labels = connected_components(graph, directed=False)[1][:n_rows]
-    return np.asarray(pd.factorize(labels)[0], dtype=np.int64)
-
-
-def _straddling(frame: pd.DataFrame, splits: npt.NDArray[np.object_]) -> list[str]:
-    """Report exact duplicates and groups that lie in more than one part, which only given splits can cause."""
-    notes = []
-    for column, what in (("sha256", "photographs"), ("group", "groups")):
-        homes = {(value, split) for value, split in zip(frame[column], splits, strict=True) if value}
-        straddling = sorted(value for value, n_splits in Counter(value for value, _ in homes).items() if n_splits > 1)
-        if straddling:
-            ids = frame["id"][frame[column] == straddling[0]]
-            notes.append(
-                f"{len(straddling)} {what} lie in more than one given split (first: {_named(ids)}); "
-                "they were not moved, and scores may flatter."
-            )
-    return notes
-
-
-def _singles(samples: Samples, units: _Units) -> list[str]:
-    """Name the classes that only one unit has."""
-    alone = np.flatnonzero(units.members.sum(axis=0) == 1)
-    if not alone.size:
-        return []
-    names = _named(samples.classes[position] for position in alone)
-    if len(alone) > 1:
-        return [f"The classes {names} have 1 sample or group each and stay in train: they are not validated."]
-    rows = units.of_row == int(np.flatnonzero(units.members[:, alone[0]])[0])
-    what = "1 sample" if rows.sum() == 1 else "1 group"
-    return [f"Class {names} has {what} and stays in train: it is not validated."]
-
-
-def _named(names: Iterable[str]) -> str:
-    listed: Sequence[str] = list(names)
-    more = f" and {len(listed) - _MOST_NAMED} more" if len(listed) > _MOST_NAMED else ""
-    return ", ".join(repr(name) for name in listed[:_MOST_NAMED]) + more

@@ -18,13 +18,15 @@ from imgcls.engine.callbacks.guard import LossGuard
 from imgcls.engine.callbacks.schedule import PlanSchedule
 from imgcls.engine.check import check
 from imgcls.engine.losses import PlainValidationLoss, TrainLoss, build_loss, one_hot
-from imgcls.engine.optimizers import optimizer_factory
+from imgcls.engine.optimizers import LayerOptimizer, optimizer_factory
 from imgcls.errors import StackError
 from imgcls.plan import Plan
 
 # What a Learner can take: everything between its batches and its weights.
 _PARTS = ("loss", "optimizer", "schedule")
-_PATHS = ("fit.freeze_epochs", "fit.freeze_batchnorm", "fit.clip_norm", "fit.callbacks")
+_PATHS = ("fit.freeze_epochs", "fit.freeze_batchnorm", "fit.clip_norm", "fit.averaging", "fit.callbacks")
+# How its parameters are split into layers was decided when it was made.
+_NEVER = ("optimizer.layer_decay",)
 _ALWAYS = (LossGuard, PlainValidationLoss)
 _MANY_EPOCHS = 100_000
 
@@ -79,6 +81,8 @@ def _plan_of(learn: Learner) -> Plan:
     values: dict[str, Any] = {"optimizer.weight_decay": _weight_decay(learn)}
     if isinstance(learn.loss_func, TrainLoss):
         values["loss.smoothing"] = learn.loss_func.smoothing
+    if isinstance(learn.opt, LayerOptimizer):
+        values["optimizer.layer_decay"] = learn.opt.layer_decay
     if isinstance(learn.lr, int | float):
         values["optimizer.learning_rate"] = learn.lr
     return Plan().with_values(values)
@@ -145,7 +149,7 @@ def _refuse_others(steps: tuple[Step, ...], learn: Learner) -> None:
 
 
 def _can_take(path: str) -> bool:
-    return path.partition(".")[0] in _PARTS or path.startswith(_PATHS)
+    return path not in _NEVER and (path.partition(".")[0] in _PARTS or path.startswith(_PATHS))
 
 
 def _is_multilabel(learn: Learner) -> bool:

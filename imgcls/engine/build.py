@@ -14,9 +14,11 @@ from fastai.callback.progress import ProgressCallback
 from fastai.callback.training import GradientClip
 from fastai.learner import Learner
 
+from imgcls.engine.callbacks.averaging import AverageWeights
 from imgcls.engine.callbacks.clock import EpochClock
 from imgcls.engine.callbacks.freeze import FreezeBatchNorm, FreezeBody
 from imgcls.engine.callbacks.guard import LossGuard, MeanOnDevice, ReadLoss, batch_accuracy, batch_loss
+from imgcls.engine.callbacks.mixing import MixBatches
 from imgcls.engine.callbacks.schedule import PlanSchedule
 from imgcls.engine.callbacks.workers import EndWorkers
 from imgcls.engine.check import find_callback
@@ -27,7 +29,8 @@ from imgcls.engine.losses import PlainValidationLoss, build_loss, one_hot
 from imgcls.engine.models import Network, build_network
 from imgcls.engine.optimizers import optimizer_factory
 from imgcls.engine.prepare import Prepared
-from imgcls.engine.transforms import build_pipeline
+from imgcls.engine.sampling import sample_shares
+from imgcls.engine.transforms import Pipeline, build_eraser, build_pipeline
 from imgcls.errors import PlanError
 from imgcls.plan import Fit, Plan
 
@@ -78,7 +81,7 @@ def build(plan: Plan, prepared: Prepared, *, seed: int, machine: Machine, path: 
         loss_func=loss,
         opt_func=optimizer_factory(plan.optimizer),
         lr=plan.optimizer.learning_rate,
-        splitter=network.layer_groups,
+        splitter=network.layer_groups if plan.optimizer.layer_decay == 1 else network.layers,
         metrics=[MeanOnDevice("accuracy", batch_accuracy)],
         cbs=[EpochClock(seed), EndWorkers(), *plan_callbacks(plan), *_precision_callbacks(machine)],
         path=path or Path(),
@@ -92,14 +95,18 @@ def build(plan: Plan, prepared: Prepared, *, seed: int, machine: Machine, path: 
 
 
 def plan_callbacks(plan: Plan) -> list[Callback]:
-    """Give the callbacks that a plan's loss, schedule and fit ask for."""
+    """Give the callbacks that a plan's mixing, loss, schedule and fit ask for."""
     callbacks: list[Callback] = [LossGuard(), PlainValidationLoss(), PlanSchedule(plan.schedule)]
+    if plan.augment.mix is not None:
+        callbacks.append(MixBatches(plan.augment.mix))
     if plan.fit.freeze_epochs:
         callbacks.append(FreezeBody(plan.fit.freeze_epochs))
     if plan.fit.freeze_batchnorm:
         callbacks.append(FreezeBatchNorm())
     if plan.fit.clip_norm is not None:
         callbacks.append(GradientClip(plan.fit.clip_norm))
+    if plan.fit.averaging is not None:
+        callbacks.append(AverageWeights(plan.fit.averaging))
     return [*callbacks, *_further_callbacks(plan.fit)]
 
 
@@ -124,17 +131,19 @@ def build_loaders(
     size = min(plan.fit.batch_size, n_train)
     if size < 2:
         raise PlanError("fit.batch_size = 1 cannot train a network with batch normalisation; use at least 2.")
-    pipeline, device = build_pipeline(plan.augment), machine.torch_device()
+    device = machine.torch_device()
     shared: dict[str, Any] = {
         "num_workers": machine.used_workers(),
         "device": device,
         "normalisation": normalisation,
         "seed": seed,
     }
-    train = photo_dataset(prepared, "train", pipeline=pipeline, seed=seed)
+    pipeline, eraser = build_pipeline(plan.augment), build_eraser(plan.augment)
+    train = photo_dataset(prepared, "train", pipeline=pipeline, eraser=eraser, seed=seed)
     valid = photo_dataset(prepared, "valid", seed=seed)
+    shares = sample_shares(plan.fit, train.targets)
     return PhotoLoaders(
-        PhotoLoader(train, bs=size, shuffle=True, drop_last=n_train % size == 1, **shared),
+        PhotoLoader(train, bs=size, shuffle=True, drop_last=n_train % size == 1, shares=shares, **shared),
         PhotoLoader(valid, bs=plan.fit.batch_size, **shared),
         preprocess=prepared.preprocess,
         path=path or Path(),
@@ -142,8 +151,10 @@ def build_loaders(
     )
 
 
-def photo_dataset(prepared: Prepared, split: str, *, pipeline: Any = None, seed: int = 0) -> PhotoDataset:
-    """Give one split as a dataset."""
+def photo_dataset(
+    prepared: Prepared, split: str, *, pipeline: Pipeline | None = None, eraser: Pipeline | None = None, seed: int = 0
+) -> PhotoDataset:
+    """Give one split as a dataset; what changes its images is drawn by the seed."""
     rows = prepared.samples.rows(split)
     part = prepared.samples.part(split)
     targets = part.targets
@@ -155,6 +166,7 @@ def photo_dataset(prepared: Prepared, split: str, *, pipeline: Any = None, seed:
         targets=targets.astype("float32") if targets.ndim == 2 else targets,
         vocab=prepared.samples.classes,
         pipeline=pipeline,
+        eraser=eraser,
         seed=seed,
     )
 

@@ -11,6 +11,8 @@ import fastai.callback.tracker
 import fastai.callback.training
 from fastai.callback.core import Callback
 
+from imgcls.engine.callbacks.averaging import averaging_problems
+from imgcls.engine.callbacks.mixing import mix_problems
 from imgcls.engine.models import model_problems
 from imgcls.engine.optimizers import optimizer_problems
 from imgcls.engine.transforms import pipeline_problems
@@ -29,9 +31,14 @@ def check(plan: Plan) -> None:
     problems = [
         *model_problems(plan.model),
         *pipeline_problems(plan.augment, size_px=plan.images.size_px),
+        *mix_problems(plan.augment.mix),
         *optimizer_problems(plan.optimizer),
+        *_epoch_problems(plan.fit),
+        *_layer_problems(plan),
         *_schedule_problems(plan.schedule, plan.fit),
         *callback_problems(plan.fit),
+        *averaging_problems(plan.fit),
+        *_balance_problems(plan),
         *_view_problems(plan),
         *_channel_problems(plan),
     ]
@@ -87,6 +94,12 @@ def callback_problems(fit: Fit) -> list[str]:
     return problems
 
 
+def _epoch_problems(fit: Fit) -> list[str]:
+    if fit.epochs or fit.classifier != "gradient":
+        return []
+    return ["fit.epochs = 0 trains nothing; use 1 or more, or fit.classifier = logistic_regression (linear_probe)."]
+
+
 def _schedule_problems(schedule: Schedule, fit: Fit) -> list[str]:
     if isinstance(fit.freeze_epochs, int) and fit.freeze_epochs > fit.epochs:
         return [f"fit.freeze_epochs = {fit.freeze_epochs} is more than fit.epochs = {fit.epochs}; write all."]
@@ -94,6 +107,18 @@ def _schedule_problems(schedule: Schedule, fit: Fit) -> list[str]:
         return ["schedule.warmup_epochs is not read by one_cycle, which has a rise of its own."]
     if schedule.warmup_epochs >= fit.epochs and schedule.warmup_epochs:
         return [f"schedule.warmup_epochs = {schedule.warmup_epochs:g} leaves nothing of fit.epochs = {fit.epochs}."]
+    return []
+
+
+def _layer_problems(plan: Plan) -> list[str]:
+    if plan.optimizer.layer_decay != 1 and plan.fit.freeze_epochs in ("all", plan.fit.epochs):
+        return ["optimizer.layer_decay cannot act where only the classifier learns, in all epochs. Leave it out."]
+    return []
+
+
+def _balance_problems(plan: Plan) -> list[str]:
+    if plan.fit.sampler == "balanced" and plan.loss.class_weights == "balanced":
+        return ["fit.sampler and loss.class_weights are both balanced: each alone makes classes count alike. Keep one."]
     return []
 
 

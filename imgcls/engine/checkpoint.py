@@ -1,4 +1,4 @@
-"""Network and optimiser as files: tensors in safetensors, numbers in JSON, nothing pickled.
+"""Network, its averaged weights and optimiser as files: tensors in safetensors, numbers in JSON, nothing pickled.
 
 Everything random is a function of seed and epoch, so no generator is saved. What is saved is compared bit by bit
 with an unbroken training in the tests.
@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from imgcls.errors import RecordError
 
-MODEL_FILE, OPTIMIZER_FILE = "model.safetensors", "optimizer.safetensors"
+MODEL_FILE, OPTIMIZER_FILE, AVERAGE_FILE = "model.safetensors", "optimizer.safetensors", "average.safetensors"
 
 
 def weights_bytes(network: nn.Module) -> bytes:
@@ -38,7 +38,12 @@ def capture(learn: Learner) -> tuple[dict[str, bytes], dict[str, Any]]:
     groups = [{name: value for name, value in group.items() if name != "params"} for group in state["param_groups"]]
     scaler = getattr(learn, "scaler", None)
     meta = {"numbers": numbers, "groups": groups, "scaler": scaler.state_dict() if scaler is not None else None}
-    return {MODEL_FILE: weights_bytes(learn.model), OPTIMIZER_FILE: save_tensors(tensors)}, meta
+    files = {MODEL_FILE: weights_bytes(learn.model), OPTIMIZER_FILE: save_tensors(tensors)}
+    average = getattr(learn, "average_weights", None)
+    if average is not None:
+        files[AVERAGE_FILE] = save_tensors({name: _saved(tensor) for name, tensor in average.state().items()})
+        meta["averaged_steps"] = average.n_steps
+    return files, meta
 
 
 def restore(learn: Learner, files: Mapping[str, bytes], meta: Mapping[str, Any]) -> None:
@@ -61,6 +66,9 @@ def restore(learn: Learner, files: Mapping[str, bytes], meta: Mapping[str, Any])
         for group in groups:
             group.update({name: tuple(value) for name, value in group.items() if name == "betas"})
         learn.opt.opt.load_state_dict({"state": kept, "param_groups": groups})
+        average = getattr(learn, "average_weights", None)
+        if average is not None:
+            average.restore(load_tensors(files[AVERAGE_FILE]), n_steps=int(meta["averaged_steps"]))
     except (KeyError, IndexError, ValueError, RuntimeError) as problem:
         raise RecordError(f"The checkpoint does not fit this training: {problem}") from problem
 

@@ -152,16 +152,16 @@ def load(run: RunRecord | str | PathLike[str], *, machine: Machine | None = None
         machine: Where it is to run.
 
     Raises:
-        RecordError: There is no such run, or its weights are damaged.
+        RecordError: There is no such run, its weights are damaged, or it is that of all folds and has none.
     """
     record = run if isinstance(run, RunRecord) else open_run(run)
     machine = machine or Machine()
     machine.make_ready()
     workspace = Workspace(record.folder.parent.parent) if record.folder else Workspace.find()
+    file, expected = weights_of(record, workspace)
     plan = Plan.from_json(record.plan)
     bare = Model(name=plan.model.name, weights="none", drop_rate=plan.model.drop_rate, drop_path=plan.model.drop_path)
     network = build_network(bare, plan.images, n_classes=len(record.classes), seed=record.seed)
-    file, expected = weights_of(record, workspace)
     if sha256_file(file) != expected:
         raise RecordError(f"{file} has another content than recorded. Train again with --again.")
     try:
@@ -190,7 +190,7 @@ def predict(
         **table: For tables: `images`, the folder of the photographs, and `id`, the column.
 
     Raises:
-        RecordError: There is no such run, or its weights are damaged.
+        RecordError: There is no such run, its weights are damaged, or it is that of all folds and has none.
         DataError: There is nothing to predict.
 
     Example:

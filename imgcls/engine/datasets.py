@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -29,6 +30,22 @@ class Key:
     """Position in the dataset."""
     epoch: int
     """Epoch, from 0; decides the augmentation together with the seed and the sample's id."""
+    turn: int = 0
+    """How often the sample was shown in the epoch before, so that it is augmented in another way each time."""
+
+    @classmethod
+    def of_epoch(cls, rows: Iterable[int], epoch: int) -> list[Key]:
+        """Give the keys of an epoch's rows, in their order."""
+        n_shown: Counter[int] = Counter()
+        keys = []
+        for row in rows:
+            keys.append(cls(row, epoch, n_shown[row]))
+            n_shown[row] += 1
+        return keys
+
+    def generator(self, seed: int, what: str, name: str) -> np.random.Generator:
+        """Give the generator of one thing that is done to the sample of that name."""
+        return generator(seed, what, self.epoch, name, *([self.turn] if self.turn else []))
 
 
 class PhotoDataset(Dataset):
@@ -44,6 +61,7 @@ class PhotoDataset(Dataset):
         targets: np.ndarray,
         vocab: Sequence[str],
         pipeline: Pipeline | None = None,
+        eraser: Pipeline | None = None,
         seed: int = 0,
     ) -> None:
         """Gather what is needed.
@@ -56,10 +74,14 @@ class PhotoDataset(Dataset):
             targets: Class indices int64 [n], or 0/1 [n, k].
             vocab: The classes, in order.
             pipeline: Training transforms; None leaves images as they are.
+            eraser: What hides a part of an image after them; None leaves images whole.
             seed: The run's seed.
         """
         self.photos, self.rows, self.targets, self.vocab = photos, rows, targets, list(vocab)
-        self.ids, self.items, self.pipeline, self.seed = list(ids), list(paths), pipeline, seed
+        self.ids, self.items, self.seed = list(ids), list(paths), seed
+        self.pipelines = {
+            name: found for name, found in (("augment", pipeline), ("erase", eraser)) if found is not None
+        }
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -74,10 +96,9 @@ class PhotoDataset(Dataset):
         """Give images, uint8 [b, size, size, 3], and targets of several samples at once."""
         rows = np.fromiter((key.row for key in keys), dtype=np.int64, count=len(keys))
         images = self.photos.pixels(self.rows[rows])
-        if self.pipeline is not None:
+        for name, pipeline in self.pipelines.items():
             for place, key in enumerate(keys):
-                draws = generator(self.seed, "augment", key.epoch, self.ids[key.row])
-                images[place] = self.pipeline(images[place], draws)
+                images[place] = pipeline(images[place], key.generator(self.seed, name, self.ids[key.row]))
         return images, self.targets[rows]
 
 

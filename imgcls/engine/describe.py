@@ -51,7 +51,8 @@ def describe(plan: Plan) -> LearnerDescription:
     weighted = ", class_weights=balanced" if plan.loss.class_weights != "none" else ""
     optimizer, schedule = plan.optimizer, plan.schedule
     found: Any = timm.optim.get_optimizer_class(optimizer.name, bind_defaults=False)
-    options = "".join(f", {name}={value}" for name, value in optimizer.options.items())
+    falling = f", layer_decay={optimizer.layer_decay:g}" if optimizer.layer_decay != 1 else ""
+    options = falling + "".join(f", {name}={value}" for name, value in optimizer.options.items())
     warmup = f", {schedule.warmup_epochs:g} epochs of warm-up" if schedule.warmup_epochs else ""
     return LearnerDescription(
         callbacks=tuple(f"{type(cb).__name__}: {_first_line(cb)}" for cb in callbacks),
@@ -60,7 +61,11 @@ def describe(plan: Plan) -> LearnerDescription:
             f"{found.__module__.removesuffix(f'.{optimizer.name}')}.{found.__name__}(lr={optimizer.learning_rate:g}, "
             f"weight_decay={optimizer.weight_decay:g} on matrices and convolutions{options})"
         ),
-        schedule=f"{schedule.name}{warmup}, stepped every batch over {plan.fit.epochs} epochs",
+        schedule=(
+            f"{schedule.name}{warmup}, stepped every batch over {plan.fit.epochs} epochs"
+            if plan.fit.epochs
+            else "none, since no epoch is trained"
+        ),
     )
 
 

@@ -105,6 +105,11 @@ def keep_memory() -> bool:
     return bool(mallopt(_M_MMAP_THRESHOLD, 1 << 30) and mallopt(_M_TRIM_THRESHOLD, 2**31 - 1))
 
 
+def n_gpus() -> int:
+    """Give the number of CUDA devices that this process sees."""
+    return torch.cuda.device_count() if torch.cuda.is_available() else 0
+
+
 def environment(machine: Machine) -> dict[str, Any]:
     """Describe what a run depended on: versions, device, precision, threads, platform."""
     device = machine.torch_device()

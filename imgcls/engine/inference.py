@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 
 import cv2
 import numpy as np
@@ -110,10 +111,9 @@ def predict_batches(
     """
     views = Views(plan.predict, plan.augment, seed=seed)
     activation: Callable[[torch.Tensor], torch.Tensor] = torch.sigmoid if multilabel else _softmax
-    number = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(precision)
     network.eval()
     found = []
-    with torch.inference_mode(), torch.autocast(device.type, dtype=number, enabled=number is not None):
+    with without_gradients(device, precision):
         for images, ids in batches:
             total = None
             for view in range(views.n_views):
@@ -134,6 +134,19 @@ def predict_batches(
         threshold=predict.smoothing_threshold,
         problem="multilabel" if multilabel else "multiclass",
     )
+
+
+@contextmanager
+def without_gradients(device: torch.device, precision: str) -> Iterator[None]:
+    """Compute without gradients, in the precision of training.
+
+    Args:
+        device: Where it runs.
+        precision: `float32`, `bf16` or `fp16`.
+    """
+    number = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(precision)
+    with torch.inference_mode(), torch.autocast(device.type, dtype=number, enabled=number is not None):
+        yield
 
 
 def batches_of(dataset: PhotoDataset, *, size: int) -> Iterator[tuple[Images, list[str]]]:

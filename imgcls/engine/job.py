@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -20,6 +22,7 @@ from imgcls.engine.checkpoint import restore, weights_bytes
 from imgcls.engine.device import other_versions
 from imgcls.engine.outcome import Log, Outcome
 from imgcls.engine.pilot import estimate_seconds
+from imgcls.engine.probe import fit_probe
 from imgcls.engine.recording import PREDICTION_FILES, WEIGHTS_FILE, write_predictions
 from imgcls.engine.reporting import Start
 from imgcls.engine.request import Request
@@ -58,7 +61,7 @@ class Job:
         existing = find_by_key(self.workspace, key)
         if existing is not None and not again:
             return self._reuse(existing)
-        with acquire(self.workspace, key, {"stack": self.request.stack.label, "seed": self.request.seed}) as attempt:
+        with acquire(self.workspace, key, self.request.about) as attempt:
             self._tell_notes(attempt)
             existing = find_by_key(self.workspace, key)  # another process may have finished it meanwhile
             if existing is not None and not again:
@@ -86,10 +89,10 @@ class Job:
         built = self._build()
         done = self._resume(built, attempt)
         tracking = Tracking(self.log, attempt.append_history)
-        self._fit(built, attempt, tracking, done=done)
+        first_seconds = self._fit(built, attempt, tracking, done=done)
         weights = attempt.record_folder / WEIGHTS_FILE
         write_bytes(weights, weights_bytes(built.learn.model))
-        seconds = {"train": tracking.train_seconds, "epoch_validation": tracking.valid_seconds}
+        seconds = {**first_seconds, "train": tracking.train_seconds, "epoch_validation": tracking.valid_seconds}
         speed = tracking.n_images / tracking.train_seconds if tracking.train_seconds else None
         return self._finish(built, attempt, weights, seconds=seconds, images_per_second=speed)
 
@@ -116,7 +119,10 @@ class Job:
         self.log.note(f"Going on after epoch {n_done} of an attempt that was interrupted.")
         return SkipEpochs(n_done, scaler=checkpoint.meta["scaler"])
 
-    def _fit(self, built: Built, attempt: Attempt, tracking: Tracking, *, done: SkipEpochs | None) -> None:
+    def _fit(
+        self, built: Built, attempt: Attempt, tracking: Tracking, *, done: SkipEpochs | None
+    ) -> Mapping[str, float]:
+        """Train what is left, and give the seconds that the classifier's first weights took, by part."""
         learn, plan = built.learn, self.request.plan
         callbacks: list[Callback] = [tracking]
         if not plan.fit.callbacks:  # what further callbacks remember is in no checkpoint
@@ -126,10 +132,13 @@ class Job:
         n_done = done.n_done if done is not None else 0
         learn.remove_cbs(learn._grab_cbs(ProgressCallback))  # it writes to stdout, also where that is a pipe
         try:
-            estimate = estimate_seconds(learn, plan, n_epochs=plan.fit.epochs - n_done)
+            estimate = estimate_seconds(learn, plan, n_done=n_done)
             self.log.start(self._start(built, n_done, estimate))
-            with learn.no_logging():
-                learn.fit(plan.fit.epochs, cbs=callbacks)
+            seconds = self._begin_classifier(built) if done is None else {}
+            if plan.fit.epochs:
+                with learn.no_logging():
+                    learn.fit(plan.fit.epochs, cbs=callbacks)
+            return seconds
         except DivergedError:
             raise DivergedError(
                 learn.loss_guard.message or tracking.message
@@ -142,12 +151,28 @@ class Job:
             learn.dls.stop_workers()  # fastai ends a fit that failed without telling its callbacks
             self.log.stop()
 
+    def _begin_classifier(self, built: Built) -> Mapping[str, float]:
+        """Fit the classifier's first weights where the plan wants them fitted, and give the seconds of that by part."""
+        request = self.request
+        if request.plan.fit.classifier == "gradient":
+            return {}
+        probe = fit_probe(
+            built,
+            request.prepared.samples,
+            seed=request.seed,
+            machine=request.machine,
+            progress=partial(self.log.progress, "Computing features"),
+        )
+        self.log.note(probe.note)
+        return probe.seconds
+
     def _start(self, built: Built, n_done: int, estimate: float | None) -> Start:
         request, loaders = self.request, built.learn.dls
         device, precision = request.machine.torch_device().type, request.machine.used_precision()
         return Start(
             label=request.stack.label,
             seed=request.seed,
+            turn=str(request.turn) if request.turn else "",
             n_epochs=request.plan.fit.epochs,
             n_batches=len(loaders.train),
             n_train=len(loaders.train.dataset),
@@ -163,7 +188,7 @@ class Job:
         attempt: Attempt,
         weights: Path,
         *,
-        seconds: dict[str, float],
+        seconds: Mapping[str, float],
         images_per_second: float | None = None,
     ) -> RunRecord:
         """Read the weights back, so that the recorded score is that of the file, and write all but run.json."""

@@ -42,6 +42,18 @@ def known_set(name: str, folder: Path) -> Path:
     return _from_torchvision(entry, folder / library) if library == "torchvision" else _from_fastai(entry)
 
 
+def fetched_set(name: str, folder: Path) -> Path | None:
+    """Give the folder of a named set of torchvision that was fetched before; None otherwise. Nothing is fetched.
+
+    Args:
+        name: `torchvision:NAME`; fastai's sets lie where only fastai knows.
+        folder: Where torchvision's sets are kept.
+    """
+    library, _, entry = name.partition(":")
+    fetched = folder / library / entry
+    return fetched if library == "torchvision" and fetched.is_dir() else None
+
+
 def _from_fastai(entry: str) -> Path:
     from fastai.data.external import URLs, untar_data
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from fastai.learner import Learner
@@ -12,6 +13,7 @@ from imgcls.engine.build import build
 from imgcls.engine.check import check
 from imgcls.engine.device import Machine
 from imgcls.engine.prepare import DataSource, prepare
+from imgcls.engine.probe import fit_probe
 from imgcls.engine.reporting import Lines, Reporter
 
 
@@ -27,7 +29,8 @@ def learner(
 ) -> Learner:
     """Build the fastai `Learner` that `train` would train.
 
-    Its callbacks, loss, optimiser and schedule are the plan's. Plain `fit(n)` follows the plan's schedule;
+    Its callbacks, loss, optimiser and schedule are the plan's, and where the plan fits the classifier first, as
+    `linear_probe` and `lp_ft` do, that is done already. Plain `fit(n)` follows the plan's schedule;
     `fit_one_cycle`, `fine_tune` and `lr_find` bring their own. Nothing is recorded.
 
     Args:
@@ -51,5 +54,10 @@ def learner(
     machine = machine or Machine()
     machine.make_ready()
     source = DataSource.of(data, reading)
-    prepared = prepare(source, stack.plan.images, quick=False, reporter=reporter or Lines())
-    return build(stack.plan, prepared, seed=seed, machine=machine).learn
+    told = reporter or Lines()
+    prepared = prepare(source, stack.plan.images, quick=False, reporter=told)
+    built = build(stack.plan, prepared, seed=seed, machine=machine)
+    if stack.plan.fit.classifier == "logistic_regression":
+        progress = partial(told.progress, "Computing features")
+        told.note(fit_probe(built, prepared.samples, seed=seed, machine=machine, progress=progress).note)
+    return built.learn

@@ -23,7 +23,7 @@ from torch.utils.data import DataLoader as TorchLoader
 from imgcls.data.decode import Preprocess
 from imgcls.engine.datasets import Batch, ImageList, Key
 from imgcls.engine.device import memory_format
-from imgcls.engine.randomness import order
+from imgcls.engine.randomness import drawn, order
 from imgcls.errors import DataError, TrainingError
 
 
@@ -66,6 +66,7 @@ class PhotoLoader(TfmdDL):
         device: torch.device | None = None,
         normalisation: Normalisation | None = None,
         rows: Sequence[int] | None = None,
+        shares: np.ndarray | None = None,
         seed: int = 0,
         **fastai_options: Any,
     ) -> None:
@@ -80,6 +81,8 @@ class PhotoLoader(TfmdDL):
             device: Where batches go.
             normalisation: How images become floats.
             rows: A fixed order to use instead.
+            shares: Probabilities float64 [n] by which each epoch's samples are drawn with replacement; None shows
+                every sample once. Only where it shuffles.
             seed: The run's seed.
             **fastai_options: What fastai passes on when it makes a loader from another one.
         """
@@ -88,7 +91,7 @@ class PhotoLoader(TfmdDL):
         super().__init__(
             dataset, bs=bs, shuffle=shuffle, drop_last=drop_last, num_workers=0, device=device, do_setup=False, **kept
         )
-        self.n_workers, self.normalisation, self.seed = num_workers, normalisation, seed
+        self.n_workers, self.normalisation, self.seed, self.shares = num_workers, normalisation, seed, shares
         self.fixed_rows = list(get_order()) if get_order is not None else rows
         if self.fixed_rows is not None:
             self.n = len(self.fixed_rows)
@@ -117,6 +120,7 @@ class PhotoLoader(TfmdDL):
             "device": self.device,
             "normalisation": self.normalisation,
             "seed": self.seed,
+            "shares": self.shares if dataset is None else None,
         }
         return (cls or type(self))(self.dataset if dataset is None else dataset, **settings | changes)
 
@@ -126,12 +130,13 @@ class PhotoLoader(TfmdDL):
             return list(self.fixed_rows)
         if not self.shuffle:
             return list(range(len(self.dataset)))
+        if self.shares is not None:
+            return [int(row) for row in drawn(self.shares, self.seed, "sample", self.epoch)]
         return [int(row) for row in order(len(self.dataset), self.seed, "order", self.epoch)]
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
-        rows, size = self.get_idxs(), self.bs
-        ends = range(0, len(self) * size, size)
-        self._keys = [[Key(row, self.epoch) for row in rows[start : start + size]] for start in ends]
+        keys, size = Key.of_epoch(self.get_idxs(), self.epoch), self.bs
+        self._keys = [keys[start : start + size] for start in range(0, len(self) * size, size)]
         for images, targets in self._batches():
             yield self._to_device(images, targets)
 
@@ -139,7 +144,7 @@ class PhotoLoader(TfmdDL):
         """Give the first batch, without worker processes."""
         if not len(self):
             raise DataError("This loader has no batch: it has fewer samples than a batch and leaves the last one out.")
-        keys = [Key(row, self.epoch) for row in self.get_idxs()[: self.bs]]
+        keys = Key.of_epoch(self.get_idxs()[: self.bs], self.epoch)
         images, targets = self.dataset.__getitems__(keys)
         return self._to_device(torch.from_numpy(images), torch.from_numpy(np.asarray(targets)))
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import torch
 import torch.nn.functional as F  # noqa: N812 - the name by which torch's users know it
 from fastai.callback.core import Callback
@@ -23,7 +25,8 @@ class TrainLoss(nn.Module):
         """Make the loss.
 
         Args:
-            kind: `cross_entropy` for integer targets [b], `bce` for 0/1 targets [b, k].
+            kind: `cross_entropy` for classes, int64 [b], or their shares, float [b, k]; `bce` for targets from 0
+                to 1, [b, k].
             smoothing: Share spread evenly over all classes, in [0, 1).
             class_weights: Weight of each class, float [k]; with `bce`, of its positives.
         """
@@ -38,9 +41,20 @@ class TrainLoss(nn.Module):
         weights = self.class_weights if self.training else None
         logits = logits.float()
         if self.kind == "cross_entropy":
-            return F.cross_entropy(logits, targets, weight=weights, label_smoothing=smoothing, reduction=self.reduction)
+            return self._cross_entropy(logits, targets, weights, smoothing)
         soft = targets.to(logits.dtype) * (1 - smoothing) + smoothing / 2
         return F.binary_cross_entropy_with_logits(logits, soft, pos_weight=weights, reduction=self.reduction)
+
+    def _cross_entropy(self, logits: Tensor, targets: Tensor, weights: Tensor | None, smoothing: float) -> Tensor:
+        """Give torch's cross entropy; a weighted mean over shares of classes is one over their weights too.
+
+        torch itself divides by the number of images there, while for classes it divides by their weights, so that
+        mixing an image with itself would change its loss.
+        """
+        entropy = partial(F.cross_entropy, logits, targets, weight=weights, label_smoothing=smoothing)
+        if weights is None or targets.ndim == 1 or self.reduction != "mean":
+            return entropy(reduction=self.reduction)
+        return entropy(reduction="sum") / (targets * weights).sum()
 
     def activation(self, logits: Tensor) -> Tensor:
         """Turn logits into probabilities."""

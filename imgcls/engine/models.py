@@ -12,6 +12,7 @@ import timm
 import torchvision.models
 from torch import Tensor, nn
 
+from imgcls.engine.layers import layers_of
 from imgcls.engine.randomness import seed_torch
 from imgcls.engine.simple_cnn import simple_cnn
 from imgcls.engine.weights import Weights, load_into, read_state, resolve_weights
@@ -45,6 +46,20 @@ class Network:
         classifier = {id(parameter) for parameter in self.head.parameters()}
         body = [p for p in module.parameters() if id(p) not in classifier]
         return [body, list(self.head.parameters())] if body else [list(self.head.parameters())]
+
+    def layers(self, module: nn.Module) -> list[list[nn.Parameter]]:
+        """Give the parameters layer by layer, each a layer group; the last one is the classifier here too.
+
+        Args:
+            module: The network, as fastai passes it to its splitter.
+
+        Raises:
+            PlanError: There is nothing below the classifier.
+        """
+        found = layers_of(module, self.head)
+        if len(found) < 2:
+            raise PlanError("optimizer.layer_decay cannot act: the network has a single layer. Leave it out.")
+        return found
 
 
 def model_problems(model: Model) -> list[str]:

@@ -24,12 +24,21 @@ class LayerOptimizer(OptimWrapper):
     convolutions only; norms and biases are the parameters of one dimension or none.
     """
 
-    def __init__(self, layers: Sequence[Sequence[nn.Parameter]], opt: Callable[..., Any], **options: Any) -> None:
+    def __init__(
+        self,
+        layers: Sequence[Sequence[nn.Parameter]],
+        opt: Callable[..., Any],
+        *,
+        layer_decay: float = 1.0,
+        **options: Any,
+    ) -> None:
         """Build the torch optimiser.
 
         Args:
             layers: Parameters by layer group, first layers first.
             opt: A torch optimiser class, or a partial of one.
+            layer_decay: Factor from each layer group to the one before it, in (0, 1], of every learning rate that is
+                given as one number; the last group has that number.
             **options: Its options; `lr` is the rate of all groups, `weight_decay` that of the decayed ones.
         """
         decay = options.get("weight_decay", 0.0)
@@ -43,8 +52,10 @@ class LayerOptimizer(OptimWrapper):
                     groups.append({"params": members, "weight_decay": decay if decayed else 0.0})
                     self.layer_of_group.append(layer)
                     self.decayed.append(decayed)
-        self.n_layers = len(layers)
+        self.n_layers, self.layer_decay = len(layers), layer_decay
         super().__init__(groups, opt, convert_groups=False, **options)
+        if layer_decay != 1 and "lr" in options:
+            self.set_hyper("lr", options["lr"])
 
     def freeze_to(self, n: int) -> None:
         """Make the layer groups from the n-th on trainable and freeze those before it."""
@@ -63,12 +74,18 @@ class LayerOptimizer(OptimWrapper):
                 if value.start
                 else [value.stop / 10] * (self.n_layers - 1) + [value.stop]
             )
-        values = list(value) if hasattr(value, "__len__") else [value] * self.n_layers
+        values = list(value) if hasattr(value, "__len__") else self._spread(name, value)
         if len(values) == self.n_layers and len(values) != len(self.layer_of_group):
             values = [values[layer] for layer in self.layer_of_group]
         if name == "wd":
             values = [entry if decayed else 0.0 for entry, decayed in zip(values, self.decayed, strict=True)]
         super().set_hyper(name, values)
+
+    def _spread(self, name: str, value: Any) -> list[Any]:
+        """Give one value to each layer group; a learning rate falls towards the first."""
+        if name != "lr" or self.layer_decay == 1:
+            return [value] * self.n_layers
+        return [value * self.layer_decay ** (self.n_layers - 1 - layer) for layer in range(self.n_layers)]
 
 
 def optimizer_problems(optimizer: Optimizer) -> list[str]:
@@ -99,7 +116,13 @@ def optimizer_factory(optimizer: Optimizer) -> Callable[..., LayerOptimizer]:
     if problems:
         raise PlanError.together(problems)
     found = timm.optim.get_optimizer_class(optimizer.name, bind_defaults=True)
-    return partial(LayerOptimizer, opt=found, weight_decay=optimizer.weight_decay, **_options(optimizer))
+    return partial(
+        LayerOptimizer,
+        opt=found,
+        layer_decay=optimizer.layer_decay,
+        weight_decay=optimizer.weight_decay,
+        **_options(optimizer),
+    )
 
 
 def _options(optimizer: Optimizer) -> dict[str, Any]:

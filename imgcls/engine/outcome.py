@@ -22,6 +22,18 @@ class Outcome:
     """Packages that had another version when the record was made, in words."""
 
 
+@dataclass(frozen=True)
+class FoldsOutcome:
+    """All folds of one stack and seed, and how they were reached."""
+
+    record: RunRecord
+    """The record of all of them: the predictions out of fold."""
+    folds: tuple[Outcome, ...]
+    """The runs, fold by fold."""
+    reused: bool = False
+    """Whether the record of all of them was there already."""
+
+
 @dataclass
 class Log:
     """A reporter that keeps the words of a run for its log file, and passes everything on."""

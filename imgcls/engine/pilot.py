@@ -7,9 +7,12 @@ import time
 
 import torch
 from fastai.learner import Learner
+from torch import Tensor
 
+from imgcls.engine.build import build
 from imgcls.engine.device import synchronize
 from imgcls.engine.losses import TrainLoss
+from imgcls.engine.request import Request
 from imgcls.plan import Plan
 
 _N_WARM, _N_TIMED = 2, 3
@@ -17,38 +20,70 @@ _N_WARM, _N_TIMED = 2, 3
 _PREDICTION_SHARE = 1 / 3
 
 
-def estimate_seconds(learn: Learner, plan: Plan, *, n_epochs: int) -> float | None:
+def estimate_seconds(learn: Learner, plan: Plan, *, n_done: int = 0) -> float | None:
     """Time a few steps on a copy of the network, and scale them to the training that is left.
 
-    Nothing of the Learner changes: the copy is thrown away, and randomness is seeded anew at each epoch.
+    Nothing of the Learner changes: the copy is thrown away, and randomness is seeded anew at each epoch. Where the
+    classifier is fitted first, the pass for its features counts too, but not the fit itself.
 
     Args:
         learn: A Learner that is ready to be trained.
         plan: Its plan.
-        n_epochs: Epochs that are left.
+        n_done: Epochs that an earlier attempt finished.
 
     Returns:
         Seconds; None for a training too short to be worth asking.
     """
-    loaders, device = learn.dls, learn.dls.device
-    if n_epochs * len(loaders.train) < 10 * _N_TIMED:  # not worth asking
+    loaders, n_epochs = learn.dls, plan.fit.epochs - n_done
+    n_steps = n_epochs * len(loaders.train)
+    n_seen = 0 if n_done or plan.fit.classifier == "gradient" else len(loaders.train.dataset)
+    if n_steps + _PREDICTION_SHARE * n_seen / loaders.train.bs < 10 * _N_TIMED:  # not worth asking
         return None
-    network = copy.deepcopy(learn.model).to(device).train()
+    images, targets = loaders.train.one_batch()
+    step_seconds = _step_seconds(learn, plan, images, targets if n_epochs else None)
+    n_seen += len(loaders.valid.dataset) * (n_epochs + plan.predict.views)
+    return step_seconds * (n_steps + (_PREDICTION_SHARE if n_epochs else 1) * n_seen / len(images))
+
+
+def estimate_run(request: Request, *, trains: bool) -> float | None:
+    """Build a run's Learner and tell about how long the run will take.
+
+    Args:
+        request: The run.
+        trains: Whether it is trained; else it only predicts with weights that are there.
+
+    Returns:
+        Seconds; None for a training too short to be worth asking.
+    """
+    plan, prepared = request.plan, request.prepared
+    learn = build(plan, prepared, seed=request.seed, machine=request.machine).learn
+    try:
+        if trains:
+            return estimate_seconds(learn, plan)
+        images, _ = learn.dls.train.one_batch()
+        n_seen = plan.predict.views * sum(len(prepared.samples.rows(split)) for split in ("valid", "test"))
+        return _step_seconds(learn, plan, images, None) * n_seen / len(images)
+    finally:
+        learn.dls.stop_workers()
+
+
+def _step_seconds(learn: Learner, plan: Plan, images: Tensor, targets: Tensor | None) -> float:
+    """Time a step on a batch; only its forward pass where there are no targets."""
+    device = learn.dls.device
+    network = copy.deepcopy(learn.model).to(device).train(targets is not None)
     loss: TrainLoss = copy.deepcopy(learn.loss_func).to(device)
     if plan.fit.freeze_epochs == "all":
         for parameter in [p for group in learn.splitter(network)[:-1] for p in group]:
             parameter.requires_grad_(False)
-    images, targets = loaders.train.one_batch()
     seconds = []
     for _ in range(_N_WARM + _N_TIMED):  # the first ones pay for memory and caches
         synchronize(device)
         began = time.perf_counter()
-        with torch.autocast(device.type, enabled=device.type == "cuda"):
-            value = loss(network(images), targets)
-        value.backward()
+        with torch.autocast(device.type, enabled=device.type == "cuda"), torch.set_grad_enabled(targets is not None):
+            logits = network(images)
+            value = logits if targets is None else loss(logits, targets)
+        if targets is not None:
+            value.backward()
         synchronize(device)
         seconds.append(time.perf_counter() - began)
-    step_seconds = min(seconds[_N_WARM:])
-    n_valid = len(loaders.valid.dataset) * (n_epochs + plan.predict.views)
-    valid_seconds = step_seconds * _PREDICTION_SHARE * n_valid / len(images)
-    return n_epochs * len(loaders.train) * step_seconds + valid_seconds
+    return min(seconds[_N_WARM:])

@@ -12,6 +12,7 @@ import pandas as pd
 
 from imgcls.data.cache import Photos, fill
 from imgcls.data.decode import Preprocess
+from imgcls.data.folds import Turn, fold_samples
 from imgcls.data.samples import ProblemType, Samples, check_samples
 from imgcls.data.sources import load_samples
 from imgcls.data.split import split_samples
@@ -108,7 +109,9 @@ def preprocess_of(images: Images) -> Preprocess:
     return Preprocess(images.size_px, resize=images.resize, pad_mode=images.pad_mode)
 
 
-def prepare(source: DataSource, images: Images, *, quick: bool, reporter: Reporter) -> Prepared:
+def prepare(
+    source: DataSource, images: Images, *, quick: bool, reporter: Reporter, turn: Turn | None = None
+) -> Prepared:
     """Read, decode, check and split.
 
     Args:
@@ -116,9 +119,20 @@ def prepare(source: DataSource, images: Images, *, quick: bool, reporter: Report
         images: The plan's images.
         quick: Whether to take at most `N_QUICK` samples.
         reporter: Told how far decoding is, and what a person should know of the data.
+        turn: Which of how many folds validates; None draws a share that does.
 
     Raises:
         DataError: The data cannot be used; all faults together.
+    """
+    photographs = read_photographs(source, images, quick=quick, reporter=reporter)
+    return divided(photographs, source, reporter=reporter, turn=turn)
+
+
+def read_photographs(source: DataSource, images: Images, *, quick: bool, reporter: Reporter) -> Prepared:
+    """Read and decode, and leave out what cannot be read; the arguments are those of `prepare`.
+
+    Returns:
+        Samples that are neither split nor checked.
     """
     samples = source.load()
     if samples.licence:
@@ -135,12 +149,19 @@ def prepare(source: DataSource, images: Images, *, quick: bool, reporter: Report
         progress=lambda done, total: reporter.progress("Reading photographs", done, total),
         verify=source.verify,
     )
-    samples = samples.with_sha256(photos.sha256).without(photos.reasons)
-    samples = split_samples(samples, valid=source.valid, seed=source.split_seed)
+    return Prepared(samples.with_sha256(photos.sha256).without(photos.reasons), photos, preprocess)
+
+
+def divided(prepared: Prepared, source: DataSource, *, reporter: Reporter, turn: Turn | None = None) -> Prepared:
+    """Split what was read, and check it; the arguments are those of `prepare`."""
+    if turn is None:
+        samples = split_samples(prepared.samples, valid=source.valid, seed=source.split_seed)
+    else:
+        samples = fold_samples(prepared.samples, turn, seed=source.split_seed)
     check_samples(samples)
     for note in samples.notes:
         reporter.note(note)
-    return Prepared(samples, photos, preprocess)
+    return replace(prepared, samples=samples)
 
 
 def _fewer(samples: Samples, n: int) -> Samples:

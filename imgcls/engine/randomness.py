@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import random
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import numpy as np
 import torch
@@ -40,3 +42,27 @@ def seed_torch(*parts: int | str) -> None:
 def order(n: int, *parts: int | str) -> np.ndarray:
     """Give a permutation of `range(n)`, int64 [n], by name."""
     return generator(*parts).permutation(n)
+
+
+def drawn(shares: np.ndarray, *parts: int | str) -> np.ndarray:
+    """Draw as many rows as there are shares, with replacement, int64 [n], by name.
+
+    Args:
+        shares: The probability of each row, float64 [n], summing to 1.
+        *parts: As for `keyed_seed`.
+    """
+    return generator(*parts).choice(len(shares), size=len(shares), p=shares)
+
+
+@contextmanager
+def borrowed_torch(seed: int) -> Iterator[None]:
+    """Let torch's global generator of the CPU draw by a seed for a while, and give it back as it was.
+
+    Other devices' generators are not touched, which `torch.manual_seed` would seed too.
+
+    Args:
+        seed: From 0 to 2**63 − 1.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(seed)
+        yield

@@ -58,8 +58,13 @@ def weights_of(record: RunRecord, workspace: Workspace) -> tuple[Path, str]:
     """Give the file of a run's weights and its recorded sha256: its own, or those of the run it was predicted from.
 
     Raises:
-        RecordError: They are gone.
+        RecordError: They are gone, or the record is that of all folds, which has none.
     """
+    if record.folds is not None:
+        raise RecordError(
+            f"{record.id} holds the predictions of {len(record.folds.runs)} folds and has no weights. Name one of its "
+            f"folds, such as {record.folds.runs[0].run}, or run the same stack without folds."
+        )
     if record.reused_from is None:
         return record.path(WEIGHTS_FILE), record.files[WEIGHTS_FILE].sha256
     try:
@@ -82,11 +87,18 @@ def _probabilities(request: Request, built: Built, split: str) -> np.ndarray:
 
 
 def _table(part: Samples, probabilities: np.ndarray, *, labels: bool) -> bytes:
-    """Give predictions as a Parquet file: id, label unless sealed, and a probability for each class."""
+    """Give predictions as a Parquet file: id, label unless sealed, group if any, and a probability for each class."""
     columns: dict[str, Any] = {"id": [writable(text) for text in part.frame["id"]]}
     if labels:
         columns["label"] = [writable(text) for text in part.frame["label"]]
+    if any(part.frame["group"]):
+        columns["group"] = [writable(text) for text in part.frame["group"]]
     columns |= {f"p_{writable(name)}": probabilities[:, place] for place, name in enumerate(part.classes)}
+    return parquet(pd.DataFrame(columns))
+
+
+def parquet(frame: pd.DataFrame) -> bytes:
+    """Give a table as the content of a Parquet file."""
     content = BytesIO()
-    pd.DataFrame(columns).to_parquet(content, index=False)
+    frame.to_parquet(content, index=False)
     return content.getvalue()

@@ -30,6 +30,8 @@ class Start:
     """Epochs that an earlier attempt finished."""
     estimate_seconds: float | None = None
     """About how long it will take, measured on a few batches."""
+    turn: str = ""
+    """Which fold validates, in words; empty without folds."""
 
 
 @dataclass(frozen=True)
@@ -134,9 +136,11 @@ def headline(start: Start) -> str:
     """Say what begins, where, and about how long it will take."""
     about = f", about {duration(start.estimate_seconds)}" if start.estimate_seconds else ""
     resumed = f" ({start.done_epochs} done already)" if start.done_epochs else ""
+    turn = f", {start.turn}" if start.turn else ""
+    epochs = f"{start.n_epochs} epoch{'s' * (start.n_epochs != 1)}" if start.n_epochs else "no epoch"
     return (
-        f"{start.label}, seed {start.seed}: {start.n_train} training and {start.n_valid} validation photographs, "
-        f"{start.n_epochs} epoch{'s' * (start.n_epochs > 1)}{resumed} on {start.device}{about}"
+        f"{start.label}, seed {start.seed}{turn}: {start.n_train} training and {start.n_valid} validation photographs, "
+        f"{epochs}{resumed} on {start.device}{about}"
     )
 
 

@@ -12,6 +12,7 @@ from functools import cached_property
 from importlib import import_module
 
 from imgcls.catalog import Stack
+from imgcls.data.folds import Turn
 from imgcls.engine.device import Machine, environment
 from imgcls.engine.models import Network
 from imgcls.engine.prepare import Prepared
@@ -37,11 +38,29 @@ class Request:
     """Where it runs."""
     weights: Weights | None
     """The first weights; None for random ones."""
+    turn: Turn | None = None
+    """Which of how many folds validates; None without folds."""
 
     @property
     def plan(self) -> Plan:
         """The plan of the stack."""
         return self.stack.plan
+
+    @property
+    def fold(self) -> int | None:
+        """The fold that validates, from 0; None without folds."""
+        return self.turn.fold if self.turn else None
+
+    @property
+    def n_folds(self) -> int | None:
+        """How many folds there are; None without folds."""
+        return self.turn.n_folds if self.turn else None
+
+    @property
+    def about(self) -> dict[str, object]:
+        """What others are told of the run while it is on its way."""
+        turn = {"fold": self.fold, "n_folds": self.n_folds} if self.turn else {}
+        return {"stack": self.stack.label, "seed": self.seed, **turn}
 
     @property
     def multilabel(self) -> bool:
@@ -59,7 +78,8 @@ class Request:
             plan.to_json(),
             data_digest=self.prepared.samples.data_digest,
             split_digest=self.prepared.samples.split_digest,
-            fold=None,
+            fold=self.fold,
+            n_folds=self.n_folds,
             seed=self.seed,
             weights_sha256=self.weights.sha256 if self.weights else None,
             device_type=self.machine.torch_device().type,
@@ -87,7 +107,7 @@ class Request:
         excluded = tuple((writable(entry.path), entry.reason) for entry in samples.excluded)
         return RunRecord(
             key=self.key,
-            id=run_folder_name(self.stack.text, seed=self.seed, fold=None, key=self.key),
+            id=run_folder_name(self.stack.text, seed=self.seed, fold=self.fold, key=self.key),
             status="done",
             reason=None,
             stack=self.stack.text,
@@ -97,7 +117,8 @@ class Request:
             plan_digest=self.plan.digest,
             train_digest=self.plan.train_digest,
             seed=self.seed,
-            fold=None,
+            fold=self.fold,
+            n_folds=self.n_folds,
             quick=self.quick,
             problem=samples.problem,
             classes=samples.classes,

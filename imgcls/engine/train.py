@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from imgcls.catalog import Stack
-from imgcls.engine.check import check
+from imgcls.data.folds import Turn
 from imgcls.engine.device import Machine
+from imgcls.engine.folds import run_folds
 from imgcls.engine.job import Job
 from imgcls.engine.outcome import Log, Outcome
 from imgcls.engine.prepare import DataSource, prepare
+from imgcls.engine.ready import Ready, check_no_share
 from imgcls.engine.reporting import Lines, Reporter
-from imgcls.engine.request import Request
-from imgcls.engine.weights import resolve_weights
-from imgcls.errors import UsageError
-from imgcls.plan import Plan
 from imgcls.records.run import RunRecord
 from imgcls.workspace import Workspace
 
@@ -28,6 +25,7 @@ def train(
     data: Any = None,
     *,
     seed: int = 0,
+    folds: int | None = None,
     overrides: Mapping[str, Any] | None = None,
     quick: bool = False,
     again: bool = False,
@@ -44,8 +42,9 @@ def train(
         stack: Such as `"baseline+augmentation+tta"`.
         data: A folder, a table, a pandas frame, `torchvision:NAME`, `fastai:NAME`, or None for the default data.
         seed: Decides everything random in training.
+        folds: Train this many times, 2 to 20, each time validating on another part of the samples; None trains once.
         overrides: Plan paths set on the base, such as `{"fit.epochs": 5}`.
-        quick: One epoch on at most 500 images, marked as such.
+        quick: One epoch, or none where the plan has none, on at most 500 images, marked as such.
         again: Train anew where there is a record, and compare the bits.
         machine: Device, worker processes, precision.
         workspace: Folder in which `runs/` lies; the nearest one with imgcls.toml, or the current folder.
@@ -54,7 +53,8 @@ def train(
             `valid`, `split_seed`, `verify`; see `imgcls.engine.prepare.DataSource`.
 
     Returns:
-        The record: `run.metrics["accuracy"]` is an estimate with its 95 % interval.
+        The record: `run.metrics["accuracy"]` is an estimate with its 95 % interval. With folds it is the record of all
+        of them: its metrics are those of the predictions out of fold, and `run.folds` names the trainings.
 
     Raises:
         UsageError: Something has to be changed before the work can start.
@@ -63,17 +63,19 @@ def train(
     Example:
         >>> run = imgcls.train("baseline+augmentation", "photos/", seed=0)  # doctest: +SKIP
     """
-    return run_job(
-        stack,
-        DataSource.of(data, reading),
-        seed=seed,
-        overrides=overrides,
-        quick=quick,
-        again=again,
-        machine=machine,
-        workspace=workspace,
-        reporter=reporter,
-    ).record
+    source = DataSource.of(data, reading)
+    options: dict[str, Any] = {
+        "seed": seed,
+        "overrides": overrides,
+        "quick": quick,
+        "again": again,
+        "machine": machine,
+        "workspace": workspace,
+        "reporter": reporter,
+    }
+    if folds is None:
+        return run_job(stack, source, **options).record
+    return run_folds(stack, source, n_folds=folds, **options).record
 
 
 def run_job(
@@ -81,6 +83,8 @@ def run_job(
     source: DataSource,
     *,
     seed: int = 0,
+    fold: int | None = None,
+    n_folds: int | None = None,
     overrides: Mapping[str, Any] | None = None,
     quick: bool = False,
     again: bool = False,
@@ -88,35 +92,16 @@ def run_job(
     workspace: Workspace | Path | str | None = None,
     reporter: Reporter | None = None,
 ) -> Outcome:
-    """Do what `train` does, and tell how the record came about; the arguments are those of `train`."""
+    """Do one run, and tell how the record came about.
+
+    The arguments are those of `train`, but for `fold`, the one that validates, from 0, and `n_folds`,
+    how many there are, from 2 to 20; both are None where a share of the samples validates.
+    """
     began = time.perf_counter()
-    _check_seed(seed)
-    stack = stack if isinstance(stack, Stack) else Stack.parse(stack, overrides)
-    if quick:
-        stack = replace(stack, final=_trial(stack.plan))
-    check(stack.plan)
-    machine, log = machine or Machine(), Log(reporter or Lines())
-    machine.make_ready()
-    place = workspace if isinstance(workspace, Workspace) else Workspace.find(Path(workspace) if workspace else None)
-    if isinstance(source.data, str | Path) and Path(source.data).is_dir():
-        place.check_apart(Path(source.data))  # before anything is written
-    place.writable()
-    weights = resolve_weights(stack.plan.model)
-    prepared = prepare(source, stack.plan.images, quick=quick, reporter=log)
-    request = Request(stack, prepared, seed, quick, machine, weights)
-    return Job(request, place, log, began).do(again=again)
-
-
-def _trial(plan: Plan) -> dict[str, Any]:
-    """Give what a trial sets whatever the recipes say: one epoch, and what was longer than that made to fit."""
-    final: dict[str, Any] = {"fit.epochs": 1}
-    if plan.schedule.warmup_epochs >= 1:
-        final["schedule.warmup_epochs"] = 0.5
-    if plan.fit.freeze_epochs not in (0, 1, "all"):
-        final["fit.freeze_epochs"] = "all"
-    return final
-
-
-def _check_seed(seed: int) -> None:
-    if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**63:
-        raise UsageError(f"A seed is a whole number from 0 to 2**63 − 1, not {seed!r}.")
+    turn = Turn.of(fold, n_folds)
+    if turn is not None:
+        check_no_share(source)
+    ready = Ready.of(stack, source, seed=seed, overrides=overrides, quick=quick, machine=machine, workspace=workspace)
+    log = Log(reporter or Lines())
+    prepared = prepare(source, ready.stack.plan.images, quick=quick, reporter=log, turn=turn)
+    return Job(ready.request(prepared, turn), ready.workspace, log, began).do(again=again)

@@ -14,9 +14,9 @@ from typing import Any
 import albumentations
 import cv2
 import numpy as np
-import torch
 from torchvision.transforms import v2
 
+from imgcls.engine.randomness import borrowed_torch
 from imgcls.errors import PlanError, nearest_hint
 from imgcls.plan import Augment, Op
 
@@ -65,8 +65,7 @@ class TorchvisionPipeline:
 
     def __call__(self, image: np.ndarray, generator: np.random.Generator) -> np.ndarray:
         """Transform one image; torch's global generator is borrowed and given back as it was."""
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(int(generator.integers(2**63)))
+        with borrowed_torch(int(generator.integers(2**63))):
             changed = self._compose(image)
         return np.ascontiguousarray(changed.permute(1, 2, 0).numpy())
 
@@ -88,6 +87,20 @@ def build_pipeline(augment: Augment) -> Pipeline | None:
     if problems:
         raise PlanError.together(problems)
     return AlbumentationsPipeline(made) if augment.library == "albumentations" else TorchvisionPipeline(made)
+
+
+def build_eraser(augment: Augment) -> Pipeline | None:
+    """Build the plan's erasing of a rectangle, whichever library its transforms are of; None when there is none.
+
+    It stands apart from the transforms, so that these draw the same with it and without it, and so that views at
+    prediction do without it: what a view has lost, no average over views can bring back.
+
+    Source: Zhong et al. 2020, arXiv:1708.04896, algorithm 1, with noise in the rectangle, which it found to be the
+    best filling; albumentations' Erasing.
+    """
+    if not augment.erasing:
+        return None
+    return AlbumentationsPipeline([albumentations.Erasing(fill="random", p=augment.erasing, strict=True)])
 
 
 def pipeline_problems(augment: Augment, *, size_px: int) -> list[str]:

@@ -4,6 +4,7 @@ from imgcls.records.attempts import Attempt, AttemptState, acquire, find_attempt
 from imgcls.records.checkpoints import Checkpoint
 from imgcls.records.estimate import Estimate
 from imgcls.records.find import find_by_key, find_failed, find_run, find_runs, open_run, remove_run
+from imgcls.records.folds import FoldRun, Folds, Spread
 from imgcls.records.keys import run_folder_name, run_key
 from imgcls.records.run import RunData, RunFile, RunRecord, RunWeights
 
@@ -12,10 +13,13 @@ __all__ = [
     "AttemptState",
     "Checkpoint",
     "Estimate",
+    "FoldRun",
+    "Folds",
     "RunData",
     "RunFile",
     "RunRecord",
     "RunWeights",
+    "Spread",
     "acquire",
     "find_attempts",
     "find_by_key",

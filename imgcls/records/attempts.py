@@ -136,6 +136,10 @@ class Attempt:
         """
         if not (self.record_folder / RUN_JSON).is_file():
             raise RecordError(f"{self.record_folder} has no {RUN_JSON}, so it cannot be published.")
+        if (
+            final.is_dir() and not (final / RUN_JSON).exists()
+        ):  # what is left of a record is none, and stands in the way
+            remove_tree(final)
         is_ours = publish_folder(self.record_folder, final)
         self.discard()
         return is_ours

@@ -59,7 +59,8 @@ def find_run(text: str, workspace: Workspace) -> RunRecord:
     """Find the one run that a person means.
 
     Args:
-        text: A folder, an id, a key, a stack as it was typed, or the beginning of an id or a key.
+        text: A folder, an id, a key, a stack as it was typed, or the beginning of an id or a key. A stack that
+            was trained in folds means all of them together.
         workspace: Where to look.
 
     Raises:
@@ -71,6 +72,7 @@ def find_run(text: str, workspace: Workspace) -> RunRecord:
     runs, damaged = find_runs(workspace)
     exact = [run for run in runs if text in (run.id, run.key, _folder_name(run))]
     named = [run for run in runs if text in (run.stack, run.label)]
+    named = [run for run in named if run.fold is None] or named
     found = exact or named or [run for run in runs if text and (run.id.startswith(text) or run.key.startswith(text))]
     if len(found) == 1:
         return found[0]
@@ -109,7 +111,7 @@ def remove_run(record: RunRecord) -> None:
 
 
 def remove_runs(records: Sequence[RunRecord], workspace: Workspace) -> None:
-    """Remove several runs, unless a run that stays uses the weights of one of them.
+    """Remove several runs, unless a run that stays uses the weights of one of them, or is made of its folds.
 
     Args:
         records: Records that were read from folders.
@@ -120,13 +122,17 @@ def remove_runs(records: Sequence[RunRecord], workspace: Workspace) -> None:
         ImgclsError: If one cannot be removed.
     """
     leaving = {record.id for record in records}
+    staying = [record for record in find_runs(workspace)[0] if record.id not in leaving]
     needed = [
-        f"{record.id} uses the weights of {record.reused_from}"
-        for record in find_runs(workspace)[0]
-        if record.reused_from in leaving and record.id not in leaving
+        f"{run.id} uses the weights of {run.reused_from}; remove both, or neither."
+        for run in staying
+        if run.reused_from in leaving
     ]
+    for run in staying:
+        if parts := [fold.run for fold in run.folds.runs if fold.run in leaving] if run.folds else []:
+            needed.append(f"{run.id} is made of {_listed(parts)}; remove it too, or keep its folds.")
     if needed:
-        raise RecordError.together([f"{sentence}; remove both, or neither." for sentence in needed])
+        raise RecordError.together(needed)
     for record in records:
         remove_run(record)
 

@@ -78,6 +78,10 @@ class Fields:
         if not isinstance(value, Mapping):
             self._problems.append(f"{prefix.rstrip('.') or 'the whole'} must be an object")
 
+    def has(self, key: str) -> bool:
+        """Whether there is a field that may be left out, and was not read yet."""
+        return key in self._unread
+
     def text(self, key: str, *, choices: tuple[str, ...] = ()) -> str:
         """Read a text, one of `choices` where there are some."""
         text = self._read(key, _is_text, kind="a text", empty="")
@@ -96,6 +100,15 @@ class Fields:
     def integer_or_none(self, key: str) -> int | None:
         """Read a whole number or null."""
         return self._read(key, _or_none(_is_integer), kind="a whole number or null", empty=None)
+
+    def integers(self, key: str) -> tuple[int, ...]:
+        """Read a list of whole numbers."""
+        numbers: list[int] = self._read(key, _is_list_of(_is_integer), kind="a list of whole numbers", empty=[])
+        return tuple(numbers)
+
+    def number(self, key: str) -> float:
+        """Read a number."""
+        return self._read(key, _is_number, kind="a number", empty=0.0)
 
     def number_or_none(self, key: str) -> float | None:
         """Read a number or null."""
@@ -140,6 +153,17 @@ class Fields:
             found[name] = read(fields)
             fields.close()
         return found
+
+    def inner_list(self, key: str, read: Callable[[Fields], _Value]) -> tuple[_Value, ...]:
+        """Read a list of objects, each by `read`."""
+        values: list[Any] = self._read(key, lambda value: isinstance(value, list), kind="a list of objects", empty=[])
+        found = []
+        for place, value in enumerate(values):
+            prefix = f"{self._prefix}{key}.{place}."
+            fields = Fields(value, where=self._where, prefix=prefix, problems=self._problems)
+            found.append(read(fields))
+            fields.close()
+        return tuple(found)
 
     def problem(self, text: str) -> None:
         """Add a problem that only the reader can see."""

@@ -1,4 +1,4 @@
-"""The record of one training, as `run.json` and the files beside it keep it.
+"""The record of one training, or of all folds of one, as `run.json` and the files beside it keep it.
 
 Reading a record loads neither pandas nor torch; only `RunRecord.predictions` needs pandas.
 """
@@ -6,7 +6,7 @@ Reading a record loads neither pandas nor torch; only `RunRecord.predictions` ne
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import datetime
 from pathlib import Path
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from imgcls.errors import RecordError
 from imgcls.records.atomic import sha256_file, write_json
 from imgcls.records.estimate import Estimate
+from imgcls.records.folds import Folds
 from imgcls.records.keys import SCHEMA
 from imgcls.records.reading import Fields, read_json
 
@@ -67,7 +68,11 @@ class RunFile:
 
 @dataclass(frozen=True)
 class RunRecord:
-    """One training: what was asked for, what it was given, what came out."""
+    """One training: what was asked for, what it was given, what came out.
+
+    The record of all folds together has the same form: its metrics are those of the predictions out
+    of fold, `folds` names the trainings, and it has no weights.
+    """
 
     key: str
     """What makes it this training and no other: see `run_key`."""
@@ -92,7 +97,7 @@ class RunRecord:
     seed: int
     """The integer that fixes everything random."""
     fold: int | None
-    """The turn of train and valid, from 0; None without folds."""
+    """The turn of train and valid, from 0; None without folds, and for all folds together."""
     quick: bool
     """Whether it was shortened to try things out, and must not be compared."""
     problem: str
@@ -106,7 +111,7 @@ class RunRecord:
     environment: Mapping[str, Any]
     """Versions, device, precision, threads, platform."""
     metrics: Mapping[str, Estimate]
-    """Name → estimate, on the validation part."""
+    """Name → estimate, on the validation part; of all folds, on every prediction out of fold."""
     seconds: Mapping[str, float]
     """What the time went into."""
     images_per_second: float | None
@@ -117,6 +122,10 @@ class RunRecord:
     """Name → digest and size of every file beside run.json."""
     reused_from: str | None = None
     """The id of the run whose weights it uses; None when it has its own."""
+    n_folds: int | None = None
+    """How many folds take turns in validating; None without folds."""
+    folds: Folds | None = None
+    """In the record of all folds: which runs they are, and how far they lie apart; None for a single training."""
     schema: int = SCHEMA
     """The version of this form."""
     folder: Path | None = field(default=None, compare=False)
@@ -174,19 +183,23 @@ class RunRecord:
             seconds=source.numbers("seconds"),
             images_per_second=source.number_or_none("images_per_second"),
             files=_read_files(source),
+            n_folds=source.integer("n_folds") if source.has("n_folds") else None,
+            folds=_read_folds(source),
         )
         source.finish()
         return record
 
     def to_json(self) -> dict[str, Any]:
         """Give the record as JSON values."""
-        shallow = {item.name: getattr(self, item.name) for item in fields(self) if item.name != "folder"}
+        left_out = {"folder", *(name for name in ("n_folds", "folds") if getattr(self, name) is None)}
+        shallow = {item.name: getattr(self, item.name) for item in fields(self) if item.name not in left_out}
         return shallow | {
             "classes": list(self.classes),
             "data": asdict(self.data),
             "weights": asdict(self.weights),
             "metrics": {name: estimate.to_json() for name, estimate in self.metrics.items()},
             "files": {name: asdict(file) for name, file in self.files.items()},
+            **({"folds": self.folds.to_json()} if self.folds else {}),
         }
 
     def write(self, folder: Path) -> RunRecord:
@@ -219,30 +232,38 @@ class RunRecord:
             raise RecordError(f"{path} {problem}. Restore it, or train again with --again.")
         return path
 
-    def verify(self) -> None:
-        """Compare every file of the record with its digest.
+    def verify(self, names: Iterable[str] | None = None) -> None:
+        """Compare files of the record with their digests.
+
+        Args:
+            names: Which of its files; None for all.
 
         Raises:
             RecordError: If any is missing or differs; the message lists them all.
         """
         problems = []
-        for name, expected in sorted(self.files.items()):
+        for name in sorted(self.files if names is None else names):
             problem = self._size_problem(name)
-            if not problem and sha256_file(self._home() / name) != expected.sha256:
+            if not problem and sha256_file(self._home() / name) != self.files[name].sha256:
                 problem = "has another content than recorded"
             if problem:
                 problems.append(f"{self._home() / name} {problem}")
         if problems:
             raise RecordError.together(problems, heading=f"Run {self.id} is damaged; train it again with --again:")
 
+    def digest(self) -> str:
+        """Give the sha256 of run.json as it lies on the disk; it holds the digests of the other files."""
+        return sha256_file(self._home() / RUN_JSON)
+
     def predictions(self, split: str) -> pd.DataFrame:
         """Read the probabilities of one part.
 
         Args:
-            split: `valid` or `test`.
+            split: `valid` or `test`; `oof` for the validation samples of all folds.
 
         Returns:
-            A frame with the columns id, label (not for test) and p_<class> for every class.
+            A frame with the columns id, label (not for test), fold (only out of fold), group (where samples have
+            any) and p_<class> for every class.
 
         Raises:
             RecordError: If the run has none for that part, or they are damaged.
@@ -260,11 +281,13 @@ class RunRecord:
         return frame
 
     def history(self) -> list[dict[str, float | int | str | None]]:
-        """Read what every epoch gave, one dictionary an epoch; empty cells are None.
+        """Read what every epoch gave, one dictionary an epoch; none where no epoch was trained; empty cells are None.
 
         Raises:
-            RecordError: If the run has no history, or it is damaged.
+            RecordError: If it is damaged.
         """
+        if "history.csv" not in self.files:
+            return []
         with self.path("history.csv").open(newline="", encoding="utf-8") as file:
             return [{name: _cell(text) for name, text in row.items()} for row in csv.DictReader(file)]
 
@@ -308,6 +331,16 @@ def _read_data(source: Fields) -> RunData:
     )
     source.close()
     return data
+
+
+def _read_folds(source: Fields) -> Folds | None:
+    """Read what only the record of all folds has."""
+    if not source.has("folds"):
+        return None
+    inner = source.inner("folds")
+    folds = Folds.from_fields(inner)
+    inner.close()
+    return folds
 
 
 def _read_weights(source: Fields) -> RunWeights:

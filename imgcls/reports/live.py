@@ -61,6 +61,9 @@ class LiveTable:
         if now - self._drawn < 0.1 and done < total:
             return
         self._drawn = now
+        if self._live is None:  # the bar of what came just before training has ended it
+            self._began = now
+            self._show()
         before, n_epochs = (self._start.done_epochs, self._start.n_epochs) if self._start else (0, epoch)
         passed, whole = (epoch - 1 - before) * total + done, (n_epochs - before) * total
         left = (now - self._began) / passed * (whole - passed)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console, ConsoleOptions, RenderResult
@@ -13,8 +13,10 @@ from rich.text import Text
 
 from imgcls.catalog import Recipe, Stack, find_recipe, find_recipes
 from imgcls.errors import StackError
+from imgcls.ladders.effects import Effect
 from imgcls.plan import Plan
-from imgcls.reports.text import clean
+from imgcls.reports.gains import Units, shown_verdict
+from imgcls.reports.text import clean, count
 
 if TYPE_CHECKING:
     from imgcls.engine.describe import LearnerDescription
@@ -58,6 +60,8 @@ class StackView:
     """Why the recipe cannot stand on the baseline alone."""
     learner: LearnerDescription | None = None
     """What the plan becomes on a Learner."""
+    effects: tuple[Effect, ...] = ()
+    """What ladders of this workspace measured of the recipe."""
 
     @classmethod
     def of(cls, text: str) -> StackView:
@@ -78,6 +82,15 @@ class StackView:
         except StackError as problem:
             return cls(recipe, text, recipe.function(below), below, trouble=str(problem))
 
+    @property
+    def recipe_name(self) -> str:
+        """Give the name of the recipe; empty for a whole stack."""
+        return self.recipe.name if self.recipe is not None else ""
+
+    def with_effects(self, effects: Sequence[Effect]) -> StackView:
+        """Give the same view with what ladders measured."""
+        return replace(self, effects=tuple(effects))
+
     def with_learner(self, described: LearnerDescription | None) -> StackView:
         """Give the same view with what the plan becomes on a Learner."""
         return replace(self, learner=described)
@@ -88,6 +101,10 @@ class StackView:
         if self.recipe is not None:
             yield from _card(self.recipe)
         yield from self._changes()
+        if self.effects:
+            yield Text("\nMeasured here", style="bold")
+        for effect in self.effects:
+            yield Padding(Text(effect_sentence(effect)), (0, 0, 0, 2))
         if self.trouble:
             yield Text(f"\n{self.trouble}", style="yellow")
         if self.learner is not None:
@@ -99,6 +116,14 @@ class StackView:
         for place, (before, after) in self.below.diff(self.plan).items():
             yield Padding(Text(f"{place}: {_value(before)} → {_value(after)}"), (0, 0, 0, 2))
         yield Text(f"Digest {self.plan.digest[:8]}", style="dim")
+
+
+def effect_sentence(effect: Effect) -> str:
+    """Say what a ladder measured: `here: +1.3 points of accuracy [+0.4, +2.1], 5 seeds, 540 images: better`."""
+    units, on = Units(effect.metric), f"{count(effect.n_seeds, 'seed')}, {count(effect.n_images, 'image')}"
+    gain = f"{units.gain(effect.value)} {units.name} of {units.title} {units.between(effect.low, effect.high)}"
+    verdict = shown_verdict(effect.verdict)
+    return clean(f"{effect.data}: {gain}, {on}: {verdict} (over {effect.over}, ladder {effect.ladder})")
 
 
 def _card(recipe: Recipe) -> RenderResult:
@@ -179,6 +204,7 @@ def stack_json(view: StackView, described: LearnerDescription | None) -> dict[st
     }
     if view.recipe is not None:
         found["recipe"] = recipe_json(view.recipe)
+        found["measured"] = [asdict(effect) for effect in view.effects]
     if described is not None:
         found["learner"] = described.to_json()
     return found

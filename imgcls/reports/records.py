@@ -48,7 +48,7 @@ class RunList:
             accuracy, auc = (record.metrics.get(metric) for metric in ("accuracy", "roc_auc"))
             table.add_row(
                 short_key(record.key),
-                name(record.label + (" (quick)" if record.quick else ""), "bold"),
+                name(f"{record.label}{_turn(record)}" + (" (quick)" if record.quick else ""), "bold"),
                 name(record.data.name),
                 str(record.seed),
                 number(accuracy.value if accuracy else None),
@@ -60,9 +60,12 @@ class RunList:
             yield Text(f"One in full: imgcls runs show {short_key(self.finished[-1].key)}", style="dim")
         for attempt in self.attempts:
             stack = clean(str(attempt.info.get("stack", attempt.key[:8])))
-            yield Text(f"{attempt.state}: {stack}, {attempt.n_epochs} epochs done", style="yellow")
+            fold = attempt.info.get("fold")
+            turn = "" if fold is None else f", fold {fold} of {attempt.info.get('n_folds')}"
+            yield Text(f"{attempt.state}: {stack}{clean(turn)}, {attempt.n_epochs} epochs done", style="yellow")
         for record in self.failed:
-            yield Text(f"failed: {clean(record.label)}, seed {record.seed}: {clean(record.reason or '')}", style="red")
+            what = clean(f"{record.label}{_turn(record)}, seed {record.seed}: {record.reason or ''}")
+            yield Text(f"failed: {what}", style="red")
         for sentence in self.damaged:
             yield Text(f"damaged: {clean(sentence)}", style="red")
 
@@ -81,12 +84,22 @@ def runs_json(view: RunList) -> dict[str, Any]:
     }
 
 
+def _turn(record: RunRecord) -> str:
+    """Say which fold a run is, or that it is all of them; nothing without folds."""
+    if record.folds is not None:
+        return f" (all {record.n_folds} folds)"
+    return "" if record.fold is None else f" (fold {record.fold} of {record.n_folds})"
+
+
 def _short(record: RunRecord) -> dict[str, Any]:
     return {
         "run": record.id,
         "path": str(record.folder),
         "stack": record.label,
         "seed": record.seed,
+        "fold": record.fold,
+        "n_folds": record.n_folds,
+        "folds": None if record.folds is None else [fold.run for fold in record.folds.runs],
         "digest": record.plan_digest,
         "quick": record.quick,
         "data": record.data.name,
@@ -115,12 +128,23 @@ class RunCard:
         for title, text in self._rows().items():
             grid.add_row(title, name(text))
         yield grid
-        yield Text("\nValidation", style="bold")
-        for metric, estimate in record.metrics.items():
-            note = f"  {clean(estimate.reason)}" if estimate.reason else ""
-            yield Text(f"  {metric}: {number(estimate.value)}, {interval(estimate)}, {estimate.n} images{note}")
+        if record.folds is not None:
+            from imgcls.reports.folds import fold_table, spread_table  # loads scipy, which other runs do not need
+
+            yield Text("\nFolds", style="bold")
+            yield fold_table(record, record.folds)
+            yield Text()
+            yield spread_table(record, record.folds)
+        else:
+            yield from self._metrics()
         yield from self._history()
         yield from self._excluded()
+
+    def _metrics(self) -> RenderResult:
+        yield Text("\nValidation", style="bold")
+        for metric, estimate in self.record.metrics.items():
+            note = f"  {clean(estimate.reason)}" if estimate.reason else ""
+            yield Text(f"  {metric}: {number(estimate.value)}, {interval(estimate)}, {estimate.n} images{note}")
 
     def _rows(self) -> dict[str, str]:
         record = self.record
@@ -131,6 +155,7 @@ class RunCard:
             "classes": ", ".join(record.classes[:12]) + (" …" if len(record.classes) > 12 else ""),
             "problem": record.problem + (", quick" if record.quick else ""),
             "seed": str(record.seed),
+            **({"fold": _turn(record).strip(" ()")} if record.n_folds else {}),
             "plan": f"digest {record.plan_digest[:8]}",
             "weights": f"{record.weights.source}, sha256 {(record.weights.sha256 or 'none')[:8]}",
             "reused from": record.reused_from or "nothing",

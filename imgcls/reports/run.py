@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from imgcls.catalog import Stack
+from imgcls.data.samples import as_targets
 from imgcls.engine.outcome import Outcome
 from imgcls.engine.reporting import duration
 from imgcls.errors import ImgclsError
@@ -22,6 +23,8 @@ from imgcls.reports.text import clean, count, interval, name, number, path
 
 # What a person who has a baseline would try next, one step at a time.
 _LADDER = ("augmentation", "adamw_cosine", "label_smoothing", "tta")
+
+TRIAL_MEANING = "A trial, short and on few photographs: it shows that everything works, its scores mean little."
 
 
 @dataclass(frozen=True)
@@ -41,7 +44,7 @@ class RunSummary:
         record = outcome.record
         frame = record.predictions("valid")
         probabilities = frame.filter(regex="^p_").to_numpy(dtype=np.float64)
-        targets = _targets(frame["label"].tolist(), record)
+        targets = as_targets(frame["label"], classes=record.classes, problem=record.problem)
         mistakes = confident_mistakes(
             frame["id"].tolist(), probabilities, targets, classes=record.classes, labels=frame["label"].tolist()
         )
@@ -71,7 +74,7 @@ class RunSummary:
         """Say what the score does and does not tell."""
         record, trivial = self.outcome.record, self.trivial
         if record.quick:
-            return "A trial on few photographs and one epoch: it shows that everything works, its scores mean little."
+            return TRIAL_MEANING
         if trivial is None:
             return "The score could not be computed; the table says why."
         value = record.metrics[trivial.metric].value or 0.0
@@ -122,6 +125,12 @@ class RunSummary:
         return table
 
 
+def in_order(record: RunRecord) -> list[str]:
+    """Give the metrics of a record in the order they are shown, the primary one first."""
+    primary = PRIMARY[record.problem]
+    return sorted(record.metrics, key=lambda entry: (entry != primary, list(METRICS).index(entry)))
+
+
 def metric_table(record: RunRecord) -> Table:
     """Draw the metrics of a run with their intervals, the primary one first."""
     table = Table(box=None, pad_edge=False, show_edge=False)
@@ -131,7 +140,7 @@ def metric_table(record: RunRecord) -> Table:
     table.add_column("95 % interval")
     table.add_column("images", justify="right")
     primary = PRIMARY[record.problem]
-    for metric in sorted(record.metrics, key=lambda entry: (entry != primary, list(METRICS).index(entry))):
+    for metric in in_order(record):
         estimate, known = record.metrics[metric], METRICS[metric]
         title = known.title + ("" if known.higher_is_better else " (lower is better)")
         note = f"  {estimate.reason}" if estimate.reason else ""
@@ -153,6 +162,8 @@ def outcome_json(outcome: Outcome) -> dict[str, Any]:
         "path": str(record.folder),
         "stack": record.label,
         "seed": record.seed,
+        "fold": record.fold,
+        "n_folds": record.n_folds,
         "digest": record.plan_digest,
         "quick": record.quick,
         "metrics": {metric: estimate.to_json() for metric, estimate in record.metrics.items()},
@@ -167,14 +178,3 @@ def outcome_json(outcome: Outcome) -> dict[str, Any]:
     if outcome.same_bits is not None:
         found["same_bits"] = outcome.same_bits
     return found
-
-
-def _targets(labels: list[str], record: RunRecord) -> np.ndarray:
-    """Read labels back as numbers: [n], or [n, k] of 0 and 1."""
-    places = {entry: place for place, entry in enumerate(record.classes)}
-    if record.problem != "multilabel":
-        return np.array([places[label] for label in labels])
-    targets = np.zeros((len(labels), len(places)), dtype=np.int64)
-    for row, label in enumerate(labels):
-        targets[row, [places[entry] for entry in label.split("|") if entry]] = 1
-    return targets

@@ -16,6 +16,7 @@ COMMANDS = [
     ["cache"],
     ["cache", "show"],
     ["cache", "clear"],
+    ["compare"],
     ["doctor"],
     ["predict"],
     ["recipe"],
@@ -23,6 +24,7 @@ COMMANDS = [
     ["recipe", "show"],
     ["recipe", "copy"],
     ["recipe", "run"],
+    ["report"],
     ["runs"],
     ["runs", "list"],
     ["runs", "show"],
@@ -77,7 +79,7 @@ def test_a_misspelled_command_names_the_nearest(imgcls) -> None:
 @pytest.mark.parametrize(
     ("stack", "said"),
     [
-        ("baselin", "Did you mean 'baseline'?"),
+        ("baselin", "Did you mean 'baseline'"),
         ("baseline+tta", "use tta_flips"),
         ("baseline+cosine+one_cycle", "both set schedule.name"),
         ("baseline+label_smoothing:smothing=1", "its knobs are smoothing"),

@@ -47,6 +47,50 @@ def test_json_is_one_object_with_what_programs_need(imgcls, photos: Path) -> Non
     assert anew["same_bits"] == {"weights.safetensors": True, "valid.parquet": True}
 
 
+def test_folds_end_with_a_line_each_the_spread_and_what_it_means(imgcls, photos: Path) -> None:
+    result = imgcls("recipe", "run", "baseline", "--data", photos, *SMALL, "--folds", "3")
+    assert result.code == 0, result.err
+    for fold in range(3):
+        assert f"Fold {fold} ({fold + 1} of 3) done: ROC AUC" in result.err
+    text = " ".join(result.out.split())
+    for part in ("out of fold", "mean of folds ± spread", "3 folds: 3 done in", "are not independent", "40"):
+        assert part in text
+    (whole,) = Path("runs").glob("baseline-s0-oof3-*")
+    assert str(whole.absolute()) in result.out
+    assert len(list(Path("runs").glob("baseline-s0-f[012]-*"))) == 3
+    listed = imgcls("runs", "list").out
+    assert "(all 3 folds)" in " ".join(listed.split())
+    shown = imgcls("runs", "show", "baseline").out  # the stack means all of its folds
+    assert "out of fold" in shown
+    refused = imgcls("predict", "baseline", photos / "dark")
+    assert refused.code == 2
+    assert "Name one of its folds" in refused.err
+    assert imgcls("predict", next(Path("runs").glob("baseline-s0-f0-*")), photos / "dark").code == 0
+
+
+def test_folds_for_programs(imgcls, photos: Path) -> None:
+    arguments = ("recipe", "run", "baseline", "--data", photos, *SMALL, "--folds", "2", "--json")
+    found = json.loads(imgcls(*arguments).out)
+    assert (found["fold"], found["n_folds"], found["reused"]) == (None, 2, False)
+    assert [(entry["fold"], entry["n_folds"]) for entry in found["folds"]] == [(0, 2), (1, 2)]
+    assert found["metrics"]["accuracy"]["n"] == 40
+    assert found["spread"]["accuracy"].keys() == {"mean", "sd", "n"}
+    shown = json.loads(imgcls("runs", "show", found["run"], "--json").out)
+    assert [entry["run"] for entry in shown["folds"]["runs"]] == [entry["run"] for entry in found["folds"]]
+    assert shown["status"] == "done"
+    listed = json.loads(imgcls("runs", "list", "--json").out)["runs"]
+    assert [entry["folds"] for entry in listed if entry["folds"]] == [[entry["run"] for entry in found["folds"]]]
+    again = json.loads(imgcls(*arguments).out)
+    assert again["reused"]
+    assert all(entry["reused"] for entry in again["folds"])
+
+
+def test_the_numbers_of_folds_are_those_of_the_data(imgcls) -> None:
+    from imgcls.data.split import MAX_FOLDS
+
+    assert f"2<=x<={MAX_FOLDS}" in imgcls("recipe", "run", "--help").out
+
+
 def test_an_option_comes_from_the_environment_too(imgcls, photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("IMGCLS_RECIPE_RUN_SEED", "7")
     assert json.loads(imgcls("recipe", "run", "baseline", "--data", photos, *SMALL, "--json").out)["seed"] == 7
@@ -183,6 +227,8 @@ def test_the_cache_is_shown_and_cleared(imgcls, photos: Path) -> None:
     ("arguments", "said"),
     [
         (["--data", "nowhere"], "there is no such file or folder"),
+        (["--folds", "1"], "is not in the range 2<=x<=20"),
+        (["--folds", "3", "--valid", "0.3"], "Leave out valid (--valid), or the folds"),
         (["--device", "cuda:99"], "cuda"),
         (["--device", "gpu"], "unknown"),
         (["--model", "resnet1"], "Did you mean 'resnet18'"),

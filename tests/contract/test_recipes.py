@@ -37,20 +37,26 @@ FAR = Plan().with_values(
         "images.std": [2, 2, 2],
         "augment.library": "torchvision",
         "augment.transforms": ["Blur"],
+        "augment.mix": "another",
+        "augment.erasing": 0.77,
         "loss.name": "bce",
         "loss.smoothing": 0.77,
         "loss.class_weights": "balanced",
         "optimizer.name": "lion",
         "optimizer.learning_rate": 0.77,
         "optimizer.weight_decay": 0.77,
+        "optimizer.layer_decay": 0.77,
         "optimizer.options": {"x": 1},
         "schedule.name": "one_cycle",
         "schedule.warmup_epochs": 0.77,
         "fit.epochs": 2,
         "fit.batch_size": 3,
+        "fit.classifier": "logistic_regression",
+        "fit.sampler": "balanced",
         "fit.freeze_epochs": 77,
         "fit.freeze_batchnorm": True,
         "fit.clip_norm": 0.77,
+        "fit.averaging": "another",
         "fit.callbacks": {"ShowGraphCallback": {}},
         "predict.views": 7,
         "predict.view_kind": "crops",
@@ -66,11 +72,16 @@ OUTSIDE: Mapping[str, Mapping[str, tuple[Any, ...]]] = {
     "augmentation": {"strength": (0, -0.5, 1.01, "NaN", "Infinity")},
     "baseline": {"epochs": (0, -1)},
     "cosine": {"warmup_epochs": (-0.5, "NaN")},
+    "cutmix": {"alpha": (0, -1, "NaN", "Infinity")},
+    "ema": {"decay": (0, 1, -0.1, "NaN")},
     "freeze_backbone": {"epochs": (0, -1)},
     "label_smoothing": {"smoothing": (-0.1, 1, "NaN")},
     "larger_images": {"size_px": (127, 128, 4097)},
+    "layerwise_rates": {"decay": (0, 1, -0.5, 1.01, "NaN")},
     "longer": {"epochs": (1, 2, 100_001)},
+    "mixup": {"alpha": (0, -1, "NaN", "Infinity")},
     "prediction_smoothing": {"alpha": (-0.1, 0.51, "NaN"), "threshold": (0.49, 1.01, "NaN")},
+    "random_erasing": {"probability": (0, -0.1, 1.01, "NaN")},
     "torchvision_augmentation": {"strength": (0, -0.5, 1.01, "NaN", "Infinity")},
     "tta": {"views": (0, 1, 65)},
     "tta_flips": {"views": (0, 1, 3, 5, 16)},
@@ -96,7 +107,7 @@ def test_the_catalog_is_the_folder_of_recipes() -> None:
     on_disk = {path.stem for path in folder.glob("*.py")} - {"__init__"}
     shipped = {name for name, recipe in RECIPES.items() if recipe.origin == "imgcls"}
     assert shipped == on_disk
-    assert len(on_disk) >= 17
+    assert len(on_disk) >= 23
     assert Path(imgcls_recipes.__path__[0]).resolve() == folder.resolve()
 
 
@@ -207,6 +218,9 @@ def test_a_value_outside_its_documented_range_is_refused(name: str, knob: str, v
     ("name", "knobs", "said"),
     [
         ("augmentation", {"strength": 1.5}, r"strength has to be in \(0, 1\], not 1\.5"),
+        ("cutmix", {"alpha": 0.0}, r"alpha has to be above 0, not 0\.0"),
+        ("ema", {"decay": 1.0}, r"decay has to be in \(0, 1\), not 1\.0"),
+        ("mixup", {"alpha": -1.0}, r"alpha has to be above 0, not -1\.0"),
         ("torchvision_augmentation", {"strength": 0.0}, r"strength has to be in \(0, 1\], not 0\.0"),
         ("tta", {"views": 65}, r"views has to be in \[2, 64\], not 65"),
         ("tta_flips", {"views": 3}, r"views has to be one of 2, 4, 8, not 3"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,9 @@ import numpy as np
 import pytest
 import torch
 from fastai.learner import Learner
+from safetensors.torch import load as load_tensors
+from sklearn.linear_model import LogisticRegression
+from sklearn.preprocessing import StandardScaler
 from torch import Tensor, nn
 
 import imgcls
@@ -18,10 +22,12 @@ from imgcls.catalog import Stack, find_recipes
 from imgcls.engine.datasets import Key
 from imgcls.engine.inference import predict_batches
 from imgcls.engine.loaders import Normalisation
+from imgcls.engine.logistic import STRENGTHS
 from imgcls.engine.models import batchnorms, build_network, classifier_of
 from imgcls.engine.reporting import Silent
 from imgcls.engine.weights import read_state, resolve_weights
 from imgcls.plan import Plan
+from imgcls.records.run import RunRecord
 
 pytestmark = [pytest.mark.train, pytest.mark.usefixtures("one_thread")]
 
@@ -84,6 +90,23 @@ def test_witness_of_class_weights(learner: Build, uneven_folder: Path) -> None:
     assert weighted.validate()[0] == plain.validate()[0]
 
 
+def test_witness_of_balanced_sampling(learner: Build, uneven_folder: Path) -> None:
+    """Of 18 and 5 samples or so, each epoch shows as many as before, half of them rare; validation stays as it is."""
+
+    def shown(learn: Learner) -> list[int]:
+        loader, targets = learn.dls.train, []
+        for loader.epoch in range(40):
+            targets += [int(target) for _, batch in loader for target in batch]
+        return targets
+
+    learn, plain = learner("balanced_sampling", data=uneven_folder), learner(data=uneven_folder)
+    found, before = shown(learn), shown(plain)
+    assert len(found) == len(before)
+    assert np.mean(found) == pytest.approx(0.5, abs=0.06)
+    assert np.mean(before) == pytest.approx(0.2, abs=0.05)
+    assert [batch.tolist() for _, batch in learn.dls.valid] == [batch.tolist() for _, batch in plain.dls.valid]
+
+
 # What is frozen
 
 
@@ -118,6 +141,88 @@ def test_witness_of_freeze_batchnorm(learner: Build) -> None:
     assert {"0.1.running_mean", "0.1.running_var"} <= moved_by(learner())
 
 
+# The first weights of the classifier
+
+
+def clean_features(learn: Learner, network: nn.Module, split: str) -> np.ndarray:
+    """Give what everything below the linear layer sees in the clean photographs of a split, float64 [n, d]."""
+    dataset = learn.dls.train.dataset if split == "train" else learn.dls.valid.dataset
+    images = torch.from_numpy(dataset.photos.pixels(dataset.rows))
+    with torch.no_grad():
+        return network[:6].eval()(learn.dls.train.normalisation.encode(images, torch.device("cpu"))).double().numpy()
+
+
+def strength_of(run: RunRecord) -> float:
+    found = re.search(r"strength C = (\S+), chosen", run.path("log.txt").read_text(encoding="utf-8"))
+    assert found
+    return min(STRENGTHS, key=lambda strength: abs(math.log(strength / float(found[1]))))
+
+
+def test_witness_of_linear_probe(learner: Build, photo_folder: Path, tmp_path: Path) -> None:
+    """What it predicts is what scikit-learn predicts on the same features, and everything below stays as it was."""
+    run = imgcls.train(
+        "baseline:model=simple_cnn,epochs=1+linear_probe",
+        photo_folder,
+        overrides={"images.size_px": 24, "fit.batch_size": 8},
+        valid=0.25,
+        workspace=tmp_path,
+        reporter=Silent(),
+    )
+    plain = learner()
+    scaler = StandardScaler().fit(clean_features(plain, plain.model, "train"))
+    oracle = LogisticRegression(C=strength_of(run), tol=1e-8, max_iter=100_000)
+    oracle.fit(scaler.transform(clean_features(plain, plain.model, "train")), plain.dls.train.dataset.targets)
+    expected = oracle.predict_proba(scaler.transform(clean_features(plain, plain.model, "valid")))
+    predicted = run.predictions("valid").filter(regex="^p_").to_numpy()
+    assert np.abs(predicted - expected).max() < 1e-4
+    weights = load_tensors(run.path("weights.safetensors").read_bytes())
+    changed = {name for name, tensor in plain.model.state_dict().items() if not torch.equal(tensor, weights[name])}
+    assert changed == {"6.weight", "6.bias"}
+    assert run.history() == []
+
+
+def test_witness_of_lp_ft(learner: Build) -> None:
+    """It begins with the network of linear_probe, and goes on to train all of it."""
+    probe, tuned, plain = (learner(recipes) for recipes in ("linear_probe", "lp_ft", ""))
+    start = state_of(probe.model)
+    assert all(torch.equal(tensor, start[name]) for name, tensor in state_of(tuned.model).items())
+    assert not torch.equal(start["6.weight"], plain.model.state_dict()["6.weight"])
+    assert moved_by(tuned) == set(start)
+
+
+# What is kept
+
+
+def steps_of(learn: Learner) -> list[dict[str, Tensor]]:
+    """Train an epoch, and give the parameters after every step."""
+    found: list[dict[str, Tensor]] = []
+
+    def keep(*_: object) -> None:
+        found.append({name: tensor.detach().clone() for name, tensor in learn.model.named_parameters()})
+
+    learn.opt.opt.register_step_post_hook(keep)
+    learn.fit(1)
+    return found
+
+
+def test_witness_of_ema(learner: Build) -> None:
+    """The decay before step s is 1 − s^(−2/3), at most that of the recipe, so the first step is taken in whole."""
+    decay, learn, plain = 0.4, learner("ema:decay=0.4"), learner()
+    steps, same = steps_of(learn), steps_of(plain)
+    assert all(torch.equal(steps[-1][name], tensor) for name, tensor in same[-1].items())
+    expected = steps[0]
+    for s, step in enumerate(steps[1:], start=2):
+        share = min(decay, 1 - s ** (-2 / 3))
+        expected = {name: share * expected[name] + (1 - share) * step[name] for name in step}
+    state, last = learn.model.state_dict(), plain.model.state_dict()
+    assert len(steps) == 4
+    for name, tensor in state.items():
+        assert torch.allclose(tensor, expected.get(name, last[name]), rtol=1e-5, atol=1e-7)
+        assert torch.equal(tensor, last[name]) == (name not in expected)
+    assert learn.recorder.values[-1][1] == pytest.approx(learn.validate()[0], rel=1e-6)
+    assert plain.recorder.values[-1][1] != pytest.approx(learn.validate()[0], rel=1e-6)
+
+
 # The optimiser
 
 
@@ -138,6 +243,23 @@ def test_witness_of_adamw(learner: Build) -> None:
     assert len(matrices) == 5
     assert shrunk == pytest.approx(dict.fromkeys(matrices, 1 - 1e-3 * 0.2), rel=1e-6)
     assert shrunk_by(learner()) == {}
+
+
+def test_witness_of_layerwise_rates(learner: Build) -> None:
+    """Adam's first step is as long as the rate, whatever the gradient."""
+
+    def first_step(learn: Learner) -> list[float]:
+        before = [parameter.detach().clone() for parameter in learn.model.parameters()]
+        for parameter in learn.model.parameters():
+            parameter.grad = torch.ones_like(parameter)
+        learn.opt.step()
+        after = learn.model.parameters()
+        return [float((old - new.detach()).mean()) for old, new in zip(before, after, strict=True)]
+
+    stage = [0, 0, 0, 1, 1, 1, 2, 2, 2, 3, 3, 3, 4, 4]  # three tensors a stage, and the classifier
+    expected = [1e-3 * 0.5 ** (4 - number) for number in stage]
+    assert first_step(learner("layerwise_rates:decay=0.5")) == pytest.approx(expected, rel=1e-2)
+    assert first_step(learner()) == pytest.approx([1e-3] * 14, rel=1e-2)
 
 
 def test_witness_of_adamax(learner: Build) -> None:
@@ -239,6 +361,72 @@ def test_witness_of_augmentation(learner: Build) -> None:
 
 def test_witness_of_torchvision_augmentation(learner: Build) -> None:
     assert_pixels_change_by_epoch(learner("torchvision_augmentation"), learner())
+
+
+def test_witness_of_random_erasing(learner: Build) -> None:
+    """A rectangle of noise, over about the asked share of the images, after transforms that draw as without it."""
+    pairs = [("random_erasing:probability=0.5", ""), ("augmentation+random_erasing:probability=1", "augmentation")]
+    for recipes, without in pairs:
+        datasets = [learner(text).dls.train.dataset for text in (recipes, without)]
+        keys = [Key(row, epoch) for row in range(len(datasets[0])) for epoch in range(4)]
+        erased, whole = (dataset.__getitems__(keys)[0] for dataset in datasets)
+        hidden = (erased != whole).any(axis=3)
+        share = hidden.any(axis=(1, 2)).mean()
+        assert share == 1 if without else 0.35 < share < 0.65
+        for image in hidden[hidden.any(axis=(1, 2))]:
+            box = np.ix_(image.any(axis=1), image.any(axis=0))
+            assert image[box].mean() > 0.9
+            assert 0.01 < image[box].size / image.size <= 0.35
+        assert erased[hidden].std() > 60
+
+
+def trained_on(learn: Learner) -> list[tuple[Tensor, Tensor]]:
+    """Train an epoch, and give the batches that the network and the loss were given."""
+    seen: list[tuple[Tensor, Tensor]] = []
+    forward = learn.loss_func.forward
+
+    def look(logits: Tensor, targets: Tensor) -> Tensor:
+        seen.append((learn.xb[0].clone(), targets.clone()))
+        return forward(logits, targets)
+
+    learn.loss_func.forward = look
+    learn.fit(1)
+    return seen
+
+
+def batches_of_epoch(learn: Learner) -> list[tuple[Tensor, Tensor]]:
+    """Give the batches of the first epoch as the loader gives them, its classes as shares."""
+    return [(images, nn.functional.one_hot(targets, 3).float()) for images, targets in learn.dls.train]
+
+
+def test_witness_of_mixup(learner: Build) -> None:
+    plain = batches_of_epoch(learner())
+    lams = set()
+    learn = learner("mixup:alpha=2")
+    for (images, shares), (clean, hard) in zip(trained_on(learn), plain, strict=False):
+        lam = float(
+            ((shares - hard.roll(1, 0)) * (hard - hard.roll(1, 0))).sum() / (hard - hard.roll(1, 0)).norm() ** 2
+        )
+        assert torch.allclose(images, lam * clean + (1 - lam) * clean.roll(1, 0), atol=1e-5)
+        assert torch.allclose(shares, lam * hard + (1 - lam) * hard.roll(1, 0), atol=1e-6)
+        lams.add(round(lam, 6))
+    assert len(lams) == len(plain) == 4
+    assert all(0 < lam < 1 for lam in lams)
+    assert all(torch.equal(*pair) for pair in zip(trained_on(learner())[0][:1], plain[0][:1], strict=True))
+
+
+def test_witness_of_cutmix(learner: Build) -> None:
+    plain = batches_of_epoch(learner())
+    covered = set()
+    for (images, shares), (clean, hard) in zip(trained_on(learner("cutmix")), plain, strict=False):
+        other = clean.roll(1, 0)
+        assert ((images == clean) | (images == other)).all()
+        taken = (images != clean).any(dim=1).any(dim=0)
+        rows, columns = taken.any(dim=1).sum(), taken.any(dim=0).sum()
+        area = float(rows * columns) / taken.numel()
+        assert torch.allclose(shares, (1 - area) * hard + area * hard.roll(1, 0), atol=1e-6)
+        covered.add(area)
+    assert len(covered) > 2
 
 
 # The prediction

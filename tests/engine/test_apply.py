@@ -15,6 +15,7 @@ from fastai.vision.data import ImageDataLoaders, MultiCategoryBlock
 from torch import nn
 
 import imgcls
+from imgcls.engine.callbacks.averaging import AverageWeights
 from imgcls.engine.callbacks.freeze import FreezeBatchNorm, FreezeBody
 from imgcls.engine.callbacks.guard import LossGuard
 from imgcls.engine.callbacks.schedule import PlanSchedule
@@ -175,7 +176,8 @@ def test_freeze_backbone_needs_layer_groups_and_freezes_the_first(stock: Learner
     assert kinds(stock).count(FreezeBody) == 1
 
 
-@pytest.mark.parametrize("name", ["augmentation", "torchvision_augmentation", "tta_flips", "larger_images", "longer",
+@pytest.mark.parametrize("name", ["augmentation", "torchvision_augmentation", "mixup", "cutmix", "random_erasing",
+                                  "balanced_sampling", "layerwise_rates", "tta_flips", "larger_images", "longer",
                                   "prediction_smoothing", "tta", "baseline"])  # fmt: skip
 def test_what_a_learner_cannot_take_is_refused_by_name(name: str, stock: Learner) -> None:
     before = (stock.loss_func, stock.opt_func, kinds(stock))
@@ -211,6 +213,15 @@ def test_further_callbacks_are_replaced_too(stock: Learner, own_recipe: str) -> 
     for norm in (1.0, 2.0):
         imgcls.apply(f"{own_recipe}:norm={norm}", stock)
     assert [cb.max_norm for cb in stock.cbs if isinstance(cb, GradientClip)] == [2.0]
+
+
+def test_averaging_is_put_on_it_and_replaced(stock: Learner) -> None:
+    for decay in (0.9, 0.5):
+        imgcls.apply(f"ema:decay={decay}", stock)
+    assert [cb.decay for cb in stock.cbs if isinstance(cb, AverageWeights)] == [0.5]
+    fit(stock)
+    with stock.no_bar():
+        assert stock.recorder.values[-1][1] == pytest.approx(stock.validate()[0], rel=1e-5)
 
 
 def test_several_labels_are_seen(multilabel_table: Path) -> None:
@@ -255,6 +266,14 @@ def test_it_gives_what_the_stack_gives(learner: Callable[..., Learner]) -> None:
         fit(learn, 2)
     states = [learn.model.state_dict() for learn in (built, applied)]
     assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
+
+
+def test_rates_by_layer_stay_beside_another_optimiser(learner: Callable[..., Learner]) -> None:
+    learn = learner("layerwise_rates:decay=0.5")
+    before = [hypers["lr"] for hypers in learn.opt.hypers]
+    imgcls.apply("adamw", learn)
+    assert [hypers["lr"] for hypers in learn.opt.hypers] == before
+    assert len(set(before)) == 5
 
 
 def test_options_that_nothing_reads_are_refused(ours: Learner, tmp_path: Path) -> None:

@@ -83,6 +83,34 @@ def test_each_sample_is_asked_for_by_row_and_epoch(make: Make) -> None:
     assert loader.dataset.asked == [Key(row, 5) for row in range(10)]
 
 
+def test_drawn_samples_hang_on_seed_and_epoch_alone(make: Make) -> None:
+    shares = np.array([0.5, 0.5, *[0.0] * 8])
+    loader = make(shuffle=True, seed=3, shares=shares)
+    first = shown(loader)
+    assert [len(batch) for batch in first] == [4, 4, 2]
+    assert set(itertools.chain.from_iterable(first)) == {0, 1}
+    np.random.default_rng().random()
+    assert shown(loader) == first == shown(make(shuffle=True, seed=3, shares=shares))
+    assert shown(make(shuffle=True, seed=4, shares=shares)) != first
+    loader.epoch = 1
+    assert shown(loader) != first
+
+
+def test_a_sample_that_is_shown_again_has_another_turn(make: Make) -> None:
+    loader = make(rows=[7, 7, 1, 7])
+    shown(loader)
+    assert loader.dataset.asked == [Key(7, 0), Key(7, 0, 1), Key(1, 0), Key(7, 0, 2)]
+    loader.one_batch()
+    assert loader.dataset.asked[4:] == loader.dataset.asked[:4]
+
+
+def test_a_loader_for_other_data_or_without_shuffling_draws_no_samples(make: Make) -> None:
+    loader = make(shuffle=True, shares=np.array([1.0, *[0.0] * 9]))
+    assert shown(loader.new(shuffle=False)) == shown(make())
+    assert loader.new().shares is loader.shares
+    assert sorted(itertools.chain.from_iterable(shown(loader.new(Numbered())))) == list(range(10))
+
+
 def test_a_fixed_order_is_kept_by_fastai_s_own_way_too(make: Make) -> None:
     assert shown(make(rows=[7, 7, 1])) == [[7, 7, 1]]
     assert shown(make().new(get_idxs=lambda: [2, 9])) == [[2, 9]]

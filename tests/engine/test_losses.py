@@ -50,6 +50,35 @@ def test_validation_and_single_losses_are_plain(kind: str, targets: Tensor) -> N
     assert float(single.mean()) == pytest.approx(float(plain(LOGITS, targets)))
 
 
+@pytest.mark.parametrize("weights", [None, WEIGHTS])
+@pytest.mark.parametrize("smoothing", [0.0, SHARE])
+@pytest.mark.parametrize("reduction", ["mean", "none"])
+def test_shares_of_one_class_are_that_class(weights: Tensor | None, smoothing: float, reduction: str) -> None:
+    loss = TrainLoss("cross_entropy", smoothing=smoothing, class_weights=weights)
+    loss.reduction = reduction
+    assert loss(LOGITS, torch.eye(3)[CLASSES]).tolist() == pytest.approx(loss(LOGITS, CLASSES).tolist())
+
+
+def test_the_loss_of_shares_is_softened_and_weighted() -> None:
+    shares = torch.tensor([[0.7, 0.0, 0.3], [0.0, 1.0, 0.0]])
+    soft = (1 - SHARE) * shares + SHARE / 3
+    expected = -(WEIGHTS * soft * LOGITS.log_softmax(1)).sum() / (WEIGHTS * shares).sum()
+    loss = TrainLoss("cross_entropy", smoothing=SHARE, class_weights=WEIGHTS)
+    assert float(loss(LOGITS, shares)) == pytest.approx(float(expected))
+    loss.eval()
+    assert float(loss(LOGITS, shares)) == pytest.approx(float(-(shares * LOGITS.log_softmax(1)).sum(1).mean()))
+
+
+def test_the_loss_of_shares_is_computed_in_full_precision() -> None:
+    """A matrix product would be done in half precision there."""
+    shares, logits = torch.tensor([[0.7, 0.0, 0.3], [0.1, 0.9, 0.0]]), LOGITS
+    loss = TrainLoss("cross_entropy", class_weights=WEIGHTS / 3)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        found = loss(logits, shares)
+    assert found.dtype == torch.float32
+    assert float(found) == pytest.approx(float(loss(logits, shares)), rel=1e-6)
+
+
 def test_answers_are_probabilities_and_classes() -> None:
     one, several = TrainLoss("cross_entropy"), TrainLoss("bce")
     assert torch.allclose(one.activation(LOGITS).sum(1), torch.ones(2))

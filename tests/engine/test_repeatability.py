@@ -12,11 +12,12 @@ from typing import Any
 
 import pytest
 import torch
+from fastai.callback.core import Callback
 from safetensors.torch import load as load_tensors
 
 from imgcls.engine import job
 from imgcls.engine.callbacks.checkpointing import SaveEpochs
-from imgcls.engine.checkpoint import MODEL_FILE, OPTIMIZER_FILE, capture, restore
+from imgcls.engine.checkpoint import AVERAGE_FILE, MODEL_FILE, OPTIMIZER_FILE, capture, restore
 from imgcls.engine.device import Machine
 from imgcls.engine.reporting import Silent
 from imgcls.errors import RecordError
@@ -37,6 +38,13 @@ STACKS: dict[str, dict[str, Any]] = {
     "one_cycle": {"recipes": "one_cycle+adamax"},
     "freeze_backbone": {"recipes": "freeze_backbone:epochs=1"},
     "freeze_batchnorm": {"recipes": "freeze_batchnorm"},
+    "lp_ft": {"recipes": "lp_ft+augmentation"},
+    "mixup": {"recipes": "mixup+augmentation+label_smoothing"},
+    "cutmix": {"recipes": "cutmix+class_weights"},
+    "random_erasing": {"recipes": "random_erasing:probability=0.8"},
+    "balanced_sampling": {"recipes": "balanced_sampling+augmentation"},
+    "ema": {"recipes": "ema+adamw_cosine"},
+    "layerwise_rates": {"recipes": "layerwise_rates+adamw_cosine+freeze_backbone:epochs=1"},
     "sgd": {"overrides": {"optimizer.name": "sgd", "optimizer.options": {"momentum": 0.9, "nesterov": True}}},
     # counts its steps in plain numbers, one with each parameter, one with each group
     "adamp": {"overrides": {"optimizer.name": "adamp"}},
@@ -100,8 +108,9 @@ def test_twice_and_interrupted_give_the_same_bits(
     assert find_attempts(Workspace(broken)) == []
 
 
+@pytest.mark.parametrize("recipes", ["one_cycle", "ema"])
 def test_an_interruption_after_the_last_epoch_trains_nothing_more(
-    train: Train, bits: Bits, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    recipes: str, train: Train, bits: Bits, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def cut(*args: object, **options: object) -> None:
         raise Cut("stopped here")
@@ -109,12 +118,12 @@ def test_an_interruption_after_the_last_epoch_trains_nothing_more(
     with monkeypatch.context() as patched:
         patched.setattr(job, "write_predictions", cut)
         with pytest.raises(Cut):
-            train("one_cycle", workspace=tmp_path / "broken")
+            train(recipes, workspace=tmp_path / "broken")
     told = Batches()
-    resumed = train("one_cycle", workspace=tmp_path / "broken", reporter=told)
+    resumed = train(recipes, workspace=tmp_path / "broken", reporter=told)
     assert told.n == 0
     assert resumed.images_per_second is None
-    assert bits(resumed) == bits(train("one_cycle", workspace=tmp_path / "whole"))
+    assert bits(resumed) == bits(train(recipes, workspace=tmp_path / "whole"))
 
 
 def test_another_seed_gives_other_bits(train: Train, bits: Bits) -> None:
@@ -123,7 +132,9 @@ def test_another_seed_gives_other_bits(train: Train, bits: Bits) -> None:
     assert runs[0]["valid.parquet"] != runs[1]["valid.parquet"]
 
 
-@pytest.mark.parametrize("recipes", ["augmentation+tta", "torchvision_augmentation"])
+@pytest.mark.parametrize(
+    "recipes", ["augmentation+tta", "torchvision_augmentation", "random_erasing+balanced_sampling"]
+)
 def test_workers_do_not_change_the_bits(recipes: str, train: Train, bits: Bits, tmp_path: Path) -> None:
     found = [bits(train(recipes, machine=Machine("cpu", n_workers=n), workspace=tmp_path / str(n))) for n in (0, 1, 2)]
     assert found[0] == found[1] == found[2]
@@ -137,7 +148,7 @@ def test_the_global_generators_do_not_change_the_bits(train: Train, bits: Bits, 
     assert found[0] == found[1]
 
 
-@pytest.mark.parametrize("dropped", ["state", "step", "buffers"])
+@pytest.mark.parametrize("dropped", ["state", "step", "buffers", "average", "averaged steps"])
 def test_every_saved_item_is_needed(
     dropped: str,
     train: Train,
@@ -160,13 +171,17 @@ def test_every_saved_item_is_needed(
         if dropped == "buffers":
             buffers = {name: fresh[name] for name, _ in learn.model.named_buffers()}
             learn.model.load_state_dict(buffers, strict=False)
+        if dropped == "average":
+            learn.average_weights.restore(dict(learn.model.named_parameters()), n_steps=meta["averaged_steps"])
+        if dropped == "averaged steps":
+            learn.average_weights.n_steps = 0
 
     with pytest.raises(Cut):
-        train("adamw_cosine", workspace=tmp_path / "broken")
+        train("adamw_cosine+ema", workspace=tmp_path / "broken")
     cut_after_first_epoch()
     monkeypatch.setattr(job, "restore", restore_less)
-    resumed = bits(train("adamw_cosine", workspace=tmp_path / "broken"))
-    whole = bits(train("adamw_cosine", workspace=tmp_path / "whole"))
+    resumed = bits(train("adamw_cosine+ema", workspace=tmp_path / "broken"))
+    whole = bits(train("adamw_cosine+ema", workspace=tmp_path / "whole"))
     assert resumed["weights.safetensors"] != whole["weights.safetensors"]
 
 
@@ -223,16 +238,25 @@ def test_a_look_between_epochs_changes_nothing(learner: Callable[..., Any]) -> N
 
 
 def test_the_checkpoint_holds_everything_bit_for_bit(learner: Callable[..., Any]) -> None:
-    learn = learner("adamw_cosine")
+    learn, taken = learner("adamw_cosine+ema"), []
+
+    class Take(Callback):
+        order = 90
+
+        def after_epoch(self) -> None:
+            taken.append(capture(self.learn))
+
     with learn.no_bar(), learn.no_logging():
-        learn.fit(1)
-    files, meta = capture(learn)
-    other = learner("adamw_cosine")
+        learn.fit(1, cbs=[Take()])
+    ((files, meta),) = taken
+    other = learner("adamw_cosine+ema")
     restore(other, files, meta)
     again, meta_again = capture(other)
     assert again == files
     assert meta_again == meta
     assert {name.partition(".")[2] for name in load_tensors(files[OPTIMIZER_FILE])} == {"exp_avg", "exp_avg_sq", "step"}
+    assert set(load_tensors(files[AVERAGE_FILE])) == {name for name, _ in learn.model.named_parameters()}
+    assert meta["averaged_steps"] == len(learn.dls.train)
 
 
 @pytest.mark.parametrize("damage", ["lost", "other network"])

@@ -13,7 +13,7 @@ import torch
 from imgcls.engine.check import check
 from imgcls.engine.datasets import Key, PhotoDataset
 from imgcls.engine.randomness import generator, keyed_seed, order, seed_torch
-from imgcls.engine.transforms import Pipeline, build_pipeline, pipeline_problems
+from imgcls.engine.transforms import Pipeline, build_eraser, build_pipeline, pipeline_problems
 from imgcls.errors import PlanError
 from imgcls.plan import Augment, Op, Plan
 
@@ -74,6 +74,16 @@ def test_the_image_given_is_left_alone(library: str, image: np.ndarray) -> None:
         shown = pipeline(image, generator(number))
         assert (shown.dtype, shown.flags.c_contiguous) == (np.uint8, True)
     assert np.array_equal(image, before)
+
+
+def test_torchvision_leaves_the_generators_of_other_devices_alone(
+    image: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seeded: list[object] = []
+    monkeypatch.setattr(torch.cuda, "manual_seed_all", seeded.append)
+    monkeypatch.setattr(torch.mps, "manual_seed", seeded.append)
+    pipeline_of(Op("RandomHorizontalFlip"), library="torchvision")(image, generator(0))
+    assert seeded == []
 
 
 def test_torchvision_gives_the_global_generator_back(image: np.ndarray) -> None:
@@ -225,3 +235,18 @@ def test_a_sample_looks_the_same_in_whatever_batch_it_stands() -> None:
     alone = [dataset.__getitems__([Key(row, 2)]) for row in reversed(range(6))][::-1]
     assert np.array_equal(together[0], np.concatenate([images for images, _ in alone]))
     assert np.array_equal(together[1], np.concatenate([targets for _, targets in alone]))
+
+
+def test_what_is_erased_hangs_on_the_key_alone(image: np.ndarray) -> None:
+    there, back = build_eraser(Augment(erasing=1.0)), build_eraser(Augment(erasing=1.0))
+    assert there is not None
+    assert back is not None
+    before = image.copy()
+    shown = [there(image, generator(0, "erase", epoch, "a.png")) for epoch in range(8)]
+    random.seed(7)
+    np.random.seed(7)
+    again = [back(image, generator(0, "erase", epoch, "a.png")) for epoch in reversed(range(8))]
+    assert all(np.array_equal(*pair) for pair in zip(shown, reversed(again), strict=True))
+    assert len({found.tobytes() for found in shown}) == 8
+    assert np.array_equal(image, before)
+    assert build_eraser(Augment(transforms=BOTH["albumentations"].transforms)) is None

@@ -10,10 +10,12 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from imgcls.catalog import Stack
 from imgcls.engine.inference import Views, predict_batches
 from imgcls.engine.loaders import Normalisation
 from imgcls.engine.randomness import PREDICTION_EPOCH, generator
 from imgcls.engine.transforms import build_pipeline
+from imgcls.errors import StackError
 from imgcls.plan import Augment, Op, Plan, Predict
 from imgcls.predictions.smoothing import smooth
 
@@ -118,6 +120,14 @@ def test_augmented_views_are_drawn_by_id_and_view_whatever_the_epoch(images: np.
     assert pipeline is not None
     shown = Views(KINDS["augmented"], AUGMENT, seed=3).make(images, IDS, 2)[4]
     assert np.array_equal(shown, pipeline(images[4].copy(), generator(3, "augment", PREDICTION_EPOCH, IDS[4], 2)))
+
+
+def test_views_are_not_erased(images: np.ndarray) -> None:
+    erasing = Augment(transforms=AUGMENT.transforms, erasing=1.0)
+    shown = [Views(KINDS["augmented"], augment, seed=3).make(images, IDS, 2) for augment in (AUGMENT, erasing)]
+    assert np.array_equal(*shown)
+    with pytest.raises(StackError, match=r"'tta' needs augment\.transforms"):
+        Stack.parse("baseline+random_erasing+tta")
 
 
 def test_smoothing_comes_last(images: np.ndarray) -> None:

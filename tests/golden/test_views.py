@@ -10,10 +10,16 @@ import pytest
 from rich.console import Console, RenderableType
 
 from imgcls.catalog import find_recipes
-from imgcls.engine.outcome import Outcome
+from imgcls.engine.outcome import FoldsOutcome, Outcome
 from imgcls.engine.reporting import EpochRow, Start, headline
+from imgcls.ladders.gathering import gather
+from imgcls.records.attempts import AttemptState
+from imgcls.records.estimate import Estimate
+from imgcls.records.folds import FoldRun, Folds, Spread
 from imgcls.records.run import RunRecord
+from imgcls.reports.folds import FoldsSummary
 from imgcls.reports.live import epoch_table
+from imgcls.reports.page.markdown import markdown_page
 from imgcls.reports.recipes import RecipeList, StackView
 from imgcls.reports.records import RunCard, RunList
 from imgcls.reports.run import RunSummary
@@ -69,11 +75,65 @@ def test_one_run_in_full(snapshot, record: RunRecord, width: int) -> None:
     assert drawn(RunCard(record), width).replace(str(RECORD), "<folder>") == snapshot
 
 
+@pytest.fixture
+def folds(record: RunRecord) -> FoldsOutcome:
+    """Three folds made of the stored record, one of which could not give every metric."""
+    lost = {**record.metrics, "roc_auc": Estimate.missing("only one class is present: dark", n=12)}
+    parts = [
+        replace(record, fold=fold, n_folds=3, id=f"baseline-s0-f{fold}-0000000{fold}", metrics=metrics)
+        for fold, metrics in enumerate((record.metrics, record.metrics, lost))
+    ]
+    runs = tuple(FoldRun(n, part.id, "0" * 64, part.data.n, part.metrics) for n, part in enumerate(parts))
+    spread = {name: Spread(0.75, 0.0321, 3) for name in record.metrics} | {"roc_auc": Spread(0.5, 0.1, 2)}
+    data = replace(record.data, n={"train": 2, "valid": 58, "test": 0, "excluded": 1}, n_valid_groups=7)
+    whole = replace(record, id="baseline-s0-oof3-00000003", n_folds=3, folds=Folds(runs, spread), data=data)
+    return FoldsOutcome(whole, tuple(Outcome(part, reused=part.fold == 0) for part in parts))
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_the_end_of_all_folds(snapshot, folds: FoldsOutcome, width: int) -> None:
+    assert drawn(FoldsSummary(folds), width).replace(str(RECORD), "<folder>") == snapshot
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_all_folds_in_full(snapshot, folds: FoldsOutcome, width: int) -> None:
+    assert drawn(RunCard(folds.record), width).replace(str(RECORD), "<folder>") == snapshot
+
+
+def test_how_all_folds_came_about(folds: FoldsOutcome) -> None:
+    reused = replace(folds, folds=tuple(replace(outcome, reused=True) for outcome in folds.folds))
+    assert "3 folds: already trained; use --again" in drawn(FoldsSummary(reused), 200)
+    anew = tuple(
+        replace(outcome, reused=False, same_bits={"valid.parquet": number > 0})
+        for number, outcome in enumerate(folds.folds)
+    )
+    assert "2 of 3 equal to their records bit by bit" in drawn(FoldsSummary(replace(folds, folds=anew)), 200)
+    trial = replace(folds, record=replace(folds.record, quick=True))
+    assert "its scores mean little" in drawn(FoldsSummary(trial), 200)
+
+
+def test_a_list_of_runs_in_folds(snapshot, folds: FoldsOutcome, tmp_path: Path) -> None:
+    failed = replace(folds.folds[2].record, status="failed", reason="The loss became nan.")
+    info = {"stack": "baseline", "seed": 0, "fold": 1, "n_folds": 3}
+    attempt = AttemptState("a" * 64, tmp_path, "interrupted", info, None, 2)
+    view = RunList((folds.folds[0].record, folds.record), (attempt,), (failed,), ())
+    assert drawn(view, 80) == snapshot
+
+
 @pytest.mark.parametrize("width", WIDTHS)
 def test_a_list_of_runs(snapshot, record: RunRecord, width: int) -> None:
     failed = replace(record, status="failed", reason="The loss became nan in epoch 1, batch 3 of 9.")
     view = RunList((record, replace(record, quick=True, seed=1)), (), (failed,), ("run.json is cut",))
     assert drawn(view, width) == snapshot
+
+
+@pytest.mark.parametrize("kind", ["climb", "ablate"])
+def test_the_page_about_a_ladder_as_markdown(snapshot, drawn_ladder, kind: str) -> None:
+    ladder, workspace = drawn_ladder(kind=kind, skills=[0.8, 1.3, 1.3, 1.0, 1.6], n_seeds=4, failed=frozenset({(2, 1)}))
+    data = gather(ladder, workspace)
+    text = markdown_page(replace(data, version="VERSION", trouble=""))
+    assert "\n\n\n" not in text
+    assert text == snapshot
 
 
 def test_the_epochs_of_a_training(snapshot) -> None:

@@ -1,4 +1,4 @@
-"""What holds for every split, whatever the samples."""
+"""What holds for every split, and for folds, whatever the samples."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import numpy as np
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from imgcls.data.folds import Turn, fold_samples
 from imgcls.data.samples import Samples, class_order, classes_in, frame_of
 from imgcls.data.split import split_samples
 from imgcls.errors import DataError
@@ -134,3 +135,109 @@ def test_the_share_is_kept(n: int, n_classes: int, share: float, seed: int) -> N
     assert abs(split.n_per_split["valid"] - share * n) <= 1
     shares = np.bincount(split.part("valid").targets, minlength=n_classes) / np.bincount(samples.targets)
     assert np.abs(shares - share).max() <= 1.5 / np.bincount(samples.targets).min()
+
+
+N_FOLDS = st.integers(2, 6)
+
+
+def all_turns(samples: Samples, n_folds: int, seed: int = 0) -> list[Samples] | None:
+    """Give every turn, or None where there are rightly too few units."""
+    try:
+        return [fold_samples(samples, Turn(fold, n_folds), seed=seed) for fold in range(n_folds)]
+    except DataError:
+        rows = np.flatnonzero(samples.frame["split"] != "test")
+        units = dict(zip(rows, units_of(samples), strict=True))
+        holders = {
+            name: {units[row] for row in rows if name in classes_in(samples.frame["label"][row])}
+            for name in samples.classes
+        }
+        single = set().union(*(found for found in holders.values() if len(found) == 1), set())
+        n_free = len(set(units.values()) - single)
+        # only several classes in a unit can make it impossible to spread them
+        assert n_free < n_folds + (len(samples.classes) if any(len(found) > 1 for found in holders.values()) else 0)
+        return None
+
+
+@FEW
+@given(data_sets(), N_FOLDS, st.integers(0, 9))
+def test_folds_partition_what_is_outside_test_but_for_what_always_trains(
+    samples: Samples, n_folds: int, seed: int
+) -> None:
+    turns = all_turns(samples, n_folds, seed)
+    if turns is None:
+        return
+    splits = np.array([turn.frame["split"].tolist() for turn in turns])
+    is_test = (samples.frame["split"] == "test").to_numpy()
+    assert (splits[:, is_test] == "test").all()
+    assert set(splits[:, ~is_test].ravel().tolist()) <= {"train", "valid"}
+    n_valid = (splits == "valid").sum(axis=0)
+    assert n_valid.max() == 1
+    assert ((splits == "valid").sum(axis=1) > 0).all()
+    assert ((splits == "train").sum(axis=1) > 0).all()
+    notes = " ".join(turns[0].notes)
+    if (n_valid[~is_test] == 0).any():
+        assert "stay in train" in notes or "stays in train" in notes or "train in every fold" in notes
+    assert len({turn.notes for turn in turns}) == 1
+    for turn in turns:
+        assert turn.frame.drop(columns="split").equals(samples.frame.drop(columns="split"))
+
+
+@FEW
+@given(data_sets(), N_FOLDS)
+def test_units_stay_whole_in_every_turn(samples: Samples, n_folds: int) -> None:
+    for turn in all_turns(samples, n_folds) or []:
+        parts = turn.frame["split"][turn.frame["split"] != "test"].tolist()
+        homes = set(zip(units_of(samples), parts, strict=True))
+        assert len(homes) == len({unit for unit, _ in homes})
+
+
+@FEW
+@given(data_sets(), N_FOLDS, st.randoms(use_true_random=False))
+def test_order_place_and_given_parts_do_not_matter(samples: Samples, n_folds: int, random: object) -> None:
+    turns = all_turns(samples, n_folds)
+    if turns is None:
+        return
+    order = list(range(len(samples)))
+    random.shuffle(order)  # type: ignore[attr-defined]
+    parts = [split or random.choice(["", "train", "valid"]) for split in samples.frame["split"]]  # type: ignore[attr-defined]
+    frame = samples.frame.assign(split=parts, path="/elsewhere").iloc[order].reset_index(drop=True)
+    again = all_turns(Samples(frame, samples.classes, samples.problem, "drawn", Path("/")), n_folds)
+    assert again is not None
+    assert [turn.split_digest for turn in again] == [turn.split_digest for turn in turns]
+
+
+@FEW
+@given(data_sets(), N_FOLDS)
+def test_every_class_is_in_train_in_every_turn(samples: Samples, n_folds: int) -> None:
+    for turn in all_turns(samples, n_folds) or []:
+        outside_test = turn.frame[turn.frame["split"] != "test"]
+        in_train = outside_test[outside_test["split"] == "train"]
+        known = {name for label in in_train["label"] for name in classes_in(label)}
+        assert known == {name for label in outside_test["label"] for name in classes_in(label)}
+
+
+@FEW
+@given(data_sets(), N_FOLDS)
+def test_a_fold_that_validates_without_a_class_is_told(samples: Samples, n_folds: int) -> None:
+    turns = all_turns(samples, n_folds)
+    if turns is None:
+        return
+    notes = " ".join(turns[0].notes)
+    outside_test = samples.frame[samples.frame["split"] != "test"]
+    present = {name for label in outside_test["label"] for name in classes_in(label)}
+    for turn in turns:
+        validated = {name for label in turn.part("valid").frame["label"] for name in classes_in(label)}
+        assert all(repr(name) in notes for name in present - validated)
+
+
+@FEW
+@given(st.integers(20, 200), st.integers(2, 4), N_FOLDS, st.integers(0, 9))
+def test_single_samples_are_dealt_evenly(n: int, n_classes: int, n_folds: int, seed: int) -> None:
+    ids = [f"{position:03d}" for position in range(n)]
+    labels = [str(position % n_classes) for position in range(n)]
+    samples = Samples(frame_of(ids=ids, paths=ids, labels=labels), class_order(labels), "multiclass", "drawn", Path())
+    turns = [fold_samples(samples, Turn(fold, n_folds), seed=seed) for fold in range(n_folds)]
+    sizes = [turn.n_per_split["valid"] for turn in turns]
+    by_class = np.array([np.bincount(turn.part("valid").targets, minlength=n_classes) for turn in turns])
+    assert max(sizes) - min(sizes) <= 1
+    assert (by_class.max(axis=0) - by_class.min(axis=0) <= 1).all()

@@ -133,6 +133,33 @@ def test_a_stack_that_cannot_be_is_refused(text: str, said: str) -> None:
     assert said in problems(text)
 
 
+@pytest.mark.parametrize("recipe", ["augmentation", "adamw", "cosine", "label_smoothing", "freeze_backbone"])
+def test_what_only_epochs_read_is_refused_where_none_is_trained(recipe: str) -> None:
+    said = f"Recipe '{recipe}' changes nothing because no epoch is trained"
+    assert said in problems(f"baseline+{recipe}+linear_probe")
+    assert said in problems(f"baseline+linear_probe+{recipe}")
+    assert said in problems(f"baseline+linear_probe+{recipe}+tta_flips")
+    assert Stack.parse(f"baseline+lp_ft+{recipe}").plan.fit.classifier == "logistic_regression"
+
+
+def test_without_epochs_what_acts_on_images_or_predictions_stands() -> None:
+    assert Stack.parse("baseline+linear_probe+larger_images+tta_flips").plan.fit.epochs == 0
+    assert Stack.parse("baseline+augmentation+linear_probe+tta").plan.predict.views == 5  # the views are augmented
+
+
+@pytest.mark.parametrize(
+    ("text", "overrides", "said"),
+    [
+        ("baseline+lp_ft", {"fit.epochs": 0}, "lp_ft: the base trains no epoch to fine-tune in"),
+        ("baseline+linear_probe", {"fit.epochs": 5}, "fit.epochs is set by hand and by recipe 'linear_probe'"),
+        ("baseline+linear_probe+longer", {}, "Recipes 'linear_probe' and 'longer' both set fit.epochs"),
+        ("baseline+linear_probe+lp_ft", {}, "conflict: one trains nothing after the regression"),
+    ],
+)
+def test_epochs_and_the_probe(text: str, overrides: dict[str, Any], said: str) -> None:
+    assert said in problems(text, **overrides)
+
+
 def test_two_recipes_on_one_path_are_an_error_that_names_both_and_the_path() -> None:
     message = problems("baseline+label_smoothing+adamw+adamax")
     assert (

@@ -42,6 +42,10 @@ def test_the_wheel_lists_every_recipe_elsewhere(tmp_path: Path) -> None:
     where = _output("-c", ask, cwd=tmp_path, env=environment)
     assert where.split() == [str(installed / name / "__init__.py") for name in ("imgcls", "imgcls_recipes")]
     assert (installed / "imgcls" / "py.typed").is_file()
+    templates = Path("imgcls", "reports", "page", "templates")
+    assert sorted(file.name for file in (installed / templates).iterdir()) == sorted(
+        file.name for file in (ROOT / templates).iterdir()
+    )
     listed = _output("-m", "imgcls", "recipe", "list", cwd=tmp_path, env=environment | {"COLUMNS": "200"})
     names = [path.stem for path in (ROOT / "recipes").glob("*.py") if path.stem != "__init__"]
     assert [name for name in names if name not in listed] == []

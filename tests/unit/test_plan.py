@@ -43,16 +43,22 @@ def test_every_field_survives_json() -> None:
     ).with_values(
         {
             "augment.library": "torchvision",
+            "augment.mix": {"mixup": {"alpha": 0.2}},
+            "augment.erasing": 0.25,
             "augment.transforms": [{"RandomRotation": {"degrees": 10}}, "RandomHorizontalFlip"],
             "optimizer.name": "sgd",
             "optimizer.learning_rate": 0.1,
             "optimizer.weight_decay": 0.01,
+            "optimizer.layer_decay": 0.75,
             "optimizer.options.momentum": 0.9,
             "fit.epochs": 3,
             "fit.batch_size": 8,
+            "fit.classifier": "logistic_regression",
+            "fit.sampler": "balanced",
             "fit.freeze_epochs": "all",
             "fit.freeze_batchnorm": True,
             "fit.clip_norm": 1.0,
+            "fit.averaging": {"ema": {"decay": 0.9}},
             "fit.callbacks.ShowGraphCallback": {},
         }
     )
@@ -79,7 +85,7 @@ def test_every_field_survives_json() -> None:
         (Optimizer, "learning_rate", math.inf, "above 0"),
         (Optimizer, "weight_decay", -1e-9, "at least 0"),
         (Optimizer, "options", [1], "a mapping"),
-        (Fit, "epochs", 0, "in [1, 100000]"),
+        (Fit, "epochs", -1, "in [0, 100000]"),
         (Fit, "epochs", "3", "a whole number"),
         (Fit, "freeze_epochs", "some", "one of all"),
         (Fit, "freeze_batchnorm", 1, "true or false"),
@@ -125,7 +131,7 @@ def test_all_problems_are_told_at_once_with_the_nearest_names() -> None:
 
 def test_a_part_tells_all_its_problems_at_once() -> None:
     with pytest.raises(PlanError, match=r"(?s)fit\.epochs.*fit\.batch_size"):
-        Fit(epochs=0, batch_size=0)
+        Fit(epochs=-1, batch_size=0)
 
 
 @pytest.mark.parametrize("bad", [{"fits": {"epochs": 1}}, {"fit": {"epoch": 1}}, {"fit": 3}])

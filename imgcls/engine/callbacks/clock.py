@@ -20,14 +20,14 @@ class EpochClock(Callback):
 
     def __init__(self, seed: int) -> None:
         self.seed = seed
-        self.n_before = self.n_now = 0
+        self.n_before = self.n_now = self.total_epoch = 0
 
     def before_train(self) -> None:
         """Set the epoch."""
-        epoch = self.n_before + self.learn.epoch
+        self.total_epoch = self.n_before + self.learn.epoch
         if hasattr(self.dls.train, "epoch"):
-            self.dls.train.epoch = epoch
-        seed_torch(self.seed, "epoch", epoch)
+            self.dls.train.epoch = self.total_epoch
+        seed_torch(self.seed, "epoch", self.total_epoch)
         self.n_now = self.learn.epoch + 1
 
     def after_fit(self) -> None:

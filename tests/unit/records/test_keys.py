@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from imgcls.records.keys import run_folder_name, run_key
+from imgcls.records.keys import joint_digest, run_folder_name, run_key
 
 GIVEN: dict[str, Any] = {
     "data_digest": "d",
@@ -34,6 +34,7 @@ def test_order_of_the_plan_does_not_matter() -> None:
         {"data_digest": "e"},
         {"split_digest": "e"},
         {"fold": 0},
+        {"n_folds": 5},
         {"seed": 1},
         {"weights_sha256": "e"},
         {"device_type": "cuda"},
@@ -60,3 +61,19 @@ def test_folder_names_are_safe(label: str, name: str) -> None:
 
 def test_without_folds_the_name_has_none() -> None:
     assert run_folder_name("baseline", seed=0, fold=None, key="0" * 64) == "baseline-s0-00000000"
+
+
+def test_the_same_fold_of_other_numbers_has_another_key() -> None:
+    """Also where both validate the same samples, as may be where groups are few."""
+    of_five, of_ten = (run_key({}, **(GIVEN | {"fold": 0, "n_folds": n_folds})) for n_folds in (5, 10))
+    assert of_five != of_ten
+
+
+def test_the_name_of_all_folds_says_how_many() -> None:
+    assert run_folder_name("baseline", seed=0, fold=None, key="0" * 64, n_folds=5) == "baseline-s0-oof5-00000000"
+    assert run_folder_name("baseline", seed=0, fold=4, key="0" * 64, n_folds=5) == "baseline-s0-f4-00000000"
+
+
+def test_joint_digests_know_parts_and_order() -> None:
+    assert joint_digest(["a", "b"]) == joint_digest(["a", "b"])
+    assert len({joint_digest(parts) for parts in (["a", "b"], ["b", "a"], ["ab"], ["a"], [])}) == 5

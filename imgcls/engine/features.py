@@ -1,0 +1,98 @@
+"""What the frozen body of a network sees in clean photographs: the input of its classifier's linear layer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from imgcls.engine.datasets import PhotoDataset
+from imgcls.engine.inference import batches_of, without_gradients
+from imgcls.engine.loaders import Normalisation
+from imgcls.engine.models import Network
+from imgcls.errors import PlanError
+
+_BATCH = 64
+
+
+def linear_classifier(network: Network, *, n_classes: int) -> nn.Linear:
+    """Give the linear layer that is the whole classifier of a network.
+
+    Raises:
+        PlanError: The classifier is no single linear layer, or there is nothing below it.
+    """
+    head = network.head
+    if not isinstance(head, nn.Linear):
+        raise _refused(f"its classifier is of the kind {type(head).__name__}, not a single linear layer")
+    if head.bias is None:
+        raise _refused("its classifier has no bias to hold the intercept")
+    if head.out_features != n_classes:
+        raise _refused(f"its last linear layer gives {head.out_features} outputs for {n_classes} classes")
+    if len(network.layer_groups(network.module)) < 2:
+        raise _refused("it has nothing below its classifier")
+    return head
+
+
+def frozen_features(
+    network: Network,
+    dataset: PhotoDataset,
+    *,
+    normalisation: Normalisation,
+    device: torch.device,
+    precision: str,
+    progress: Callable[[int, int], None],
+) -> Tensor:
+    """Compute the features of every photograph of a dataset once, without augmentation and with the network at rest.
+
+    Args:
+        network: The network, on the device; its weights and running statistics stay as they are.
+        dataset: The photographs; its pipeline is not used.
+        normalisation: How images become floats.
+        device: Where it runs.
+        precision: `float32`, `bf16` or `fp16`; as in prediction.
+        progress: Told how many photographs are done, of how many.
+
+    Returns:
+        float32 [n, d], on the device.
+
+    Raises:
+        PlanError: The network does something to the output of its linear layer, or uses it several times.
+    """
+    seen: list[tuple[Tensor, Tensor]] = []
+
+    def see(module: nn.Module, inputs: tuple[Any, ...], output: Tensor) -> None:
+        seen.append((inputs[0], output))
+
+    found: list[Tensor] = []
+    n_done, module = 0, network.module.eval()
+    hook = network.head.register_forward_hook(see)
+    try:
+        with without_gradients(device, precision):
+            for images, _ in batches_of(dataset, size=_BATCH):
+                seen.clear()
+                answer = module(normalisation.encode(torch.from_numpy(images), device))
+                if not found:
+                    _check_last(seen, answer)
+                found.append(seen[0][0].float())
+                n_done += len(images)
+                progress(n_done, len(dataset))
+    finally:
+        hook.remove()
+    return torch.cat(found)
+
+
+def _check_last(seen: list[tuple[Tensor, Tensor]], answer: Tensor) -> None:
+    if len(seen) != 1:
+        raise _refused(f"it uses its last linear layer {len(seen)} times an image")
+    features, output = seen[0]
+    if features.ndim != 2 or output.shape != answer.shape or not torch.equal(output, answer):
+        raise _refused("its answer is not that of its last linear layer alone")
+
+
+def _refused(reason: str) -> PlanError:
+    return PlanError(
+        f"fit.classifier = logistic_regression cannot be used with this network: {reason}. Choose another model.name, "
+        "or train the classifier with freeze_backbone."
+    )

@@ -1,0 +1,249 @@
+"""Two sides from the records of a workspace, compared: which is better, and how sure is that."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from imgcls.errors import RecordError, UsageError
+from imgcls.evidence.contributions import CONTRIBUTIONS
+from imgcls.evidence.gains import Gain
+from imgcls.evidence.metrics import PRIMARY
+from imgcls.evidence.verdicts import Judged, judge
+from imgcls.ladders.changes import Change, changes
+from imgcls.ladders.measured import Folds, Measured, OneSplit, shares_weights
+from imgcls.ladders.result import gain_json, judged_json
+from imgcls.ladders.scored import board
+from imgcls.ladders.sides import Asked, Seeds, runs_asked_for, side_by_side
+from imgcls.plan import Plan
+from imgcls.records.estimate import Estimate
+from imgcls.records.run import RunRecord
+from imgcls.workspace import Workspace
+
+SCHEMA = 1
+_SMALLEST_GAIN = 0.005
+_A, _B = 0, 1
+
+
+@dataclass(frozen=True)
+class Side:
+    """One side of a comparison."""
+
+    text: str
+    """What was asked for."""
+    label: str
+    """The stack with its overrides."""
+    plan_digest: str
+    """Digest of the plan."""
+    runs: tuple[str, ...]
+    """Ids of the runs, by fold and seed."""
+    seeds: tuple[int, ...]
+    """The seeds, each once."""
+    values: tuple[float, ...]
+    """The metric of each run, in its own direction."""
+    score: Estimate
+    """The metric over all runs, with its interval."""
+    seed_sd: float | None
+    """Standard deviation of the metric over seeds; None with fewer than two."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Give the side as JSON values."""
+        return asdict(self) | {"score": self.score.to_json()}
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Side B over side A."""
+
+    a: Side
+    """What is compared with."""
+    b: Side
+    """What is compared."""
+    judged: Judged
+    """The gain of B over A in the metric, and its verdict."""
+    other_gains: Mapping[str, Gain]
+    """The gain in the other metrics, for which no verdicts are given."""
+    metric: str
+    """The metric that the verdict is about."""
+    n_images: int
+    """Images that every run was scored on, over all folds."""
+    n_groups: int
+    """The groups that they come in; 0 where they stand alone."""
+    fixed: tuple[Change, ...]
+    """Images that B gets right more often, the most first; empty for several labels an image."""
+    broken: tuple[Change, ...]
+    """Images that B gets right less often, likewise."""
+    notes: tuple[str, ...]
+    """What a person should know before believing it."""
+    data_name: str
+    """The short name of the data set."""
+    n_folds: int | None
+    """The number of folds that both sides have; None for one split."""
+    changes: Mapping[str, tuple[Any, Any]]
+    """Plan path → value of A and value of B."""
+
+    @property
+    def unit(self) -> str:
+        """Give the unit of gains: percentage points, or nats for log loss."""
+        return "nats" if self.metric == "log_loss" else "points"
+
+    def to_json(self) -> dict[str, Any]:
+        """Give the whole as JSON values, without NaN."""
+        return {
+            "schema": SCHEMA,
+            "a": self.a.to_json(),
+            "b": self.b.to_json(),
+            "metric": self.metric,
+            "unit": self.unit,
+            "gain": judged_json(self.judged),
+            "other_gains": {metric: gain_json(gain) for metric, gain in self.other_gains.items()},
+            "data": {
+                "name": self.data_name,
+                "n_images": self.n_images,
+                "n_groups": self.n_groups,
+                "n_folds": self.n_folds,
+            },
+            "changes": {path: list(pair) for path, pair in self.changes.items()},
+            "fixed": [asdict(change) for change in self.fixed],
+            "broken": [asdict(change) for change in self.broken],
+            "notes": list(self.notes),
+        }
+
+
+def compare(
+    a: str,
+    b: str,
+    *,
+    workspace: Workspace | None = None,
+    metric: str | None = None,
+    smallest_gain: float | None = None,
+) -> Comparison:
+    """Compare B with A from what their runs recorded; nothing is trained.
+
+    Args:
+        a: A stack such as `baseline+augmentation`: all its full runs. Or the id or folder of one run.
+        b: Likewise.
+        workspace: Where the records lie; the one of the current folder when None.
+        metric: What the verdict is about, chosen before looking: accuracy, balanced_accuracy, macro_f1, roc_auc or
+            log_loss. When None, ROC AUC for two classes and for several labels, else accuracy.
+        smallest_gain: The smallest gain of interest, in the metric's own unit, above 0: a share (0.005 is half a
+            point), or nats for log loss.
+
+    Raises:
+        RecordError: There is no such run, or a record is damaged.
+        UsageError: The sides were not scored on the same images, or the metric cannot be computed on them.
+
+    Example:
+        >>> imgcls.compare("baseline", "baseline+augmentation").judged.verdict  # doctest: +SKIP
+        'likely better'
+    """
+    workspace = workspace or Workspace.find()
+    smallest = _checked(metric, smallest_gain)
+    asked = runs_asked_for(a, workspace), runs_asked_for(b, workspace)
+    before, after, left_out = side_by_side(*asked)
+    records = [run for side in (before, after) for seeds in side.values() for run in seeds.values()]
+    metric = metric or PRIMARY[records[0].problem]
+    same = shares_weights(_flat(before), _flat(after))
+    measured = _measured(before, after)
+    changed = changes(measured, _A, _B)
+    judged = judge([measured.gain(_A, _B, metric, same_weights=same)], smallest_gain=smallest)[0]
+    return Comparison(
+        a=_side(asked[0], before, measured, _A, metric),
+        b=_side(asked[1], after, measured, _B, metric),
+        judged=judged,
+        other_gains=_other_gains(measured, metric, same_weights=same),
+        metric=metric,
+        n_images=_n_images(measured),
+        n_groups=sum(_first(seeds).data.n_valid_groups for seeds in before.values()),
+        fixed=changed.fixed if changed else (),
+        broken=changed.broken if changed else (),
+        notes=(*asked[0].notes, *asked[1].notes, *left_out, *measured.notes, *_warnings(records)),
+        data_name=records[0].data.name,
+        n_folds=len(before) if isinstance(measured, Folds) else None,
+        changes=Plan.from_json(records[0].plan).diff(Plan.from_json(records[-1].plan)),
+    )
+
+
+def _checked(metric: str | None, smallest_gain: float | None) -> float:
+    """Refuse what cannot be judged, before anything is read."""
+    if metric is not None and metric not in CONTRIBUTIONS:
+        near = difflib.get_close_matches(metric, CONTRIBUTIONS, n=1)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        raise UsageError(f"No verdict can be given for {metric!r}.{hint} There are: {', '.join(CONTRIBUTIONS)}.")
+    smallest = _SMALLEST_GAIN if smallest_gain is None else smallest_gain
+    if not (np.isfinite(smallest) and smallest > 0):
+        raise UsageError(f"The smallest gain of interest has to be a number above 0, not {smallest_gain}.")
+    return smallest
+
+
+def _measured(before: Mapping[int | None, Seeds], after: Mapping[int | None, Seeds]) -> OneSplit | Folds:
+    """Put both sides side by side: on one split, or on folds."""
+    boards = {fold: board([*before[fold].values(), *after[fold].values()]) for fold in before}
+    if len(boards) == 1:
+        (fold,) = boards
+        return OneSplit(boards[fold], {_A: before[fold], _B: after[fold]})
+    n_different = len({id_ for part in boards.values() for id_ in part.ids})
+    if n_different < sum(len(part.ids) for part in boards.values()):
+        raise RecordError(
+            "The folds of these runs overlap: they come from folds that were made differently. "
+            "Remove those of one kind with 'imgcls runs rm'."
+        )
+    folds = [fold for fold in before if fold is not None]
+    runs = {number: {fold: side[fold] for fold in folds} for number, side in ((_A, before), (_B, after))}
+    return Folds({fold: boards[fold] for fold in folds}, runs)
+
+
+def _side(asked: Asked, folds: Mapping[int | None, Seeds], measured: Measured, number: int, metric: str) -> Side:
+    runs = [seeds[seed] for _, seeds in sorted(folds.items(), key=lambda pair: pair[0] or 0) for seed in sorted(seeds)]
+    sign = -1 if metric == "log_loss" else 1
+    sd = measured.seed_sd(number, metric)
+    return Side(
+        text=asked.text,
+        label=runs[0].label,
+        plan_digest=runs[0].plan_digest,
+        runs=tuple(run.id for run in runs),
+        seeds=tuple(sorted({run.seed for run in runs})),
+        values=tuple(sign * value for value in measured.values(number, metric)),
+        score=measured.score(number, metric),
+        seed_sd=None if np.isnan(sd) else sd,
+    )
+
+
+def _other_gains(measured: Measured, primary: str, *, same_weights: bool) -> dict[str, Gain]:
+    found = {}
+    for metric in CONTRIBUTIONS:
+        if metric != primary:
+            try:
+                found[metric] = measured.gain(_A, _B, metric, same_weights=same_weights)
+            except UsageError:  # cannot be computed on these images, and no verdict depends on it
+                continue
+    return found
+
+
+def _flat(side: Mapping[int | None, Seeds]) -> dict[tuple[int | None, int], RunRecord]:
+    return {(fold, seed): run for fold, seeds in side.items() for seed, run in seeds.items()}
+
+
+def _first(seeds: Seeds) -> RunRecord:
+    return next(iter(seeds.values()))
+
+
+def _n_images(measured: OneSplit | Folds) -> int:
+    boards = [measured.board] if isinstance(measured, OneSplit) else measured.boards.values()
+    return sum(len(part.ids) for part in boards)
+
+
+def _warnings(records: list[RunRecord]) -> list[str]:
+    found = []
+    if len({run.environment.get("device") for run in records}) > 1:
+        found.append("The runs were made on different devices; so may be part of the difference.")
+    if len({str(sorted(run.environment.get("versions", {}).items())) for run in records}) > 1:
+        found.append("The runs were made under different versions of the libraries; 'imgcls runs show' tells which.")
+    first, last = records[0], records[-1]
+    if first.plan.get("model") == last.plan.get("model") and len({run.weights.sha256 for run in records}) > 1:
+        found.append("The runs did not begin with the same weights; so may be part of the difference.")
+    return found

@@ -1,0 +1,60 @@
+"""Finding the ladders of a workspace, by what a person types."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from imgcls.errors import RecordError, nearest_hint
+from imgcls.ladders.spec import LADDER_JSON, Ladder
+from imgcls.workspace import Workspace
+
+
+def find_ladders(workspace: Workspace) -> tuple[list[Ladder], list[str]]:
+    """Read every ladder of a workspace.
+
+    Returns:
+        The ladders, the one worked on last at the end, and a message for each that cannot be read.
+    """
+    if not workspace.ladders.is_dir():
+        return [], []
+    folders = [folder for folder in workspace.ladders.iterdir() if (folder / LADDER_JSON).is_file()]
+    found, damaged = [], []
+    for folder in sorted(folders, key=lambda folder: ((folder / LADDER_JSON).stat().st_mtime_ns, folder.name)):
+        try:
+            found.append(Ladder.read(folder))
+        except RecordError as problem:
+            damaged.append(str(problem))
+    return found, damaged
+
+
+def find_ladder(text: str | None, workspace: Workspace) -> Ladder:
+    """Find the ladder that a person means.
+
+    Args:
+        text: A folder, a name, the beginning of one, or a stack; None for the one worked on last.
+        workspace: Where to look.
+
+    Raises:
+        RecordError: There is none, or more than one; the message names the nearest.
+    """
+    if text and (Path(text) / LADDER_JSON).is_file():
+        return Ladder.read(Path(text))
+    ladders, damaged = find_ladders(workspace)
+    if text is None:
+        if ladders:
+            return ladders[-1]
+        raise RecordError(damaged[0] if damaged else f"There is no ladder in {workspace.ladders}. {_ADVICE}")
+    named = [ladder for ladder in ladders if text == ladder.name] or [
+        ladder for ladder in ladders if text == ladder.stack or (text and ladder.name.startswith(text))
+    ]
+    if len(named) == 1:
+        return named[0]
+    if named:
+        raise RecordError(f"{text!r} can mean {', '.join(ladder.name for ladder in named)}. Type more of the name.")
+    names = [ladder.name for ladder in ladders]
+    if not names:
+        raise RecordError(f"There is no ladder {text!r}, and none at all in {workspace.ladders}. {_ADVICE}")
+    raise RecordError(f"There is no ladder {text!r}.{nearest_hint(text, names)} There are: {', '.join(names)}.")
+
+
+_ADVICE = "'imgcls ladder run' makes one."

@@ -1,0 +1,213 @@
+"""From the records of a ladder to its result."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from imgcls.errors import ImgclsError, UsageError
+from imgcls.evidence.contributions import CONTRIBUTIONS
+from imgcls.evidence.gains import Gain
+from imgcls.evidence.verdicts import Judged, judge
+from imgcls.ladders.measured import Measured, measured_runs, shares_weights
+from imgcls.ladders.result import Failure, LadderResult, RungResult
+from imgcls.ladders.spec import Ladder
+from imgcls.ladders.state import LadderState
+from imgcls.records.estimate import Estimate
+from imgcls.records.run import RunRecord
+
+
+def judge_ladder(state: LadderState) -> LadderResult:
+    """Judge a ladder, as far as its runs are done.
+
+    Args:
+        state: The ladder and its records.
+
+    Raises:
+        UsageError: The metric cannot be computed on the images of validation.
+        RecordError: A record is damaged, or records do not fit each other.
+    """
+    ladder = state.ladder
+    records = [entry.record for entry in state.jobs if entry.record is not None]
+    measured = measured_runs(state) if records else None
+    steps, totals, gains = _comparisons(state, measured) if measured else ({}, {}, {})
+    rungs = tuple(
+        _rung(state, number, measured, step=steps.get(number), total=totals.get(number), others=gains.get(number, {}))
+        for number in range(len(ladder.rungs))
+    )
+    first = records[0] if records else None
+    notes = [*ladder.notes, *(measured.notes if measured else ()), *_warnings(state, records)]
+    return LadderResult(
+        ladder=ladder,
+        rungs=rungs,
+        problem=first.problem if first else "",
+        classes=first.classes if first else (),
+        n_train=round(np.mean([record.data.n["train"] for record in records])) if records else 0,
+        n_images=_n_images(records),
+        n_groups=_n_groups(records),
+        is_complete=state.is_complete,
+        n_looks=_n_looks(ladder, complete=state.is_complete),
+        devices=tuple(sorted({record.environment["device"] for record in records})),
+        seconds=sum(record.seconds.get("total", 0.0) for record in records),
+        saved_seconds=sum(_borrowed(entry, state) for entry in records),
+        notes=tuple(dict.fromkeys(notes)),
+        environment=first.environment if first else {},
+    )
+
+
+def _comparisons(
+    state: LadderState, measured: Measured
+) -> tuple[dict[int, Judged], dict[int, Judged], dict[int, dict[str, Gain]]]:
+    """Measure every rung that can be measured, and judge both families."""
+    ladder = state.ladder
+    ready = [number for number in range(len(ladder.rungs)) if any(entry.record for entry in state.of(number))]
+    steps: dict[int, Gain] = {}
+    totals: dict[int, Gain] = {}
+    others: dict[int, dict[str, Gain]] = {}
+    for number in ready:
+        partner = ladder.compared_with(number)
+        if number and partner in ready and (step := _between(state, measured, partner, number, ladder.metric)):
+            steps[number] = step
+            others[number] = {
+                metric: gain
+                for metric in CONTRIBUTIONS
+                if metric != ladder.metric and (gain := _between(state, measured, partner, number, metric))
+            }
+        if number and ladder.kind == "climb" and 0 in ready:
+            total = _between(state, measured, 0, number, ladder.metric)
+            if total:
+                totals[number] = total
+    looks = _n_looks(ladder, complete=state.is_complete)
+    families = [
+        dict(zip(family, judge(list(family.values()), smallest_gain=ladder.smallest_gain, n_looks=looks), strict=True))
+        for family in (steps, totals)
+    ]
+    return families[0], families[1], others
+
+
+def _between(state: LadderState, measured: Measured, partner: int, number: int, metric: str) -> Gain | None:
+    """Measure a rung against its partner; a left-out recipe is worth what the full stack has over its rung."""
+    ladder = state.ladder
+    before, after = (number, partner) if ladder.kind == "ablate" else (partner, number)
+    sides = [
+        {(entry.job.fold, entry.job.seed): entry.record for entry in state.of(rung) if entry.record}
+        for rung in (before, after)
+    ]
+    same = shares_weights(sides[0], sides[1])
+    try:
+        return measured.gain(before, after, metric, same_weights=same)
+    except UsageError:
+        if metric == ladder.metric and ladder.n_folds is None:
+            raise
+        return None
+
+
+def _rung(
+    state: LadderState,
+    number: int,
+    measured: Measured | None,
+    *,
+    step: Judged | None,
+    total: Judged | None,
+    others: Mapping[str, Gain],
+) -> RungResult:
+    ladder, entries = state.ladder, state.of(number)
+    ordered = sorted(entries, key=lambda entry: (entry.job.fold or 0, entry.job.seed))
+    done = [entry.record for entry in ordered if entry.record is not None]
+    failures = tuple(
+        Failure(entry.job.seed, entry.job.fold, entry.reason) for entry in ordered if entry.state == "failed"
+    )
+    has_runs = measured is not None and bool(done)
+    seconds = _mean([_alone(record, state) for record in done])
+    partner = None if number == 0 else ladder.compared_with(number)
+    of_partner = None if partner is None else [entry.record for entry in state.of(partner) if entry.record]
+    extra = None
+    if of_partner and seconds is not None:
+        theirs = _mean([_alone(record, state) for record in of_partner]) or 0.0
+        extra = theirs - seconds if ladder.kind == "ablate" else seconds - theirs
+    sd = measured.seed_sd(number, ladder.metric) if measured is not None and done else np.nan
+    return RungResult(
+        plan=ladder.rungs[number],
+        n_planned=len(entries),
+        runs=tuple(record.id for record in done),
+        values=tuple(_shown(ladder.metric, measured.values(number, ladder.metric))) if measured and has_runs else (),
+        failures=failures,
+        score=measured.score(number, ladder.metric) if measured and has_runs else None,
+        seed_sd=None if np.isnan(sd) else sd,
+        metrics=_other_scores(measured, number, ladder.metric) if measured and has_runs else {},
+        step=step,
+        total=total,
+        other_gains=others,
+        seconds=seconds,
+        extra_seconds=extra,
+    )
+
+
+def _other_scores(measured: Measured, number: int, primary: str) -> dict[str, Estimate]:
+    found = {}
+    for metric in CONTRIBUTIONS:
+        if metric == primary:
+            continue
+        try:
+            found[metric] = measured.score(number, metric)
+        except ImgclsError as problem:
+            found[metric] = Estimate.missing(str(problem), n=0)
+    return found
+
+
+def _shown(metric: str, values: Sequence[float]) -> list[float]:
+    """Give values in the metric's own direction."""
+    return [0.0 - value for value in values] if metric == "log_loss" else list(values)
+
+
+def _work(record: RunRecord) -> float:
+    """Give what a run itself took, decoding and loading left out."""
+    parts = [value for name, value in record.seconds.items() if name != "total"]
+    return sum(parts) if parts else record.seconds.get("total", 0.0)
+
+
+def _borrowed(record: RunRecord, state: LadderState) -> float:
+    """Give what training the weights took that a run was given; 0 for one that trained its own."""
+    if record.reused_from is None:
+        return 0.0
+    donors = [entry.record for entry in state.jobs if entry.record and entry.record.id == record.reused_from]
+    return _work(donors[0]) - donors[0].seconds.get("predict", 0.0) if donors else 0.0
+
+
+def _alone(record: RunRecord, state: LadderState) -> float:
+    return _work(record) + _borrowed(record, state)
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    return float(np.mean(values)) if values else None
+
+
+def _n_images(records: Sequence[RunRecord]) -> int:
+    return sum({record.fold: record.data.n["valid"] for record in records}.values())
+
+
+def _n_groups(records: Sequence[RunRecord]) -> int:
+    return sum({record.fold: record.data.n_valid_groups for record in records}.values())
+
+
+def _n_looks(ladder: Ladder, *, complete: bool) -> int:
+    """Count the numbers of seeds with which verdicts were given, this one included."""
+    looks = set(ladder.looks) | ({ladder.n_seeds} if complete else set())
+    return max(1, len(looks))
+
+
+def _warnings(state: LadderState, records: Sequence[RunRecord]) -> list[str]:
+    found = list(state.damaged)
+    if failed := state.n("failed"):
+        found.append(
+            f"{failed} of {len(state.jobs)} runs failed; the gains hold for runs that finish. "
+            "'--retry-failed' tries them again."
+        )
+    devices = {(record.environment["device"], record.environment.get("device_name")) for record in records}
+    if len(devices) > 1:
+        found.append("The runs were made on different devices; so may be part of the differences.")
+    versions = {str(sorted(record.environment.get("versions", {}).items())) for record in records}
+    if len(versions) > 1:
+        found.append("The runs were made under different versions of the libraries; 'imgcls runs show' tells which.")
+    return found

@@ -1,0 +1,195 @@
+"""The figures of a page: what each rung gains, the climb from the base, and how every rung learnt.
+
+Colours are those of Okabe and Ito, which people with any colour vision tell apart; a verdict has a shape and a word as
+well. The page's style sheet knows the colours by value and lightens them on a dark background.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+from markupsafe import Markup
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from imgcls.evidence.verdicts import Judged
+from imgcls.ladders.gathering import Curves
+from imgcls.ladders.result import LadderResult
+from imgcls.reports.page.svg import inline_svg
+from imgcls.reports.page.wording import Units, minutes, recipe_label, shown_verdict
+from imgcls.reports.text import clean
+
+INK, FAINT = "#1a1a1a", "#9a9a9a"
+BLUE, ORANGE, GREY = "#0072b2", "#d55e00", "#6b6b6b"
+_PX = 1 / 72  # an inch of matplotlib's SVG has 72 units
+_WIDTH_PX, _ROW_PX, _FRAME_PX = 480, 46, 56
+_LONGEST_LABEL = 34
+_TEXT: Mapping[str, Any] = MappingProxyType({"color": INK, "fontsize": 12, "va": "center", "parse_math": False})
+
+
+@dataclass(frozen=True)
+class _Mark:
+    """How a verdict is drawn."""
+
+    colour: str
+    """Its colour."""
+    shape: str
+    """Its marker."""
+    is_filled: bool
+    """Whether the marker is filled."""
+
+
+_MARKS = {
+    "better": _Mark(BLUE, "o", True),
+    "likely better": _Mark(BLUE, "o", False),
+    "no evidence": _Mark(GREY, "D", False),
+    "likely worse": _Mark(GREY, "D", False),
+    "worse": _Mark(ORANGE, "s", True),
+    "cannot tell": _Mark(GREY, "x", False),
+}
+
+
+@dataclass(frozen=True)
+class _Row:
+    """One rung in a figure."""
+
+    label: str
+    """Its name."""
+    judged: Judged | None
+    """The gain that is drawn; None draws nothing."""
+    note: str
+    """What stands at the right."""
+
+
+def steps_figure(result: LadderResult) -> Markup:
+    """Draw the gain of each rung over what it is compared with, with its interval."""
+    units = Units(result.ladder.metric)
+    rows = [
+        _Row(f"{number}  {recipe_label(rung, result)}", rung.step, shown_verdict(rung.step) or "no run yet")
+        for number, rung in enumerate(result.rungs)
+        if number
+    ]
+    told = [f"{row.label}: {_spoken(row.judged, units)}" for row in rows]
+    figure, _ = _rows_figure(rows, units)
+    return inline_svg(figure, name="steps", description="Gain of each rung. " + " ".join(map(clean, told)))
+
+
+def climb_figure(result: LadderResult) -> Markup:
+    """Draw the gain of each rung over the base, as a line, and below it the minutes that one training takes."""
+    units = Units(result.ladder.metric)
+    n, height = len(result.rungs), _FRAME_PX + _ROW_PX * 5
+    figure = Figure(figsize=(_WIDTH_PX * _PX, height * _PX))
+    upper = figure.add_axes((0.09, 132 / height, 0.89, 1 - 154 / height))
+    lower = figure.add_axes((0.09, 40 / height, 0.89, 56 / height))
+    judged = [rung.total for rung in result.rungs]
+    known = [(place, gain) for place, gain in enumerate(judged) if gain]
+    values = [0.0, *(_scaled(gain.value, units) for _, gain in known)]
+    upper.axhline(0, color=INK, linewidth=1, zorder=0)
+    upper.plot([0, *(place for place, _ in known)], values, color=INK, linewidth=1.5, zorder=1)
+    for place, gain in known:
+        _draw_gain(upper, place, gain, units, upright=True)
+    upper.set_title(f"gain over rung 0 in {units.word}", color=INK, fontsize=12, loc="left")
+    _draw_minutes(lower, result)
+    for axes in (upper, lower):
+        axes.set_xlim(-0.5, n - 0.5)
+        axes.set_xticks(range(n), [str(place) for place in range(n)])
+        _plain_frame(axes)
+    upper.set_xticklabels([])
+    told = [f"{place} {result.rungs[place].plan.label}: {_spoken(gain, units)}" for place, gain in known]
+    return inline_svg(figure, name="climb", description="Gain over the base. " + " ".join(map(clean, told)))
+
+
+def curves_figure(curves: Curves, *, number: int, top: float, n_epochs: int) -> Markup:
+    """Draw the validation loss of one rung: the mean over runs, and each run thinly.
+
+    Args:
+        curves: The rung's losses.
+        number: The number of the rung.
+        top: The highest loss of all rungs, so that all have one scale.
+        n_epochs: The most epochs of any rung, likewise.
+    """
+    figure = Figure(figsize=(220 * _PX, 150 * _PX))
+    axes = figure.add_axes((0.17, 0.2, 0.8, 0.75))
+    for losses in curves.seeds:
+        axes.plot(range(1, len(losses) + 1), losses, color=FAINT, linewidth=0.8, marker="." if len(losses) < 2 else "")
+    marker = "o" if len(curves.mean) < 2 else ""
+    axes.plot(range(1, len(curves.mean) + 1), curves.mean, color=BLUE, linewidth=2.2, marker=marker)
+    axes.set_ylim(0, 1.05 * top)
+    axes.set_xlim(0.8, max(2, n_epochs) + 0.2)
+    axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+    axes.yaxis.set_major_locator(MaxNLocator(4))
+    _plain_frame(axes)
+    axes.set_xlabel("epoch", color=INK, fontsize=11, labelpad=1)
+    said = f"from {curves.mean[0]:.3f} to {curves.mean[-1]:.3f}" if curves.mean else "unknown"
+    return inline_svg(figure, name=f"curve{number}", description=f"Validation loss by epoch, mean over runs {said}.")
+
+
+def _rows_figure(rows: Sequence[_Row], units: Units) -> tuple[Figure, Axes]:
+    """Draw a row for each rung: its name, its gain with the interval, and a note."""
+    height = _FRAME_PX + _ROW_PX * len(rows)
+    figure = Figure(figsize=(_WIDTH_PX * _PX, height * _PX))
+    axes = figure.add_axes((0.02, 48 / height, 0.96, 1 - _FRAME_PX / height))
+    for place, row in enumerate(rows):
+        axes.vlines(0, place - 0.2, place + 0.34, color=INK, linewidth=1, zorder=0)
+        if place:
+            axes.axhline(place - 0.62, color=FAINT, linewidth=0.4, zorder=0)
+        for x, text, side in ((0, _shortened(row.label), "left"), (1, row.note, "right")):
+            axes.annotate(text, (x, place - 0.36), xycoords=("axes fraction", "data"), ha=side, **_TEXT)
+        if row.judged is not None:
+            _draw_gain(axes, place, row.judged, units)
+    axes.set_ylim(len(rows) - 0.62, -0.62)
+    axes.margins(x=0.06)
+    axes.set_yticks([])
+    _plain_frame(axes)
+    axes.set_xlabel(f"gain in {units.word}, 95 % interval; right of the line is better", color=INK, fontsize=12)
+    return figure, axes
+
+
+def _draw_gain(axes: Axes, place: int, judged: Judged, units: Units, *, upright: bool = False) -> None:
+    """Draw a gain and its interval on a row, or upright on a column."""
+    mark = _MARKS[judged.verdict]
+    low, value, high = (_scaled(number, units) for number in (judged.low, judged.value, judged.high))
+    along, across, point = [low, high], [place, place], ([value], [place])
+    axes.plot(*((across, along) if upright else (along, across)), color=mark.colour, linewidth=2.2, zorder=2)
+    style: dict[str, Any] = {"marker": mark.shape, "markersize": 8, "color": mark.colour, "markeredgewidth": 2}
+    if mark.shape != "x":
+        style["markerfacecolor"] = mark.colour if mark.is_filled else "#ffffff"
+    axes.plot(*(point[::-1] if upright else point), zorder=3, **style)
+
+
+def _draw_minutes(axes: Axes, result: LadderResult) -> None:
+    known = [(place, rung.seconds) for place, rung in enumerate(result.rungs) if rung.seconds is not None]
+    axes.bar([place for place, _ in known], [seconds for _, seconds in known], width=0.5, color=FAINT)
+    for place, seconds in known:
+        axes.annotate(minutes(seconds), (place, seconds), (0, 8), textcoords="offset points", ha="center", **_TEXT)
+    axes.margins(y=0.45)
+    axes.set_ylim(bottom=0)
+    axes.set_yticks([])
+    axes.set_title("minutes per training", color=INK, fontsize=12, loc="left", pad=2)
+    axes.set_xlabel("rung", color=INK, fontsize=12, labelpad=2)
+
+
+def _plain_frame(axes: Axes) -> None:
+    for side in ("top", "right", "left"):
+        axes.spines[side].set_visible(False)
+    axes.spines["bottom"].set_color(FAINT)
+    axes.tick_params(colors=INK, labelsize=11, length=3)
+
+
+def _scaled(value: float, units: Units) -> float:
+    return value if units.is_nats else 100 * value
+
+
+def _spoken(gain: Judged | None, units: Units) -> str:
+    if gain is None:
+        return "no run yet."
+    return f"{units.gain(gain.value)}, {units.interval(gain.low, gain.high)}, {shown_verdict(gain)}."
+
+
+def _shortened(label: str) -> str:
+    text = clean(label)
+    return text if len(text) <= _LONGEST_LABEL else text[: _LONGEST_LABEL - 1] + "…"

@@ -1,0 +1,32 @@
+"""Fit the classifier by logistic regression on frozen features, and train nothing else."""
+
+from dataclasses import replace
+
+from imgcls.catalog import Card
+from imgcls.plan import Plan
+
+CARD = Card(
+    items=("train.model",),
+    summary=(
+        "Fits the classifier by logistic regression on the frozen features of the clean photographs, its strength "
+        "chosen by cross-validation; nothing else is trained."
+    ),
+    changes=("fit.classifier", "fit.epochs"),
+    conflicts={"lp_ft": "one trains nothing after the regression, the other everything"},
+    helps="First results in seconds; few photographs; photographs like those the network was pretrained on.",
+    hurts="Photographs unlike ImageNet's, when there are enough to learn from; a network without pretrained weights.",
+    cost="One pass over the training photographs, and the regression: less than an epoch.",
+    source=(
+        "Kornblith et al. 2019, arXiv:1805.08974, section 3; Kumar et al. 2022, arXiv:2202.10054, section 2 "
+        "(linear probing)."
+    ),
+)
+
+
+def linear_probe(plan: Plan) -> Plan:
+    """Fit the classifier and train no epoch.
+
+    Args:
+        plan: The plan below.
+    """
+    return replace(plan, fit=replace(plan.fit, classifier="logistic_regression", epochs=0))

@@ -1,0 +1,37 @@
+"""Fit the classifier by logistic regression first, then fine-tune everything."""
+
+from dataclasses import replace
+
+from imgcls.catalog import Card
+from imgcls.plan import Plan, PlanError
+
+CARD = Card(
+    items=("train.model",),
+    summary=(
+        "Fits the classifier by logistic regression on the frozen features of the clean photographs, then trains "
+        "everything for the plan's epochs from there."
+    ),
+    changes=("fit.classifier",),
+    conflicts={"linear_probe": "one trains nothing after the regression, the other everything"},
+    helps="Pretrained networks: a fresh classifier's first gradients spoil features that a fitted one leaves alone.",
+    hurts=(
+        "Small batches whose normalisation moves the features under the fitted classifier (add freeze_batchnorm); a "
+        "network without pretrained weights."
+    ),
+    cost="One pass over the training photographs, and the regression, before the first epoch.",
+    source="Kumar et al. 2022, arXiv:2202.10054, section 3 (LP-FT).",
+)
+
+
+def lp_ft(plan: Plan) -> Plan:
+    """Fit the classifier before the first epoch.
+
+    Args:
+        plan: The plan below.
+
+    Raises:
+        PlanError: The plan trains no epoch.
+    """
+    if not plan.fit.epochs:
+        raise PlanError("the base trains no epoch to fine-tune in; give it some (--epochs), or use linear_probe.")
+    return replace(plan, fit=replace(plan.fit, classifier="logistic_regression"))

@@ -1,0 +1,60 @@
+"""`imgcls report` as a person meets it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+
+def test_the_last_ladder_becomes_a_page(imgcls, drawn_ladder) -> None:
+    _, workspace = drawn_ladder()
+    result = imgcls("report", "--out", workspace.root)
+    assert (result.code, result.err) == (0, "")
+    page = workspace.reports / "drawn.html"
+    assert page.read_text(encoding="utf-8").startswith("<!doctype html>")
+    assert str(page) in result.out
+    assert "Error" not in result.out
+
+
+def test_the_three_forms(imgcls, drawn_ladder, tmp_path) -> None:
+    _, workspace = drawn_ladder()
+    assert imgcls("report", "drawn", "--out", workspace.root, "--format", "markdown").code == 0
+    assert (workspace.reports / "drawn.md").read_text(encoding="utf-8").startswith("# Which recipes help")
+    file = tmp_path / "mine.json"
+    result = imgcls("report", "drawn", "--out", workspace.root, "--to", file, "--no-images", "--json")
+    said = json.loads(result.out)
+    assert (said["path"], said["format"], said["withheld"], said["n_photographs"]) == (str(file), "json", True, 0)
+    assert json.loads(file.read_text())["mistakes"] == []
+    assert said["n_bytes"] == file.stat().st_size
+
+
+def test_what_is_wrong_is_said(imgcls, drawn_ladder, tmp_path) -> None:
+    _, workspace = drawn_ladder()
+    unknown = imgcls("report", "draw-n", "--out", workspace.root)
+    assert unknown.code == 2
+    assert "There is no ladder 'draw-n'" in unknown.err
+    among = imgcls("report", "--out", workspace.root, "--to", workspace.runs / "page.html")
+    assert among.code == 2
+    assert "among the records" in among.err
+    assert imgcls("report", "--out", tmp_path / "empty").code == 2
+
+
+def test_an_unfinished_ladder_says_how_to_go_on(imgcls, drawn_ladder) -> None:
+    ladder, workspace = drawn_ladder(missing=frozenset({(4, 2)}))
+    result = imgcls("report", "--out", workspace.root)
+    assert f"imgcls ladder run {ladder.stack}" in result.out.replace("\n", "")
+    assert "Not finished: 14 of 15 runs are done" in (workspace.reports / "drawn.html").read_text(encoding="utf-8")
+
+
+def test_it_loads_no_deep_learning(drawn_ladder) -> None:
+    _, workspace = drawn_ladder()
+    code = (
+        "import sys\n"
+        "from imgcls.cli.app import _run\n"
+        f"code = _run(['report', '--out', {str(workspace.root)!r}])\n"
+        "print('LOADED', sorted({'torch', 'fastai', 'timm'} & set(sys.modules)), file=sys.stderr)\n"
+        "sys.exit(code)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    assert "LOADED []" in done.stderr

@@ -1,0 +1,406 @@
+"""Ladders of real small trainings, over every built-in executor."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import imgcls
+from imgcls.engine import job as engine_job
+from imgcls.engine.reporting import Silent as Quiet
+from imgcls.errors import BusyError, ImgclsError, TrainingError, UsageError
+from imgcls.ladders.find import find_ladder
+from imgcls.ladders.job import JobResult, do_job, job_arguments
+from imgcls.ladders.result import RESULT_JSON, LadderResult
+from imgcls.ladders.state import LadderState, read_state
+from imgcls.ladders.watching import Silent
+from imgcls.records.attempts import find_attempts
+from imgcls.records.find import find_runs
+from imgcls.records.lock import FolderLock
+from imgcls.workspace import Workspace
+
+pytestmark = pytest.mark.train
+
+STACK = "baseline:model=simple_cnn,epochs=2+label_smoothing+tta_flips"
+SMALL = {"images.size_px": 24, "fit.batch_size": 8}
+Climb = Callable[..., LadderResult]
+
+every_executor = pytest.mark.parametrize("executor", ["serial", "processes:2"])
+
+
+class Watch(Silent):
+    """Keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+        self.sentences: list[str] = []
+        self.results: list[JobResult] = []
+
+    def note(self, text: str) -> None:
+        """Keep it."""
+        self.notes.append(text)
+
+    def planned(self, ladder: Any, forecast_sentences: Any) -> None:
+        """Keep them."""
+        self.sentences.extend(forecast_sentences)
+
+    def job_done(self, result: JobResult, state: LadderState) -> None:
+        """Keep it."""
+        self.results.append(result)
+
+
+@pytest.fixture
+def climb(photo_folder: Path, tmp_path: Path) -> Climb:
+    """Run a small ladder in a workspace of its own."""
+
+    def call(stack: str = STACK, **options: Any) -> LadderResult:
+        shared: dict[str, Any] = {"seeds": 2, "overrides": SMALL, "reporter": Quiet(), "workspace": tmp_path}
+        return imgcls.ladder(stack, options.pop("data", photo_folder), **shared | options)
+
+    return call
+
+
+def bits(workspace: Workspace) -> dict[str, str]:
+    """Give the digest of every file of predictions and weights, by run."""
+    return {
+        f"{run.id}/{name}": file.sha256
+        for run in find_runs(workspace)[0]
+        for name, file in run.files.items()
+        if name != "log.txt" and not name.startswith("history")
+    }
+
+
+def judged(result: LadderResult) -> list[Any]:
+    """Give what a ladder says, without times."""
+    return [(rung.score, rung.step and rung.step.gain, rung.step and rung.step.verdict) for rung in result.rungs]
+
+
+@every_executor
+def test_a_ladder_is_the_same_wherever_it_runs_and_is_reused(climb: Climb, tmp_path: Path, executor: str) -> None:
+    """Predict-only rungs train nothing; a second run does nothing at all; the result lies beside the ladder."""
+    watch = Watch()
+    result = climb(executor=executor, watcher=watch)
+    assert result.is_complete
+    assert [entry.status for entry in watch.results] == ["done"] * 6
+    assert "6 runs, 0 of them done already, 2 without a training of their own" in watch.sentences[0]
+    records = {run.id: run for run in find_runs(Workspace(tmp_path))[0]}
+    tta = [records[name] for name in result.rungs[2].runs]
+    assert [run.seconds["train"] for run in tta] == [0.0, 0.0]
+    assert [run.reused_from for run in tta] == list(result.rungs[1].runs)
+    again = Watch()
+    assert judged(climb(executor=executor, watcher=again)) == judged(result)
+    assert again.results == []
+    written = json.loads((tmp_path / "ladders" / result.ladder.name / RESULT_JSON).read_text())
+    assert written["rungs"][2]["runs"] == list(result.rungs[2].runs)
+
+
+def test_processes_make_the_bits_that_this_process_makes(
+    climb: Climb, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing of where a job runs is in its record."""
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    here, there = Workspace(tmp_path / "here"), Workspace(tmp_path / "there")
+    climb(workspace=here)
+    climb(workspace=there, executor="processes:2")
+    assert len(bits(here)) == 6 + 4
+    assert bits(here) == bits(there)
+
+
+def test_runs_that_are_there_are_reused_whoever_made_them(climb: Climb, photo_folder: Path, tmp_path: Path) -> None:
+    """A run of `imgcls.train` is a run of the ladder."""
+    run = imgcls.train(
+        "baseline:model=simple_cnn,epochs=2", photo_folder, overrides=SMALL, workspace=tmp_path, reporter=Quiet()
+    )
+    watch = Watch()
+    result = climb(watcher=watch)
+    assert run.id in result.rungs[0].runs
+    assert len(watch.results) == 5
+
+
+def test_more_seeds_go_on_and_cost_certainty(climb: Climb, tmp_path: Path) -> None:
+    """Only the new seed is trained; asking again is counted."""
+    climb(seeds=2)
+    watch = Watch()
+    result = climb(seeds=3, watcher=watch)
+    assert {entry.run.rpartition("-")[0][-2:] for entry in watch.results if entry.run} == {"s2"}
+    assert result.n_looks == 2
+    assert find_ladder(None, Workspace(tmp_path)).looks == (2, 3)
+    fewer = climb(seeds=2)
+    assert fewer.ladder.n_seeds == 3
+    assert any("3 seeds already" in note for note in fewer.notes)
+
+
+def test_folds(climb: Climb) -> None:
+    """Every photograph is scored once; TTA shares weights within each fold."""
+    result = climb(folds=3, seeds=1)
+    assert result.n_images == 36
+    assert [len(rung.runs) for rung in result.rungs] == [3, 3, 3]
+    assert result.rungs[1].step is not None
+    assert result.rungs[1].step.gain.method == "folds"
+    assert result.rungs[1].step.verdict == "cannot tell"  # three folds are too few
+
+
+def test_leaving_out(climb: Climb) -> None:
+    """The full stack, and without each; what is the same as in a climbed ladder is not trained again."""
+    climb()
+    watch = Watch()
+    result = climb(kind="ablate", watcher=watch)
+    assert [rung.plan.label for rung in result.rungs] == ["full stack", "without label_smoothing", "without tta_flips"]
+    assert len(watch.results) == 2  # baseline+tta_flips, both seeds, predicted from the baseline's weights
+
+
+@pytest.fixture
+def one_seed_fails(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """Let label smoothing fail with seed 1, until the function it gives is called."""
+    real = engine_job.Job._fit
+
+    def fit(self: engine_job.Job, *arguments: Any, **options: Any) -> Any:
+        if self.request.plan.loss.smoothing and self.request.seed == 1:
+            raise TrainingError("The loss became nan in epoch 1.")
+        return real(self, *arguments, **options)
+
+    monkeypatch.setattr(engine_job.Job, "_fit", fit)
+    return lambda: monkeypatch.setattr(engine_job.Job, "_fit", real)
+
+
+def test_a_failed_run_is_counted_and_retried_only_when_asked(
+    climb: Climb, one_seed_fails: Callable[[], None], tmp_path: Path
+) -> None:
+    """The others go on; what would have used its weights is not trained apart."""
+    watch = Watch()
+    result = climb(watcher=watch)
+    assert [(entry.status, bool(entry.reason)) for entry in watch.results].count(("failed", True)) == 1
+    assert [len(rung.failures) for rung in result.rungs] == [0, 1, 1]
+    assert "weights" in result.rungs[2].failures[0].reason
+    assert result.is_complete
+    one_seed_fails()
+    untouched = Watch()
+    climb(watcher=untouched)
+    assert untouched.results == []
+    mended = climb(retry_failed=True)
+    assert mended.n_failed == 0
+    assert len(find_runs(Workspace(tmp_path))[0]) == 6
+
+
+def test_a_record_that_was_removed_or_damaged_is_made_again(climb: Climb, tmp_path: Path) -> None:
+    """A missing one quietly; a damaged one is named."""
+    result = climb()
+    runs = {run.id: run for run in find_runs(Workspace(tmp_path))[0]}
+    (runs[result.rungs[2].runs[0]].folder / "run.json").unlink()
+    watch = Watch()
+    assert judged(climb(watcher=watch)) == judged(result)
+    assert len(watch.results) == 1
+    (runs[result.rungs[0].runs[0]].folder / "valid.parquet").write_bytes(b"no table")
+    with pytest.raises(UsageError, match=r"valid\.parquet has 8 bytes"):
+        climb()
+
+
+def test_two_at_once_are_told_apart(climb: Climb, tmp_path: Path) -> None:
+    """The same ladder is driven by one process only."""
+    result = climb()
+    lock = FolderLock.take(tmp_path / "ladders" / result.ladder.name)
+    try:
+        with pytest.raises(BusyError, match=str(os.getpid())):
+            climb()
+    finally:
+        lock.release()
+
+
+def test_a_run_that_another_process_makes_is_waited_for(
+    climb: Climb, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two ladders that share rungs do not train them twice."""
+    monkeypatch.setattr("imgcls.ladders.climb._BUSY_SECONDS", 0.01)
+    n_refusals = [2]
+
+    def busy(arguments: dict[str, Any]) -> dict[str, Any]:
+        if arguments["seed"] == 1 and n_refusals[0]:
+            n_refusals[0] -= 1
+            return {"key": arguments["key"], "status": "busy", "reason": "In use by process 7."}
+        return do_job(arguments)
+
+    monkeypatch.setattr("imgcls.ladders.climb.do_job", busy)
+    watch = Watch()
+    assert climb(watcher=watch).is_complete
+    assert watch.notes == ["In use by process 7. This ladder waits for it."] * 2  # of two jobs, each once
+    assert n_refusals == [0]
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"seeds": 0}, "1 to 1000 seeds, not 0"),
+        ({"seeds": -3}, "not -3"),
+        ({"metric": "acuracy"}, "Did you mean 'accuracy'"),
+        ({"metric": "average_precision"}, "use roc_auc"),
+        ({"smallest_gain": 0.0}, "above 0"),
+        ({"folds": 1}, "2"),
+        ({"budget": "0.001s"}, "too small"),
+        ({"executor": "proceses"}, "Did you mean 'processes'"),
+        ({"retries": -1}, "at least 0"),
+        ({"name": "../elsewhere"}, "name of a folder"),
+        ({"stack": "baseline:model=simple_cnn"}, "two"),
+    ],
+)
+def test_what_cannot_be_is_refused_before_anything_is_trained(
+    climb: Climb, tmp_path: Path, options: dict[str, Any], told: str
+) -> None:
+    """With what to do."""
+    stack = options.pop("stack", STACK.replace("epochs=2", "epochs=8"))
+    with pytest.raises(UsageError, match=told):
+        climb(stack, **options)
+    assert find_runs(Workspace(tmp_path))[0] == []
+
+
+def test_a_metric_that_cannot_be_computed_is_told_before_training(
+    split_folder: Path, climb: Climb, tmp_path: Path
+) -> None:
+    """One class in validation has no ROC AUC."""
+    data = tmp_path / "one_class"
+    for split, names in (("train", ("cat", "dog")), ("valid", ("cat",))):
+        for name in names:
+            (data / split / name).mkdir(parents=True)
+            for photo in (split_folder / split / name).iterdir():
+                (data / split / name / photo.name).write_bytes(photo.read_bytes())
+    with pytest.raises(UsageError, match=r"validation part does not do: roc_auc cannot be computed"):
+        climb(data=data, workspace=tmp_path / "work")
+
+
+def test_data_that_changed_since_the_plan_are_refused(climb: Climb, photo_folder: Path, tmp_path: Path) -> None:
+    """A job whose record would answer another key is not taken."""
+    result = climb(seeds=1)
+    ladder = result.ladder
+    job = dict(job_arguments(ladder, ladder.jobs[0], Workspace(tmp_path)), key="0" * 64)
+    told = do_job(job)
+    assert told["status"] == "refused"
+    assert "changed since" in told["reason"]
+    assert do_job(job_arguments(ladder, ladder.jobs[0], Workspace(tmp_path)))["reused"] is True
+
+
+LONG = STACK.replace("epochs=2", "epochs=25")
+
+
+def test_a_worker_that_dies_once_is_replaced_and_its_attempt_resumed(
+    climb: Climb, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`kill -9` in the middle of a training costs no finished epoch or run, and changes no bit."""
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    calm = climb(LONG, workspace=tmp_path / "calm")
+    watch, place = Watch(), Workspace(tmp_path / "killed")
+    with _killer(place, times=1) as killed:
+        result = climb(LONG, workspace=place, executor="processes:1", watcher=watch)
+    assert len(killed) == 1
+    assert watch.notes == ["A worker died; what it was at is handed out again."]
+    assert judged(result) == judged(calm)
+    logs = [run.path("log.txt").read_text() for run in find_runs(place)[0]]
+    assert sum("of an attempt that was interrupted" in log for log in logs) == 1
+
+
+def test_a_worker_that_always_dies_is_given_up(climb: Climb, tmp_path: Path) -> None:
+    """With the job's name and what may help."""
+    place = Workspace(tmp_path / "killed")
+    with _killer(place, times=9) as killed, pytest.raises(ImgclsError, match=r"died 2 times at: .*seed 0.*memory"):
+        climb(LONG, workspace=place, executor="processes:1")
+    assert len(killed) == 2
+
+
+@contextmanager
+def _killer(place: Workspace, *, times: int) -> Iterator[list[int]]:
+    """Kill whichever process is in the middle of a training, some times; give the numbers of those killed."""
+    killed: list[int] = []
+    over = threading.Event()
+
+    def kill() -> None:
+        while not over.is_set() and len(killed) < times:
+            for attempt in find_attempts(place):
+                pid = attempt.holder.pid if attempt.holder else os.getpid()
+                if attempt.n_epochs > 2 and pid not in (*killed, os.getpid()):
+                    os.kill(pid, signal.SIGKILL)
+                    killed.append(pid)
+                    break
+            over.wait(0.01)
+
+    thread = threading.Thread(target=kill)
+    thread.start()
+    try:
+        yield killed
+    finally:
+        over.set()
+        thread.join()
+
+
+def test_a_driver_that_is_killed_goes_on_to_the_same_end(photo_folder: Path, climb: Climb, tmp_path: Path) -> None:
+    """`kill -9` of the whole process after two runs; the same command ends with the same verdicts."""
+    calm = climb(workspace=tmp_path / "calm")
+    script = tmp_path / "climb.py"
+    script.write_text(DRIVER)
+    command = [sys.executable, str(script), str(photo_folder), str(tmp_path / "killed")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if line.startswith("done 2"):
+                process.send_signal(signal.SIGKILL)
+                break
+    place = Workspace(tmp_path / "killed")
+    state = read_state(find_ladder(None, place), place)
+    assert 2 <= state.n("done") < 6
+    watch = Watch()
+    result = climb(workspace=place, watcher=watch)
+    assert len(watch.results) == 6 - state.n("done")
+    assert judged(result) == judged(calm)
+    assert find_attempts(place) == []
+
+
+DRIVER = """
+import sys
+import imgcls
+from imgcls.engine.reporting import Silent as Quiet
+from imgcls.ladders.watching import Silent
+
+class Told(Silent):
+    n = 0
+    def job_done(self, result, state):
+        self.n += 1
+        print("done", self.n, flush=True)
+
+imgcls.ladder(
+    "baseline:model=simple_cnn,epochs=2+label_smoothing+tta_flips", sys.argv[1], seeds=2,
+    overrides={"images.size_px": 24, "fit.batch_size": 8}, reporter=Quiet(), watcher=Told(), workspace=sys.argv[2],
+)
+"""
+
+
+def test_orphaned_workers_end_with_their_driver(photo_folder: Path, tmp_path: Path) -> None:
+    """A killed driver leaves no processes behind."""
+    script = tmp_path / "climb.py"
+    script.write_text(
+        "if __name__ == '__main__':\n"
+        + "".join(f"    {line}\n" for line in DRIVER.replace("seeds=2", "seeds=9, executor='processes:2'").splitlines())
+    )
+    command = [sys.executable, str(script), str(photo_folder), str(tmp_path / "killed")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline().startswith("done 1")
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        end = time.monotonic() + 30
+        while _n_in_session(process.pid) and time.monotonic() < end:
+            time.sleep(0.1)
+        assert _n_in_session(process.pid) == 0
+
+
+def _n_in_session(session: int) -> int:
+    """Count the living processes of a session."""
+    found = subprocess.run(["ps", "-o", "stat=", "-s", str(session)], capture_output=True, text=True, check=False)
+    return sum(not line.strip().startswith("Z") for line in found.stdout.splitlines() if line.strip())

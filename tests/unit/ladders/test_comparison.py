@@ -1,0 +1,233 @@
+"""Two sides from the records of a workspace."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import imgcls
+from imgcls.errors import RecordError, UsageError
+from imgcls.ladders.changes import changed_images
+from imgcls.ladders.judge import judge_ladder
+from imgcls.ladders.state import read_state
+from imgcls.records.find import find_runs
+from imgcls.records.run import RunRecord
+from imgcls.workspace import Workspace
+
+Draw = Callable[..., Any]
+FULL = "baseline+augmentation+adamw_cosine+label_smoothing"
+
+
+def runs_of(workspace: Workspace, stack: str) -> list[RunRecord]:
+    """Give the runs of one stack."""
+    return [run for run in find_runs(workspace)[0] if run.stack == stack]
+
+
+def rewrite(run: RunRecord, **changed: Any) -> None:
+    """Write a record with other values."""
+    assert run.folder is not None
+    replace(run, **changed).write(run.folder)
+
+
+@pytest.mark.parametrize(
+    "drawing", [{}, {"n_groups": 12}, {"n_folds": 5, "n_images": 60, "n_seeds": 2}, {"metric": "log_loss"}]
+)
+def test_two_stacks_give_what_their_ladder_gives(drawn_ladder: Draw, drawing: dict[str, Any]) -> None:
+    """One comparison is the step of the ladder, with nothing else counted beside it."""
+    ladder, workspace = drawn_ladder(**drawing)
+    rungs = judge_ladder(read_state(ladder, workspace)).rungs
+    for number in (1, 4):
+        below, rung = ladder.rungs[number - 1].stack, ladder.rungs[number].stack
+        found = imgcls.compare(below, rung, workspace=workspace, metric=ladder.metric)
+        assert found.judged.gain == rungs[number].step.gain
+        assert found.other_gains == rungs[number].other_gains
+        assert found.b.score == rungs[number].score
+        assert found.b.values == pytest.approx(rungs[number].values)
+        assert found.n_folds == ladder.n_folds
+        assert found.changes.keys() == ladder.rungs[number].changes.keys()
+
+
+def test_tta_is_known_to_use_the_same_weights(drawn_ladder: Draw) -> None:
+    """Every seed predicts with the weights of the run below it."""
+    _, workspace = drawn_ladder()
+    assert imgcls.compare(FULL, f"{FULL}+tta", workspace=workspace).judged.gain.method == "same weights"
+    assert imgcls.compare("baseline", f"{FULL}+tta", workspace=workspace).judged.gain.method == "separate trainings"
+
+
+def test_the_other_way_round_is_the_negative(drawn_ladder: Draw) -> None:
+    """B over A and A over B tell the same."""
+    _, workspace = drawn_ladder()
+    one, other = (imgcls.compare(*pair, workspace=workspace) for pair in (("baseline", FULL), (FULL, "baseline")))
+    assert one.judged.value == pytest.approx(-other.judged.value)
+    assert [change.id for change in one.fixed] == [change.id for change in other.broken]
+
+
+def test_the_metric_is_that_of_the_problem_unless_chosen(drawn_ladder: Draw) -> None:
+    """Two classes have ROC AUC, more have accuracy."""
+    _, workspace = drawn_ladder()
+    assert imgcls.compare("baseline", FULL, workspace=workspace).metric == "roc_auc"
+    chosen = imgcls.compare("baseline", FULL, workspace=workspace, metric="log_loss")
+    assert (chosen.metric, chosen.unit) == ("log_loss", "nats")
+    assert chosen.a.score.value > chosen.b.score.value
+    assert chosen.judged.value > 0
+
+
+def test_images_that_changed_are_named_with_the_share_of_runs(drawn_ladder: Draw) -> None:
+    """The most changed first; shares are of three runs."""
+    _, workspace = drawn_ladder(classes=("a", "b", "c"))
+    found = imgcls.compare("baseline", FULL, workspace=workspace)
+    shares = [change.after - change.before for change in found.fixed]
+    assert shares == sorted(shares, reverse=True)
+    assert all(round(3 * share) == pytest.approx(3 * share) for share in shares)
+    gain = sum(shares) + sum(change.after - change.before for change in found.broken)
+    assert gain / found.n_images == pytest.approx(found.judged.value)
+
+
+def test_the_images_of_a_ladder_are_those_of_its_comparisons(drawn_ladder: Draw) -> None:
+    """Counted in full, named up to a number; for an ablation the full stack comes after."""
+    ladder, workspace = drawn_ladder()
+    changed = changed_images(read_state(ladder, workspace), most=2)[1]
+    found = imgcls.compare("baseline", "baseline+augmentation", workspace=workspace)
+    assert (changed.n_fixed, changed.n_broken) == (len(found.fixed), len(found.broken))
+    assert changed.fixed == found.fixed[:2]
+
+
+def test_a_run_is_compared_alone_and_its_other_seeds_are_told(drawn_ladder: Draw) -> None:
+    """An id is one run: nobody can tell; but TTA on the same weights can."""
+    _, workspace = drawn_ladder(skills=[0.2, 1, 1, 0.2, 2.0])
+    one, other = runs_of(workspace, "baseline")[0], runs_of(workspace, FULL)[0]
+    found = imgcls.compare(one.id, str(other.folder), workspace=workspace)
+    assert found.judged.verdict == "cannot tell"
+    assert (found.a.runs, found.b.runs) == ((one.id,), (other.id,))
+    assert "there are 2 more of the same plan" in found.notes[0]
+    tta = next(run for run in runs_of(workspace, f"{FULL}+tta") if run.seed == other.seed)
+    assert "for this model" in imgcls.compare(other.id, tta.id, workspace=workspace).judged.remarks
+
+
+def test_a_plan_can_be_named_by_its_digest_and_in_another_order(drawn_ladder: Draw) -> None:
+    """Runs belong together by plan, not by label."""
+    _, workspace = drawn_ladder()
+    digest = runs_of(workspace, FULL)[0].plan_digest[:8]
+    turned = "baseline+label_smoothing+augmentation+adamw_cosine"
+    assert (
+        imgcls.compare("baseline", digest, workspace=workspace).b.runs
+        == imgcls.compare("baseline", turned, workspace=workspace).b.runs
+    )
+
+
+def test_a_label_of_two_plans_is_refused_with_their_digests(drawn_ladder: Draw) -> None:
+    """A recipe that changed makes two plans of one name."""
+    _, workspace = drawn_ladder()
+    rewrite(runs_of(workspace, "baseline")[0], plan_digest="f" * 64)
+    with pytest.raises(RecordError, match=r"can mean 2 plans.*ffffffff \(baseline\)"):
+        imgcls.compare("baseline", FULL, workspace=workspace)
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"data": {"digest": "0" * 64}}, "data: drawn, digest dddddddd and drawn, digest 00000000"),
+        ({"data": {"split_digest": "0" * 64}}, "split: digest eeeeeeee and digest 00000000"),
+        ({"classes": ("dog", "cat")}, "classes: cat, dog and dog, cat"),
+        ({"problem": "multilabel"}, "problem: binary and multilabel"),
+        ({"fold": 1}, "folds: none and 1"),
+    ],
+)
+def test_what_was_scored_on_other_images_is_refused(drawn_ladder: Draw, changed: dict[str, Any], said: str) -> None:
+    """The difference is named, with both values."""
+    _, workspace = drawn_ladder()
+    for run in runs_of(workspace, FULL):
+        values = {**changed, **({"data": replace(run.data, **changed["data"])} if "data" in changed else {})}
+        rewrite(run, **values)
+    with pytest.raises(UsageError) as problem:
+        imgcls.compare("baseline", FULL, workspace=workspace)
+    assert said in str(problem.value)
+
+
+def test_runs_on_another_split_are_left_out_and_told(drawn_ladder: Draw) -> None:
+    """What both sides have counts; the rest is said."""
+    _, workspace = drawn_ladder()
+    stray = runs_of(workspace, FULL)[0]
+    rewrite(stray, data=replace(stray.data, split_digest="0" * 64))
+    found = imgcls.compare("baseline", FULL, workspace=workspace)
+    assert found.b.seeds == (1, 2)
+    assert any("1 of 3 runs are left out" in note for note in found.notes)
+
+
+def test_trials_and_what_is_not_there_are_refused(drawn_ladder: Draw) -> None:
+    """Quick runs are no evidence; a stack without runs says how to make one."""
+    _, workspace = drawn_ladder()
+    for run in runs_of(workspace, "baseline"):
+        rewrite(run, quick=True)
+    with pytest.raises(RecordError, match="only tried with --quick"):
+        imgcls.compare("baseline", FULL, workspace=workspace)
+    with pytest.raises(RecordError, match="is a trial"):
+        imgcls.compare(runs_of(workspace, "baseline")[0].id, FULL, workspace=workspace)
+    with pytest.raises(RecordError, match=r"no finished run of 'baseline\+one_cycle'.*recipe run baseline\+one_cycle"):
+        imgcls.compare(FULL, "baseline+one_cycle", workspace=workspace)
+    with pytest.raises(RecordError, match="There is no run 'nothing'"):
+        imgcls.compare(FULL, "nothing", workspace=workspace)
+
+
+def test_a_side_cannot_be_compared_with_itself(drawn_ladder: Draw) -> None:
+    """One run on both sides is no comparison."""
+    _, workspace = drawn_ladder()
+    with pytest.raises(UsageError, match="both mean baseline-s"):
+        imgcls.compare("baseline", runs_of(workspace, "baseline")[0].id, workspace=workspace)
+
+
+@pytest.mark.parametrize(
+    ("metric", "smallest_gain", "said"),
+    [
+        ("acuracy", None, "Did you mean 'accuracy'"),
+        ("average_precision", None, "No verdict can be given"),
+        (None, 0.0, "above 0"),
+        (None, float("nan"), "above 0"),
+    ],
+)
+def test_what_cannot_be_judged_is_refused_first(
+    tmp_path: Path, metric: str | None, smallest_gain: float | None, said: str
+) -> None:
+    """Before a single record is read."""
+    with pytest.raises(UsageError, match=said):
+        imgcls.compare("a", "b", workspace=Workspace(tmp_path), metric=metric, smallest_gain=smallest_gain)
+
+
+def test_failed_runs_are_told(drawn_ladder: Draw) -> None:
+    """They are missing from the evidence."""
+    _, workspace = drawn_ladder(failed=frozenset({(3, 1)}))
+    found = imgcls.compare("baseline", FULL, workspace=workspace)
+    assert found.judged.gain.n_runs == (3, 2)
+    assert any("1 further runs failed" in note for note in found.notes)
+
+
+def test_folds_that_overlap_are_refused(drawn_ladder: Draw) -> None:
+    """Folds of two divisions of the data hold the same images."""
+    names = [f"{number % 60:05d}.png" for number in range(180)]
+    _, workspace = drawn_ladder(n_folds=3, n_images=60, ids=names)
+    with pytest.raises(RecordError, match="overlap"):
+        imgcls.compare("baseline", FULL, workspace=workspace)
+
+
+def test_the_command_prints_json_and_loads_no_torch(drawn_ladder: Draw) -> None:
+    """A comparison is read from records in a second."""
+    _, workspace = drawn_ladder()
+    code = (
+        "import sys\n"
+        "from imgcls.cli.app import _run\n"
+        f"code = _run(['compare', 'baseline', {FULL!r}, '--json', '--out', {str(workspace.root)!r}])\n"
+        "print('LOADED', sorted({'torch', 'fastai', 'timm', 'matplotlib'} & set(sys.modules)), file=sys.stderr)\n"
+        "sys.exit(code)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    assert "LOADED []" in done.stderr
+    value = json.loads(done.stdout)
+    assert value["gain"]["verdict"] == imgcls.compare("baseline", FULL, workspace=workspace).judged.verdict
+    assert value["data"] == {"name": "drawn", "n_images": 240, "n_groups": 0, "n_folds": None}

@@ -1,0 +1,113 @@
+"""From records to verdicts."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from imgcls.ladders.judge import judge_ladder
+from imgcls.ladders.state import read_state
+
+Draw = Callable[..., Any]
+
+
+def test_a_large_gain_is_found_and_tta_shares_weights(drawn_ladder: Draw) -> None:
+    """Each rung is compared with the one below and with the base."""
+    ladder, workspace = drawn_ladder(skills=[0.5, 1.5, 1.5, 1.5, 1.5], n_images=600, n_seeds=4)
+    result = judge_ladder(read_state(ladder, workspace))
+    verdicts = [(rung.step.verdict, rung.total.verdict) for rung in result.rungs if rung.step and rung.total]
+    assert verdicts[0] == ("better", "better")
+    assert [total for _, total in verdicts] == ["better"] * 4
+    assert result.rungs[4].step.gain.method == "same weights"
+    assert result.rungs[3].step.gain.method == "separate trainings"
+    assert result.rungs[4].total.gain.method == "separate trainings"
+    assert result.incumbent == 4
+
+
+@pytest.mark.parametrize("n_seeds", [1, 3])
+def test_the_whole_is_json_without_nan(drawn_ladder: Draw, n_seeds: int) -> None:
+    """Programs read it as it is, also with one seed."""
+    ladder, workspace = drawn_ladder(n_seeds=n_seeds)
+    value = json.loads(json.dumps(judge_ladder(read_state(ladder, workspace)).to_json(), allow_nan=False))
+    assert [rung["step"] is None for rung in value["rungs"]] == [True, False, False, False, False]
+    assert value["rungs"][1]["seed_sd"] is None if n_seeds == 1 else value["rungs"][1]["seed_sd"] > 0
+
+
+def test_one_seed_cannot_tell_but_tta_can(drawn_ladder: Draw) -> None:
+    """A recipe cannot be told from a lucky run; TTA acts on given weights."""
+    ladder, workspace = drawn_ladder(n_seeds=1, skills=[0.2, 1.5, 1.5, 0.2, 2.0])
+    steps = [rung.step for rung in judge_ladder(read_state(ladder, workspace)).rungs[1:]]
+    assert [step.verdict for step in steps[:3]] == ["cannot tell"] * 3
+    assert steps[3].verdict == "better"
+    assert "for this model" in steps[3].remarks
+
+
+def test_failed_runs_are_counted_and_said(drawn_ladder: Draw) -> None:
+    """Dropped failures bias the evidence, so they are told."""
+    ladder, workspace = drawn_ladder(failed=frozenset({(1, 2)}), n_seeds=4)
+    result = judge_ladder(read_state(ladder, workspace))
+    assert result.n_failed == 1
+    assert result.rungs[1].step.gain.n_runs == (4, 3)
+    assert any("failed" in note for note in result.notes)
+    assert result.is_complete
+
+
+def test_missing_runs_leave_it_incomplete(drawn_ladder: Draw) -> None:
+    """What is not done yet is no failure."""
+    ladder, workspace = drawn_ladder(missing=frozenset({(4, 2), (3, 2)}))
+    result = judge_ladder(read_state(ladder, workspace))
+    assert not result.is_complete
+    assert len(result.rungs[3].runs) == 2
+
+
+def test_groups_are_the_units(drawn_ladder: Draw) -> None:
+    """Images of one group share their luck."""
+    ladder, workspace = drawn_ladder(n_groups=12)
+    result = judge_ladder(read_state(ladder, workspace))
+    assert result.n_groups == 12
+    assert result.rungs[1].step.gain.n_units == 12
+    assert result.rungs[1].step.gain.n_images == 240
+
+
+def test_few_groups_cannot_tell(drawn_ladder: Draw) -> None:
+    """With fewer than five groups nothing is claimed, and folds are advised."""
+    ladder, workspace = drawn_ladder(n_groups=4)
+    step = judge_ladder(read_state(ladder, workspace)).rungs[1].step
+    assert step.verdict == "cannot tell"
+    assert "folds" in step.remarks[0]
+
+
+@pytest.mark.parametrize("n_folds", [5, 3])
+def test_folds_are_compared_fold_by_fold(drawn_ladder: Draw, n_folds: int) -> None:
+    """Five folds can tell; three cannot."""
+    ladder, workspace = drawn_ladder(n_folds=n_folds, n_images=80, skills=[0.2, 1.6, 1.6, 1.6, 1.6], n_seeds=1)
+    result = judge_ladder(read_state(ladder, workspace))
+    step = result.rungs[1].step
+    assert step.gain.method == "folds"
+    assert step.gain.n_units == n_folds
+    assert step.verdict == ("better" if n_folds == 5 else "cannot tell")
+    assert result.n_images == 80 * n_folds
+
+
+def test_leaving_out_tells_what_a_recipe_is_worth(drawn_ladder: Draw) -> None:
+    """The full stack is better than the stack without the recipe: the recipe is worth a gain."""
+    ladder, workspace = drawn_ladder(kind="ablate", skills=[1.8, 0.5, 1.8, 1.8, 1.8], n_seeds=4, n_images=600)
+    result = judge_ladder(read_state(ladder, workspace))
+    without = result.rungs[1]
+    assert without.plan.recipes[0] == "augmentation"
+    assert "tta" in without.plan.recipes
+    assert without.step.verdict == "better"
+    assert without.total is None
+    assert result.rungs[4].step.gain.method == "same weights"
+
+
+def test_cost_of_a_rung_is_that_of_making_it_alone(drawn_ladder: Draw) -> None:
+    """TTA without a training of its own still needs one; what was saved by sharing weights is told."""
+    ladder, workspace = drawn_ladder()
+    result = judge_ladder(read_state(ladder, workspace))
+    assert [rung.seconds for rung in result.rungs] == pytest.approx([63, 63, 63, 63, 63])
+    assert result.rungs[4].extra_seconds == pytest.approx(0)
+    assert result.saved_seconds == pytest.approx(3 * 60)

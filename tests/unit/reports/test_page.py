@@ -1,0 +1,212 @@
+"""The page in its three forms: whole, harmless, and honest in its words."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from html.parser import HTMLParser
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from imgcls.errors import UsageError, WorkspaceError
+from imgcls.ladders.gathering import ReportData, gather
+from imgcls.ladders.spec import Ladder
+from imgcls.reports.page.html import html_page
+from imgcls.reports.page.markdown import code_span, escape_markdown, markdown_page
+from imgcls.reports.page.wording import Units, minutes, short_value
+from imgcls.reports.page.write import form_of, page_json, place_of, write_page
+from imgcls.workspace import Workspace
+
+Draw = Callable[..., tuple[Ladder, Workspace]]
+HOSTILE = (
+    "<script>alert(1)</script>",
+    "</style><img src=x onerror=alert(2)>",
+    '"><b onmouseover="alert(3)">',
+    "{{ 7 * 7 }}",
+    "$x^2$ \u202eevil\x1b[2J :smile:",
+    "=cmd()|`x` *b* _i_",
+    "é" * 127,
+    "שלום 🐈",
+)
+_VOID = {"meta", "img", "br"}
+
+
+class Outline(HTMLParser):
+    """The elements of a page, with a look at whether they are closed as they were opened."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag not in _VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+def outline(page: str) -> Outline:
+    found = Outline()
+    found.feed(page)
+    assert found.open == []
+    return found
+
+
+@pytest.fixture
+def data(drawn_ladder: Draw) -> ReportData:
+    return gather(*drawn_ladder(failed=frozenset({(1, 2)})))
+
+
+@pytest.mark.parametrize("kind", ["climb", "ablate"])
+@pytest.mark.parametrize("metric", ["accuracy", "log_loss", "roc_auc"])
+@pytest.mark.parametrize("n_seeds", [1, 3])
+def test_every_ladder_has_its_pages(drawn_ladder: Draw, kind: str, metric: str, n_seeds: int) -> None:
+    found = gather(*drawn_ladder(kind=kind, metric=metric, n_seeds=n_seeds, n_images=100))
+    page, text = html_page(found), markdown_page(found)
+    levels = [int(tag[1]) for tag, _ in outline(page).tags if re.fullmatch("h[1-6]", tag)]
+    assert levels[0] == 1
+    assert levels.count(1) == 1
+    assert all(after - before <= 1 for before, after in pairwise(levels))
+    for form in (page, text):
+        assert "no improvement" not in form.lower()
+        assert "likely worse" not in form.lower()
+        assert not re.search(r"\bnan\b", form)
+    json.dumps(page_json(found), allow_nan=False)
+
+
+def test_names_are_inert(drawn_ladder: Draw) -> None:
+    ladder, workspace = drawn_ladder(classes=HOSTILE, n_images=64, skills=[0.1] * 5)
+    ladder = replace(ladder, data_name=HOSTILE[0], notes=(HOSTILE[1],)).write(workspace)
+    page = html_page(gather(ladder, workspace))
+    plain = html_page(gather(*drawn_ladder_again(ladder, workspace)))
+    allowed = {"html", "head", "meta", "title", "style", "body", "script", "svg", "img"}
+    tags = outline(page).tags
+    assert [tag for tag, _ in tags].count("script") == 1
+    assert {tag for tag, _ in tags if tag in allowed} == {tag for tag, _ in outline(plain).tags if tag in allowed}
+    assert not any(name.startswith("on") for _, attributes in tags for name in attributes)
+    assert "\x1b" not in page
+    assert "\u202e" not in page
+    assert "{{ 7 * 7 }}" in page
+
+
+def drawn_ladder_again(ladder: Ladder, workspace: Workspace) -> tuple[Ladder, Workspace]:
+    return replace(ladder, data_name="plain", notes=()), workspace
+
+
+def test_the_policy_allows_what_the_page_holds_and_nothing_else(data: ReportData) -> None:
+    page = html_page(data)
+    (policy,) = (
+        attributes["content"]
+        for tag, attributes in outline(page).tags
+        if tag == "meta" and attributes.get("http-equiv") == "Content-Security-Policy"
+    )
+    assert policy is not None
+    assert policy.startswith("default-src 'none'; img-src data:;")
+    assert "unsafe" not in policy
+    for tag in ("style", "script"):
+        (inner,) = re.findall(f"<{tag}>(.*?)</{tag}>", page, re.DOTALL)
+        digest = base64.b64encode(hashlib.sha256(inner.encode()).digest()).decode()
+        assert f"{tag}-src 'sha256-{digest}'" in policy
+    attributes = [name for _, known in outline(page).tags for name in known]
+    assert "style" not in attributes
+    addresses = [value for _, known in outline(page).tags for name, value in known.items() if name in ("src", "href")]
+    assert [address for address in addresses if address and not address.startswith(("data:", "#"))] == []
+
+
+def test_figures_keep_text_as_text_and_ids_apart(data: ReportData) -> None:
+    page = html_page(data)
+    tags = outline(page).tags
+    ids = [known["id"] for _, known in tags if "id" in known]
+    assert len(ids) == len(set(ids))
+    drawings = [known for tag, known in tags if tag == "svg"]
+    assert len(drawings) == 2 + 4
+    assert all(known["role"] == "img" and known["aria-label"] for known in drawings)
+    assert re.search(r"<text[^>]*>1  augmentation</text>", page)
+    references = {value[1:] for _, known in tags for name, value in known.items() if name == "xlink:href" and value}
+    assert references <= set(ids)
+
+
+def test_no_images_means_no_names(drawn_ladder: Draw) -> None:
+    ids = [f"patient{number:05d}.png" for number in range(60)]
+    ladder, workspace = drawn_ladder(ids=ids, n_images=60, skills=[0.1] * 5)
+    shown = html_page(gather(ladder, workspace))
+    assert "patient" in shown
+    hidden = gather(ladder, workspace, with_images=False)
+    for text in (html_page(hidden), markdown_page(hidden), json.dumps(page_json(hidden))):
+        assert "patient" not in text
+        assert "data:image" not in text
+        assert "dog" in text
+
+
+def test_the_same_records_give_the_same_page(drawn_ladder: Draw) -> None:
+    ladder, workspace = drawn_ladder()
+    pages = [html_page(gather(ladder, workspace)) for _ in range(2)]
+    assert pages[0] == pages[1]
+
+
+def test_a_page_of_many_classes_stays_small(drawn_ladder: Draw) -> None:
+    found = gather(*drawn_ladder(classes=tuple(f"class {n}" for n in range(200)), n_images=400))
+    assert len(html_page(found).encode()) < 3_000_000
+
+
+@pytest.mark.parametrize("text", ["| a |", "`x`", "``", "a\nb", "\x1b[2J"])
+def test_code_in_markdown_cannot_be_left(text: str) -> None:
+    span = code_span(text)
+    fence = re.match("`+", span)
+    assert fence is not None
+    assert "\n" not in span
+    assert "|" not in span
+    assert fence.group() not in span[len(fence.group()) : -len(fence.group())]
+
+
+def test_markdown_is_escaped() -> None:
+    assert escape_markdown("<b>*a*_b_|[c](d)") == r"\<b\>\*a\*\_b\_\|\[c\](d)"
+
+
+def test_numbers_are_written_as_people_read_them() -> None:
+    points, nats = Units("accuracy"), Units("log_loss")
+    assert points.gain(0.0234) == "+2.3 points"
+    assert points.gain(-0.0234) == "\N{MINUS SIGN}2.3 points"
+    assert points.bare(-0.0001) == "0.0"
+    assert nats.gain(0.0234) == "+0.023 nats"
+    assert points.score(0.8512) == "85.1 %"
+    assert Units("roc_auc").score(0.8512) == "0.851"
+    assert [minutes(value) for value in (None, 3.0, 90.0, 0.0)] == ["–", "0.05", "1.5", "0.00"]
+    assert short_value([{"Flip": {"p": 0.5}}, {"Affine": {}}]) == "Flip, Affine"
+
+
+def test_the_form_follows_the_file() -> None:
+    assert form_of(None, None) == "html"
+    assert form_of(Path("a.md"), None) == "markdown"
+    assert form_of(Path("a.md"), "json") == "json"
+    with pytest.raises(UsageError, match=r"has to end in \.html"):
+        form_of(Path("photo.jpg"), None)
+
+
+def test_a_page_never_lies_among_photographs_or_records(drawn_ladder: Draw, photo_folder: Path) -> None:
+    ladder, workspace = drawn_ladder()
+    found = gather(replace(ladder, data={"data": str(photo_folder)}), workspace)
+    assert place_of(found, workspace, "html") == workspace.reports / "drawn.html"
+    for folder in (photo_folder, photo_folder / "left", workspace.runs, workspace.ladders / "drawn"):
+        with pytest.raises(WorkspaceError, match="lies among the"):
+            place_of(found, workspace, "html", file=folder / "page.html")
+
+
+def test_what_is_written_is_the_whole_page(data: ReportData, tmp_path: Path) -> None:
+    file = tmp_path / "new" / "page.html"
+    n_bytes = write_page(data, file, "html")
+    assert file.read_text(encoding="utf-8") == html_page(data)
+    assert file.stat().st_size == n_bytes
+    assert [path.name for path in file.parent.iterdir()] == ["page.html"]

@@ -1,4 +1,4 @@
-.PHONY: setup check test slow golden bench verdicts readme
+.PHONY: setup check test slow golden bench verdicts ladders readme
 
 setup: ## install for development
 	pip install -e ".[dev]"
@@ -24,6 +24,9 @@ bench: ## against stock fastai, on this machine
 
 verdicts: ## how often verdicts are right, on drawn ladders; minutes
 	python -m benchmarks verdicts
+
+ladders: ## write the tables of published ladders into the README
+	python -m benchmarks ladders
 
 readme: ## write the recipe table into the README
 	python -m imgcls.reports.readme README.md

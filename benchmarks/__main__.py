@@ -14,13 +14,17 @@ from rich.console import Console
 
 from benchmarks.comparison import Comparison
 from benchmarks.photos import Photos, lay_out, write_first_weights
+from benchmarks.publishing import publish as publish_ladder
+from benchmarks.publishing import with_tables
 from benchmarks.rounds import Side, run_rounds
 from benchmarks.setting import MODEL, Setting
 from benchmarks.table import ComparisonTable
 from benchmarks.verdict_table import DetectableTable, VerdictTable
 from benchmarks.verdicts import WORLDS, parts, simulate
 from imgcls.errors import ImgclsError
+from imgcls.workspace import Workspace
 
+LADDERS = Path(__file__).parent / "ladders"
 QUIET = 0.5
 """Load average, processes that want a core, above which a person is warned."""
 
@@ -139,6 +143,23 @@ def _show(found: Comparison, setting: Setting, photos: Photos, *, load: float, a
         f"load before: {load:.1f}"
     )
     Console().print(ComparisonTable(found, title))
+
+
+@benchmarks.command()
+@click.argument("workspace", type=click.Path(file_okay=False, exists=True, path_type=Path))
+@click.argument("name")
+@click.option("--ladder", help="Which ladder of the workspace.  [default: the newest]")
+def publish(workspace: Path, name: str, ladder: str | None) -> None:
+    """Write what may be shown of a ladder in WORKSPACE to benchmarks/ladders/NAME."""
+    done = publish_ladder(Workspace(workspace.absolute()), ladder, LADDERS / name)
+    click.echo(f"Wrote {done.name} to {LADDERS / name}. Next: python -m benchmarks ladders")
+
+
+@benchmarks.command()
+def ladders() -> None:
+    """Write the tables of all published ladders into README.md."""
+    readme = Path("README.md")
+    readme.write_text(with_tables(readme.read_text(encoding="utf-8"), LADDERS), encoding="utf-8")
 
 
 if __name__ == "__main__":

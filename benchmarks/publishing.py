@@ -1,0 +1,173 @@
+"""Ladders that were run, as they are published: plans, verdicts, and which image each run got right.
+
+The photographs are other people's, so neither they nor their names are published: images are row numbers.
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from imgcls.data.samples import as_targets
+from imgcls.ladders.find import find_ladder
+from imgcls.ladders.gathering import gather
+from imgcls.ladders.judge import judge_ladder
+from imgcls.ladders.spec import Ladder
+from imgcls.ladders.state import JobState, LadderState, read_state
+from imgcls.records.run import RunRecord
+from imgcls.reports.gains import Units, shown_verdict
+from imgcls.reports.page.html import html_page
+from imgcls.reports.page.markdown import markdown_page
+from imgcls.workspace import Workspace
+
+BEGIN, END = "<!-- ladders: written by 'make ladders' -->", "<!-- end of ladders -->"
+RESULT, PLANS, CORRECT = "result.json", "plans.json", "correct.csv.gz"
+
+
+def publish(workspace: Workspace, name: str | None, folder: Path) -> Ladder:
+    """Write what may be shown of a ladder.
+
+    Args:
+        workspace: Where it was run.
+        name: Its name; None for the newest.
+        folder: Where `result.json`, `plans.json`, `correct.csv.gz`, `report.html` and `report.md` go.
+    """
+    ladder = find_ladder(name, workspace)
+    state = read_state(ladder, workspace)
+    folder.mkdir(parents=True, exist_ok=True)
+    _write_json(folder / RESULT, _without_paths(judge_ladder(state).to_json()))
+    _write_json(folder / PLANS, {rung.printed: rung.plan for rung in ladder.rungs})
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(_lines(state))
+    (folder / CORRECT).write_bytes(gzip.compress(text.getvalue().encode("ascii"), mtime=0))
+    data = gather(ladder, workspace, with_images=False)
+    (folder / "report.html").write_text(html_page(data), encoding="utf-8")
+    (folder / "report.md").write_text(markdown_page(data), encoding="utf-8")
+    return ladder
+
+
+def read_correct(folder: Path) -> list[dict[str, Any]]:
+    """Read `correct.csv.gz` back.
+
+    Returns:
+        One mapping a line: `what` (a rung's label, or `group`), `seed`, `fold` (numbers, or None) and `values`:
+        [n images of that fold], whether each was right, the number of right labels, or the number of its group.
+    """
+    text = gzip.decompress((folder / CORRECT).read_bytes()).decode("ascii")
+    return [
+        {
+            "what": row["what"],
+            "seed": int(row["seed"]) if row["seed"] else None,
+            "fold": int(row["fold"]) if row["fold"] else None,
+            "values": np.array(row["values"].split(" "), dtype=np.int64),
+        }
+        for row in csv.DictReader(io.StringIO(text))
+    ]
+
+
+def table(folder: Path) -> str:
+    """Give the README's table of all published ladders, from their results.
+
+    Args:
+        folder: Holds a folder for each.
+    """
+    parts = [_one_table(path.parent.name, json.loads(path.read_text())) for path in sorted(folder.glob(f"*/{RESULT}"))]
+    return "\n\n".join(parts)
+
+
+def with_tables(text: str, folder: Path) -> str:
+    """Give a README with the tables between its two marks made anew.
+
+    Raises:
+        ValueError: The marks are missing.
+    """
+    before, begin, rest = text.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise ValueError(f"The README needs the marks {BEGIN!r} and {END!r}.")
+    return f"{before}{BEGIN}\n{table(folder)}\n{END}{after}"
+
+
+def _lines(state: LadderState) -> Iterator[list[str]]:
+    """Give the lines of `correct.csv.gz`: groups first, where there are any, then every run."""
+    yield ["what", "seed", "fold", "values"]
+    shown: set[int | None] = set()
+    done = [entry for entry in state.jobs if entry.record is not None]
+    for entry in done:
+        if entry.job.fold not in shown and (numbers := _groups(entry)) is not None:
+            shown.add(entry.job.fold)
+            yield ["group", "", _text(entry.job.fold), numbers]
+    for entry in done:
+        label = state.ladder.rungs[entry.job.rung].label
+        yield [label, str(entry.job.seed), _text(entry.job.fold), _right(_record(entry))]
+
+
+def _record(entry: JobState) -> RunRecord:
+    assert entry.record is not None  # noqa: S101 - only those that are done come here
+    return entry.record
+
+
+def _groups(entry: JobState) -> str | None:
+    frame = _record(entry).predictions("valid")
+    if "group" not in frame.columns:
+        return None
+    known: dict[str, int] = {}
+    return " ".join(str(known.setdefault(name, len(known))) for name in frame["group"])
+
+
+def _right(record: RunRecord) -> str:
+    """Give 1 or 0 for every image, or the number of right labels where images have several."""
+    frame = record.predictions("valid")
+    p = frame[[f"p_{name}" for name in record.classes]].to_numpy(dtype=np.float64)
+    targets = as_targets(frame["label"], classes=record.classes, problem=record.problem)
+    right = ((p > 0.5) == (targets == 1)).sum(axis=1) if targets.ndim == 2 else p.argmax(axis=1) == targets
+    return " ".join(str(int(value)) for value in right)
+
+
+def _text(number: int | None) -> str:
+    return "" if number is None else str(number)
+
+
+def _write_json(path: Path, value: object) -> None:
+    path.write_text(json.dumps(value, indent=1, sort_keys=True, allow_nan=False) + "\n", encoding="ascii")
+
+
+def _without_paths(result: dict[str, Any]) -> dict[str, Any]:
+    """Leave out what tells of the machine and not of the ladder."""
+    environment = {name: value for name, value in result["environment"].items() if name != "platform"}
+    return {**result, "environment": environment}
+
+
+def _one_table(name: str, result: Mapping[str, Any]) -> str:
+    units, data = Units(result["metric"]), result["data"]
+    groups = f" in {data['n_groups']} groups" if data["n_groups"] else ""
+    folds = f", {result['n_folds']} folds of whole groups" if result["n_folds"] else ""
+    n_planned = sum(rung["n_planned"] for rung in result["rungs"])
+    n_done = sum(len(rung["runs"]) for rung in result["rungs"])
+    head = (
+        f"**{name}**: {units.title} on {data['n_images']} images{groups}, {len(result['seeds'])} seeds{folds}, "
+        f"{n_done} of {n_planned} runs, {result['environment'].get('device_name', '')}"
+    )
+    rows = [
+        f"| rung | {units.title}, {units.name} | over the rung below | over the base | seconds a run |",
+        "|---|---|---|---|---|",
+    ]
+    for rung in result["rungs"]:
+        value, low, high = (units.score(rung["score"][part]) for part in ("value", "low", "high"))
+        cells = [_gain(units, rung[part]) for part in ("step", "total")]
+        rows.append(f"| {rung['label']} | {value} [{low}, {high}] | {cells[0]} | {cells[1]} | {rung['seconds']:.0f} |")
+    return "\n".join([head, "", *rows])
+
+
+def _gain(units: Units, judged: Mapping[str, Any] | None) -> str:
+    if judged is None:
+        return ""
+    between = units.between(judged["low"], judged["high"])
+    return f"{units.gain(judged['value'])} {between} {shown_verdict(judged['verdict'])}"

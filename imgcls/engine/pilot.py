@@ -20,7 +20,7 @@ _N_WARM, _N_TIMED = 2, 3
 _PREDICTION_SHARE = 1 / 3
 
 
-def estimate_seconds(learn: Learner, plan: Plan, *, n_done: int = 0) -> float | None:
+def estimate_seconds(learn: Learner, plan: Plan, *, n_done: int = 0, always: bool = False) -> float | None:
     """Time a few steps on a copy of the network, and scale them to the training that is left.
 
     Nothing of the Learner changes: the copy is thrown away, and randomness is seeded anew at each epoch. Where the
@@ -30,6 +30,7 @@ def estimate_seconds(learn: Learner, plan: Plan, *, n_done: int = 0) -> float | 
         learn: A Learner that is ready to be trained.
         plan: Its plan.
         n_done: Epochs that an earlier attempt finished.
+        always: Whether a training too short to be worth asking is timed too.
 
     Returns:
         Seconds; None for a training too short to be worth asking.
@@ -37,7 +38,7 @@ def estimate_seconds(learn: Learner, plan: Plan, *, n_done: int = 0) -> float | 
     loaders, n_epochs = learn.dls, plan.fit.epochs - n_done
     n_steps = n_epochs * len(loaders.train)
     n_seen = 0 if n_done or plan.fit.classifier == "gradient" else len(loaders.train.dataset)
-    if n_steps + _PREDICTION_SHARE * n_seen / loaders.train.bs < 10 * _N_TIMED:  # not worth asking
+    if not always and n_steps + _PREDICTION_SHARE * n_seen / loaders.train.bs < 10 * _N_TIMED:
         return None
     images, targets = loaders.train.one_batch()
     step_seconds = _step_seconds(learn, plan, images, targets if n_epochs else None)
@@ -45,21 +46,18 @@ def estimate_seconds(learn: Learner, plan: Plan, *, n_done: int = 0) -> float | 
     return step_seconds * (n_steps + (_PREDICTION_SHARE if n_epochs else 1) * n_seen / len(images))
 
 
-def estimate_run(request: Request, *, trains: bool) -> float | None:
-    """Build a run's Learner and tell about how long the run will take.
+def estimate_run(request: Request, *, trains: bool) -> float:
+    """Build a run's Learner and tell about how many seconds its training and prediction will take.
 
     Args:
         request: The run.
         trains: Whether it is trained; else it only predicts with weights that are there.
-
-    Returns:
-        Seconds; None for a training too short to be worth asking.
     """
     plan, prepared = request.plan, request.prepared
     learn = build(plan, prepared, seed=request.seed, machine=request.machine).learn
     try:
         if trains:
-            return estimate_seconds(learn, plan)
+            return estimate_seconds(learn, plan, always=True) or 0.0
         images, _ = learn.dls.train.one_batch()
         n_seen = plan.predict.views * sum(len(prepared.samples.rows(split)) for split in ("valid", "test"))
         return _step_seconds(learn, plan, images, None) * n_seen / len(images)

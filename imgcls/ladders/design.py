@@ -270,7 +270,7 @@ def _with_estimates(
     for number, (plan, rung) in enumerate(zip(ladder.rungs, rungs, strict=True)):
         times = [done[job.key] for job in ladder.jobs if job.rung == number and job.key in done]
         if times:
-            seconds: float | None = sum(times) / len(times)
+            seconds = sum(times) / len(times)
         else:
             seconds = estimate_run(grounds.request(rung, 0, grounds.folds[0]), trains=plan.weights_of is None)
         found.append(replace(plan, estimate_seconds=seconds))

@@ -257,7 +257,7 @@ def test_what_cannot_be_is_refused_before_anything_is_trained(
     climb: Climb, tmp_path: Path, options: dict[str, Any], told: str
 ) -> None:
     """With what to do."""
-    stack = options.pop("stack", STACK.replace("epochs=2", "epochs=8"))
+    stack = options.pop("stack", STACK)
     with pytest.raises(UsageError, match=told):
         climb(stack, **options)
     assert find_runs(Workspace(tmp_path))[0] == []

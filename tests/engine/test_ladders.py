@@ -11,15 +11,18 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import imgcls
 from imgcls.engine import job as engine_job
 from imgcls.engine.reporting import Silent as Quiet
 from imgcls.errors import BusyError, ImgclsError, TrainingError, UsageError
+from imgcls.ladders.final import open_test
 from imgcls.ladders.find import find_ladder
 from imgcls.ladders.job import JobResult, do_job, job_arguments
 from imgcls.ladders.result import RESULT_JSON, LadderResult
@@ -404,3 +407,40 @@ def _n_in_session(session: int) -> int:
     """Count the living processes of a session."""
     found = subprocess.run(["ps", "-o", "stat=", "-s", str(session)], capture_output=True, text=True, check=False)
     return sum(not line.strip().startswith("Z") for line in found.stdout.splitlines() if line.strip())
+
+
+def test_the_sealed_test_speaks_last_and_every_opening_is_counted(
+    climb: Climb, split_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Base and incumbent are scored on the labels in the user's folder, and the ledger has a row for each time."""
+    place = Workspace(tmp_path / "work")
+    ladder = climb(data=split_folder, workspace=place).ladder
+    monkeypatch.setattr(LadderResult, "incumbent", property(lambda self: 2))
+    first, second = open_test(ladder, place), open_test(ladder, place)
+    assert (first.n_images, first.n_openings, second.n_openings) == (6, 1, 2)
+    assert first.judged is not None
+    assert first.judged.gain.n_runs == (2, 2)
+    runs = {run.id: run for run in find_runs(place)[0] if run.stack == ladder.rungs[0].stack}
+    right = []
+    for run in runs.values():
+        frame = run.predictions("test")
+        assert "label" not in frame.columns
+        said = np.where(frame["p_dog"] > frame["p_cat"], "dog", "cat")
+        right.append(np.mean([name in path for name, path in zip(said, frame["id"], strict=True)]))
+    metrics = second.to_json()
+    assert metrics["metric"] == "roc_auc"
+    accuracy = open_test(replace(ladder, metric="accuracy"), place)
+    assert accuracy.baseline_score.value == pytest.approx(np.mean(right))
+    rows = (place.root / "test-ledger.csv").read_text().splitlines()
+    assert len(rows) == 4
+    (place.root / "test-ledger.csv").write_text("no,ledger\n1,2\n")
+    with pytest.raises(UsageError, match="damaged"):
+        open_test(ladder, place)
+
+
+def test_a_test_part_without_labels_is_not_opened(climb: Climb, photo_folder: Path, tmp_path: Path) -> None:
+    """Nor is the ledger written."""
+    ladder = climb().ladder
+    with pytest.raises(UsageError, match="no test part with labels"):
+        open_test(ladder, Workspace(tmp_path))
+    assert not (tmp_path / "test-ledger.csv").exists()

@@ -12,8 +12,8 @@ from imgcls.errors import ImgclsError, UsageError
 from imgcls.ladders.executors import SerialExecutor, n_parallel
 from imgcls.ladders.job import JobResult, do_job, job_arguments
 from imgcls.ladders.judge import judge_ladder
-from imgcls.ladders.result import RESULT_JSON, LadderResult
-from imgcls.ladders.spec import JobPlan, Ladder
+from imgcls.ladders.result import LadderResult
+from imgcls.ladders.spec import RESULT_JSON, JobPlan, Ladder
 from imgcls.ladders.state import LadderState, read_state
 from imgcls.ladders.watching import Watcher
 from imgcls.records.atomic import write_json

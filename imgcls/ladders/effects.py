@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from imgcls.errors import RecordError
-from imgcls.ladders.result import RESULT_JSON
+from imgcls.ladders.spec import RESULT_JSON
 from imgcls.records.reading import read_json
 from imgcls.workspace import Workspace
 

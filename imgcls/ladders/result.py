@@ -14,7 +14,6 @@ from imgcls.ladders.spec import Ladder, RungPlan
 from imgcls.records.estimate import Estimate
 
 SCHEMA = 1
-RESULT_JSON = "result.json"
 
 
 @dataclass(frozen=True)

@@ -13,13 +13,12 @@ from rich.text import Text
 
 from imgcls.catalog import Recipe, Stack, find_recipe, find_recipes
 from imgcls.errors import StackError
-from imgcls.ladders.effects import Effect
 from imgcls.plan import Plan
-from imgcls.reports.gains import Units, shown_verdict
 from imgcls.reports.text import clean, count
 
 if TYPE_CHECKING:
     from imgcls.engine.describe import LearnerDescription
+    from imgcls.ladders.effects import Effect
 
 
 @dataclass(frozen=True)
@@ -120,6 +119,8 @@ class StackView:
 
 def effect_sentence(effect: Effect) -> str:
     """Say what a ladder measured: `here: +1.3 points of accuracy [+0.4, +2.1], 5 seeds, 540 images: better`."""
+    from imgcls.reports.gains import Units, shown_verdict  # loads scipy, which listing recipes need not wait for
+
     units, on = Units(effect.metric), f"{count(effect.n_seeds, 'seed')}, {count(effect.n_images, 'image')}"
     gain = f"{units.gain(effect.value)} {units.name} of {units.title} {units.between(effect.low, effect.high)}"
     verdict = shown_verdict(effect.verdict)

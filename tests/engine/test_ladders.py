@@ -25,7 +25,8 @@ from imgcls.errors import BusyError, ImgclsError, TrainingError, UsageError
 from imgcls.ladders.final import open_test
 from imgcls.ladders.find import find_ladder
 from imgcls.ladders.job import JobResult, do_job, job_arguments
-from imgcls.ladders.result import RESULT_JSON, LadderResult
+from imgcls.ladders.result import LadderResult
+from imgcls.ladders.spec import RESULT_JSON
 from imgcls.ladders.state import LadderState, read_state
 from imgcls.ladders.watching import Silent
 from imgcls.records.attempts import find_attempts

@@ -26,7 +26,7 @@ verdicts: ## how often verdicts are right, on drawn ladders; minutes
 	python -m benchmarks verdicts
 
 ladders: ## write the tables of published ladders into the README
-	python -m benchmarks ladders
+	python -m benchmarks ladders table
 
 readme: ## write the recipe table into the README
 	python -m imgcls.reports.readme README.md

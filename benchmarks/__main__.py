@@ -14,8 +14,7 @@ from rich.console import Console
 
 from benchmarks.comparison import Comparison
 from benchmarks.photos import Photos, lay_out, write_first_weights
-from benchmarks.publishing import publish as publish_ladder
-from benchmarks.publishing import with_tables
+from benchmarks.publishing import publish, with_tables
 from benchmarks.rounds import Side, run_rounds
 from benchmarks.setting import MODEL, Setting
 from benchmarks.table import ComparisonTable
@@ -145,18 +144,29 @@ def _show(found: Comparison, setting: Setting, photos: Photos, *, load: float, a
     Console().print(ComparisonTable(found, title))
 
 
-@benchmarks.command()
-@click.argument("workspace", type=click.Path(file_okay=False, exists=True, path_type=Path))
-@click.argument("name")
-@click.option("--ladder", help="Which ladder of the workspace.  [default: the newest]")
-def publish(workspace: Path, name: str, ladder: str | None) -> None:
-    """Write what may be shown of a ladder in WORKSPACE to benchmarks/ladders/NAME."""
-    done = publish_ladder(Workspace(workspace.absolute()), ladder, LADDERS / name)
-    click.echo(f"Wrote {done.name} to {LADDERS / name}. Next: python -m benchmarks ladders")
-
-
-@benchmarks.command()
+@benchmarks.group()
 def ladders() -> None:
+    """Publish ladders that were run, and write their tables into README.md."""
+
+
+@ladders.command("publish")
+@click.argument("workspace", type=click.Path(file_okay=False, exists=True, path_type=Path))
+@click.argument("ladder", required=False)
+@click.option(
+    "--to",
+    "folder",
+    type=click.Path(file_okay=False, path_type=Path),
+    required=True,
+    help="Where it goes, such as benchmarks/ladders/NAME.",
+)
+def publish_one(workspace: Path, ladder: str | None, folder: Path) -> None:
+    """Write what may be shown of LADDER, by default the newest, in WORKSPACE."""
+    done = publish(Workspace(workspace.absolute()), ladder, folder)
+    click.echo(f"Wrote {done.name} to {folder}. Next: python -m benchmarks ladders table")
+
+
+@ladders.command("table")
+def write_tables() -> None:
     """Write the tables of all published ladders into README.md."""
     readme = Path("README.md")
     readme.write_text(with_tables(readme.read_text(encoding="utf-8"), LADDERS), encoding="utf-8")

@@ -9,6 +9,7 @@ import csv
 import gzip
 import io
 import json
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from imgcls.data.samples import as_targets
 from imgcls.ladders.find import find_ladder
 from imgcls.ladders.gathering import gather
 from imgcls.ladders.judge import judge_ladder
-from imgcls.ladders.spec import Ladder
+from imgcls.ladders.spec import LADDER_JSON, RESULT_JSON, Ladder
 from imgcls.ladders.state import JobState, LadderState, read_state
 from imgcls.records.run import RunRecord
 from imgcls.reports.gains import Units, shown_verdict
@@ -28,7 +29,9 @@ from imgcls.reports.page.markdown import markdown_page
 from imgcls.workspace import Workspace
 
 BEGIN, END = "<!-- ladders: written by 'make ladders' -->", "<!-- end of ladders -->"
-RESULT, PLANS, CORRECT = "result.json", "plans.json", "correct.csv.gz"
+CORRECT = "correct.csv.gz"
+_PATHS = ("data", "images")
+"""Fields of a data source that say where photographs lie."""
 
 
 def publish(workspace: Workspace, name: str | None, folder: Path) -> Ladder:
@@ -37,19 +40,21 @@ def publish(workspace: Workspace, name: str | None, folder: Path) -> Ladder:
     Args:
         workspace: Where it was run.
         name: Its name; None for the newest.
-        folder: Where `result.json`, `plans.json`, `correct.csv.gz`, `report.html` and `report.md` go.
+        folder: Where `ladder.json`, `result.json`, `correct.csv.gz`, `report.html` and `report.md` go.
     """
     ladder = find_ladder(name, workspace)
     state = read_state(ladder, workspace)
-    folder.mkdir(parents=True, exist_ok=True)
-    _write_json(folder / RESULT, _without_paths(judge_ladder(state).to_json()))
-    _write_json(folder / PLANS, {rung.printed: rung.plan for rung in ladder.rungs})
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(_lines(state))
-    (folder / CORRECT).write_bytes(gzip.compress(text.getvalue().encode("ascii"), mtime=0))
     data = gather(ladder, workspace, with_images=False)
-    (folder / "report.html").write_text(html_page(data), encoding="utf-8")
-    (folder / "report.md").write_text(markdown_page(data), encoding="utf-8")
+    texts = {
+        LADDER_JSON: _as_text(_without_paths(ladder.to_json())),
+        RESULT_JSON: _as_text(_without_platform(judge_ladder(state).to_json())),
+        "report.html": html_page(data),
+        "report.md": markdown_page(data),
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    for file, text in texts.items():
+        (folder / file).write_text(_without_places(text, ladder, workspace), encoding="utf-8")
+    (folder / CORRECT).write_bytes(_packed(_lines(state)))
     return ladder
 
 
@@ -58,7 +63,8 @@ def read_correct(folder: Path) -> list[dict[str, Any]]:
 
     Returns:
         One mapping a line: `what` (a rung's label, or `group`), `seed`, `fold` (numbers, or None) and `values`:
-        [n images of that fold], whether each was right, the number of right labels, or the number of its group.
+        [n images of that fold], whether each was right, the number of right labels, or the number of its group,
+        counted within the fold.
     """
     text = gzip.decompress((folder / CORRECT).read_bytes()).decode("ascii")
     return [
@@ -78,8 +84,8 @@ def table(folder: Path) -> str:
     Args:
         folder: Holds a folder for each.
     """
-    parts = [_one_table(path.parent.name, json.loads(path.read_text())) for path in sorted(folder.glob(f"*/{RESULT}"))]
-    return "\n\n".join(parts)
+    found = sorted(folder.glob(f"*/{RESULT_JSON}"))
+    return "\n\n".join(_one_table(path.parent.name, json.loads(path.read_text(encoding="utf-8"))) for path in found)
 
 
 def with_tables(text: str, folder: Path) -> str:
@@ -135,14 +141,37 @@ def _text(number: int | None) -> str:
     return "" if number is None else str(number)
 
 
-def _write_json(path: Path, value: object) -> None:
-    path.write_text(json.dumps(value, indent=1, sort_keys=True, allow_nan=False) + "\n", encoding="ascii")
+def _packed(lines: Iterator[list[str]]) -> bytes:
+    """Give lines as a compressed table; the time is left out, so that the same lines are the same bytes."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(lines)
+    return gzip.compress(text.getvalue().encode("ascii"), mtime=0)
 
 
-def _without_paths(result: dict[str, Any]) -> dict[str, Any]:
+def _as_text(value: object) -> str:
+    return json.dumps(value, indent=1, sort_keys=True, allow_nan=False, ensure_ascii=False) + "\n"
+
+
+def _without_paths(ladder: dict[str, Any]) -> dict[str, Any]:
+    return {**ladder, "data": {name: value for name, value in ladder["data"].items() if name not in _PATHS}}
+
+
+def _without_platform(result: dict[str, Any]) -> dict[str, Any]:
     """Leave out what tells of the machine and not of the ladder."""
     environment = {name: value for name, value in result["environment"].items() if name != "platform"}
     return {**result, "environment": environment}
+
+
+def _without_places(text: str, ladder: Ladder, workspace: Workspace) -> str:
+    """Leave out where this machine keeps things: the reason of a run that failed may tell."""
+    given = [Path(ladder.data[name]) for name in _PATHS if ladder.data.get(name)]
+    places = [
+        path for path in (workspace.root, Path.home(), *given) if path.is_absolute() and path != Path(path.anchor)
+    ]
+    # the longest first: what is left of a folder inside another would still be told
+    for place in sorted(map(str, places), key=len, reverse=True):
+        text = re.sub(rf"(?<![\w<]){re.escape(place)}(?!\w)", "...", text)
+    return text
 
 
 def _one_table(name: str, result: Mapping[str, Any]) -> str:
@@ -155,19 +184,18 @@ def _one_table(name: str, result: Mapping[str, Any]) -> str:
         f"**{name}**: {units.title} on {data['n_images']} images{groups}, {len(result['seeds'])} seeds{folds}, "
         f"{n_done} of {n_planned} runs, {result['environment'].get('device_name', '')}"
     )
-    rows = [
-        f"| rung | {units.title}, {units.name} | over the rung below | over the base | seconds a run |",
-        "|---|---|---|---|---|",
-    ]
+    columns = ("over the rung below", "verdict", "over the base", "verdict", "seconds a run")
+    rows = [f"| rung | {units.title}, {units.name} | {' | '.join(columns)} |", "|---" * (len(columns) + 2) + "|"]
     for rung in result["rungs"]:
         value, low, high = (units.score(rung["score"][part]) for part in ("value", "low", "high"))
-        cells = [_gain(units, rung[part]) for part in ("step", "total")]
-        rows.append(f"| {rung['label']} | {value} [{low}, {high}] | {cells[0]} | {cells[1]} | {rung['seconds']:.0f} |")
+        cells = [*_gain(units, rung["step"]), *_gain(units, rung["total"])]
+        rows.append(f"| {rung['label']} | {value} [{low}, {high}] | {' | '.join(cells)} | {rung['seconds']:.0f} |")
     return "\n".join([head, "", *rows])
 
 
-def _gain(units: Units, judged: Mapping[str, Any] | None) -> str:
+def _gain(units: Units, judged: Mapping[str, Any] | None) -> tuple[str, str]:
+    """Give a gain with its interval, and its verdict; both empty for the base."""
     if judged is None:
-        return ""
+        return "", ""
     between = units.between(judged["low"], judged["high"])
-    return f"{units.gain(judged['value'])} {between} {shown_verdict(judged['verdict'])}"
+    return f"{units.gain(judged['value'])} {between}", shown_verdict(judged["verdict"])

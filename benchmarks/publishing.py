@@ -177,7 +177,8 @@ def _without_places(text: str, ladder: Ladder, workspace: Workspace) -> str:
 def _one_table(name: str, result: Mapping[str, Any]) -> str:
     units, data = Units(result["metric"]), result["data"]
     groups = f" in {data['n_groups']} groups" if data["n_groups"] else ""
-    folds = f", {result['n_folds']} folds of whole groups" if result["n_folds"] else ""
+    whole = " of whole groups" if groups else ""
+    folds = f", {result['n_folds']} folds{whole}" if result["n_folds"] else ""
     n_planned = sum(rung["n_planned"] for rung in result["rungs"])
     n_done = sum(len(rung["runs"]) for rung in result["rungs"])
     head = (
@@ -187,15 +188,26 @@ def _one_table(name: str, result: Mapping[str, Any]) -> str:
     columns = ("over the rung below", "verdict", "over the base", "verdict", "seconds a run")
     rows = [f"| rung | {units.title}, {units.name} | {' | '.join(columns)} |", "|---" * (len(columns) + 2) + "|"]
     for rung in result["rungs"]:
-        value, low, high = (units.score(rung["score"][part]) for part in ("value", "low", "high"))
-        cells = [*_gain(units, rung["step"]), *_gain(units, rung["total"])]
-        rows.append(f"| {rung['label']} | {value} [{low}, {high}] | {' | '.join(cells)} | {rung['seconds']:.0f} |")
+        cells = [*_gain(units, rung["step"]), *_gain(units, rung["total"]), _seconds(rung["seconds"])]
+        rows.append(f"| {rung['label']} | {_score(units, rung['score'])} | {' | '.join(cells)} |")
     return "\n".join([head, "", *rows])
 
 
+def _score(units: Units, estimate: Mapping[str, Any] | None) -> str:
+    """Give a score with its interval, as far as there are any."""
+    if estimate is None:
+        return "-"
+    value, low, high = (units.score(estimate[part]) for part in ("value", "low", "high"))
+    return value if estimate["low"] is None else f"{value} [{low}, {high}]"
+
+
 def _gain(units: Units, judged: Mapping[str, Any] | None) -> tuple[str, str]:
-    """Give a gain with its interval, and its verdict; both empty for the base."""
+    """Give a gain with its interval, and its verdict; both empty for the base, and before there are runs."""
     if judged is None:
         return "", ""
-    between = units.between(judged["low"], judged["high"])
-    return f"{units.gain(judged['value'])} {between}", shown_verdict(judged["verdict"])
+    between = "" if judged["low"] is None else f" {units.between(judged['low'], judged['high'])}"
+    return f"{units.gain(judged['value'])}{between}", shown_verdict(judged["verdict"])
+
+
+def _seconds(seconds: float | None) -> str:
+    return "-" if seconds is None else f"{seconds:.0f}"

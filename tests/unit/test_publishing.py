@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +14,7 @@ import pytest
 from click.testing import CliRunner
 
 from benchmarks.__main__ import benchmarks
-from benchmarks.publishing import BEGIN, END, publish, read_correct, with_tables
+from benchmarks.publishing import BEGIN, END, publish, read_correct, table, with_tables
 from imgcls.ladders.spec import RESULT_JSON, Ladder
 
 Draw = Callable[..., Any]
@@ -66,6 +67,30 @@ def test_runs_that_are_missing_stay_missing(drawn_ladder: Draw, tmp_path: Path) 
     assert text.endswith("\nafter\n")
 
 
+def test_a_rung_without_runs_has_no_figures(drawn_ladder: Draw, tmp_path: Path) -> None:
+    _, workspace = drawn_ladder("baseline+cosine", n_seeds=2, n_folds=5, missing=frozenset({(1, 0), (1, 1)}))
+    publish(workspace, None, tmp_path / "published" / "drawn")
+    text = table(tmp_path / "published")
+    assert "2 seeds, 5 folds, 10 of 20 runs" in text
+    assert text.splitlines()[-1] == "| cosine | - |  |  |  |  | - |"
+
+
+@pytest.mark.parametrize("n_folds", [None, 2])
+def test_what_cannot_be_told_is_said(drawn_ladder: Draw, tmp_path: Path, n_folds: int | None) -> None:
+    _, workspace = drawn_ladder("baseline+cosine", n_seeds=1, n_folds=n_folds)
+    publish(workspace, None, tmp_path / "published" / "drawn")
+    assert table(tmp_path / "published").splitlines()[-1].count("| cannot tell |") == 2
+
+
+@pytest.mark.parametrize("drawn", [{"n_images": 1}, {"n_groups": 1}])
+def test_no_interval_is_shown_where_there_is_none(drawn_ladder: Draw, tmp_path: Path, drawn: dict[str, int]) -> None:
+    _, workspace = drawn_ladder("baseline+cosine", n_seeds=2, **drawn)
+    publish(workspace, None, tmp_path / "published" / "drawn")
+    row = table(tmp_path / "published").splitlines()[-1]
+    assert row.count("| cannot tell |") == 2
+    assert "[" not in row
+
+
 def test_nothing_tells_where_it_was_run(drawn_ladder: Draw, tmp_path: Path) -> None:
     ladder, workspace = drawn_ladder("baseline+cosine", n_seeds=2, failed=frozenset({(1, 1)}))
     replace(ladder, data={"data": "/secret/photos", "images": "/secret/elsewhere", "split_seed": 7}).write(workspace)
@@ -83,10 +108,14 @@ def test_nothing_tells_where_it_was_run(drawn_ladder: Draw, tmp_path: Path) -> N
     assert Ladder.read(tmp_path / "out").data == {"split_seed": 7}
 
 
-def test_the_same_ladder_is_the_same_bytes(drawn_ladder: Draw, tmp_path: Path) -> None:
+def test_the_same_ladder_is_the_same_bytes_at_any_time(
+    drawn_ladder: Draw, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     _, workspace = drawn_ladder("baseline+cosine", n_seeds=2)
-    for name in ("once", "again"):
-        publish(workspace, None, tmp_path / name)
+    publish(workspace, None, tmp_path / "once")
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now + 86400)
+    publish(workspace, None, tmp_path / "again")
     assert contents(tmp_path / "once") == contents(tmp_path / "again")
 
 

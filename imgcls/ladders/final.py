@@ -34,6 +34,7 @@ from imgcls.workspace import Workspace
 
 LEDGER = "test-ledger.csv"
 _LEDGER_SECONDS = 60.0
+_RESTORE = "Restore it from a copy, or move it away: it counts how often a test part was opened."
 _COLUMNS = (
     "time",
     "data",
@@ -201,10 +202,14 @@ def _ledger(workspace: Workspace) -> list[Mapping[str, str]]:
     path = workspace.root / LEDGER
     if not path.is_file():
         return []
-    with path.open(newline="", encoding="utf-8") as file:
-        rows: list[Mapping[str, str]] = list(csv.DictReader(file))
-    if any(None in row or set(row) != set(_COLUMNS) or None in row.values() for row in rows):
-        raise RecordError(f"{path} is damaged: a row has other columns than {', '.join(_COLUMNS)}.")
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            reader = csv.DictReader(file, strict=True)
+            rows: list[Mapping[str, str]] = list(reader)
+    except (UnicodeDecodeError, csv.Error) as problem:
+        raise RecordError(f"{path} is damaged: {problem}. {_RESTORE}") from problem
+    if tuple(reader.fieldnames or ()) != _COLUMNS or any(None in row or None in row.values() for row in rows):
+        raise RecordError(f"{path} is damaged: it has other columns than {', '.join(_COLUMNS)}. {_RESTORE}")
     return rows
 
 

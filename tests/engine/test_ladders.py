@@ -509,6 +509,17 @@ def test_seeds_that_one_side_lacks_are_left_out_on_test_where_weights_are_the_sa
     assert opened.judged.gain.n_runs == (2, 2)
 
 
+@pytest.mark.parametrize("text", [b"time,data\n", b'time,"torn\n', b"\xff\xfe\n", b"no,ledger\n1,2\n"])
+def test_a_damaged_ledger_is_not_written_over(climb: Climb, split_folder: Path, tmp_path: Path, text: bytes) -> None:
+    """It counts how often the test part was opened."""
+    place = Workspace(tmp_path / "work")
+    ladder = climb("baseline:model=simple_cnn,epochs=1+tta_flips", data=split_folder, workspace=place, seeds=1).ladder
+    (place.root / "test-ledger.csv").write_bytes(text)
+    with pytest.raises(UsageError, match="damaged"):
+        open_test(ladder, place)
+    assert (place.root / "test-ledger.csv").read_bytes() == text
+
+
 def test_a_test_photograph_that_is_gone_is_told(climb: Climb, split_folder: Path, tmp_path: Path) -> None:
     """The rest would be another test; the ledger is not written."""
     place = Workspace(tmp_path / "work")

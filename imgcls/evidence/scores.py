@@ -53,7 +53,8 @@ def fold_score(metric: str, values: Floats, *, n_train: int, n_valid: int, n_ima
 
     Args:
         metric: Whose values they are.
-        values: [J], the metric on each fold as a gain is measured: higher is better. One fold has no interval.
+        values: [J], the metric on each fold as a gain is measured: higher is better. One fold has no
+            interval, nor have folds that do not differ.
         n_train: The mean number of images trained on in a fold.
         n_valid: The mean number of images scored in a fold.
         n_images: The number of images scored in all folds together.
@@ -61,6 +62,8 @@ def fold_score(metric: str, values: Floats, *, n_train: int, n_valid: int, n_ima
     if len(values) < 2:
         return _estimate(metric, float(values.mean()), None, n=n_images, reason="no interval: there is one fold only")
     error = float(np.sqrt((1 / len(values) + n_valid / n_train) * values.var(ddof=1)))
+    if error <= ROUNDING * float(np.abs(values).max()):
+        return _estimate(metric, float(values.mean()), None, n=n_images, reason="no interval: the folds do not differ")
     return _estimate(metric, float(values.mean()), quantile(len(values) - 1, 0.05) * error, n=n_images)
 
 

@@ -42,6 +42,8 @@ class Drive:
     owns_executor: bool = True
     """Whether executors are closed here; a user's own is left open, and cannot be opened anew when it breaks."""
     _lost: dict[str, int] = field(default_factory=dict)
+    _handed_out: set[str] = field(default_factory=set)
+    _given_up: set[str] = field(default_factory=set)
     _waiting_told: set[str] = field(default_factory=set)
     _refused: JobResult | None = None
 
@@ -51,7 +53,7 @@ class Drive:
         Raises:
             BusyError: Another process drives this ladder.
             UsageError: A job was refused before it began.
-            ImgclsError: Every worker died on a job, more often than it is tried again.
+            ImgclsError: A job cannot go on, as on a full disk, or workers died on it more often than it is tried.
         """
         lock = FolderLock.take(self.workspace.ladders / self.ladder.name)
         try:
@@ -72,12 +74,13 @@ class Drive:
                         raise ImgclsError(f"The executor broke: {problem}. Finished runs are kept.") from problem
                     todo = self._after_a_death()
             if self._refused is not None:
-                raise UsageError(self._refused.reason)
+                is_usage = self._refused.exit_code == UsageError.exit_code
+                raise (UsageError if is_usage else ImgclsError)(self._refused.reason)
 
     def _todo(self) -> list[JobPlan]:
         states = read_state(self.ladder, self.workspace).jobs
         open_states = ("waiting", "interrupted", "running", *(("failed",) if self.retry_failed else ()))
-        return [entry.job for entry in states if entry.state in open_states]
+        return [entry.job for entry in states if entry.state in open_states and entry.job.key not in self._given_up]
 
     def _hand_out(self, executor: Executor, todo: list[JobPlan], lock: FolderLock) -> list[JobPlan]:
         """Keep an executor busy until nothing is left; give what is left when a job was refused."""
@@ -93,6 +96,7 @@ class Drive:
                     left.remove(job)
                     arguments = job_arguments(self.ladder, job, self.workspace)
                     flying[executor.submit(do_job, arguments)] = job
+                    self._handed_out.add(job.key)
                     if isinstance(executor, SerialExecutor):
                         break
                 if not flying:
@@ -118,6 +122,7 @@ class Drive:
         for future in done:
             job = flying.pop(future)
             result = JobResult(**future.result())  # type: ignore[arg-type]
+            self._handed_out.discard(job.key)
             if result.status == "refused":
                 self._refused = result
             elif result.status == "busy":
@@ -130,7 +135,9 @@ class Drive:
     def _drop_those_without_weights(self, failed: JobPlan, left: list[JobPlan]) -> None:
         """Take out the jobs that would predict with weights that were never made."""
         place = (failed.rung, failed.seed, failed.fold)
-        left[:] = [job for job in left if (self.ladder.rungs[job.rung].weights_of, job.seed, job.fold) != place]
+        without = [job for job in left if (self.ladder.rungs[job.rung].weights_of, job.seed, job.fold) == place]
+        left[:] = [job for job in left if job not in without]
+        self._given_up |= {job.key for job in (failed, *without)}  # also where failed runs are retried: once
 
     def _wait_for(self, job: JobPlan, result: JobResult, left: list[JobPlan]) -> None:
         """Put a job that another process is at to the end of the queue."""
@@ -143,8 +150,12 @@ class Drive:
     def _after_a_death(self) -> list[JobPlan]:
         """Count what a broken pool was at, and give what is still to be done."""
         todo = self._todo()
+        left = {job.key for job in todo}
         begun = {entry.job.key for entry in self._state().jobs if entry.state in ("interrupted", "running")}
-        for key in begun or {todo[0].key} if todo else set():
+        # what another process, or an earlier kill, left half done is not what this pool died of
+        blamed = self._handed_out & begun or self._handed_out & left or {job.key for job in todo[:1]}
+        self._handed_out.clear()
+        for key in blamed:
             self._lost[key] = self._lost.get(key, 0) + 1
         dead = [job for job in todo if self._lost.get(job.key, 0) > self.retries]
         if dead:

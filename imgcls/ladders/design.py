@@ -20,9 +20,10 @@ from imgcls.engine.prepare import DataSource, Prepared, prepare
 from imgcls.engine.ready import Ready, check_no_share
 from imgcls.engine.reporting import Reporter
 from imgcls.engine.request import Request
-from imgcls.errors import RecordError, UsageError, nearest_hint
+from imgcls.errors import UsageError, nearest_hint
 from imgcls.evidence.contributions import CONTRIBUTIONS, contributions
 from imgcls.evidence.metrics import METRICS, PRIMARY
+from imgcls.ladders.find import find_ladders
 from imgcls.ladders.rungs import Rung, climbing, leaving_out, rung_plans
 from imgcls.ladders.spec import LADDER_JSON, JobPlan, Kind, Ladder, RungPlan, ladder_name
 from imgcls.plan import Images
@@ -82,8 +83,6 @@ def design(question: Question, *, machine: Machine, workspace: Workspace, report
     identity = _identity(question, plans, metric=metric, first=[(s.data_digest, s.split_digest) for s in first])
     name = question.name or ladder_name(question.stack.text, kind=question.kind, identity=identity | _device(machine))
     before = _before(workspace.ladders / name)
-    if before is not None and before.metric != metric:
-        raise UsageError(f"Ladder {name} is judged by {before.metric}; the metric is chosen before looking.")
     n_seeds = max(question.n_seeds, before.n_seeds if before else 0)
     jobs = tuple(
         JobPlan(number, seed, fold, grounds.request(rung, seed, fold).key)
@@ -109,11 +108,13 @@ def design(question: Question, *, machine: Machine, workspace: Workspace, report
         machine=asdict(machine),
         rungs=plans,
         jobs=jobs,
-        looks=before.looks if before else (),
         created=before.created if before else datetime.now(UTC).isoformat(timespec="seconds"),
         notes=_notes(question, before, workspace, metric=metric, keys={job.key for job in jobs}),
         folder=workspace.ladders / name,
     )
+    if before is not None:
+        _check_same_question(before, ladder)
+    ladder = replace(ladder, looks=_looks(ladder, workspace))
     return replace(ladder, rungs=_with_estimates(ladder, rungs, grounds, workspace))
 
 
@@ -241,6 +242,40 @@ def _before(folder: Path) -> Ladder | None:
     return Ladder.read(folder) if (folder / LADDER_JSON).is_file() else None
 
 
+def _asked(ladder: Ladder) -> dict[str, Any]:
+    """Give what makes a ladder another question than one with fewer seeds, by how a message names it."""
+    return {
+        "kind": ladder.kind,
+        "rungs": [rung.plan_digest for rung in ladder.rungs],
+        "data": ladder.data_digest,
+        "splits": ladder.split_digests,
+        "folds": ladder.n_folds,
+    }
+
+
+def _check_same_question(before: Ladder, ladder: Ladder) -> None:
+    """Refuse to write over a ladder that answers something else."""
+    if before.metric != ladder.metric:
+        raise UsageError(f"Ladder {ladder.name} is judged by {before.metric}; the metric is chosen before looking.")
+    now = _asked(ladder)
+    if different := [what for what, value in _asked(before).items() if value != now[what]]:
+        raise UsageError(
+            f"Ladder {ladder.name} is there already, with other {', '.join(different)}: {before.stack} on "
+            f"{before.data_name}. Give this one another name (--name)."
+        )
+
+
+def _looks(ladder: Ladder, workspace: Workspace) -> tuple[int, ...]:
+    """Give the numbers of seeds with which these very runs were judged before, under whatever name."""
+    keys = {job.key for job in ladder.jobs}
+    same = [
+        other
+        for other in find_ladders(workspace)[0]
+        if other.metric == ladder.metric and _asked(other) == _asked(ladder) and keys & {job.key for job in other.jobs}
+    ]
+    return tuple(sorted({number for other in same for number in other.looks}))
+
+
 def _notes(
     question: Question, before: Ladder | None, workspace: Workspace, *, metric: str, keys: set[str]
 ) -> tuple[str, ...]:
@@ -248,11 +283,7 @@ def _notes(
     notes = []
     if before and before.n_seeds > question.n_seeds:
         notes.append(f"This ladder has {before.n_seeds} seeds already; all of them are used.")
-    for folder in sorted(workspace.ladders.glob("*/")) if workspace.ladders.is_dir() else []:
-        try:
-            other = Ladder.read(folder)
-        except RecordError:
-            continue
+    for other in sorted(find_ladders(workspace)[0], key=lambda other: other.name):
         if other.metric != metric and keys & {job.key for job in other.jobs}:
             notes.append(
                 f"The same runs were judged by {other.metric} in ladder {other.name}. Choosing the metric after "

@@ -56,22 +56,27 @@ def measured_effects(recipe: str, workspace: Workspace) -> list[Effect]:
 
 
 def _effects_in(result: dict[str, Any], recipe: str) -> list[Effect]:
+    from imgcls.evidence.metrics import METRICS  # loads scipy, which a workspace without ladders need not wait for
+
     try:
+        metric = str(result["metric"])
+        if metric not in METRICS:
+            return []
         return [
             Effect(
                 ladder=result["name"],
                 data=result["data"]["name"],
                 over=result["rungs"][number - 1 if result["kind"] == "climb" else 0]["printed"],
-                metric=result["metric"],
-                value=rung["step"]["value"],
-                low=rung["step"]["low"],
-                high=rung["step"]["high"],
-                verdict=rung["step"]["verdict"],
+                metric=metric,
+                value=float(rung["step"]["value"]),
+                low=float(rung["step"]["low"]),
+                high=float(rung["step"]["high"]),
+                verdict=str(rung["step"]["verdict"]),
                 n_seeds=min(rung["step"]["n_runs"]),
                 n_images=rung["step"]["n_images"],
             )
             for number, rung in enumerate(result["rungs"])
-            if rung["recipes"] == [recipe] and rung["step"]
+            if rung["recipes"] == [recipe] and rung["step"] and rung["step"]["low"] is not None  # else no interval
         ]
-    except (KeyError, TypeError, IndexError):  # written by another version
+    except (KeyError, TypeError, ValueError, IndexError):  # written by another version, or damaged
         return []

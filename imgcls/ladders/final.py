@@ -10,27 +10,31 @@ from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from imgcls.data.samples import Samples, as_targets
 from imgcls.errors import RecordError, UsageError
 from imgcls.evidence.contributions import contributions
-from imgcls.evidence.gains import measure
+from imgcls.evidence.gains import Gain, measure
 from imgcls.evidence.scored import Floats
 from imgcls.evidence.scores import score
 from imgcls.evidence.spread import group_numbers
 from imgcls.evidence.verdicts import Judged, judge
 from imgcls.ladders.judge import judge_ladder
 from imgcls.ladders.measured import shares_weights
-from imgcls.ladders.photographs import find_photographs
+from imgcls.ladders.photographs import find_photographs, written
 from imgcls.ladders.result import LadderResult, judged_json
 from imgcls.ladders.spec import Ladder
 from imgcls.ladders.state import LadderState, read_state
 from imgcls.records.atomic import write_bytes
 from imgcls.records.estimate import Estimate
+from imgcls.records.lock import FolderLock
 from imgcls.records.run import RunRecord
 from imgcls.workspace import Workspace
 
 LEDGER = "test-ledger.csv"
+_LEDGER_SECONDS = 60.0
+_RESTORE = "Restore it from a copy, or move it away: it counts how often a test part was opened."
 _COLUMNS = (
     "time",
     "data",
@@ -112,23 +116,37 @@ def open_test(ladder: Ladder, workspace: Workspace) -> Final:
     labelled = [place for place, known in enumerate(test.is_labelled) if known]
     if not labelled:
         raise UsageError(f"{test.name} has no test part with labels, so there is nothing to open.")
-    before = _ledger(workspace)
-    final = _scored(state, result, test, openings=1 + sum(row["data"] == _mark(ladder) for row in before))
-    _write_ledger(workspace, [*before, _row(final, ladder)])
+    if not _runs(state, 0):
+        raise UsageError(f"No run of the base of {ladder.name} is done; 'imgcls ladder run' with --retry-failed tries.")
+    lock = FolderLock.take(workspace.ladders, wait_seconds=_LEDGER_SECONDS)  # two openings at once are two rows
+    try:
+        before = _ledger(workspace)
+        final = _scored(state, result, test, openings=1 + sum(row["data"] == _mark(ladder) for row in before))
+        _write_ledger(workspace, [*before, _row(final, ladder)])
+    finally:
+        lock.release()
     return final
 
 
 def _scored(state: LadderState, result: LadderResult, test: Samples, *, openings: int) -> Final:
     ladder, top = state.ladder, result.incumbent
-    labels = dict(zip(test.frame["id"], test.frame["label"], strict=True))
-    groups = dict(zip(test.frame["id"], test.frame["group"], strict=True))
-    ids = [name for name in _runs(state, 0)[0].predictions("test")["id"] if labels.get(name)]
+    names = [written(name) for name in test.frame["id"]]
+    labels = dict(zip(names, test.frame["label"], strict=True))
+    groups = dict(zip(names, test.frame["group"], strict=True))
+    scored = _runs(state, 0)[0].predictions("test")["id"].tolist()
+    if gone := [name for name in scored if name not in labels]:
+        raise RecordError(
+            f"{len(gone)} of {len(scored)} test photographs are gone, such as {gone[0]!r}; the data changed since. "
+            "Restore them: a score of the rest would be another one."
+        )
+    ids = [name for name in scored if labels[name]]
     numbers = group_numbers([groups[name] for name in ids], n=len(ids))
-    rows = {rung: _rows(state, rung, ids, [labels[name] for name in ids]) for rung in {0, top}}
+    by_seed = {rung: _rows(state, rung, ids, [labels[name] for name in ids]) for rung in {0, top}}
+    rows = {rung: np.stack(list(found.values())) for rung, found in by_seed.items()}
     judged = None
     if top:
         sides = [{(run.fold, run.seed): run for run in _runs(state, rung)} for rung in (0, top)]
-        gain = measure(rows[0], rows[top], same_weights=shares_weights(sides[0], sides[1]), groups=numbers)
+        gain = _gain(by_seed[0], by_seed[top], same_weights=shares_weights(sides[0], sides[1]), groups=numbers)
         judged = judge([gain], smallest_gain=ladder.smallest_gain)[0]
     return Final(
         ladder=ladder.name,
@@ -149,8 +167,24 @@ def _runs(state: LadderState, rung: int) -> list[RunRecord]:
     return [entry.record for entry in state.of(rung) if entry.record is not None]
 
 
-def _rows(state: LadderState, rung: int, ids: Sequence[str], labels: Sequence[str]) -> Floats:
-    """Give contributions [seeds, images]; folds of one seed are averaged, since they share most of their training."""
+def _gain(
+    before: Mapping[int, Floats],
+    after: Mapping[int, Floats],
+    *,
+    same_weights: bool,
+    groups: npt.NDArray[np.intp] | None,
+) -> Gain:
+    """Measure the incumbent against the base; with the same weights only the seeds that both have count."""
+    if same_weights:
+        both = [seed for seed in before if seed in after]
+        before, after = ({seed: side[seed] for seed in both} for side in (before, after))
+    return measure(
+        np.stack(list(before.values())), np.stack(list(after.values())), same_weights=same_weights, groups=groups
+    )
+
+
+def _rows(state: LadderState, rung: int, ids: Sequence[str], labels: Sequence[str]) -> dict[int, Floats]:
+    """Give contributions [images] by seed; folds of one seed are averaged, since they share most of their training."""
     by_seed: dict[int, list[Floats]] = {}
     for run in _runs(state, rung):
         frame = run.predictions("test").set_index("id")
@@ -161,17 +195,21 @@ def _rows(state: LadderState, rung: int, ids: Sequence[str], labels: Sequence[st
         by_seed.setdefault(run.seed, []).append(
             contributions(state.ladder.metric, probabilities, targets, problem=run.problem)  # type: ignore[arg-type]
         )
-    return np.stack([np.mean(rows, axis=0) for _, rows in sorted(by_seed.items())])
+    return {seed: np.mean(rows, axis=0) for seed, rows in sorted(by_seed.items())}
 
 
 def _ledger(workspace: Workspace) -> list[Mapping[str, str]]:
     path = workspace.root / LEDGER
     if not path.is_file():
         return []
-    with path.open(newline="", encoding="utf-8") as file:
-        rows: list[Mapping[str, str]] = list(csv.DictReader(file))
-    if any(None in row or set(row) != set(_COLUMNS) or None in row.values() for row in rows):
-        raise RecordError(f"{path} is damaged: a row has other columns than {', '.join(_COLUMNS)}.")
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            reader = csv.DictReader(file, strict=True)
+            rows: list[Mapping[str, str]] = list(reader)
+    except (UnicodeDecodeError, csv.Error) as problem:
+        raise RecordError(f"{path} is damaged: {problem}. {_RESTORE}") from problem
+    if tuple(reader.fieldnames or ()) != _COLUMNS or any(None in row or None in row.values() for row in rows):
+        raise RecordError(f"{path} is damaged: it has other columns than {', '.join(_COLUMNS)}. {_RESTORE}")
     return rows
 
 

@@ -37,7 +37,7 @@ def find_ladder(text: str | None, workspace: Workspace) -> Ladder:
     Raises:
         RecordError: There is none, or more than one; the message names the nearest.
     """
-    if text and (Path(text) / LADDER_JSON).is_file():
+    if text and _is_ladder(Path(text)):
         return Ladder.read(Path(text))
     ladders, damaged = find_ladders(workspace)
     if text is None:
@@ -55,6 +55,13 @@ def find_ladder(text: str | None, workspace: Workspace) -> Ladder:
     if not names:
         raise RecordError(f"There is no ladder {text!r}, and none at all in {workspace.ladders}. {_ADVICE}")
     raise RecordError(f"There is no ladder {text!r}.{nearest_hint(text, names)} There are: {', '.join(names)}.")
+
+
+def _is_ladder(folder: Path) -> bool:
+    try:
+        return (folder / LADDER_JSON).is_file()
+    except OSError:  # a stack may be longer than any file name
+        return False
 
 
 _ADVICE = "'imgcls ladder run' makes one."

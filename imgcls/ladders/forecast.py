@@ -28,7 +28,7 @@ class Forecast:
     n_shared: int
     """Runs that predict with the weights of another and train nothing."""
     seconds: float
-    """About how long the rest takes, one after the other."""
+    """About how long the rest takes, with as many jobs at a time as there will be."""
     sentences: tuple[str, ...]
     """The same, and what the ladder will be able to see, in words."""
 

@@ -36,7 +36,7 @@ class JobResult:
     reason: str = ""
     """Why it is not done."""
     exit_code: int = 0
-    """The exit code that the reason asks for."""
+    """The exit code that the reason asks for: what refuses a job by 2 is to be changed, by 1 it went wrong."""
 
 
 def job_arguments(ladder: Ladder, job: JobPlan, workspace: Workspace) -> dict[str, Any]:

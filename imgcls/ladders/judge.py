@@ -47,7 +47,7 @@ def judge_ladder(state: LadderState) -> LadderResult:
         n_images=_n_images(records),
         n_groups=_n_groups(records),
         is_complete=state.is_complete,
-        n_looks=_n_looks(ladder, complete=state.is_complete),
+        n_looks=_n_looks(ladder),
         devices=tuple(sorted({record.environment["device"] for record in records})),
         seconds=sum(record.seconds.get("total", 0.0) for record in records),
         saved_seconds=sum(_borrowed(entry, state) for entry in records),
@@ -78,7 +78,7 @@ def _comparisons(
             total = _between(state, measured, 0, number, ladder.metric)
             if total:
                 totals[number] = total
-    looks = _n_looks(ladder, complete=state.is_complete)
+    looks = _n_looks(ladder)
     families = [
         dict(zip(family, judge(list(family.values()), smallest_gain=ladder.smallest_gain, n_looks=looks), strict=True))
         for family in (steps, totals)
@@ -191,10 +191,9 @@ def _n_groups(records: Sequence[RunRecord]) -> int:
     return sum({record.fold: record.data.n_valid_groups for record in records}.values())
 
 
-def _n_looks(ladder: Ladder, *, complete: bool) -> int:
-    """Count the numbers of seeds with which verdicts were given, this one included."""
-    looks = set(ladder.looks) | ({ladder.n_seeds} if complete else set())
-    return max(1, len(looks))
+def _n_looks(ladder: Ladder) -> int:
+    """Count the numbers of seeds with which verdicts were given, this one included, also while runs are missing."""
+    return len({*ladder.looks, ladder.n_seeds})
 
 
 def _warnings(state: LadderState, records: Sequence[RunRecord]) -> list[str]:

@@ -130,27 +130,35 @@ class Folds:
 
     def gain(self, before: int, after: int, metric: str, *, same_weights: bool) -> Gain:
         """Measure one rung against another, over the folds that both have."""
-        folds = [fold for fold in sorted(self.runs[before]) if fold in self.runs[after]]
+        seeds = {
+            rung: self._seeds(rung, only_of=partner if same_weights else rung)
+            for rung, partner in ((before, after), (after, before))
+        }
+        folds = [fold for fold in seeds[before] if fold in seeds[after]]
         if len(folds) < 2:
             raise UsageError("A gain over folds needs two folds that both rungs have.")
-        a, b = [], []
-        for fold in folds:
-            seeds = {rung: sorted(self.runs[rung][fold]) for rung in (before, after)}
-            if same_weights:
-                both = [seed for seed in seeds[before] if seed in seeds[after]]
-                seeds = {before: both, after: both}
-            a.append(np.mean(self._on(before, fold, metric, seeds[before])))
-            b.append(np.mean(self._on(after, fold, metric, seeds[after])))
+        a, b = (
+            np.array([np.mean(self._on(rung, fold, metric, seeds[rung][fold])) for fold in folds])
+            for rung in (before, after)
+        )
         n_train, n_valid = self._sizes(after, folds)
-        fewest = tuple(min(len(self.runs[rung][fold]) for fold in folds) for rung in (before, after))
+        fewest = [min(len(seeds[rung][fold]) for fold in folds) for rung in (before, after)]
         return fold_gain(
-            np.array(a),
-            np.array(b),
+            a,
+            b,
             n_train=n_train,
             n_valid=n_valid,
             n_runs=(fewest[0], fewest[1]),
             seed_sds=(self.seed_sd(before, metric), self.seed_sd(after, metric)),
         )
+
+    def _seeds(self, rung: int, *, only_of: int) -> dict[int, list[int]]:
+        """Give the seeds of each fold that another rung has too; folds without any are left out."""
+        common = {
+            fold: sorted(set(runs) & set(self.runs[only_of].get(fold, {})))
+            for fold, runs in sorted(self.runs[rung].items())
+        }
+        return {fold: seeds for fold, seeds in common.items() if seeds}
 
     def _on(self, rung: int, fold: int, metric: str, seeds: Sequence[int] | None = None) -> list[float]:
         runs = self.runs[rung][fold]

@@ -179,6 +179,7 @@ class Ladder:
             notes=source.texts("notes"),
             folder=folder,
         )
+        _check_fit(ladder, source)
         source.finish()
         return ladder
 
@@ -206,10 +207,34 @@ def _read_rung(source: Fields) -> RungPlan:
         plan=source.mapping("plan"),
         plan_digest=source.text("plan_digest"),
         train_digest=source.text("train_digest"),
-        changes={path: (pair[0], pair[1]) for path, pair in source.mapping("changes").items()},
+        changes=_read_changes(source),
         weights_of=source.integer_or_none("weights_of"),
         estimate_seconds=source.number_or_none("estimate_seconds"),
     )
+
+
+def _read_changes(source: Fields) -> dict[str, tuple[Any, Any]]:
+    found = {}
+    for path, pair in source.mapping("changes").items():
+        if isinstance(pair, list) and len(pair) == 2:
+            found[path] = (pair[0], pair[1])
+        else:
+            source.problem(f"changes.{path} must be a pair")
+    return found
+
+
+def _check_fit(ladder: Ladder, source: Fields) -> None:
+    """Count as problems what refers to a rung or fold that there is not."""
+    if not ladder.rungs:
+        source.problem("rungs must be at least one")
+    for number, rung in enumerate(ladder.rungs):
+        if rung.weights_of is not None and not 0 <= rung.weights_of < number:
+            source.problem(f"rungs.{number}.weights_of must be an earlier rung, not {rung.weights_of}")
+    for number, job in enumerate(ladder.jobs):
+        if not 0 <= job.rung < len(ladder.rungs):
+            source.problem(f"jobs.{number}.rung must be one of {len(ladder.rungs)} rungs, not {job.rung}")
+        if (job.fold is None) != (ladder.n_folds is None) or not 0 <= (job.fold or 0) < (ladder.n_folds or 1):
+            source.problem(f"jobs.{number}.fold must be one of the folds, not {job.fold}")
 
 
 def _read_job(source: Fields) -> JobPlan:

@@ -87,7 +87,7 @@ class LadderState:
             if whole is not None:
                 known = True
                 left += whole * (1 - entry.epoch / entry.n_epochs if entry.n_epochs else 1)
-        return left / n_parallel if known or not self.is_complete else 0.0
+        return left / n_parallel if known or self.is_complete else None
 
 
 def read_state(ladder: Ladder, workspace: Workspace, *, known: Mapping[str, RunRecord] | None = None) -> LadderState:

@@ -172,7 +172,7 @@ class RunRecord:
             reused_from=source.text_or_none("reused_from"),
             overrides=source.mapping("overrides"),
             plan=source.mapping("plan"),
-            environment=source.mapping("environment"),
+            environment=_read_environment(source),
             seed=source.integer("seed"),
             fold=source.integer_or_none("fold"),
             quick=source.boolean("quick"),
@@ -318,6 +318,17 @@ def _check_schema(value: object, *, where: str) -> None:
     if isinstance(schema, int) and not isinstance(schema, bool) and schema != SCHEMA:
         writer = "a newer imgcls" if schema > SCHEMA else "no known imgcls"
         raise RecordError(f"{where} was written by {writer} (schema {schema}, this one reads {SCHEMA}). Update imgcls.")
+
+
+def _read_environment(source: Fields) -> dict[str, Any]:
+    environment = source.mapping("environment")
+    if not isinstance(environment.get("device"), str):
+        source.problem("environment.device must be a text")
+    if not isinstance(environment.get("device_name", ""), str | None):
+        source.problem("environment.device_name must be a text or null")
+    if not isinstance(environment.get("versions", {}), dict):
+        source.problem("environment.versions must be an object")
+    return environment
 
 
 def _read_data(source: Fields) -> RunData:

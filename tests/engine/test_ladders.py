@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -22,6 +23,8 @@ import imgcls
 from imgcls.engine import job as engine_job
 from imgcls.engine.reporting import Silent as Quiet
 from imgcls.errors import BusyError, ImgclsError, TrainingError, UsageError
+from imgcls.ladders.climb import Drive
+from imgcls.ladders.executors import SerialExecutor
 from imgcls.ladders.final import open_test
 from imgcls.ladders.find import find_ladder
 from imgcls.ladders.job import JobResult, do_job, job_arguments
@@ -29,7 +32,7 @@ from imgcls.ladders.result import LadderResult
 from imgcls.ladders.spec import RESULT_JSON
 from imgcls.ladders.state import LadderState, read_state
 from imgcls.ladders.watching import Silent
-from imgcls.records.attempts import find_attempts
+from imgcls.records.attempts import acquire, find_attempts
 from imgcls.records.find import find_runs
 from imgcls.records.lock import FolderLock
 from imgcls.workspace import Workspace
@@ -143,6 +146,60 @@ def test_more_seeds_go_on_and_cost_certainty(climb: Climb, tmp_path: Path) -> No
     fewer = climb(seeds=2)
     assert fewer.ladder.n_seeds == 3
     assert any("3 seeds already" in note for note in fewer.notes)
+
+
+def test_another_name_does_not_make_a_look_the_first_one(climb: Climb) -> None:
+    """The same runs, judged with fewer seeds under another name, were looked at."""
+    climb(seeds=1, name="first")
+    assert climb(seeds=2, name="second").n_looks == 2
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"stack": "baseline:model=simple_cnn,epochs=2+tta_flips"}, "with other rungs: "),
+        ({"kind": "ablate"}, "with other kind, rungs: "),
+        ({"folds": 2}, "splits, folds: "),
+        ({"metric": "log_loss"}, "judged by accuracy"),
+    ],
+)
+def test_a_name_that_is_taken_by_another_question_is_refused(
+    climb: Climb, tmp_path: Path, options: dict[str, Any], told: str
+) -> None:
+    """What the folder holds stays as it is."""
+    ladder = climb(seeds=1, name="mine").ladder
+    assert ladder.folder is not None
+    before = {path.name: path.read_bytes() for path in ladder.folder.glob("*.json")}
+    with pytest.raises(UsageError, match=told):
+        climb(options.pop("stack", STACK), seeds=1, name="mine", **options)
+    assert {path.name: path.read_bytes() for path in ladder.folder.glob("*.json")} == before
+
+
+def test_a_full_disk_is_work_that_failed(climb: Climb, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Exit 1, as of a single training; nothing in the command has to be changed."""
+
+    def full(request: Any, *_: Any, **__: Any) -> None:
+        raise ImgclsError("Disk full while writing x.")
+
+    monkeypatch.setattr(engine_job.Job, "_fit", full)
+    with pytest.raises(ImgclsError, match="Disk full") as caught:
+        climb()
+    assert caught.value.exit_code == 1
+
+
+def test_a_death_is_not_blamed_on_what_others_left(climb: Climb, tmp_path: Path) -> None:
+    """An attempt that an earlier kill left counts only once this pool was at it."""
+    ladder, place = climb().ladder, Workspace(tmp_path)
+    keys = [job.key for job in ladder.jobs]
+    for run in find_runs(place)[0]:
+        if run.key in keys[:2]:
+            shutil.rmtree(run.folder)
+            with acquire(place, run.key, {}):
+                pass
+    drive = Drive(ladder, place, lambda: SerialExecutor(), Silent())
+    drive._handed_out = {keys[1]}
+    drive._after_a_death()
+    assert drive._lost == {keys[1]: 1}
 
 
 def test_folds(climb: Climb) -> None:
@@ -436,6 +493,41 @@ def test_the_sealed_test_speaks_last_and_every_opening_is_counted(
     (place.root / "test-ledger.csv").write_text("no,ledger\n1,2\n")
     with pytest.raises(UsageError, match="damaged"):
         open_test(ladder, place)
+
+
+def test_seeds_that_one_side_lacks_are_left_out_on_test_where_weights_are_the_same(
+    climb: Climb, split_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """TTA of seed 0 is not paired with the base of seed 1."""
+    place = Workspace(tmp_path / "work")
+    result = climb("baseline:model=simple_cnn,epochs=2+tta_flips", data=split_folder, workspace=place, seeds=3)
+    monkeypatch.setattr(LadderResult, "incumbent", property(lambda self: 1))
+    (place.runs / result.rungs[1].runs[0] / "run.json").unlink()
+    monkeypatch.setattr(LadderState, "is_complete", property(lambda self: True))
+    opened = open_test(result.ladder, place)
+    assert opened.judged is not None
+    assert opened.judged.gain.n_runs == (2, 2)
+
+
+@pytest.mark.parametrize("text", [b"time,data\n", b'time,"torn\n', b"\xff\xfe\n", b"no,ledger\n1,2\n"])
+def test_a_damaged_ledger_is_not_written_over(climb: Climb, split_folder: Path, tmp_path: Path, text: bytes) -> None:
+    """It counts how often the test part was opened."""
+    place = Workspace(tmp_path / "work")
+    ladder = climb("baseline:model=simple_cnn,epochs=1+tta_flips", data=split_folder, workspace=place, seeds=1).ladder
+    (place.root / "test-ledger.csv").write_bytes(text)
+    with pytest.raises(UsageError, match="damaged"):
+        open_test(ladder, place)
+    assert (place.root / "test-ledger.csv").read_bytes() == text
+
+
+def test_a_test_photograph_that_is_gone_is_told(climb: Climb, split_folder: Path, tmp_path: Path) -> None:
+    """The rest would be another test; the ledger is not written."""
+    place = Workspace(tmp_path / "work")
+    ladder = climb(data=split_folder, workspace=place).ladder
+    next((split_folder / "test").rglob("*.*")).unlink()
+    with pytest.raises(UsageError, match="1 of 6 test photographs are gone"):
+        open_test(ladder, place)
+    assert not (place.root / "test-ledger.csv").exists()
 
 
 def test_a_test_part_without_labels_is_not_opened(climb: Climb, photo_folder: Path, tmp_path: Path) -> None:

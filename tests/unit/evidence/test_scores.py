@@ -93,3 +93,5 @@ def test_folds_have_the_corrected_interval() -> None:
     loss = fold_score("log_loss", -values, n_train=160, n_valid=40, n_images=200)
     assert (loss.value, loss.low) == pytest.approx((found.value, found.low))
     assert fold_score("accuracy", values[:1], n_train=160, n_valid=40, n_images=40).low is None
+    equal = fold_score("accuracy", np.full(5, 0.9), n_train=160, n_valid=40, n_images=200)
+    assert (equal.low, equal.reason) == (None, "no interval: the folds do not differ")

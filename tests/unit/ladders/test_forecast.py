@@ -11,6 +11,7 @@ import pytest
 from imgcls.errors import UsageError
 from imgcls.ladders.forecast import forecast, read_duration, within_budget
 from imgcls.ladders.spec import Ladder
+from imgcls.ladders.state import JobState, LadderState
 
 Draw = Callable[..., Any]
 
@@ -74,3 +75,12 @@ def test_a_budget_too_small_for_anything_is_refused(ladder: Ladder) -> None:
     """With what one seed and two seeds would take."""
     with pytest.raises(UsageError, match=r"one seed of all rungs takes about 4 min, and two.*8 min"):
         within_budget(ladder, 60, done={}, n_parallel=1)
+
+
+def test_time_left_is_none_where_nothing_tells_it(ladder: Ladder) -> None:
+    """Neither estimates nor finished runs: that is not "no time"."""
+    waiting = tuple(JobState(job, "waiting") for job in ladder.jobs)
+    assert LadderState(ladder, waiting).seconds_left() == 5 * 243
+    unknown = replace(ladder, rungs=tuple(replace(rung, estimate_seconds=None) for rung in ladder.rungs))
+    assert LadderState(unknown, waiting).seconds_left() is None
+    assert LadderState(unknown, tuple(replace(entry, state="failed") for entry in waiting)).seconds_left() == 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -90,6 +91,31 @@ def test_folds_are_compared_fold_by_fold(drawn_ladder: Draw, n_folds: int) -> No
     assert step.gain.n_units == n_folds
     assert step.verdict == ("better" if n_folds == 5 else "cannot tell")
     assert result.n_images == 80 * n_folds
+
+
+def test_folds_without_a_common_seed_are_left_out_where_weights_are_the_same(drawn_ladder: Draw) -> None:
+    """Records removed by hand may leave a fold where no run on one side has the other's weights."""
+    ladder, workspace = drawn_ladder(n_folds=6, n_images=40, n_seeds=2)
+    state = read_state(ladder, workspace)
+    gone = {(3, 0, 0), (4, 1, 0)}  # rung, seed, fold
+    jobs = tuple(
+        replace(entry, record=None, state="waiting")
+        if (entry.job.rung, entry.job.seed, entry.job.fold) in gone
+        else entry
+        for entry in state.jobs
+    )
+    step = judge_ladder(replace(state, jobs=jobs)).rungs[4].step
+    assert step.gain.n_units == 5
+    assert step.gain.n_runs == (2, 2)
+
+
+def test_an_extended_ladder_is_a_second_look_before_it_is_complete(drawn_ladder: Draw) -> None:
+    """Verdicts in between are given after looking, too."""
+    ladder, workspace = drawn_ladder(n_seeds=4, missing=frozenset({(4, 3)}))
+    first = judge_ladder(read_state(ladder, workspace))
+    again = judge_ladder(read_state(replace(ladder, looks=(3,)), workspace))
+    assert (first.n_looks, again.n_looks) == (1, 2)
+    assert any("levels divided by 2" in remark for remark in again.rungs[1].step.remarks)
 
 
 def test_leaving_out_tells_what_a_recipe_is_worth(drawn_ladder: Draw) -> None:

@@ -31,6 +31,9 @@ def test_a_ladder_is_read_as_it_was_written(drawn_ladder: Draw) -> None:
         ({"metric": 3}, "metric must be a text"),
         ({"jobs": [{"rung": 0}]}, r"jobs\.0\.seed is missing"),
         ({"surprise": 1}, "surprise is not a known key"),
+        ({"n_folds": 5}, r"jobs\.0\.fold must be one of the folds, not None"),
+        ({"rungs": []}, "rungs must be at least one"),
+        ({"jobs": [{"rung": 9, "seed": 0, "fold": None, "key": "k"}]}, r"jobs\.0\.rung must be one of 5 rungs, not 9"),
     ],
 )
 def test_a_damaged_ladder_is_named(drawn_ladder: Draw, change: dict[str, Any], told: str) -> None:
@@ -40,6 +43,31 @@ def test_a_damaged_ladder_is_named(drawn_ladder: Draw, change: dict[str, Any], t
     path.write_text(json.dumps(json.loads(path.read_text()) | change))
     with pytest.raises(RecordError, match=told):
         Ladder.read(ladder.folder)
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"changes": {"loss.smoothing": 1}}, r"rungs\.4\.changes\.loss\.smoothing must be a pair"),
+        ({"weights_of": 4}, r"rungs\.4\.weights_of must be an earlier rung, not 4"),
+    ],
+)
+def test_a_damaged_rung_is_named(drawn_ladder: Draw, change: dict[str, Any], told: str) -> None:
+    """Before anything is looked up in it."""
+    ladder, _ = drawn_ladder()
+    path = ladder.folder / LADDER_JSON
+    value = json.loads(path.read_text())
+    value["rungs"][4] |= change
+    path.write_text(json.dumps(value))
+    with pytest.raises(RecordError, match=told):
+        Ladder.read(ladder.folder)
+
+
+def test_a_stack_longer_than_a_file_name_is_no_folder(drawn_ladder: Draw) -> None:
+    """It is told like every other name that there is not."""
+    _, workspace = drawn_ladder()
+    with pytest.raises(RecordError, match="There is no ladder"):
+        find_ladder("baseline" + "+label_smoothing" * 30, workspace)
 
 
 def test_a_ladder_is_found_by_name_beginning_stack_and_folder(drawn_ladder: Draw) -> None:

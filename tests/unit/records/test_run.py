@@ -107,6 +107,14 @@ DAMAGES: dict[str, tuple[Callable[[str], str], str]] = {
     "inner": (lambda text: _changed(text, lambda v: v["data"].update(digest=1)), r"data\.digest must be a text"),
     "inner unknown": (lambda text: _changed(text, lambda v: v["data"].update(x=1)), r"data\.x is not a known"),
     "metric": (lambda text: _changed(text, lambda v: v["metrics"]["accuracy"].pop("n")), r"metrics\.accuracy\.n is m"),
+    "device": (
+        lambda text: _changed(text, lambda v: v["environment"].pop("device")),
+        r"environment\.device must be a t",
+    ),
+    "versions": (
+        lambda text: _changed(text, lambda v: v["environment"].update(versions=1)),
+        r"environment\.versions m",
+    ),
     "status": (lambda text: text.replace('"done"', '"almost"'), "must be one of done, failed"),
     "time": (lambda text: text.replace("2026-01-02T", "yesterday"), "ISO 8601"),
     "zone": (lambda text: text.replace("+00:00", "+09:00"), "in UTC"),

@@ -1,0 +1,1 @@
+"""Looking at the data before anything is trained: facts, findings, and the pictures of both."""

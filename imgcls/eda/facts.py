@@ -1,0 +1,333 @@
+"""What was measured of a data set, as plain values that are written to facts.json and read back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, ClassVar, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from imgcls.errors import RecordError
+from imgcls.records.atomic import write_json
+from imgcls.records.reading import read_json
+from imgcls.viewing import Viewed
+
+FACTS_JSON = "facts.json"
+SCHEMA = 1
+
+Severity = Literal["error", "warning", "note"]
+"""error: scores cannot be trusted before it is dealt with; warning: somebody should look; note: good to know."""
+Action = Literal["exclude", "group"]
+"""What `imgcls eda apply` does with the images of a finding."""
+
+
+class _Fact(BaseModel):
+    """A frozen value of which every field is plain JSON."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True)
+
+
+class DataFacts(_Fact):
+    """Which data were looked at."""
+
+    name: str
+    """The short name of the data set."""
+    source: str
+    """What was named as the data: a path as it was typed, or a name such as elpv."""
+    problem: Literal["binary", "multiclass", "multilabel"]
+    """What kind of problem the labels make."""
+    metric: str
+    """The primary metric."""
+    classes: tuple[str, ...]
+    """The classes in their order."""
+    n: dict[str, int]
+    """Samples in train, valid and test, and under excluded what is not used."""
+    n_unlabelled: int
+    """Samples outside test whose label is not known."""
+    data_digest: str
+    """As in run records: changes with any image, label or group outside the sealed labels of test."""
+    split_digest: str
+    """As in run records."""
+    fingerprint: str | None
+    """What the files looked like without being read (see `imgcls.data.fingerprint`); None for a frame."""
+    licence: str = ""
+    """The licence of the photographs, where it is known."""
+
+
+class FileFacts(_Fact):
+    """One file, or many of one kind, and what they are for."""
+
+    path: str
+    """Relative to the root of the data; a folder or pattern where there are many."""
+    role: Literal["photographs", "labels", "test list", "sample submission", "metadata", "sealed labels", "other"]
+    """What they are for."""
+    n: int
+    """Files, or rows of a table."""
+    note: str = ""
+    """What a person should know, such as the columns of a table."""
+
+
+class ClassFacts(_Fact):
+    """How often a class occurs."""
+
+    name: str
+    """The class."""
+    n: dict[str, int]
+    """Samples in train and valid; never in test, whose labels are sealed."""
+    share: float
+    """Of the labelled samples outside test, in [0, 1]."""
+
+
+class ImbalanceFacts(_Fact):
+    """What the shares of the classes mean for the metric."""
+
+    ratio: float
+    """The largest class over the smallest, at least 1."""
+    rarest: str
+    """The smallest class."""
+    n_valid_rarest: int
+    """Its validation images."""
+    half_width: float | None
+    """Half the width of the 95 % interval of that class's recall at 0.8, in [0, 1]; None where it does not validate."""
+    majority_score: float
+    """The accuracy of always naming the most frequent class (for multilabel: per class, the more frequent)."""
+    meaning: str
+    """A sentence for a person."""
+
+
+class Quantiles(_Fact):
+    """A measure over images."""
+
+    low: float
+    """The 5 % quantile."""
+    middle: float
+    """The median."""
+    high: float
+    """The 95 % quantile."""
+
+
+class SizeFacts(_Fact):
+    """Sizes and quality of the photographs."""
+
+    width_px: Quantiles
+    """Upright widths."""
+    height_px: Quantiles
+    """Upright heights."""
+    aspect: Quantiles
+    """Width over height."""
+    n_sizes: int
+    """Different sizes."""
+    formats: dict[str, int]
+    """Images by what the content is: JPEG, PNG, …"""
+    modes: dict[str, int]
+    """Images by colour mode: RGB, L, …"""
+    n_turned: int
+    """Images with an EXIF orientation other than upright."""
+    brightness: dict[str, Quantiles]
+    """By split: the mean of the gray values of an image, 0 to 255."""
+    contrast: dict[str, Quantiles]
+    """By split: their standard deviation."""
+    sharpness: dict[str, Quantiles]
+    """By split: the variance of the Laplacian at the size that is trained on; low is blurred."""
+    recommended_px: int
+    """The side in pixels to begin with."""
+    recommended_why: str
+    """A sentence for a person."""
+
+
+class BrokenFile(_Fact):
+    """A file that cannot be used."""
+
+    path: str
+    """Relative to the root of the data."""
+    kind: str
+    """The kind of trouble in a word or two: empty, truncated, not an image, …"""
+    reason: str
+    """What the reader said."""
+
+
+class Pair(_Fact):
+    """Two samples that show the same photograph."""
+
+    first: str
+    """The id of one."""
+    second: str
+    """The id of the other."""
+    kind: Literal["same file", "same pixels", "near copy", "mirrored"]
+    """How they are the same."""
+    similarity: float
+    """The correlation of their detail after what all images share was removed, at most 1."""
+    splits: tuple[str, str]
+    """Where they lie."""
+    labels: tuple[str, str] | None
+    """Their labels; None where one lies in test or has none."""
+
+    @property
+    def is_across(self) -> bool:
+        """Whether the two lie in different splits."""
+        return self.splits[0] != self.splits[1]
+
+    @property
+    def is_conflict(self) -> bool:
+        """Whether they have different labels."""
+        return self.labels is not None and self.labels[0] != self.labels[1]
+
+
+class Guess(_Fact):
+    """How well the label can be told from something that is not the picture."""
+
+    by: str
+    """From what: file name, order, file size, time stamp, image size, or `column of table`."""
+    auc: float
+    """Mean one-against-rest ROC AUC of labels guessed out of fold, 0.5 is chance."""
+    p: float
+    """Share of shuffled labels that are guessed as well, in (0, 1]."""
+    n: int
+    """Labelled samples outside test that it was measured on."""
+    n_values: int
+    """Different values."""
+    shared: dict[str, float]
+    """By split other than train: the share of its samples whose value also occurs in train; for few-valued columns."""
+
+
+class Drift(_Fact):
+    """Whether two parts of the data can be told apart."""
+
+    parts: tuple[str, str]
+    """The two splits."""
+    by: str
+    """By what: pictures (features of the network), size, brightness, …"""
+    auc: float
+    """Cross-validated ROC AUC of telling them apart, 0.5 is chance."""
+    p: float
+    """Share of shuffled parts that are told apart as well, in (0, 1]."""
+    n: tuple[int, int]
+    """Images of each part that were looked at."""
+
+
+class Odd(_Fact):
+    """An image unlike the others."""
+
+    id: str
+    """The sample."""
+    split: str
+    """Where it lies."""
+    label: str
+    """Its label; "" in test."""
+    distance: float
+    """To its nearest neighbours, over the median of all such distances."""
+    why: str
+    """In what: picture, brightness, size, blank, …"""
+
+
+class CurvePoint(_Fact):
+    """How well a quick classifier does with part of the training images."""
+
+    n_train: int
+    """Training images."""
+    value: float
+    """Validation accuracy (multilabel: mean over classes) of a linear probe."""
+    low: float
+    """Lower end of the 95 % interval."""
+    high: float
+    """Upper end of the 95 % interval."""
+
+
+class Finding(_Fact):
+    """A fact that asks for action."""
+
+    id: str
+    """A short stable name: what `imgcls eda apply` and `keep` take."""
+    severity: Severity
+    """How bad it is."""
+    title: str
+    """What it is, a sentence."""
+    n: int
+    """How many images or pairs."""
+    examples: tuple[str, ...]
+    """A few, as a person knows them."""
+    advice: str
+    """What to do, a sentence."""
+    command: str | None
+    """The command that does it."""
+    action: Action | None = None
+    """What applying it does; None where nothing can be applied."""
+    groups: tuple[tuple[str, ...], ...] = ()
+    """The ids that applying it excludes (one tuple) or keeps together (a tuple each)."""
+    state: Literal["open", "applied", "kept"] = "open"
+    """Whether findings.toml deals with it."""
+
+
+class Facts(Viewed, _Fact):
+    """Everything that was measured of a data set."""
+
+    VIEW: ClassVar[str] = "imgcls.reports.facts:FactsView"
+
+    schema_: Literal[1] = 1
+    """The version of this form; `schema` in JSON."""
+    data: DataFacts
+    """Which data."""
+    files: tuple[FileFacts, ...]
+    """What each file is for."""
+    classes: tuple[ClassFacts, ...]
+    """How often each class occurs."""
+    together: tuple[tuple[int, ...], ...]
+    """For multilabel: how often each two classes occur together, [n_classes][n_classes]; else empty."""
+    imbalance: ImbalanceFacts
+    """What the shares mean."""
+    sizes: SizeFacts
+    """Sizes and quality."""
+    broken: tuple[BrokenFile, ...]
+    """Files that cannot be used."""
+    duplicates: tuple[Pair, ...]
+    """Photographs that are there twice."""
+    guesses: tuple[Guess, ...]
+    """What gives the label away."""
+    drift: tuple[Drift, ...]
+    """Parts that differ."""
+    odd: tuple[Odd, ...]
+    """Images unlike the others, the oddest first."""
+    curve: tuple[CurvePoint, ...]
+    """More images, better scores? Empty where it was not measured."""
+    findings: tuple[Finding, ...]
+    """What asks for action, the worst first."""
+    pictures: dict[str, str]
+    """From the name of a picture, such as classes or sheet: CLASS, to its file beside facts.json."""
+    seconds: dict[str, float]
+    """What the time went into."""
+    created: str
+    """When, UTC, ISO 8601."""
+
+    @property
+    def open_findings(self) -> tuple[Finding, ...]:
+        """The findings that somebody has to deal with: errors and warnings that are open."""
+        return tuple(entry for entry in self.findings if entry.state == "open" and entry.severity != "note")
+
+    def to_json(self) -> dict[str, Any]:
+        """Give the facts as JSON values."""
+        value = self.model_dump(mode="json")
+        return {"schema": value.pop("schema_"), **value}
+
+    def write(self, folder: Path) -> Path:
+        """Write facts.json into a folder, and give its path."""
+        path = folder / FACTS_JSON
+        write_json(path, self.to_json())
+        return path
+
+    @classmethod
+    def read(cls, folder: Path) -> Self:
+        """Read facts.json from a folder.
+
+        Raises:
+            RecordError: It is missing, damaged, or of another version.
+        """
+        path = folder / FACTS_JSON
+        value = read_json(path)
+        if not isinstance(value, dict) or value.get("schema") != SCHEMA:
+            raise RecordError(f"{path}: not facts of schema {SCHEMA}. 'imgcls eda' writes them anew.")
+        try:
+            return cls.model_validate({**{k: v for k, v in value.items() if k != "schema"}, "schema_": SCHEMA})
+        except ValidationError as problem:
+            first = problem.errors()[0]
+            where = ".".join(map(str, first["loc"]))
+            raise RecordError(f"{path}: damaged at {where}: {first['msg']}. 'imgcls eda' writes it anew.") from problem

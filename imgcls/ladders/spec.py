@@ -18,6 +18,7 @@ from imgcls.workspace import Workspace
 SCHEMA = 1
 LADDER_JSON = "ladder.json"
 RESULT_JSON = "result.json"
+FINAL_JSON = "final.json"
 _SLUG_LENGTH = 60
 
 Kind = Literal["climb", "ablate"]

@@ -14,8 +14,9 @@ from imgcls.errors import ProblemError
 from imgcls.problem.metrics import METRIC_NAMES
 from imgcls.problem.model import SCHEMA, Problem
 from imgcls.problem.reading import checked, read_text, read_toml
-from imgcls.workspace import MARKER
 
+PROBLEM_TOML = "imgcls.toml"
+"""What also marks the folder of a workspace; see `imgcls.workspace.MARKER`."""
 _HEADING = "What the problem is. Every imgcls command in this folder reads it; change it as you like."
 _METRICS = f"The metric is one of {', '.join(METRIC_NAMES)}."
 _COMMENTS = {
@@ -49,7 +50,7 @@ def find_problem(root: Path) -> Problem | None:
     Raises:
         ProblemError: The file cannot be read, or does not fit.
     """
-    path = root / MARKER
+    path = root / PROBLEM_TOML
     return read_problem(path) if path.exists() or path.is_symlink() else None
 
 

@@ -7,8 +7,8 @@ from typing import Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from imgcls.durable import write_json
 from imgcls.errors import RecordError
-from imgcls.records.atomic import write_json
 from imgcls.records.reading import read_json
 from imgcls.viewing import Viewed
 

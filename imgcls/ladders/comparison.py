@@ -256,9 +256,7 @@ def _other_gains(measured: Measured, primary: str, *, same_weights: bool) -> dic
 def _different_recipes(a: RunRecord, b: RunRecord) -> tuple[Recipe, ...]:
     """Give the recipes that only one of two runs has; none where a recipe is gone meanwhile."""
     try:
-        ours, theirs = (
-            {step.recipe.name: step.recipe for step in parse_steps(record.stack)[1:]} for record in (a, b)
-        )
+        ours, theirs = ({step.recipe.name: step.recipe for step in parse_steps(record.stack)[1:]} for record in (a, b))
     except StackError:
         return ()
     everything = ours | theirs

@@ -7,8 +7,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from imgcls.durable import make_folder, write_json
 from imgcls.errors import ImgclsError
-from imgcls.records.atomic import make_folder, write_json
 from imgcls.values import canonical_json
 from imgcls.workspace import Workspace
 

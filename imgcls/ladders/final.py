@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from imgcls.data.samples import Samples, as_targets
+from imgcls.durable import write_bytes, write_json
 from imgcls.errors import RecordError, UsageError
 from imgcls.evidence.contributions import contributions
 from imgcls.evidence.gains import Gain, measure
@@ -26,7 +27,6 @@ from imgcls.ladders.photographs import find_photographs, written
 from imgcls.ladders.result import LadderResult, judged_json
 from imgcls.ladders.spec import FINAL_JSON, Ladder
 from imgcls.ladders.state import LadderState, read_state
-from imgcls.records.atomic import write_bytes, write_json
 from imgcls.records.estimate import Estimate
 from imgcls.records.lock import FolderLock
 from imgcls.records.run import RunRecord

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from imgcls.data.fingerprint import data_fingerprint
+from imgcls.durable import make_folder, write_json
 from imgcls.errors import ImgclsError, RecordError
-from imgcls.records.atomic import make_folder, write_json
 from imgcls.records.reading import Fields, read_json
 from imgcls.values import canonical_json
 from imgcls.workspace import LEDGER, OWN_FOLDERS, Workspace, cache_folder

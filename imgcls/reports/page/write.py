@@ -6,9 +6,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal, cast, get_args
 
+from imgcls.durable import json_bytes, make_folder, write_bytes
 from imgcls.errors import UsageError, WorkspaceError, nearest_hint
 from imgcls.ladders.gathering import ReportData
-from imgcls.records.atomic import json_bytes, make_folder, write_bytes
 from imgcls.reports.page import reproduce
 from imgcls.reports.page.html import html_page
 from imgcls.reports.page.markdown import markdown_page

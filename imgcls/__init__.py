@@ -12,6 +12,7 @@ from imgcls._version import __version__
 
 if TYPE_CHECKING:
     from imgcls.catalog import Stack
+    from imgcls.checklists.evaluate import checklist
     from imgcls.engine.apply import apply
     from imgcls.engine.classifier import load, predict
     from imgcls.engine.device import Machine
@@ -28,6 +29,7 @@ _HOMES = {
     "Plan": "imgcls.plan",
     "Stack": "imgcls.catalog",
     "apply": "imgcls.engine.apply",
+    "checklist": "imgcls.checklists.evaluate",
     "compare": "imgcls.ladders.comparison",
     "gain": "imgcls.evidence.compare",
     "ladder": "imgcls.ladders.run",
@@ -45,6 +47,7 @@ __all__ = [
     "Stack",
     "__version__",
     "apply",
+    "checklist",
     "compare",
     "gain",
     "ladder",

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from types import MappingProxyType
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from imgcls.errors import UsageError, nearest_hint
 
@@ -41,9 +41,14 @@ class Item:
 
 
 @cache
+def stage_titles() -> Mapping[str, Mapping[str, str]]:
+    """Give the titles of the stages: stage → language → title."""
+    return MappingProxyType({stage: MappingProxyType(titles) for stage, titles in _read()["stages"].items()})
+
+
+@cache
 def all_items() -> tuple[Item, ...]:
     """Give every item, in the order of the method."""
-    text = (files("imgcls.checklists") / "items.toml").read_text(encoding="utf-8")
     return tuple(
         Item(
             id=entry["id"],
@@ -54,8 +59,13 @@ def all_items() -> tuple[Item, ...]:
             paths=tuple(entry.get("paths", ())),
             note=entry.get("note", ""),
         )
-        for entry in tomllib.loads(text)["item"]
+        for entry in _read()["item"]
     )
+
+
+@cache
+def _read() -> Mapping[str, Any]:
+    return tomllib.loads((files("imgcls.checklists") / "items.toml").read_text(encoding="utf-8"))
 
 
 def find_item(id_: str) -> Item:

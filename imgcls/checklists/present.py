@@ -90,6 +90,29 @@ def _source(problem: Problem | None, workspace: Workspace, climbs: Sequence[Clim
     return climbs[-1].ladder.data if climbs else {}
 
 
+def _reading(problem: Problem, workspace: Workspace) -> dict[str, Any]:
+    data, split = problem.data, problem.split
+    return {
+        "data": _place(data.source, workspace),
+        "images": _place(data.images, workspace),
+        "label": data.label,
+        "id": data.id,
+        "group": split.group,
+        "split": split.column,
+        "problem_type": problem.type,
+        "delimiter": data.delimiter,
+        "valid": split.fraction,
+        "split_seed": split.seed or 0,
+    }
+
+
+def _place(text: str | None, workspace: Workspace) -> str | None:
+    """Give a path of imgcls.toml, which starts from its folder; names of sets are none."""
+    if text is None or text == "elpv" or text.partition(":")[0] in ("torchvision", "fastai"):
+        return text
+    return str(workspace.root / text)
+
+
 def _read_anew(
     workspace: Workspace,
     source: Mapping[str, Any],

@@ -96,6 +96,68 @@ class Trial:
 
 
 @dataclass(frozen=True)
+class Measure:
+    """A number with its 95 % interval."""
+
+    value: float
+    """The number."""
+    low: float
+    """Lower end."""
+    high: float
+    """Upper end."""
+
+    @property
+    def half_width(self) -> float:
+        """Half the width of the interval."""
+        return (self.high - self.low) / 2
+
+    @classmethod
+    def of(cls, value: Any) -> Measure | None:
+        """Read one from JSON values; None where there is no number, or no interval."""
+        numbers = [] if value is None else [value[name] for name in ("value", "low", "high")]
+        return cls(*map(float, numbers)) if numbers and None not in numbers else None
+
+
+@dataclass(frozen=True)
+class Opening:
+    """What the sealed test said, beside what validation had said."""
+
+    metric: str
+    """The metric."""
+    test_gain: Measure | None
+    """The gain of the incumbent over the base on test; None where the incumbent is the base."""
+    validation_gain: Measure | None
+    """The same on validation."""
+    test_score: Measure | None
+    """The incumbent's score on test."""
+    validation_score: Measure | None
+    """Its score on validation."""
+
+    @classmethod
+    def read(cls, path: Path) -> Opening | None:
+        """Read final.json; None where the test part is still sealed.
+
+        Raises:
+            RecordError: It is damaged.
+        """
+        if not path.is_file():
+            return None
+        value: Any = read_json(path)
+        try:
+            return cls(
+                metric=str(value["metric"]),
+                test_gain=Measure.of(value["test"]),
+                validation_gain=Measure.of(value["validation"]),
+                test_score=Measure.of(value["incumbent_score"]),
+                validation_score=Measure.of(value["validation_scores"]["incumbent"]),
+            )
+        except (KeyError, TypeError, ValueError) as problem:
+            raise RecordError(
+                f"{path} is damaged, or another version wrote it. 'imgcls ladder final' writes it anew."
+            ) from problem
+
+
+@dataclass(frozen=True)
 class Climb:
     """A ladder: what it was judged to be, and what the sealed test said of it."""
 
@@ -111,8 +173,8 @@ class Climb:
     """The number of the rung to use; None before the ladder was judged, and where recipes are left out."""
     incumbent_runs: tuple[str, ...]
     """The ids of its runs."""
-    final: Mapping[str, Any] | None
-    """What `imgcls ladder final` found, as JSON values; None where the sealed test is still sealed."""
+    opening: Opening | None
+    """What the sealed test said; None where it is still sealed."""
 
     @property
     def file(self) -> str:
@@ -171,14 +233,16 @@ def _climb(ladder: Ladder) -> Climb:
         return Climb(ladder, planned, (), False, None, (), None)
     result: Any = read_json(path)
     try:
-        return _judged(ladder, result, _final(ladder.folder / FINAL_JSON))
+        return _judged(ladder, result, Opening.read(ladder.folder / FINAL_JSON))
+    except RecordError:
+        raise
     except (KeyError, TypeError, ValueError, IndexError, AttributeError) as problem:
         raise RecordError(
             f"{path} is damaged, or another version wrote it. 'imgcls ladder run' with the same stack writes it anew."
         ) from problem
 
 
-def _judged(ladder: Ladder, result: Any, final: Mapping[str, Any] | None) -> Climb:
+def _judged(ladder: Ladder, result: Any, opening: Opening | None) -> Climb:
     data, rungs = result["data"], result["rungs"]
     grounds = Grounds(str(data["digest"]), tuple(map(str, data["split_digests"])), result["n_folds"] is not None)
     steps = [(number, rung["step"]) for number, rung in enumerate(rungs) if rung["step"]]
@@ -191,7 +255,7 @@ def _judged(ladder: Ladder, result: Any, final: Mapping[str, Any] | None) -> Cli
         is_complete=bool(result["complete"]),
         incumbent=incumbent,
         incumbent_runs=() if incumbent is None else tuple(map(str, rungs[incumbent]["runs"])),
-        final=final,
+        opening=opening,
     )
 
 
@@ -272,13 +336,3 @@ def answered(recipes: tuple[str, ...], items: tuple[str, ...]) -> tuple[str, ...
     known = find_recipes()
     cards = [known[name].card.items if name in known else () for name in recipes]
     return tuple(item for item in items if all(item in card for card in cards))
-
-
-def _final(path: Path) -> Mapping[str, Any] | None:
-    """Read what the sealed test said; None where it is sealed."""
-    if not path.is_file():
-        return None
-    value = read_json(path)
-    if not isinstance(value, Mapping) or not {"metric", "test", "validation", "incumbent_score"} <= value.keys():
-        raise RecordError(f"{path} is damaged, or another version wrote it. 'imgcls ladder final' writes it anew.")
-    return value

@@ -23,6 +23,7 @@ from imgcls.errors import ImgclsError, nearest_hint
 
 _COMMANDS = {
     "cache": "imgcls.cli.cache:cache",
+    "checklist": "imgcls.cli.checklist:checklist",
     "compare": "imgcls.cli.compare:compare",
     "doctor": "imgcls.cli.doctor:doctor",
     "ladder": "imgcls.cli.ladder:ladder",

@@ -10,12 +10,22 @@ from pathlib import Path
 
 import pytest
 
-LIGHT = [["--help"], ["recipe", "list"], ["recipe", "show", "tta"], ["runs", "list"], ["runs", "list", "--json"]]
+LIGHT = [
+    ["--help"],
+    ["recipe", "list"],
+    ["recipe", "show", "tta"],
+    ["runs", "list"],
+    ["runs", "list", "--json"],
+    ["checklist"],
+]
 COMMANDS = [
     [],
     ["cache"],
     ["cache", "show"],
     ["cache", "clear"],
+    ["checklist"],
+    ["checklist", "skip"],
+    ["checklist", "unskip"],
     ["compare"],
     ["doctor"],
     ["predict"],

@@ -30,6 +30,7 @@ def test_public_names_are_pinned() -> None:
         "Stack",
         "__version__",
         "apply",
+        "checklist",
         "compare",
         "gain",
         "ladder",

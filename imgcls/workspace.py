@@ -10,6 +10,7 @@ from pathlib import Path
 from imgcls.errors import WorkspaceError
 
 MARKER = "imgcls.toml"
+LEDGER = "test-ledger.csv"
 OWN_FOLDERS = frozenset({"runs", "ladders", "reports", "submissions"})
 _TABLE_SUFFIXES = frozenset({".csv", ".tsv", ".parquet"})
 

@@ -20,6 +20,7 @@ from imgcls.errors import RecordError
 from imgcls.evidence.metrics import METRICS, PRIMARY
 from imgcls.records.find import find_by_key
 from imgcls.records.run import RunRecord
+from imgcls.records.seen import SeenData, look_at, remember
 from imgcls.workspace import Workspace
 
 
@@ -50,12 +51,15 @@ def run_folds(
     check_no_share(source)
     ready = Ready.of(stack, source, seed=seed, overrides=overrides, quick=quick, machine=machine, workspace=workspace)
     log = Log(reporter or Lines())
+    look = None if quick else look_at(vars(source), ready.workspace)
     photographs = read_photographs(source, ready.stack.plan.images, quick=quick, reporter=log)
     requests, outcomes = [], []
     for fold in range(n_folds):
         turn, began = Turn(fold, n_folds), time.perf_counter()
         notes = Log(log.reporter if fold == 0 else Silent(), list(log.lines))  # what holds for all folds is told once
         request = ready.request(divided(photographs, source, reporter=notes, turn=turn), turn)
+        if fold == 0 and look is not None:
+            remember(ready.workspace, SeenData.of(request.prepared.samples, look, in_folds=True))
         outcome = _do(Job(request, ready.workspace, Log(log.reporter, notes.lines), began), again=again)
         log.reporter.note(_told(turn, outcome))
         requests.append(request)

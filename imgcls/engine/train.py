@@ -17,6 +17,7 @@ from imgcls.engine.prepare import DataSource, prepare
 from imgcls.engine.ready import Ready, check_no_share
 from imgcls.engine.reporting import Lines, Reporter
 from imgcls.records.run import RunRecord
+from imgcls.records.seen import SeenData, look_at, remember
 from imgcls.workspace import Workspace
 
 
@@ -103,5 +104,8 @@ def run_job(
         check_no_share(source)
     ready = Ready.of(stack, source, seed=seed, overrides=overrides, quick=quick, machine=machine, workspace=workspace)
     log = Log(reporter or Lines())
+    look = None if quick else look_at(vars(source), ready.workspace)
     prepared = prepare(source, ready.stack.plan.images, quick=quick, reporter=log, turn=turn)
+    if look is not None:
+        remember(ready.workspace, SeenData.of(prepared.samples, look, in_folds=turn is not None))
     return Job(ready.request(prepared, turn), ready.workspace, log, began).do(again=again)

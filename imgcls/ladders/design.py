@@ -28,6 +28,7 @@ from imgcls.ladders.rungs import Rung, climbing, leaving_out, rung_plans
 from imgcls.ladders.spec import LADDER_JSON, JobPlan, Kind, Ladder, RungPlan, ladder_name
 from imgcls.plan import Images
 from imgcls.records.find import find_runs
+from imgcls.records.seen import SeenData, look_at, remember
 from imgcls.workspace import Workspace
 
 MOST_SEEDS = 1000
@@ -56,7 +57,7 @@ class Question:
 
 
 def design(question: Question, *, machine: Machine, workspace: Workspace, reporter: Reporter) -> Ladder:
-    """Plan a ladder, or more seeds for one that is there; nothing is written yet.
+    """Plan a ladder, or more seeds for one that is there; nothing of it is written yet.
 
     Photographs are decoded on the way, once for all rungs, seeds and folds.
 
@@ -76,9 +77,12 @@ def design(question: Question, *, machine: Machine, workspace: Workspace, report
     rungs = leaving_out(question.stack) if question.kind == "ablate" else climbing(question.stack)
     data = _as_json(question.source)
     grounds = _Grounds(question, rungs, machine=machine, place=workspace)
+    look = look_at(data, workspace)
     grounds.read(rungs, reporter)
     plans = rung_plans(rungs, question.kind)
     first = [grounds.samples(rungs[0], fold) for fold in grounds.folds]
+    if look is not None:
+        remember(workspace, SeenData.of(first[0], look, in_folds=question.n_folds is not None))
     metric = _metric_of(question, first)
     identity = _identity(question, plans, metric=metric, first=[(s.data_digest, s.split_digest) for s in first])
     name = question.name or ladder_name(question.stack.text, kind=question.kind, identity=identity | _device(machine))

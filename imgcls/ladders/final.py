@@ -30,9 +30,8 @@ from imgcls.ladders.state import LadderState, read_state
 from imgcls.records.estimate import Estimate
 from imgcls.records.lock import FolderLock
 from imgcls.records.run import RunRecord
-from imgcls.workspace import Workspace
+from imgcls.workspace import LEDGER, Workspace
 
-LEDGER = "test-ledger.csv"
 _LEDGER_SECONDS = 60.0
 _RESTORE = "Restore it from a copy, or move it away: it counts how often a test part was opened."
 _COLUMNS = (

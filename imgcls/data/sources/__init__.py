@@ -9,10 +9,12 @@ from pathlib import Path
 import pandas as pd
 
 from imgcls.data.samples import ProblemType, Samples
+from imgcls.data.sources.columns import TableOptions
 from imgcls.data.sources.elpv import load_elpv
 from imgcls.data.sources.files import TABLE_SUFFIXES, is_hidden, list_images
 from imgcls.data.sources.folder import has_split_folders, load_folder, names_no_class
-from imgcls.data.sources.table import TableOptions, load_table
+from imgcls.data.sources.table import load_table
+from imgcls.data.sources.test_list import OFF
 from imgcls.data.sources.unlabelled import load_unlabelled
 from imgcls.errors import DataError
 
@@ -31,6 +33,7 @@ def load_samples(
     split: str | None = None,
     problem_type: ProblemType | None = None,
     delimiter: str | None = None,
+    test: str | Path | None = None,
     skip: Collection[str] = (),
 ) -> Samples:
     """Read a data set from wherever it is.
@@ -47,6 +50,8 @@ def load_samples(
         split: For a table: the column of splits.
         problem_type: binary, multiclass or multilabel; None finds out.
         delimiter: For a table: what separates several classes in a cell.
+        test: For a table: the table of photographs to predict, whose labels are not read; `none` for none, None
+            finds one called test beside it.
         skip: Names of folders directly inside the source that hold no photographs of the data set.
 
     Raises:
@@ -61,6 +66,7 @@ def load_samples(
         split=split,
         problem_type=problem_type,
         delimiter=delimiter,
+        test=test,
         skip=skip,
     )
     if isinstance(source, pd.DataFrame):
@@ -99,7 +105,8 @@ def _asks_for_folders(root: Path, options: TableOptions) -> bool:
 
 
 def _asks_for_table(options: TableOptions) -> bool:
-    return any((options.images, options.label, options.id, options.group, options.split))
+    test = None if options.test is not None and str(options.test) == OFF else options.test
+    return any((options.images, options.label, options.id, options.group, options.split, test))
 
 
 def _table_in(root: Path, options: TableOptions) -> Path | None:

@@ -12,6 +12,7 @@ from imgcls._version import __version__
 
 if TYPE_CHECKING:
     from imgcls.catalog import Stack
+    from imgcls.eda.explore import explore
     from imgcls.engine.apply import apply
     from imgcls.engine.classifier import load, predict
     from imgcls.engine.device import Machine
@@ -29,6 +30,7 @@ _HOMES = {
     "Stack": "imgcls.catalog",
     "apply": "imgcls.engine.apply",
     "compare": "imgcls.ladders.comparison",
+    "explore": "imgcls.eda.explore",
     "gain": "imgcls.evidence.compare",
     "ladder": "imgcls.ladders.run",
     "learner": "imgcls.engine.learner",
@@ -46,6 +48,7 @@ __all__ = [
     "__version__",
     "apply",
     "compare",
+    "explore",
     "gain",
     "ladder",
     "learner",

@@ -25,6 +25,7 @@ _COMMANDS = {
     "cache": "imgcls.cli.cache:cache",
     "compare": "imgcls.cli.compare:compare",
     "doctor": "imgcls.cli.doctor:doctor",
+    "eda": "imgcls.cli.eda:eda",
     "ladder": "imgcls.cli.ladder:ladder",
     "predict": "imgcls.cli.predict:predict",
     "recipe": "imgcls.cli.recipe:recipe",

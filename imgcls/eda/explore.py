@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -11,6 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from imgcls.catalog import Stack
+from imgcls.data.samples import SPLITS
+from imgcls.data.sources.columns import TableOptions
+from imgcls.data.sources.roles import FileRole, file_roles
 from imgcls.eda.amounts import class_facts, imbalance_facts, occurring_together
 from imgcls.eda.broken import broken_files
 from imgcls.eda.curve import learning_curve
@@ -25,16 +28,18 @@ from imgcls.eda.metadata import MetaTable, read_metadata
 from imgcls.eda.odd import find_odd
 from imgcls.eda.pictures import draw
 from imgcls.eda.sizes import size_facts
+from imgcls.eda.wording import listed
 from imgcls.engine.device import Machine
+from imgcls.engine.known_sets import is_known_set
 from imgcls.engine.prepare import DataSource
 from imgcls.engine.reporting import Lines, Reporter
 from imgcls.errors import DataError
 from imgcls.evidence import PRIMARY
-from imgcls.problem.adjustments import Adjustments, read_adjustments
+from imgcls.problem.adjustments import Adjustments, read_adjustments, written
 from imgcls.problem.toml import find_problem
 from imgcls.records.seen import Look as Outside
 from imgcls.records.seen import SeenData, look_at, remember
-from imgcls.workspace import Workspace, check_writable
+from imgcls.workspace import OWN_FOLDERS, Workspace, check_writable
 
 
 def explore(
@@ -107,9 +112,10 @@ class _Exploring:
         outside = look_at(vars(self.source), self.place)
         seen = look(self.source, Stack.parse("baseline").plan.images, quick=self.quick, reporter=self.reporter)
         self.seconds.update(seen.seconds)
-        tables = self._metadata(seen)
+        roles = self._roles(seen)
+        tables = self._metadata(seen, roles)
         data = _data_facts(seen, self.source, outside, metric=metric or PRIMARY[seen.scan.samples.problem])
-        facts = self._measured(seen, data, tables)
+        facts = self._measured(seen, data, tables).model_copy(update={"files": tuple(map(_file_facts, roles))})
         facts = facts.model_copy(update={"findings": find(facts, seen, tables=tables, adjustments=adjustments)})
         if write:
             with self._timed("pictures"):
@@ -127,14 +133,14 @@ class _Exploring:
         with self._timed("guesses"):
             guesses = guess_labels(scan, tables) if has_any else ()
         with self._timed("features"):
-            features = see(scan, most=N_QUICK if self.quick else MOST_SEEN, reporter=self.reporter) if has_any else None
+            features = see(scan, reporter=self.reporter) if has_any else None
         with self._timed("parts"):
             drift = find_drift(scan, features) if has_any else ()
             odd = find_odd(scan, features) if has_any else ()
             curve = learning_curve(scan, features) if has_any and not seen.unusable else ()
         return Facts(
             data=data,
-            files=_files(self.source),
+            files=(),
             classes=class_facts(scan.samples),
             together=occurring_together(scan.samples),
             imbalance=imbalance_facts(scan.samples, metric=data.metric),
@@ -151,11 +157,33 @@ class _Exploring:
             created=datetime.now(UTC).isoformat(timespec="seconds"),
         )
 
-    def _metadata(self, seen: Look) -> tuple[MetaTable, ...]:
+    def _roles(self, seen: Look) -> tuple[FileRole, ...]:
+        """Say what each file is for; nothing where the data are a frame or a set that is known by name."""
+        source = self.source
+        data = source.data if source.data is None or isinstance(source.data, str | Path) else None
+        if (data is None and source.data is not None) or is_known_set(data):
+            return ()
+        return file_roles(data, seen.scan.samples, options=_table_options(source), metadata=self.tables)
+
+    def _metadata(self, seen: Look, roles: Sequence[FileRole]) -> tuple[MetaTable, ...]:
         """Read what tables say of the samples: those that were named, and those that lie beside the data."""
+        samples, tables = seen.scan.samples, list(self.tables)
         with self._timed("metadata"):
-            named = read_metadata(self.tables, seen.scan.samples)
-            return (*named, *_beside(self.source, seen, [path.name for path in self.tables]))
+            found = list(read_metadata(tables, samples))
+            given = {path.resolve() for path in tables}
+            for role in roles:
+                if role.file is None or role.file.resolve() in given or role.role not in ("metadata", "labels"):
+                    continue
+                own = role.file if role.role == "labels" else None
+                with suppress(DataError):  # nobody asked for it: a table that says nothing of the samples is no error
+                    found += read_metadata([role.file], samples, own=own, skip=self._own_columns())
+        return tuple(found)
+
+    def _own_columns(self) -> tuple[str, ...]:
+        """Give the columns of the table of labels that were asked for: they are no metadata."""
+        source = self.source
+        labels = (source.label,) if isinstance(source.label, str) else tuple(source.label or ())
+        return tuple(name for name in (*labels, source.id, source.group, source.split) if name is not None)
 
     def _remember(self, seen: Look, outside: Outside | None) -> None:
         """Keep the digests for commands that do not read the data."""
@@ -163,7 +191,7 @@ class _Exploring:
             known = SeenData.of(seen.scan.samples, outside)
             remember(self.place, replace(known, data_digest=seen.data_digest, split_digest=seen.split_digest))
 
-    def _progress(self, what: str) -> Progress:
+    def _progress(self, what: str) -> Callable[[int, int], None]:
         return lambda done, total: self.reporter.progress(what, done, total)
 
     @contextmanager
@@ -201,6 +229,26 @@ def _data_facts(seen: Look, source: DataSource, outside: Outside | None, *, metr
         fingerprint=outside.fingerprint if outside else None,
         licence=samples.licence,
     )
+
+
+def _table_options(source: DataSource) -> TableOptions:
+    label = source.label if source.label is None or isinstance(source.label, str) else tuple(source.label)
+    return TableOptions(
+        images=source.images,
+        label=label,
+        id=source.id,
+        group=source.group,
+        split=source.split,
+        problem_type=source.problem_type,
+        delimiter=source.delimiter,
+        test=source.test,
+        skip=OWN_FOLDERS,
+    )
+
+
+def _file_facts(role: FileRole) -> FileFacts:
+    columns = f"columns {listed(map(written, role.columns))}" if role.columns else ""
+    return FileFacts(path=written(role.path), role=role.role, n=role.n, note=columns)
 
 
 def _source_name(source: DataSource) -> str:

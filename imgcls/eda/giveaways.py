@@ -7,16 +7,14 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
+from imgcls.eda.drift import is_drifted
 from imgcls.eda.facts import Drift, Facts, Finding, Guess
 from imgcls.eda.grouping import Kinship
 from imgcls.eda.guessing import is_telling
 from imgcls.eda.look import Look
 from imgcls.eda.metadata import MetaTable
-from imgcls.eda.wording import amount, apply_command, keep_command, listed
+from imgcls.eda.wording import apply_command, keep_command, listed
 
-DRIFT_AUC = 0.65
-"""From this AUC of telling two parts apart on, it is spoken of."""
-_DRIFT_P = 0.05
 _LEAST_SHARED = 0.05
 _LEAST_IDENTITIES = 8
 _IDENTITIES = re.compile(
@@ -137,7 +135,7 @@ def _column(by: str, tables: Iterable[MetaTable]) -> Sequence[str] | None:
 
 def _drifts(drift: Sequence[Drift]) -> Iterator[Finding]:
     """Say once for each part how it differs from train."""
-    clear = [entry for entry in drift if entry.auc >= DRIFT_AUC and entry.p <= _DRIFT_P]
+    clear = [entry for entry in drift if is_drifted(entry, n_comparisons=len(drift))]
     for part in dict.fromkeys(entry.parts[1] for entry in clear):
         ways = sorted((entry for entry in clear if entry.parts[1] == part), key=lambda entry: -entry.auc)
         name = f"drift:{part}"
@@ -148,7 +146,6 @@ def _drifts(drift: Sequence[Drift]) -> Iterator[Finding]:
             "where 0.5 is chance.",
             n=ways[0].n[1],
             examples=tuple(f"{entry.by}: AUC {entry.auc:.2f}, p {entry.p:.3f}" for entry in ways),
-            advice="Expect other scores there than in validation; look at both, and validate on photographs like those "
-            f"that count. Compare {amount(len(ways), 'measure')} named here.",
+            advice="Expect other scores there; look at photographs of both, and validate on those like the ones that count.",
             command=keep_command(name),
         )

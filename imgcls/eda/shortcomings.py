@@ -6,7 +6,8 @@ from collections import Counter
 
 import numpy as np
 
-from imgcls.eda.amounts import UNEVEN, recall_half_width
+from imgcls.eda.amounts import UNEVEN
+from imgcls.eda.curve import is_rising
 from imgcls.eda.facts import ClassFacts, CurvePoint, Facts, Finding, ImbalanceFacts, SizeFacts
 from imgcls.eda.look import Look
 from imgcls.eda.wording import amount, apply_command, keep_command, listed, some
@@ -19,7 +20,6 @@ BLANK_CONTRAST = 2.0
 _BLURRED_DEVIATIONS = 4.0
 _BLURRED_SHARE = 0.1
 _STRETCH = 2.0
-_RISING = 0.01
 
 
 def find_shortcomings(facts: Facts, look: Look) -> list[Finding]:
@@ -186,19 +186,15 @@ def blurred_rows(look: Look) -> np.ndarray:
 
 
 def _rising(curve: tuple[CurvePoint, ...]) -> Finding | None:
-    """Whether more images still help: the last step gained, and the whole curve rose beyond its intervals."""
-    points = sorted(curve, key=lambda point: point.n_train)
-    if len(points) < 2:
+    if not is_rising(curve):
         return None
-    first, before, last = points[0], points[-2], points[-1]
-    if last.value < before.value + _RISING or last.low <= first.high:
-        return None
+    before, last = curve[-2:]
     return Finding(
         id="curve.rising",
         severity="note",
         title=f"More images still help: a quick classifier goes from {before.value:.3f} with {before.n_train:,} to "
         f"{last.value:.3f} with {last.n_train:,} training images.",
-        n=len(points),
+        n=len(curve),
         examples=(),
         advice="More photographs may gain more than any recipe.",
         command=None,

@@ -71,8 +71,7 @@ class Copies:
         return Finding(
             id=ACROSS,
             severity="error",
-            title=f"{amount(len(pairs), 'photograph')} that {'is' if len(pairs) == 1 else 'are'} scored on lie in "
-            "another part as well: scores flatter.",
+            title=f"{amount(len(pairs), 'pair')} of copies with one in a given part that is scored: scores flatter.",
             n=len(pairs),
             examples=_shown(pairs),
             advice=_in_full(

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from pathlib import PurePosixPath
 
 import numpy as np
 
+from imgcls.data.samples import Samples, classes_in
 from imgcls.eda.drift import is_drifted
 from imgcls.eda.facts import Drift, Facts, Finding, Guess
 from imgcls.eda.grouping import Kinship
 from imgcls.eda.guessing import is_telling
 from imgcls.eda.look import Look
 from imgcls.eda.metadata import MetaTable
-from imgcls.eda.wording import apply_command, keep_command, listed
+from imgcls.eda.wording import apply_command, keep_command
 
 _LEAST_SHARED = 0.05
+_NEARLY_ALL = 0.9
 _LEAST_IDENTITIES = 8
 _IDENTITIES = re.compile(
     r"(^|_|\b)(id|uid|uuid|sender|user|author|owner|person|people|patient|subject|photographer|camera|device|serial|"
@@ -42,7 +45,9 @@ def find_giveaways(facts: Facts, look: Look, tables: Sequence[MetaTable], kinshi
         if not is_telling(guess, n_guesses=len(facts.guesses)):
             continue
         shared = _shared(guess, look, _column(guess.by, tables), kinship)
-        found += [entry for entry in (shared, _guess(guess, is_shared=shared is not None)) if entry is not None]
+        by_class = guess.by == "name" and names_say_classes(look.scan.samples)
+        told = _named_so(guess) if by_class else _guess(guess, is_shared=shared is not None)
+        found += [told] if shared is None else [shared, told]
     return [*found, *_drifts(facts.drift)]
 
 
@@ -67,6 +72,32 @@ def _guess(guess: Guess, *, is_shared: bool) -> Finding:
     )
 
 
+def _named_so(guess: Guess) -> Finding:
+    return Finding(
+        id="guess:name",
+        severity="note",
+        title="The file names name the classes.",
+        n=guess.n,
+        examples=(),
+        advice="A network never sees them, so nothing has to be done.",
+        command=None,
+    )
+
+
+def names_say_classes(samples: Samples) -> bool:
+    """Whether nearly all file names outside test hold the name of their class."""
+    labelled = samples.frame[samples.is_labelled & (samples.frame["split"] != "test").to_numpy()]
+    named = [
+        all(_letters(name) in _letters(PurePosixPath(sample).stem) for name in classes_in(label))
+        for sample, label in zip(labelled["id"], labelled["label"], strict=True)
+    ]
+    return len(named) > 0 and sum(named) >= _NEARLY_ALL * len(named)
+
+
+def _letters(text: str) -> str:
+    return "".join(filter(str.isalnum, text.casefold()))
+
+
 def _shared(guess: Guess, look: Look, values: Sequence[str] | None, kinship: Kinship) -> Finding | None:
     """Say where a column that tells the label has the same values in train and in what is scored."""
     shares = {split: share for split, share in guess.shared.items() if share >= _LEAST_SHARED}
@@ -74,11 +105,11 @@ def _shared(guess: Guess, look: Look, values: Sequence[str] | None, kinship: Kin
         return None
     name = f"shared:{guess.by}"
     families = kinship.families(_by_value(look, values)) if _is_drawn(look) and "valid" in shares else ()
-    told = listed(f"{share:.0%} of {split}" for split, share in shares.items())
+    told = " and ".join(f"{share:.0%} of {split}" for split, share in shares.items())
     return Finding(
         id=name,
         severity="error" if families else "warning",
-        title=f"{told} has a value of {guess.by} that train has too, and it tells the label: scores flatter.",
+        title=f"{told} have their {guess.by} in common with train, and it tells the label: scores flatter.",
         n=sum(round(share * len(look.scan.samples.rows(split))) for split, share in shares.items()),
         examples=(),
         advice=_advice(shares, can_group=bool(families)),

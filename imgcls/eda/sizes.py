@@ -66,10 +66,9 @@ def recommend_px(short_sides: npt.NDArray[np.integer], *, device: str) -> tuple[
     if not short_sides.size:
         return first, "There are no photographs to judge by."
     middle = round(float(np.median(short_sides)))
-    seen = f"Half of the photographs have a shorter side of at least {middle} px"
+    seen = f"The shorter side of the photographs is {middle} px in the middle"
     if middle < first:
-        side = max(_STEP_PX, middle // _STEP_PX * _STEP_PX)
-        return side, f"{seen}; larger squares would add time and no detail."
+        return max(_STEP_PX, -(-middle // _STEP_PX) * _STEP_PX), f"{seen}; larger squares would add time and no detail."
     native = min(NATIVE_PX, middle // _STEP_PX * _STEP_PX)
     if native <= first:
         return first, f"{seen}; larger squares would add little detail."

@@ -231,6 +231,12 @@ class CurvePoint(_Fact):
     """Lower end of the 95 % interval."""
     high: float
     """Upper end of the 95 % interval."""
+    gain: float | None = None
+    """What it is above the point before, on the same validation images; None for the first."""
+    gain_low: float | None = None
+    """Lower end of the 95 % interval of that gain."""
+    gain_high: float | None = None
+    """Upper end of it."""
 
 
 class Finding(_Fact):

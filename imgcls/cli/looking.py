@@ -10,6 +10,7 @@ from imgcls.cli.options import print_json
 from imgcls.eda.explore import explore
 from imgcls.eda.facts import Facts
 from imgcls.reports.live import reporter_for
+from imgcls.reports.looked import LookedAt
 from imgcls.reports.page.looking import write_eda_page
 from imgcls.reports.text import show
 from imgcls.workspace import Workspace
@@ -37,5 +38,5 @@ def look_and_report(options: Mapping[str, Any], *, workspace: Workspace, quick: 
         print_json(facts.to_json())
     else:
         show(facts)
-        show(LookedAt(page, facts))
+        show(LookedAt(facts, page))
     return facts

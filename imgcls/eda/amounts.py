@@ -105,8 +105,7 @@ def _meaning(metric: str, *, ratio: float, majority: float, n_valid: int, half_w
         return f"{about} The rarest class has no validation image: its recall is not measured, whatever {title} says."
     images = "1 validation image" if n_valid == 1 else f"{n_valid} validation images"
     return (
-        f"{about} The rarest class has {images}: a recall of {_RECALL:g} is then known to ± {half_width:.2f} "
-        "at 95 %."
+        f"{about} The rarest class has {images}: a recall of {_RECALL:g} is then known to ± {half_width:.2f} at 95 %."
     )
 
 

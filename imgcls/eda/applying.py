@@ -107,7 +107,8 @@ def undo_findings(names: Sequence[str], workspace: Workspace) -> Decision:
     """
     path = workspace.root / FINDINGS_TOML
     before = read_adjustments(path)
-    known = list(dict.fromkeys(entry.finding for entry in (*before.excluded, *before.grouped, *before.kept)))
+    entries: list[Exclusion | Grouping | Kept] = [*before.excluded, *before.grouped, *before.kept]
+    known = list(dict.fromkeys(entry.finding for entry in entries))
     unknown = [name for name in names if name not in known]
     if unknown:
         there = f"It holds {', '.join(known)}." if known else "It holds none."
@@ -127,7 +128,9 @@ def undo_findings(names: Sequence[str], workspace: Workspace) -> Decision:
         )
         write_adjustments(path, after)
         if (workspace.reports / FACTS_JSON).is_file():
-            _restate(_facts(workspace), workspace, lambda finding: _reopened(finding) if finding.id in done else finding)
+            _restate(
+                _facts(workspace), workspace, lambda finding: _reopened(finding) if finding.id in done else finding
+            )
     return _decision("undone", [name for name in known if name in done], excluded, grouped, path)
 
 

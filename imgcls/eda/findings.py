@@ -51,8 +51,9 @@ def _place(finding: Finding) -> tuple[bool, int]:
 
 def _applied(adjustments: Adjustments, *, seen: Iterable[str]) -> list[Finding]:
     """Tell of the findings that were applied and have nothing new."""
+    decided: list[Exclusion | Grouping] = [*adjustments.excluded, *adjustments.grouped]
     entries: dict[str, list[Exclusion | Grouping]] = {}
-    for entry in (*adjustments.excluded, *adjustments.grouped):
+    for entry in decided:
         entries.setdefault(entry.finding, []).append(entry)
     for name in seen:
         entries.pop(name, None)

@@ -171,7 +171,9 @@ class _Store:
 
     @classmethod
     def of(cls, photos: Photos, folder: Path) -> _Store:
-        root = os.path.realpath(os.path.commonpath([Path(path).parent for path in photos.paths])) if photos.paths else ""
+        root = (
+            os.path.realpath(os.path.commonpath([Path(path).parent for path in photos.paths])) if photos.paths else ""
+        )
         digest = hashlib.sha256(os.fsencode(f"{photos.preprocess.key}\n{root}")).hexdigest()[:16]
         return cls(folder / "measures" / f"{digest}-v{MEASURES_VERSION}.npz")
 
@@ -188,7 +190,7 @@ class _Store:
         return np.zeros(0, dtype=RECORD)
 
     def write(self, records: Records, others: Records) -> None:
-        """Replace the file in one step by those records that are filled, and others; quietly does nothing on a full disk."""
+        """Replace the file in one step by those records that are filled, and others; where it cannot, it stays."""
         filled = records[records["mode"] != b""]
         temporary = self.path.with_name(f"{self.path.name}.{uuid.uuid4().hex}.tmp")
         with suppress(OSError):

@@ -54,12 +54,12 @@ def _broken(facts: Facts, look: Look) -> Finding | None:
     files = facts.broken
     if not files:
         return None
-    kinds = Counter(file.kind for file in files)
+    kinds = listed(f"{n} {kind}" for kind, n in Counter(file.kind for file in files).most_common())
     ids = look.broken_ids
     return Finding(
         id="broken",
         severity="warning",
-        title=f"{amount(len(files), 'file')} cannot be used: {listed(f'{n} {kind}' for kind, n in kinds.most_common())}.",
+        title=f"{amount(len(files), 'file')} cannot be used: {kinds}.",
         n=len(files),
         examples=some(f"{file.path}: {file.reason}" for file in files),
         advice="They are left out anyway. Fetch them anew, or exclude them so that this is settled.",
@@ -123,7 +123,7 @@ def _varied(sizes: SizeFacts) -> Finding | None:
     return Finding(
         id="sizes.varied",
         severity="note",
-        title=f"Proportions vary: width over height is {aspect.low:.2f} to {aspect.high:.2f} in 90 % of the photographs.",
+        title=f"Proportions vary: width over height is {aspect.low:.2f} to {aspect.high:.2f} in 90 % of them.",
         n=sizes.n_sizes,
         examples=(),
         advice="The baseline squeezes all of them into squares; see whether padding instead does better.",

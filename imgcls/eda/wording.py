@@ -34,4 +34,3 @@ def apply_command(finding: str) -> str:
 def keep_command(finding: str) -> str:
     """Give the command that leaves a finding as it is, as a shell takes it."""
     return f"imgcls eda keep {shlex.quote(finding)} --why REASON"
-

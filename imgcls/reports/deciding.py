@@ -44,6 +44,8 @@ class DecisionView:
         if decision.n_excluded:
             parts.append(f"{count(decision.n_excluded, 'image')} {'used again' if again else 'left out'}")
         if decision.n_grouped:
-            together = f"in {count(decision.n_groups, 'group')} {'no longer ' if again else ''}kept together by the split"
+            together = (
+                f"in {count(decision.n_groups, 'group')} {'no longer ' if again else ''}kept together by the split"
+            )
             parts.append(f"{count(decision.n_grouped, 'image')} {together}")
         return ", ".join(parts)

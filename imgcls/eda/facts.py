@@ -309,6 +309,15 @@ class Facts(Viewed, _Fact):
         """The findings that somebody has to deal with: errors and warnings that are open."""
         return tuple(entry for entry in self.findings if entry.state == "open" and entry.severity != "note")
 
+    @property
+    def worst_pairs(self) -> tuple[Pair, ...]:
+        """The duplicates, those first that do most harm: across splits, then with different labels, then the surest."""
+
+        def rank(pair: Pair) -> tuple[int, float, str, str]:
+            return -(2 * pair.is_across + pair.is_conflict), -pair.similarity, pair.first, pair.second
+
+        return tuple(sorted(self.duplicates, key=rank))
+
     def to_json(self) -> dict[str, Any]:
         """Give the facts as JSON values."""
         value = self.model_dump(mode="json")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -36,7 +35,7 @@ def pairs_figure(facts: Facts, samples: Samples) -> Figure:
 
     A photograph of test is shown, since nobody could judge the pair without it; its label is not.
     """
-    pairs = in_order(facts.duplicates)[:MOST_PAIRS]
+    pairs = facts.worst_pairs[:MOST_PAIRS]
     grid = Grid.of(facts.sizes.aspect.middle, multiple=2)
     shown = [(f"{_where(pair, side)}: ", name) for pair in pairs for side, name in enumerate((pair.first, pair.second))]
     words, height = captions((where + name for where, name in shown), grid.box)
@@ -73,13 +72,6 @@ def odd_figure(facts: Facts, samples: Samples) -> Figure:
         write(figure, x, y + grid.box.height + 3, said, fontsize=7.5, weight="bold")
         caption(figure, text, grid.box, x=x, y=y + _ODD_WORDS)
     return figure
-
-
-def in_order(pairs: Iterable[Pair]) -> list[Pair]:
-    """Give pairs with those first that do most harm: across splits, then with different labels, then the surest."""
-    return sorted(
-        pairs, key=lambda pair: (-(2 * pair.is_across + pair.is_conflict), -pair.similarity, pair.first, pair.second)
-    )
 
 
 def _pairs_about(pairs: tuple[Pair, ...], n_shown: int) -> str:

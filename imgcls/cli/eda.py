@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from imgcls.cli.data_options import data_options, source_of
+from imgcls.cli.data_options import data_options
 from imgcls.cli.options import JSON, print_json, workspace_of
 from imgcls.workspace import Workspace
 

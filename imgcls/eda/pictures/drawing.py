@@ -8,6 +8,7 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
+from imgcls.durable import make_folder, write_bytes
 from imgcls.eda.facts import Facts
 from imgcls.eda.pictures.canvas import drawing, png_of
 from imgcls.eda.pictures.classes import classes_figure, together_figure
@@ -15,7 +16,6 @@ from imgcls.eda.pictures.found import odd_figure, pairs_figure
 from imgcls.eda.pictures.measures import curve_figure, light_figure, sizes_figure
 from imgcls.eda.pictures.sheets import class_sheets, compared
 from imgcls.eda.scan import Scan
-from imgcls.records.atomic import make_folder, write_bytes
 
 FOLDER = "pictures"
 SHEET = "sheet: "

@@ -12,8 +12,8 @@ from markupsafe import Markup
 from PIL import Image, features
 
 from imgcls._version import __version__
+from imgcls.durable import make_folder, write_bytes
 from imgcls.eda.facts import Facts, Pair
-from imgcls.records.atomic import make_folder, write_bytes
 from imgcls.reports import facts_words as words
 from imgcls.reports.page.frame import environment, policy_of, resource
 from imgcls.reports.text import count

@@ -36,6 +36,8 @@ from imgcls.engine.reporting import Lines, Reporter
 from imgcls.errors import DataError
 from imgcls.evidence import PRIMARY
 from imgcls.problem.adjustments import Adjustments, read_adjustments, written
+from imgcls.problem.model import Problem
+from imgcls.problem.placed import place_of
 from imgcls.problem.toml import find_problem
 from imgcls.records.seen import Look as Outside
 from imgcls.records.seen import SeenData, look_at, remember
@@ -83,10 +85,12 @@ def explore(
     source = DataSource.of(data, reading).in_workspace(place)
     if write:
         _check_place(place, source)
-    problem = find_problem(place.root)
-    tables = [Path(table) for table in (*metadata, *(problem.data.metadata if problem else ()))]
-    exploring = _Exploring(source, place, tables, quick, reporter or Lines())
-    return exploring.run(metric=problem.metric if problem else None, write=write)
+    problem = find_problem(place.root) or Problem()
+    beside = [place_of(table, problem, place.root) for table in problem.data.metadata]
+    exploring = _Exploring(
+        source, place, problem, [*map(Path, metadata), *beside], quick=quick, reporter=reporter or Lines()
+    )
+    return exploring.run(write=write)
 
 
 @dataclass(frozen=True)
@@ -97,6 +101,8 @@ class _Exploring:
     """Where the data are."""
     place: Workspace
     """Where facts go, and decisions are."""
+    problem: Problem
+    """What is known of the problem."""
     tables: Sequence[Path]
     """Tables that say more of the samples."""
     quick: bool
@@ -106,7 +112,7 @@ class _Exploring:
     seconds: dict[str, float] = field(default_factory=dict)
     """What the time went into."""
 
-    def run(self, *, metric: str | None, write: bool) -> Facts:
+    def run(self, *, write: bool) -> Facts:
         """Look, measure, judge, and write."""
         adjustments = read_adjustments(self.source.findings) if self.source.findings else Adjustments()
         outside = look_at(vars(self.source), self.place)
@@ -114,12 +120,13 @@ class _Exploring:
         self.seconds.update(seen.seconds)
         roles = self._roles(seen)
         tables = self._metadata(seen, roles)
-        data = _data_facts(seen, self.source, outside, metric=metric or PRIMARY[seen.scan.samples.problem])
+        data = _data_facts(seen, self.source, outside, metric=self.problem.metric or PRIMARY[seen.scan.samples.problem])
         facts = self._measured(seen, data, tables).model_copy(update={"files": tuple(map(_file_facts, roles))})
         facts = facts.model_copy(update={"findings": find(facts, seen, tables=tables, adjustments=adjustments)})
         if write:
             with self._timed("pictures"):
-                facts = facts.model_copy(update={"pictures": draw(facts, seen.scan, self.place.reports)})
+                pictures = draw(facts, seen.scan, self.place.reports) if len(seen.scan.samples) else {}
+            facts = facts.model_copy(update={"pictures": pictures, "seconds": dict(self.seconds)})
             facts.write(self.place.reports)
             self._remember(seen, outside)
         return facts
@@ -163,7 +170,14 @@ class _Exploring:
         data = source.data if source.data is None or isinstance(source.data, str | Path) else None
         if (data is None and source.data is not None) or is_known_set(data):
             return ()
-        return file_roles(data, seen.scan.samples, options=_table_options(source), metadata=self.tables)
+        named = self.problem.data.sample_submission
+        return file_roles(
+            data,
+            seen.scan.samples,
+            options=_table_options(source),
+            sample_submission=place_of(named, self.problem, self.place.root) if named else None,
+            metadata=self.tables,
+        )
 
     def _metadata(self, seen: Look, roles: Sequence[FileRole]) -> tuple[MetaTable, ...]:
         """Read what tables say of the samples: those that were named, and those that lie beside the data."""

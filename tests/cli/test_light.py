@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-LIGHT = [["--help"], ["recipe", "list"], ["recipe", "show", "tta"], ["runs", "list"], ["runs", "list", "--json"]]
+LIGHT = [["--help"], ["recipe", "list"], ["recipe", "show", "tta"], ["runs", "list"], ["runs", "list", "--json"], ["eda", "undo"]]
 COMMANDS = [
     [],
     ["cache"],
@@ -18,6 +18,12 @@ COMMANDS = [
     ["cache", "clear"],
     ["compare"],
     ["doctor"],
+    ["eda"],
+    ["eda", "look"],
+    ["eda", "apply"],
+    ["eda", "undo"],
+    ["eda", "keep"],
+    ["eda", "augment"],
     ["predict"],
     ["recipe"],
     ["recipe", "list"],

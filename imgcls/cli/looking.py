@@ -38,5 +38,5 @@ def look_and_report(options: Mapping[str, Any], *, workspace: Workspace, quick: 
         print_json(facts.to_json())
     else:
         show(facts)
-        show(LookedAt(facts, page))
+        show(LookedAt(facts, page, named=options["data"]))
     return facts

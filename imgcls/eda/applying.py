@@ -18,6 +18,7 @@ from imgcls.problem.adjustments import (
     read_adjustments,
     write_adjustments,
 )
+from imgcls.problem.toml import PROBLEM_TOML
 from imgcls.workspace import Workspace
 
 Verb = Literal["applied", "undone", "kept"]
@@ -39,6 +40,8 @@ class Decision:
     """In how many groups."""
     path: Path
     """Where it is written: findings.toml of the workspace."""
+    named: str | None
+    """What the next look has to name as the data; None where the workspace knows."""
 
     def to_json(self) -> dict[str, object]:
         """Give the decision as JSON values."""
@@ -91,7 +94,7 @@ def apply_findings(names: Sequence[str], workspace: Workspace) -> Decision:
         )
         write_adjustments(path, after)
         _restate(facts, workspace, lambda finding: _with_state(finding, "applied") if finding.id in done else finding)
-    return _decision("applied", [finding.id for finding in chosen], excluded, grouped, path)
+    return _decision("applied", [finding.id for finding in chosen], excluded, grouped, workspace, facts)
 
 
 def undo_findings(names: Sequence[str], workspace: Workspace) -> Decision:
@@ -104,6 +107,7 @@ def undo_findings(names: Sequence[str], workspace: Workspace) -> Decision:
     Raises:
         UsageError: findings.toml holds nothing of such a finding.
     """
+    facts = _facts(workspace) if (workspace.reports / FACTS_JSON).is_file() else None
     path = workspace.root / FINDINGS_TOML
     before = read_adjustments(path)
     entries: list[Exclusion | Grouping | Kept] = [*before.excluded, *before.grouped, *before.kept]
@@ -130,7 +134,7 @@ def undo_findings(names: Sequence[str], workspace: Workspace) -> Decision:
             _restate(
                 _facts(workspace), workspace, lambda finding: _reopened(finding) if finding.id in done else finding
             )
-    return _decision("undone", [name for name in known if name in done], excluded, grouped, path)
+    return _decision("undone", [name for name in known if name in done], excluded, grouped, workspace, facts)
 
 
 def keep_findings(names: Sequence[str], why: str, workspace: Workspace) -> Decision:
@@ -155,7 +159,7 @@ def keep_findings(names: Sequence[str], why: str, workspace: Workspace) -> Decis
     make_folder(path.parent)
     write_adjustments(path, before.model_copy(update={"kept": (*others, *kept)}))
     _restate(facts, workspace, lambda finding: _with_state(finding, "kept") if finding.id in done else finding)
-    return _decision("kept", [entry.finding for entry in kept], [], [], path)
+    return _decision("kept", [entry.finding for entry in kept], [], [], workspace, facts)
 
 
 def _facts(workspace: Workspace) -> Facts:
@@ -207,13 +211,20 @@ def _restate(facts: Facts, workspace: Workspace, change: Callable[[Finding], Fin
 
 
 def _decision(
-    verb: Verb, names: Sequence[str], excluded: Sequence[Exclusion], grouped: Sequence[Grouping], path: Path
+    verb: Verb,
+    names: Sequence[str],
+    excluded: Sequence[Exclusion],
+    grouped: Sequence[Grouping],
+    workspace: Workspace,
+    facts: Facts | None,
 ) -> Decision:
+    knows = facts is None or facts.data.source == "elpv" or (workspace.root / PROBLEM_TOML).is_file()
     return Decision(
         verb=verb,
         findings=tuple(names),
         n_excluded=len({image for entry in excluded for image in entry.images}),
         n_grouped=len({image for entry in grouped for image in entry.images}),
         n_groups=len(grouped),
-        path=path,
+        path=workspace.root / FINDINGS_TOML,
+        named=None if knows or facts is None else facts.data.source,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,28 +12,24 @@ from typing import Any
 
 from imgcls.catalog import Stack
 from imgcls.data.samples import SPLITS
-from imgcls.data.sources.columns import TableOptions
-from imgcls.data.sources.roles import FileRole, file_roles
 from imgcls.eda.amounts import class_facts, imbalance_facts, occurring_together
 from imgcls.eda.broken import broken_files
 from imgcls.eda.curve import learning_curve
 from imgcls.eda.drift import find_drift
 from imgcls.eda.duplicates import find_pairs
-from imgcls.eda.facts import DataFacts, Facts, FileFacts
+from imgcls.eda.facts import DataFacts, Facts
 from imgcls.eda.features import see
+from imgcls.eda.files import Files
 from imgcls.eda.findings import find
 from imgcls.eda.guessing import guess_labels
 from imgcls.eda.look import Look, look
-from imgcls.eda.metadata import MetaTable, read_metadata
+from imgcls.eda.metadata import MetaTable
 from imgcls.eda.odd import find_odd
 from imgcls.eda.pictures import draw
 from imgcls.eda.sizes import size_facts
-from imgcls.eda.wording import listed
 from imgcls.engine.device import Machine
-from imgcls.engine.known_sets import is_known_set
 from imgcls.engine.prepare import DataSource
 from imgcls.engine.reporting import Lines, Reporter
-from imgcls.errors import DataError
 from imgcls.evidence import PRIMARY
 from imgcls.problem.adjustments import Adjustments, read_adjustments, written
 from imgcls.problem.model import Problem
@@ -41,7 +37,7 @@ from imgcls.problem.placed import place_of
 from imgcls.problem.toml import find_problem
 from imgcls.records.seen import Look as Outside
 from imgcls.records.seen import SeenData, look_at, remember
-from imgcls.workspace import OWN_FOLDERS, Workspace, check_writable
+from imgcls.workspace import Workspace, check_writable
 
 
 def explore(
@@ -82,13 +78,20 @@ def explore(
         >>> facts = imgcls.explore("photos/")  # doctest: +SKIP
     """
     place = workspace if isinstance(workspace, Workspace) else _workspace(workspace)
-    source = DataSource.of(data, reading).in_workspace(place)
+    given = DataSource.of(data, reading)
+    source = given.in_workspace(place)
     if write:
         _check_place(place, source)
     problem = find_problem(place.root) or Problem()
     beside = [place_of(table, problem, place.root) for table in problem.data.metadata]
     exploring = _Exploring(
-        source, place, problem, [*map(Path, metadata), *beside], quick=quick, reporter=reporter or Lines()
+        source=source,
+        named=_source_name(given) if given.data is not None else None,
+        place=place,
+        problem=problem,
+        tables=[*map(Path, metadata), *beside],
+        quick=quick,
+        reporter=reporter or Lines(),
     )
     return exploring.run(write=write)
 
@@ -99,6 +102,8 @@ class _Exploring:
 
     source: DataSource
     """Where the data are."""
+    named: str | None
+    """What was named as the data; None where the workspace knows, or for the default data."""
     place: Workspace
     """Where facts go, and decisions are."""
     problem: Problem
@@ -118,11 +123,13 @@ class _Exploring:
         outside = look_at(vars(self.source), self.place)
         seen = look(self.source, Stack.parse("baseline").plan.images, quick=self.quick, reporter=self.reporter)
         self.seconds.update(seen.seconds)
-        roles = self._roles(seen)
-        tables = self._metadata(seen, roles)
-        data = _data_facts(seen, self.source, outside, metric=self.problem.metric or PRIMARY[seen.scan.samples.problem])
-        facts = self._measured(seen, data, tables).model_copy(update={"files": tuple(map(_file_facts, roles))})
-        facts = facts.model_copy(update={"findings": find(facts, seen, tables=tables, adjustments=adjustments)})
+        with self._timed("tables"):
+            files = Files.of(self.source, seen.scan.samples, problem=self.problem, place=self.place, named=self.tables)
+            tables = files.metadata()
+        facts = self._measured(seen, self._data(seen, outside), tables)
+        facts = facts.model_copy(update={"files": files.facts()})
+        findings = find(facts, seen, tables=tables, adjustments=adjustments, named=self.named)
+        facts = facts.model_copy(update={"findings": findings})
         if write:
             with self._timed("pictures"):
                 pictures = draw(facts, seen.scan, self.place.reports) if len(seen.scan.samples) else {}
@@ -130,6 +137,24 @@ class _Exploring:
             facts.write(self.place.reports)
             self._remember(seen, outside)
         return facts
+
+    def _data(self, seen: Look, outside: Outside | None) -> DataFacts:
+        samples = seen.scan.samples
+        counts = samples.n_per_split
+        is_unknown = ~samples.is_labelled & (samples.frame["split"] != "test").to_numpy()
+        return DataFacts(
+            name=samples.name,
+            source=written(self.named or self.problem.data.source or "elpv"),
+            problem=samples.problem,
+            metric=self.problem.metric or PRIMARY[samples.problem],
+            classes=samples.classes,
+            n={split: counts[split] for split in SPLITS} | {"excluded": len(samples.excluded)},
+            n_unlabelled=int(is_unknown.sum()),
+            data_digest=seen.data_digest,
+            split_digest=seen.split_digest,
+            fingerprint=outside.fingerprint if outside else None,
+            licence=samples.licence,
+        )
 
     def _measured(self, seen: Look, data: DataFacts, tables: Sequence[MetaTable]) -> Facts:
         """Measure everything but the findings and pictures."""
@@ -164,41 +189,6 @@ class _Exploring:
             created=datetime.now(UTC).isoformat(timespec="seconds"),
         )
 
-    def _roles(self, seen: Look) -> tuple[FileRole, ...]:
-        """Say what each file is for; nothing where the data are a frame or a set that is known by name."""
-        source = self.source
-        data = source.data if source.data is None or isinstance(source.data, str | Path) else None
-        if (data is None and source.data is not None) or is_known_set(data):
-            return ()
-        named = self.problem.data.sample_submission
-        return file_roles(
-            data,
-            seen.scan.samples,
-            options=_table_options(source),
-            sample_submission=place_of(named, self.problem, self.place.root) if named else None,
-            metadata=self.tables,
-        )
-
-    def _metadata(self, seen: Look, roles: Sequence[FileRole]) -> tuple[MetaTable, ...]:
-        """Read what tables say of the samples: those that were named, and those that lie beside the data."""
-        samples, tables = seen.scan.samples, list(self.tables)
-        with self._timed("metadata"):
-            found = list(read_metadata(tables, samples))
-            given = {path.resolve() for path in tables}
-            for role in roles:
-                if role.file is None or role.file.resolve() in given or role.role not in ("metadata", "labels"):
-                    continue
-                own = role.file if role.role == "labels" else None
-                with suppress(DataError):  # nobody asked for it: a table that says nothing of the samples is no error
-                    found += read_metadata([role.file], samples, own=own, skip=self._own_columns())
-        return tuple(found)
-
-    def _own_columns(self) -> tuple[str, ...]:
-        """Give the columns of the table of labels that were asked for: they are no metadata."""
-        source = self.source
-        labels = (source.label,) if isinstance(source.label, str) else tuple(source.label or ())
-        return tuple(name for name in (*labels, source.id, source.group, source.split) if name is not None)
-
     def _remember(self, seen: Look, outside: Outside | None) -> None:
         """Keep the digests for commands that do not read the data."""
         if outside is not None and not self.quick and not seen.unusable:
@@ -226,46 +216,5 @@ def _check_place(place: Workspace, source: DataSource) -> None:
     check_writable(place.reports, what="reports")
 
 
-def _data_facts(seen: Look, source: DataSource, outside: Outside | None, *, metric: str) -> DataFacts:
-    samples = seen.scan.samples
-    counts = samples.n_per_split
-    is_unknown = ~samples.is_labelled & (samples.frame["split"] != "test").to_numpy()
-    return DataFacts(
-        name=samples.name,
-        source=written(_source_name(source)),
-        problem=samples.problem,
-        metric=metric,
-        classes=samples.classes,
-        n={split: counts[split] for split in SPLITS} | {"excluded": len(samples.excluded)},
-        n_unlabelled=int(is_unknown.sum()),
-        data_digest=seen.data_digest,
-        split_digest=seen.split_digest,
-        fingerprint=outside.fingerprint if outside else None,
-        licence=samples.licence,
-    )
-
-
-def _table_options(source: DataSource) -> TableOptions:
-    label = source.label if source.label is None or isinstance(source.label, str) else tuple(source.label)
-    return TableOptions(
-        images=source.images,
-        label=label,
-        id=source.id,
-        group=source.group,
-        split=source.split,
-        problem_type=source.problem_type,
-        delimiter=source.delimiter,
-        test=source.test,
-        skip=OWN_FOLDERS,
-    )
-
-
-def _file_facts(role: FileRole) -> FileFacts:
-    columns = f"columns {listed(map(written, role.columns))}" if role.columns else ""
-    return FileFacts(path=written(role.path), role=role.role, n=role.n, note=columns)
-
-
 def _source_name(source: DataSource) -> str:
-    if source.data is None:
-        return "elpv"
     return str(source.data) if isinstance(source.data, str | Path) else "frame"

@@ -17,7 +17,14 @@ from imgcls.problem.adjustments import Adjustments, Exclusion, Grouping
 _WORST_FIRST = {"error": 0, "warning": 1, "note": 2}
 
 
-def find(facts: Facts, look: Look, *, tables: Sequence[MetaTable], adjustments: Adjustments) -> tuple[Finding, ...]:
+def find(
+    facts: Facts,
+    look: Look,
+    *,
+    tables: Sequence[MetaTable],
+    adjustments: Adjustments,
+    named: str | None = None,
+) -> tuple[Finding, ...]:
     """Turn facts into findings, the worst first, and those that are dealt with last.
 
     What was applied is not seen any more: excluded images are not looked at, and copies that stay together need
@@ -29,11 +36,12 @@ def find(facts: Facts, look: Look, *, tables: Sequence[MetaTable], adjustments: 
         look: What they were measured on.
         tables: What else is known of the samples.
         adjustments: What was decided before.
+        named: What commands that train have to name as the data; None where the workspace knows.
     """
     kinship = Kinship.of(look.scan.samples)
     frozen = frozenset(look.scan.samples.frame["id"][look.is_frozen])
     found = [
-        *find_shortcomings(facts, look),
+        *find_shortcomings(facts, look, named=named),
         *Copies(facts.duplicates, frozen, kinship).findings(),
         *find_giveaways(facts, look, tables, kinship),
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 
 from rich.console import Console, ConsoleOptions, RenderResult
@@ -36,7 +37,8 @@ class DecisionView:
         yield Text.assemble("Written to ", path(decision.path))
         if decision.verb != "undone":
             yield Text("To take it back: imgcls eda undo")
-        yield Text("Next: imgcls eda, which looks at the data as they are used now.")
+        named = f" {shlex.quote(decision.named)}" if decision.named else ""
+        yield Text(clean(f"Next: imgcls eda{named}"), no_wrap=True, overflow="ignore")
 
     def _effects(self) -> str:
         decision, again = self.decision, self.decision.verb == "undone"

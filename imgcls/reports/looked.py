@@ -21,6 +21,8 @@ class LookedAt:
     """What was found."""
     page: Path
     """The page about it, beside facts.json."""
+    named: str | None
+    """What was named as the data; None where the workspace knows, or for the default data."""
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """Name the files, then the command."""
@@ -37,8 +39,7 @@ class LookedAt:
             return "imgcls eda apply"
         if command := next((finding.command for finding in waiting if finding.command), None):
             return command
-        source = self.facts.data.source
-        return "imgcls recipe run baseline" + ("" if source == "elpv" else f" --data {shlex.quote(source)}")
+        return "imgcls recipe run baseline" + (f" --data {shlex.quote(self.named)}" if self.named else "")
 
 
 def _near(file: Path) -> Path:

@@ -96,7 +96,9 @@ def test_json_is_the_facts_that_were_written(imgcls, leaking: Path, empty_folder
     assert json.loads(result.out) == Facts.read(empty_folder / "reports").to_json()
 
 
-@pytest.mark.parametrize(("out", "folder"), [("reports", "reports"), ("work", "work/reports"), ("a/reports", "a/reports")])
+@pytest.mark.parametrize(
+    ("out", "folder"), [("reports", "reports"), ("work", "work/reports"), ("a/reports", "a/reports")]
+)
 def test_out_is_the_workspace_or_its_folder_of_reports(
     imgcls, photos: Path, empty_folder: Path, out: str, folder: str
 ) -> None:
@@ -118,7 +120,9 @@ def test_an_empty_folder_is_an_error(imgcls, tmp_path: Path) -> None:
     assert "no images were found" in result.err
 
 
-def test_one_image_is_looked_at_and_said_to_be_too_few(imgcls, draw_photos: Callable[..., Path], tmp_path: Path) -> None:
+def test_one_image_is_looked_at_and_said_to_be_too_few(
+    imgcls, draw_photos: Callable[..., Path], tmp_path: Path
+) -> None:
     result = imgcls("eda", draw_photos(tmp_path / "one", {"cat": 1}))
     assert result.code == 0
     assert "cannot be trained on" in result.out
@@ -162,7 +166,9 @@ def test_photographs_that_may_only_be_read(imgcls, leaking: Path) -> None:
     assert tree(leaking) == before
 
 
-def test_names_from_data_can_only_be_read(imgcls, draw_photos: Callable[..., Path], tmp_path: Path, empty_folder) -> None:
+def test_names_from_data_can_only_be_read(
+    imgcls, draw_photos: Callable[..., Path], tmp_path: Path, empty_folder
+) -> None:
     names = ["[bold red]x[green]", "\x1b[31mred", "\U0001f431 :cat:", "<img src=x onerror=alert(1)>", "n" * 255]
     folder = draw_photos(tmp_path / "names", dict.fromkeys(names, 4))
     (folder / names[0] / "line\nbreak.png").write_bytes((folder / names[1] / "000.png").read_bytes())

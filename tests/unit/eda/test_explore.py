@@ -61,9 +61,7 @@ def ids(facts: Facts) -> dict[str, str]:
     return {finding.id: finding.state for finding in facts.findings}
 
 
-def test_facts_are_given_and_written_and_read_back(
-    tmp_path: Path, explore, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_facts_are_given_and_written_and_read_back(tmp_path: Path, explore, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("imgcls.eda.explore.draw", draw_pictures)
     photos = draw(tmp_path / "photos", {"cat": 12, "dog": 8})
     before = tree(photos)

@@ -256,7 +256,9 @@ class TestStates:
     def test_the_worst_come_first_and_the_settled_last(self, made_look: MakeLook, found) -> None:
         pairs = (pair(0, 35, ("train", "valid")), pair(2, 4, ("train", "train")))
         adjustments = Adjustments(kept=(Kept(finding="duplicates.across", why="as it should be"),))
-        findings = found(made_look(even(), split()), duplicates=pairs, adjustments=adjustments, guesses=(guess("time"),))
+        findings = found(
+            made_look(even(), split()), duplicates=pairs, adjustments=adjustments, guesses=(guess("time"),)
+        )
         assert [(entry.id, entry.state) for entry in findings.values()] == [
             ("duplicates.within", "open"),
             ("guess:time", "open"),

@@ -70,11 +70,13 @@ def test_brightness_contrast_and_sharpness_mean_what_they_say(tmp_path: Path) ->
 def test_the_laplacian_is_that_of_four_neighbours() -> None:
     gray = np.random.default_rng(1).normal(size=(2, 6, 7)).astype(np.float32)
     by_hand = [
-        np.var([
-            image[y - 1, x] + image[y + 1, x] + image[y, x - 1] + image[y, x + 1] - 4 * image[y, x]
-            for y in range(1, 5)
-            for x in range(1, 6)
-        ])
+        np.var(
+            [
+                image[y - 1, x] + image[y + 1, x] + image[y, x - 1] + image[y, x + 1] - 4 * image[y, x]
+                for y in range(1, 5)
+                for x in range(1, 6)
+            ]
+        )
         for image in gray
     ]
     assert laplacian_variance(gray) == pytest.approx(by_hand, rel=1e-4)

@@ -7,7 +7,8 @@ from typing import Any
 
 import click
 
-from imgcls.cli.data_options import data_options, source_of
+from imgcls.cli.augment import augment
+from imgcls.cli.data_options import data_options
 from imgcls.cli.options import JSON, print_json, workspace_of
 from imgcls.workspace import Workspace
 
@@ -108,6 +109,9 @@ def keep(finding: tuple[str, ...], why: str, out: Path | None, as_json: bool) ->
     from imgcls.eda.applying import keep_findings
 
     _tell(keep_findings(finding, why, _workspace(out)), as_json=as_json)
+
+
+eda.add_command(augment)
 
 
 def _workspace(out: Path | None) -> Workspace:

@@ -6,7 +6,7 @@ import hashlib
 import importlib.util
 import os
 import stat
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -48,7 +48,7 @@ def data_fingerprint(
     Args:
         data: A folder, a table, `elpv` or None for the default data, or `torchvision:NAME`.
         images: For a table: the folder of its photographs; files that it names elsewhere are not looked at.
-        test: The table that lists the test part; None or `none` for no other than those beside the data.
+        test: The table that lists the test part; None or `none` for no other than the one beside the data.
         skip: Names directly inside a folder of photographs or tables that are no data.
         sets: The folder in which fetched sets of torchvision are kept.
 
@@ -60,7 +60,7 @@ def data_fingerprint(
         places = _places_of(data, images=images, sets=sets)
         if places is None:
             return None
-        lines = sorted([*_looks(places, skip), *_test_looks(places, test)])
+        lines = sorted([*_looks(places, skip), *_test_looks(places, test, skip)])
     except OSError:
         return None
     return hashlib.sha256(b"\0\0".join(lines)).hexdigest()
@@ -105,21 +105,25 @@ def _elpv_folder() -> Path | None:
 
 def _looks(places: _Places, skip: Collection[str]) -> Iterator[bytes]:
     """Describe every photograph, and every table that may tell of them."""
-    for entry, name in visible_files(places.photographs, skip=skip):
-        if is_image_name(name):
-            yield _line("photograph", name, _state_of(entry))
+    yield from _photographs(places.photographs, skip, kind="photograph")
     for name in _tables(places, skip):
         yield _line("table", name, _content_of(places.home / name))
 
 
+def _photographs(folder: Path, skip: Collection[str], *, kind: str) -> Iterator[bytes]:
+    for entry, name in visible_files(folder, skip=skip):
+        if is_image_name(name):
+            yield _line(kind, name, _state_of(entry))
+
+
 def _tables(places: _Places, skip: Collection[str]) -> list[str]:
-    """List the tables that reading could turn to: the one with the labels, and those that list the test part."""
+    """List the tables that reading could turn to: that of the labels, or what may be it, and the test list beside."""
     with os.scandir(places.home) as entries:
         names = {entry.name for entry in entries if not is_hidden(entry.name) and entry.name not in skip}
     tables = {name: PurePosixPath(name).stem.lower() for name in names if _is_table_name(name)}
     labels = places.table or ("train.csv" if "train.csv" in tables else "")
     if labels:
-        return sorted({labels, *(name for name, stem in tables.items() if stem.startswith("test"))})
+        return sorted({labels, *(name for name, stem in tables.items() if stem == "test")})
     return sorted(name for name, stem in tables.items() if "submission" not in stem)
 
 
@@ -127,11 +131,14 @@ def _is_table_name(name: str) -> bool:
     return PurePosixPath(name).suffix.lower() in TABLE_SUFFIXES
 
 
-def _test_looks(places: _Places, test: str | Path | None) -> Iterable[bytes]:
-    if test is None or test == _NO_TEST:
-        return []
-    found = next((path for path in (Path(test), places.home / test) if path.is_file()), None)
-    return [_line("test", "", _content_of(found) if found else "missing")]
+def _test_looks(places: _Places, test: str | Path | None, skip: Collection[str]) -> Iterator[bytes]:
+    """Describe a test list that was named, and the photographs below it where it lies apart from the others."""
+    if test is None or str(test) == _NO_TEST:
+        return
+    found = next((path for path in (Path(test).expanduser(), places.home / test) if path.is_file()), None)
+    yield _line("test", "", _content_of(found) if found else "missing")
+    if found and places.photographs == places.home and not found.resolve().is_relative_to(places.home.resolve()):
+        yield from _photographs(found.parent, skip, kind="test")
 
 
 def _state_of(entry: os.DirEntry[str]) -> str:

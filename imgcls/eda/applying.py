@@ -12,7 +12,6 @@ from imgcls.eda.facts import FACTS_JSON, Facts, Finding
 from imgcls.errors import RecordError, UsageError, nearest_hint
 from imgcls.problem.adjustments import (
     FINDINGS_TOML,
-    Adjustments,
     Exclusion,
     Grouping,
     Kept,

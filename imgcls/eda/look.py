@@ -83,6 +83,8 @@ def look(source: DataSource, images: Images, *, quick: bool, reporter: Reporter)
     samples, unusable = _split(samples, source)
     if (samples.frame["split"] == "valid").any() and not (given == "valid").any():
         given[given == "train"] = ""  # validation was drawn from what was given for training
+    for note in samples.notes:
+        reporter.note(note)
     reasons = {**read.photos.reasons, **measured.reasons, **gone}
     return Look(
         scan=_scan(replace(read, samples=_written(samples)), measured, stats),
@@ -100,7 +102,7 @@ def _split(samples: Samples, source: DataSource) -> tuple[Samples, str]:
     """Split as training would; where that fails, say why and let the rest train."""
     try:
         if len(samples):
-            samples = split_samples(samples, valid=source.valid, seed=source.split_seed)
+            samples = split_samples(samples, valid=source.valid, seed=source.split_seed or 0)
         check_samples(samples)
     except DataError as problem:
         return samples.with_split([split or "train" for split in samples.frame["split"]]), str(problem)

@@ -180,8 +180,8 @@ class _Store:
     def read(self) -> Records:
         """Give what is kept; a file that is missing, damaged or of another form is empty."""
         try:
-            with np.load(self.path, allow_pickle=False) as stored:  # a zip, whose checksums numpy compares
-                records = stored["records"]
+            with self.path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
+                records = stored["records"]  # of a zip, whose checksums are compared
             if records.dtype == RECORD and records.ndim == 1:
                 os.utime(self.path)
                 return np.asarray(records)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -161,8 +162,19 @@ def key_of(source: Mapping[str, Any], fingerprint: str, findings: bytes = b"") -
     chosen = {name: value for name, value in reading.items() if value not in (None, 0, "", [])}
     if source.get("test") == "none":
         chosen["test"] = "none"
-    identity = {"reading": chosen, "data": fingerprint, "findings": hashlib.sha256(findings).hexdigest()}
+    identity = {"reading": chosen, "data": fingerprint, "findings": _decided(findings)}
     return hashlib.sha256(canonical_json(identity).encode("ascii")).hexdigest()
+
+
+def _decided(findings: bytes) -> Any:
+    """Give what findings.toml leaves out and keeps together, whatever it gives as reasons."""
+    try:
+        value = tomllib.loads(findings.decode("utf-8"))
+        excluded = {image for entry in value.get("excluded", []) for image in entry["images"]}
+        grouped = sorted(sorted(set(entry["images"])) for entry in value.get("grouped", []))
+    except (ValueError, TypeError, KeyError, AttributeError):  # whoever reads the data says what is wrong with it
+        return hashlib.sha256(findings).hexdigest()
+    return {"excluded": sorted(excluded), "grouped": grouped}
 
 
 def remember(workspace: Workspace, seen: SeenData) -> None:

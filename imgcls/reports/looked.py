@@ -26,13 +26,15 @@ class LookedAt:
         """Name the files, then the command."""
         pictures = count(len(self.facts.pictures), "picture")
         yield Text.assemble("Wrote ", path(_near(self.page)), f", with {pictures} and {FACTS_JSON} beside it.")
-        yield Text(clean(f"Next: {self.next_command()}"))
+        yield Text(clean(f"Next: {self.next_command()}"), no_wrap=True, overflow="ignore")
+        if any(finding.action for finding in self.facts.open_findings):
+            yield Text("It leaves out or keeps together what is named above; 'imgcls eda undo' takes it back.")
 
     def next_command(self) -> str:
         """Give the command that is sensible next: the worst that can be dealt with, else the baseline."""
         waiting = self.facts.open_findings
         if any(finding.action for finding in waiting):
-            return "imgcls eda apply, which leaves out or keeps together what is named above; imgcls eda undo takes it back"
+            return "imgcls eda apply"
         if command := next((finding.command for finding in waiting if finding.command), None):
             return command
         source = self.facts.data.source

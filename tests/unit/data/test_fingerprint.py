@@ -130,6 +130,16 @@ def test_the_list_of_the_test_part_counts(table: Path, tmp_path: Path) -> None:
     assert data_fingerprint(table, test=listed) != before
 
 
+def test_photographs_of_a_test_list_elsewhere_count(table: Path, tmp_path: Path) -> None:
+    listed = tmp_path / "holdout" / "list.csv"
+    listed.parent.mkdir()
+    listed.write_text("image_id\nnew\n")
+    before, in_images = (data_fingerprint(table, test=listed, images=images) for images in (None, "images"))
+    (listed.parent / "new.png").write_bytes(b"")
+    assert data_fingerprint(table, test=listed) != before
+    assert data_fingerprint(table, test=listed, images="images") == in_images  # the list names files in there, too
+
+
 def test_links_are_followed_once_and_only_regular_files_are_opened(folder: Path, tmp_path: Path) -> None:
     (folder / "loop").symlink_to(folder)
     outside = tmp_path / "outside.png"

@@ -172,7 +172,42 @@ def test_only_options_that_matter_make_another_key(source: dict[str, object], sa
 
 
 def test_fingerprint_and_findings_make_another_key() -> None:
-    assert len({key_of({}, "f"), key_of({}, "g"), key_of({}, "f", b"[[excluded]]")}) == 3
+    assert len({key_of({}, "f"), key_of({}, "g"), key_of({}, "f", DECIDED)}) == 3
+
+
+DECIDED = b"""schema = 1
+[[excluded]]
+images = ["b.png", "a.png"]
+finding = "broken"
+why = "cannot be read"
+[[grouped]]
+images = ["c.png", "d.png"]
+finding = "duplicates.across"
+why = "the same photograph"
+"""
+
+
+@pytest.mark.parametrize(
+    ("findings", "same"),
+    [
+        (DECIDED + b'[[kept]]\nfinding = "classes.rare"\nwhy = "as in life"\n', True),
+        (DECIDED.replace(b"cannot be read", b"empty"), True),
+        (DECIDED.replace(b'"b.png", "a.png"', b'"a.png", "b.png"'), True),
+        (DECIDED.replace(b"a.png", b"e.png"), False),
+        (DECIDED.replace(b"grouped", b"excluded"), False),
+        (DECIDED.replace(b'"d.png"', b'"d.png", "e.png"'), False),
+        (b"", False),
+        (b"[[excluded]", False),
+        (b"excluded = 1", False),
+        (b"\xff", False),
+    ],
+)
+def test_only_what_was_decided_about_images_makes_another_key(findings: bytes, same: bool) -> None:
+    assert (key_of({}, "f", findings) == key_of({}, "f", DECIDED)) is same
+
+
+def test_no_findings_are_like_none_decided() -> None:
+    assert key_of({}, "f", b"schema = 1\n[[kept]]\nfinding = 'x'\nwhy = 'y'\n") == key_of({}, "f")
 
 
 def test_one_column_is_the_same_as_a_list_of_it() -> None:
@@ -186,7 +221,7 @@ def test_a_copied_workspace_knows_its_data_again(photo_folder: Path, tmp_path: P
         shutil.copytree(photo_folder, workspace.root / "photos")
     looks = [look_at({"data": str(place.root / "photos"), "split_seed": 0}, place) for place in (first, second)]
     assert looks[0] == looks[1] is not None
-    (second.root / "findings.toml").write_text("[[excluded]]\n")
+    (second.root / "findings.toml").write_bytes(DECIDED)
     changed = look_at({"data": second.root / "photos"}, second)
     assert changed is not None
     assert changed.fingerprint == looks[0].fingerprint

@@ -90,7 +90,7 @@ def show_augmentation(
     names = tuple(dict.fromkeys(classes)) if classes else _most_frequent(samples)
     made = preview(stack.plan, samples, n_variants=n_variants, classes=names, seed=seed)
     hidden = samples.n_classes - len(names)
-    notes = [f"Changed by {', '.join(shown)}.", *not_shown, *([f"{hidden} classes are not shown."] if hidden else [])]
+    notes = [*shown, *not_shown, *([f"{hidden} classes are not shown."] if hidden else [])]
     with drawing():
         title = f"What training with {stack.label} sees"
         figure = augmented_figure(made.pixels, title=title, classes=made.classes, ids=made.ids, notes=notes)

@@ -55,7 +55,7 @@ def sizes_sentences(facts: Facts) -> list[str]:
         _kinds(sizes.modes),
         *([f"{sizes.n_turned:,} turned by EXIF"] * bool(sizes.n_turned)),
     ]
-    return [f"{what}; {'; '.join(kinds)}", f"begin with {sizes.recommended_px} px: {sizes.recommended_why}"]
+    return [f"{what}; {'; '.join(kinds)}", f"to begin with: {sizes.recommended_px} px. {sizes.recommended_why}"]
 
 
 def light_sentence(facts: Facts) -> str:
@@ -120,7 +120,7 @@ def curve_sentence(facts: Facts) -> str:
 
 def as_sentence(text: str) -> str:
     """Give words as a sentence of their own."""
-    return f"{text[:1].upper()}{text[1:]}."
+    return f"{text[:1].upper()}{text[1:].removesuffix('.')}."
 
 
 def by_frequency(facts: Facts) -> list[ClassFacts]:

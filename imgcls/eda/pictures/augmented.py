@@ -14,9 +14,9 @@ from imgcls.eda.pictures.canvas import FAINT, SOFT, fitted, heading, new_figure,
 from imgcls.eda.pictures.photographs import Box, place_photograph
 
 _LEFT, _TOP, _GAP, _RIGHT = 150, 78, 6, 14
-_SIDES_PX = (72, 168)
+_SIDES_PX = (60, 168)
 _ROOM_PX = 960
-_MOST_PX = 460_000  # of photographs, so that the file stays small
+_MOST_PX = 250_000  # of photographs, so that the file stays small
 _QUESTION = "Would you give each one the label of its row? Where a flip, a turn or a colour changes it, leave that out."
 
 

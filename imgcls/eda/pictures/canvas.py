@@ -29,7 +29,7 @@ UNIT_DPI = 100
 """A figure's size is given in units of 1/100 inch: a pixel of a sheet, and of a page that shows a chart."""
 CHART_SHARPNESS = 1.6
 """Pixels a unit in charts, whose thin lines and small text a fine screen shows better."""
-MOST_BYTES = 360_000
+MOST_BYTES = 400_000
 """Above it a picture keeps fewer shades of each colour."""
 
 _BITS = (6, 5, 4)
@@ -130,11 +130,11 @@ def png_of(figure: Figure) -> bytes:
     canvas: Any = figure.canvas  # matplotlib's stubs leave the methods of this one open
     canvas.draw()
     pixels = np.asarray(canvas.buffer_rgba())[..., :3]
-    made = _png(pixels)
+    made = _png(pixels, figure.dpi)
     for n_bits in _BITS:
         if len(made) <= MOST_BYTES:
             break
-        made = _png(_fewer_shades(pixels, n_bits))
+        made = _png(_fewer_shades(pixels, n_bits), figure.dpi)
     return made
 
 
@@ -144,9 +144,10 @@ def _fewer_shades(pixels: Pixels, n_bits: int) -> Pixels:
     return shades[pixels]
 
 
-def _png(pixels: Pixels) -> bytes:
+def _png(pixels: Pixels, dpi: float) -> bytes:
+    """Write a PNG file, its resolution in it, from which a page knows how large it is meant to be."""
     file = io.BytesIO()
-    Image.fromarray(np.ascontiguousarray(pixels)).save(file, "PNG", optimize=True)
+    Image.fromarray(np.ascontiguousarray(pixels)).save(file, "PNG", optimize=True, dpi=(dpi, dpi))
     return file.getvalue()
 
 

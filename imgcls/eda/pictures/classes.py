@@ -106,14 +106,13 @@ def _axes(figure: Figure, x: float, y: float, width: float, height: float) -> Ax
 
 
 def _draw_curve(axes: Axes, entries: Sequence[ClassFacts]) -> None:
-    """Draw all classes, the most frequent first."""
-    ordered = _by_frequency(entries)
+    """Draw all classes, the most frequent of each split first."""
     for split in SPLITS:
-        values = [entry.n.get(split, 0) for entry in ordered]
+        values = sorted((entry.n.get(split, 0) for entry in entries), reverse=True)
         axes.plot(range(1, len(values) + 1), values, color=SPLIT_COLOURS[split], label=split, linewidth=1.4)
     axes.set_ylim(bottom=0)
-    axes.set_xlim(1, len(ordered))
-    axes.set_xlabel("classes, the most frequent first", fontsize=8.5, color=SOFT)
+    axes.set_xlim(1, len(entries))
+    axes.set_xlabel("classes, the most frequent of each split first", fontsize=8.5, color=SOFT)
     axes.set_ylabel("photographs", fontsize=8.5, color=SOFT)
     axes.legend(frameon=False, fontsize=8.5)
     plain(axes)

@@ -8,19 +8,18 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.colors import LogNorm
+from matplotlib.colors import LinearSegmentedColormap, LogNorm
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator
 
 from imgcls.data.samples import SPLITS, Samples
 from imgcls.eda.facts import Facts
-from imgcls.eda.pictures.canvas import BLUE, FAINT, INK, SOFT, SPLIT_COLOURS, heading, new_figure, plain
+from imgcls.eda.pictures.canvas import BLUE, BOX, FAINT, INK, SOFT, SPLIT_COLOURS, heading, new_figure, plain
 
 MOST_DOTS = 400
 """Different sizes that are drawn as dots; more become a density."""
 _LINES = {"train": "-", "valid": "--", "test": ":"}
 _N_BINS = 32
-_SHADES = "viridis_r"
 
 _PLAIN = FuncFormatter(lambda value, _: f"{value:,.6g}")  # matplotlib's own would write powers as formulas
 
@@ -47,7 +46,7 @@ def sizes_figure(facts: Facts, measures: pd.DataFrame, samples: Samples) -> Figu
         _draw_sizes(axes, values, split, limits=(low / 1.25, high * 1.25))
         side = facts.sizes.recommended_px
         axes.plot([side], [side], marker="+", markersize=11, markeredgewidth=2, color=INK, linestyle="", zorder=4)
-        axes.annotate(f"{side} px", (side, side), (6, -11), textcoords="offset points", fontsize=8, color=INK)
+        axes.annotate(f"{side} px", (side, side), (6, -11), textcoords="offset points", fontsize=8, color=INK, zorder=4)
     grid[0][0].set_ylabel("height in px", fontsize=8.5, color=SOFT)
     return figure
 
@@ -125,7 +124,8 @@ def _draw_sizes(axes: Axes, values: Values, split: str, *, limits: tuple[float, 
         axes.scatter(sizes[:, 0], sizes[:, 1], s=area, color=SPLIT_COLOURS[split], alpha=0.55, linewidths=0.4, zorder=2)
     else:
         edges = np.geomspace(low, high, _N_BINS)
-        axes.hist2d(values[:, 0], values[:, 1], bins=[edges, edges], cmin=1, norm=LogNorm(), cmap=_SHADES, zorder=2)
+        shades = LinearSegmentedColormap.from_list(split, [BOX, SPLIT_COLOURS[split]])
+        axes.hist2d(values[:, 0], values[:, 1], bins=[edges, edges], cmin=1, norm=LogNorm(), cmap=shades, zorder=2)
     axes.set_xlim(low, high)
     axes.set_ylim(low, high)
     most = int(n.max())

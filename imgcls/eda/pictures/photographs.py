@@ -58,6 +58,7 @@ class Grid:
         area_px: float = AREA_PX,
         words: int = 0,
         left: int = GAP,
+        right: int = WIDTH - GAP,
         gap: int = GAP,
         multiple: int = 1,
     ) -> Grid:
@@ -68,10 +69,11 @@ class Grid:
             area_px: About how large a box should be.
             words: As in the grid.
             left: As in the grid.
+            right: Where the last box of a row ends, in pixels.
             gap: As in the grid.
             multiple: The number of columns is a multiple of it.
         """
-        shape, room = min(max(aspect, _ASPECTS[0]), _ASPECTS[1]), WIDTH - left - GAP + gap
+        shape, room = min(max(aspect, _ASPECTS[0]), _ASPECTS[1]), right - left + gap
         n_columns = multiple * max(1, round(room / ((area_px * shape) ** 0.5 + gap) / multiple))
         width = room // n_columns - gap
         return cls(Box(width, round(width / shape)), n_columns, left, gap, words)

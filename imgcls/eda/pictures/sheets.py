@@ -14,6 +14,7 @@ from imgcls.data.samples import Samples
 from imgcls.eda.facts import Facts
 from imgcls.eda.pictures.canvas import fitted, heading, new_figure, write
 from imgcls.eda.pictures.photographs import (
+    GAP,
     WIDTH,
     Grid,
     by_lot,
@@ -31,8 +32,9 @@ N_ON_SHEET = 12
 """Photographs on it at least, where the class has as many: rows are filled."""
 MOST_COMPARED = 20
 """Classes on the sheet of all."""
-_NAMES_WIDTH, _COMPARED_GAP, _COMPARED_AREA_PX = 150, 6, 88**2
-_MOST_COMPARED_PX = 460_000  # of photographs, so that the file stays small
+_MOST_IN_BLOCK, _COMPARED_GAP = 5, 6
+_NAMES_WIDTH = {1: 150, 2: 110}  # by the number of blocks side by side
+_COMPARED_SIDES_PX = {5: 80, 10: 68, MOST_COMPARED: 52}  # by the most classes, so that the file stays small
 
 
 def class_sheets(facts: Facts, samples: Samples, *, seed: int) -> Iterator[tuple[str, Figure]]:
@@ -54,18 +56,22 @@ def class_sheets(facts: Facts, samples: Samples, *, seed: int) -> Iterator[tuple
 def compared(facts: Facts, samples: Samples, *, seed: int) -> Figure:
     """Draw a row of small photographs for each class, one below the other; the arguments are as in `class_sheets`."""
     rows, shown = rows_by_class(samples), _most_frequent(facts, MOST_COMPARED)
-    n_wanted = 8 if len(shown) <= 10 else 6
-    area_px = min(_COMPARED_AREA_PX, _MOST_COMPARED_PX / len(shown) / n_wanted)
-    grid = Grid.of(facts.sizes.aspect.middle, area_px=area_px, left=_NAMES_WIDTH, gap=_COMPARED_GAP)
-    n_columns = max(1, min(grid.n_columns, int(_MOST_COMPARED_PX / len(shown) / area_px)))
-    figure = new_figure(WIDTH, grid.height(len(shown) * grid.n_columns) + grid.gap, sharpness=1)
+    n_blocks = 1 if len(shown) <= _MOST_IN_BLOCK else 2
+    block = (WIDTH - GAP) // n_blocks
+    side_px = next(side for most, side in _COMPARED_SIDES_PX.items() if len(shown) <= most)
+    grid = Grid.of(
+        facts.sizes.aspect.middle, area_px=side_px**2, left=_NAMES_WIDTH[n_blocks], right=block, gap=_COMPARED_GAP
+    )
+    n_rows = -(-len(shown) // n_blocks)
+    figure = new_figure(WIDTH, grid.height(n_rows * grid.n_columns) + grid.gap, sharpness=1)
     heading(figure, "The classes compared", _which(len(shown), len(facts.classes)))
     for place, name in enumerate(shown):
-        _, y = grid.corner(place * grid.n_columns)
-        words = fitted(name, _NAMES_WIDTH - 24, size=9, n_lines=3, weight="bold")
-        write(figure, 14, y + 2, words, fontsize=9, weight="bold")
-        for column, row in enumerate(by_lot(rows[name], n_columns, seed=seed).tolist()):
-            x, _ = grid.corner(column)
+        left = place // n_rows * block
+        _, y = grid.corner(place % n_rows * grid.n_columns)
+        words = fitted(name, grid.left - 20, size=9, n_lines=3, weight="bold")
+        write(figure, left + 14, y + 2, words, fontsize=9, weight="bold")
+        for column, row in enumerate(by_lot(rows[name], grid.n_columns, seed=seed).tolist()):
+            x = left + grid.corner(column)[0]
             pixels = photograph(Path(samples.frame["path"].iloc[row]), grid.box)
             place_photograph(figure, pixels, grid.box, x=x, y=y)
     return figure

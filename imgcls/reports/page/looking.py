@@ -27,6 +27,7 @@ MOST_CLASSES = 1000
 _OF_PHOTOGRAPHS = ("compared", "duplicates", "odd")
 _SHEET = "sheet: "
 _QUALITY = 78
+_UNIT_DPI = 100  # a pixel of the page; charts are drawn sharper than that
 
 
 @dataclass(frozen=True)
@@ -36,9 +37,9 @@ class Inline:
     source: str
     """Its bytes as an address."""
     width_px: int
-    """Its width."""
+    """Its width on the page."""
     height_px: int
-    """Its height."""
+    """Its height on the page."""
 
 
 @dataclass(frozen=True)
@@ -111,7 +112,8 @@ def _inline(path: Path, *, photographs: bool) -> Inline | None:
     try:
         content = path.read_bytes()
         with Image.open(io.BytesIO(content), formats=["PNG"]) as image:
-            width, height = image.size
+            sharpness = max(1.0, image.info.get("dpi", (_UNIT_DPI,))[0] / _UNIT_DPI)
+            width, height = (round(side / sharpness) for side in image.size)
             kind, stored = _smaller(image) if photographs else ("png", content)
     except (OSError, SyntaxError):  # Pillow raises the latter of a damaged PNG
         return None

@@ -13,6 +13,7 @@ from imgcls._version import __version__
 if TYPE_CHECKING:
     from imgcls.catalog import Stack
     from imgcls.checklists.evaluate import checklist
+    from imgcls.eda.explore import explore
     from imgcls.engine.apply import apply
     from imgcls.engine.classifier import load, predict
     from imgcls.engine.device import Machine
@@ -31,6 +32,7 @@ _HOMES = {
     "apply": "imgcls.engine.apply",
     "checklist": "imgcls.checklists.evaluate",
     "compare": "imgcls.ladders.comparison",
+    "explore": "imgcls.eda.explore",
     "gain": "imgcls.evidence.compare",
     "ladder": "imgcls.ladders.run",
     "learner": "imgcls.engine.learner",
@@ -49,6 +51,7 @@ __all__ = [
     "apply",
     "checklist",
     "compare",
+    "explore",
     "gain",
     "ladder",
     "learner",

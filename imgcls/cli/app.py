@@ -26,6 +26,7 @@ _COMMANDS = {
     "checklist": "imgcls.cli.checklist:checklist",
     "compare": "imgcls.cli.compare:compare",
     "doctor": "imgcls.cli.doctor:doctor",
+    "eda": "imgcls.cli.eda:eda",
     "ladder": "imgcls.cli.ladder:ladder",
     "predict": "imgcls.cli.predict:predict",
     "recipe": "imgcls.cli.recipe:recipe",

@@ -68,6 +68,13 @@ _MACHINE = (
 )
 
 
+def data_options(command: Command) -> Command:
+    """Add the options that say what the data are to a command."""
+    for option in reversed(_DATA):
+        command = option(command)
+    return command
+
+
 def training_options(command: Command) -> Command:
     """Add the options of data, base plan and machine to a command."""
     for option in reversed((*_DATA, *_PLAN, *_MACHINE)):

@@ -134,11 +134,19 @@ def read_photographs(source: DataSource, images: Images, *, quick: bool, reporte
     Returns:
         Samples that are neither split nor checked.
     """
+    return decode_photographs(chosen_samples(source, quick=quick, reporter=reporter), source, images, reporter=reporter)
+
+
+def chosen_samples(source: DataSource, *, quick: bool, reporter: Reporter) -> Samples:
+    """Read the samples, and take a part of them where that is asked for; the arguments are those of `prepare`."""
     samples = source.load()
     if samples.licence:
         reporter.note(f"{samples.name}: {len(samples)} photographs under {samples.licence}.")
-    if quick:
-        samples = _fewer(samples, N_QUICK)
+    return _fewer(samples, N_QUICK) if quick else samples
+
+
+def decode_photographs(samples: Samples, source: DataSource, images: Images, *, reporter: Reporter) -> Prepared:
+    """Decode the photographs of samples, and leave out what cannot be read; the arguments are those of `prepare`."""
     preprocess = preprocess_of(images)
     photos = fill(
         samples.frame["path"].tolist(),

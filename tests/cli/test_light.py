@@ -17,6 +17,7 @@ LIGHT = [
     ["runs", "list"],
     ["runs", "list", "--json"],
     ["checklist"],
+    ["eda", "undo"],
 ]
 COMMANDS = [
     [],
@@ -28,6 +29,12 @@ COMMANDS = [
     ["checklist", "unskip"],
     ["compare"],
     ["doctor"],
+    ["eda"],
+    ["eda", "look"],
+    ["eda", "apply"],
+    ["eda", "undo"],
+    ["eda", "keep"],
+    ["eda", "augment"],
     ["predict"],
     ["recipe"],
     ["recipe", "list"],

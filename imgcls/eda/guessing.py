@@ -90,7 +90,9 @@ def is_telling(guess: Guess, *, n_guesses: int) -> bool:
         guess: One of them.
         n_guesses: How many there are, since the best of many is the luckiest too.
     """
-    return guess.auc >= LEAST_AUC.get(guess.by, _LEAST_AUC) and guess.p <= max(0.05 / max(1, n_guesses), 1 / (1 + N_SHUFFLES[1]))
+    return guess.auc >= LEAST_AUC.get(guess.by, _LEAST_AUC) and guess.p <= max(
+        0.05 / max(1, n_guesses), 1 / (1 + N_SHUFFLES[1])
+    )
 
 
 def labelled(samples: Samples, *, seed: int) -> tuple[Indices, npt.NDArray[np.bool_]]:

@@ -103,14 +103,14 @@ def validation(run: RunRecord, evidence: Evidence) -> Answer:
 def submission(evidence: Evidence) -> Answer:
     """Whether predictions of a baseline run were written as a submission."""
     runs = {run.id: run for run in evidence.runs if is_baseline(run)}
-    made = [(entry, runs[name]) for entry in evidence.submissions for name in entry.runs if name in runs]
+    made = [(entry, runs[entry.run]) for entry in evidence.submissions if entry.run in runs]
     if not made:
         n = len(evidence.submissions)
         return Answer.missing(f"none of {n} submissions is of a baseline run" if n else "there is no submission yet")
     changes = [evidence.change_since_run(run) for _, run in made]
     place = next((place for place in reversed(range(len(made))) if not changes[place]), len(made) - 1)
     entry, run = made[place]
-    return Answer.proved(f"{entry.file}, from {run.id}", changes[place])
+    return Answer.proved(f"{entry.name}, from {run.id}", changes[place])
 
 
 def _majority(run: RunRecord, evidence: Evidence) -> float | None:

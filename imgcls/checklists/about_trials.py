@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from imgcls.catalog import Stack
 from imgcls.checklists.commands import SEEDS, ladder_again
@@ -57,18 +57,22 @@ def flat_curve(run: RunRecord) -> str:
         rows = run.history()
     except RecordError:
         return ""
-    losses, accuracies = ([row.get(name) for row in rows] for name in ("valid_loss", "valid_accuracy"))
-    known = [value for value in (*losses, *accuracies) if isinstance(value, int | float)]
-    if len(rows) < FEWEST_EPOCHS or len(known) < 2 * len(rows):
+    losses, accuracies = (_numbers(rows, name) for name in ("valid_loss", "valid_accuracy"))
+    if len(rows) < FEWEST_EPOCHS or min(len(losses), len(accuracies)) < len(rows):
         return ""
     first = len(rows) - len(rows) // 3
-    if min(losses[first:]) < min(losses[:first]) or max(accuracies[first:]) > max(accuracies[:first]):  # type: ignore[type-var]
+    if min(losses[first:]) < min(losses[:first]) or max(accuracies[first:]) > max(accuracies[:first]):
         return ""
-    best = losses.index(min(losses)) + 1  # type: ignore[type-var]
+    best = losses.index(min(losses)) + 1
     return (
         f"runs/{run.id}/history.csv: neither validation loss nor accuracy improved in the last {len(rows) - first} of "
         f"{len(rows)} epochs; the loss was lowest in epoch {best}"
     )
+
+
+def _numbers(rows: Sequence[Mapping[str, object]], name: str) -> list[float]:
+    """Give a column of a history, without what is no number."""
+    return [float(value) for row in rows if isinstance(value := row.get(name), int | float)]
 
 
 def ensemble(_: Evidence) -> Answer:
@@ -87,23 +91,18 @@ def final_submission(evidence: Evidence) -> Answer:
     if climb is None or climb.incumbent is None:
         return _no_incumbent(evidence)
     stack = climb.ladder.rungs[climb.incumbent].printed
-    made = [entry for entry in evidence.submissions if set(entry.runs) & set(climb.incumbent_runs)]
+    made = [entry for entry in evidence.submissions if entry.run in climb.incumbent_runs]
     if made:
-        return Answer.proved(f"{made[-1].file}, from {stack}, which {climb.file} recommends")
+        return Answer.proved(f"{made[-1].name}, from {stack}, which {climb.file} recommends")
     return Answer.missing(f"no submission is of {stack}, which {climb.file} recommends")
 
 
 def _no_incumbent(evidence: Evidence) -> Answer:
     climbed = [climb for climb in evidence.climbs if climb.is_complete and climb.incumbent is not None]
-    made = [
-        (entry, climb)
-        for climb in climbed
-        for entry in evidence.submissions
-        if set(entry.runs) & set(climb.incumbent_runs)
-    ]
+    made = [(entry, climb) for climb in climbed for entry in evidence.submissions if entry.run in climb.incumbent_runs]
     if made:
         entry, climb = made[-1]
-        return Answer("stale", f"{entry.file}: {evidence.present.change_since(climb.grounds)}", BY_HAND)
+        return Answer("stale", f"{entry.name}: {evidence.present.change_since(climb.grounds)}", BY_HAND)
     return Answer.missing("no ladder that holds says which stack to submit", BY_HAND)
 
 

@@ -149,7 +149,7 @@ def _run_to_look_at(evidence: Evidence) -> RunRecord | None:
     """Give a run of the stack to use, else the newest; only on the data as they are."""
     holding = [run for run in evidence.runs if not evidence.present.change_since(grounds_of(run))]
     wanted = set(evidence.climb.incumbent_runs) if evidence.climb else set()
-    return ([run for run in holding if run.id in wanted] or holding or [None])[-1]
+    return next(reversed([run for run in holding if run.id in wanted] or holding), None)
 
 
 def _z(wrong: int, n: int, others_wrong: int, n_others: int, run: RunRecord) -> float:

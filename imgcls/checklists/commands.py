@@ -17,6 +17,20 @@ from imgcls.errors import ImgclsError
 N_NEXT = 3
 SEEDS = 3
 _BASE = "baseline"
+_DEFAULT = "elpv"
+_FLAGS = {
+    "images": "--images",
+    "label": "--label",
+    "id": "--id",
+    "group": "--group",
+    "split": "--split",
+    "delimiter": "--delimiter",
+    "problem_type": "--type",
+    "test": "--test",
+    "valid": "--valid",
+    "split_seed": "--split-seed",
+}
+"""Field of a `DataSource` → the option that sets it."""
 
 
 def command_for(item: Item, evidence: Evidence) -> str | None:
@@ -95,24 +109,37 @@ def _run_to_submit(item: Item, evidence: Evidence) -> str | None:
 
 def data_argument(evidence: Evidence) -> str:
     """Name the data for a command that takes them in place: nothing where imgcls.toml does, or nothing is known."""
-    if evidence.problem is not None:
-        return ""
-    named = next(iter(_named(evidence)), "")
-    return f" {shlex.quote(named)}" if named else ""
+    reading = _reading(evidence)
+    named = [shlex.quote(str(reading["data"]))] if reading.get("data") else []
+    return "".join(f" {word}" for word in (*named, *_flags(reading)))
 
 
 def data_option(evidence: Evidence) -> str:
     """Name the data for a command that takes them as an option, likewise."""
-    return f" --data{named}" if (named := data_argument(evidence)) else ""
+    reading = _reading(evidence)
+    named = [f"--data {shlex.quote(str(reading['data']))}"] if reading.get("data") else []
+    return "".join(f" {word}" for word in (*named, *_flags(reading)))
 
 
-def _named(evidence: Evidence) -> Iterator[str]:
-    """Yield what the data were called where that is kept."""
-    for climb in reversed(evidence.climbs):
-        if climb.ladder.data.get("data"):
-            yield str(climb.ladder.data["data"])
-    if evidence.facts is not None and evidence.facts.data.source not in ("", "elpv"):
-        yield evidence.facts.data.source
+def _reading(evidence: Evidence) -> Mapping[str, Any]:
+    """Give how the data have to be named: as they were read last, unless imgcls.toml does it."""
+    if evidence.problem is not None:
+        return {}
+    if evidence.present.seen is not None:
+        return evidence.present.seen.reading
+    if evidence.climbs:
+        return evidence.climbs[-1].ladder.data
+    source = evidence.facts.data.source if evidence.facts is not None else ""
+    return {"data": source} if source not in ("", _DEFAULT) else {}
+
+
+def _flags(reading: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the options that say how data are read."""
+    for name, flag in _FLAGS.items():
+        value = reading.get(name)
+        if value not in (None, 0, ""):
+            values = value if isinstance(value, list | tuple) else [value]
+            yield from (f"{flag} {shlex.quote(str(one))}" for one in values)
 
 
 def _set(overrides: Mapping[str, Any]) -> str:

@@ -9,15 +9,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from imgcls.checklists.present import Present, look_at_present
-from imgcls.checklists.submissions import Submission, find_submissions
 from imgcls.checklists.trials import Climb, Grounds, Side, Trial, read_climbs, read_comparisons
 from imgcls.eda.facts import FACTS_JSON, Facts, Finding
 from imgcls.errors import ImgclsError
-from imgcls.problem.adjustments import FINDINGS_TOML, Adjustments, read_adjustments
+from imgcls.problem.adjustments import FINDINGS_TOML, Adjustments, Exclusion, Grouping, read_adjustments
 from imgcls.problem.model import Problem
 from imgcls.problem.toml import find_problem
 from imgcls.records.find import find_runs
 from imgcls.records.run import RunRecord
+from imgcls.records.submissions import Submission, find_submissions
 from imgcls.workspace import MARKER, Workspace
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ class Evidence:
         """Whether findings.toml keeps a finding, or applies it to all of its images."""
         if any(entry.finding == finding.id for entry in self.adjustments.kept):
             return True
-        entries = (*self.adjustments.excluded, *self.adjustments.grouped)
+        entries: tuple[Exclusion | Grouping, ...] = (*self.adjustments.excluded, *self.adjustments.grouped)
         settled = {image for entry in entries if entry.finding == finding.id for image in entry.images}
         return bool(settled) and settled.issuperset(image for group in finding.groups for image in group)
 
@@ -97,7 +97,7 @@ class Evidence:
         """The run that proves the baseline: the newest that still holds, else the newest."""
         found = [run for run in self.runs if is_baseline(run)]
         holding = [run for run in found if not self.change_since_run(run)]
-        return (holding or found or [None])[-1]
+        return next(reversed(holding or found), None)
 
     @cached_property
     def climb(self) -> Climb | None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from imgcls.errors import ImgclsError
 from imgcls.plan import Plan
+from imgcls.problem.placed import reading_of
 from imgcls.records.run import RunRecord
 from imgcls.records.seen import Look, SeenData, find, look_at, recall, remember
 from imgcls.workspace import Workspace
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from imgcls.problem.model import Problem
 
 CHANGED = "The data look different from when they were last read"
+_UNNAMED = "No imgcls.toml names the data, so that nobody can see whether they changed; 'imgcls init' writes one."
 
 
 @dataclass(frozen=True)
@@ -64,53 +66,25 @@ def look_at_present(
         verify: Whether they are read and hashed anew although they look as they did.
     """
     source = _source(problem, workspace, climbs)
-    is_named = problem is not None or bool(climbs)
-    if not is_named and not recall(workspace):
-        return Present(note=_unnamed() if runs else "")
+    if source is None:
+        return Present(note=_UNNAMED if runs else "")
     look = look_at(source, workspace)
     seen = find(workspace, look.key) if look and not verify else None
     if seen is not None:
         return Present(seen)
-    if not is_named:  # what was read then was named on the command line, and nothing has kept the name
-        return Present(note=_unnamed())
     if reporter is None:
         return Present(note=f"{CHANGED}; 'imgcls checklist' reads them anew.")
     reporter.note("Reading the data and hashing every file …" if verify else "The data changed; reading them …")
     return _read_anew(workspace, source, look, runs, reporter, verify=verify)
 
 
-def _unnamed() -> str:
-    return "No imgcls.toml names the data, so that nobody can see whether they changed; 'imgcls init' writes one."
-
-
-def _source(problem: Problem | None, workspace: Workspace, climbs: Sequence[Climb]) -> Mapping[str, Any]:
-    """Give the fields of a `DataSource`: what imgcls.toml says, else the newest ladder; else the default data."""
+def _source(problem: Problem | None, workspace: Workspace, climbs: Sequence[Climb]) -> Mapping[str, Any] | None:
+    """Give the fields of a `DataSource`: what imgcls.toml says, else what was read last; None where nobody knows."""
     if problem is not None:
-        return _reading(problem, workspace)
-    return climbs[-1].ladder.data if climbs else {}
-
-
-def _reading(problem: Problem, workspace: Workspace) -> dict[str, Any]:
-    data, split = problem.data, problem.split
-    return {
-        "data": _place(data.source, workspace),
-        "images": _place(data.images, workspace),
-        "label": data.label,
-        "id": data.id,
-        "group": split.group,
-        "split": split.column,
-        "problem_type": problem.type,
-        "delimiter": data.delimiter,
-        "valid": split.fraction,
-        "split_seed": split.seed or 0,
-    }
-
-
-def _place(text: str | None, workspace: Workspace) -> str | None:
-    """Give a path of imgcls.toml, which starts from its folder; names of sets are none."""
-    if text is None or text == "elpv" or text.partition(":")[0] in ("torchvision", "fastai"):
-        return text
-    return str(workspace.root / text)
+        return reading_of(problem, workspace.root)
+    if seen := recall(workspace):
+        return seen[-1].reading
+    return climbs[-1].ladder.data if climbs else None
 
 
 def _read_anew(
@@ -128,10 +102,11 @@ def _read_anew(
     images = Plan.from_json(runs[-1].plan if runs else {}).images
     options = {**source, "verify": verify}
     try:
-        samples = prepare(DataSource(**options), images, quick=False, reporter=reporter).samples
+        named = DataSource(**options).in_workspace(workspace)
+        samples = prepare(named, images, quick=False, reporter=reporter).samples
     except (ImgclsError, OSError) as problem:
         return Present(note=f"The data cannot be read: {problem}")
-    seen = SeenData.of(samples, look or Look("", ""))
+    seen = SeenData.of(samples, look or Look("", "", {}))
     if look is not None:
         remember(workspace, seen)
     return Present(seen)

@@ -18,7 +18,7 @@ from imgcls.cli.options import JSON, OUT, print_json, workspace_of
 @OUT
 @JSON
 @click.pass_context
-def checklist(context: click.Context, **options: Any) -> int:
+def checklist(context: click.Context, /, **options: Any) -> int:
     """Show which items of the method are done, by evidence, what to do next, and when to go back.
 
     An item is stale when the data, the split or the plan that it was proved for has changed since. Without a

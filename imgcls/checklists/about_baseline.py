@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 
+from imgcls.checklists.commands import look_again
 from imgcls.checklists.evidence import Evidence, is_baseline
 from imgcls.checklists.predictions import labels_of
-from imgcls.checklists.states import Answer
+from imgcls.checklists.states import BY_HAND, Answer
 from imgcls.plan import Plan
 from imgcls.records.run import RunRecord
+from imgcls.records.submissions import GIVE_TEST, TEST_FILE
 
 
 def of_baseline(rule: Callable[[RunRecord, Evidence], Answer]) -> Callable[[Evidence], Answer]:
@@ -72,7 +74,7 @@ def model(run: RunRecord, _: Evidence) -> Answer:
     """Whether it began with pretrained weights, and with which."""
     name = Plan.from_json(run.plan).model.name
     if run.weights.sha256 is None:
-        return Answer.missing(f"{_named(run)}: {name} began with random weights")
+        return Answer.missing(f"{_named(run)}: {name} began with random weights", BY_HAND)
     return Answer.proved(f"{_named(run)}: {name} from {run.weights.source}, sha256 {run.weights.sha256[:8]}")
 
 
@@ -96,7 +98,7 @@ def validation(run: RunRecord, evidence: Evidence) -> Answer:
     said = f"{_named(run)}: {name} {scored.value:.3f} [{scored.low:.3f}, {scored.high:.3f}]"
     without = "ranking at random" if metric == "roc_auc" else "always naming the most frequent class"
     if scored.low <= trivial:
-        return Answer.missing(f"{said} is not shown to be better than {without}, {trivial:.3f}", "imgcls eda")
+        return Answer.missing(f"{said} is not shown to be better than {without}, {trivial:.3f}", look_again(evidence))
     return Answer.proved(f"{said}, better than {without}, {trivial:.3f}")
 
 
@@ -106,6 +108,9 @@ def submission(evidence: Evidence) -> Answer:
     made = [(entry, runs[entry.run]) for entry in evidence.submissions if entry.run in runs]
     if not made:
         n = len(evidence.submissions)
+        run = evidence.baseline
+        if run is not None and TEST_FILE not in run.files:
+            return Answer.missing(f"{_named(run)} has no test part to submit; {GIVE_TEST}", BY_HAND)
         return Answer.missing(f"none of {n} submissions is of a baseline run" if n else "there is no submission yet")
     changes = [evidence.change_since_run(run) for _, run in made]
     place = next((place for place in reversed(range(len(made))) if not changes[place]), len(made) - 1)

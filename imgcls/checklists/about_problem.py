@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from imgcls.checklists.commands import look_again
 from imgcls.checklists.evidence import FACTS, Evidence
 from imgcls.checklists.states import BY_HAND, Answer
 from imgcls.workspace import MARKER
@@ -27,7 +28,9 @@ def problem_type(evidence: Evidence) -> Answer:
         return Answer.missing(f"{MARKER} has no type: write it there", BY_HAND)
     found = _seen_type(evidence)
     if found is None:
-        return Answer.missing(f"{MARKER}: {problem.type}; nothing has looked yet whether the data say so", "imgcls eda")
+        return Answer.missing(
+            f"{MARKER}: {problem.type}; nothing has looked yet whether the data say so", look_again(evidence)
+        )
     kind, where = found
     if kind != problem.type:
         return Answer.missing(f"{MARKER} says {problem.type}, but {where} says {kind}: correct one of them", BY_HAND)

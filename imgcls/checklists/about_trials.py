@@ -12,6 +12,7 @@ from imgcls.checklists.states import BY_HAND, Answer
 from imgcls.checklists.trials import Climb, Trial
 from imgcls.errors import ImgclsError, RecordError
 from imgcls.records.run import RunRecord
+from imgcls.records.submissions import GIVE_TEST, TEST_FILE
 
 FEWEST_EPOCHS = 6
 """A last third of fewer than two epochs says nothing of where a curve is going."""
@@ -94,6 +95,9 @@ def final_submission(evidence: Evidence) -> Answer:
     made = [entry for entry in evidence.submissions if entry.run in climb.incumbent_runs]
     if made:
         return Answer.proved(f"{made[-1].name}, from {stack}, which {climb.file} recommends")
+    runs = [run for run in evidence.runs if run.id in climb.incumbent_runs]
+    if not any(TEST_FILE in run.files for run in runs):
+        return Answer.missing(f"the runs of {stack} have no test part to submit; {GIVE_TEST}", BY_HAND)
     return Answer.missing(f"no submission is of {stack}, which {climb.file} recommends")
 
 

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from imgcls.checklists.commands import look_again
 from imgcls.checklists.evidence import FACTS, Evidence, grounds_of
 from imgcls.checklists.predictions import tallies
 from imgcls.checklists.trials import GAINS, Climb, Opening, gain_text
@@ -66,7 +67,7 @@ def test_gain(evidence: Evidence) -> Reason | None:
         if abs(test.value - validation.value) > math.hypot(test.half_width, validation.half_width):
             shown = [gain_text(one.value, one.low, one.high, opening.metric) for one in (validation, test)]
             text = f"Validation and test disagree beyond chance: {shown[0]} on validation, {shown[1]} on test"
-            return Reason("test.gain", "2", f"{text} ({_file(climb)}).", "imgcls eda")
+            return Reason("test.gain", "2", f"{text} ({_file(climb)}).", look_again(evidence))
     return None
 
 
@@ -80,7 +81,9 @@ def test_score(evidence: Evidence) -> Reason | None:
         if excess > max(math.hypot(test.half_width, validation.half_width), climb.ladder.smallest_gain):
             metric = opening.metric.replace("_", " ")
             text = f"{metric} is {validation.value:.3f} on validation and {test.value:.3f} on the sealed test"
-            return Reason("test.score", "2", f"{text}, more than chance explains ({_file(climb)}).", "imgcls eda")
+            return Reason(
+                "test.score", "2", f"{text}, more than chance explains ({_file(climb)}).", look_again(evidence)
+            )
     return None
 
 
@@ -90,7 +93,7 @@ def findings(evidence: Evidence) -> Reason | None:
     if not left:
         return None
     told = "; ".join(f"{entry.id} ({entry.severity}, {entry.n})" for entry in left)
-    command = next((entry.command for entry in left if entry.command), "imgcls eda")
+    command = next((entry.command for entry in left if entry.command), look_again(evidence))
     return Reason("findings", "2", f"Findings are not dealt with: {told} ({FACTS}).", command)
 
 
@@ -118,7 +121,7 @@ def one_class(evidence: Evidence) -> Reason | None:
         f"{worst.n_wrong} of {n_wrong} errors are on {worst.name}: {100 * rate:.0f} % of its {worst.n} images are "
         f"answered wrongly, {100 * others:.0f} % of the others (runs/{run.id})."
     )
-    return Reason("one.class", "2", text, "imgcls eda")
+    return Reason("one.class", "2", text, look_again(evidence))
 
 
 def rising(evidence: Evidence) -> Reason | None:

@@ -107,6 +107,11 @@ def _run_to_submit(item: Item, evidence: Evidence) -> str | None:
     return shlex.quote(climb.incumbent_runs[0]) if climb is not None and climb.incumbent_runs else None
 
 
+def look_again(evidence: Evidence) -> str:
+    """Give the command that looks at the data."""
+    return f"imgcls eda{data_argument(evidence)}"
+
+
 def data_argument(evidence: Evidence) -> str:
     """Name the data for a command that takes them in place: nothing where imgcls.toml does, or nothing is known."""
     reading = _reading(evidence)

@@ -64,7 +64,8 @@ def _count_labels(batch: Any, classes: tuple[str, ...], n: dict[str, int], n_wro
 def _probabilities(batch: Any, classes: tuple[str, ...]) -> Any:
     import numpy as np
 
-    return np.stack([batch[f"p_{name}"].to_numpy(zero_copy_only=False) for name in classes], axis=1)
+    # pyarrow's own `to_numpy` loads pandas
+    return np.stack([np.from_dlpack(batch[f"p_{name}"]) for name in classes], axis=1)
 
 
 def _batches(run: RunRecord, columns: list[str]) -> Iterator[Any]:

@@ -8,6 +8,7 @@ from typing import Any
 from imgcls.catalog import Stack
 from imgcls.cli.data_options import machine_of, source_of
 from imgcls.cli.options import print_json
+from imgcls.cli.standing import tell_standing
 from imgcls.problem.toml import metric_of
 from imgcls.reports.folds import FoldsSummary, folds_json
 from imgcls.reports.live import reporter_for
@@ -52,3 +53,4 @@ def train_and_report(stack: Stack, options: Mapping[str, Any], *, workspace: Wor
         print_json(found)
     else:
         show(view)
+        tell_standing(workspace)

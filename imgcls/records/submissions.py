@@ -14,6 +14,10 @@ from imgcls.records.reading import Fields, read_json
 from imgcls.workspace import Workspace
 
 SCHEMA = 1
+TEST_FILE = "test.parquet"
+"""The file of a record that holds what the run says of the test part."""
+GIVE_TEST = "a folder test/, a column that says test (--split), or test.csv beside the labels makes one"
+"""How data come to have a test part."""
 HOLDS = ("classes", "probabilities", "classes and probabilities")
 
 

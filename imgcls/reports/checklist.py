@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import zip_longest
 
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.padding import Padding
@@ -17,7 +18,6 @@ from imgcls.reports.text import clean
 
 _MARKS = {"done": "[✓]", "stale": "[~]", "open": "[ ]", "skipped": "[-]"}
 _STYLES = {"done": "green", "stale": "yellow", "open": "", "skipped": "dim"}
-_ROOMY = 100
 
 
 @dataclass(frozen=True)
@@ -33,8 +33,11 @@ class ChecklistView:
         yield Text(summary(found), style="bold")
         yield from self._damaged()
         for stage in dict.fromkeys(entry.item.stage for entry in found.items):
-            yield Text(f"\n{stage}  {stage_titles()[stage][found.lang]}", style="bold")
-            yield self._items([entry for entry in found.items if entry.item.stage == stage], options)
+            entries = [entry for entry in found.items if entry.item.stage == stage]
+            shared = _shared_evidence(entries)
+            heading = Text(f"\n{stage}  {stage_titles()[stage][found.lang]}", style="bold")
+            yield heading.append(f": {clean(shared)}" if shared else "", style="not bold dim")
+            yield self._items(entries, options, with_evidence=not shared)
         marks = (f"{_mark(state, options)} {name}" for state, name in words.states.items())
         yield Text(f"\n{'  '.join(marks)}", style="dim")
         yield Text(words.skip, style="dim")
@@ -48,18 +51,19 @@ class ChecklistView:
             for command in found.next:
                 yield Text(f"  {clean(command)}", no_wrap=True, overflow="ignore")
 
-    def _items(self, entries: list[ItemState], options: ConsoleOptions) -> Table:
-        """Draw the items of a stage: mark, title with the evidence below it, id; on a narrow terminal two columns."""
+    def _items(self, entries: list[ItemState], options: ConsoleOptions, *, with_evidence: bool) -> Table:
+        """Draw the items of a stage: mark and title, and below what says so; once where the next item has the same."""
         grid = Table.grid(padding=(0, 1))
         grid.add_column(no_wrap=True)
         grid.add_column(overflow="fold", ratio=1)
         grid.expand = True
         lang = self.checklist.lang
-        for entry in entries:
+        for entry, following in zip_longest(entries, entries[1:]):
             line = Text(entry.item.titles[lang])
             line.append(f"  {entry.item.id}", style="dim")
             grid.add_row(Text(_mark(entry.state, options), style=_STYLES[entry.state]), line)
-            grid.add_row("", Text(clean(entry.evidence), style="dim"))
+            if with_evidence and (following is None or following.evidence != entry.evidence):
+                grid.add_row("", Text(clean(entry.evidence), style="dim"))
         return grid
 
     def _damaged(self) -> RenderResult:
@@ -81,6 +85,12 @@ class ChecklistView:
             yield Padding(Text(f"{to}: {clean(reason.text)}", style="yellow"), (0, 0, 0, 2))
             if reason.command:
                 yield Text(f"    {clean(reason.command)}", no_wrap=True, overflow="ignore")
+
+
+def _shared_evidence(entries: list[ItemState]) -> str:
+    """Give what is said of every item of a stage alike; empty where they differ."""
+    said = {entry.evidence for entry in entries}
+    return said.pop() if len(entries) > 1 and len(said) == 1 else ""
 
 
 def _mark(state: str, options: ConsoleOptions) -> str:

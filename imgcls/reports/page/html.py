@@ -8,8 +8,10 @@ from typing import Any
 
 from markupsafe import Markup
 
+from imgcls.checklists.evaluate import Checklist
 from imgcls.ladders.gathering import ReportData
 from imgcls.ladders.photographs import Picture
+from imgcls.reports.checklist_words import summary
 from imgcls.reports.page import figures, reproduce, wording
 from imgcls.reports.page.frame import environment, policy_of, resource
 from imgcls.reports.text import count
@@ -17,14 +19,15 @@ from imgcls.reports.text import count
 _N_SHADES = 9
 
 
-def html_page(data: ReportData) -> str:
+def html_page(data: ReportData, *, checklist: Checklist | None = None) -> str:
     """Give the page as HTML.
 
     Args:
         data: What it shows.
+        checklist: Where the workspace stands; None leaves that out.
     """
     style, script = resource("page.css"), resource("sort.js")
-    context = {**_context(data), "style": Markup(style), "script": Markup(script)}  # noqa: S704 - files of this package
+    context = {**_context(data), "checklist": checklist, "style": Markup(style), "script": Markup(script)}  # noqa: S704 - files of this package
     return environment().get_template("page.html.j2").render(context, policy=policy_of(style, script))
 
 
@@ -41,6 +44,7 @@ def _context(data: ReportData) -> dict[str, Any]:
         "count": count,
         "picture_source": picture_source,
         "shade": _shade,
+        "summary": summary,
         "steps": figures.steps_figure(result) if len(result.rungs) > 1 else "",
         "climb": figures.climb_figure(result) if result.ladder.kind == "climb" else "",
         "curves": _curve_figures(data),

@@ -522,9 +522,10 @@ def test_a_damaged_ledger_is_not_written_over(climb: Climb, split_folder: Path, 
 
 def test_a_test_photograph_that_is_gone_is_told(climb: Climb, split_folder: Path, tmp_path: Path) -> None:
     """The rest would be another test; the ledger is not written."""
-    place = Workspace(tmp_path / "work")
-    ladder = climb(data=split_folder, workspace=place).ladder
-    next((split_folder / "test").rglob("*.*")).unlink()
+    place, photos = Workspace(tmp_path / "work"), tmp_path / "pets"
+    shutil.copytree(split_folder, photos)  # other tests share the folder
+    ladder = climb(data=photos, workspace=place).ladder
+    next((photos / "test").rglob("*.*")).unlink()
     with pytest.raises(UsageError, match="1 of 6 test photographs are gone"):
         open_test(ladder, place)
     assert not (place.root / "test-ledger.csv").exists()

@@ -258,7 +258,7 @@ def _told(problem: Exception, plan: Plan) -> str:
 
 
 def _in_our_words(problem: Exception) -> str:
-    """Give a message without the words that fastai puts before what a callback raised (callback/core.py, `__call__`)."""
+    """Give a message without the words that fastai puts before what a callback raised (callback/core.py)."""
     return re.sub(r"^Exception occured in `\w+` when calling event `\w+`:\s*", "", str(problem))
 
 

@@ -10,7 +10,14 @@ from pathlib import Path
 
 import pytest
 
-LIGHT = [["--help"], ["recipe", "list"], ["recipe", "show", "tta"], ["runs", "list"], ["runs", "list", "--json"], ["eda", "undo"]]
+LIGHT = [
+    ["--help"],
+    ["recipe", "list"],
+    ["recipe", "show", "tta"],
+    ["runs", "list"],
+    ["runs", "list", "--json"],
+    ["eda", "undo"],
+]
 COMMANDS = [
     [],
     ["cache"],

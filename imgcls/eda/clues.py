@@ -51,7 +51,9 @@ def clues_of(scan: Scan, tables: Sequence[MetaTable]) -> list[Clue]:
         Clue("name", tuple(own_names), (_as_names(own_names),)),
         _order(samples, own_names),
         _number("bytes", measures["n_bytes"].to_numpy(dtype=np.float64)),
-        Clue("size", tuple(sizes), _size_readings(measures[["width_px", "height_px"]].to_numpy(dtype=np.float64), sizes)),
+        Clue(
+            "size", tuple(sizes), _size_readings(measures[["width_px", "height_px"]].to_numpy(dtype=np.float64), sizes)
+        ),
     ]
     stamps = measures["mtime_ns"].to_numpy(dtype=np.float64)
     if tell_of_photographs(stamps):

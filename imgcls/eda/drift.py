@@ -63,7 +63,9 @@ def is_drifted(drift: Drift, *, n_comparisons: int) -> bool:
     return drift.auc >= _LEAST_AUC and drift.p <= 0.05 / max(1, n_comparisons)
 
 
-def told_apart(values: npt.ArrayLike, is_part: npt.ArrayLike, units: npt.ArrayLike, *, seed: int) -> tuple[float, float]:
+def told_apart(
+    values: npt.ArrayLike, is_part: npt.ArrayLike, units: npt.ArrayLike, *, seed: int
+) -> tuple[float, float]:
     """Tell two parts of images apart by a linear classifier on their features.
 
     Principal components are scaled to one variance and ridge regression separates the parts, which is Fisher's

@@ -15,7 +15,7 @@ import numpy.typing as npt
 import pandas as pd
 from scipy.sparse import csr_array
 
-from imgcls.data.samples import Samples
+from imgcls.data.samples import Samples, as_targets
 from imgcls.data.units import linked
 from imgcls.eda.areas import areas
 from imgcls.eda.clues import Clue, Words, clues_of
@@ -90,7 +90,9 @@ def is_telling(guess: Guess, *, n_guesses: int) -> bool:
         guess: One of them.
         n_guesses: How many there are, since the best of many is the luckiest too.
     """
-    return guess.auc >= LEAST_AUC.get(guess.by, _LEAST_AUC) and guess.p <= max(0.05 / max(1, n_guesses), 1 / (1 + N_SHUFFLES[1]))
+    return guess.auc >= LEAST_AUC.get(guess.by, _LEAST_AUC) and guess.p <= max(
+        0.05 / max(1, n_guesses), 1 / (1 + N_SHUFFLES[1])
+    )
 
 
 def labelled(samples: Samples, *, seed: int) -> tuple[Indices, npt.NDArray[np.bool_]]:
@@ -114,8 +116,6 @@ def labelled(samples: Samples, *, seed: int) -> tuple[Indices, npt.NDArray[np.bo
 
 
 def _members(labels: Sequence[str], samples: Samples) -> npt.NDArray[np.bool_]:
-    from imgcls.data.samples import as_targets
-
     targets = as_targets(labels, classes=samples.classes, problem=samples.problem)
     return targets.astype(bool) if targets.ndim == 2 else targets[:, None] == np.arange(samples.n_classes)
 

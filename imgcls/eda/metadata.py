@@ -147,9 +147,7 @@ def _aligned(table: Table, rows: np.ndarray, key: str, samples: Samples, *, skip
 def _named_texts(samples: Samples) -> list[frozenset[str]]:
     """Give, for each sample, the texts that are nothing but its name."""
     paths = map(PurePosixPath, samples.frame["path"])
-    return [
-        frozenset({name, path.name, path.stem}) for name, path in zip(samples.frame["id"], paths, strict=True)
-    ]
+    return [frozenset({name, path.name, path.stem}) for name, path in zip(samples.frame["id"], paths, strict=True)]
 
 
 def _why_not(column: str, values: Sequence[str], samples: Samples, named: Sequence[frozenset[str]]) -> str:

@@ -17,7 +17,12 @@ def write(path: Path, text: str) -> Path:
 
 @pytest.mark.parametrize(
     "names",
-    [IDS, ["a1.jpg", "b2.jpg", "c3.jpg", "d4.jpg"], ["a1", "b2", "c3", "d4"], ["./cat/a1", "dog\\b2", "cat/c3", "dog/d4"]],
+    [
+        IDS,
+        ["a1.jpg", "b2.jpg", "c3.jpg", "d4.jpg"],
+        ["a1", "b2", "c3", "d4"],
+        ["./cat/a1", "dog\\b2", "cat/c3", "dog/d4"],
+    ],
     ids=["id", "file", "stem", "end of path"],
 )
 def test_a_table_is_aligned_by_whatever_names_the_samples(tmp_path, draw_scan, names):

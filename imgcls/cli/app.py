@@ -30,6 +30,7 @@ _COMMANDS = {
     "recipe": "imgcls.cli.recipe:recipe",
     "report": "imgcls.cli.report:report",
     "runs": "imgcls.cli.runs:runs",
+    "submit": "imgcls.cli.submit:submit",
 }
 SETTINGS = {"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "IMGCLS", "max_content_width": 100}
 

@@ -23,8 +23,10 @@ from imgcls.errors import ImgclsError, nearest_hint
 
 _COMMANDS = {
     "cache": "imgcls.cli.cache:cache",
+    "checklist": "imgcls.cli.checklist:checklist",
     "compare": "imgcls.cli.compare:compare",
     "doctor": "imgcls.cli.doctor:doctor",
+    "eda": "imgcls.cli.eda:eda",
     "ladder": "imgcls.cli.ladder:ladder",
     "predict": "imgcls.cli.predict:predict",
     "recipe": "imgcls.cli.recipe:recipe",

@@ -11,6 +11,8 @@ from pathlib import Path
 from imgcls.data.pool import PoolInfo, last_used, n_bytes_of, name_in, pool_folders, remove, slug
 from imgcls.errors import DataError, nearest_hint
 
+_KNOWN = {"files": "*.json", "measures": "*.npz", "features": "*.npz"}
+"""From a folder of what is known of photographs to its files."""
 SETS = "sets"
 """The name in reports of all fetched sets together."""
 
@@ -83,10 +85,12 @@ def _remove_sets(folder: Path) -> int:
 
 
 def _forget_files(folder: Path) -> int:
+    """Remove what is known of files and what was measured of photographs, which is of no use without them."""
     freed = 0
-    for index in (folder / "files").glob("*.json"):
-        freed += index.stat().st_size
-        index.unlink()
+    for part, pattern in _KNOWN.items():
+        for path in (folder / part).glob(pattern):
+            freed += path.stat().st_size
+            path.unlink()
     return freed
 
 

@@ -14,13 +14,11 @@ from imgcls.predictions.submission import PROBABILITY, Predicted, SubmissionTabl
 from imgcls.records.atomic import make_folder, sha256_file, write_bytes
 from imgcls.records.find import find_run, find_runs
 from imgcls.records.run import RunRecord
-from imgcls.records.submissions import Submission
+from imgcls.records.submissions import GIVE_TEST, TEST_FILE, Submission
 from imgcls.workspace import Workspace
 
-_TEST_FILE = "test.parquet"
 _GIVE_TEST = (
-    "The data need a test part: a folder test/ beside train/, a column that says test (--split), or a table of the "
-    "photographs to predict (test.csv beside the labels); then train again. 'imgcls predict RUN PATH' predicts others."
+    f"The data need a test part: {GIVE_TEST}; then train again. 'imgcls predict RUN PATH' predicts other photographs."
 )
 
 
@@ -37,7 +35,7 @@ def run_to_submit(text: str | None, workspace: Workspace) -> RunRecord:
     """
     if text is not None:
         record = find_run(text, workspace)
-        if _TEST_FILE in record.files:
+        if TEST_FILE in record.files:
             return record
         if record.folds is not None:
             first = record.folds.runs[0].run
@@ -49,7 +47,7 @@ def run_to_submit(text: str | None, workspace: Workspace) -> RunRecord:
     runs = find_runs(workspace)[0]
     if not runs:
         raise RecordError(f"There is no run in {workspace.runs}. 'imgcls recipe run baseline' makes one.")
-    able = [run for run in runs if _TEST_FILE in run.files and not run.quick and run.fold is None]
+    able = [run for run in runs if TEST_FILE in run.files and not run.quick and run.fold is None]
     if not able:
         raise UsageError(
             f"No run in {workspace.runs} has predictions of a test part (trials and single folds have to be named). "
@@ -111,7 +109,7 @@ def submit(
 
 
 def _predictions_of(record: RunRecord) -> Predicted:
-    record.verify([_TEST_FILE])
+    record.verify([TEST_FILE])
     frame = record.predictions("test")
     values = frame[[f"{PROBABILITY}{name}" for name in record.classes]].to_numpy(dtype=np.float64)
     return Predicted(frame["id"].astype(str).tolist(), values, record.classes, record.problem)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import os
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -15,8 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from imgcls.data.fingerprint import data_fingerprint
+from imgcls.durable import make_folder, write_json
 from imgcls.errors import ImgclsError, RecordError
-from imgcls.records.atomic import make_folder, write_json
 from imgcls.records.reading import Fields, read_json
 from imgcls.values import canonical_json
 from imgcls.workspace import LEDGER, OWN_FOLDERS, Workspace, cache_folder
@@ -44,6 +45,8 @@ class Look:
     """What tells these data, read in this way, from others: see `key_of`."""
     fingerprint: str
     """See `imgcls.data.fingerprint.data_fingerprint`."""
+    reading: Mapping[str, Any]
+    """How they are read: the fields of a `DataSource` that were said, as JSON values with absolute places."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,8 @@ class SeenData:
     """What tells these data, read in this way, from others: see `key_of`."""
     fingerprint: str
     """What they looked like just before they were read."""
+    reading: Mapping[str, Any]
+    """How they were read: the fields of a `DataSource` that were said, so that the same can be read again."""
     data_digest: str
     """As in run records."""
     split_digest: str | None
@@ -84,6 +89,7 @@ class SeenData:
         return cls(
             key=look.key,
             fingerprint=look.fingerprint,
+            reading=look.reading,
             data_digest=samples.data_digest,
             split_digest=None if in_folds else samples.split_digest,
             problem=samples.problem,
@@ -98,6 +104,7 @@ class SeenData:
         return cls(
             key=fields.text("key"),
             fingerprint=fields.text("fingerprint"),
+            reading=fields.mapping("reading"),
             data_digest=fields.text("data_digest"),
             split_digest=fields.text_or_none("split_digest"),
             problem=fields.text("problem", choices=("binary", "multiclass", "multilabel")),
@@ -142,7 +149,7 @@ def look_at(source: Mapping[str, Any], workspace: Workspace) -> Look | None:
     if fingerprint is None:
         return None
     findings = Path(source.get("findings") or workspace.root / _FINDINGS_TOML)
-    return Look(key_of(source, fingerprint, _content_of(findings)), fingerprint)
+    return Look(key_of(source, fingerprint, _content_of(findings)), fingerprint, _reading_of(source))
 
 
 def key_of(source: Mapping[str, Any], fingerprint: str, findings: bytes = b"") -> str:
@@ -175,6 +182,17 @@ def _decided(findings: bytes) -> Any:
     except (ValueError, TypeError, KeyError, AttributeError):  # whoever reads the data says what is wrong with it
         return hashlib.sha256(findings).hexdigest()
     return {"excluded": sorted(excluded), "grouped": grouped}
+
+
+def _reading_of(source: Mapping[str, Any]) -> dict[str, Any]:
+    """Give the options that were said, as JSON values that mean the same from every folder."""
+    said = {name: value for name, value in source.items() if value is not None and name not in ("findings", "verify")}
+    return {name: _absolute(value) if name in _PLACES else _in_one_form(value) for name, value in said.items()}
+
+
+def _absolute(place: Any) -> str:
+    """Give a path from the root, where it is one; names of known sets, and `none`, stay as they are."""
+    return os.path.abspath(place) if Path(place).exists() else str(place)
 
 
 def remember(workspace: Workspace, seen: SeenData) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -13,6 +14,10 @@ from imgcls.records.reading import Fields, read_json
 from imgcls.workspace import Workspace
 
 SCHEMA = 1
+TEST_FILE = "test.parquet"
+"""The file of a record that holds what the run says of the test part."""
+GIVE_TEST = "a folder test/, a column that says test (--split), or test.csv beside the labels makes one"
+"""How data come to have a test part."""
 HOLDS = ("classes", "probabilities", "classes and probabilities")
 
 
@@ -81,6 +86,11 @@ class Submission:
         return found
 
     @property
+    def name(self) -> str:
+        """How a person names the table: its path from the workspace where it lies within."""
+        return Path(os.path.normpath(Path("submissions") / self.file)).as_posix()
+
+    @property
     def path(self) -> Path:
         """Where the table lies."""
         return (self.folder or Path()) / self.file
@@ -104,20 +114,21 @@ class Submission:
         return replace(self, folder=workspace.submissions)
 
 
-def find_submissions(workspace: Workspace) -> list[Submission]:
+def find_submissions(workspace: Workspace) -> tuple[list[Submission], list[str]]:
     """Read every submission of a workspace.
 
     Args:
         workspace: Where to look; it may be empty.
 
     Returns:
-        Oldest first; what cannot be read proves nothing and is passed over.
+        The submissions, oldest first, and a message for each that cannot be read.
     """
-    found = []
-    for path in workspace.submissions.glob("*.json"):
+    found, damaged = [], []
+    for path in sorted(workspace.submissions.glob("*.json")):
         try:
             submission = Submission.from_json(read_json(path), where=str(path))
-        except RecordError:
+        except RecordError as problem:
+            damaged.append(str(problem))
             continue
         found.append(replace(submission, folder=workspace.submissions))
-    return sorted(found, key=lambda entry: (entry.created, entry.run))
+    return sorted(found, key=lambda entry: (entry.created, entry.run)), damaged

@@ -54,7 +54,7 @@ def test_the_newest_run_is_written_with_a_note_of_what_it_came_from(imgcls, test
     assert newest.label in result.out
     assert str(file) in result.out
     assert "imgcls checklist" in result.out
-    (submission,) = find_submissions(workspace)
+    ((submission,), _) = find_submissions(workspace)
     assert (submission.run, submission.key, submission.stack) == (newest.id, newest.key, newest.label)
     assert (submission.plan_digest, submission.data_digest) == (newest.plan_digest, newest.data.digest)
     assert submission.sha256 == hashlib.sha256(file.read_bytes()).hexdigest()
@@ -84,7 +84,7 @@ def test_another_content_is_not_written_over(imgcls, tested) -> None:
     assert other.code == 2
     assert "--force" in other.err
     assert imgcls("submit", "--probabilities", "--force", "--out", workspace.root).code == 0
-    (submission,) = find_submissions(workspace)
+    ((submission,), _) = find_submissions(workspace)
     assert submission.holds == "probabilities"
     assert submission.is_whole()
     submission.path.write_text("changed")
@@ -95,7 +95,7 @@ def test_another_place_is_found_again(imgcls, tested, tmp_path) -> None:
     _, workspace = tested()
     for to in (workspace.root / "mine.csv", tmp_path / "elsewhere" / "mine.csv"):
         assert imgcls("submit", "--to", to, "--out", workspace.root).code == 0
-        (submission,) = find_submissions(workspace)
+        ((submission,), _) = find_submissions(workspace)
         assert submission.path.resolve() == to
     for to, words in (
         (workspace.runs / "mine.csv", "among the records"),
@@ -131,16 +131,18 @@ def test_damaged_predictions_are_not_handed_in(imgcls, tested) -> None:
     result = imgcls("submit", "--out", workspace.root)
     assert result.code == 2
     assert "another content than recorded" in result.err
-    assert find_submissions(workspace) == []
+    assert find_submissions(workspace) == ([], [])
 
 
-def test_damaged_notes_prove_nothing(imgcls, tested) -> None:
+def test_damaged_notes_are_told_apart(imgcls, tested) -> None:
     _, workspace = tested()
-    assert find_submissions(workspace) == []
+    assert find_submissions(workspace) == ([], [])
     imgcls("submit", "--out", workspace.root)
     for name, text in (("a", "{"), ("b", "{}"), ("c", '{"schema": 2}'), ("d", "[]")):
         (workspace.submissions / f"{name}.json").write_text(text)
-    assert len(find_submissions(workspace)) == 1
+    found, damaged = find_submissions(workspace)
+    assert len(found) == 1
+    assert [Path(message.split(" ")[0]).name for message in damaged] == ["a.json", "b.json", "c.json", "d.json"]
 
 
 def test_names_from_data_are_inert(imgcls, tested) -> None:
@@ -148,7 +150,7 @@ def test_names_from_data_are_inert(imgcls, tested) -> None:
     _, workspace = tested(ids=hostile)
     result = imgcls("submit", "--out", workspace.root)
     assert "\x1b" not in result.out
-    (submission,) = find_submissions(workspace)
+    ((submission,), _) = find_submissions(workspace)
     assert [row[0] for row in rows(submission.path)[1:]] == list(hostile)
 
 

@@ -46,7 +46,7 @@ def samples(tmp_path: Path) -> Samples:
 @pytest.fixture
 def seen(samples: Samples) -> SeenData:
     """What reading those samples gave."""
-    return SeenData.of(samples, Look("k", "f"))
+    return SeenData.of(samples, Look("k", "f", {}))
 
 
 def test_samples_are_described_without_the_test_labels(samples: Samples, seen: SeenData) -> None:
@@ -57,7 +57,7 @@ def test_samples_are_described_without_the_test_labels(samples: Samples, seen: S
 
 
 def test_in_folds_all_that_is_not_test_validates_and_there_is_no_one_split(samples: Samples) -> None:
-    seen = SeenData.of(samples, Look("k", "f"), in_folds=True)
+    seen = SeenData.of(samples, Look("k", "f", {}), in_folds=True)
     assert seen.split_digest is None
     assert seen.n == {"train": 0, "valid": 8, "test": 2, "excluded": 0}
     assert seen.valid_counts == {"cat": 4, "dog": 4}
@@ -66,7 +66,7 @@ def test_in_folds_all_that_is_not_test_validates_and_there_is_no_one_split(sampl
 def test_several_labels_are_counted_each(samples: Samples) -> None:
     labels = ["cat|dog", "cat", "|"] * 3 + ["dog"]
     frame = samples.frame.assign(label=pd.Series(labels, dtype=object))
-    seen = SeenData.of(replace(samples, frame=frame, problem="multilabel"), Look("k", "f"))
+    seen = SeenData.of(replace(samples, frame=frame, problem="multilabel"), Look("k", "f", {}))
     assert seen.valid_counts == {"cat": 2, "dog": 1}  # |, cat|dog, cat
     assert seen.majority_accuracy == pytest.approx(np.mean([2 / 3, 2 / 3]))
 
@@ -95,7 +95,7 @@ def test_changed_data_replace_what_was_known_under_the_key(workspace: Workspace,
 
 def test_folds_do_not_forget_the_split(workspace: Workspace, samples: Samples, seen: SeenData) -> None:
     remember(workspace, seen)
-    in_folds = SeenData.of(samples, Look("k", "f"), in_folds=True)
+    in_folds = SeenData.of(samples, Look("k", "f", {}), in_folds=True)
     remember(workspace, in_folds)
     assert recall(workspace) == (seen,)
     remember(workspace, replace(in_folds, data_digest="new"))

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from imgcls.eda.facts import ClassFacts, Facts, Finding
 from imgcls.reports import facts_words as words
-from imgcls.reports.text import clean, name
+from imgcls.reports.text import clean, count, name
 
 MOST_CLASSES = 12
 """Classes with a bar each; of more, the most frequent and the rarest have one."""
@@ -58,6 +58,8 @@ def bar(share: float, width: int, *, is_ascii: bool = False) -> str:
 
 
 def _files(facts: Facts, *, width: int) -> Iterator[RenderableType]:
+    if not facts.files:  # as of a frame
+        return
     yield Text("\nFiles", style="bold")
     table = Table.grid(padding=(0, 2))
     table.add_column(overflow="fold")
@@ -150,7 +152,7 @@ def _pictures(facts: Facts) -> str:
     n_sheets = sum(name.startswith("sheet: ") for name in facts.pictures)
     named = [name for name in facts.pictures if not name.startswith("sheet: ")]
     folder = next(iter(facts.pictures.values())).rpartition("/")[0]
-    sheets = [f"{n_sheets} contact sheets"] if n_sheets else []
+    sheets = [count(n_sheets, "contact sheet")] if n_sheets else []
     return f"{', '.join([*named, *sheets])} in {folder}/ beside facts.json"
 
 

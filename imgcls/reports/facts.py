@@ -123,7 +123,7 @@ def _measures(facts: Facts) -> Table:
 def _lines(facts: Facts) -> dict[str, list[str]]:
     lines = {"Sizes": words.sizes_sentences(facts), "Light": [words.light_sentence(facts)]}
     if facts.drift:
-        lines["Drift"] = _few([words.drift_sentence(entry) for entry in facts.drift])
+        lines["Drift"] = _few(words.drift_sentences(facts))
     if facts.guesses:
         ordered = sorted(facts.guesses, key=lambda entry: -entry.auc)
         telling = [words.guess_sentence(entry) for entry in ordered if words.is_telling(entry)]
@@ -175,9 +175,10 @@ def _finding(finding: Finding, *, is_ascii: bool) -> Iterator[RenderableType]:
     head.add_column(overflow="fold")
     head.add_row(f"{mark[finding.severity]} {finding.severity}", name(finding.title))
     yield Padding(head, (0, 0, 0, 2))
-    examples = [clean(example) for example in finding.examples[:_MOST_EXAMPLES]]
-    if examples:
-        yield Padding(Text("such as " + "; ".join(examples), style="dim", overflow="fold"), (0, 0, 0, 4))
-    yield Padding(Text(clean(finding.advice)), (0, 0, 0, 4))
+    if finding.severity != "note":  # the page tells the rest of what is merely good to know
+        examples = [clean(example) for example in finding.examples[:_MOST_EXAMPLES]]
+        if examples:
+            yield Padding(Text("such as " + "; ".join(examples), style="dim", overflow="fold"), (0, 0, 0, 4))
+        yield Padding(Text(clean(finding.advice)), (0, 0, 0, 4))
     if finding.command:
         yield Text(f"    {clean(finding.command)}", style="bold", no_wrap=True, overflow="ignore")

@@ -99,7 +99,8 @@ def run_job(
     """Do one run, and tell how the record came about.
 
     The arguments are those of `train`, but that `source` is taken as it is, whatever imgcls.toml says; and `fold`, the
-    one that validates, from 0, and `n_folds`, how many there are, from 2 to 20; both are None where a share of the samples validates.
+    one that validates, from 0, and `n_folds`, how many there are, from 2 to 20; both are None where a share of the
+    samples validates.
     """
     began = time.perf_counter()
     turn = Turn.of(fold, n_folds)

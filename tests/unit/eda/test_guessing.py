@@ -134,7 +134,7 @@ def test_the_share_of_values_that_train_knows(draw_scan):
 def test_columns_of_several_labels(draw_scan):
     rng = np.random.default_rng(9)
     red, green = rng.random(400) < 0.5, rng.random(400) < 0.3
-    labels = [f"{'red' * r}|{'green' * g}".strip("|") or "|" for r, g in zip(red, green, strict=True)]
+    labels = [f"{'red' * int(r)}|{'green' * int(g)}".strip("|") or "|" for r, g in zip(red, green, strict=True)]
     scan = draw_scan(labels, problem="multilabel")
     guess = by_name(guess_labels(scan, [MetaTable("m.csv", {"tone": ["warm" if r else "cold" for r in red]})]))
     assert guess["tone of m.csv"].auc == pytest.approx(0.75, abs=0.04)  # all of red, nothing of green

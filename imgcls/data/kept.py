@@ -1,4 +1,4 @@
-"""What the cache keeps, and how to be rid of it: pools of decoded photographs, and sets that torchvision fetched."""
+"""What the cache keeps, and how to be rid of it: decoded photographs, features of them, and sets that were fetched."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ from pathlib import Path
 from imgcls.data.pool import PoolInfo, last_used, n_bytes_of, name_in, pool_folders, remove, slug
 from imgcls.errors import DataError, nearest_hint
 
-_KNOWN = {"files": "*.json", "measures": "*.npz", "features": "*.npz"}
+FEATURES = "features"
+"""The folder of the features that looking at data computed; see `imgcls.eda.features`."""
+_KNOWN = {"files": "*.json", "measures": "*.npz", FEATURES: "*.npz"}
 """From a folder of what is known of photographs to its files."""
 SETS = "sets"
 """The name in reports of all fetched sets together."""
@@ -34,7 +36,8 @@ def clear(folder: Path, name: str | None = None) -> int:
 
     Args:
         folder: The folder of the cache; need not exist.
-        name: The data set whose pools to remove, or "sets"; None removes all, and what is known of the files.
+        name: The data set whose pools to remove, or "sets"; None removes all, features and what is known of the
+            files as well.
 
     Returns:
         The number of bytes freed.

@@ -177,6 +177,6 @@ def _drifts(drift: Sequence[Drift]) -> Iterator[Finding]:
             "where 0.5 is chance.",
             n=ways[0].n[1],
             examples=tuple(f"{entry.by}: AUC {entry.auc:.2f}, p {entry.p:.3f}" for entry in ways),
-            advice="Expect other scores there; look at photographs of both, and validate on those like the ones that count.",
+            advice="Expect other scores there; look at photographs of both, and validate on those like what counts.",
             command=keep_command(name),
         )

@@ -15,7 +15,7 @@ import numpy.typing as npt
 import pandas as pd
 from scipy.sparse import csr_array
 
-from imgcls.data.samples import Samples
+from imgcls.data.samples import Samples, as_targets
 from imgcls.data.units import linked
 from imgcls.eda.areas import areas
 from imgcls.eda.clues import Clue, Words, clues_of
@@ -116,8 +116,6 @@ def labelled(samples: Samples, *, seed: int) -> tuple[Indices, npt.NDArray[np.bo
 
 
 def _members(labels: Sequence[str], samples: Samples) -> npt.NDArray[np.bool_]:
-    from imgcls.data.samples import as_targets
-
     targets = as_targets(labels, classes=samples.classes, problem=samples.problem)
     return targets.astype(bool) if targets.ndim == 2 else targets[:, None] == np.arange(samples.n_classes)
 

@@ -106,8 +106,8 @@ class DataSource:
             return
         named = f"the data {str(self.data)!r}" if isinstance(self.data, str | Path) else "a frame in memory"
         raise WorkspaceError(
-            f"{workspace.root / PROBLEM_TOML} is about {data!r}, and {named} was named. A workspace holds one data set: "
-            "leave out the data (--data), or take another folder (--out, or workspace=…)."
+            f"{workspace.root / PROBLEM_TOML} is about {data!r}, and {named} was named. A workspace holds one data "
+            "set: leave out the data (--data), or take another folder (--out, or workspace=…)."
         )
 
     def load(self) -> Samples:

@@ -208,7 +208,8 @@ def _metric_of(question: Question, first: Sequence[Samples], workspace: Workspac
     metric = question.metric or metric_of(workspace.root, first[0].problem)
     if metric == "average_precision":
         raise UsageError(
-            "average_precision has no contribution of single images, so a gain in it has no verdict; use --metric roc_auc."
+            "average_precision has no contribution of single images, so a gain in it has no verdict; use "
+            "--metric roc_auc."
         )
     if metric not in CONTRIBUTIONS:
         raise UsageError(f"There is no metric {metric!r}.{nearest_hint(metric, METRICS)}")

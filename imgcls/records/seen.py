@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import os
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -192,7 +191,7 @@ def _reading_of(source: Mapping[str, Any]) -> dict[str, Any]:
 
 def _absolute(place: Any) -> str:
     """Give a path from the root, where it is one; names of known sets, and `none`, stay as they are."""
-    return os.path.abspath(place) if Path(place).exists() else str(place)
+    return str(Path(place).resolve()) if Path(place).exists() else str(place)
 
 
 def remember(workspace: Workspace, seen: SeenData) -> None:

@@ -77,7 +77,8 @@ def odd_figure(facts: Facts, samples: Samples) -> Figure:
 def _pairs_about(pairs: tuple[Pair, ...], n_shown: int) -> str:
     n_across, n_conflict = sum(pair.is_across for pair in pairs), sum(pair.is_conflict for pair in pairs)
     shown = f"; the {n_shown} worst are shown" if n_shown < len(pairs) else ""
-    return f"{len(pairs):,} pair{'s' * (len(pairs) != 1)}: {n_across:,} across splits, {n_conflict:,} with different labels{shown}."
+    n = f"{len(pairs):,} pair{'s' * (len(pairs) != 1)}"
+    return f"{n}: {n_across:,} across splits, {n_conflict:,} with different labels{shown}."
 
 
 def _pair_words(pair: Pair) -> str:

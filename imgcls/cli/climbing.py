@@ -38,7 +38,7 @@ def climb_and_report(
 
         question = Question(
             stack,
-            source_of(options),
+            source_of(options).in_workspace(workspace, folds=options["folds"]),
             kind=kind,
             n_seeds=options["seeds"],
             n_folds=options["folds"],

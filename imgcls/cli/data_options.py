@@ -26,7 +26,10 @@ FLAGS = {
 """Option → the plan path that it sets on the base."""
 
 _DATA = (
-    click.option("--data", help="Folder, CSV, Parquet, torchvision:NAME or fastai:NAME.  [default: elpv, solar cells]"),
+    click.option(
+        "--data",
+        help="Folder, CSV, Parquet, torchvision:NAME or fastai:NAME.  [default: imgcls.toml, else elpv, solar cells]",
+    ),
     click.option("--images", type=click.Path(path_type=Path), help="For a table: the folder of its photographs."),
     click.option("--label", multiple=True, help="For a table: the label column; several times for columns of 0 and 1."),
     click.option("--id", "id_", help="For a table: the column that names the photographs."),
@@ -34,20 +37,25 @@ _DATA = (
     click.option("--split", help="For a table: a column that says train, valid or test."),
     click.option("--delimiter", help="For a table: what separates several labels in a cell."),
     click.option(
+        "--test",
+        help="For a table: the table of photographs to predict, or none.  "
+        "[default: imgcls.toml, else a table called test beside it]",
+    ),
+    click.option(
         "--type",
         "problem_type",
         type=click.Choice(["binary", "multiclass", "multilabel"]),
-        help="Kind of problem.  [default: seen from the labels]",
+        help="Kind of problem.  [default: imgcls.toml, else seen from the labels]",
     ),
     click.option(
         "--split-seed",
         type=click.IntRange(0),
-        default=0,
-        show_default=True,
-        help="Decides who trains and who validates.",
+        help="Decides who trains and who validates.  [default: imgcls.toml, else 0]",
     ),
     click.option(
-        "--valid", type=Finite(0, 1, min_open=True, max_open=True), help="Share that validates.  [default: 0.2]"
+        "--valid",
+        type=Finite(0, 1, min_open=True, max_open=True),
+        help="Share that validates.  [default: imgcls.toml, else 0.2]",
     ),
     click.option("--verify", is_flag=True, help="Read and hash every photograph anew."),
 )
@@ -112,6 +120,7 @@ def source_of(options: Mapping[str, Any]) -> DataSource:
         delimiter=options["delimiter"],
         valid=options["valid"],
         split_seed=options["split_seed"],
+        test=options["test"],
         verify=options["verify"],
     )
 

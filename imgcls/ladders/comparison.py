@@ -12,7 +12,6 @@ import numpy as np
 from imgcls.errors import RecordError, UsageError
 from imgcls.evidence.contributions import CONTRIBUTIONS
 from imgcls.evidence.gains import Gain
-from imgcls.evidence.metrics import PRIMARY
 from imgcls.evidence.verdicts import Judged, judge
 from imgcls.ladders.changes import Change, changes
 from imgcls.ladders.measured import Folds, Measured, OneSplit, shares_weights
@@ -20,6 +19,7 @@ from imgcls.ladders.result import gain_json, judged_json
 from imgcls.ladders.scored import board
 from imgcls.ladders.sides import Asked, Seeds, runs_asked_for, side_by_side
 from imgcls.plan import Plan
+from imgcls.problem.toml import metric_of
 from imgcls.records.estimate import Estimate
 from imgcls.records.run import RunRecord
 from imgcls.workspace import Workspace
@@ -129,7 +129,8 @@ def compare(
         b: Likewise.
         workspace: Where the records lie; the one of the current folder when None.
         metric: What the verdict is about, chosen before looking: accuracy, balanced_accuracy, macro_f1, roc_auc or
-            log_loss. When None, ROC AUC for two classes and for several labels, else accuracy.
+            log_loss. When None, the one that imgcls.toml names, or else ROC AUC for two classes and for several
+            labels, and accuracy otherwise.
         smallest_gain: The smallest gain of interest, in the metric's own unit, above 0: a share (0.005 is half a
             point), or nats for log loss.
 
@@ -146,7 +147,7 @@ def compare(
     asked = runs_asked_for(a, workspace), runs_asked_for(b, workspace)
     before, after, left_out = side_by_side(*asked)
     records = [run for side in (before, after) for seeds in side.values() for run in seeds.values()]
-    metric = metric or PRIMARY[records[0].problem]
+    metric = metric or metric_of(workspace.root, records[0].problem)
     same = shares_weights(_flat(before), _flat(after))
     measured = _measured(before, after)
     changed = changes(measured, _A, _B)

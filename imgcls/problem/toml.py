@@ -11,7 +11,7 @@ from tomlkit.items import Table
 
 from imgcls.durable import write_bytes
 from imgcls.errors import ProblemError
-from imgcls.problem.metrics import METRIC_NAMES
+from imgcls.problem.metrics import METRIC_NAMES, PRIMARY
 from imgcls.problem.model import SCHEMA, Problem
 from imgcls.problem.reading import checked, read_text, read_toml
 
@@ -52,6 +52,20 @@ def find_problem(root: Path) -> Problem | None:
     """
     path = root / PROBLEM_TOML
     return read_problem(path) if path.exists() or path.is_symlink() else None
+
+
+def metric_of(root: Path, kind: str) -> str:
+    """Give the metric that decides in a workspace: the one its problem names, else that of the kind of problem.
+
+    Args:
+        root: The folder of the workspace.
+        kind: `binary`, `multiclass` or `multilabel`.
+
+    Raises:
+        ProblemError: imgcls.toml cannot be read, or does not fit.
+    """
+    problem = find_problem(root)
+    return (problem.metric if problem else None) or PRIMARY[kind]
 
 
 def read_problem(path: Path) -> Problem:

@@ -26,7 +26,7 @@ _LEVELS = (4, 16, 64)
 _FEWEST_A_PART = 10
 _N_FEW = 20
 _SECONDS_A_PHOTOGRAPH = 1.0
-"""Files that were written faster than this were written by a program, and their stamps tell of it, not of the photographs."""
+"""Files that were written faster than this were written by a program, and their stamps tell of that only."""
 _PIECES = re.compile(r"[^\W\d_]+|\d+")
 
 
@@ -51,7 +51,9 @@ def clues_of(scan: Scan, tables: Sequence[MetaTable]) -> list[Clue]:
         Clue("name", tuple(own_names), (_as_names(own_names),)),
         _order(samples, own_names),
         _number("bytes", measures["n_bytes"].to_numpy(dtype=np.float64)),
-        Clue("size", tuple(sizes), _size_readings(measures[["width_px", "height_px"]].to_numpy(dtype=np.float64), sizes)),
+        Clue(
+            "size", tuple(sizes), _size_readings(measures[["width_px", "height_px"]].to_numpy(dtype=np.float64), sizes)
+        ),
     ]
     stamps = measures["mtime_ns"].to_numpy(dtype=np.float64)
     if tell_of_photographs(stamps):

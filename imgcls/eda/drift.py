@@ -45,7 +45,7 @@ def find_drift(scan: Scan, features: Features | None, *, seed: int = 0) -> tuple
     Returns:
         By pair of splits, then by what they are told apart: pictures, size, brightness, contrast, sharpness, shape.
     """
-    found = []
+    found: list[Drift] = []
     for part in ("valid", "test"):
         if features is not None:
             found += _by_pictures(scan, features, part, seed=seed)
@@ -63,7 +63,9 @@ def is_drifted(drift: Drift, *, n_comparisons: int) -> bool:
     return drift.auc >= _LEAST_AUC and drift.p <= 0.05 / max(1, n_comparisons)
 
 
-def told_apart(values: npt.ArrayLike, is_part: npt.ArrayLike, units: npt.ArrayLike, *, seed: int) -> tuple[float, float]:
+def told_apart(
+    values: npt.ArrayLike, is_part: npt.ArrayLike, units: npt.ArrayLike, *, seed: int
+) -> tuple[float, float]:
     """Tell two parts of images apart by a linear classifier on their features.
 
     Principal components are scaled to one variance and ridge regression separates the parts, which is Fisher's

@@ -147,9 +147,7 @@ def _aligned(table: Table, rows: np.ndarray, key: str, samples: Samples, *, skip
 def _named_texts(samples: Samples) -> list[frozenset[str]]:
     """Give, for each sample, the texts that are nothing but its name."""
     paths = map(PurePosixPath, samples.frame["path"])
-    return [
-        frozenset({name, path.name, path.stem}) for name, path in zip(samples.frame["id"], paths, strict=True)
-    ]
+    return [frozenset({name, path.name, path.stem}) for name, path in zip(samples.frame["id"], paths, strict=True)]
 
 
 def _why_not(column: str, values: Sequence[str], samples: Samples, named: Sequence[frozenset[str]]) -> str:
@@ -172,7 +170,7 @@ def _is_label(column: str, values: Sequence[str], samples: Samples) -> bool:
     """Whether a column repeats the label: the very text, or 1 and 0 under the name of a class."""
     labels = samples.frame["label"].tolist()
     is_known = samples.is_labelled & (samples.frame["split"] != "test").to_numpy()
-    pairs = [(values[row], labels[row]) for row in np.flatnonzero(is_known) if values[row]]
+    pairs = [(values[row], labels[row]) for row in np.flatnonzero(is_known).tolist() if values[row]]
     if not pairs:
         return False
     if all(value == label for value, label in pairs):

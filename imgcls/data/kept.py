@@ -13,8 +13,8 @@ from imgcls.errors import DataError, nearest_hint
 
 FEATURES = "features"
 """The folder of the features that looking at data computed; see `imgcls.eda.features`."""
-_KNOWN = {"files": "*.json", "measures": "*.npz", FEATURES: "*.npz"}
-"""From a folder of what is known of photographs to its files."""
+MEASURES = "measures"
+"""The folder of what was measured of photographs; see `imgcls.eda.measures`."""
 SETS = "sets"
 """The name in reports of all fetched sets together."""
 
@@ -36,8 +36,8 @@ def clear(folder: Path, name: str | None = None) -> int:
 
     Args:
         folder: The folder of the cache; need not exist.
-        name: The data set whose pools to remove, or "sets"; None removes all, features and what is known of the
-            files as well.
+        name: The data set whose pools to remove, or "sets"; None removes all, and what is known and was
+            measured of photographs.
 
     Returns:
         The number of bytes freed.
@@ -54,7 +54,8 @@ def clear(folder: Path, name: str | None = None) -> int:
     if wanted in (None, SETS):
         freed += _remove_sets(folder)
     if wanted is None:
-        freed += _forget_files(folder)
+        freed += _forget(folder / "files", "*.json")
+        freed += sum(_forget(folder / part, "*.npz") for part in (MEASURES, FEATURES))
     return freed
 
 
@@ -87,13 +88,11 @@ def _remove_sets(folder: Path) -> int:
     return n_before - _n_bytes_below(root)
 
 
-def _forget_files(folder: Path) -> int:
-    """Remove what is known of files and what was measured of photographs, which is of no use without them."""
+def _forget(folder: Path, pattern: str) -> int:
     freed = 0
-    for part, pattern in _KNOWN.items():
-        for path in (folder / part).glob(pattern):
-            freed += path.stat().st_size
-            path.unlink()
+    for path in folder.glob(pattern):
+        freed += path.stat().st_size
+        path.unlink()
     return freed
 
 

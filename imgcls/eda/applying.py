@@ -87,8 +87,8 @@ def apply_findings(names: Sequence[str], workspace: Workspace) -> Decision:
     if done:
         after = before.model_copy(
             update={
-                "excluded": (*before.excluded, *(entry for entry in excluded if entry not in before.excluded)),
-                "grouped": (*before.grouped, *(entry for entry in grouped if entry not in before.grouped)),
+                "excluded": (*before.excluded, *excluded),
+                "grouped": (*before.grouped, *grouped),
                 "kept": tuple(entry for entry in before.kept if entry.finding not in done),
             }
         )

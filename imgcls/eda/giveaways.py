@@ -104,7 +104,7 @@ def _shared(guess: Guess, look: Look, values: Sequence[str] | None, kinship: Kin
         return None
     name = f"shared:{guess.by}"
     families = kinship.families(_by_value(look, values)) if _is_drawn(look) and "valid" in shares else ()
-    told = " and ".join(f"{share:.0%} of {split}" for split, share in shares.items())
+    told = " and ".join(f"{share * 100:.0f} % of {split}" for split, share in shares.items())
     return Finding(
         id=name,
         severity="error" if families else "warning",
@@ -123,7 +123,7 @@ def _advice(shares: dict[str, float], *, can_group: bool) -> str:
     if not can_group:
         return "Given parts are never changed: read the scores as those of known origins, or give another split."
     test = shares.get("test")
-    more = f" {test:.0%} of test share it too: scores there flatter as long as that is so." if test else ""
+    more = f" {test * 100:.0f} % of test share it too: scores there flatter as long as that is so." if test else ""
     return f"Keep equal values together, so that validation is on new ones.{more}"
 
 

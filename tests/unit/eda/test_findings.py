@@ -165,6 +165,15 @@ class TestGiveaways:
         assert "AUC" in shared.title
         assert "guess:sender of who.csv" not in findings
 
+    def test_a_given_test_part_is_left_out_of_the_groups(self, made_look: MakeLook, found) -> None:
+        table = MetaTable("who.csv", {"sender": [f"p{number % 8}" for number in range(40)]})
+        look = made_look(even(), split(40, n_test=10), given=[""] * 30 + ["test"] * 10)
+        by_valid = found(look, guesses=(guess("sender of who.csv", valid=1.0, test=1.0),), tables=[table])
+        grouped = {name for family in by_valid["shared:sender of who.csv"].groups for name in family}
+        assert grouped == {f"s{number:02d}" for number in range(30)}
+        by_test = found(look, guesses=(guess("sender of who.csv", valid=0.0, test=1.0),), tables=[table])
+        assert by_test["shared:sender of who.csv"].groups == ()
+
     def test_given_parts_are_never_grouped(self, made_look: MakeLook, found) -> None:
         senders = [f"p{number % 8}" for number in range(40)]
         splits = split()

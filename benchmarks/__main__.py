@@ -1,4 +1,4 @@
-"""Measure imgcls: `python -m benchmarks stock` its speed, `python -m benchmarks verdicts` how often it errs."""
+"""Measure imgcls: its speed (`python -m benchmarks stock`), and how often it errs (`verdicts`, `duplicates`)."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import click
 from rich.console import Console
 
 from benchmarks.comparison import Comparison
+from benchmarks.duplicates import OutcomeTable, measure
 from benchmarks.photos import Photos, lay_out, write_first_weights
 from benchmarks.publishing import publish, with_tables
 from benchmarks.rounds import Side, run_rounds
@@ -20,6 +21,7 @@ from benchmarks.setting import MODEL, Setting
 from benchmarks.table import ComparisonTable
 from benchmarks.verdict_table import DetectableTable, VerdictTable
 from benchmarks.verdicts import WORLDS, parts, simulate
+from imgcls.engine.reporting import Silent
 from imgcls.errors import ImgclsError
 from imgcls.workspace import Workspace
 
@@ -142,6 +144,25 @@ def _show(found: Comparison, setting: Setting, photos: Photos, *, load: float, a
         f"load before: {load:.1f}"
     )
     Console().print(ComparisonTable(found, title))
+
+
+@benchmarks.command()
+@click.argument("data", required=False)
+@click.option("--seed", "seeds", type=click.IntRange(0), multiple=True, default=(0,), show_default=True)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def duplicates(data: str | None, seeds: tuple[int, ...], as_json: bool) -> None:
+    """Hide copies in a copy of DATA, by default elpv, and count how many are found; a seed for each planting.
+
+    DATA is a folder or table, or the name of a set in the folder that IMGCLS_TEST_DATA names.
+    """
+    home = Path(os.environ.get("IMGCLS_TEST_DATA", ""))
+    source = str(home / data) if data and not Path(data).exists() and (home / data).exists() else data
+    with tempfile.TemporaryDirectory(prefix="imgcls-benchmark-") as scratch:
+        outcome = measure(source, Path(scratch), seeds=seeds, reporter=Silent())
+    if as_json:
+        click.echo(json.dumps(outcome.to_json(), indent=2))
+    else:
+        Console().print(OutcomeTable(outcome))
 
 
 @benchmarks.group()

@@ -30,8 +30,8 @@ from imgcls.workspace import Workspace
 
 BEGIN, END = "<!-- ladders: written by 'make ladders' -->", "<!-- end of ladders -->"
 CORRECT = "correct.csv.gz"
-_PATHS = ("data", "images")
-"""Fields of a data source that say where photographs lie."""
+_PATHS = ("data", "images", "test", "findings")
+"""Fields of a data source that say where its files lie."""
 
 
 def publish(workspace: Workspace, name: str | None, folder: Path) -> Ladder:

@@ -12,6 +12,8 @@ from imgcls._version import __version__
 
 if TYPE_CHECKING:
     from imgcls.catalog import Stack
+    from imgcls.checklists.evaluate import checklist
+    from imgcls.eda.explore import explore
     from imgcls.engine.apply import apply
     from imgcls.engine.classifier import load, predict
     from imgcls.engine.device import Machine
@@ -28,7 +30,9 @@ _HOMES = {
     "Plan": "imgcls.plan",
     "Stack": "imgcls.catalog",
     "apply": "imgcls.engine.apply",
+    "checklist": "imgcls.checklists.evaluate",
     "compare": "imgcls.ladders.comparison",
+    "explore": "imgcls.eda.explore",
     "gain": "imgcls.evidence.compare",
     "ladder": "imgcls.ladders.run",
     "learner": "imgcls.engine.learner",
@@ -45,7 +49,9 @@ __all__ = [
     "Stack",
     "__version__",
     "apply",
+    "checklist",
     "compare",
+    "explore",
     "gain",
     "ladder",
     "learner",

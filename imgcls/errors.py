@@ -10,6 +10,7 @@
         │   └── DecodeError                  one photograph that cannot be read
         ├── WeightsError                     initial or stored weights
         ├── DeviceError                      a device that this machine does not have
+        ├── ProblemError                     imgcls.toml or findings.toml cannot be read or does not fit
         ├── WorkspaceError                   folders and files of the workspace
         │   └── BusyError                    another process holds what is needed
         └── RecordError                      a run record that is missing, damaged or of another kind
@@ -79,6 +80,10 @@ class WeightsError(UsageError):
 
 class DeviceError(UsageError):
     """A device was asked for that this machine does not have."""
+
+
+class ProblemError(UsageError):
+    """The file that says what the problem is, or what of the data is left out, cannot be used."""
 
 
 class WorkspaceError(UsageError):

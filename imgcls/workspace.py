@@ -10,6 +10,7 @@ from pathlib import Path
 from imgcls.errors import WorkspaceError
 
 MARKER = "imgcls.toml"
+LEDGER = "test-ledger.csv"
 OWN_FOLDERS = frozenset({"runs", "ladders", "reports", "submissions"})
 _TABLE_SUFFIXES = frozenset({".csv", ".tsv", ".parquet"})
 
@@ -73,17 +74,7 @@ class Workspace:
         Raises:
             WorkspaceError: If the folder of runs cannot be made or a file in it cannot be written.
         """
-        probe = self.runs / f".probe-{uuid.uuid4().hex}"
-        try:
-            self.runs.mkdir(parents=True, exist_ok=True)
-            probe.write_bytes(b"imgcls")
-        except OSError as error:
-            reason = error.strerror or type(error).__name__
-            raise WorkspaceError(
-                f"Cannot write runs to {self.runs}: {reason}. Make the folder writable, or choose another with --out."
-            ) from error
-        finally:
-            _remove_if_there(probe)
+        check_writable(self.runs, what="runs")
 
     def check_apart(self, data_root: Path) -> None:
         """Refuse to write among photographs that are sorted into class folders.
@@ -104,6 +95,29 @@ class Workspace:
             f"Runs would be written to {self.runs}, inside the photographs in {data_root}. "
             "Start imgcls from another folder, or choose one with --out."
         )
+
+
+def check_writable(folder: Path, *, what: str) -> None:
+    """Make sure that files can be written in a folder, which is made where it is missing.
+
+    Args:
+        folder: The folder.
+        what: What would be written there, for the message: runs, reports.
+
+    Raises:
+        WorkspaceError: It cannot be made, or a file in it cannot be written.
+    """
+    probe = folder / f".probe-{uuid.uuid4().hex}"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe.write_bytes(b"imgcls")
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise WorkspaceError(
+            f"Cannot write {what} to {folder}: {reason}. Make the folder writable, or choose another with --out."
+        ) from error
+    finally:
+        _remove_if_there(probe)
 
 
 def cache_folder() -> Path:

@@ -23,13 +23,17 @@ from imgcls.errors import ImgclsError, nearest_hint
 
 _COMMANDS = {
     "cache": "imgcls.cli.cache:cache",
+    "checklist": "imgcls.cli.checklist:checklist",
     "compare": "imgcls.cli.compare:compare",
     "doctor": "imgcls.cli.doctor:doctor",
+    "eda": "imgcls.cli.eda:eda",
+    "init": "imgcls.cli.init:init",
     "ladder": "imgcls.cli.ladder:ladder",
     "predict": "imgcls.cli.predict:predict",
     "recipe": "imgcls.cli.recipe:recipe",
     "report": "imgcls.cli.report:report",
     "runs": "imgcls.cli.runs:runs",
+    "submit": "imgcls.cli.submit:submit",
 }
 SETTINGS = {"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "IMGCLS", "max_content_width": 100}
 

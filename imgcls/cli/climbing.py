@@ -8,6 +8,7 @@ from typing import Any
 from imgcls.catalog import Stack
 from imgcls.cli.data_options import machine_of, source_of
 from imgcls.cli.options import print_json
+from imgcls.cli.standing import tell_standing
 from imgcls.ladders.spec import Kind
 from imgcls.reports.ladder import LadderView
 from imgcls.reports.ladder_live import ladder_screen
@@ -38,7 +39,7 @@ def climb_and_report(
 
         question = Question(
             stack,
-            source_of(options),
+            source_of(options).in_workspace(workspace, folds=options["folds"]),
             kind=kind,
             n_seeds=options["seeds"],
             n_folds=options["folds"],
@@ -63,4 +64,5 @@ def climb_and_report(
         print_json(result.to_json())
     else:
         show(LadderView(result))
+        tell_standing(workspace)
     return 3 if result.n_failed else 0

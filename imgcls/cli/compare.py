@@ -12,7 +12,9 @@ from imgcls.cli.options import JSON, OUT, Finite, print_json, workspace_of
 @click.command()
 @click.argument("a")
 @click.argument("b")
-@click.option("--metric", help="Metric of the verdict, chosen before looking.  [default: that of the problem]")
+@click.option(
+    "--metric", help="Metric of the verdict, chosen before looking.  [default: imgcls.toml, else that of the problem]"
+)
 @click.option(
     "--smallest-gain",
     type=Finite(0, min_open=True),

@@ -26,7 +26,10 @@ FLAGS = {
 """Option → the plan path that it sets on the base."""
 
 _DATA = (
-    click.option("--data", help="Folder, CSV, Parquet, torchvision:NAME or fastai:NAME.  [default: elpv, solar cells]"),
+    click.option(
+        "--data",
+        help="Folder, CSV, Parquet, torchvision:NAME or fastai:NAME.  [default: imgcls.toml, else elpv, solar cells]",
+    ),
     click.option("--images", type=click.Path(path_type=Path), help="For a table: the folder of its photographs."),
     click.option("--label", multiple=True, help="For a table: the label column; several times for columns of 0 and 1."),
     click.option("--id", "id_", help="For a table: the column that names the photographs."),
@@ -34,23 +37,28 @@ _DATA = (
     click.option("--split", help="For a table: a column that says train, valid or test."),
     click.option("--delimiter", help="For a table: what separates several labels in a cell."),
     click.option(
+        "--test",
+        help="For a table: the table of photographs to predict, or none.  "
+        "[default: imgcls.toml, else a table called test beside it]",
+    ),
+    click.option(
         "--type",
         "problem_type",
         type=click.Choice(["binary", "multiclass", "multilabel"]),
-        help="Kind of problem.  [default: seen from the labels]",
+        help="Kind of problem.  [default: imgcls.toml, else seen from the labels]",
     ),
     click.option(
         "--split-seed",
         type=click.IntRange(0),
-        default=0,
-        show_default=True,
-        help="Decides who trains and who validates.",
+        help="Decides who trains and who validates.  [default: imgcls.toml, else 0]",
     ),
     click.option(
-        "--valid", type=Finite(0, 1, min_open=True, max_open=True), help="Share that validates.  [default: 0.2]"
+        "--valid",
+        type=Finite(0, 1, min_open=True, max_open=True),
+        help="Share that validates.  [default: imgcls.toml, else 0.2]",
     ),
-    click.option("--verify", is_flag=True, help="Read and hash every photograph anew."),
 )
+_VERIFY = click.option("--verify", is_flag=True, help="Read and hash every photograph anew.")
 _PLAN = (
     click.option("--epochs", type=int, help="Passes over the training photographs (fit.epochs)."),
     click.option("--size", type=int, help="Side of the images in pixels (images.size_px)."),
@@ -68,9 +76,23 @@ _MACHINE = (
 )
 
 
+def problem_options(command: Command) -> Command:
+    """Add the options that imgcls.toml keeps to a command: what the data are, and how they are split."""
+    for option in reversed(_DATA):
+        command = option(command)
+    return command
+
+
+def data_options(command: Command) -> Command:
+    """Add the options that say what the data are, and how they are read, to a command."""
+    for option in reversed((*_DATA, _VERIFY)):
+        command = option(command)
+    return command
+
+
 def training_options(command: Command) -> Command:
     """Add the options of data, base plan and machine to a command."""
-    for option in reversed((*_DATA, *_PLAN, *_MACHINE)):
+    for option in reversed((*_DATA, _VERIFY, *_PLAN, *_MACHINE)):
         command = option(command)
     return command
 
@@ -105,6 +127,7 @@ def source_of(options: Mapping[str, Any]) -> DataSource:
         delimiter=options["delimiter"],
         valid=options["valid"],
         split_seed=options["split_seed"],
+        test=options["test"],
         verify=options["verify"],
     )
 

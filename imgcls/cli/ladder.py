@@ -17,7 +17,9 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 _LADDER = (
     click.option("--seeds", type=int, default=5, show_default=True, help="Runs of every rung, with seeds 0, 1, …"),
     click.option("--folds", type=int, help="Train and validate in K turns, groups whole.  [default: one split]"),
-    click.option("--metric", help="Primary metric, chosen before looking.  [default: that of the problem]"),
+    click.option(
+        "--metric", help="Primary metric, chosen before looking.  [default: imgcls.toml, else that of the problem]"
+    ),
     click.option(
         "--smallest-gain",
         type=Finite(0, min_open=True),

@@ -32,6 +32,7 @@ def report(
 
     LADDER is a name, the beginning of one, a folder or a stack; without it, the one worked on last.
     """
+    from imgcls.checklists.evaluate import evaluate
     from imgcls.ladders.find import find_ladder
     from imgcls.ladders.gathering import gather
     from imgcls.reports.page.outcome import PageWritten
@@ -40,7 +41,7 @@ def report(
     workspace, chosen = workspace_of(out), form_of(to, form)
     data = gather(find_ladder(ladder, workspace), workspace, with_images=not no_images)
     file = place_of(data, workspace, chosen, file=to)
-    written = PageWritten(data, file, chosen, write_page(data, file, chosen))
+    written = PageWritten(data, file, chosen, write_page(data, file, chosen, checklist=evaluate(workspace)))
     if as_json:
         print_json(written.to_json())
         return

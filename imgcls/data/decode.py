@@ -44,6 +44,8 @@ _NOT_IMAGES = {
     b"<!doctype html": "a web page, not an image",
     b"<html": "a web page, not an image",
 }
+_SIGNATURES = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF8")
+_EXIF_ORIENTATION = 0x0112
 _WARNINGS = threading.Lock()
 
 
@@ -84,6 +86,18 @@ class Decoded:
     """The height of the upright photograph."""
 
 
+@dataclass(frozen=True)
+class Header:
+    """What a photograph is, as it says before any pixel is decoded."""
+
+    format: str
+    """By content: JPEG, PNG, …"""
+    mode: str
+    """The mode of its pixels in Pillow's words: RGB, L, I;16, …"""
+    orientation: int
+    """The EXIF orientation, 1 to 8; 1 where there is none."""
+
+
 def decode(source: bytes | Path, preprocess: Preprocess) -> Pixels:
     """Decode a photograph into a square of pixels.
 
@@ -119,6 +133,30 @@ def decode_with_size(source: bytes | Path, preprocess: Preprocess) -> Decoded:
         raise DecodeError(_reason(error, content)) from error
 
 
+def read_header(path: Path) -> Header:
+    """Read what a photograph is, without decoding it.
+
+    The EXIF block of a PNG counts only where it precedes the pixels; to find a later one would decode them all.
+
+    Raises:
+        DecodeError: It is missing, no regular file, unreadable, or no photograph.
+    """
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise DecodeError("not a regular file")
+        with path.open("rb") as file, _without_warnings():
+            image = Image.open(file, formats=FORMATS)
+            return Header(image.format or "", image.mode, _orientation(image))
+    except DecodeError:
+        raise
+    except UnidentifiedImageError as error:
+        raise DecodeError("not an image") from error
+    except (OSError, ValueError) as error:
+        raise DecodeError(_why_unreadable(error)) from error
+    except Exception as error:  # damaged files raise nearly anything, SyntaxError included
+        raise DecodeError(f"damaged ({error})") from error
+
+
 def read_photo(path: Path) -> bytes:
     """Read a file whole, without ever opening what is no regular file.
 
@@ -128,12 +166,8 @@ def read_photo(path: Path) -> bytes:
     try:
         status = path.stat()
         content = path.read_bytes() if stat.S_ISREG(status.st_mode) and status.st_size <= MAX_BYTES else b""
-    except FileNotFoundError as error:
-        raise DecodeError("missing, or a link to nothing") from error
-    except PermissionError as error:
-        raise DecodeError("permission denied") from error
     except (OSError, ValueError) as error:
-        raise DecodeError(f"cannot be read ({getattr(error, 'strerror', None) or error})") from error
+        raise DecodeError(_why_unreadable(error)) from error
     if not stat.S_ISREG(status.st_mode):
         raise DecodeError("not a regular file")
     if status.st_size > MAX_BYTES:
@@ -141,6 +175,23 @@ def read_photo(path: Path) -> bytes:
     if not content:
         raise DecodeError("empty file")
     return content
+
+
+def _why_unreadable(error: OSError | ValueError) -> str:
+    if isinstance(error, FileNotFoundError):
+        return "missing, or a link to nothing"
+    if isinstance(error, PermissionError):
+        return "permission denied"
+    return f"cannot be read ({getattr(error, 'strerror', None) or error})"
+
+
+def _orientation(image: Image.Image) -> int:
+    if image.format == "PNG" and "exif" not in image.info:  # Pillow would decode the pixels to look behind them
+        return 1
+    with suppress(Exception):  # rubbish in the EXIF block counts as none
+        value = image.getexif().get(_EXIF_ORIENTATION, 1)
+        return value if value in range(1, 9) else 1
+    return 1
 
 
 def _load_upright(content: bytes, wanted_px: int) -> tuple[Image.Image, tuple[int, int]]:
@@ -207,13 +258,20 @@ def _reason(error: Exception, content: bytes) -> str:
     if isinstance(error, (Image.DecompressionBombError, Image.DecompressionBombWarning)):
         return _too_many_pixels()
     if isinstance(error, UnidentifiedImageError):
+        if content.startswith(_SIGNATURES):
+            return "damaged (an image by its first bytes, but its header makes no sense)"
         start = content[:64].lstrip().lower()
         return next((reason for magic, reason in _NOT_IMAGES.items() if start.startswith(magic)), "not an image")
     if isinstance(error, MemoryError):
         return "not enough memory"
-    if "truncated" in text or "end of file" in text:
+    if "truncated" in text or "end of file" in text or _is_short_of_its_size(content):
         return "truncated"
     return f"damaged ({error})" if text else f"damaged ({type(error).__name__})"
+
+
+def _is_short_of_its_size(content: bytes) -> bool:
+    """Whether a WebP file is shorter than its header says, which Pillow does not tell from other damage."""
+    return content[:4] == b"RIFF" and len(content) < 8 + int.from_bytes(content[4:8], "little")
 
 
 def _too_many_pixels() -> str:

@@ -121,10 +121,22 @@ class Samples:
         Args:
             reasons: From the path of a sample, as in `frame`, to the reason.
         """
-        leaving = np.array([path in reasons for path in self.frame["path"]], dtype=bool)
-        moved = [Excluded(self.relative(path), reasons[path]) for path in self.frame["path"][leaving]]
+        paths = enumerate(self.frame["path"])
+        return self.without_rows({row: reasons[path] for row, path in paths if path in reasons})
+
+    def without_rows(self, reasons: Mapping[int, str]) -> Samples:
+        """Move samples to the excluded ones.
+
+        Args:
+            reasons: From the position of a sample in `frame` to the reason.
+        """
+        rows = sorted(reasons)
+        paths = self.frame["path"].iloc[rows]
+        moved = [Excluded(self.relative(path), reasons[row]) for row, path in zip(rows, paths, strict=True)]
         excluded = tuple(sorted((*self.excluded, *moved), key=lambda entry: entry.path))
-        return replace(self, frame=self.frame[~leaving].reset_index(drop=True), excluded=excluded)
+        stays = np.ones(len(self), dtype=bool)
+        stays[rows] = False
+        return replace(self, frame=self.frame[stays].reset_index(drop=True), excluded=excluded)
 
     def with_split(self, splits: Sequence[str] | pd.Series) -> Samples:
         """Give the same samples with other splits, one for each row in the order of `frame`."""

@@ -7,8 +7,8 @@ from typing import Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from imgcls.durable import write_json
 from imgcls.errors import RecordError
-from imgcls.records.atomic import write_json
 from imgcls.records.reading import read_json
 from imgcls.viewing import Viewed
 
@@ -231,6 +231,12 @@ class CurvePoint(_Fact):
     """Lower end of the 95 % interval."""
     high: float
     """Upper end of the 95 % interval."""
+    gain: float | None = None
+    """What it is above the point before, on the same validation images; None for the first."""
+    gain_low: float | None = None
+    """Lower end of the 95 % interval of that gain."""
+    gain_high: float | None = None
+    """Upper end of it."""
 
 
 class Finding(_Fact):
@@ -262,6 +268,7 @@ class Facts(Viewed, _Fact):
     """Everything that was measured of a data set."""
 
     VIEW: ClassVar[str] = "imgcls.reports.facts:FactsView"
+    """The renderable that shows them."""
 
     schema_: Literal[1] = 1
     """The version of this form; `schema` in JSON."""
@@ -302,6 +309,15 @@ class Facts(Viewed, _Fact):
     def open_findings(self) -> tuple[Finding, ...]:
         """The findings that somebody has to deal with: errors and warnings that are open."""
         return tuple(entry for entry in self.findings if entry.state == "open" and entry.severity != "note")
+
+    @property
+    def worst_pairs(self) -> tuple[Pair, ...]:
+        """The duplicates, those first that do most harm: across splits, then with different labels, then the surest."""
+
+        def rank(pair: Pair) -> tuple[int, float, str, str]:
+            return -(2 * pair.is_across + pair.is_conflict), -pair.similarity, pair.first, pair.second
+
+        return tuple(sorted(self.duplicates, key=rank))
 
     def to_json(self) -> dict[str, Any]:
         """Give the facts as JSON values."""

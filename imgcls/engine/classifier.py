@@ -16,6 +16,7 @@ from torch import nn
 
 from imgcls.data.decode import Preprocess, decode
 from imgcls.data.sources import load_unlabelled
+from imgcls.durable import sha256_file
 from imgcls.engine.datasets import decode_item
 from imgcls.engine.device import Machine, memory_format
 from imgcls.engine.inference import predict_batches
@@ -25,7 +26,6 @@ from imgcls.engine.prepare import preprocess_of
 from imgcls.engine.recording import weights_of
 from imgcls.errors import DecodeError, RecordError
 from imgcls.plan import Model, Plan
-from imgcls.records.atomic import sha256_file
 from imgcls.records.find import open_run
 from imgcls.records.run import RunRecord
 from imgcls.workspace import Workspace

@@ -7,13 +7,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from PIL import Image
 from torch.utils.data import Dataset
 
-from imgcls.data.cache import Photos
 from imgcls.data.decode import Preprocess, decode
 from imgcls.engine.randomness import generator
 from imgcls.engine.transforms import Pipeline
@@ -48,12 +47,20 @@ class Key:
         return generator(seed, what, self.epoch, name, *([self.turn] if self.turn else []))
 
 
+class HoldsPixels(Protocol):
+    """Where decoded photographs are had from: the store, or a few of them in memory."""
+
+    def pixels(self, rows: np.ndarray) -> np.ndarray:
+        """Give the pixels of some rows, a fresh uint8 [b, size, size, 3]."""
+        ...
+
+
 class PhotoDataset(Dataset):
     """Photographs of one split, decoded and augmented one by one, given out as uint8 images [size, size, 3]."""
 
     def __init__(
         self,
-        photos: Photos,
+        photos: HoldsPixels,
         rows: np.ndarray,
         *,
         ids: Sequence[str],

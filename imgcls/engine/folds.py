@@ -17,9 +17,11 @@ from imgcls.engine.prepare import DataSource, divided, read_photographs
 from imgcls.engine.ready import Ready, check_no_share
 from imgcls.engine.reporting import Lines, Reporter, Silent
 from imgcls.errors import RecordError
-from imgcls.evidence.metrics import METRICS, PRIMARY
+from imgcls.evidence.metrics import METRICS
+from imgcls.problem.toml import metric_of
 from imgcls.records.find import find_by_key
 from imgcls.records.run import RunRecord
+from imgcls.records.seen import SeenData, look_at, remember
 from imgcls.workspace import Workspace
 
 
@@ -40,7 +42,8 @@ def run_folds(
 
     Photographs are read once. Folds whose record is there are not trained again, and an interrupted
     one goes on, so that the same call goes on wherever the last one stopped. The arguments are those
-    of `train`, and `n_folds`: how many folds there are, from 2 to 20.
+    of `train`, but that `source` is taken as it is, whatever imgcls.toml says; and `n_folds`: how
+    many folds there are, from 2 to 20.
 
     Raises:
         UsageError: Something has to be changed before the work can start.
@@ -50,14 +53,17 @@ def run_folds(
     check_no_share(source)
     ready = Ready.of(stack, source, seed=seed, overrides=overrides, quick=quick, machine=machine, workspace=workspace)
     log = Log(reporter or Lines())
+    look = None if quick else look_at(vars(source), ready.workspace)
     photographs = read_photographs(source, ready.stack.plan.images, quick=quick, reporter=log)
     requests, outcomes = [], []
     for fold in range(n_folds):
         turn, began = Turn(fold, n_folds), time.perf_counter()
         notes = Log(log.reporter if fold == 0 else Silent(), list(log.lines))  # what holds for all folds is told once
         request = ready.request(divided(photographs, source, reporter=notes, turn=turn), turn)
+        if fold == 0 and look is not None:
+            remember(ready.workspace, SeenData.of(request.prepared.samples, look, in_folds=True))
         outcome = _do(Job(request, ready.workspace, Log(log.reporter, notes.lines), began), again=again)
-        log.reporter.note(_told(turn, outcome))
+        log.reporter.note(_told(turn, outcome, metric_of(ready.workspace.root, outcome.record.problem)))
         requests.append(request)
         outcomes.append(outcome)
     return OutOfFold(tuple(requests), tuple(outcomes), ready.workspace, log.reporter).do()
@@ -83,9 +89,8 @@ def _damage(record: RunRecord) -> str:
     return ""
 
 
-def _told(turn: Turn, outcome: Outcome) -> str:
+def _told(turn: Turn, outcome: Outcome, metric: str) -> str:
     """Say in a line how a fold came out."""
     record = outcome.record
-    metric = PRIMARY[record.problem]
     how = "already trained" if outcome.reused else "done"
     return f"{str(turn).capitalize()} {how}: {METRICS[metric].title} {record.metrics[metric]}"

@@ -16,6 +16,7 @@ from fastai.callback.core import Callback
 from fastai.callback.progress import ProgressCallback
 from safetensors.torch import load as load_tensors
 
+from imgcls.durable import sha256_file, write_bytes
 from imgcls.engine.build import Built, build
 from imgcls.engine.callbacks.checkpointing import SaveEpochs, SkipEpochs
 from imgcls.engine.callbacks.tracking import Tracking
@@ -29,7 +30,6 @@ from imgcls.engine.reporting import Start
 from imgcls.engine.request import Request
 from imgcls.errors import DivergedError, ImgclsError, RecordError, TrainingError
 from imgcls.plan import Plan
-from imgcls.records.atomic import sha256_file, write_bytes
 from imgcls.records.attempts import Attempt, acquire
 from imgcls.records.find import find_by_key, find_runs, remove_run
 from imgcls.records.run import RunRecord

@@ -15,6 +15,7 @@ from imgcls.engine.device import Machine
 from imgcls.engine.prepare import DataSource, prepare
 from imgcls.engine.probe import fit_probe
 from imgcls.engine.reporting import Lines, Reporter
+from imgcls.workspace import Workspace
 
 
 def learner(
@@ -35,7 +36,7 @@ def learner(
 
     Args:
         stack: Such as `"baseline+label_smoothing"`.
-        data: As for `train`.
+        data: As for `train`; imgcls.toml is that of the current folder, or of the nearest one above it.
         seed: Decides everything random in training.
         overrides: Plan paths set on the base.
         machine: Device, worker processes, precision.
@@ -53,7 +54,7 @@ def learner(
     check(stack.plan)
     machine = machine or Machine()
     machine.make_ready()
-    source = DataSource.of(data, reading)
+    source = DataSource.of(data, reading).in_workspace(Workspace.find())
     told = reporter or Lines()
     prepared = prepare(source, stack.plan.images, quick=False, reporter=told)
     built = build(stack.plan, prepared, seed=seed, machine=machine)

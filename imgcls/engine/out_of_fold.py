@@ -9,6 +9,7 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
+from imgcls.durable import remove_tree, write_bytes
 from imgcls.engine.outcome import FoldsOutcome, Outcome
 from imgcls.engine.recording import parquet
 from imgcls.engine.reporting import Reporter
@@ -16,7 +17,6 @@ from imgcls.engine.request import Request, writable
 from imgcls.errors import RecordError
 from imgcls.evidence.metrics import evaluate
 from imgcls.evidence.over_folds import spread_of
-from imgcls.records.atomic import remove_tree, write_bytes
 from imgcls.records.attempts import acquire
 from imgcls.records.find import find_by_key, remove_run
 from imgcls.records.folds import FoldRun, Folds

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
@@ -19,9 +20,12 @@ from imgcls.data.split import split_samples
 from imgcls.engine.known_sets import is_known_set, known_set
 from imgcls.engine.randomness import keyed_seed
 from imgcls.engine.reporting import Reporter
-from imgcls.errors import UsageError, nearest_hint
+from imgcls.errors import UsageError, WorkspaceError, nearest_hint
 from imgcls.plan import Images
-from imgcls.workspace import OWN_FOLDERS, cache_budget_bytes, cache_folder
+from imgcls.problem.adjustments import FINDINGS_TOML, read_adjustments
+from imgcls.problem.placed import is_same_source, reading_of
+from imgcls.problem.toml import PROBLEM_TOML, find_problem
+from imgcls.workspace import OWN_FOLDERS, Workspace, cache_budget_bytes, cache_folder
 
 N_QUICK = 500
 
@@ -48,8 +52,12 @@ class DataSource:
     """For a table: what separates several classes in a cell."""
     valid: float | None = None
     """Share of the samples outside test that validate, in (0, 1); None takes the data's own advice, or 0.2."""
-    split_seed: int = 0
-    """Decides who trains and who validates, apart from the seed of training."""
+    split_seed: int | None = None
+    """Decides who trains and who validates, apart from the seed of training; None is 0."""
+    test: str | Path | None = None
+    """For a table: the table of photographs to predict; `none` for none, None finds one called test beside it."""
+    findings: Path | None = None
+    """A findings.toml: what is left out and what stays together; None for nothing."""
     verify: bool = False
     """Whether every photograph is read and hashed anew instead of trusting size and time stamp."""
 
@@ -68,12 +76,51 @@ class DataSource:
             raise UsageError.together([f"There is no option {name!r}.{nearest_hint(name, known)}" for name in unknown])
         return cls(data, **reading)
 
+    def in_workspace(self, workspace: Workspace, *, folds: int | None = None) -> Self:
+        """Fill in what was not said from the problem of a workspace, and follow its findings.toml.
+
+        Args:
+            workspace: Where imgcls.toml and findings.toml may lie.
+            folds: The number of folds; with folds the problem's share that validates means nothing, and is left out.
+
+        Raises:
+            ProblemError: One of the files cannot be read, or does not fit.
+            WorkspaceError: The problem is about other data than those that were named.
+        """
+        findings = workspace.root / FINDINGS_TOML
+        given: dict[str, Any] = {"findings": findings if os.path.lexists(findings) else None}
+        if (problem := find_problem(workspace.root)) is not None:
+            given |= reading_of(problem, workspace.root)
+            self._check_same_data(given["data"], workspace)
+        if folds is not None:
+            given.pop("valid", None)
+        return replace(self, **{name: value for name, value in given.items() if getattr(self, name) is None})
+
+    def _check_same_data(self, data: str | None, workspace: Workspace) -> None:
+        """Refuse other data than those of the problem.
+
+        Raises:
+            WorkspaceError: They are others.
+        """
+        if self.data is None or data is None or is_same_source(self.data, data):
+            return
+        named = f"the data {str(self.data)!r}" if isinstance(self.data, str | Path) else "a frame in memory"
+        raise WorkspaceError(
+            f"{workspace.root / PROBLEM_TOML} is about {data!r}, and {named} was named. A workspace holds one data "
+            "set: leave out the data (--data), or take another folder (--out, or workspace=…)."
+        )
+
     def load(self) -> Samples:
-        """Read the samples, not yet decoded or split."""
+        """Read the samples, not yet decoded or split, and follow findings.toml.
+
+        Raises:
+            DataError: There are no such data, or they cannot be read.
+            ProblemError: findings.toml cannot be read, or does not fit.
+        """
         data = self.data
         if is_known_set(data):
             data = known_set(str(data), cache_folder() / "sets")
-        return load_samples(
+        samples = load_samples(
             data,
             images=self.images,
             label=self.label,
@@ -82,8 +129,10 @@ class DataSource:
             split=self.split,
             problem_type=self.problem_type,
             delimiter=self.delimiter,
+            test=self.test,
             skip=OWN_FOLDERS,
         )
+        return samples if self.findings is None else read_adjustments(self.findings).apply(samples)
 
 
 @dataclass(frozen=True)
@@ -134,11 +183,19 @@ def read_photographs(source: DataSource, images: Images, *, quick: bool, reporte
     Returns:
         Samples that are neither split nor checked.
     """
+    return decode_photographs(chosen_samples(source, quick=quick, reporter=reporter), source, images, reporter=reporter)
+
+
+def chosen_samples(source: DataSource, *, quick: bool, reporter: Reporter) -> Samples:
+    """Read the samples, and take a part of them where that is asked for; the arguments are those of `prepare`."""
     samples = source.load()
     if samples.licence:
         reporter.note(f"{samples.name}: {len(samples)} photographs under {samples.licence}.")
-    if quick:
-        samples = _fewer(samples, N_QUICK)
+    return _fewer(samples, N_QUICK) if quick else samples
+
+
+def decode_photographs(samples: Samples, source: DataSource, images: Images, *, reporter: Reporter) -> Prepared:
+    """Decode the photographs of samples, and leave out what cannot be read; the arguments are those of `prepare`."""
     preprocess = preprocess_of(images)
     photos = fill(
         samples.frame["path"].tolist(),
@@ -155,9 +212,9 @@ def read_photographs(source: DataSource, images: Images, *, quick: bool, reporte
 def divided(prepared: Prepared, source: DataSource, *, reporter: Reporter, turn: Turn | None = None) -> Prepared:
     """Split what was read, and check it; the arguments are those of `prepare`."""
     if turn is None:
-        samples = split_samples(prepared.samples, valid=source.valid, seed=source.split_seed)
+        samples = split_samples(prepared.samples, valid=source.valid, seed=source.split_seed or 0)
     else:
-        samples = fold_samples(prepared.samples, turn, seed=source.split_seed)
+        samples = fold_samples(prepared.samples, turn, seed=source.split_seed or 0)
     check_samples(samples)
     for note in samples.notes:
         reporter.note(note)

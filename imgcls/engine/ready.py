@@ -60,7 +60,7 @@ class Ready:
         check(stack.plan)
         machine = machine or Machine()
         machine.make_ready()
-        place = workspace if isinstance(workspace, Workspace) else _workspace(workspace)
+        place = workspace_at(workspace)
         if isinstance(source.data, str | Path) and Path(source.data).is_dir():
             place.check_apart(Path(source.data))  # before anything is written
         place.writable()
@@ -69,6 +69,11 @@ class Ready:
     def request(self, prepared: Prepared, turn: Turn | None = None) -> Request:
         """Give the run that this is with samples, split as in `turn`."""
         return Request(self.stack, prepared, self.seed, self.quick, self.machine, self.weights, turn)
+
+
+def workspace_at(workspace: Workspace | Path | str | None) -> Workspace:
+    """Give the workspace that was passed, that of a folder, or the one at hand."""
+    return workspace if isinstance(workspace, Workspace) else Workspace.find(Path(workspace) if workspace else None)
 
 
 def check_no_share(source: DataSource) -> None:
@@ -82,10 +87,6 @@ def check_no_share(source: DataSource) -> None:
             f"valid = {source.valid:g} means nothing with folds: each of k folds validates once, about 1/k of the "
             "samples. Leave out valid (--valid), or the folds."
         )
-
-
-def _workspace(folder: Path | str | None) -> Workspace:
-    return Workspace.find(Path(folder) if folder else None)
 
 
 def _trial(plan: Plan) -> dict[str, Any]:

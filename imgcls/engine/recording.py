@@ -11,12 +11,12 @@ import numpy as np
 import pandas as pd
 
 from imgcls.data.samples import Samples
+from imgcls.durable import write_bytes
 from imgcls.engine.build import Built, photo_dataset
 from imgcls.engine.inference import batches_of, predict_batches
 from imgcls.engine.request import Request, writable
 from imgcls.errors import RecordError
 from imgcls.evidence.metrics import evaluate
-from imgcls.records.atomic import write_bytes
 from imgcls.records.estimate import Estimate
 from imgcls.records.find import find_run
 from imgcls.records.run import RunRecord

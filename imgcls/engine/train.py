@@ -14,9 +14,10 @@ from imgcls.engine.folds import run_folds
 from imgcls.engine.job import Job
 from imgcls.engine.outcome import Log, Outcome
 from imgcls.engine.prepare import DataSource, prepare
-from imgcls.engine.ready import Ready, check_no_share
+from imgcls.engine.ready import Ready, check_no_share, workspace_at
 from imgcls.engine.reporting import Lines, Reporter
 from imgcls.records.run import RunRecord
+from imgcls.records.seen import SeenData, look_at, remember
 from imgcls.workspace import Workspace
 
 
@@ -40,7 +41,8 @@ def train(
 
     Args:
         stack: Such as `"baseline+augmentation+tta"`.
-        data: A folder, a table, a pandas frame, `torchvision:NAME`, `fastai:NAME`, or None for the default data.
+        data: A folder, a table, a pandas frame, `torchvision:NAME`, `fastai:NAME`, or None for the data of imgcls.toml,
+            or else the default data.
         seed: Decides everything random in training.
         folds: Train this many times, 2 to 20, each time validating on another part of the samples; None trains once.
         overrides: Plan paths set on the base, such as `{"fit.epochs": 5}`.
@@ -50,7 +52,8 @@ def train(
         workspace: Folder in which `runs/` lies; the nearest one with imgcls.toml, or the current folder.
         reporter: Who is told how it goes; plain lines on stderr when None.
         **reading: How the data are read: `images`, `label`, `id`, `group`, `split`, `problem_type`, `delimiter`,
-            `valid`, `split_seed`, `verify`; see `imgcls.engine.prepare.DataSource`.
+            `valid`, `split_seed`, `test`, `verify`; what is not said is taken from imgcls.toml. See
+            `imgcls.engine.prepare.DataSource`.
 
     Returns:
         The record: `run.metrics["accuracy"]` is an estimate with its 95 % interval. With folds it is the record of all
@@ -63,14 +66,15 @@ def train(
     Example:
         >>> run = imgcls.train("baseline+augmentation", "photos/", seed=0)  # doctest: +SKIP
     """
-    source = DataSource.of(data, reading)
+    place = workspace_at(workspace)
+    source = DataSource.of(data, reading).in_workspace(place, folds=folds)
     options: dict[str, Any] = {
         "seed": seed,
         "overrides": overrides,
         "quick": quick,
         "again": again,
         "machine": machine,
-        "workspace": workspace,
+        "workspace": place,
         "reporter": reporter,
     }
     if folds is None:
@@ -94,8 +98,9 @@ def run_job(
 ) -> Outcome:
     """Do one run, and tell how the record came about.
 
-    The arguments are those of `train`, but for `fold`, the one that validates, from 0, and `n_folds`,
-    how many there are, from 2 to 20; both are None where a share of the samples validates.
+    The arguments are those of `train`, but that `source` is taken as it is, whatever imgcls.toml says; and `fold`, the
+    one that validates, from 0, and `n_folds`, how many there are, from 2 to 20; both are None where a share of the
+    samples validates.
     """
     began = time.perf_counter()
     turn = Turn.of(fold, n_folds)
@@ -103,5 +108,8 @@ def run_job(
         check_no_share(source)
     ready = Ready.of(stack, source, seed=seed, overrides=overrides, quick=quick, machine=machine, workspace=workspace)
     log = Log(reporter or Lines())
+    look = None if quick else look_at(vars(source), ready.workspace)
     prepared = prepare(source, ready.stack.plan.images, quick=quick, reporter=log, turn=turn)
+    if look is not None:
+        remember(ready.workspace, SeenData.of(prepared.samples, look, in_folds=turn is not None))
     return Job(ready.request(prepared, turn), ready.workspace, log, began).do(again=again)

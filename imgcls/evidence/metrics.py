@@ -15,6 +15,7 @@ from imgcls.evidence.contributions import CONTRIBUTIONS, counted_classes
 from imgcls.evidence.precision import average_precision, bootstrap_interval
 from imgcls.evidence.scored import Booleans, Floats, Scored, check_length, scored
 from imgcls.evidence.spread import group_numbers
+from imgcls.problem.metrics import PRIMARY as PRIMARY
 from imgcls.records.estimate import Estimate
 
 if TYPE_CHECKING:
@@ -58,8 +59,6 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
         "log_loss": Metric("Log loss", False, (0.0, float("inf"))),
     }
 )
-
-PRIMARY: Mapping[str, str] = MappingProxyType({"binary": "roc_auc", "multiclass": "accuracy", "multilabel": "roc_auc"})
 
 
 def evaluate(

@@ -8,6 +8,7 @@ from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 
+from imgcls.durable import write_json
 from imgcls.errors import ImgclsError, UsageError
 from imgcls.ladders.executors import SerialExecutor, n_parallel
 from imgcls.ladders.job import JobResult, do_job, job_arguments
@@ -16,7 +17,6 @@ from imgcls.ladders.result import LadderResult
 from imgcls.ladders.spec import RESULT_JSON, JobPlan, Ladder
 from imgcls.ladders.state import LadderState, read_state
 from imgcls.ladders.watching import Watcher
-from imgcls.records.atomic import write_json
 from imgcls.records.lock import FolderLock
 from imgcls.workspace import Workspace
 

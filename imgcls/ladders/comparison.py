@@ -9,17 +9,19 @@ from typing import Any
 
 import numpy as np
 
-from imgcls.errors import RecordError, UsageError
+from imgcls.catalog import Recipe, parse_steps
+from imgcls.errors import RecordError, StackError, UsageError
 from imgcls.evidence.contributions import CONTRIBUTIONS
 from imgcls.evidence.gains import Gain
-from imgcls.evidence.metrics import PRIMARY
 from imgcls.evidence.verdicts import Judged, judge
 from imgcls.ladders.changes import Change, changes
+from imgcls.ladders.comparison_files import keep
 from imgcls.ladders.measured import Folds, Measured, OneSplit, shares_weights
 from imgcls.ladders.result import gain_json, judged_json
 from imgcls.ladders.scored import board
 from imgcls.ladders.sides import Asked, Seeds, runs_asked_for, side_by_side
 from imgcls.plan import Plan
+from imgcls.problem.toml import metric_of
 from imgcls.records.estimate import Estimate
 from imgcls.records.run import RunRecord
 from imgcls.workspace import Workspace
@@ -37,6 +39,10 @@ class Side:
     """What was asked for."""
     label: str
     """The stack with its overrides."""
+    stack: str
+    """The stack without them."""
+    overrides: Mapping[str, Any]
+    """Plan path → value that was set by hand on its base."""
     plan_digest: str
     """Digest of the plan."""
     runs: tuple[str, ...]
@@ -81,10 +87,18 @@ class Comparison:
     """What a person should know before believing it."""
     data_name: str
     """The short name of the data set."""
+    data_digest: str
+    """Digest of samples, labels and pixels."""
+    split_digests: tuple[str, ...]
+    """Digest of who trains and who validates, one for each fold that both sides have."""
     n_folds: int | None
     """The number of folds that both sides have; None for one split."""
     changes: Mapping[str, tuple[Any, Any]]
     """Plan path → value of A and value of B."""
+    recipes: tuple[str, ...]
+    """The recipes that one side has and the other has not."""
+    items: tuple[str, ...]
+    """The checklist items that all of these answer."""
 
     @property
     def unit(self) -> str:
@@ -103,11 +117,15 @@ class Comparison:
             "other_gains": {metric: gain_json(gain) for metric, gain in self.other_gains.items()},
             "data": {
                 "name": self.data_name,
+                "digest": self.data_digest,
+                "split_digests": list(self.split_digests),
                 "n_images": self.n_images,
                 "n_groups": self.n_groups,
                 "n_folds": self.n_folds,
             },
             "changes": {path: list(pair) for path, pair in self.changes.items()},
+            "recipes": list(self.recipes),
+            "items": list(self.items),
             "fixed": [asdict(change) for change in self.fixed],
             "broken": [asdict(change) for change in self.broken],
             "notes": list(self.notes),
@@ -124,12 +142,15 @@ def compare(
 ) -> Comparison:
     """Compare B with A from what their runs recorded; nothing is trained.
 
+    The answer is kept in `reports/comparisons`, where the checklist finds it.
+
     Args:
         a: A stack such as `baseline+augmentation`: all its full runs. Or the id or folder of one run.
         b: Likewise.
         workspace: Where the records lie; the one of the current folder when None.
         metric: What the verdict is about, chosen before looking: accuracy, balanced_accuracy, macro_f1, roc_auc or
-            log_loss. When None, ROC AUC for two classes and for several labels, else accuracy.
+            log_loss. When None, the one that imgcls.toml names, or else ROC AUC for two classes and for several
+            labels, and accuracy otherwise.
         smallest_gain: The smallest gain of interest, in the metric's own unit, above 0: a share (0.005 is half a
             point), or nats for log loss.
 
@@ -146,12 +167,13 @@ def compare(
     asked = runs_asked_for(a, workspace), runs_asked_for(b, workspace)
     before, after, left_out = side_by_side(*asked)
     records = [run for side in (before, after) for seeds in side.values() for run in seeds.values()]
-    metric = metric or PRIMARY[records[0].problem]
+    metric = metric or metric_of(workspace.root, records[0].problem)
     same = shares_weights(_flat(before), _flat(after))
     measured = _measured(before, after)
     changed = changes(measured, _A, _B)
     judged = judge([measured.gain(_A, _B, metric, same_weights=same)], smallest_gain=smallest)[0]
-    return Comparison(
+    recipes = _different_recipes(records[0], records[-1])
+    found = Comparison(
         a=_side(asked[0], before, measured, _A, metric),
         b=_side(asked[1], after, measured, _B, metric),
         judged=judged,
@@ -163,9 +185,15 @@ def compare(
         broken=changed.broken if changed else (),
         notes=(*asked[0].notes, *asked[1].notes, *left_out, *measured.notes, *_warnings(records)),
         data_name=records[0].data.name,
+        data_digest=records[0].data.digest,
+        split_digests=tuple(_first(seeds).data.split_digest for seeds in before.values()),
         n_folds=len(before) if isinstance(measured, Folds) else None,
         changes=Plan.from_json(records[0].plan).diff(Plan.from_json(records[-1].plan)),
+        recipes=tuple(recipe.name for recipe in recipes),
+        items=_answered(recipes, records[0], records[-1]),
     )
+    keep(found, workspace)
+    return found
 
 
 def _checked(metric: str | None, smallest_gain: float | None) -> float:
@@ -204,6 +232,8 @@ def _side(asked: Asked, folds: Mapping[int | None, Seeds], measured: Measured, n
     return Side(
         text=asked.text,
         label=runs[0].label,
+        stack=runs[0].stack,
+        overrides=dict(runs[0].overrides),
         plan_digest=runs[0].plan_digest,
         runs=tuple(run.id for run in runs),
         seeds=tuple(sorted({run.seed for run in runs})),
@@ -222,6 +252,24 @@ def _other_gains(measured: Measured, primary: str, *, same_weights: bool) -> dic
             except UsageError:  # cannot be computed on these images, and no verdict depends on it
                 continue
     return found
+
+
+def _different_recipes(a: RunRecord, b: RunRecord) -> tuple[Recipe, ...]:
+    """Give the recipes that only one of two runs has; none where a recipe is gone meanwhile."""
+    try:
+        ours, theirs = ({step.recipe.name: step.recipe for step in parse_steps(record.stack)[1:]} for record in (a, b))
+    except StackError:
+        return ()
+    everything = ours | theirs
+    return tuple(everything[name] for name in everything if (name in ours) != (name in theirs))
+
+
+def _answered(recipes: tuple[Recipe, ...], a: RunRecord, b: RunRecord) -> tuple[str, ...]:
+    """Give the checklist items that a verdict on some recipes answers: those that each of them answers."""
+    if not recipes or a.overrides != b.overrides:  # then the gain is not that of the recipes alone
+        return ()
+    items = dict.fromkeys(item for recipe in recipes for item in recipe.card.items)
+    return tuple(item for item in items if all(item in recipe.card.items for recipe in recipes))
 
 
 def _flat(side: Mapping[int | None, Seeds]) -> dict[tuple[int | None, int], RunRecord]:

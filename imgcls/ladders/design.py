@@ -13,6 +13,7 @@ import numpy as np
 from imgcls.catalog import Stack
 from imgcls.data.folds import Turn, check_n_folds
 from imgcls.data.samples import Samples
+from imgcls.data.sources.test_list import OFF
 from imgcls.engine.device import Machine
 from imgcls.engine.known_sets import is_known_set
 from imgcls.engine.pilot import estimate_run
@@ -22,12 +23,14 @@ from imgcls.engine.reporting import Reporter
 from imgcls.engine.request import Request
 from imgcls.errors import UsageError, nearest_hint
 from imgcls.evidence.contributions import CONTRIBUTIONS, contributions
-from imgcls.evidence.metrics import METRICS, PRIMARY
+from imgcls.evidence.metrics import METRICS
 from imgcls.ladders.find import find_ladders
 from imgcls.ladders.rungs import Rung, climbing, leaving_out, rung_plans
 from imgcls.ladders.spec import LADDER_JSON, JobPlan, Kind, Ladder, RungPlan, ladder_name
 from imgcls.plan import Images
+from imgcls.problem.toml import metric_of
 from imgcls.records.find import find_runs
+from imgcls.records.seen import SeenData, look_at, remember
 from imgcls.workspace import Workspace
 
 MOST_SEEDS = 1000
@@ -40,7 +43,7 @@ class Question:
     stack: Stack
     """The full stack, with what flags set on its base."""
     source: DataSource
-    """The data."""
+    """The data; with what imgcls.toml says of them (see `DataSource.in_workspace`)."""
     kind: Kind = "climb"
     """Whether recipes are added one by one, or left out."""
     n_seeds: int = 5
@@ -48,7 +51,7 @@ class Question:
     n_folds: int | None = None
     """Folds; None for one split."""
     metric: str | None = None
-    """The primary metric; None for that of the problem."""
+    """The primary metric; None for the one that imgcls.toml names, or else that of the kind of problem."""
     smallest_gain: float = 0.005
     """The smallest gain of interest, in the metric's unit."""
     name: str | None = None
@@ -56,7 +59,7 @@ class Question:
 
 
 def design(question: Question, *, machine: Machine, workspace: Workspace, reporter: Reporter) -> Ladder:
-    """Plan a ladder, or more seeds for one that is there; nothing is written yet.
+    """Plan a ladder, or more seeds for one that is there; nothing of it is written yet.
 
     Photographs are decoded on the way, once for all rungs, seeds and folds.
 
@@ -76,10 +79,13 @@ def design(question: Question, *, machine: Machine, workspace: Workspace, report
     rungs = leaving_out(question.stack) if question.kind == "ablate" else climbing(question.stack)
     data = _as_json(question.source)
     grounds = _Grounds(question, rungs, machine=machine, place=workspace)
+    look = look_at(data, workspace)
     grounds.read(rungs, reporter)
     plans = rung_plans(rungs, question.kind)
     first = [grounds.samples(rungs[0], fold) for fold in grounds.folds]
-    metric = _metric_of(question, first)
+    if look is not None:
+        remember(workspace, SeenData.of(first[0], look, in_folds=question.n_folds is not None))
+    metric = _metric_of(question, first, workspace)
     identity = _identity(question, plans, metric=metric, first=[(s.data_digest, s.split_digest) for s in first])
     name = question.name or ladder_name(question.stack.text, kind=question.kind, identity=identity | _device(machine))
     before = _before(workspace.ladders / name)
@@ -188,19 +194,22 @@ def _as_json(source: DataSource) -> dict[str, Any]:
     value: dict[str, Any] = {entry.name: getattr(source, entry.name) for entry in fields(source)}
     if source.data is not None and not is_known_set(source.data):
         value["data"] = str(Path(source.data).absolute())
-    if source.images is not None:
-        value["images"] = str(Path(source.images).absolute())
+    for name in ("images", "test", "findings"):
+        if value[name] is not None and str(value[name]) != OFF:
+            value[name] = str(Path(value[name]).absolute())
+    value["split_seed"] = source.split_seed or 0
     if isinstance(source.label, Sequence) and not isinstance(source.label, str):
         value["label"] = list(source.label)
     return value
 
 
-def _metric_of(question: Question, first: Sequence[Samples]) -> str:
+def _metric_of(question: Question, first: Sequence[Samples], workspace: Workspace) -> str:
     """Choose the metric, and make sure that it can be computed on every part that validates."""
-    metric = question.metric or PRIMARY[first[0].problem]
+    metric = question.metric or metric_of(workspace.root, first[0].problem)
     if metric == "average_precision":
         raise UsageError(
-            "average_precision has no contribution of single images, so a gain in it has no verdict; use roc_auc."
+            "average_precision has no contribution of single images, so a gain in it has no verdict; use "
+            "--metric roc_auc."
         )
     if metric not in CONTRIBUTIONS:
         raise UsageError(f"There is no metric {metric!r}.{nearest_hint(metric, METRICS)}")

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from imgcls.data.samples import Samples, as_targets
+from imgcls.durable import write_bytes, write_json
 from imgcls.errors import RecordError, UsageError
 from imgcls.evidence.contributions import contributions
 from imgcls.evidence.gains import Gain, measure
@@ -24,15 +25,13 @@ from imgcls.ladders.judge import judge_ladder
 from imgcls.ladders.measured import shares_weights
 from imgcls.ladders.photographs import find_photographs, written
 from imgcls.ladders.result import LadderResult, judged_json
-from imgcls.ladders.spec import Ladder
+from imgcls.ladders.spec import FINAL_JSON, Ladder
 from imgcls.ladders.state import LadderState, read_state
-from imgcls.records.atomic import write_bytes
 from imgcls.records.estimate import Estimate
 from imgcls.records.lock import FolderLock
 from imgcls.records.run import RunRecord
-from imgcls.workspace import Workspace
+from imgcls.workspace import LEDGER, Workspace
 
-LEDGER = "test-ledger.csv"
 _LEDGER_SECONDS = 60.0
 _RESTORE = "Restore it from a copy, or move it away: it counts how often a test part was opened."
 _COLUMNS = (
@@ -75,6 +74,10 @@ class Final:
     """The gain on validation, which is optimistic: the incumbent was chosen by it."""
     n_openings: int
     """How often this test part was scored, this time included."""
+    baseline_validation: Estimate | None = None
+    """The base on validation, to hold its score on test against."""
+    incumbent_validation: Estimate | None = None
+    """The incumbent on validation, likewise; optimistic, since it was chosen there."""
 
     def to_json(self) -> dict[str, Any]:
         """Give it as JSON values."""
@@ -91,11 +94,17 @@ class Final:
             "test": judged_json(self.judged),
             "validation": judged_json(self.validation),
             "n_openings": self.n_openings,
+            "validation_scores": {
+                name: None if estimate is None else asdict(estimate)
+                for name, estimate in (("baseline", self.baseline_validation), ("incumbent", self.incumbent_validation))
+            },
         }
 
 
 def open_test(ladder: Ladder, workspace: Workspace) -> Final:
     """Score baseline and incumbent on the sealed test part, and write the opening in the ledger.
+
+    What came out is kept as final.json in the ladder's folder.
 
     Args:
         ladder: A ladder that was climbed to its end.
@@ -123,6 +132,7 @@ def open_test(ladder: Ladder, workspace: Workspace) -> Final:
         before = _ledger(workspace)
         final = _scored(state, result, test, openings=1 + sum(row["data"] == _mark(ladder) for row in before))
         _write_ledger(workspace, [*before, _row(final, ladder)])
+        write_json((ladder.folder or workspace.ladders / ladder.name) / FINAL_JSON, final.to_json())
     finally:
         lock.release()
     return final
@@ -160,6 +170,8 @@ def _scored(state: LadderState, result: LadderResult, test: Samples, *, openings
         judged=judged,
         validation=result.rungs[top].total,
         n_openings=openings,
+        baseline_validation=result.rungs[0].score,
+        incumbent_validation=result.rungs[top].score,
     )
 
 

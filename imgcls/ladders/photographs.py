@@ -15,16 +15,18 @@ from PIL import Image
 from imgcls.data.decode import Preprocess, decode_with_size
 from imgcls.data.samples import Samples, classes_in
 from imgcls.data.sources import load_samples
+from imgcls.data.sources.test_list import OFF
 from imgcls.engine.known_sets import fetched_set, is_known_set
 from imgcls.errors import DataError, DecodeError
 from imgcls.ladders.spec import Ladder
+from imgcls.problem.adjustments import FINDINGS_TOML, read_adjustments
 from imgcls.workspace import OWN_FOLDERS, Workspace, cache_folder
 
 SIDE_PX = 144
 """The longer side of a picture: 96 px on a page, and half as much again for fine screens."""
 MOST_CLASSES = 12
 _QUALITY = 80
-_READING = ("images", "label", "id", "group", "split", "problem_type", "delimiter")
+_READING = ("images", "label", "id", "group", "split", "problem_type", "delimiter", "test")
 
 
 @dataclass(frozen=True)
@@ -60,15 +62,15 @@ def find_photographs(ladder: Ladder, workspace: Workspace) -> Samples:
 
     Raises:
         DataError: They are not there any more, or cannot be read.
+        ProblemError: The findings.toml that it followed cannot be read.
     """
     reading = {name: ladder.data.get(name) for name in _READING}
-    images = reading.pop("images")
-    return load_samples(
-        _place(ladder.data.get("data"), workspace),
-        images=None if images is None else _place(images, workspace),
-        skip=OWN_FOLDERS,
-        **reading,
-    )
+    for name in ("images", "test"):
+        if reading[name] not in (None, OFF):
+            reading[name] = _place(reading[name], workspace)
+    samples = load_samples(_place(ladder.data.get("data"), workspace), skip=OWN_FOLDERS, **reading)
+    findings = ladder.data.get("findings")
+    return samples if findings is None else read_adjustments(_findings(findings, workspace)).apply(samples)
 
 
 def contact_sheet(
@@ -137,6 +139,12 @@ def _place(source: object, workspace: Workspace) -> str | Path | None:
         return folder
     path = Path(str(source)).expanduser()
     return path if path.is_absolute() or path.exists() else workspace.root / path
+
+
+def _findings(path: object, workspace: Workspace) -> Path:
+    """Find the findings.toml that a ladder followed; where its workspace was moved, the one that lies there now."""
+    named = Path(str(path))
+    return named if named.exists() else workspace.root / FINDINGS_TOML
 
 
 def _rows_by_class(samples: Samples, classes: Sequence[str]) -> dict[str, list[int]]:

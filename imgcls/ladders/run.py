@@ -10,6 +10,7 @@ from typing import Any
 from imgcls.catalog import Stack
 from imgcls.engine.device import Machine, n_gpus
 from imgcls.engine.prepare import DataSource
+from imgcls.engine.ready import workspace_at
 from imgcls.engine.reporting import Lines, Reporter
 from imgcls.errors import UsageError
 from imgcls.ladders.climb import Drive
@@ -54,7 +55,7 @@ def ladder(
         seeds: Runs of every rung, with the seeds 0, 1, …; two can tell a little, five are a good start.
         folds: Train and validate in K turns instead of once; every photograph outside test is then scored.
         metric: accuracy, balanced_accuracy, macro_f1, roc_auc or log_loss, chosen before looking; None takes the
-            problem's own.
+            one that imgcls.toml names, or else that of the kind of problem.
         smallest_gain: The smallest gain of interest: 0.005 is half a point (for log loss: nats).
         kind: `climb` adds the recipes one by one; `ablate` leaves each out of the full stack.
         budget: Such as `"30m"`, or seconds: as many seeds as fit, `seeds` at the most.
@@ -78,10 +79,11 @@ def ladder(
     Example:
         >>> result = imgcls.ladder("baseline+augmentation+tta", "photos/", seeds=3)  # doctest: +SKIP
     """
+    place = workspace_at(workspace)
     parsed = stack if isinstance(stack, Stack) else Stack.parse(stack, overrides)
     question = Question(
         parsed,
-        DataSource.of(data, reading),
+        DataSource.of(data, reading).in_workspace(place, folds=folds),
         kind=kind,
         n_seeds=seeds,
         n_folds=folds,
@@ -89,7 +91,6 @@ def ladder(
         smallest_gain=smallest_gain,
         name=name,
     )
-    place = workspace if isinstance(workspace, Workspace) else Workspace.find(Path(workspace) if workspace else None)
     return run_ladder(
         question,
         machine=machine or Machine(),

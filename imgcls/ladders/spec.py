@@ -9,8 +9,8 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from imgcls.durable import make_folder, write_json
 from imgcls.errors import RecordError
-from imgcls.records.atomic import make_folder, write_json
 from imgcls.records.reading import Fields, read_json
 from imgcls.values import canonical_json
 from imgcls.workspace import Workspace
@@ -18,6 +18,7 @@ from imgcls.workspace import Workspace
 SCHEMA = 1
 LADDER_JSON = "ladder.json"
 RESULT_JSON = "result.json"
+FINAL_JSON = "final.json"
 _SLUG_LENGTH = 60
 
 Kind = Literal["climb", "ablate"]

@@ -9,9 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from imgcls.errors import RecordError
-from imgcls.records import checkpoints
-from imgcls.records.atomic import (
+from imgcls.durable import (
     append_line,
     clear_leftovers,
     explained,
@@ -21,6 +19,8 @@ from imgcls.records.atomic import (
     write_bytes,
     write_json,
 )
+from imgcls.errors import RecordError
+from imgcls.records import checkpoints
 from imgcls.records.checkpoints import Checkpoint
 from imgcls.records.keys import short_key
 from imgcls.records.lock import FolderLock, Holder, holder_of, is_held

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from imgcls.durable import create_file, explained, json_bytes, publish_folder, remove_tree
 from imgcls.errors import ImgclsError, RecordError
-from imgcls.records.atomic import create_file, explained, json_bytes, publish_folder, remove_tree
 from imgcls.records.reading import Fields, read_json
 
 MANIFEST = "manifest.json"

@@ -7,8 +7,8 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from imgcls.durable import remove_tree
 from imgcls.errors import RecordError
-from imgcls.records.atomic import remove_tree
 from imgcls.records.keys import short_key
 from imgcls.records.run import RUN_JSON, RunRecord
 from imgcls.workspace import Workspace

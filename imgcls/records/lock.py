@@ -19,8 +19,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
 
+from imgcls.durable import explained, make_folder, write_json
 from imgcls.errors import BusyError, RecordError
-from imgcls.records.atomic import explained, make_folder, write_json
 from imgcls.records.reading import Fields, read_json
 
 LOCK = "lock"

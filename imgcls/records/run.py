@@ -12,8 +12,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from imgcls.durable import sha256_file, write_json
 from imgcls.errors import RecordError
-from imgcls.records.atomic import sha256_file, write_json
 from imgcls.records.estimate import Estimate
 from imgcls.records.folds import Folds
 from imgcls.records.keys import SCHEMA

@@ -8,9 +8,10 @@ from rich.console import Console, ConsoleOptions, RenderResult
 from rich.table import Table
 from rich.text import Text
 
-from imgcls.ladders.final import LEDGER, Final
+from imgcls.ladders.final import Final
 from imgcls.reports.gains import Units, gain_sentence, verdict_style
 from imgcls.reports.text import clean, count
+from imgcls.workspace import LEDGER
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,8 @@ class FoldsSummary:
 
     outcome: FoldsOutcome
     """The folds, and how they came about."""
+    metric: str | None = None
+    """The metric that decides, shown first; None for that of the kind of problem."""
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """Draw the folds, the scores, what they mean, the place and the next command."""
@@ -38,9 +40,9 @@ class FoldsSummary:
         yield Text()
         yield Text(f"{clean(record.label)}, seed {record.seed}, {record.n_folds} folds: {self._how()}", style="bold")
         if record.folds:
-            yield fold_table(record, record.folds)
+            yield fold_table(record, record.folds, self.metric)
             yield Text()
-            yield spread_table(record, record.folds)
+            yield spread_table(record, record.folds, self.metric)
         if record.data.n["train"]:
             yield Text(f"{count(record.data.n['train'], 'photograph')} train in every fold and are not scored.")
         if record.data.n["excluded"]:
@@ -76,9 +78,9 @@ class FoldsSummary:
         return f"{len(trained)} done in {duration(sum(trained))}{before}"
 
 
-def fold_table(record: RunRecord, folds: Folds) -> Table:
-    """Draw a row for each fold: its run, its size, its score."""
-    primary = PRIMARY[record.problem]
+def fold_table(record: RunRecord, folds: Folds, metric: str | None = None) -> Table:
+    """Draw a row for each fold: its run, its size, its score in the metric that decides."""
+    primary = metric or PRIMARY[record.problem]
     table = Table(box=None, pad_edge=False, show_edge=False)
     table.add_column("fold", justify="right")
     table.add_column("run", style="dim", no_wrap=True)
@@ -98,8 +100,8 @@ def fold_table(record: RunRecord, folds: Folds) -> Table:
     return table
 
 
-def spread_table(record: RunRecord, folds: Folds) -> Table:
-    """Draw the metrics out of fold with their intervals, beside mean and standard deviation over the folds."""
+def spread_table(record: RunRecord, folds: Folds, metric: str | None = None) -> Table:
+    """Draw the metrics out of fold with their intervals, beside mean and spread over the folds; `metric` is first."""
     table = Table(box=None, pad_edge=False, show_edge=False)
     n_groups = record.data.n_valid_groups
     table.add_column(f"out of fold, {count(n_groups, 'group')} of images" if n_groups else "out of fold")
@@ -107,18 +109,18 @@ def spread_table(record: RunRecord, folds: Folds) -> Table:
     table.add_column("95 % interval")
     table.add_column("images", justify="right")
     table.add_column("mean of folds ± spread", no_wrap=True)
-    for metric in in_order(record):
-        estimate, known = record.metrics[metric], METRICS[metric]
+    for place, entry in enumerate(in_order(record, metric)):
+        estimate, known = record.metrics[entry], METRICS[entry]
         note = f"  {clean(estimate.reason)}" if estimate.reason else ""
         table.add_row(
             Text(
                 known.title + ("" if known.higher_is_better else " (lower is better)"),
-                style="bold" if metric == PRIMARY[record.problem] else "",
+                style="" if place else "bold",
             ),
             number(estimate.value),
             Text(interval(estimate) + note),
             str(estimate.n),
-            spread_text(folds.spread[metric], n_folds=len(folds.runs)),
+            spread_text(folds.spread[entry], n_folds=len(folds.runs)),
         )
     return table
 

@@ -11,8 +11,8 @@ import pandas as pd
 from rich.table import Table
 from rich.text import Text
 
+from imgcls.durable import write_bytes
 from imgcls.errors import WorkspaceError
-from imgcls.records.atomic import write_bytes
 from imgcls.records.run import RunRecord
 from imgcls.reports.text import clean, name, number, show
 

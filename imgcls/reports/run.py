@@ -37,10 +37,12 @@ class RunSummary:
     """Its most confident mistakes in validation."""
     trivial: Trivial | None
     """How it stands against the answer that needs no photograph."""
+    metric: str | None = None
+    """The metric that decides, shown first; None for that of the kind of problem."""
 
     @classmethod
-    def of(cls, outcome: Outcome) -> RunSummary:
-        """Gather what is shown from the record of a run."""
+    def of(cls, outcome: Outcome, *, metric: str | None = None) -> RunSummary:
+        """Gather what is shown from the record of a run; `metric` is shown first."""
         record = outcome.record
         frame = record.predictions("valid")
         probabilities = frame.filter(regex="^p_").to_numpy(dtype=np.float64)
@@ -48,14 +50,15 @@ class RunSummary:
         mistakes = confident_mistakes(
             frame["id"].tolist(), probabilities, targets, classes=record.classes, labels=frame["label"].tolist()
         )
-        return cls(outcome, tuple(mistakes), against_trivial(record.metrics, targets, classes=record.classes))
+        trivial = against_trivial(record.metrics, targets, classes=record.classes)
+        return cls(outcome, tuple(mistakes), trivial, metric)
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """Draw the scores, the mistakes, the meaning, the place and the next command."""
         record = self.outcome.record
         yield Text()
         yield Text(f"{clean(record.label)}, seed {record.seed}: {self._how()}", style="bold")
-        yield metric_table(record)
+        yield metric_table(record, self.metric)
         if record.data.n["excluded"]:
             n = record.data.n["excluded"]
             yield Text(f"{count(n, 'file')} left out; 'imgcls runs show {record.id}' lists them.", style="yellow")
@@ -125,27 +128,31 @@ class RunSummary:
         return table
 
 
-def in_order(record: RunRecord) -> list[str]:
-    """Give the metrics of a record in the order they are shown, the primary one first."""
-    primary = PRIMARY[record.problem]
-    return sorted(record.metrics, key=lambda entry: (entry != primary, list(METRICS).index(entry)))
+def in_order(record: RunRecord, metric: str | None = None) -> list[str]:
+    """Give the metrics of a record in the order they are shown; the first decides.
+
+    Args:
+        record: The run.
+        metric: The one that decides; None for that of the kind of problem.
+    """
+    first = metric or PRIMARY[record.problem]
+    return sorted(record.metrics, key=lambda entry: (entry != first, list(METRICS).index(entry)))
 
 
-def metric_table(record: RunRecord) -> Table:
-    """Draw the metrics of a run with their intervals, the primary one first."""
+def metric_table(record: RunRecord, metric: str | None = None) -> Table:
+    """Draw the metrics of a run with their intervals, the one that decides first; arguments as `in_order`."""
     table = Table(box=None, pad_edge=False, show_edge=False)
     n_groups = record.data.n_valid_groups
     table.add_column(f"validation, {count(n_groups, 'group')} of images" if n_groups else "validation")
     table.add_column("value", justify="right")
     table.add_column("95 % interval")
     table.add_column("images", justify="right")
-    primary = PRIMARY[record.problem]
-    for metric in in_order(record):
-        estimate, known = record.metrics[metric], METRICS[metric]
+    for place, entry in enumerate(in_order(record, metric)):
+        estimate, known = record.metrics[entry], METRICS[entry]
         title = known.title + ("" if known.higher_is_better else " (lower is better)")
         note = f"  {estimate.reason}" if estimate.reason else ""
         table.add_row(
-            Text(title, style="bold" if metric == primary else ""),
+            Text(title, style="" if place else "bold"),
             number(estimate.value),
             Text(interval(estimate) + clean(note)),
             str(estimate.n),

@@ -2,36 +2,14 @@
 
 from __future__ import annotations
 
-import re
 import sys
-import unicodedata
 from typing import IO
 
 from rich.console import Console, RenderableType
 from rich.text import Text
 
 from imgcls.records.estimate import Estimate
-
-# C0 and C1 controls could drive the terminal; the bidirectional ones could reorder what a person reads.
-_CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
-
-
-def clean(text: str, *, keep_lines: bool = False) -> str:
-    """Give a text from data with its control characters written out, so that it can only be read.
-
-    Args:
-        text: File names, class names, messages.
-        keep_lines: Whether line breaks stay.
-    """
-
-    def written_out(match: re.Match[str]) -> str:
-        character = match.group()
-        if keep_lines and character == "\n":
-            return character
-        return character.encode("unicode_escape").decode("ascii")
-
-    visible = text.encode("utf-8", "backslashreplace").decode("utf-8")
-    return unicodedata.normalize("NFC", _CONTROLS.sub(written_out, visible))
+from imgcls.viewing import clean
 
 
 def name(text: str, style: str = "") -> Text:

@@ -10,14 +10,31 @@ from pathlib import Path
 
 import pytest
 
-LIGHT = [["--help"], ["recipe", "list"], ["recipe", "show", "tta"], ["runs", "list"], ["runs", "list", "--json"]]
+LIGHT = [
+    ["--help"],
+    ["recipe", "list"],
+    ["recipe", "show", "tta"],
+    ["runs", "list"],
+    ["runs", "list", "--json"],
+    ["checklist"],
+    ["eda", "undo"],
+]
 COMMANDS = [
     [],
     ["cache"],
     ["cache", "show"],
     ["cache", "clear"],
+    ["checklist"],
+    ["checklist", "skip"],
+    ["checklist", "unskip"],
     ["compare"],
     ["doctor"],
+    ["eda"],
+    ["eda", "look"],
+    ["eda", "apply"],
+    ["eda", "undo"],
+    ["eda", "keep"],
+    ["eda", "augment"],
     ["predict"],
     ["recipe"],
     ["recipe", "list"],

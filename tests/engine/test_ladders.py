@@ -304,7 +304,7 @@ def test_a_run_that_another_process_makes_is_waited_for(
         ({"seeds": 0}, "1 to 1000 seeds, not 0"),
         ({"seeds": -3}, "not -3"),
         ({"metric": "acuracy"}, "Did you mean 'accuracy'"),
-        ({"metric": "average_precision"}, "use roc_auc"),
+        ({"metric": "average_precision"}, "use --metric roc_auc"),
         ({"smallest_gain": 0.0}, "above 0"),
         ({"folds": 1}, "2"),
         ({"budget": "0.001s"}, "too small"),

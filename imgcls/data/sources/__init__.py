@@ -9,10 +9,12 @@ from pathlib import Path
 import pandas as pd
 
 from imgcls.data.samples import ProblemType, Samples
+from imgcls.data.sources.columns import TableOptions
 from imgcls.data.sources.elpv import load_elpv
-from imgcls.data.sources.files import TABLE_SUFFIXES, is_hidden, list_images
-from imgcls.data.sources.folder import has_split_folders, load_folder, names_no_class
-from imgcls.data.sources.table import TableOptions, load_table
+from imgcls.data.sources.files import TABLE_SUFFIXES
+from imgcls.data.sources.folder import load_folder
+from imgcls.data.sources.labels_table import table_in
+from imgcls.data.sources.table import load_table
 from imgcls.data.sources.unlabelled import load_unlabelled
 from imgcls.errors import DataError
 
@@ -31,6 +33,7 @@ def load_samples(
     split: str | None = None,
     problem_type: ProblemType | None = None,
     delimiter: str | None = None,
+    test: str | Path | None = None,
     skip: Collection[str] = (),
 ) -> Samples:
     """Read a data set from wherever it is.
@@ -47,6 +50,8 @@ def load_samples(
         split: For a table: the column of splits.
         problem_type: binary, multiclass or multilabel; None finds out.
         delimiter: For a table: what separates several classes in a cell.
+        test: For a table: the table of photographs to predict, whose labels are not read; `none` for none, None
+            finds one called test beside it.
         skip: Names of folders directly inside the source that hold no photographs of the data set.
 
     Raises:
@@ -61,6 +66,7 @@ def load_samples(
         split=split,
         problem_type=problem_type,
         delimiter=delimiter,
+        test=test,
         skip=skip,
     )
     if isinstance(source, pd.DataFrame):
@@ -69,7 +75,7 @@ def load_samples(
         return load_elpv()
     path = _existing(source)
     if path.is_dir():
-        table = None if _asks_for_folders(path, options) else _table_in(path, options)
+        table = table_in(path, options)
         return load_table(table, options) if table else load_folder(path, problem_type=problem_type, skip=skip)
     if path.suffix.lower() not in TABLE_SUFFIXES:
         raise DataError(f"{path}: this file is no table. Understood are {UNDERSTOOD}.")
@@ -84,39 +90,3 @@ def _existing(source: str | Path) -> Path:
     near = get_close_matches(path.name, names, n=1, cutoff=0.5)
     hint = f"Did you mean {str(path.parent / near[0])!r}?" if near else f"Understood are {UNDERSTOOD}."
     raise DataError(f"{source}: there is no such file or folder. {hint}")
-
-
-def _asks_for_folders(root: Path, options: TableOptions) -> bool:
-    """Whether a folder is to be read by its class folders although a table may lie in it."""
-    if _asks_for_table(options):
-        return False
-    names = list_images(root, skip=options.skip).images
-    if has_split_folders(names):
-        return True
-    tops = {name.split("/")[0] for name in names if "/" in name}
-    classes = [top for top in tops if not names_no_class(top)]
-    return len(classes) > 1 and not (root / "train.csv").is_file()
-
-
-def _asks_for_table(options: TableOptions) -> bool:
-    return any((options.images, options.label, options.id, options.group, options.split))
-
-
-def _table_in(root: Path, options: TableOptions) -> Path | None:
-    """Find the table of labels in a folder.
-
-    Raises:
-        DataError: There are several, or columns were asked for and there is none.
-    """
-    if (root / "train.csv").is_file():
-        return root / "train.csv"
-    found = sorted(path for path in root.iterdir() if path.suffix.lower() in TABLE_SUFFIXES and path.is_file())
-    tables = [path for path in found if not is_hidden(path.name) and _may_hold_labels(path.stem.lower())]
-    if len(tables) > 1 or (_asks_for_table(options) and not tables):
-        names = ", ".join(path.name for path in tables) or "none"
-        raise DataError(f"{root}: which table holds the labels? There is {names}. Name the table itself.")
-    return tables[0] if tables else None
-
-
-def _may_hold_labels(stem: str) -> bool:
-    return "submission" not in stem and not stem.startswith("test")

@@ -111,7 +111,7 @@ def _parse(text: str, source: Path) -> Table:
 
 def _records(text: str, source: Path) -> Iterator[tuple[int, list[str]]]:
     """Yield each row with the line it starts on; blank lines are passed over."""
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(text, source), strict=True)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter_of(text, source), strict=True)
     start = 1
     try:
         for fields in reader:
@@ -122,7 +122,7 @@ def _records(text: str, source: Path) -> Iterator[tuple[int, list[str]]]:
         raise DataError(f"{source.name}: line {start} cannot be read ({error}). Check its quotes.") from error
 
 
-def _delimiter(text: str, source: Path) -> str:
+def delimiter_of(text: str, source: Path) -> str:
     """Choose the delimiter that occurs most in the header, outside quotes."""
     header = text.lstrip("\r\n").splitlines()[0]
     bare = "".join(header.split('"')[::2])

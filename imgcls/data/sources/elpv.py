@@ -14,6 +14,7 @@ from imgcls.data.samples import Samples, frame_of
 from imgcls.errors import DataError
 
 NAME = "elpv"
+TABLE = "labels.csv"
 CLASSES = ("functional", "defective")
 LICENCE = "CC BY-NC-SA 4.0"
 N_IN_BLOCK = 60
@@ -84,7 +85,7 @@ def _package_folder() -> Path:
 
 
 def _cells(folder: Path) -> Iterator[_Cell]:
-    table = folder / "labels.csv"
+    table = folder / TABLE
     try:
         lines = table.read_text(encoding="utf-8").splitlines()
     except OSError as error:

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from imgcls.data.samples import Excluded
+from imgcls.data.walk import IMAGE_SUFFIXES, TABLE_SUFFIXES, is_folder, is_hidden, is_image_name, visible_files
 
-IMAGE_SUFFIXES = frozenset(
-    {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm", ".pbm"}
-)
-TABLE_SUFFIXES = frozenset({".csv", ".tsv", ".parquet"})
-
-_SYSTEM_NAMES = frozenset({"__macosx", "thumbs.db", "desktop.ini"})
+__all__ = [
+    "IMAGE_SUFFIXES",
+    "TABLE_SUFFIXES",
+    "Listing",
+    "is_hidden",
+    "is_image_name",
+    "list_images",
+    "visible_folders",
+]
 
 
 @dataclass(frozen=True)
@@ -40,22 +44,12 @@ def list_images(root: Path, *, skip: Collection[str] = ()) -> Listing:
     """
     images: list[str] = []
     excluded: list[Excluded] = []
-    for entry, name in _entries(root, skip):
+    for entry, name in visible_files(root, skip=skip):
         if reason := _reason_to_exclude(entry):
             excluded.append(Excluded(name, reason))
         else:
             images.append(name)
     return Listing(tuple(sorted(images)), tuple(sorted(excluded, key=lambda entry: entry.path)))
-
-
-def is_hidden(name: str) -> bool:
-    """Whether a file or folder is hidden, or kept by an operating system for itself."""
-    return name.startswith(".") or name.lower() in _SYSTEM_NAMES
-
-
-def is_image_name(name: str) -> bool:
-    """Whether a name has the suffix of an image."""
-    return PurePosixPath(name).suffix.lower() in IMAGE_SUFFIXES
 
 
 def visible_folders(root: Path, *, skip: Collection[str] = ()) -> list[Path]:
@@ -64,46 +58,8 @@ def visible_folders(root: Path, *, skip: Collection[str] = ()) -> list[Path]:
     return sorted((entry for entry in entries if entry.is_dir()), key=lambda entry: entry.name)
 
 
-def _entries(root: Path, skip: Collection[str]) -> Iterator[tuple[os.DirEntry[str], str]]:
-    """Yield every visible file below a folder with its relative name, and every link not followed."""
-    seen: set[str] = set()
-    folders = [(str(root), "")]
-    links: list[tuple[os.DirEntry[str], str]] = []
-    while folders or links:
-        if not folders:
-            entry, name = links.pop(0)
-            if os.path.realpath(entry.path) in seen:
-                yield entry, name
-                continue
-            folders.append((entry.path, f"{name}/"))
-        folder, prefix = folders.pop()
-        seen.add(os.path.realpath(folder))
-        for entry in _scan(folder):
-            if is_hidden(entry.name) or (not prefix and entry.name in skip):
-                continue
-            name = prefix + entry.name
-            if not _is_folder(entry):
-                yield entry, name
-            elif entry.is_symlink():
-                links.append((entry, name))
-            else:
-                folders.append((entry.path, f"{name}/"))
-
-
-def _scan(folder: str) -> list[os.DirEntry[str]]:
-    with os.scandir(folder) as entries:
-        return sorted(entries, key=lambda entry: entry.name)
-
-
-def _is_folder(entry: os.DirEntry[str]) -> bool:
-    try:
-        return entry.is_dir()
-    except OSError:  # a link that leads to itself
-        return False
-
-
 def _reason_to_exclude(entry: os.DirEntry[str]) -> str:
-    if _is_folder(entry):
+    if is_folder(entry):
         return "link to a folder that was read already"
     if not is_image_name(entry.name):
         return "not an image, by its suffix"

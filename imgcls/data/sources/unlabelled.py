@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from imgcls.data.sources.columns import TableOptions, find_ids, locate_all
 from imgcls.data.sources.delimited import read_table
 from imgcls.data.sources.files import TABLE_SUFFIXES, list_images
-from imgcls.data.sources.table import TableOptions, find_ids, locate_all
 from imgcls.errors import DataError
 
 

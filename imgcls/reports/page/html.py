@@ -3,32 +3,32 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 from collections.abc import Mapping
-from importlib.resources import files
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from imgcls.checklists.evaluate import Checklist
 from imgcls.ladders.gathering import ReportData
 from imgcls.ladders.photographs import Picture
+from imgcls.reports.checklist_words import summary
 from imgcls.reports.page import figures, reproduce, wording
-from imgcls.reports.text import clean, count
+from imgcls.reports.page.frame import environment, policy_of, resource
+from imgcls.reports.text import count
 
-_PACKAGE = "imgcls.reports.page"
 _N_SHADES = 9
 
 
-def html_page(data: ReportData) -> str:
+def html_page(data: ReportData, *, checklist: Checklist | None = None) -> str:
     """Give the page as HTML.
 
     Args:
         data: What it shows.
+        checklist: Where the workspace stands; None leaves that out.
     """
-    style, script = _resource("page.css"), _resource("sort.js")
-    context = {**_context(data), "style": Markup(style), "script": Markup(script)}  # noqa: S704 - files of this package
-    return _environment().get_template("page.html.j2").render(context, policy=_policy(style, script))
+    style, script = resource("page.css"), resource("sort.js")
+    context = {**_context(data), "checklist": checklist, "style": Markup(style), "script": Markup(script)}  # noqa: S704 - files of this package
+    return environment().get_template("page.html.j2").render(context, policy=policy_of(style, script))
 
 
 def _context(data: ReportData) -> dict[str, Any]:
@@ -44,6 +44,7 @@ def _context(data: ReportData) -> dict[str, Any]:
         "count": count,
         "picture_source": picture_source,
         "shade": _shade,
+        "summary": summary,
         "steps": figures.steps_figure(result) if len(result.rungs) > 1 else "",
         "climb": figures.climb_figure(result) if result.ladder.kind == "climb" else "",
         "curves": _curve_figures(data),
@@ -70,30 +71,3 @@ def _shade(n: float, total: int) -> str:
     """Give the class of a cell of the confusion matrix, by its share of the row."""
     share = n / total if total else 0.0
     return f"shade{min(_N_SHADES, round(share * _N_SHADES))}" if n else "shade0"
-
-
-def _environment() -> Environment:
-    return Environment(
-        loader=PackageLoader(_PACKAGE, "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        finalize=_harmless,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-
-
-def _harmless(value: Any) -> Any:
-    """Write out the control characters of every text that comes from data; escaping is jinja's part."""
-    return clean(value) if isinstance(value, str) and not isinstance(value, Markup) else value
-
-
-def _resource(name: str) -> str:
-    return (files(_PACKAGE) / "templates" / name).read_text(encoding="utf-8")
-
-
-def _policy(style: str, script: str) -> str:
-    """Allow the page's own style and script by their digests, pictures that it holds, and nothing else."""
-    digests = (base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in (style, script))
-    allowed = "default-src 'none'; img-src data:; style-src 'sha256-{}'; script-src 'sha256-{}'".format(*digests)
-    return f"{allowed}; base-uri 'none'; form-action 'none'"

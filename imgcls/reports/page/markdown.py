@@ -8,18 +8,21 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from imgcls.checklists.evaluate import Checklist
 from imgcls.ladders.gathering import ReportData
+from imgcls.reports.checklist_words import summary
 from imgcls.reports.page import reproduce, wording
 from imgcls.reports.text import clean, count
 
 _SPECIAL = re.compile(r"([\\`*_\[\]<>|#~!&])")
 
 
-def markdown_page(data: ReportData) -> str:
+def markdown_page(data: ReportData, *, checklist: Checklist | None = None) -> str:
     """Give the page as Markdown.
 
     Args:
         data: What it shows.
+        checklist: Where the workspace stands; None leaves that out.
     """
     result = data.result
     environment = Environment(  # noqa: S701 - it is no HTML, and `escape_markdown` is applied to every value
@@ -38,6 +41,7 @@ def markdown_page(data: ReportData) -> str:
         wording=wording,
         reproduce=reproduce,
         count=count,
+        standing=summary(checklist) if checklist is not None else "",
         code=code_span,
         ready=_Ready,
         block=code_block,

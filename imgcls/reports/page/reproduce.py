@@ -18,9 +18,10 @@ _FLAGS = {
     "split": "--split",
     "problem_type": "--type",
     "delimiter": "--delimiter",
+    "test": "--test",
     "valid": "--valid",
 }
-_PLACES = ("images",)
+_PLACES = ("images", "test")
 _VERSIONS = ("imgcls", "python", "torch", "fastai", "timm", "numpy")
 
 

@@ -6,9 +6,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal, cast, get_args
 
+from imgcls.checklists.evaluate import Checklist
+from imgcls.checklists.states import STATES
+from imgcls.durable import json_bytes, make_folder, write_bytes
 from imgcls.errors import UsageError, WorkspaceError, nearest_hint
 from imgcls.ladders.gathering import ReportData
-from imgcls.records.atomic import json_bytes, make_folder, write_bytes
 from imgcls.reports.page import reproduce
 from imgcls.reports.page.html import html_page
 from imgcls.reports.page.markdown import markdown_page
@@ -39,11 +41,12 @@ def form_of(file: Path | None, form: str | None) -> Form:
     return cast("Form", known)
 
 
-def page_bytes(data: ReportData, form: Form) -> bytes:
-    """Give the page in one of its forms."""
+def page_bytes(data: ReportData, form: Form, *, checklist: Checklist | None = None) -> bytes:
+    """Give the page in one of its forms, with the checklist of its workspace where that is given."""
     if form == "json":
-        return json_bytes(page_json(data))
-    text = html_page(data) if form == "html" else markdown_page(data)
+        standing = {} if checklist is None else {"checklist": {state: checklist.n(state) for state in STATES}}
+        return json_bytes(page_json(data) | standing)
+    text = html_page(data, checklist=checklist) if form == "html" else markdown_page(data, checklist=checklist)
     return text.encode("utf-8", "backslashreplace")
 
 
@@ -89,13 +92,19 @@ def place_of(data: ReportData, workspace: Workspace, form: Form, *, file: Path |
     return place
 
 
-def write_page(data: ReportData, file: Path, form: Form) -> int:
+def write_page(data: ReportData, file: Path, form: Form, *, checklist: Checklist | None = None) -> int:
     """Write the page, whole or not at all, and give its size in bytes.
+
+    Args:
+        data: What it shows.
+        file: Where it goes.
+        form: In which form.
+        checklist: Where the workspace stands; None leaves that out.
 
     Raises:
         WorkspaceError: It may not be written there.
     """
-    content = page_bytes(data, form)
+    content = page_bytes(data, form, checklist=checklist)
     make_folder(file.parent)
     write_bytes(file, content)
     return len(content)

@@ -362,3 +362,15 @@ def test_the_index_outlives_damage(paths: list[Path], tmp_path: Path) -> None:
     assert set(json.loads(index.read_text())["files"]) == {path.name for path in paths}
     index.write_text("[]")
     assert is_right(filled(paths, tmp_path), paths)
+
+
+def test_clearing_all_forgets_what_was_measured_of_photographs(paths: list[Path], tmp_path: Path) -> None:
+    filled(paths, tmp_path)
+    kept = [tmp_path / "cache" / part / "0123-v1.npz" for part in ("measures", "features")]
+    for path in kept:
+        path.parent.mkdir()
+        path.write_bytes(bytes(1000))
+    clear(tmp_path / "cache", "photos")
+    assert all(path.exists() for path in kept)
+    assert clear(tmp_path / "cache") >= 2000
+    assert not any(path.exists() for path in kept)

@@ -230,4 +230,11 @@ def test_the_command_prints_json_and_loads_no_torch(drawn_ladder: Draw) -> None:
     assert "LOADED []" in done.stderr
     value = json.loads(done.stdout)
     assert value["gain"]["verdict"] == imgcls.compare("baseline", FULL, workspace=workspace).judged.verdict
-    assert value["data"] == {"name": "drawn", "n_images": 240, "n_groups": 0, "n_folds": None}
+    assert value["data"] == {
+        "name": "drawn",
+        "digest": "d" * 64,
+        "split_digests": ["e" * 64],
+        "n_images": 240,
+        "n_groups": 0,
+        "n_folds": None,
+    }

@@ -10,11 +10,12 @@ from typing import Any, BinaryIO
 
 import pytest
 
-from imgcls.records import Estimate, RunData, RunRecord, RunWeights, atomic
+from imgcls import durable
+from imgcls.records import Estimate, RunData, RunRecord, RunWeights
 from imgcls.workspace import Workspace
 
 
-class FailingDisk(atomic.Disk):
+class FailingDisk(durable.Disk):
     """A disk whose n-th call fails, once or from then on, or ends the process."""
 
     def __init__(self, n: int, *, how: str) -> None:
@@ -71,7 +72,7 @@ def break_disk(monkeypatch: pytest.MonkeyPatch) -> Callable[..., FailingDisk]:
 
     def put(n: int, *, how: str) -> FailingDisk:
         disk = FailingDisk(n, how=how)
-        monkeypatch.setattr(atomic, "DISK", disk)
+        monkeypatch.setattr(durable, "DISK", disk)
         return disk
 
     return put

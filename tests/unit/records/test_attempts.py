@@ -17,9 +17,9 @@ from typing import BinaryIO
 import numpy as np
 import pytest
 
+from imgcls.durable import write_json
 from imgcls.errors import BusyError, ImgclsError, RecordError
 from imgcls.records import RunRecord, acquire, find_attempts, find_by_key, find_failed, find_runs, lock
-from imgcls.records.atomic import write_json
 from imgcls.records.lock import HOLDER, Holder, holder_of
 from imgcls.workspace import Workspace
 

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from imgcls import durable
 from imgcls.errors import ImgclsError, WorkspaceError
-from imgcls.records import atomic
 
 
 def _names(folder: Path) -> list[str]:
@@ -24,7 +24,7 @@ def _names(folder: Path) -> list[str]:
 
 def test_json_is_sorted_plain_and_converted(tmp_path: Path) -> None:
     value = {"b": np.float32(0.5), "a": np.int64(3), "c": [np.bool_(True), np.arange(2)], "d": "é\udc80"}
-    atomic.write_json(tmp_path / "x.json", value)
+    durable.write_json(tmp_path / "x.json", value)
     text = (tmp_path / "x.json").read_text(encoding="ascii")
     assert text.startswith('{\n  "a": 3,\n  "b": 0.5,')
     assert text.endswith("}\n")
@@ -34,11 +34,11 @@ def test_json_is_sorted_plain_and_converted(tmp_path: Path) -> None:
 @pytest.mark.parametrize("number", [float("nan"), np.float32("inf"), np.array([np.nan])])
 def test_what_is_not_json_leaves_the_old_file(tmp_path: Path, number: Any) -> None:
     path = tmp_path / "x.json"
-    atomic.write_json(path, 1)
+    durable.write_json(path, 1)
     with pytest.raises(ValueError, match="not JSON compliant"):
-        atomic.write_json(path, {"a": number})
+        durable.write_json(path, {"a": number})
     with pytest.raises(TypeError, match="PosixPath"):
-        atomic.write_json(path, path)
+        durable.write_json(path, path)
     assert path.read_text() == "1\n"
     assert _names(tmp_path) == ["x.json"]
 
@@ -47,7 +47,7 @@ def test_what_is_not_json_leaves_the_old_file(tmp_path: Path, number: Any) -> No
 def test_mode_is_what_the_umask_gives(tmp_path: Path, umask: int, mode: int) -> None:
     before = os.umask(umask)
     try:
-        atomic.write_bytes(tmp_path / "x", b"1")
+        durable.write_bytes(tmp_path / "x", b"1")
     finally:
         os.umask(before)
     assert stat.S_IMODE((tmp_path / "x").stat().st_mode) == mode
@@ -57,14 +57,14 @@ def test_a_link_stays_a_link(tmp_path: Path) -> None:
     (tmp_path / "there").mkdir()
     link = tmp_path / "link"
     link.symlink_to(tmp_path / "there" / "target")
-    atomic.write_bytes(link, b"new")
+    durable.write_bytes(link, b"new")
     assert link.is_symlink()
     assert (tmp_path / "there" / "target").read_bytes() == b"new"
 
 
 def test_the_temporary_folder_of_the_system_is_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TMPDIR", str(tmp_path / "missing"))
-    atomic.write_bytes(tmp_path / ("n" * 255), b"1")
+    durable.write_bytes(tmp_path / ("n" * 255), b"1")
     assert (tmp_path / ("n" * 255)).read_bytes() == b"1"
 
 
@@ -74,28 +74,28 @@ def test_old_temporaries_of_the_same_file_are_removed(tmp_path: Path) -> None:
         path.touch()
     for path in (old, other):
         os.utime(path, (time.time() - 7200,) * 2)
-    atomic.write_bytes(tmp_path / "x", b"1")
+    durable.write_bytes(tmp_path / "x", b"1")
     assert _names(tmp_path) == [".x.2.tmp", ".y.1.tmp", "x"]
 
 
 def test_a_torn_line_is_cut_off_before_the_next(tmp_path: Path) -> None:
     path = tmp_path / "x"
     path.write_bytes(b"one\ntwo\nthr")
-    atomic.append_line(path, "three")
-    atomic.append_line(path, "four")
+    durable.append_line(path, "three")
+    durable.append_line(path, "four")
     assert path.read_bytes() == b"one\ntwo\nthree\nfour\n"
     path.write_bytes(b"torn")
-    atomic.append_line(path, "é")
+    durable.append_line(path, "é")
     assert path.read_text(encoding="utf-8") == "é\n"
 
 
 def test_a_folder_is_published_whole_or_left_alone(tmp_path: Path) -> None:
     (tmp_path / "new" / "inner").mkdir(parents=True)
     (tmp_path / "new" / "inner" / "x").write_text("1")
-    assert atomic.publish_folder(tmp_path / "new", tmp_path / "a" / "final")
+    assert durable.publish_folder(tmp_path / "new", tmp_path / "a" / "final")
     assert (tmp_path / "a" / "final" / "inner" / "x").read_text() == "1"
     (tmp_path / "second").mkdir()
-    assert not atomic.publish_folder(tmp_path / "second", tmp_path / "a" / "final")
+    assert not durable.publish_folder(tmp_path / "second", tmp_path / "a" / "final")
     assert (tmp_path / "second").is_dir()
 
 
@@ -104,7 +104,7 @@ def test_a_folder_that_appears_at_the_last_moment_wins(tmp_path: Path, monkeypat
         (tmp_path / name).mkdir()
         (tmp_path / name / "x").write_text(name)
     monkeypatch.setattr(os.path, "lexists", lambda path: False)
-    assert not atomic.publish_folder(tmp_path / "mine", tmp_path / "final")
+    assert not durable.publish_folder(tmp_path / "mine", tmp_path / "final")
     assert (tmp_path / "final" / "x").read_text() == "final"
 
 
@@ -113,15 +113,15 @@ def test_removing_follows_no_link_and_takes_a_missing_folder(tmp_path: Path) -> 
     (tmp_path / "real" / "x").touch()
     (tmp_path / "link").symlink_to(tmp_path / "real")
     for name in ("link", "missing"):
-        atomic.remove_tree(tmp_path / name)
+        durable.remove_tree(tmp_path / name)
     assert _names(tmp_path) == ["real"]
-    atomic.remove_tree(tmp_path / "real")
+    durable.remove_tree(tmp_path / "real")
     assert _names(tmp_path) == []
 
 
 def test_sha256_is_that_of_the_content(tmp_path: Path) -> None:
     (tmp_path / "x").write_bytes(b"abc")
-    assert atomic.sha256_file(tmp_path / "x").startswith("ba7816bf8f01cfea414140de5dae2223")
+    assert durable.sha256_file(tmp_path / "x").startswith("ba7816bf8f01cfea414140de5dae2223")
 
 
 @pytest.mark.parametrize(
@@ -138,15 +138,15 @@ def test_errors_say_what_to_do(
 ) -> None:
     break_disk(10**9, how="once").replace = _raiser(number)
     with pytest.raises(kind, match=message) as caught:
-        atomic.write_bytes(tmp_path / "x", b"1")
+        durable.write_bytes(tmp_path / "x", b"1")
     assert type(caught.value) is kind
     assert _names(tmp_path) == []
 
 
 def test_a_folder_that_has_gone_is_not_made_again(tmp_path: Path) -> None:
-    for write in (atomic.write_bytes, atomic.append_line):
+    for write in (durable.write_bytes, durable.append_line):
         with pytest.raises(ImgclsError, match="moved or removed"):
-            write(tmp_path / "gone" / "x", b"1" if write is atomic.write_bytes else "1")  # type: ignore[operator]
+            write(tmp_path / "gone" / "x", b"1" if write is durable.write_bytes else "1")  # type: ignore[operator]
     assert _names(tmp_path) == []
 
 

@@ -1,0 +1,173 @@
+"""How many hidden copies are found, and how many pairs are listed that are none."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from rich.console import Console, ConsoleOptions, RenderResult
+from rich.table import Table
+from rich.text import Text
+
+from benchmarks.planting import IMAGES, KINDS, Planted, plant
+from imgcls.data.split import split_samples
+from imgcls.eda.duplicates import find_pairs, signature
+from imgcls.eda.facts import Pair
+from imgcls.eda.scan import Scan
+from imgcls.engine.prepare import DataSource, Prepared, read_photographs
+from imgcls.engine.reporting import Reporter
+from imgcls.plan import Images
+from imgcls.reports.text import name
+
+_N_AT_ONCE = 512
+
+
+@dataclass(frozen=True)
+class Found:
+    """What one planting came to."""
+
+    seed: int
+    """What decided which photographs were copied."""
+    found: dict[str, tuple[int, int]]
+    """By kind: how many of how many copies were found."""
+    false_alarms: tuple[Pair, ...]
+    """Pairs that were neither planted nor listed before anything was."""
+    seconds: float
+    """How long the search took; reading the photographs is not counted."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a data set came to."""
+
+    name: str
+    """Its short name."""
+    n: int
+    """Photographs, before any copy."""
+    before: tuple[Pair, ...]
+    """Pairs that are listed before anything is planted; whether they are right, only a person can say."""
+    plantings: tuple[Found, ...]
+    """One for each seed."""
+
+    def to_json(self) -> dict[str, object]:
+        """Give plain JSON."""
+        return {
+            "schema": 1,
+            "name": self.name,
+            "n": self.n,
+            "before": [pair.model_dump(mode="json") for pair in self.before],
+            "plantings": [
+                {
+                    "seed": one.seed,
+                    "found": {kind: {"found": found, "planted": n} for kind, (found, n) in one.found.items()},
+                    "false_alarms": [pair.model_dump(mode="json") for pair in one.false_alarms],
+                    "seconds": one.seconds,
+                }
+                for one in self.plantings
+            ],
+        }
+
+
+def measure(source: str | None, scratch: Path, *, seeds: Iterable[int], reporter: Reporter) -> Outcome:
+    """Look for copies in a data set, and then in copies of it in which more were hidden.
+
+    Args:
+        source: What `imgcls.train` reads; None is the default data.
+        scratch: A folder for the copies.
+        seeds: One planting for each.
+        reporter: Told how far it is.
+    """
+    photographs = read_photographs(DataSource(source), Images(), quick=False, reporter=reporter)
+    photographs = replace(photographs, samples=split_samples(photographs.samples))
+    before, _ = _pairs(photographs, reporter)
+    plantings = []
+    for seed in seeds:
+        planted = plant(photographs.samples, scratch / str(seed), seed=seed)
+        hidden = DataSource(planted.table, images=planted.table.parent / IMAGES, id="id", label="label", split="split")
+        pairs, seconds = _pairs(read_photographs(hidden, Images(), quick=False, reporter=reporter), reporter)
+        own = [(planted.name_of[pair.first], planted.name_of[pair.second]) for pair in before]
+        plantings.append(compare(pairs, planted.truth, own, seed=seed, seconds=seconds))
+    return Outcome(photographs.samples.name, len(photographs.samples), before, tuple(plantings))
+
+
+def compare(
+    pairs: Iterable[Pair], truth: Iterable[Planted], own: Iterable[tuple[str, str]], *, seed: int, seconds: float
+) -> Found:
+    """Hold what was listed against what was planted.
+
+    A copy is found where listed pairs connect it with its original, directly or through others; a pair is a false
+    alarm where neither what was planted nor what was there before connects its two.
+    """
+    pairs, truth = list(pairs), list(truth)
+    listed = Clusters((pair.first, pair.second) for pair in pairs)
+    true = Clusters([*((copy.id, copy.of) for copy in truth), *own])
+    found = {}
+    for kind in dict.fromkeys(copy.kind for copy in truth):
+        hits = [listed.connect(copy.id, copy.of) for copy in truth if copy.kind == kind]
+        found[kind] = (sum(hits), len(hits))
+    wrong = tuple(pair for pair in pairs if not true.connect(pair.first, pair.second))
+    return Found(seed, found, wrong, seconds)
+
+
+class Clusters:
+    """What pairs connect."""
+
+    def __init__(self, pairs: Iterable[tuple[str, str]]) -> None:
+        self._above: dict[str, str] = {}
+        for one, other in pairs:
+            self._above[self._top(one)] = self._top(other)
+
+    def connect(self, one: str, other: str) -> bool:
+        """Whether pairs lead from one to the other."""
+        return self._top(one) == self._top(other)
+
+    def _top(self, name: str) -> str:
+        while (above := self._above.get(name, name)) != name:
+            name = above
+        return name
+
+
+@dataclass(frozen=True)
+class OutcomeTable:
+    """A renderable of what a data set came to."""
+
+    outcome: Outcome
+    """What is shown."""
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Give the table, and the pairs that a person has to judge."""
+        table = Table(title=f"{self.outcome.name}: {self.outcome.n} photographs", box=None, title_justify="left")
+        for title in ("seed", *KINDS, "false alarms", "seconds"):
+            table.add_column(title, justify="right")
+        for one in self.outcome.plantings:
+            cells = [f"{found} of {n}" for found, n in one.found.values()]
+            table.add_row(str(one.seed), *cells, str(len(one.false_alarms)), f"{one.seconds:.1f}")
+        yield table
+        yield Text(f"Listed before anything was planted: {len(self.outcome.before)}")
+        for pair in self.outcome.before:
+            yield _line(pair)
+        for one in self.outcome.plantings:
+            for pair in one.false_alarms:
+                yield Text(f"False alarm with seed {one.seed}:").append_text(_line(pair))
+
+
+def _line(pair: Pair) -> Text:
+    return Text(f"  {name(pair.first)} = {name(pair.second)}, {pair.kind}, {pair.similarity:.3f}")
+
+
+def _pairs(photographs: Prepared, reporter: Reporter) -> tuple[tuple[Pair, ...], float]:
+    """Give the pairs of a data set, and how long the search took, signatures included."""
+    rows = photographs.store_rows(np.arange(len(photographs.samples)))
+    began = time.perf_counter()
+    parts = [
+        signature(photographs.photos.pixels(rows[start : start + _N_AT_ONCE]))
+        for start in range(0, len(rows), _N_AT_ONCE)
+    ]
+    thumbnails, hashes = (np.concatenate(part) for part in zip(*parts, strict=True))
+    scan = Scan(photographs.samples, photographs.photos, rows, pd.DataFrame(index=range(len(rows))), thumbnails, hashes)
+    pairs = find_pairs(scan, progress=lambda done, total: reporter.progress("Comparing photographs", done, total))
+    return pairs, time.perf_counter() - began

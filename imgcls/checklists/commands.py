@@ -1,0 +1,151 @@
+"""From items to commands that can be typed as they are."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from typing import Any
+
+from imgcls.catalog import Stack
+from imgcls.checklists.evidence import Evidence
+from imgcls.checklists.items import Item
+from imgcls.checklists.states import ItemState
+from imgcls.checklists.trials import Climb
+from imgcls.errors import ImgclsError
+
+N_NEXT = 3
+SEEDS = 3
+_BASE = "baseline"
+_DEFAULT = "elpv"
+_FLAGS = {
+    "images": "--images",
+    "label": "--label",
+    "id": "--id",
+    "group": "--group",
+    "split": "--split",
+    "delimiter": "--delimiter",
+    "problem_type": "--type",
+    "test": "--test",
+    "valid": "--valid",
+    "split_seed": "--split-seed",
+}
+"""Field of a `DataSource` → the option that sets it."""
+
+
+def command_for(item: Item, evidence: Evidence) -> str | None:
+    """Fill in the command of an item.
+
+    Args:
+        item: The item.
+        evidence: What the workspace holds.
+
+    Returns:
+        None where there is no command, or what it needs is not there yet.
+    """
+    if item.command is None:
+        return None
+    stack, overrides = _to_build_on(evidence) if item.recipes else _base(evidence)
+    words = {
+        "data": data_argument(evidence),
+        "options": data_option(evidence),
+        "set": _set(overrides),
+        "seeds": str(SEEDS),
+        "base": shlex.quote(stack),
+        "stack": shlex.quote(stack),
+        "recipe": _recipe_on(stack, overrides, item.recipes),
+        "run": _run_to_submit(item, evidence),
+    }
+    if any(word is None and f"{{{name}}}" in item.command for name, word in words.items()):
+        return None
+    return item.command.format_map(words)
+
+
+def ladder_again(climb: Climb, evidence: Evidence, *, n_seeds: int) -> str:
+    """Give the command that goes on with a ladder, or makes it anew on the data as they are."""
+    ladder = climb.ladder
+    words = ["imgcls", "ladder", "ablate" if ladder.kind == "ablate" else "run", ladder.stack, "--seeds", str(n_seeds)]
+    if ladder.n_folds is not None:
+        words += ["--folds", str(ladder.n_folds)]
+    return f"{shlex.join(words)}{_set(ladder.overrides)}{data_option(evidence)}"
+
+
+def next_commands(states: Sequence[ItemState], *, most: int = N_NEXT) -> tuple[str, ...]:
+    """Give the first commands that would tick what is open or stale, each once, in the order of the method."""
+    found = dict.fromkeys(
+        state.command for state in states if state.state in ("open", "stale") and state.command is not None
+    )
+    return tuple(found)[:most]
+
+
+def _to_build_on(evidence: Evidence) -> tuple[str, Mapping[str, Any]]:
+    """Give the stack that the newest ladder recommends, else the baseline, with what is set by hand on its base."""
+    climb = evidence.climb
+    if climb is not None and climb.incumbent is not None:
+        return climb.ladder.rungs[climb.incumbent].stack, climb.ladder.overrides
+    return _base(evidence)
+
+
+def _base(evidence: Evidence) -> tuple[str, Mapping[str, Any]]:
+    run = evidence.baseline
+    return (_BASE, {}) if run is None else (run.stack, run.overrides)
+
+
+def _recipe_on(stack: str, overrides: Mapping[str, Any], recipes: Sequence[str]) -> str | None:
+    """Choose the first recipe that goes with a stack."""
+    for recipe in recipes:
+        with suppress(ImgclsError):  # it stands there already, conflicts, or needs what is not there
+            Stack.parse(f"{stack}+{recipe}", overrides)
+            return recipe
+    return None
+
+
+def _run_to_submit(item: Item, evidence: Evidence) -> str | None:
+    if item.id == "base.submit":
+        return shlex.quote(evidence.baseline.id) if evidence.baseline is not None else None
+    climb = evidence.climb
+    return shlex.quote(climb.incumbent_runs[0]) if climb is not None and climb.incumbent_runs else None
+
+
+def look_again(evidence: Evidence) -> str:
+    """Give the command that looks at the data."""
+    return f"imgcls eda{data_argument(evidence)}"
+
+
+def data_argument(evidence: Evidence) -> str:
+    """Name the data for a command that takes them in place: nothing where imgcls.toml does, or nothing is known."""
+    reading = _reading(evidence)
+    named = [shlex.quote(str(reading["data"]))] if reading.get("data") else []
+    return "".join(f" {word}" for word in (*named, *_flags(reading)))
+
+
+def data_option(evidence: Evidence) -> str:
+    """Name the data for a command that takes them as an option, likewise."""
+    reading = _reading(evidence)
+    named = [f"--data {shlex.quote(str(reading['data']))}"] if reading.get("data") else []
+    return "".join(f" {word}" for word in (*named, *_flags(reading)))
+
+
+def _reading(evidence: Evidence) -> Mapping[str, Any]:
+    """Give how the data have to be named: as they were read last, unless imgcls.toml does it."""
+    if evidence.problem is not None:
+        return {}
+    if evidence.present.seen is not None:
+        return evidence.present.seen.reading
+    if evidence.climbs:
+        return evidence.climbs[-1].ladder.data
+    source = evidence.facts.data.source if evidence.facts is not None else ""
+    return {"data": source} if source not in ("", _DEFAULT) else {}
+
+
+def _flags(reading: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the options that say how data are read."""
+    for name, flag in _FLAGS.items():
+        value = reading.get(name)
+        if value not in (None, 0, ""):
+            values = value if isinstance(value, list | tuple) else [value]
+            yield from (f"{flag} {shlex.quote(str(one))}" for one in values)
+
+
+def _set(overrides: Mapping[str, Any]) -> str:
+    return "".join(f" --set {shlex.quote(f'{path}={value}')}" for path, value in overrides.items())

@@ -1,0 +1,197 @@
+"""The checklist of a workspace: every item answered from evidence, what to do next, and the way back."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from imgcls.checklists import about_baseline, about_data, about_problem, about_trials
+from imgcls.checklists.about_baseline import of_baseline
+from imgcls.checklists.about_data import of_facts
+from imgcls.checklists.about_trials import tried
+from imgcls.checklists.back import Reason, way_back
+from imgcls.checklists.commands import command_for, next_commands
+from imgcls.checklists.evidence import Damage, Evidence, gather
+from imgcls.checklists.items import Item, Language, all_items, stages_of
+from imgcls.checklists.states import STATES, Answer, ItemState, State
+from imgcls.errors import nearest_hint
+from imgcls.viewing import Viewed
+from imgcls.workspace import MARKER, Workspace
+
+if TYPE_CHECKING:
+    from imgcls.engine.reporting import Reporter
+
+SCHEMA = 1
+
+_RULES: Mapping[str, Callable[[Evidence], Answer]] = {
+    "problem.goal": about_problem.goal,
+    "problem.type": about_problem.problem_type,
+    "problem.metric": about_problem.metric,
+    "eda.files": of_facts(about_data.files),
+    "eda.targets": of_facts(about_data.targets),
+    "eda.images": of_facts(about_data.images),
+    "eda.sizes": of_facts(about_data.sizes),
+    "eda.leaks": of_facts(about_data.leaks),
+    "base.seed": of_baseline(about_baseline.seed),
+    "base.device": of_baseline(about_baseline.device),
+    "base.split": of_baseline(about_baseline.split),
+    "base.transforms": of_baseline(about_baseline.transforms),
+    "base.loaders": of_baseline(about_baseline.loaders),
+    "base.model": of_baseline(about_baseline.model),
+    "base.train": of_baseline(about_baseline.training),
+    "base.validate": of_baseline(about_baseline.validation),
+    "base.submit": about_baseline.submission,
+    "train.augmentation": tried("train.augmentation"),
+    "train.model": tried("train.model"),
+    "train.loss": tried("train.loss"),
+    "train.optimizer": tried("train.optimizer"),
+    "train.scheduler": tried("train.scheduler"),
+    "train.epochs": about_trials.epochs,
+    "predict.tta": tried("predict.tta"),
+    "predict.smoothing": tried("predict.smoothing"),
+    "predict.ensemble": about_trials.ensemble,
+    "final.alldata": about_trials.all_data,
+    "final.submit": about_trials.final_submission,
+}
+
+
+@dataclass(frozen=True)
+class Checklist(Viewed):
+    """Where a workspace stands."""
+
+    VIEW: ClassVar[str] = "imgcls.reports.checklist:ChecklistView"
+    """The renderable that shows it."""
+
+    items: tuple[ItemState, ...]
+    """Every item with its state and evidence, in the order of the method."""
+    next: tuple[str, ...]
+    """The next commands worth running, three at most."""
+    back: tuple[Reason, ...]
+    """Why to go back to stage 1 or 2; empty where nothing speaks for it."""
+    n_findings: int
+    """Findings, errors and warnings, that are not dealt with."""
+    damages: tuple[Damage, ...]
+    """Files that cannot be read, and what cannot be told because of it."""
+    notes: tuple[str, ...]
+    """What else a person should know before believing it."""
+    lang: Language = "en"
+    """The language of the titles."""
+
+    def n(self, state: State) -> int:
+        """Count the items in a state."""
+        return Counter(entry.state for entry in self.items)[state]
+
+    @property
+    def needs_attention(self) -> bool:
+        """Whether items are stale or findings open: what `--strict` refuses."""
+        return bool(self.n_findings or self.n("stale"))
+
+    def of_stage(self, stage: str | None) -> Checklist:
+        """Give the same checklist with the items of one stage only; `4` is 4a, 4b and 4c, None all.
+
+        Raises:
+            UsageError: There is no such stage.
+        """
+        if stage is None:
+            return self
+        wanted = stages_of(stage)
+        return replace(self, items=tuple(entry for entry in self.items if entry.item.stage in wanted))
+
+    def to_json(self) -> dict[str, Any]:
+        """Give the checklist as JSON values."""
+        return {
+            "schema": SCHEMA,
+            "items": [
+                {
+                    "id": entry.item.id,
+                    "stage": entry.item.stage,
+                    "title": entry.item.titles[self.lang],
+                    "state": entry.state,
+                    "evidence": entry.evidence,
+                    "command": entry.command,
+                }
+                for entry in self.items
+            ],
+            "next": list(self.next),
+            "back": {"stage": min(reason.stage for reason in self.back), "reasons": [asdict(r) for r in self.back]}
+            if self.back
+            else None,
+            "counts": {state: self.n(state) for state in STATES},
+            "n_findings": self.n_findings,
+            "damaged": [asdict(damage) for damage in self.damages],
+            "notes": list(self.notes),
+            "lang": self.lang,
+        }
+
+
+def checklist(
+    folder: Workspace | Path | str | None = None, *, lang: Language = "en", verify: bool = False
+) -> Checklist:
+    """Give the checklist of a workspace: each item ticked by evidence, never by hand.
+
+    Only where the data look different from when they were last read, they are read once more.
+
+    Args:
+        folder: The workspace; the nearest one with imgcls.toml, or the current folder, when None.
+        lang: Language of the titles: `en` or `ko`.
+        verify: Whether the data are read and hashed anew although they look as they did.
+
+    Returns:
+        The checklist; `print(rich)` and notebooks show it, `to_json()` gives it to programs.
+
+    Example:
+        >>> imgcls.checklist().next  # doctest: +SKIP
+        ('imgcls init', 'imgcls eda', 'imgcls recipe run baseline')
+    """
+    from imgcls.engine.reporting import Lines
+
+    place = folder if isinstance(folder, Workspace) else Workspace.find(Path(folder) if folder else None)
+    return evaluate(place, lang=lang, reporter=Lines(), verify=verify)
+
+
+def evaluate(
+    workspace: Workspace, *, lang: Language = "en", reporter: Reporter | None = None, verify: bool = False
+) -> Checklist:
+    """Answer every item; see `checklist`.
+
+    Args:
+        workspace: The workspace.
+        lang: Language of the titles.
+        reporter: Told when the data have to be read anew; None never reads them.
+        verify: Whether they are read and hashed in any case.
+    """
+    evidence = gather(workspace, reporter=reporter, verify=verify)
+    states = tuple(_state(item, evidence) for item in all_items())
+    return Checklist(
+        items=states,
+        next=next_commands(states),
+        back=way_back(evidence),
+        n_findings=len(evidence.open_findings),
+        damages=evidence.damages,
+        notes=tuple(_notes(evidence)),
+        lang=lang,
+    )
+
+
+def _state(item: Item, evidence: Evidence) -> ItemState:
+    """Answer one item; what is skipped stays ticked where evidence ticks it all the same."""
+    answer = _RULES[item.id](evidence)
+    if answer.state == "done":
+        return ItemState(item, "done", answer.evidence, None)
+    skipped = evidence.problem.skipped if evidence.problem is not None else {}
+    if item.id in skipped:
+        return ItemState(item, "skipped", f"{MARKER}: {skipped[item.id]}", None)
+    command = command_for(item, evidence) if answer.command is None else answer.command or None
+    return ItemState(item, answer.state, answer.evidence, command)
+
+
+def _notes(evidence: Evidence) -> Sequence[str]:
+    known = [item.id for item in all_items()]
+    skipped = evidence.problem.skipped if evidence.problem is not None else {}
+    wrong = [
+        f"{MARKER} skips {id_!r}, which is no item.{nearest_hint(id_, known)}" for id_ in skipped if id_ not in known
+    ]
+    return [*([evidence.present.note] if evidence.present.note else []), *wrong]

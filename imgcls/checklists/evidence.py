@@ -1,0 +1,193 @@
+"""Everything in a workspace that an item can be ticked from, read lightly: neither torch nor pandas is loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from imgcls.checklists.present import Present, look_at_present
+from imgcls.checklists.trials import Climb, Grounds, Side, Trial, read_climbs, read_comparisons
+from imgcls.eda.facts import FACTS_JSON, Facts, Finding
+from imgcls.errors import ImgclsError
+from imgcls.problem.adjustments import FINDINGS_TOML, Adjustments, Exclusion, Grouping, read_adjustments
+from imgcls.problem.model import Problem
+from imgcls.problem.toml import find_problem
+from imgcls.records.find import find_runs
+from imgcls.records.run import RunRecord
+from imgcls.records.submissions import Submission, find_submissions
+from imgcls.workspace import MARKER, Workspace
+
+if TYPE_CHECKING:
+    from imgcls.engine.reporting import Reporter
+
+FACTS = f"reports/{FACTS_JSON}"
+_Value = TypeVar("_Value")
+
+
+@dataclass(frozen=True)
+class Damage:
+    """A file that cannot be read, and what cannot be told because of it."""
+
+    reason: str
+    """What is wrong with it; names the file."""
+    unknown: str
+    """What it would have told."""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What a workspace holds."""
+
+    workspace: Workspace
+    """The workspace."""
+    problem: Problem | None
+    """What imgcls.toml says; None without one, or where it is damaged."""
+    facts: Facts | None
+    """What looking at the data gave; None before that, or where facts.json is damaged."""
+    adjustments: Adjustments
+    """What findings.toml decided."""
+    runs: tuple[RunRecord, ...]
+    """Finished runs that are no trials, oldest first."""
+    n_quick: int
+    """Trials, which prove nothing."""
+    climbs: tuple[Climb, ...]
+    """Ladders, the one worked on last at the end."""
+    comparisons: tuple[Trial, ...]
+    """Comparisons that were kept, the newest at the end."""
+    submissions: tuple[Submission, ...]
+    """Submissions, oldest first."""
+    present: Present
+    """The data as they are now."""
+    damages: tuple[Damage, ...]
+    """Files that cannot be read."""
+
+    @property
+    def trials(self) -> tuple[Trial, ...]:
+        """Every verdict, the newest at the end; those of ladders weigh more than those of comparisons."""
+        return (*self.comparisons, *(trial for climb in self.climbs for trial in climb.trials))
+
+    @property
+    def open_findings(self) -> tuple[Finding, ...]:
+        """Errors and warnings that findings.toml does not deal with."""
+        if self.facts is None:
+            return ()
+        return tuple(entry for entry in self.facts.findings if entry.severity != "note" and not self.deals_with(entry))
+
+    def deals_with(self, finding: Finding) -> bool:
+        """Whether findings.toml keeps a finding, or applies it to all of its images."""
+        if any(entry.finding == finding.id for entry in self.adjustments.kept):
+            return True
+        entries: tuple[Exclusion | Grouping, ...] = (*self.adjustments.excluded, *self.adjustments.grouped)
+        settled = {image for entry in entries if entry.finding == finding.id for image in entry.images}
+        return bool(settled) and settled.issuperset(image for group in finding.groups for image in group)
+
+    @cached_property
+    def facts_change(self) -> str:
+        """What changed since the data were looked at; empty where nothing did."""
+        if self.facts is None:
+            return ""
+        data = self.facts.data
+        return self.present.change_since(Grounds(data.data_digest, (data.split_digest,)))
+
+    @cached_property
+    def baseline(self) -> RunRecord | None:
+        """The run that proves the baseline: the newest that still holds, else the newest."""
+        found = [run for run in self.runs if is_baseline(run)]
+        holding = [run for run in found if not self.change_since_run(run)]
+        return next(reversed(holding or found), None)
+
+    @cached_property
+    def climb(self) -> Climb | None:
+        """The ladder to build on: the newest that was climbed to its end on the data as they are."""
+        found = [climb for climb in self.climbs if climb.is_complete and climb.incumbent is not None]
+        return next((climb for climb in reversed(found) if not self.present.change_since(climb.grounds)), None)
+
+    def change_since_run(self, run: RunRecord) -> str:
+        """Say what changed since a run: the data, the split, or what its stack means; nothing where nothing did."""
+        change = self.present.change_since(grounds_of(run))
+        if not change and not Side(run.stack, run.overrides, run.plan_digest).is_as_it_was:
+            return f"{run.stack} means another plan since"
+        return change
+
+    def change_since_trial(self, trial: Trial) -> str:
+        """Say what changed since a verdict, likewise."""
+        change = self.present.change_since(trial.grounds)
+        if not change and (gone := [side.stack for side in trial.sides if not side.is_as_it_was]):
+            return f"{gone[0]} means another plan since"
+        return change
+
+
+def is_baseline(run: RunRecord) -> bool:
+    """Whether a run is that of a base alone."""
+    return "+" not in run.stack
+
+
+def grounds_of(run: RunRecord) -> Grounds:
+    """Give the data and the split of a run."""
+    return Grounds(run.data.digest, (run.data.split_digest,), run.n_folds is not None)
+
+
+def gather(workspace: Workspace, *, reporter: Reporter | None = None, verify: bool = False) -> Evidence:
+    """Gather what a workspace holds.
+
+    Args:
+        workspace: Where to look; it may be empty, or not exist.
+        reporter: Told when the data changed and have to be read anew; None never reads them.
+        verify: Whether the data are read and hashed anew in any case.
+    """
+    damages: list[Damage] = []
+    problem = _read(lambda: find_problem(workspace.root), None, damages, unknown=f"what {MARKER} says of the problem")
+    facts = _read(lambda: _facts(workspace.reports), None, damages, unknown="what 'imgcls eda' found")
+    adjustments = _read(
+        lambda: read_adjustments(workspace.root / FINDINGS_TOML),
+        Adjustments(),
+        damages,
+        unknown="which findings are dealt with",
+    )
+    records, damaged_runs = find_runs(workspace)
+    climbs, damaged_climbs = read_climbs(workspace)
+    comparisons, damaged_comparisons = read_comparisons(workspace)
+    submissions, damaged_submissions = find_submissions(workspace)
+    damages += _all(damaged_runs, "what that run proves")
+    damages += _all(damaged_climbs, "what that ladder tried")
+    damages += _all(damaged_comparisons, "what was compared")
+    damages += _all(damaged_submissions, "what was submitted")
+    runs = tuple(run for run in records if not run.quick)
+    has_any = facts is not None or bool(runs or climbs)
+    is_known = not any(MARKER in damage.reason or FINDINGS_TOML in damage.reason for damage in damages)
+    present = Present()
+    if has_any and is_known:
+        present = look_at_present(workspace, problem, climbs=climbs, runs=runs, reporter=reporter, verify=verify)
+    return Evidence(
+        workspace=workspace,
+        problem=problem,
+        facts=facts,
+        adjustments=adjustments,
+        runs=runs,
+        n_quick=len(records) - len(runs),
+        climbs=climbs,
+        comparisons=comparisons,
+        submissions=tuple(submissions),
+        present=present,
+        damages=tuple(damages),
+    )
+
+
+def _facts(folder: Path) -> Facts | None:
+    return Facts.read(folder) if (folder / FACTS_JSON).exists() else None
+
+
+def _read(read: Callable[[], _Value], otherwise: _Value, damages: list[Damage], *, unknown: str) -> _Value:
+    """Read something, or note that it is damaged."""
+    try:
+        return read()
+    except (ImgclsError, OSError) as problem:
+        damages.append(Damage(str(problem), unknown))
+        return otherwise
+
+
+def _all(messages: Sequence[str], unknown: str) -> list[Damage]:
+    return [Damage(message, unknown) for message in messages]

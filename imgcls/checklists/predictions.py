@@ -1,0 +1,89 @@
+"""Labels and answers of a run's validation part, read in pieces and without pandas."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from imgcls.errors import RecordError
+from imgcls.records.run import RunRecord
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_N_ROWS = 8192
+_SEPARATOR = "|"
+
+
+@dataclass(frozen=True)
+class Tally:
+    """How often a run is wrong about one class."""
+
+    name: str
+    """The class."""
+    n: int
+    """Images with that label; for several labels an image, all images."""
+    n_wrong: int
+    """Those that it answers wrongly."""
+
+
+def labels_of(run: RunRecord) -> list[str]:
+    """Give the labels of what a run validated on; none where they cannot be read."""
+    return [label for batch in _batches(run, ["label"]) for label in batch["label"].to_pylist()]
+
+
+def tallies(run: RunRecord) -> tuple[Tally, ...]:
+    """Count for each class how often a run is wrong about it; nothing where its predictions cannot be read."""
+    columns = [f"p_{name}" for name in run.classes]
+    n = dict.fromkeys(run.classes, 0)
+    n_wrong = dict.fromkeys(run.classes, 0)
+    for batch in _batches(run, ["label", *columns]):
+        count = _count_labels if run.problem == "multilabel" else _count_classes
+        count(batch, run.classes, n, n_wrong)
+    return tuple(Tally(name, n[name], n_wrong[name]) for name in run.classes)
+
+
+def _count_classes(batch: Any, classes: tuple[str, ...], n: dict[str, int], n_wrong: dict[str, int]) -> None:
+    answers = _probabilities(batch, classes).argmax(axis=1)
+    for label, answer in zip(batch["label"].to_pylist(), answers.tolist(), strict=True):
+        if label in n:
+            n[label] += 1
+            n_wrong[label] += classes[answer] != label
+
+
+def _count_labels(batch: Any, classes: tuple[str, ...], n: dict[str, int], n_wrong: dict[str, int]) -> None:
+    said = _probabilities(batch, classes) > 0.5
+    for label, row in zip(batch["label"].to_pylist(), said.tolist(), strict=True):
+        has = set(label.split(_SEPARATOR))
+        for name, says in zip(classes, row, strict=True):
+            n[name] += 1
+            n_wrong[name] += says != (name in has)
+
+
+def _probabilities(batch: Any, classes: tuple[str, ...]) -> Any:
+    import numpy as np
+
+    # pyarrow's own `to_numpy` loads pandas
+    return np.stack([np.from_dlpack(batch[f"p_{name}"]) for name in classes], axis=1)
+
+
+def _batches(run: RunRecord, columns: list[str]) -> Iterator[Any]:
+    """Yield the rows of a run's validation file in pieces, so that memory stays bounded."""
+    path = _file(run)
+    if path is None:
+        return
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        yield from pq.ParquetFile(path).iter_batches(batch_size=_N_ROWS, columns=columns)
+    except (OSError, KeyError, pa.ArrowException):  # a file that is damaged or lacks a column proves nothing
+        return
+
+
+def _file(run: RunRecord) -> Path | None:
+    try:
+        return run.path("oof.parquet" if run.folds is not None else "valid.parquet")
+    except RecordError:
+        return None

@@ -1,0 +1,42 @@
+"""What `imgcls eda` does once its options are read: the part that needs pandas and torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from imgcls.cli.data_options import source_of
+from imgcls.cli.options import print_json
+from imgcls.eda.explore import explore
+from imgcls.eda.facts import Facts
+from imgcls.reports.live import reporter_for
+from imgcls.reports.looked import LookedAt
+from imgcls.reports.page.looking import write_eda_page
+from imgcls.reports.text import show
+from imgcls.workspace import Workspace
+
+
+def look_and_report(options: Mapping[str, Any], *, workspace: Workspace, quick: bool, as_json: bool) -> Facts:
+    """Look at data, write facts, pictures and the page, and print what was found.
+
+    Args:
+        options: The options of `eda`, by name.
+        workspace: Where reports go.
+        quick: Whether to look at a part only.
+        as_json: Whether a program is listening.
+    """
+    with reporter_for(as_json=as_json) as reporter:
+        facts = explore(
+            source_of(options),
+            metadata=options["metadata"],
+            workspace=workspace,
+            quick=quick,
+            reporter=reporter,
+        )
+        page = write_eda_page(facts, workspace.reports)
+    if as_json:
+        print_json(facts.to_json())
+    else:
+        show(facts)
+        show(LookedAt(facts, page, named=options["data"]))
+    return facts

@@ -1,0 +1,311 @@
+"""Durable writes: after a crash at any moment a file is the old one or the new one, never a mix.
+
+Every durable write of the project goes through here. The order is always the same: write a
+temporary neighbour, fsync it, rename it over the target, fsync the folder.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import json
+import os
+import shutil
+import time
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from imgcls.errors import ImgclsError, WorkspaceError
+
+_LEFTOVER_SECONDS = 3600.0
+_REMOVED_PREFIX = ".removed-"
+_DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+_NOT_ALLOWED = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
+
+
+class Disk:
+    """The few calls that change a disk, in one place so that a test can let any single one of them fail."""
+
+    def write(self, file: BinaryIO, data: memoryview) -> int:
+        """Write some of the data to an unbuffered file and say how many bytes were taken."""
+        return file.write(data)
+
+    def fsync(self, file: BinaryIO) -> None:
+        """Wait until the content of an open file is on the disk."""
+        os.fsync(file.fileno())
+
+    def fsync_folder(self, folder: Path) -> None:
+        """Wait until the names in a folder are on the disk; Windows has no such call."""
+        if os.name == "nt":
+            return
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+    def replace(self, source: Path, target: Path) -> None:
+        """Rename a file over another one."""
+        source.replace(target)
+
+    def rename(self, source: Path, target: Path) -> None:
+        """Rename a folder."""
+        source.rename(target)
+
+    def unlink(self, path: Path) -> None:
+        """Remove a file or a link."""
+        path.unlink()
+
+
+DISK = Disk()
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write a whole file so that a reader, or a crash, finds the old content or the new one.
+
+    Links are followed and stay links. The mode is what the umask gives.
+
+    Args:
+        path: The file; its folder must exist.
+        data: The content.
+
+    Raises:
+        WorkspaceError: If this user may not write there.
+        ImgclsError: If the disk is full or fails; the old content is still there.
+    """
+    target = Path(os.path.realpath(path))
+    with explained(target):
+        prefix = f".{target.name[:40]}."
+        _remove_old_temporaries(target.parent, prefix=prefix)
+        temporary = target.with_name(f"{prefix}{uuid.uuid4().hex}.tmp")
+        try:
+            create_file(temporary, data)
+            DISK.replace(temporary, target)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                DISK.unlink(temporary)
+            raise
+        DISK.fsync_folder(target.parent)
+
+
+def write_json(path: Path, value: object) -> None:
+    """Write a value as JSON, atomically: sorted keys, two spaces, ASCII only, a newline at the end.
+
+    Args:
+        path: The file; its folder must exist.
+        value: JSON values; numpy scalars and arrays are converted.
+
+    Raises:
+        ValueError: If the value holds NaN or infinity, which are not JSON.
+        TypeError: If the value holds something that JSON cannot say.
+        ImgclsError: As `write_bytes`.
+    """
+    write_bytes(path, json_bytes(value))
+
+
+def json_bytes(value: object) -> bytes:
+    """Give the bytes that `write_json` writes."""
+    text = json.dumps(value, allow_nan=False, sort_keys=True, indent=2, default=_plain)
+    return f"{text}\n".encode("ascii")
+
+
+def create_file(path: Path, data: bytes) -> None:
+    """Write a file that does not exist yet and wait until its content is on the disk."""
+    with path.open("xb", buffering=0) as file:
+        _write_all(file, data)
+        DISK.fsync(file)
+
+
+def append_line(path: Path, line: str) -> None:
+    """Add a line to a file and wait until it is on the disk; a torn last line is cut off first.
+
+    Args:
+        path: The file, made if missing; its folder must exist.
+        line: The text, without a newline.
+
+    Raises:
+        ImgclsError: As `write_bytes`; the lines before are still there.
+    """
+    with explained(path), path.open("ab+", buffering=0) as file:
+        end = _end_of_last_line(file)
+        file.truncate(end)
+        try:
+            _write_all(file, f"{line}\n".encode())
+            DISK.fsync(file)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                file.truncate(end)
+            raise
+        if end == 0:
+            DISK.fsync_folder(path.parent)
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder and those above it, so that they outlive a crash.
+
+    Args:
+        folder: May exist already.
+
+    Raises:
+        WorkspaceError: If this user may not make it.
+        ImgclsError: If it cannot be made for another reason.
+    """
+    with explained(folder):
+        missing = [part for part in (folder, *folder.parents) if not part.exists()]
+        for part in reversed(missing):
+            part.mkdir(exist_ok=True)
+            DISK.fsync_folder(part.parent)
+
+
+def publish_folder(temporary: Path, final: Path) -> bool:
+    """Give a finished folder its final name, by one rename, after everything in it is on the disk.
+
+    Args:
+        temporary: The folder as it was built; on the same file system as `final`.
+        final: Its name from now on.
+
+    Returns:
+        True if the folder is now `final`; False if something with that name was there first, and
+        then `temporary` stays as it is.
+
+    Raises:
+        ImgclsError: If the disk is full or fails; then `final` does not exist, or is complete.
+    """
+    make_folder(final.parent)
+    with explained(final):
+        if os.path.lexists(final):
+            return False
+        _fsync_tree(temporary)
+        try:
+            DISK.rename(temporary, final)
+        except OSError as error:
+            if error.errno in (errno.ENOTEMPTY, errno.EEXIST):
+                return False
+            raise
+        for parent in {final.parent, temporary.parent}:
+            DISK.fsync_folder(parent)
+    return True
+
+
+def remove_tree(folder: Path) -> None:
+    """Remove a folder; it loses its name first, so that nobody ever reads half of it.
+
+    Args:
+        folder: May be missing; a link loses only itself.
+
+    Raises:
+        ImgclsError: If it cannot be removed.
+    """
+    with explained(folder):
+        if folder.is_symlink():
+            DISK.unlink(folder)
+            return
+        nameless = folder.with_name(f"{_REMOVED_PREFIX}{uuid.uuid4().hex}")
+        with contextlib.suppress(FileNotFoundError):
+            DISK.rename(folder, nameless)
+            shutil.rmtree(nameless)
+
+
+def clear_leftovers(folder: Path) -> None:
+    """Remove what a killed process left directly in a folder that no other process writes to now."""
+    for path in list(folder.iterdir()) if folder.is_dir() else []:
+        if path.is_dir() and (path.name.startswith(_REMOVED_PREFIX) or path.name.endswith(".tmp")):
+            shutil.rmtree(path, ignore_errors=True)
+        elif path.name.startswith(".") and path.name.endswith(".tmp"):
+            path.unlink(missing_ok=True)
+
+
+def sha256_file(path: Path) -> str:
+    """Give the sha256 of a file's content as 64 hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@contextlib.contextmanager
+def explained(path: Path) -> Iterator[None]:
+    """Turn an operating system's error into one that says what, where and what to do.
+
+    Args:
+        path: What is written or removed meanwhile.
+
+    Raises:
+        WorkspaceError: If this user may not write there.
+        ImgclsError: For every other error of the operating system.
+    """
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or str(error)
+        if error.errno in _NOT_ALLOWED:
+            raise WorkspaceError(
+                f"Cannot write {path}: {reason}. Make its folder writable, or choose another."
+            ) from error
+        if error.errno in _DISK_FULL:
+            raise ImgclsError(
+                f"Disk full while writing {path} ({_free_megabytes(path)} MB free). Make room and run the same "
+                "command again: it goes on where it stopped."
+            ) from error
+        if error.errno == errno.ENOENT:
+            raise ImgclsError(f"Cannot write {path}: its folder has been moved or removed meanwhile.") from error
+        raise ImgclsError(f"Cannot write {path}: {reason}. What was there before is unchanged.") from error
+
+
+def _free_megabytes(path: Path) -> str:
+    """Say how much room the disk of a path has, or `?`."""
+    try:
+        return str(shutil.disk_usage(path.parent).free // 1_000_000)
+    except OSError:
+        return "?"
+
+
+def _write_all(file: BinaryIO, data: bytes) -> None:
+    """Write all the data: one call may take only a part of it."""
+    rest = memoryview(data)
+    while rest:
+        n_bytes = DISK.write(file, rest)
+        if n_bytes == 0:
+            raise OSError(errno.EIO, "the disk takes no more bytes")
+        rest = rest[n_bytes:]
+
+
+def _end_of_last_line(file: BinaryIO) -> int:
+    """Say where the last whole line of a file ends, in bytes."""
+    size = file.seek(0, os.SEEK_END)
+    if size == 0:
+        return 0
+    file.seek(size - 1)
+    if file.read(1) == b"\n":
+        return size
+    file.seek(0)
+    return file.read(size).rfind(b"\n") + 1
+
+
+def _fsync_tree(folder: Path) -> None:
+    """Wait until every file and every name below a folder is on the disk, the innermost first."""
+    for parent, _, names in os.walk(folder, topdown=False):
+        for name in names:
+            # Windows flushes only files that are open for writing.
+            with Path(parent, name).open("r+b" if os.name == "nt" else "rb", buffering=0) as file:
+                DISK.fsync(file)
+        DISK.fsync_folder(Path(parent))
+
+
+def _remove_old_temporaries(folder: Path, *, prefix: str) -> None:
+    """Remove what killed writers of the same file left; another writer of now is not yet that old."""
+    oldest = time.time() - _LEFTOVER_SECONDS
+    for path in list(folder.iterdir()):
+        if path.name.startswith(prefix) and path.name.endswith(".tmp"):
+            with contextlib.suppress(OSError):
+                if path.stat().st_mtime < oldest:
+                    path.unlink()
+
+
+def _plain(value: object) -> object:
+    """Convert a numpy scalar or array, without importing numpy, for JSON."""
+    convert = getattr(value, "tolist", None)
+    if convert is None:
+        raise TypeError(f"{type(value).__name__} cannot be written as JSON")
+    return convert()

@@ -1,0 +1,230 @@
+"""What is decided about findings: applied, undone or kept, in findings.toml and never in the data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from imgcls.durable import make_folder
+from imgcls.eda.facts import FACTS_JSON, Facts, Finding
+from imgcls.errors import RecordError, UsageError, nearest_hint
+from imgcls.problem.adjustments import (
+    FINDINGS_TOML,
+    Exclusion,
+    Grouping,
+    Kept,
+    read_adjustments,
+    write_adjustments,
+)
+from imgcls.problem.toml import PROBLEM_TOML
+from imgcls.workspace import Workspace
+
+Verb = Literal["applied", "undone", "kept"]
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What was decided just now."""
+
+    verb: Verb
+    """What was done with the findings."""
+    findings: tuple[str, ...]
+    """Their ids; none where there was nothing to do."""
+    n_excluded: int
+    """Images that are left out by them."""
+    n_grouped: int
+    """Images that are kept together by them."""
+    n_groups: int
+    """In how many groups."""
+    path: Path
+    """Where it is written: findings.toml of the workspace."""
+    named: str | None
+    """What the next look has to name as the data; None where the workspace knows."""
+
+    def to_json(self) -> dict[str, object]:
+        """Give the decision as JSON values."""
+        return {
+            "schema": 1,
+            "done": self.verb,
+            "findings": list(self.findings),
+            "n_excluded": self.n_excluded,
+            "n_grouped": self.n_grouped,
+            "n_groups": self.n_groups,
+            "path": str(self.path),
+        }
+
+
+def apply_findings(names: Sequence[str], workspace: Workspace) -> Decision:
+    """Exclude and group images as findings propose.
+
+    Args:
+        names: Ids of findings; none means all open ones that can be applied.
+        workspace: Whose facts.json tells of them, and whose findings.toml is written.
+
+    Raises:
+        UsageError: There is no such finding, or applying it changes nothing.
+        RecordError: There are no facts yet, or they are damaged.
+    """
+    facts = _facts(workspace)
+    chosen = [_applicable(finding) for finding in _named(names, facts)] if names else _all_applicable(facts)
+    path = workspace.root / FINDINGS_TOML
+    before = read_adjustments(path)
+    excluded = [
+        Exclusion(images=images, finding=finding.id, why=finding.title)
+        for finding in chosen
+        if finding.action == "exclude"
+        for images in finding.groups
+    ]
+    grouped = [
+        Grouping(images=images, finding=finding.id, why=finding.title)
+        for finding in chosen
+        if finding.action == "group"
+        for images in finding.groups
+    ]
+    done = {finding.id for finding in chosen}
+    if done:
+        after = before.model_copy(
+            update={
+                "excluded": (*before.excluded, *excluded),
+                "grouped": (*before.grouped, *grouped),
+                "kept": tuple(entry for entry in before.kept if entry.finding not in done),
+            }
+        )
+        write_adjustments(path, after)
+        _restate(facts, workspace, lambda finding: _with_state(finding, "applied") if finding.id in done else finding)
+    return _decision("applied", [finding.id for finding in chosen], excluded, grouped, workspace, facts)
+
+
+def undo_findings(names: Sequence[str], workspace: Workspace) -> Decision:
+    """Take back what was decided about findings.
+
+    Args:
+        names: Ids of findings; none means all that findings.toml holds.
+        workspace: Whose findings.toml is written.
+
+    Raises:
+        UsageError: findings.toml holds nothing of such a finding.
+    """
+    facts = _facts(workspace) if (workspace.reports / FACTS_JSON).is_file() else None
+    path = workspace.root / FINDINGS_TOML
+    before = read_adjustments(path)
+    entries: list[Exclusion | Grouping | Kept] = [*before.excluded, *before.grouped, *before.kept]
+    known = list(dict.fromkeys(entry.finding for entry in entries))
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        there = f"It holds {', '.join(known)}." if known else "It holds none."
+        raise UsageError.together(
+            [f"{FINDINGS_TOML} holds no finding {name!r}.{nearest_hint(name, known)} {there}" for name in unknown]
+        )
+    done = set(names or known)
+    excluded = [entry for entry in before.excluded if entry.finding in done]
+    grouped = [entry for entry in before.grouped if entry.finding in done]
+    if done:
+        after = before.model_copy(
+            update={
+                "excluded": tuple(entry for entry in before.excluded if entry.finding not in done),
+                "grouped": tuple(entry for entry in before.grouped if entry.finding not in done),
+                "kept": tuple(entry for entry in before.kept if entry.finding not in done),
+            }
+        )
+        write_adjustments(path, after)
+        if (workspace.reports / FACTS_JSON).is_file():
+            _restate(
+                _facts(workspace), workspace, lambda finding: _reopened(finding) if finding.id in done else finding
+            )
+    return _decision("undone", [name for name in known if name in done], excluded, grouped, workspace, facts)
+
+
+def keep_findings(names: Sequence[str], why: str, workspace: Workspace) -> Decision:
+    """Leave findings as they are, with the reason.
+
+    Args:
+        names: Ids of findings.
+        why: The reason, for people; not blank.
+        workspace: Whose facts.json tells of them, and whose findings.toml is written.
+
+    Raises:
+        UsageError: There is no such finding, or no reason.
+    """
+    if not why.strip():
+        raise UsageError("Say with --why for what reason the finding is left as it is.")
+    facts = _facts(workspace)
+    done = {finding.id for finding in _named(names, facts)}
+    path = workspace.root / FINDINGS_TOML
+    before = read_adjustments(path)
+    others = [entry for entry in before.kept if entry.finding not in done]
+    kept = [Kept(finding=name, why=why) for name in dict.fromkeys(names)]
+    make_folder(path.parent)
+    write_adjustments(path, before.model_copy(update={"kept": (*others, *kept)}))
+    _restate(facts, workspace, lambda finding: _with_state(finding, "kept") if finding.id in done else finding)
+    return _decision("kept", [entry.finding for entry in kept], [], [], workspace, facts)
+
+
+def _facts(workspace: Workspace) -> Facts:
+    if not (workspace.reports / FACTS_JSON).is_file():
+        raise RecordError(f"There are no facts in {workspace.reports} yet. 'imgcls eda' looks at the data.")
+    return Facts.read(workspace.reports)
+
+
+def _named(names: Iterable[str], facts: Facts) -> list[Finding]:
+    """Give the findings of these ids, each once."""
+    found = {finding.id: finding for finding in facts.findings}
+    unknown = [name for name in names if name not in found]
+    if unknown:
+        there = f"There are {', '.join(found)}." if found else "There are none."
+        raise UsageError.together(
+            [f"There is no finding {name!r}.{nearest_hint(name, found)} {there}" for name in unknown]
+        )
+    return [found[name] for name in dict.fromkeys(names)]
+
+
+def _applicable(finding: Finding) -> Finding:
+    if finding.state == "applied":
+        raise UsageError(f"Finding {finding.id!r} is applied already; 'imgcls eda undo' takes it back.")
+    if finding.action is None or not finding.groups:
+        raise UsageError(
+            f"Finding {finding.id!r} has nothing that can be applied: {finding.advice} "
+            "'imgcls eda keep' says that it was looked at."
+        )
+    return finding
+
+
+def _all_applicable(facts: Facts) -> list[Finding]:
+    return [finding for finding in facts.findings if finding.state == "open" and finding.action and finding.groups]
+
+
+def _with_state(finding: Finding, state: Literal["open", "applied", "kept"]) -> Finding:
+    return finding.model_copy(update={"state": state})
+
+
+def _reopened(finding: Finding) -> Finding | None:
+    """Give the finding as it is without a decision; None where only another look can tell."""
+    return None if finding.state == "applied" and not finding.groups else _with_state(finding, "open")
+
+
+def _restate(facts: Facts, workspace: Workspace, change: Callable[[Finding], Finding | None]) -> None:
+    """Write the facts with changed findings."""
+    findings = tuple(after for before in facts.findings if (after := change(before)) is not None)
+    facts.model_copy(update={"findings": findings}).write(workspace.reports)
+
+
+def _decision(
+    verb: Verb,
+    names: Sequence[str],
+    excluded: Sequence[Exclusion],
+    grouped: Sequence[Grouping],
+    workspace: Workspace,
+    facts: Facts | None,
+) -> Decision:
+    knows = facts is None or facts.data.source == "elpv" or (workspace.root / PROBLEM_TOML).is_file()
+    return Decision(
+        verb=verb,
+        findings=tuple(names),
+        n_excluded=len({image for entry in excluded for image in entry.images}),
+        n_grouped=len({image for entry in grouped for image in entry.images}),
+        n_groups=len(grouped),
+        path=workspace.root / FINDINGS_TOML,
+        named=None if knows or facts is None else facts.data.source,
+    )

@@ -1,0 +1,220 @@
+"""From photographs to facts: one look, everything that is measured of it, and what asks for action."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from imgcls.catalog import Stack
+from imgcls.data.samples import SPLITS
+from imgcls.eda.amounts import class_facts, imbalance_facts, occurring_together
+from imgcls.eda.broken import broken_files
+from imgcls.eda.curve import learning_curve
+from imgcls.eda.drift import find_drift
+from imgcls.eda.duplicates import find_pairs
+from imgcls.eda.facts import DataFacts, Facts
+from imgcls.eda.features import see
+from imgcls.eda.files import Files
+from imgcls.eda.findings import find
+from imgcls.eda.guessing import guess_labels
+from imgcls.eda.look import Look, look
+from imgcls.eda.metadata import MetaTable
+from imgcls.eda.odd import find_odd
+from imgcls.eda.pictures import draw
+from imgcls.eda.sizes import size_facts
+from imgcls.engine.device import Machine
+from imgcls.engine.prepare import DataSource
+from imgcls.engine.reporting import Lines, Reporter
+from imgcls.evidence import PRIMARY
+from imgcls.problem.adjustments import Adjustments, read_adjustments, written
+from imgcls.problem.model import Problem
+from imgcls.problem.placed import place_of
+from imgcls.problem.toml import find_problem
+from imgcls.records.seen import Look as Outside
+from imgcls.records.seen import SeenData, look_at, remember
+from imgcls.workspace import Workspace, check_writable
+
+
+def explore(
+    data: Any = None,
+    *,
+    metadata: Iterable[str | Path] = (),
+    workspace: Workspace | Path | str | None = None,
+    quick: bool = False,
+    write: bool = True,
+    reporter: Reporter | None = None,
+    **reading: Any,
+) -> Facts:
+    """Look at a data set before anything is trained: amounts, sizes, copies, giveaways, and what asks for action.
+
+    Every photograph is decoded once, into the cache that training uses, and measured once: a second look at
+    photographs that did not change takes seconds. Nothing is written into the folder of the photographs, and labels
+    of the test split are never read.
+
+    Args:
+        data: A folder, a table, a pandas frame, `torchvision:NAME`, `fastai:NAME`, or None for the data of the
+            workspace, else the default data.
+        metadata: Tables that say more of the photographs, such as who sent them.
+        workspace: Folder in which `reports/` lies; the nearest one with imgcls.toml, or the current folder.
+        quick: Look at no more than 500 samples, and none of test.
+        write: Whether to write `reports/facts.json` and pictures; without, nothing is written but the cache.
+        reporter: Who is told how it goes; plain lines on stderr when None.
+        **reading: How the data are read: `images`, `label`, `id`, `group`, `split`, `problem_type`, `delimiter`,
+            `valid`, `split_seed`, `verify`, `test`; see `imgcls.engine.prepare.DataSource`.
+
+    Returns:
+        The facts: `facts.findings` asks for action, the worst first.
+
+    Raises:
+        DataError: There are no photographs, or they cannot be read as asked.
+        WorkspaceError: The reports cannot be written, said before the photographs are read.
+
+    Example:
+        >>> facts = imgcls.explore("photos/")  # doctest: +SKIP
+    """
+    place = workspace if isinstance(workspace, Workspace) else _workspace(workspace)
+    given = DataSource.of(data, reading)
+    source = given.in_workspace(place)
+    if write:
+        _check_place(place, source)
+    problem = find_problem(place.root) or Problem()
+    beside = [place_of(table, problem, place.root) for table in problem.data.metadata]
+    exploring = _Exploring(
+        source=source,
+        named=_source_name(given) if given.data is not None else None,
+        place=place,
+        problem=problem,
+        tables=[*map(Path, metadata), *beside],
+        quick=quick,
+        reporter=reporter or Lines(),
+    )
+    return exploring.run(write=write)
+
+
+@dataclass(frozen=True)
+class _Exploring:
+    """One exploration."""
+
+    source: DataSource
+    """Where the data are."""
+    named: str | None
+    """What was named as the data; None where the workspace knows, or for the default data."""
+    place: Workspace
+    """Where facts go, and decisions are."""
+    problem: Problem
+    """What is known of the problem."""
+    tables: Sequence[Path]
+    """Tables that say more of the samples."""
+    quick: bool
+    """Whether to look at a part only."""
+    reporter: Reporter
+    """Who is told how it goes."""
+    seconds: dict[str, float] = field(default_factory=dict)
+    """What the time went into."""
+
+    def run(self, *, write: bool) -> Facts:
+        """Look, measure, judge, and write."""
+        adjustments = read_adjustments(self.source.findings) if self.source.findings else Adjustments()
+        outside = look_at(vars(self.source), self.place)
+        seen = look(self.source, Stack.parse("baseline").plan.images, quick=self.quick, reporter=self.reporter)
+        self.seconds.update(seen.seconds)
+        with self._timed("tables"):
+            files = Files.of(self.source, seen.scan.samples, problem=self.problem, place=self.place, named=self.tables)
+            tables = files.metadata()
+        facts = self._measured(seen, self._data(seen, outside), tables)
+        facts = facts.model_copy(update={"files": files.facts()})
+        findings = find(facts, seen, tables=tables, adjustments=adjustments, named=self.named)
+        facts = facts.model_copy(update={"findings": findings})
+        if write:
+            with self._timed("pictures"):
+                pictures = draw(facts, seen.scan, self.place.reports) if len(seen.scan.samples) else {}
+            facts = facts.model_copy(update={"pictures": pictures, "seconds": dict(self.seconds)})
+            facts.write(self.place.reports)
+            self._remember(seen, outside)
+        return facts
+
+    def _data(self, seen: Look, outside: Outside | None) -> DataFacts:
+        samples = seen.scan.samples
+        counts = samples.n_per_split
+        is_unknown = ~samples.is_labelled & (samples.frame["split"] != "test").to_numpy()
+        return DataFacts(
+            name=samples.name,
+            source=written(self.named or self.problem.data.source or "elpv"),
+            problem=samples.problem,
+            metric=self.problem.metric or PRIMARY[samples.problem],
+            classes=samples.classes,
+            n={split: counts[split] for split in SPLITS} | {"excluded": len(samples.excluded)},
+            n_unlabelled=int(is_unknown.sum()),
+            data_digest=seen.data_digest,
+            split_digest=seen.split_digest,
+            fingerprint=outside.fingerprint if outside else None,
+            licence=samples.licence,
+        )
+
+    def _measured(self, seen: Look, data: DataFacts, tables: Sequence[MetaTable]) -> Facts:
+        """Measure everything but the findings and pictures."""
+        scan = seen.scan
+        has_any = len(scan.samples) > 0
+        with self._timed("duplicates"):
+            pairs = find_pairs(scan, progress=self._progress("Looking for copies")) if has_any else ()
+        with self._timed("guesses"):
+            guesses = guess_labels(scan, tables) if has_any else ()
+        with self._timed("features"):
+            features = see(scan, reporter=self.reporter) if has_any else None
+        with self._timed("parts"):
+            drift = find_drift(scan, features) if has_any else ()
+            odd = find_odd(scan, features) if has_any else ()
+            curve = learning_curve(scan, features) if has_any and not seen.unusable else ()
+        return Facts(
+            data=data,
+            files=(),
+            classes=class_facts(scan.samples),
+            together=occurring_together(scan.samples),
+            imbalance=imbalance_facts(scan.samples, metric=data.metric),
+            sizes=size_facts(scan, device=Machine().torch_device().type),
+            broken=broken_files(seen.broken, scan.samples.excluded),
+            duplicates=pairs,
+            guesses=guesses,
+            drift=drift,
+            odd=odd,
+            curve=curve,
+            findings=(),
+            pictures={},
+            seconds=self.seconds,
+            created=datetime.now(UTC).isoformat(timespec="seconds"),
+        )
+
+    def _remember(self, seen: Look, outside: Outside | None) -> None:
+        """Keep the digests for commands that do not read the data."""
+        if outside is not None and not self.quick and not seen.unusable:
+            known = SeenData.of(seen.scan.samples, outside)
+            remember(self.place, replace(known, data_digest=seen.data_digest, split_digest=seen.split_digest))
+
+    def _progress(self, what: str) -> Callable[[int, int], None]:
+        return lambda done, total: self.reporter.progress(what, done, total)
+
+    @contextmanager
+    def _timed(self, what: str) -> Iterator[None]:
+        began = time.perf_counter()
+        yield
+        self.seconds[what] = round(time.perf_counter() - began, 3)
+
+
+def _workspace(folder: Path | str | None) -> Workspace:
+    return Workspace.find() if folder is None else Workspace(Path(folder).absolute())
+
+
+def _check_place(place: Workspace, source: DataSource) -> None:
+    """Make sure, before the photographs are read, that facts can be written, and not among them."""
+    if isinstance(source.data, str | Path) and Path(source.data).is_dir():
+        place.check_apart(Path(source.data))
+    check_writable(place.reports, what="reports")
+
+
+def _source_name(source: DataSource) -> str:
+    return str(source.data) if isinstance(source.data, str | Path) else "frame"

@@ -1,0 +1,145 @@
+"""What the pretrained network sees in a part of the photographs, computed once and kept in the user's cache."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import zipfile
+from contextlib import suppress
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from imgcls.data.kept import FEATURES
+from imgcls.data.pool import slug
+from imgcls.data.samples import SPLITS
+from imgcls.eda.scan import Scan
+from imgcls.errors import ImgclsError, WeightsError
+from imgcls.records.atomic import make_folder, write_bytes
+from imgcls.workspace import cache_folder
+
+if TYPE_CHECKING:
+    from imgcls.engine.device import Machine
+    from imgcls.engine.reporting import Reporter
+
+FEATURES_VERSION = 1
+"""Raised whenever the same photograph and weights would give other features."""
+MOST_BYTES = 1 << 28
+"""The most that the features of all data sets may take in the cache."""
+_FEWEST_PHOTOGRAPHS = 8
+
+Floats32 = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class Features:
+    """The features of some samples."""
+
+    rows: npt.NDArray[np.int64]
+    """int64 [m], positions in `samples.frame`, rising."""
+    values: Floats32
+    """float32 [m, d]."""
+
+
+def see(
+    scan: Scan, *, most: int = 4000, reporter: Reporter, machine: Machine | None = None, seed: int = 0
+) -> Features | None:
+    """Compute the features of a part of the samples, drawn by the seed and balanced over the splits.
+
+    Args:
+        scan: The data set.
+        most: The most photographs to look at; a split that is smaller than its third leaves room for the others.
+        reporter: Told how far it is, and why there are none.
+        machine: Where the network runs; None chooses.
+        seed: Decides which photographs are looked at.
+
+    Returns:
+        The features; None where the pretrained weights are not on this machine, or there are hardly any samples.
+    """
+    if len(scan.samples) < _FEWEST_PHOTOGRAPHS:
+        return None
+    from imgcls.engine.seeing import eye
+
+    try:
+        seer = eye(machine=machine)
+    except WeightsError as problem:
+        reporter.note(f"The pictures are compared by their measures only. {problem}")
+        return None
+    rows = chosen_rows(scan, most=most, seed=seed)
+    digests = scan.samples.frame["sha256"].to_numpy(dtype=object)[rows].tolist()
+    store = _Store.of(scan, seer.key)
+    known = store.read()
+    missing = [place for place, digest in enumerate(digests) if digest not in known]
+    if missing:
+        at_store = scan.store_rows[rows[missing]]
+        new = seer.see(scan.photos, at_store, progress=lambda done, n: reporter.progress("Seeing photographs", done, n))
+        known |= dict(zip((digests[place] for place in missing), new, strict=True))
+        store.write({digest: known[digest] for digest in dict.fromkeys(digests)})
+    return Features(rows, np.stack([known[digest] for digest in digests]))
+
+
+def chosen_rows(scan: Scan, *, most: int, seed: int) -> npt.NDArray[np.int64]:
+    """Draw samples: as many of each split as can be, at most `most` in all, int64 [m], rising."""
+    rng = np.random.default_rng([seed, 3])
+    parts = sorted((rng.permutation(scan.samples.rows(split)) for split in SPLITS), key=len)
+    kept, n_left = [], most
+    for turn, part in enumerate(parts):
+        kept.append(part[: n_left // (len(parts) - turn)])
+        n_left -= len(kept[-1])
+    return np.sort(np.concatenate(kept)).astype(np.int64)
+
+
+@dataclass(frozen=True)
+class _Store:
+    """The features of one data set under one network, in one file of the cache."""
+
+    path: Path
+    """The file."""
+
+    @classmethod
+    def of(cls, scan: Scan, key: str) -> _Store:
+        text = f"{FEATURES_VERSION}\n{scan.photos.preprocess.key}\n{key}\n{scan.samples.root}"
+        name = f"{slug(scan.samples.name)}-{hashlib.sha256(os.fsencode(text)).hexdigest()[:16]}.npz"
+        return cls(cache_folder() / FEATURES / name)
+
+    def read(self) -> dict[str, Floats32]:
+        """Give the features by digest; none where the file is missing or damaged, as it is only a cache."""
+        try:
+            with zipfile.ZipFile(self.path) as file:  # every member is checked against its CRC-32
+                digests, values = (_array(file.read(f"{name}.npy")) for name in ("sha256", "values"))
+            if values.ndim != 2 or len(digests) != len(values) or not np.isfinite(values).all():
+                return {}
+            self.path.touch()
+        except (OSError, ValueError, KeyError, zipfile.BadZipFile, NotImplementedError):
+            return {}
+        return dict(zip((digest.decode("ascii") for digest in digests.tolist()), values, strict=True))
+
+    def write(self, features: dict[str, Floats32]) -> None:
+        """Keep features, unless the cache cannot be written; others are removed, the oldest first, to make room."""
+        content = BytesIO()
+        np.savez(content, sha256=np.array(list(features), dtype="S64"), values=np.stack(list(features.values())))
+        data = content.getvalue()
+        if len(data) > MOST_BYTES:
+            return
+        with suppress(ImgclsError, OSError):
+            make_folder(self.path.parent)
+            _make_room(self.path, len(data))
+            write_bytes(self.path, data)
+
+
+def _array(content: bytes) -> npt.NDArray[np.generic]:
+    return np.load(BytesIO(content), allow_pickle=False)
+
+
+def _make_room(path: Path, n_bytes: int) -> None:
+    others = [(other.stat(), other) for other in path.parent.glob("*.npz") if other != path]
+    n_taken = n_bytes + sum(status.st_size for status, _ in others)
+    for status, other in sorted(others, key=lambda entry: entry[0].st_mtime_ns):
+        if n_taken <= MOST_BYTES:
+            return
+        other.unlink(missing_ok=True)
+        n_taken -= status.st_size

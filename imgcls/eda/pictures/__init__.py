@@ -1,0 +1,5 @@
+"""Pictures of a data set: how its classes are spread, what its photographs look like, and what was found in them."""
+
+from imgcls.eda.pictures.drawing import draw
+
+__all__ = ["draw"]

@@ -1,0 +1,178 @@
+"""Sizes, light and sharpness of the photographs by split, and what more of them would bring."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.colors import LinearSegmentedColormap, LogNorm
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator
+
+from imgcls.data.samples import SPLITS, Samples
+from imgcls.eda.facts import Facts
+from imgcls.eda.pictures.canvas import BLUE, BOX, FAINT, INK, SOFT, SPLIT_COLOURS, heading, new_figure, plain
+
+MOST_DOTS = 400
+"""Different sizes that are drawn as dots; more become a density."""
+_LINES = {"train": "-", "valid": "--", "test": ":"}
+_N_BINS = 32
+
+_PLAIN = FuncFormatter(lambda value, _: f"{value:,.6g}")  # matplotlib's own would write powers as formulas
+
+Values = npt.NDArray[np.float64]
+
+
+def sizes_figure(facts: Facts, measures: pd.DataFrame, samples: Samples) -> Figure:
+    """Draw widths and heights: a panel for each split, a dot for each size and larger the more photographs have it.
+
+    Args:
+        facts: Name the recommended size.
+        measures: As in `imgcls.eda.scan.Scan`.
+        samples: The photographs, in the order of the measures.
+    """
+    parts = _parts(measures, samples, ("width_px", "height_px"))
+    figure = new_figure(1000, 400)
+    heading(figure, "Sizes of the photographs", _sizes_about(facts))
+    every = np.concatenate(list(parts.values())) if parts else np.ones((1, 2))
+    sides = [*every.ravel().tolist(), facts.sizes.recommended_px]
+    low, high = max(1.0, min(sides)), max(sides)
+    grid = figure.subplots(1, max(1, len(parts)), sharex=True, sharey=True, squeeze=False)
+    figure.subplots_adjust(left=0.07, right=0.98, bottom=0.14, top=0.8, wspace=0.08)
+    for axes, (split, values) in zip(grid[0], parts.items(), strict=False):
+        _draw_sizes(axes, values, split, limits=(low / 1.25, high * 1.25))
+        side = facts.sizes.recommended_px
+        axes.plot([side], [side], marker="+", markersize=11, markeredgewidth=2, color=INK, linestyle="", zorder=4)
+        axes.annotate(f"{side} px", (side, side), (6, -11), textcoords="offset points", fontsize=8, color=INK, zorder=4)
+    grid[0][0].set_ylabel("height in px", fontsize=8.5, color=SOFT)
+    return figure
+
+
+def light_figure(measures: pd.DataFrame, samples: Samples) -> Figure:
+    """Draw brightness, contrast and sharpness, the splits over each other; the arguments are as in `sizes_figure`."""
+    figure = new_figure(1000, 330)
+    heading(figure, "Light and sharpness by split", "Where the curves of two splits differ, so do their photographs.")
+    panels = figure.subplots(1, 3)
+    figure.subplots_adjust(left=0.04, right=0.98, bottom=0.17, top=0.74, wspace=0.12)
+    titles = {
+        "brightness": "brightness: mean gray, 0 to 255",
+        "contrast": "contrast: deviation of gray",
+        "sharpness": "sharpness: low is blurred (log)",
+    }
+    for axes, (measure, title) in zip(panels, titles.items(), strict=True):
+        _draw_shares(axes, _parts(measures, samples, (measure,)), is_log=measure == "sharpness")
+        axes.set_title(title, fontsize=9.5, loc="left", color=INK)
+    if panels[0].patches:
+        panels[0].legend(frameon=False, fontsize=8.5)
+    return figure
+
+
+def curve_figure(facts: Facts) -> Figure:
+    """Draw how well a quick classifier does with more and more of the training photographs."""
+    figure = new_figure(560, 330)
+    heading(
+        figure,
+        "Would more photographs help?",
+        "A quick classifier on part of the training photographs, with 95 % intervals.",
+    )
+    axes = figure.add_axes((0.11, 0.17, 0.85, 0.6))
+    n = [point.n_train for point in facts.curve]
+    axes.fill_between(
+        n, [point.low for point in facts.curve], [point.high for point in facts.curve], color=BLUE, alpha=0.15
+    )
+    axes.plot(n, [point.value for point in facts.curve], color=BLUE, marker="o", linewidth=1.6)
+    axes.set_xscale("log")
+    axes.set_xticks(n, [f"{value:,}" for value in n])
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.yaxis.set_major_locator(MaxNLocator(6))
+    axes.grid(axis="y", color=FAINT, linewidth=0.6)
+    axes.set_xlabel("training photographs", fontsize=8.5, color=SOFT)
+    plain(axes)
+    axes.set_title("validation accuracy", fontsize=9, loc="left", color=SOFT)
+    return figure
+
+
+def _parts(measures: pd.DataFrame, samples: Samples, columns: tuple[str, ...]) -> Mapping[str, Values]:
+    """Give the values of each split that has any, float64 [n, k], what could not be measured left out."""
+    values = measures[list(columns)].to_numpy(dtype=np.float64)
+    splits = samples.frame["split"].to_numpy()
+    found = {split: values[splits == split] for split in SPLITS}
+    known = {split: part[np.isfinite(part).all(axis=1) & (part >= 0).all(axis=1)] for split, part in found.items()}
+    return {split: part for split, part in known.items() if len(part)}
+
+
+def _sizes_about(facts: Facts) -> str:
+    sizes = facts.sizes
+    if sizes.n_sizes == 1:
+        what = f"All are {sizes.width_px.middle:.0f} x {sizes.height_px.middle:.0f} px."
+    else:
+        what = f"{sizes.n_sizes:,} different sizes; half of them wider than {sizes.width_px.middle:.0f} px."
+    return f"{what} The cross: a square of {sizes.recommended_px} px, the size to begin with. Lines: 2:1, 1:1, 1:2."
+
+
+def _draw_sizes(axes: Axes, values: Values, split: str, *, limits: tuple[float, float]) -> None:
+    sizes, n = np.unique(np.maximum(values, 1), axis=0, return_counts=True)
+    low, high = max(limits[0], 0.5), limits[1]
+    for aspect in (0.5, 1.0, 2.0):
+        axes.plot([low, high], [low / aspect, high / aspect], color=FAINT, linewidth=0.8, zorder=0)
+    axes.set_xscale("log")
+    axes.set_yscale("log")
+    if len(sizes) <= MOST_DOTS:
+        area = 12 + 500 * n / max(n.sum(), 40)
+        axes.scatter(sizes[:, 0], sizes[:, 1], s=area, color=SPLIT_COLOURS[split], alpha=0.55, linewidths=0.4, zorder=2)
+    else:
+        edges = np.geomspace(low, high, _N_BINS)
+        shades = LinearSegmentedColormap.from_list(split, [BOX, SPLIT_COLOURS[split]])
+        axes.hist2d(values[:, 0], values[:, 1], bins=[edges, edges], cmin=1, norm=LogNorm(), cmap=shades, zorder=2)
+    axes.set_xlim(low, high)
+    axes.set_ylim(low, high)
+    most = int(n.max())
+    note = f"{len(values):,} photographs, {len(sizes):,} sizes" if len(sizes) > 1 else f"{most:,} photographs"
+    axes.set_title(f"{split}: {note}", fontsize=9.5, loc="left", color=SPLIT_COLOURS[split], weight="bold")
+    axes.set_xlabel("width in px", fontsize=8.5, color=SOFT)
+    plain(axes)
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_locator(_pixel_ticks(low, high))
+        axis.set_major_formatter(_PLAIN)
+        axis.set_minor_locator(NullLocator())
+
+
+def _pixel_ticks(low: float, high: float) -> FixedLocator:
+    """Give at most six powers of two within some limits, or the middle where there is at most one."""
+    steps = [2.0**power for power in range(20) if low <= 2.0**power <= high]
+    return FixedLocator(steps[:: -(-len(steps) // 6)] if len(steps) > 1 else [float(round((low * high) ** 0.5))])
+
+
+def _draw_shares(axes: Axes, parts: Mapping[str, Values], *, is_log: bool) -> None:
+    """Draw the share of each split's photographs in bins that all splits have in common."""
+    every = np.concatenate([part[:, 0] for part in parts.values()]) if parts else np.ones(1)
+    edges = _edges(np.maximum(every, 1e-3) if is_log else every, n=_n_bins(parts), is_log=is_log)
+    top = 0.0
+    for split, part in parts.items():
+        n, _ = np.histogram(np.clip(part[:, 0], edges[0], edges[-1]), bins=edges)
+        shares, top = n / n.sum(), max(top, float(n.max() / n.sum()))
+        axes.stairs(shares, edges, color=SPLIT_COLOURS[split], linestyle=_LINES[split], linewidth=1.6, label=split)
+    if is_log:
+        axes.set_xscale("log")
+        axes.xaxis.set_major_locator(LogLocator(10, subs=(1, 3), numticks=9))
+        axes.xaxis.set_major_formatter(_PLAIN)
+        axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.set_yticks([])
+    axes.set_ylim(0, 1.06 * top or 1)
+    plain(axes)
+
+
+def _n_bins(parts: Mapping[str, Values]) -> int:
+    """Give fewer bins the fewer photographs the smallest split has, so that the curves are not all noise."""
+    return int(min(max(1.5 * min((len(part) for part in parts.values()), default=1) ** 0.5, 8), _N_BINS))
+
+
+def _edges(values: Values, *, n: int, is_log: bool) -> Values:
+    """Give the edges of bins, float64 [n + 1], the few farthest values left to the outer ones."""
+    low, high = (float(value) for value in np.quantile(values, (0.002, 0.998)))
+    if not high > low:
+        low, high = low - max(0.1 * abs(low), 0.5 * (not is_log)), high + max(0.1 * abs(high), 1e-3)
+    return np.geomspace(low, high, n + 1) if is_log else np.linspace(low, high, n + 1)

@@ -1,0 +1,257 @@
+"""Predictions of the test part in the form that a competition, or a person, asks for."""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from imgcls.data.sources.delimited import Table
+from imgcls.errors import DataError, UsageError, nearest_hint
+
+ID, LABEL, PROBABILITY = "id", "label", "p_"
+_MOST_LISTED = 10
+_SIGNIFICANT = 9
+"""Digits that hold every float32."""
+_DELIMITERS = (" ", "|", ",", ";")
+"""What may separate several classes in a cell; the first where the sample does not tell."""
+_SAME_FILE: tuple[Callable[[str], str], ...] = (
+    str,
+    lambda text: PurePosixPath(text).name,
+    lambda text: PurePosixPath(text).stem,
+)
+"""In which forms an id of the sample may name a photograph: as given, without its folder, without its suffix."""
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """What a network says of photographs."""
+
+    ids: Sequence[str]
+    """[n], their ids."""
+    probabilities: Floats
+    """[n, n_classes], in [0, 1]."""
+    classes: Sequence[str]
+    """The classes in the order of the probabilities."""
+    problem: str
+    """`binary`, `multiclass` or `multilabel`."""
+
+    def ordered(self, rows: Sequence[int]) -> Predicted:
+        """Give the same in another order."""
+        ids = [self.ids[row] for row in rows]
+        return Predicted(ids, self.probabilities[list(rows)], self.classes, self.problem)
+
+    def named(self, *, delimiter: str = _DELIMITERS[0]) -> list[str]:
+        """Give the class of each photograph; for multi-label those above 0.5, joined by `delimiter`."""
+        if self.problem != "multilabel":
+            return [self.classes[place] for place in self.probabilities.argmax(axis=1)]
+        return [
+            delimiter.join(name for name, value in zip(self.classes, row, strict=True) if value > 0.5)
+            for row in self.probabilities
+        ]
+
+    def of_class(self, name: str) -> list[float]:
+        """Give the probabilities of a class, written as short as float32 allows."""
+        column = self.probabilities[:, list(self.classes).index(name)]
+        return [float(f"{value:.{_SIGNIFICANT}g}") for value in column]
+
+
+@dataclass(frozen=True)
+class SubmissionTable:
+    """A table to hand in."""
+
+    columns: Mapping[str, Sequence[str] | Sequence[float]]
+    """From the name of a column to its values, in order."""
+    holds: str
+    """`classes`, `probabilities`, or `classes and probabilities`."""
+    probability_of: str = ""
+    """The class whose probability the one column holds; "" where it holds classes, or there are several columns."""
+
+    def __len__(self) -> int:
+        return len(next(iter(self.columns.values())))
+
+    def as_csv(self) -> str:
+        """Give it as CSV: text in quotes, exactly as it is, since an id may hold any line end or sign."""
+        return pd.DataFrame(dict(self.columns)).to_csv(index=False, quoting=csv.QUOTE_NONNUMERIC, lineterminator="\n")
+
+
+def make_submission(
+    predicted: Predicted, sample: Table | None = None, *, probabilities: bool = False
+) -> SubmissionTable:
+    """Bring predictions into the form of a sample submission.
+
+    Beside its column of ids, a sample has one column for each class, which take their probabilities, or a
+    single one. That takes the predicted class; where its values are fractions, or where it is asked for, it
+    takes the probability of the class it is called after, else of the second class of a binary problem.
+
+    Args:
+        predicted: The predictions of the test part.
+        sample: The sample, whose columns, ids and order are taken over; None gives id, label and
+            `p_<class>` for each class.
+        probabilities: Whether classes are replaced by probabilities.
+
+    Raises:
+        DataError: The sample has ids that were not predicted, or lacks some that were; or its columns or
+            values fit neither classes nor probabilities.
+        UsageError: Probabilities were asked for where one column cannot hold them.
+    """
+    if sample is None:
+        return _without_sample(predicted, probabilities=probabilities)
+    id_column, rows = _matched(sample, predicted.ids)
+    predicted = predicted.ordered(rows)
+    others = [name for name in sample.columns if name != id_column]
+    if len(others) > 1 or others == list(predicted.classes):
+        _check_classes(sample, others, predicted.classes)
+        values: dict[str, Sequence[str] | Sequence[float]] = {name: predicted.of_class(name) for name in others}
+        return SubmissionTable(_in_order(sample, id_column, values), "probabilities")
+    if not others:
+        raise DataError(
+            f"{sample.name} has the column {id_column!r} only; a sample submission says what is to be told."
+        )
+    name, texts = others[0], sample.columns[others[0]]
+    if probabilities or _are_fractions(texts, predicted.classes):
+        chosen = _class_of_column(predicted, name, asked=probabilities)
+        columns = _in_order(sample, id_column, {name: predicted.of_class(chosen)})
+        return SubmissionTable(columns, "probabilities", chosen)
+    delimiter = _delimiter_of(sample, name, predicted)
+    return SubmissionTable(_in_order(sample, id_column, {name: predicted.named(delimiter=delimiter)}), "classes")
+
+
+def _without_sample(predicted: Predicted, *, probabilities: bool) -> SubmissionTable:
+    columns: dict[str, Sequence[str] | Sequence[float]] = {ID: predicted.ids}
+    if not probabilities:
+        columns[LABEL] = predicted.named(delimiter="|")
+    columns |= {f"{PROBABILITY}{name}": predicted.of_class(name) for name in predicted.classes}
+    return SubmissionTable(columns, "probabilities" if probabilities else "classes and probabilities")
+
+
+def _in_order(
+    sample: Table, id_column: str, values: Mapping[str, Sequence[str] | Sequence[float]]
+) -> dict[str, Sequence[str] | Sequence[float]]:
+    """Put columns in the order of the sample, its ids exactly as they stand there."""
+    return {name: sample.columns[name] if name == id_column else values[name] for name in sample.columns}
+
+
+def _matched(sample: Table, ids: Sequence[str]) -> tuple[str, list[int]]:
+    """Find the column of ids, and for each of its rows the photograph that it means.
+
+    Raises:
+        DataError: No column names exactly the photographs that were predicted.
+    """
+    candidates = [(column, form) for form in _SAME_FILE for column in sample.columns]
+    best, most = candidates[0], -1
+    for column, form in candidates:
+        place = {form(name): row for row, name in enumerate(ids)}
+        wanted = [form(text) for text in sample.columns[column]]
+        n_found = len(place.keys() & set(wanted))
+        if n_found == len(place) == len(ids) == len(wanted):
+            return column, [place[text] for text in wanted]
+        if n_found > most:
+            best, most = (column, form), n_found
+    raise DataError(_mismatch(sample, ids, *best))
+
+
+def _mismatch(sample: Table, ids: Sequence[str], column: str, form: Callable[[str], str]) -> str:
+    """Say which ids of a column have no prediction, and which predictions it has no place for."""
+    texts = sample.columns[column]
+    known, wanted = {form(name) for name in ids}, {form(text) for text in texts}
+    repeated = {text for text, n in Counter(texts).items() if n > 1}
+    missing = [row for row, text in enumerate(texts) if form(text) not in known]
+    again = [row for row, text in enumerate(texts) if text in repeated]
+    extra = [name for name in ids if form(name) not in wanted]
+    problems = []
+    if missing:
+        problems.append(f"{len(missing)} have no prediction: {sample.places(missing, [texts[row] for row in missing])}")
+    if again:
+        problems.append(f"{len(again)} occur more than once: {sample.places(again, [texts[row] for row in again])}")
+    if extra:
+        problems.append(f"{len(extra)} predictions have no place: {_listed(extra)}")
+    return (
+        f"{sample.name}: its {len(texts)} ids in column {column!r} are not the {len(ids)} photographs that were "
+        f"predicted: {'; '.join(problems) or 'their names cannot be told apart'}. Predict the test part that the "
+        "sample belongs to, or give the sample that belongs to this one; 'imgcls runs show RUN' lists what was left "
+        "out."
+    )
+
+
+def _check_classes(sample: Table, columns: Sequence[str], classes: Sequence[str]) -> None:
+    """Refuse a sample with several columns that are not the classes.
+
+    Raises:
+        DataError: Some are missing, or are no class; all are listed.
+    """
+    missing = [name for name in classes if name not in columns]
+    unknown = [name for name in columns if name not in classes]
+    if missing or unknown:
+        hint = nearest_hint(unknown[0], classes) if unknown else ""
+        raise DataError(
+            f"{sample.name}: with several columns there has to be one for each class. Missing: "
+            f"{_listed(missing) or 'none'}; no class: {_listed(unknown) or 'none'}.{hint}"
+        )
+
+
+def _are_fractions(texts: Sequence[str], classes: Sequence[str]) -> bool:
+    """Whether values are numbers in [0, 1], written with a fraction, rather than classes."""
+    filled = {text.strip() for text in texts if text.strip()}
+    if filled <= set(classes) or not all(map(_is_share, filled)):
+        return False
+    return any(not text.isdigit() for text in filled)
+
+
+def _is_share(text: str) -> bool:
+    try:
+        value = float(text)
+    except ValueError:
+        return False
+    return math.isfinite(value) and 0 <= value <= 1
+
+
+def _class_of_column(predicted: Predicted, column: str, *, asked: bool) -> str:
+    """Give the class whose probability a single column takes.
+
+    Raises:
+        DataError: The sample holds fractions, and no class can be meant.
+        UsageError: Likewise, where probabilities were asked for.
+    """
+    if column in predicted.classes:
+        return column
+    if predicted.problem == "binary":
+        return predicted.classes[1]
+    kind = UsageError if asked else DataError
+    raise kind(
+        f"The one column {column!r} cannot hold the probabilities of {len(predicted.classes)} classes. Give a sample "
+        f"with a column for each of {_listed(predicted.classes)}."
+    )
+
+
+def _delimiter_of(sample: Table, column: str, predicted: Predicted) -> str:
+    """Find what separates several classes in a cell, and make sure that the sample speaks of these classes.
+
+    Raises:
+        DataError: No value of the sample is a class.
+    """
+    known, texts = set(predicted.classes), {text for text in sample.columns[column] if text.strip()}
+    usable = [mark for mark in _DELIMITERS if not any(mark in name for name in known)] or [_DELIMITERS[0]]
+    used = [mark for mark in usable if any(mark in text and set(text.split(mark)) <= known for text in texts)]
+    if predicted.problem == "multilabel" and used:
+        return used[0]
+    if not texts or texts & known:
+        return usable[0]
+    raise DataError(
+        f"{sample.name}: column {column!r} holds {_listed(sorted(texts))}, none of the classes "
+        f"{_listed(predicted.classes)}. Name the classes as the sample does, or ask for --probabilities."
+    )
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _MOST_LISTED} more" if len(names) > _MOST_LISTED else ""
+    return ", ".join(repr(name) for name in names[:_MOST_LISTED]) + more

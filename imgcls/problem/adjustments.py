@@ -1,0 +1,163 @@
+"""findings.toml: what of the data is left out or kept together because of what was found, and why.
+
+    schema = 1
+    [[excluded]]            images that are not used
+    [[grouped]]             images that stay together when the samples are split
+    [[kept]]                findings that were looked at and are left as they are
+
+Every entry names the finding and says why. Nothing in the data folder is touched: to take an
+entry out undoes it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from imgcls.durable import write_bytes
+from imgcls.problem.reading import checked, read_text, read_toml
+
+if TYPE_CHECKING:
+    from imgcls.data.samples import Samples
+
+FINDINGS_TOML = "findings.toml"
+SCHEMA = 1
+_HEADING = (
+    "# What 'imgcls eda apply' and 'imgcls eda keep' decided. Every command reads it; nothing in the data is touched."
+)
+
+
+class _Entry(BaseModel):
+    """A frozen entry that knows all of its keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class Exclusion(_Entry):
+    """Images that are not used."""
+
+    images: Annotated[tuple[str, ...], Field(min_length=1)]
+    """The ids of the samples; bytes that are no UTF-8 as escapes."""
+    finding: str
+    """The id of the finding."""
+    why: str
+    """The reason, for people."""
+
+
+class Grouping(_Entry):
+    """Images that stay together when the samples are split."""
+
+    images: Annotated[tuple[str, ...], Field(min_length=1)]
+    """The ids of the samples; bytes that are no UTF-8 as escapes."""
+    finding: str
+    """The id of the finding."""
+    why: str
+    """The reason, for people."""
+
+
+class Kept(_Entry):
+    """A finding that was looked at and is left as it is."""
+
+    finding: str
+    """The id of the finding."""
+    why: str
+    """The reason, for people."""
+
+
+class Adjustments(_Entry):
+    """Everything that was decided about the data."""
+
+    schema_: Literal[1] = Field(default=1, alias="schema")
+    """The version of this form; `schema` in the file."""
+    excluded: tuple[Exclusion, ...] = ()
+    """What is left out."""
+    grouped: tuple[Grouping, ...] = ()
+    """What stays together."""
+    kept: tuple[Kept, ...] = ()
+    """What is left as it is."""
+
+    @property
+    def digest(self) -> str:
+        """Hex sha256 of what is decided, whatever the order of the entries and whatever the reasons."""
+        decided = [
+            [sorted({image for entry in self.excluded for image in entry.images})],
+            sorted(sorted(set(entry.images)) for entry in self.grouped),
+            sorted({entry.finding for entry in self.kept}),
+        ]
+        return hashlib.sha256(json.dumps(decided, separators=(",", ":")).encode("ascii")).hexdigest()
+
+    def apply(self, samples: Samples) -> Samples:
+        """Leave out and keep together what was decided; the samples keep their order and their splits.
+
+        A group that is there already is joined by those it is grouped with. Images that are not there
+        any more are told in a note.
+
+        Args:
+            samples: As they were read, or split already.
+        """
+        from imgcls.problem.applying import adjusted  # with pandas, which light commands do without
+
+        return adjusted(samples, self)
+
+
+def read_adjustments(path: Path) -> Adjustments:
+    """Read what was decided; nothing where there is no file.
+
+    Args:
+        path: findings.toml of a workspace.
+
+    Raises:
+        ProblemError: It cannot be read, is no TOML, or does not fit; every fault is told with its line.
+    """
+    if not path.exists() and not path.is_symlink():
+        return Adjustments()
+    text = read_text(path)
+    return checked(Adjustments, read_toml(path, text, schema=SCHEMA), path=path, text=text)
+
+
+def write_adjustments(path: Path, adjustments: Adjustments) -> None:
+    """Write what was decided, atomically.
+
+    Args:
+        path: The file; its folder must exist.
+        adjustments: What is written.
+
+    Raises:
+        ImgclsError: The file cannot be written; the old one is still there.
+    """
+    write_bytes(path, "".join(_lines(adjustments)).encode("utf-8"))
+
+
+def written(text: str) -> str:
+    """Give an id as a file of UTF-8 can hold it."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def _lines(adjustments: Adjustments) -> Iterator[str]:
+    """Yield the lines of the file: tomlkit would take minutes over 100,000 entries."""
+    yield f"{_HEADING}\nschema = {SCHEMA}\n"
+    for name, entries in (("excluded", adjustments.excluded), ("grouped", adjustments.grouped)):
+        for entry in entries:
+            yield f"\n[[{name}]]\nimages = {_list(entry.images)}\n{_reason(entry)}"
+    for kept in adjustments.kept:
+        yield f"\n[[kept]]\n{_reason(kept)}"
+
+
+def _reason(entry: Exclusion | Grouping | Kept) -> str:
+    return f"finding = {_text(entry.finding)}\nwhy = {_text(entry.why)}\n"
+
+
+def _list(texts: Sequence[str]) -> str:
+    if len(texts) == 1:
+        return f"[{_text(texts[0])}]"
+    return "".join(["[\n", *(f"  {_text(text)},\n" for text in texts), "]"])
+
+
+def _text(text: str) -> str:
+    """Write a text of TOML: its escapes are those of JSON, but for DEL, which it wants escaped too."""
+    return json.dumps(written(text), ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -1,0 +1,107 @@
+"""The checklist on the terminal: stages, marks, evidence, the next commands, and the way back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import zip_longest
+
+from rich.console import Console, ConsoleOptions, RenderResult
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from imgcls.checklists.evaluate import Checklist
+from imgcls.checklists.items import stage_titles
+from imgcls.checklists.states import ItemState
+from imgcls.reports.checklist_words import summary, words_of
+from imgcls.reports.text import clean
+
+_MARKS = {"done": "[✓]", "stale": "[~]", "open": "[ ]", "skipped": "[-]"}
+_STYLES = {"done": "green", "stale": "yellow", "open": "", "skipped": "dim"}
+
+
+@dataclass(frozen=True)
+class ChecklistView:
+    """The checklist as a person reads it."""
+
+    checklist: Checklist
+    """The checklist."""
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Draw what cannot be read, the stages with their items, the next commands, and the way back."""
+        found, words = self.checklist, words_of(self.checklist.lang)
+        yield Text(summary(found), style="bold")
+        yield from self._damaged()
+        for stage in dict.fromkeys(entry.item.stage for entry in found.items):
+            entries = [entry for entry in found.items if entry.item.stage == stage]
+            shared = _shared_evidence(entries)
+            heading = Text(f"\n{stage}  {stage_titles()[stage][found.lang]}", style="bold")
+            yield heading.append(f": {clean(shared)}" if shared else "", style="not bold dim")
+            yield self._items(entries, options, with_evidence=not shared)
+        marks = (f"{_mark(state, options)} {name}" for state, name in words.states.items())
+        yield Text(f"\n{'  '.join(marks)}", style="dim")
+        yield Text(words.skip, style="dim")
+        yield from self._back()
+        if found.notes:
+            yield Text(f"\n{words.notes}", style="bold")
+            for note in found.notes:
+                yield Padding(Text(clean(note), style="yellow"), (0, 0, 0, 2))
+        if found.next:
+            yield Text(f"\n{words.next}", style="bold")
+            for command in found.next:
+                yield Text(f"  {clean(command)}", no_wrap=True, overflow="ignore")
+
+    def _items(self, entries: list[ItemState], options: ConsoleOptions, *, with_evidence: bool) -> Table:
+        """Draw the items of a stage: mark and title, and below what says so; once where the next item has the same."""
+        grid = Table.grid(padding=(0, 1))
+        grid.add_column(no_wrap=True)
+        grid.add_column(overflow="fold", ratio=1)
+        grid.expand = True
+        lang = self.checklist.lang
+        for entry, following in zip_longest(entries, entries[1:]):
+            line = Text(entry.item.titles[lang])
+            line.append(f"  {entry.item.id}", style="dim")
+            grid.add_row(Text(_mark(entry.state, options), style=_STYLES[entry.state]), line)
+            if with_evidence and (following is None or following.evidence != entry.evidence):
+                grid.add_row("", Text(clean(entry.evidence), style="dim"))
+        return grid
+
+    def _damaged(self) -> RenderResult:
+        words = words_of(self.checklist.lang)
+        if not self.checklist.damages:
+            return
+        yield Text(f"\n{words.damaged}", style="bold")
+        for damage in self.checklist.damages:
+            yield Padding(Text(clean(damage.reason, keep_lines=True), style="yellow"), (0, 0, 0, 2))
+            yield Padding(Text(words.unknown.format(what=damage.unknown), style="dim"), (0, 0, 0, 4))
+
+    def _back(self) -> RenderResult:
+        words = words_of(self.checklist.lang)
+        if not self.checklist.back:
+            return
+        yield Text(f"\n{words.back}", style="bold")
+        for reason in self.checklist.back:
+            to = words.back_to.format(stage=reason.stage)
+            yield Padding(Text(f"{to}: {clean(reason.text)}", style="yellow"), (0, 0, 0, 2))
+            if reason.command:
+                yield Text(f"    {clean(reason.command)}", no_wrap=True, overflow="ignore")
+
+
+def _shared_evidence(entries: list[ItemState]) -> str:
+    """Give what is said of every item of a stage alike; empty where they differ."""
+    said = {entry.evidence for entry in entries}
+    return said.pop() if len(entries) > 1 and len(said) == 1 else ""
+
+
+def _mark(state: str, options: ConsoleOptions) -> str:
+    """Give the mark of a state; where the terminal knows ASCII only, a cross stands for a tick."""
+    mark = _MARKS[state]
+    return mark.replace("✓", "x") if options.ascii_only else mark
+
+
+def status_line(checklist: Checklist) -> Text:
+    """Give the checklist in a line, for the end of other commands."""
+    stale = f", {checklist.n('stale')} stale" if checklist.n("stale") else ""
+    following = f" Next: {clean(checklist.next[0])}" if checklist.next else ""
+    line = f"Checklist: {checklist.n('done')} of {len(checklist.items)} done{stale}.{following}  ('imgcls checklist')"
+    return Text(line, style="dim", no_wrap=True, overflow="ignore")

@@ -1,0 +1,47 @@
+"""How `imgcls eda` ends: what it wrote, and the command that is sensible next."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console, ConsoleOptions, RenderResult
+from rich.text import Text
+
+from imgcls.eda.facts import FACTS_JSON, Facts
+from imgcls.reports.text import clean, count, path
+
+
+@dataclass(frozen=True)
+class LookedAt:
+    """What was written, and what comes next."""
+
+    facts: Facts
+    """What was found."""
+    page: Path
+    """The page about it, beside facts.json."""
+    named: str | None
+    """What was named as the data; None where the workspace knows, or for the default data."""
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Name the files, then the command."""
+        pictures = count(len(self.facts.pictures), "picture")
+        yield Text.assemble("Wrote ", path(_near(self.page)), f", with {pictures} and {FACTS_JSON} beside it.")
+        yield Text(clean(f"Next: {self.next_command()}"), no_wrap=True, overflow="ignore")
+        if any(finding.action for finding in self.facts.open_findings):
+            yield Text("It leaves out or keeps together what is named above; 'imgcls eda undo' takes it back.")
+
+    def next_command(self) -> str:
+        """Give the command that is sensible next: the worst that can be dealt with, else the baseline."""
+        waiting = self.facts.open_findings
+        if any(finding.action for finding in waiting):
+            return "imgcls eda apply"
+        if command := next((finding.command for finding in waiting if finding.command), None):
+            return command
+        return "imgcls recipe run baseline" + (f" --data {shlex.quote(self.named)}" if self.named else "")
+
+
+def _near(file: Path) -> Path:
+    here = Path.cwd()
+    return file.relative_to(here) if file.is_relative_to(here) else file

@@ -1,0 +1,213 @@
+"""`imgcls eda`: looking at data, and deciding about what was found."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from imgcls.eda.facts import Facts
+
+pytestmark = pytest.mark.usefixtures("no_features")
+
+
+@pytest.fixture
+def no_features(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave the network out of commands in this process."""
+    monkeypatch.setattr("imgcls.eda.explore.see", lambda scan, **options: None)
+
+
+@pytest.fixture
+def leaking(tmp_path: Path) -> Path:
+    """Given parts, one photograph of train being one of valid, and a broken one."""
+    folder = tmp_path / "leaking"
+    for seed, (part, n) in enumerate({"train": 12, "valid": 6}.items()):
+        for place, name in enumerate(("cat", "dog")):
+            (folder / part / name).mkdir(parents=True)
+            for number in range(n):
+                coarse = np.random.default_rng([seed, place, number]).integers(0, 256, (7, 7, 3)).astype(np.uint8)
+                image = Image.fromarray(coarse).resize((28, 28), Image.Resampling.BICUBIC)
+                image.save(folder / part / name / f"{number:03d}.png")
+    (folder / "train/cat/copy.png").write_bytes((folder / "valid/cat/001.png").read_bytes())
+    (folder / "train/dog/empty.png").write_bytes(b"")
+    return folder
+
+
+def tree(folder: Path) -> dict[str, tuple[int, str]]:
+    return {
+        str(path.relative_to(folder)): (
+            path.lstat().st_mtime_ns,
+            hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else "",
+        )
+        for path in [folder, *folder.rglob("*")]
+    }
+
+
+def test_a_look_says_what_it_found_wrote_and_what_comes_next(imgcls, leaking: Path, empty_folder: Path) -> None:
+    before = tree(leaking)
+    result = imgcls("eda", leaking)
+    assert result.code == 0
+    assert "imgcls eda apply duplicates.across" in result.out
+    assert "Wrote reports/eda.html, with" in result.out
+    assert "Next: imgcls eda apply\n" in result.out
+    assert max(len(line) for line in result.out.splitlines() if "imgcls eda" not in line) <= 80
+    assert sorted(path.name for path in (empty_folder / "reports").iterdir()) == ["eda.html", "facts.json", "pictures"]
+    assert tree(leaking) == before
+
+
+def test_apply_undo_and_keep(imgcls, leaking: Path, empty_folder: Path) -> None:
+    assert imgcls("eda", leaking, "--strict").code == 3
+    applied = imgcls("eda", "apply")
+    assert applied.code == 0
+    assert "Applied: duplicates.across, broken." in applied.out
+    assert "2 images left out. The photographs themselves were not touched." in applied.out
+    assert "To take it back: imgcls eda undo" in applied.out
+    findings = (empty_folder / "findings.toml").read_text()
+    assert '"train/cat/copy.png"' in findings
+    assert '"train/dog/empty.png"' in findings
+    again = imgcls("eda", leaking, "--json")
+    facts = json.loads(again.out)
+    assert facts["data"]["n"] == {"train": 24, "valid": 12, "test": 0, "excluded": 2}
+    assert {entry["id"] for entry in facts["findings"] if entry["state"] == "applied"} == {
+        "broken",
+        "duplicates.across",
+    }
+    undone = imgcls("eda", "undo", "broken")
+    assert "1 image used again." in undone.out
+    assert '"train/dog/empty.png"' not in (empty_folder / "findings.toml").read_text()
+    imgcls("eda", leaking)
+    assert imgcls("eda", "keep", "broken").code == 2
+    kept = imgcls("eda", "keep", "broken", "--why", "will be fetched anew", "--json")
+    assert json.loads(kept.out)["done"] == "kept"
+    assert imgcls("eda", leaking, "--strict").code == 0
+
+
+def test_json_is_the_facts_that_were_written(imgcls, leaking: Path, empty_folder: Path) -> None:
+    result = imgcls("eda", "--data", leaking, "--json", "--strict")
+    assert result.code == 3
+    assert json.loads(result.out) == Facts.read(empty_folder / "reports").to_json()
+
+
+@pytest.mark.parametrize(
+    ("out", "folder"), [("reports", "reports"), ("work", "work/reports"), ("a/reports", "a/reports")]
+)
+def test_out_is_the_workspace_or_its_folder_of_reports(
+    imgcls, photos: Path, empty_folder: Path, out: str, folder: str
+) -> None:
+    assert imgcls("eda", photos, "--out", out).code == 0
+    assert (empty_folder / folder / "facts.json").is_file()
+    assert imgcls("eda", "undo", "--out", out).code == 0
+
+
+def test_a_folder_may_have_the_name_of_a_command(imgcls, photos: Path, empty_folder: Path) -> None:
+    photos.rename(empty_folder / "apply")
+    assert "no facts" in imgcls("eda", "apply").err
+    assert imgcls("eda", "./apply").code == 0
+
+
+def test_an_empty_folder_is_an_error(imgcls, tmp_path: Path) -> None:
+    (tmp_path / "none").mkdir()
+    result = imgcls("eda", tmp_path / "none")
+    assert (result.code, result.out) == (2, "")
+    assert "no images were found" in result.err
+
+
+def test_one_image_is_looked_at_and_said_to_be_too_few(
+    imgcls, draw_photos: Callable[..., Path], tmp_path: Path
+) -> None:
+    result = imgcls("eda", draw_photos(tmp_path / "one", {"cat": 1}))
+    assert result.code == 0
+    assert "cannot be trained on" in result.out
+
+
+def test_data_are_named_once(imgcls, photos: Path) -> None:
+    result = imgcls("eda", photos, "--data", photos)
+    assert result.code == 2
+    assert "Name the data once" in result.err
+
+
+def test_a_misspelled_finding_names_the_nearest(imgcls, leaking: Path) -> None:
+    imgcls("eda", leaking)
+    result = imgcls("eda", "apply", "duplicate.across")
+    assert result.code == 2
+    assert "Did you mean 'duplicates.across'" in result.err
+    assert imgcls("eda", "undo", "broken").code == 2
+
+
+@pytest.mark.parametrize("flags", [[], ["--json"]])
+def test_a_workspace_that_cannot_be_written_is_said_before_the_look(
+    imgcls, photos: Path, empty_folder: Path, monkeypatch: pytest.MonkeyPatch, flags: list[str]
+) -> None:
+    (empty_folder / "reports").write_text("in the way")
+    monkeypatch.setattr("imgcls.eda.explore.look", lambda *_, **__: pytest.fail("looked"))
+    result = imgcls("eda", photos, *flags)
+    assert result.code == 2
+    assert "Cannot write reports to" in result.err
+
+
+def test_photographs_that_may_only_be_read(imgcls, leaking: Path) -> None:
+    folders = [leaking, *(path for path in leaking.rglob("*") if path.is_dir())]
+    before = tree(leaking)
+    for folder in folders:
+        folder.chmod(0o555)
+    try:
+        assert imgcls("eda", leaking).code == 0
+    finally:
+        for folder in folders:
+            folder.chmod(0o755)
+    assert tree(leaking) == before
+
+
+def test_names_from_data_can_only_be_read(
+    imgcls, draw_photos: Callable[..., Path], tmp_path: Path, empty_folder
+) -> None:
+    names = ["[bold red]x[green]", "\x1b[31mred", "\U0001f431 :cat:", "<img src=x onerror=alert(1)>", "n" * 255]
+    folder = draw_photos(tmp_path / "names", dict.fromkeys(names, 4))
+    (folder / names[0] / "line\nbreak.png").write_bytes((folder / names[1] / "000.png").read_bytes())
+    result = imgcls("eda", folder)
+    assert result.code == 0
+    assert "\x1b" not in result.out + result.err
+    assert "[bold red]x[green]" in result.out
+    assert "\\x1b[31mred" in result.out
+    assert ":cat:" in result.out
+    page = (empty_folder / "reports/eda.html").read_text()
+    assert "<img src=x onerror" not in page
+    assert "\x1b" not in page
+    applied = imgcls("eda", "apply")
+    assert applied.code == 0
+    assert "\x1b" not in applied.out
+    assert imgcls("eda", folder).code == 0
+
+
+def test_an_interrupted_look_keeps_what_it_measured(photos: Path, tmp_path: Path) -> None:
+    """A signal ends it with its own code, and the next look does not measure again what was measured."""
+    code = (
+        "import os, signal\n"
+        "from imgcls.eda import measures, explore\n"
+        "original = measures._look\n"
+        "def slow(photos, rows):\n"
+        "    found = list(original(photos, rows))\n"
+        "    if measures._slow: os.kill(os.getpid(), signal.SIGTERM)\n"
+        "    measures._slow = True\n"
+        "    return found\n"
+        "measures._slow, measures._N_AT_ONCE, measures._look = False, 8, slow\n"
+        "explore.see = lambda scan, **options: None\n"
+        "from imgcls.cli.app import main\n"
+        f"main(['eda', {str(photos)!r}])\n"
+    )
+    cache = tmp_path / "own"
+    environment = {**os.environ, "IMGCLS_CACHE": str(cache)}
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False, env=environment
+    )
+    assert done.returncode == 143
+    (store,) = (cache / "measures").glob("*.npz")
+    assert len(np.load(store)["records"]) == 8

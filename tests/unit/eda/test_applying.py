@@ -1,0 +1,189 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from imgcls.eda.applying import apply_findings, keep_findings, undo_findings
+from imgcls.eda.facts import Facts, Finding
+from imgcls.eda.look import Look
+from imgcls.errors import ProblemError, RecordError, UsageError, WorkspaceError
+from imgcls.problem.adjustments import FINDINGS_TOML, Adjustments, read_adjustments
+from imgcls.workspace import Workspace
+
+FINDINGS = (
+    Finding(
+        id="broken",
+        severity="warning",
+        title="2 files cannot be used.",
+        n=2,
+        examples=(),
+        advice="Leave them out.",
+        command="imgcls eda apply broken",
+        action="exclude",
+        groups=(("a.jpg", "b [x].jpg"),),
+    ),
+    Finding(
+        id="duplicates.across",
+        severity="error",
+        title="2 pairs.",
+        n=2,
+        examples=(),
+        advice="Group them.",
+        command="imgcls eda apply duplicates.across",
+        action="group",
+        groups=(("c", "d"), ("e", "f", "g")),
+    ),
+    Finding(
+        id="guess:time",
+        severity="warning",
+        title="Time tells.",
+        n=9,
+        examples=(),
+        advice="Look.",
+        command=None,
+    ),
+)
+
+
+@pytest.fixture
+def workspace(tmp_path: Path, made_look: Callable[..., Look], made_facts: Callable[..., Facts]) -> Workspace:
+    """A workspace with three findings."""
+    place = Workspace(tmp_path)
+    place.reports.mkdir()
+    made_facts(made_look(["a", "b"] * 10), findings=FINDINGS).write(place.reports)
+    return place
+
+
+def states(workspace: Workspace) -> dict[str, str]:
+    return {finding.id: finding.state for finding in Facts.read(workspace.reports).findings}
+
+
+def adjustments(workspace: Workspace) -> Adjustments:
+    return read_adjustments(workspace.root / FINDINGS_TOML)
+
+
+def test_by_default_all_that_can_be_is_applied(workspace: Workspace) -> None:
+    decision = apply_findings((), workspace)
+    assert decision.findings == ("broken", "duplicates.across")
+    assert (decision.n_excluded, decision.n_grouped, decision.n_groups) == (2, 5, 2)
+    written = adjustments(workspace)
+    assert [(entry.images, entry.finding, entry.why) for entry in written.excluded] == [
+        (("a.jpg", "b [x].jpg"), "broken", "2 files cannot be used.")
+    ]
+    assert [entry.images for entry in written.grouped] == [("c", "d"), ("e", "f", "g")]
+    assert states(workspace) == {"broken": "applied", "duplicates.across": "applied", "guess:time": "open"}
+
+
+def test_one_of_them_is_applied(workspace: Workspace) -> None:
+    assert apply_findings(["broken", "broken"], workspace).findings == ("broken",)
+    assert adjustments(workspace).grouped == ()
+    assert apply_findings((), workspace).findings == ("duplicates.across",)
+    assert len(adjustments(workspace).excluded) == 1
+
+
+def test_nothing_to_apply_is_no_error_and_writes_nothing(workspace: Workspace) -> None:
+    apply_findings((), workspace)
+    before = (workspace.root / FINDINGS_TOML).read_bytes()
+    assert apply_findings((), workspace).findings == ()
+    assert (workspace.root / FINDINGS_TOML).read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [("brokn", "Did you mean 'broken'"), ("guess:time", "nothing that can be applied"), ("", "There are broken")],
+)
+def test_what_cannot_be_applied_says_why(workspace: Workspace, name: str, said: str) -> None:
+    with pytest.raises(UsageError, match=said.replace("(", r"\(")):
+        apply_findings([name], workspace)
+    assert not (workspace.root / FINDINGS_TOML).exists()
+
+
+def test_what_is_applied_is_not_applied_twice(workspace: Workspace) -> None:
+    apply_findings((), workspace)
+    with pytest.raises(UsageError, match="applied already; 'imgcls eda undo'"):
+        apply_findings(["broken"], workspace)
+
+
+def test_undo_takes_all_back(workspace: Workspace) -> None:
+    apply_findings((), workspace)
+    keep_findings(["guess:time"], "all of one day", workspace)
+    decision = undo_findings((), workspace)
+    assert set(decision.findings) == {"broken", "duplicates.across", "guess:time"}
+    assert (decision.n_excluded, decision.n_grouped) == (2, 5)
+    assert adjustments(workspace) == Adjustments()
+    assert set(states(workspace).values()) == {"open"}
+    assert undo_findings((), workspace).findings == ()
+
+
+def test_undo_of_one_leaves_the_others(workspace: Workspace) -> None:
+    apply_findings((), workspace)
+    undo_findings(["broken"], workspace)
+    assert adjustments(workspace).excluded == ()
+    assert len(adjustments(workspace).grouped) == 2
+    assert states(workspace)["broken"] == "open"
+    with pytest.raises(UsageError, match=r"Did you mean 'duplicates\.across'"):
+        undo_findings(["duplicates.acros"], workspace)
+
+
+def test_undo_needs_no_facts(workspace: Workspace) -> None:
+    apply_findings((), workspace)
+    (workspace.reports / "facts.json").unlink()
+    undo_findings((), workspace)
+    assert adjustments(workspace) == Adjustments()
+
+
+def test_what_only_findings_toml_knew_is_gone_after_undo(workspace: Workspace) -> None:
+    facts = Facts.read(workspace.reports)
+    apply_findings(["broken"], workspace)
+    told = FINDINGS[0].model_copy(update={"groups": (), "state": "applied"})
+    facts.model_copy(update={"findings": (told,)}).write(workspace.reports)
+    undo_findings((), workspace)
+    assert states(workspace) == {}
+
+
+def test_a_finding_is_kept_with_its_reason(workspace: Workspace) -> None:
+    decision = keep_findings(["guess:time"], "all of one day", workspace)
+    assert (decision.verb, decision.findings) == ("kept", ("guess:time",))
+    assert [(entry.finding, entry.why) for entry in adjustments(workspace).kept] == [("guess:time", "all of one day")]
+    assert states(workspace)["guess:time"] == "kept"
+    keep_findings(["guess:time"], "a better reason", workspace)
+    assert [entry.why for entry in adjustments(workspace).kept] == ["a better reason"]
+
+
+def test_what_was_kept_can_be_applied_later(workspace: Workspace) -> None:
+    keep_findings(["broken"], "first thought", workspace)
+    apply_findings(["broken"], workspace)
+    assert adjustments(workspace).kept == ()
+    assert states(workspace)["broken"] == "applied"
+
+
+def test_keeping_needs_a_reason_and_a_finding(workspace: Workspace) -> None:
+    with pytest.raises(UsageError, match="--why"):
+        keep_findings(["broken"], "  ", workspace)
+    with pytest.raises(UsageError, match="no finding 'nothing'"):
+        keep_findings(["nothing"], "why not", workspace)
+
+
+def test_without_facts_there_is_nothing_to_apply(tmp_path: Path) -> None:
+    with pytest.raises(RecordError, match="'imgcls eda' looks at the data"):
+        apply_findings((), Workspace(tmp_path))
+
+
+def test_a_damaged_findings_toml_is_not_written_over(workspace: Workspace) -> None:
+    (workspace.root / FINDINGS_TOML).write_text("schema = [")
+    with pytest.raises(ProblemError):
+        apply_findings((), workspace)
+    assert (workspace.root / FINDINGS_TOML).read_text() == "schema = ["
+
+
+def test_a_folder_that_cannot_be_written_says_so(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    from imgcls import durable
+
+    def refuse(path: Path, data: bytes) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(durable, "create_file", refuse)
+    with pytest.raises(WorkspaceError, match="ermission"):
+        apply_findings((), workspace)

@@ -21,8 +21,10 @@ import pytest
 
 import imgcls
 from imgcls.engine import job as engine_job
+from imgcls.engine.prepare import DataSource
 from imgcls.engine.reporting import Silent as Quiet
 from imgcls.errors import BusyError, ImgclsError, TrainingError, UsageError
+from imgcls.ladders import design
 from imgcls.ladders.climb import Drive
 from imgcls.ladders.executors import SerialExecutor
 from imgcls.ladders.final import open_test
@@ -426,6 +428,7 @@ def test_a_driver_that_is_killed_goes_on_to_the_same_end(photo_folder: Path, cli
 DRIVER = """
 import sys
 import imgcls
+from imgcls.engine.prepare import DataSource
 from imgcls.engine.reporting import Silent as Quiet
 from imgcls.ladders.watching import Silent
 
@@ -537,3 +540,9 @@ def test_a_test_part_without_labels_is_not_opened(climb: Climb, photo_folder: Pa
     with pytest.raises(UsageError, match="no test part with labels"):
         open_test(ladder, Workspace(tmp_path))
     assert not (tmp_path / "test-ledger.csv").exists()
+
+
+@pytest.mark.parametrize("data", ["elpv", Path("elpv"), None])
+def test_the_default_data_named_by_name_are_no_path(data: Any) -> None:
+    found = design._as_json(DataSource(data))["data"]
+    assert found is None if data is None else str(found) == "elpv"

@@ -119,7 +119,7 @@ class _Exploring:
 
     def run(self, *, write: bool) -> Facts:
         """Look, measure, judge, and write."""
-        adjustments = read_adjustments(self.source.findings) if self.source.findings else Adjustments()
+        adjustments = read_adjustments(Path(self.source.findings)) if self.source.findings else Adjustments()
         outside = look_at(vars(self.source), self.place)
         seen = look(self.source, Stack.parse("baseline").plan.images, quick=self.quick, reporter=self.reporter)
         self.seconds.update(seen.seconds)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Sequence
 
 from imgcls.eda.copies import Copies
@@ -78,7 +79,7 @@ def _told(name: str, entries: Sequence[Exclusion | Grouping]) -> Finding:
         n=len(images),
         examples=some(images),
         advice="Nothing has to be done; the photographs themselves were not touched.",
-        command=f"imgcls eda undo {name}",
+        command=shlex.join(["imgcls", "eda", "undo", name]),
         action="exclude" if is_excluded else "group",
         state="applied",
     )

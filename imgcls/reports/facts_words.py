@@ -17,9 +17,10 @@ _PROBLEMS = {"binary": "two classes", "multiclass": "one class each", "multilabe
 def data_sentence(facts: Facts) -> str:
     """Say how much there is: `2,503 photographs of 10 classes, one class each; metric accuracy`."""
     n = sum(facts.data.n.get(split, 0) for split in SPLITS)
-    classes = "2 classes" if facts.data.problem == "binary" else f"{len(facts.data.classes):,} classes"
+    n_classes = len(facts.data.classes)
+    classes = "1 class" if n_classes == 1 else f"{n_classes:,} classes"
     kind = "" if facts.data.problem == "binary" else f", {_PROBLEMS[facts.data.problem]}"
-    return f"{n:,} photographs of {classes}{kind}; metric {facts.data.metric}"
+    return f"{n:,} photograph{'s' * (n != 1)} of {classes}{kind}; metric {facts.data.metric}"
 
 
 def split_sentence(facts: Facts) -> str:

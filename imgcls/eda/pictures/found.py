@@ -24,10 +24,7 @@ from imgcls.eda.pictures.photographs import (
 MOST_PAIRS = 12
 MOST_ODD = 12
 _PAIR_GAP, _PAIR_WORDS, _ODD_WORDS = 4, 17, 13
-_ODD_ABOUT = (
-    "How many times farther than usual each one lies from those most like it. "
-    "Wrong, broken, or rare and precious? Look before you leave one out."
-)
+_ODD_ABOUT = "How many times farther than usual each lies from those like it. Wrong, broken or rare? Look first."
 
 
 def pairs_figure(facts: Facts, samples: Samples) -> Figure:

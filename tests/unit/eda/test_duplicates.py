@@ -163,6 +163,18 @@ def test_the_copies_of_one_photograph_are_paired_once_each(many: list[Path], pai
     assert [pair.kind for pair in pairs] == ["near copy"] * n + ["mirrored"]
 
 
+def test_copies_in_two_families_are_copies_of_one_photograph(many: list[Path], pairs_of: LookAt) -> None:
+    """Each of them has its nearest neighbours in its own family, fine or coarse."""
+    folder, image = many[0].parent, Image.open(many[2])
+    qualities = range(90, 90 + N_NEIGHBOURS + 2)
+    fine = [saved(image, folder / f"fine{quality}.jpg", quality=quality) for quality in qualities]
+    small = image.resize((SIDE // 2,) * 2, Image.Resampling.BOX)
+    coarse = [saved(small, folder / f"coarse{quality}.jpg", quality=quality) for quality in qualities]
+    pairs = pairs_of([*many, *fine, *coarse])
+    assert {pair.second for pair in pairs} == {path.name for path in [*fine, *coarse]}
+    assert {pair.first for pair in pairs} == {"002.png"}
+
+
 @pytest.mark.parametrize("n", [1, 2, 5])
 def test_a_handful_of_photographs(tmp_path: Path, pairs_of: LookAt, n: int) -> None:
     own = [saved(photo(number), tmp_path / f"{number}.png") for number in range(n)]

@@ -165,3 +165,16 @@ def test_it_loads_no_deep_learning(tested) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
     assert "LOADED []" in done.stderr
+
+
+def test_the_sample_of_the_problem_gives_the_form(imgcls, tested) -> None:
+    """Named in imgcls.toml, once for all submissions; --sample wins."""
+    _, workspace = tested()
+    (workspace.root / "imgcls.toml").write_text('[data]\nsource = "elpv"\nsample_submission = "sample.csv"\n')
+    (workspace.root / "sample.csv").write_text("file,label\nt2.png,cat\nt1.png,cat\n")
+    (workspace.root / "other.csv").write_text("name,label\nt1.png,cat\nt2.png,cat\n")
+    assert imgcls("submit", "--out", workspace.root).code == 0
+    file = next(workspace.submissions.glob("*.csv"))
+    assert rows(file) == [["file", "label"], ["t2.png", "dog"], ["t1.png", "cat"]]
+    assert imgcls("submit", "--out", workspace.root, "--sample", workspace.root / "other.csv", "--force").code == 0
+    assert rows(file)[0] == ["name", "label"]

@@ -1,4 +1,4 @@
-.PHONY: setup check test slow golden bench verdicts ladders readme
+.PHONY: setup check test slow golden bench verdicts ladders readme tutorial
 
 setup: ## install for development
 	pip install -e ".[dev]"
@@ -6,7 +6,7 @@ setup: ## install for development
 check: ## about a minute: format, lint, types, import contracts, tests that train nothing
 	ruff format --check .
 	ruff check .
-	mypy imgcls recipes benchmarks examples
+	mypy imgcls recipes benchmarks examples docs/make_tutorial.py
 	lint-imports
 	pytest -m "not slow and not train and not wheel"
 
@@ -30,3 +30,6 @@ ladders: ## write the tables of published ladders into the README
 
 readme: ## write the recipe table into the README
 	python -m imgcls.reports.readme README.md
+
+tutorial: ## run every command of docs/tutorial.md.in and write docs/tutorial.md; minutes
+	python docs/make_tutorial.py

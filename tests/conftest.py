@@ -14,6 +14,7 @@ import pytest
 from PIL import Image
 
 from imgcls.catalog import Stack
+from imgcls.eda import facts as made
 from imgcls.ladders.rungs import climbing, leaving_out, rung_plans
 from imgcls.ladders.spec import JobPlan, Kind, Ladder, RungPlan
 from imgcls.records.estimate import Estimate
@@ -260,3 +261,157 @@ def _drawn_record(
         created=f"2026-11-24T10:{job.seed:02d}:{job.rung:02d}+00:00",
         reused_from=donor,
     )
+
+
+@pytest.fixture
+def drawn_facts() -> Callable[..., made.Facts]:
+    """Make facts of a data set that is nowhere: `n` is train and valid by class, `changes` are fields of `Facts`."""
+    return make_facts
+
+
+def make_facts(
+    n: Mapping[str, tuple[int, int]] | None = None,
+    *,
+    name: str = "made",
+    problem: str = "multiclass",
+    n_test: int = 30,
+    **changes: object,
+) -> made.Facts:
+    by_class = dict(n or {"cat": (80, 20), "dog": (40, 10), "eel": (8, 2)})
+    n_train, n_valid = (sum(counts[place] for counts in by_class.values()) for place in (0, 1))
+    total = max(1, n_train + n_valid)
+    classes = tuple(
+        made.ClassFacts(name=name, n={"train": train, "valid": valid}, share=(train + valid) / total)
+        for name, (train, valid) in by_class.items()
+    )
+    quantiles = made.Quantiles(low=60, middle=120, high=180)
+    by_split = dict.fromkeys(("train", "valid", "test"), quantiles)
+    fields: dict[str, object] = {
+        "data": made.DataFacts(
+            name=name,
+            source="photos",
+            problem=problem,
+            metric="accuracy",
+            classes=tuple(by_class),
+            n={"train": n_train, "valid": n_valid, "test": n_test, "excluded": 2},
+            n_unlabelled=0,
+            data_digest="d" * 64,
+            split_digest="e" * 64,
+            fingerprint=None,
+            licence="CC0 1.0",
+        ),
+        "files": (
+            made.FileFacts(path="photos", role="photographs", n=n_train + n_valid + n_test, note="a folder per class"),
+            made.FileFacts(path="senders.csv", role="metadata", n=190, note="columns file, sender"),
+        ),
+        "classes": classes,
+        "together": (),
+        "imbalance": made.ImbalanceFacts(
+            ratio=10.0,
+            rarest="eel",
+            n_valid_rarest=2,
+            half_width=0.45,
+            majority_score=0.63,
+            meaning="The largest class is 10 times the smallest; eel validates on 2 images.",
+        ),
+        "sizes": made.SizeFacts(
+            width_px=made.Quantiles(low=128, middle=160, high=320),
+            height_px=made.Quantiles(low=96, middle=120, high=240),
+            aspect=made.Quantiles(low=0.75, middle=1.33, high=1.78),
+            n_sizes=41,
+            formats={"JPEG": 158, "PNG": 2},
+            modes={"RGB": 160},
+            n_turned=3,
+            brightness=by_split,
+            contrast=by_split,
+            sharpness=by_split,
+            recommended_px=128,
+            recommended_why="Half of the photographs have a shorter side of at least 120 px.",
+        ),
+        "broken": (made.BrokenFile(path="cat/a.jpg", kind="truncated", reason="truncated"),),
+        "duplicates": (
+            made.Pair(
+                first="cat/1.jpg",
+                second="cat/2.jpg",
+                kind="same file",
+                similarity=1.0,
+                splits=("train", "train"),
+                labels=("cat", "cat"),
+            ),
+            made.Pair(
+                first="cat/3.jpg",
+                second="dog/4.jpg",
+                kind="near copy",
+                similarity=0.98,
+                splits=("train", "valid"),
+                labels=("cat", "dog"),
+            ),
+            made.Pair(
+                first="cat/5.jpg",
+                second="test/6.jpg",
+                kind="mirrored",
+                similarity=0.97,
+                splits=("train", "test"),
+                labels=None,
+            ),
+        ),
+        "guesses": (
+            made.Guess(by="file size", auc=0.52, p=0.4, n=160, n_values=150, shared={}),
+            made.Guess(
+                by="sender of senders.csv", auc=0.91, p=0.005, n=160, n_values=12, shared={"test": 0.9, "valid": 0.95}
+            ),
+        ),
+        "drift": (
+            made.Drift(parts=("train", "test"), by="pictures", auc=0.74, p=0.01, n=(30, 30)),
+            made.Drift(parts=("train", "valid"), by="pictures", auc=0.5, p=0.6, n=(30, 32)),
+        ),
+        "odd": (made.Odd(id="eel/9.jpg", split="valid", label="eel", distance=3.4, why="picture"),),
+        "curve": (
+            made.CurvePoint(n_train=32, value=0.6, low=0.5, high=0.7),
+            made.CurvePoint(n_train=128, value=0.75, low=0.66, high=0.84),
+        ),
+        "findings": (
+            made.Finding(
+                id="duplicates.across",
+                severity="error",
+                title="2 pairs of photographs lie in two splits.",
+                n=2,
+                examples=("cat/3.jpg = dog/4.jpg", "cat/5.jpg = test/6.jpg", "a third one"),
+                advice="Keep each pair together.",
+                command="imgcls eda apply duplicates.across",
+                action="group",
+            ),
+            made.Finding(
+                id="guess:sender of senders.csv",
+                severity="warning",
+                title="The label can be guessed from the sender, AUC 0.91.",
+                n=160,
+                examples=(),
+                advice="Split by sender.",
+                command="imgcls recipe run baseline --group sender",
+            ),
+            made.Finding(
+                id="broken",
+                severity="warning",
+                title="1 file cannot be used.",
+                n=1,
+                examples=("cat/a.jpg",),
+                advice="Leave it out.",
+                command=None,
+                state="applied",
+            ),
+            made.Finding(
+                id="sizes.varied",
+                severity="note",
+                title="Photographs come in 41 sizes.",
+                n=160,
+                examples=(),
+                advice="Nothing has to be done.",
+                command=None,
+            ),
+        ),
+        "pictures": {"classes": "pictures/classes.png", "sheet: cat": "pictures/sheet-001-cat.png"},
+        "seconds": {"reading": 1.5},
+        "created": "2026-11-24T21:00:00+00:00",
+    }
+    return made.Facts.model_validate(fields | changes)

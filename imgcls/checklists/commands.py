@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -13,24 +13,14 @@ from imgcls.checklists.items import Item
 from imgcls.checklists.states import ItemState
 from imgcls.checklists.trials import Climb
 from imgcls.errors import ImgclsError
+from imgcls.problem import naming
+from imgcls.records.run import RunRecord
 
 N_NEXT = 3
 SEEDS = 3
+FOLDS = 5
 _BASE = "baseline"
 _DEFAULT = "elpv"
-_FLAGS = {
-    "images": "--images",
-    "label": "--label",
-    "id": "--id",
-    "group": "--group",
-    "split": "--split",
-    "delimiter": "--delimiter",
-    "problem_type": "--type",
-    "test": "--test",
-    "valid": "--valid",
-    "split_seed": "--split-seed",
-}
-"""Field of a `DataSource` → the option that sets it."""
 
 
 def command_for(item: Item, evidence: Evidence) -> str | None:
@@ -107,6 +97,11 @@ def _run_to_submit(item: Item, evidence: Evidence) -> str | None:
     return shlex.quote(climb.incumbent_runs[0]) if climb is not None and climb.incumbent_runs else None
 
 
+def in_folds(run: RunRecord, evidence: Evidence) -> str:
+    """Give the command that lets every photograph validate once, where one part is too small to tell."""
+    return f"imgcls recipe run {shlex.quote(run.stack)} --folds {FOLDS}{_set(run.overrides)}{data_option(evidence)}"
+
+
 def look_again(evidence: Evidence) -> str:
     """Give the command that looks at the data."""
     return f"imgcls eda{data_argument(evidence)}"
@@ -114,16 +109,12 @@ def look_again(evidence: Evidence) -> str:
 
 def data_argument(evidence: Evidence) -> str:
     """Name the data for a command that takes them in place: nothing where imgcls.toml does, or nothing is known."""
-    reading = _reading(evidence)
-    named = [shlex.quote(str(reading["data"]))] if reading.get("data") else []
-    return "".join(f" {word}" for word in (*named, *_flags(reading)))
+    return naming.data_argument(_reading(evidence))
 
 
 def data_option(evidence: Evidence) -> str:
     """Name the data for a command that takes them as an option, likewise."""
-    reading = _reading(evidence)
-    named = [f"--data {shlex.quote(str(reading['data']))}"] if reading.get("data") else []
-    return "".join(f" {word}" for word in (*named, *_flags(reading)))
+    return naming.data_option(_reading(evidence))
 
 
 def _reading(evidence: Evidence) -> Mapping[str, Any]:
@@ -136,15 +127,6 @@ def _reading(evidence: Evidence) -> Mapping[str, Any]:
         return evidence.climbs[-1].ladder.data
     source = evidence.facts.data.source if evidence.facts is not None else ""
     return {"data": source} if source not in ("", _DEFAULT) else {}
-
-
-def _flags(reading: Mapping[str, Any]) -> Iterator[str]:
-    """Yield the options that say how data are read."""
-    for name, flag in _FLAGS.items():
-        value = reading.get(name)
-        if value not in (None, 0, ""):
-            values = value if isinstance(value, list | tuple) else [value]
-            yield from (f"{flag} {shlex.quote(str(one))}" for one in values)
 
 
 def _set(overrides: Mapping[str, Any]) -> str:

@@ -63,6 +63,7 @@ class Checklist(Viewed):
     """Where a workspace stands."""
 
     VIEW: ClassVar[str] = "imgcls.reports.checklist:ChecklistView"
+    """The renderable that shows it."""
 
     items: tuple[ItemState, ...]
     """Every item with its state and evidence, in the order of the method."""

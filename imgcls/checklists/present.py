@@ -10,7 +10,7 @@ from imgcls.errors import ImgclsError
 from imgcls.plan import Plan
 from imgcls.problem.placed import reading_of
 from imgcls.records.run import RunRecord
-from imgcls.records.seen import Look, SeenData, find, look_at, recall, remember
+from imgcls.records.seen import Look, SeenData, find, look_at, recall, remember, source_of
 from imgcls.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ def _source(problem: Problem | None, workspace: Workspace, climbs: Sequence[Clim
     if problem is not None:
         return reading_of(problem, workspace.root)
     if seen := recall(workspace):
-        return seen[-1].reading
+        return source_of(seen[-1], workspace)
     return climbs[-1].ladder.data if climbs else None
 
 

@@ -27,6 +27,7 @@ _COMMANDS = {
     "compare": "imgcls.cli.compare:compare",
     "doctor": "imgcls.cli.doctor:doctor",
     "eda": "imgcls.cli.eda:eda",
+    "init": "imgcls.cli.init:init",
     "ladder": "imgcls.cli.ladder:ladder",
     "predict": "imgcls.cli.predict:predict",
     "recipe": "imgcls.cli.recipe:recipe",

@@ -57,8 +57,8 @@ _DATA = (
         type=Finite(0, 1, min_open=True, max_open=True),
         help="Share that validates.  [default: imgcls.toml, else 0.2]",
     ),
-    click.option("--verify", is_flag=True, help="Read and hash every photograph anew."),
 )
+_VERIFY = click.option("--verify", is_flag=True, help="Read and hash every photograph anew.")
 _PLAN = (
     click.option("--epochs", type=int, help="Passes over the training photographs (fit.epochs)."),
     click.option("--size", type=int, help="Side of the images in pixels (images.size_px)."),
@@ -76,16 +76,23 @@ _MACHINE = (
 )
 
 
-def data_options(command: Command) -> Command:
-    """Add the options that say what the data are to a command."""
+def problem_options(command: Command) -> Command:
+    """Add the options that imgcls.toml keeps to a command: what the data are, and how they are split."""
     for option in reversed(_DATA):
+        command = option(command)
+    return command
+
+
+def data_options(command: Command) -> Command:
+    """Add the options that say what the data are, and how they are read, to a command."""
+    for option in reversed((*_DATA, _VERIFY)):
         command = option(command)
     return command
 
 
 def training_options(command: Command) -> Command:
     """Add the options of data, base plan and machine to a command."""
-    for option in reversed((*_DATA, *_PLAN, *_MACHINE)):
+    for option in reversed((*_DATA, _VERIFY, *_PLAN, *_MACHINE)):
         command = option(command)
     return command
 

@@ -59,6 +59,9 @@ def eda() -> None:
 )
 @click.option("--quick", is_flag=True, help="Look at no more than 500 photographs.")
 @click.option("--strict", is_flag=True, help="Exit with 3 when findings are open.")
+@click.option(
+    "--no-images", is_flag=True, help="For data that must not travel: no photographs on the page, nor their names."
+)
 @data_options
 @_OUT
 @JSON

@@ -9,6 +9,7 @@ from imgcls.cli.data_options import source_of
 from imgcls.cli.options import print_json
 from imgcls.eda.explore import explore
 from imgcls.eda.facts import Facts
+from imgcls.problem.naming import data_option
 from imgcls.reports.live import reporter_for
 from imgcls.reports.looked import LookedAt
 from imgcls.reports.page.looking import write_eda_page
@@ -25,18 +26,19 @@ def look_and_report(options: Mapping[str, Any], *, workspace: Workspace, quick: 
         quick: Whether to look at a part only.
         as_json: Whether a program is listening.
     """
+    source = source_of(options)
     with reporter_for(as_json=as_json) as reporter:
         facts = explore(
-            source_of(options),
+            source,
             metadata=options["metadata"],
             workspace=workspace,
             quick=quick,
             reporter=reporter,
         )
-        page = write_eda_page(facts, workspace.reports)
+        page = write_eda_page(facts, workspace.reports, with_images=not options["no_images"])
     if as_json:
         print_json(facts.to_json())
     else:
         show(facts)
-        show(LookedAt(facts, page, named=options["data"]))
+        show(LookedAt(facts, page, again=data_option(vars(source))))
     return facts

@@ -19,7 +19,7 @@ from imgcls.cli.options import JSON, OUT, print_json, workspace_of
 @click.option(
     "--sample",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="A sample submission: its columns, ids and order are taken over.  [default: none]",
+    help="A sample submission: its columns, ids and order are taken over.  [default: imgcls.toml, else none]",
 )
 @click.option("--probabilities", is_flag=True, help="Probabilities instead of classes.")
 @click.option("--force", is_flag=True, help="Write over a file with other content.")
@@ -35,11 +35,13 @@ def submit(
     as_json: bool,
 ) -> None:
     """Write what RUN says of the test part as a CSV to hand in; without RUN, the newest that has a test part."""
-    from imgcls.predictions.submit import run_to_submit, submit
+    from imgcls.predictions.submit import known_sample, run_to_submit, submit
 
     workspace = workspace_of(out)
     record = run_to_submit(run, workspace)
-    submission, table = submit(record, workspace, sample=sample, to=to, probabilities=probabilities, overwrite=force)
+    submission, table = submit(
+        record, workspace, sample=sample or known_sample(workspace), to=to, probabilities=probabilities, overwrite=force
+    )
     from imgcls.reports.submission import SubmissionWritten
 
     view = SubmissionWritten(submission, tuple(table.columns), table.probability_of, record)

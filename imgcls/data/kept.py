@@ -1,4 +1,4 @@
-"""What the cache keeps, and how to be rid of it: pools of decoded photographs, and sets that torchvision fetched."""
+"""What the cache keeps, and how to be rid of it: decoded photographs, features of them, and sets that were fetched."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ from pathlib import Path
 from imgcls.data.pool import PoolInfo, last_used, n_bytes_of, name_in, pool_folders, remove, slug
 from imgcls.errors import DataError, nearest_hint
 
-_KNOWN = {"files": "*.json", "measures": "*.npz", "features": "*.npz"}
-"""From a folder of what is known of photographs to its files."""
+FEATURES = "features"
+"""The folder of the features that looking at data computed; see `imgcls.eda.features`."""
+MEASURES = "measures"
+"""The folder of what was measured of photographs; see `imgcls.eda.measures`."""
 SETS = "sets"
 """The name in reports of all fetched sets together."""
 
@@ -34,7 +36,8 @@ def clear(folder: Path, name: str | None = None) -> int:
 
     Args:
         folder: The folder of the cache; need not exist.
-        name: The data set whose pools to remove, or "sets"; None removes all, and what is known of the files.
+        name: The data set whose pools to remove, or "sets"; None removes all, and what is known and was
+            measured of photographs.
 
     Returns:
         The number of bytes freed.
@@ -51,7 +54,8 @@ def clear(folder: Path, name: str | None = None) -> int:
     if wanted in (None, SETS):
         freed += _remove_sets(folder)
     if wanted is None:
-        freed += _forget_files(folder)
+        freed += _forget(folder / "files", "*.json")
+        freed += sum(_forget(folder / part, "*.npz") for part in (MEASURES, FEATURES))
     return freed
 
 
@@ -84,13 +88,11 @@ def _remove_sets(folder: Path) -> int:
     return n_before - _n_bytes_below(root)
 
 
-def _forget_files(folder: Path) -> int:
-    """Remove what is known of files and what was measured of photographs, which is of no use without them."""
+def _forget(folder: Path, pattern: str) -> int:
     freed = 0
-    for part, pattern in _KNOWN.items():
-        for path in (folder / part).glob(pattern):
-            freed += path.stat().st_size
-            path.unlink()
+    for path in folder.glob(pattern):
+        freed += path.stat().st_size
+        path.unlink()
     return freed
 
 

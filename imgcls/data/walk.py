@@ -7,7 +7,10 @@ from collections.abc import Collection, Iterator
 from pathlib import Path, PurePosixPath
 
 IMAGE_SUFFIXES = frozenset(
-    {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm", ".pbm"}
+    {
+        *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp"),
+        *(".ppm", ".pgm", ".pbm", ".jp2", ".avif"),
+    }
 )
 TABLE_SUFFIXES = frozenset({".csv", ".tsv", ".parquet"})
 

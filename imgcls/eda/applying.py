@@ -18,7 +18,9 @@ from imgcls.problem.adjustments import (
     read_adjustments,
     write_adjustments,
 )
+from imgcls.problem.naming import data_argument
 from imgcls.problem.toml import PROBLEM_TOML
+from imgcls.records.seen import recall
 from imgcls.workspace import Workspace
 
 Verb = Literal["applied", "undone", "kept"]
@@ -40,8 +42,8 @@ class Decision:
     """In how many groups."""
     path: Path
     """Where it is written: findings.toml of the workspace."""
-    named: str | None
-    """What the next look has to name as the data; None where the workspace knows."""
+    again: str
+    """The words that name the data again in commands; empty where the workspace knows."""
 
     def to_json(self) -> dict[str, object]:
         """Give the decision as JSON values."""
@@ -87,14 +89,14 @@ def apply_findings(names: Sequence[str], workspace: Workspace) -> Decision:
     if done:
         after = before.model_copy(
             update={
-                "excluded": (*before.excluded, *(entry for entry in excluded if entry not in before.excluded)),
-                "grouped": (*before.grouped, *(entry for entry in grouped if entry not in before.grouped)),
+                "excluded": (*before.excluded, *excluded),
+                "grouped": (*before.grouped, *grouped),
                 "kept": tuple(entry for entry in before.kept if entry.finding not in done),
             }
         )
         write_adjustments(path, after)
         _restate(facts, workspace, lambda finding: _with_state(finding, "applied") if finding.id in done else finding)
-    return _decision("applied", [finding.id for finding in chosen], excluded, grouped, workspace, facts)
+    return _decision("applied", [finding.id for finding in chosen], excluded, grouped, workspace)
 
 
 def undo_findings(names: Sequence[str], workspace: Workspace) -> Decision:
@@ -107,7 +109,6 @@ def undo_findings(names: Sequence[str], workspace: Workspace) -> Decision:
     Raises:
         UsageError: findings.toml holds nothing of such a finding.
     """
-    facts = _facts(workspace) if (workspace.reports / FACTS_JSON).is_file() else None
     path = workspace.root / FINDINGS_TOML
     before = read_adjustments(path)
     entries: list[Exclusion | Grouping | Kept] = [*before.excluded, *before.grouped, *before.kept]
@@ -134,7 +135,7 @@ def undo_findings(names: Sequence[str], workspace: Workspace) -> Decision:
             _restate(
                 _facts(workspace), workspace, lambda finding: _reopened(finding) if finding.id in done else finding
             )
-    return _decision("undone", [name for name in known if name in done], excluded, grouped, workspace, facts)
+    return _decision("undone", [name for name in known if name in done], excluded, grouped, workspace)
 
 
 def keep_findings(names: Sequence[str], why: str, workspace: Workspace) -> Decision:
@@ -159,7 +160,7 @@ def keep_findings(names: Sequence[str], why: str, workspace: Workspace) -> Decis
     make_folder(path.parent)
     write_adjustments(path, before.model_copy(update={"kept": (*others, *kept)}))
     _restate(facts, workspace, lambda finding: _with_state(finding, "kept") if finding.id in done else finding)
-    return _decision("kept", [entry.finding for entry in kept], [], [], workspace, facts)
+    return _decision("kept", [entry.finding for entry in kept], [], [], workspace)
 
 
 def _facts(workspace: Workspace) -> Facts:
@@ -216,9 +217,8 @@ def _decision(
     excluded: Sequence[Exclusion],
     grouped: Sequence[Grouping],
     workspace: Workspace,
-    facts: Facts | None,
 ) -> Decision:
-    knows = facts is None or facts.data.source == "elpv" or (workspace.root / PROBLEM_TOML).is_file()
+    seen = () if (workspace.root / PROBLEM_TOML).is_file() else recall(workspace)
     return Decision(
         verb=verb,
         findings=tuple(names),
@@ -226,5 +226,5 @@ def _decision(
         n_grouped=len({image for entry in grouped for image in entry.images}),
         n_groups=len(grouped),
         path=workspace.root / FINDINGS_TOML,
-        named=None if knows or facts is None else facts.data.source,
+        again=data_argument(seen[-1].reading) if seen else "",
     )

@@ -30,6 +30,7 @@ class AugmentationSheet(Viewed):
     """A picture of what a stack does to training images, or the reason that there is none."""
 
     VIEW: ClassVar[str] = "imgcls.reports.augmentation:AugmentationView"
+    """How it is shown."""
 
     stack: str
     """The stack."""

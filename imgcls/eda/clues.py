@@ -26,7 +26,7 @@ _LEVELS = (4, 16, 64)
 _FEWEST_A_PART = 10
 _N_FEW = 20
 _SECONDS_A_PHOTOGRAPH = 1.0
-"""Files that were written faster than this were written by a program, and their stamps tell of it, not of the photographs."""
+"""Files that were written faster than this were written by a program, and their stamps tell of that only."""
 _PIECES = re.compile(r"[^\W\d_]+|\d+")
 
 

@@ -32,6 +32,7 @@ _FEWEST_TRAIN = 40
 _FEWEST_VALID = 20
 _LEAST_SEEN = 0.9
 _LEVEL = 0.05
+_SMALLEST = 1e-6
 
 
 def learning_curve(scan: Scan, features: Features | None, *, seed: int = 0) -> tuple[CurvePoint, ...]:
@@ -120,17 +121,19 @@ class _Trial:
         return self.train[np.argsort(places[units], kind="stable")]
 
     def best_strength(self, rng: np.random.Generator) -> float:
-        """Choose the strength whose predictions out of fold are right most often; the strongest penalty of equals."""
+        """Choose the strength with the smallest log loss out of fold."""
         deal = Deal.of(self._kinds()[self.train], self.units[self.train], n_folds=_N_FOLDS, rng=rng)
-        scores = [self._right_out_of_fold(deal, strength) for strength in _STRENGTHS]
-        return _STRENGTHS[int(np.argmax(scores))]
+        losses = [self._loss_out_of_fold(deal, strength) for strength in _STRENGTHS]
+        return _STRENGTHS[int(np.argmin(losses))]
 
-    def _right_out_of_fold(self, deal: Deal, strength: float) -> float:
+    def _loss_out_of_fold(self, deal: Deal, strength: float) -> float:
         found = 0.0
         for fold in range(deal.n_folds):
-            asked = self.train[deal.folds == fold]
-            found += _right(self._predict(self.train[deal.folds != fold], asked, strength), self.targets[asked]).sum()
-        return found
+            asked, rows = self.train[deal.folds == fold], self.train[deal.folds != fold]
+            for column in self._columns():
+                said = _fitted(self.values[rows], column[rows], self.values[asked], strength)
+                found -= said.log_of(column[asked]).sum()
+        return float(found)
 
     def right(self, rows: Indices, strength: float) -> Floats:
         """Train on some images, and give the share of right answers for each image that validates, [n_valid]."""
@@ -139,26 +142,50 @@ class _Trial:
     def _kinds(self) -> Indices:
         return np.unique(self.targets, axis=0, return_inverse=True)[1].ravel().astype(np.int64)
 
+    def _columns(self) -> list[Indices]:
+        """Give the problems to be fitted one by one: the classes, or each label by itself."""
+        return [self.targets] if self.targets.ndim == 1 else list(self.targets.T)
+
     def _predict(self, rows: Indices, asked: Indices, strength: float) -> Indices:
-        if self.targets.ndim == 1:
-            return _fitted(self.values[rows], self.targets[rows], self.values[asked], strength)
-        columns = [
-            _fitted(self.values[rows], self.targets[rows, column], self.values[asked], strength)
-            for column in range(self.targets.shape[1])
+        answers = [
+            _fitted(self.values[rows], column[rows], self.values[asked], strength).answer for column in self._columns()
         ]
-        return np.stack(columns, axis=1)
+        return answers[0] if self.targets.ndim == 1 else np.stack(answers, axis=1)
 
 
-def _fitted(values: Floats, targets: Indices, asked: Floats, strength: float) -> Indices:
-    """Fit a logistic regression, and give its answers; that of a single class where there is only one."""
+@dataclass(frozen=True)
+class _Said:
+    """What a classifier said of some images."""
+
+    probabilities: Floats
+    """[n, k]."""
+    classes: Indices
+    """[k], the numbers of the classes that it knows, rising."""
+
+    @property
+    def answer(self) -> Indices:
+        """The likeliest class of each image, [n]."""
+        return self.classes[self.probabilities.argmax(axis=1)]
+
+    def log_of(self, targets: Indices) -> Floats:
+        """Give the logarithm of what the truth was given, [n]; hardly anything for a class that was never seen."""
+        places = np.minimum(np.searchsorted(self.classes, targets), len(self.classes) - 1)
+        given = self.probabilities[np.arange(len(targets)), places]
+        return np.log(np.maximum(np.where(self.classes[places] == targets, given, 0.0), _SMALLEST))
+
+
+def _fitted(values: Floats, targets: Indices, asked: Floats, strength: float) -> _Said:
+    """Fit a logistic regression and ask it; where there is a single class, that is the answer."""
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
 
-    if len(np.unique(targets)) < 2:
-        return np.full(len(asked), targets[0])
+    classes = np.unique(targets)
+    if len(classes) < 2:
+        return _Said(np.ones((len(asked), 1)), classes)
     with warnings.catch_warnings():  # nearly converged is good enough to compare amounts of data
         warnings.simplefilter("ignore", ConvergenceWarning)
-        return np.asarray(LogisticRegression(C=strength, max_iter=200).fit(values, targets).predict(asked))
+        model = LogisticRegression(C=strength, max_iter=200).fit(values, targets)
+    return _Said(model.predict_proba(asked), model.classes_)
 
 
 def _right(said: Indices, targets: Indices) -> Floats:

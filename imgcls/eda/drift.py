@@ -45,7 +45,7 @@ def find_drift(scan: Scan, features: Features | None, *, seed: int = 0) -> tuple
     Returns:
         By pair of splits, then by what they are told apart: pictures, size, brightness, contrast, sharpness, shape.
     """
-    found = []
+    found: list[Drift] = []
     for part in ("valid", "test"):
         if features is not None:
             found += _by_pictures(scan, features, part, seed=seed)

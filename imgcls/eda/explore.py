@@ -33,6 +33,7 @@ from imgcls.engine.reporting import Lines, Reporter
 from imgcls.evidence import PRIMARY
 from imgcls.problem.adjustments import Adjustments, read_adjustments, written
 from imgcls.problem.model import Problem
+from imgcls.problem.naming import data_option
 from imgcls.problem.placed import place_of
 from imgcls.problem.toml import find_problem
 from imgcls.records.seen import Look as Outside
@@ -87,6 +88,7 @@ def explore(
     exploring = _Exploring(
         source=source,
         named=_source_name(given) if given.data is not None else None,
+        again=data_option(vars(given)),
         place=place,
         problem=problem,
         tables=[*map(Path, metadata), *beside],
@@ -104,6 +106,8 @@ class _Exploring:
     """Where the data are."""
     named: str | None
     """What was named as the data; None where the workspace knows, or for the default data."""
+    again: str
+    """The options that name the data again in commands; empty where the workspace knows."""
     place: Workspace
     """Where facts go, and decisions are."""
     problem: Problem
@@ -119,7 +123,7 @@ class _Exploring:
 
     def run(self, *, write: bool) -> Facts:
         """Look, measure, judge, and write."""
-        adjustments = read_adjustments(self.source.findings) if self.source.findings else Adjustments()
+        adjustments = read_adjustments(Path(self.source.findings)) if self.source.findings else Adjustments()
         outside = look_at(vars(self.source), self.place)
         seen = look(self.source, Stack.parse("baseline").plan.images, quick=self.quick, reporter=self.reporter)
         self.seconds.update(seen.seconds)
@@ -128,7 +132,7 @@ class _Exploring:
             tables = files.metadata()
         facts = self._measured(seen, self._data(seen, outside), tables)
         facts = facts.model_copy(update={"files": files.facts()})
-        findings = find(facts, seen, tables=tables, adjustments=adjustments, named=self.named)
+        findings = find(facts, seen, tables=tables, adjustments=adjustments, again=self.again)
         facts = facts.model_copy(update={"findings": findings})
         if write:
             with self._timed("pictures"):

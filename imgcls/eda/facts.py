@@ -268,6 +268,7 @@ class Facts(Viewed, _Fact):
     """Everything that was measured of a data set."""
 
     VIEW: ClassVar[str] = "imgcls.reports.facts:FactsView"
+    """The renderable that shows them."""
 
     schema_: Literal[1] = 1
     """The version of this form; `schema` in JSON."""

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from imgcls.data.kept import FEATURES
 from imgcls.data.pool import slug
 from imgcls.data.samples import SPLITS
 from imgcls.eda.scan import Scan
@@ -103,7 +104,7 @@ class _Store:
     def of(cls, scan: Scan, key: str) -> _Store:
         text = f"{FEATURES_VERSION}\n{scan.photos.preprocess.key}\n{key}\n{scan.samples.root}"
         name = f"{slug(scan.samples.name)}-{hashlib.sha256(os.fsencode(text)).hexdigest()[:16]}.npz"
-        return cls(cache_folder() / "features" / name)
+        return cls(cache_folder() / FEATURES / name)
 
     def read(self) -> dict[str, Floats32]:
         """Give the features by digest; none where the file is missing or damaged, as it is only a cache."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Sequence
 
 from imgcls.eda.copies import Copies
@@ -23,7 +24,7 @@ def find(
     *,
     tables: Sequence[MetaTable],
     adjustments: Adjustments,
-    named: str | None = None,
+    again: str = "",
 ) -> tuple[Finding, ...]:
     """Turn facts into findings, the worst first, and those that are dealt with last.
 
@@ -36,12 +37,12 @@ def find(
         look: What they were measured on.
         tables: What else is known of the samples.
         adjustments: What was decided before.
-        named: What commands that train have to name as the data; None where the workspace knows.
+        again: The options that name the data again in commands; empty where the workspace knows.
     """
     kinship = Kinship.of(look.scan.samples)
     frozen = frozenset(look.scan.samples.frame["id"][look.is_frozen])
     found = [
-        *find_shortcomings(facts, look, named=named),
+        *find_shortcomings(facts, look, again=again),
         *Copies(facts.duplicates, frozen, kinship).findings(),
         *find_giveaways(facts, look, tables, kinship),
     ]
@@ -78,7 +79,7 @@ def _told(name: str, entries: Sequence[Exclusion | Grouping]) -> Finding:
         n=len(images),
         examples=some(images),
         advice="Nothing has to be done; the photographs themselves were not touched.",
-        command=f"imgcls eda undo {name}",
+        command=shlex.join(["imgcls", "eda", "undo", name]),
         action="exclude" if is_excluded else "group",
         state="applied",
     )

@@ -45,13 +45,27 @@ def find_giveaways(facts: Facts, look: Look, tables: Sequence[MetaTable], kinshi
         if not is_telling(guess, n_guesses=len(facts.guesses)):
             continue
         shared = _shared(guess, look, _column(guess.by, tables), kinship)
-        by_class = guess.by == "name" and names_say_classes(look.scan.samples)
-        told = _named_so(guess) if by_class else _guess(guess, is_shared=shared is not None)
-        found += [told] if shared is None else [shared, told]
+        found.append(shared or _plainly(guess, look.scan.samples))
     return [*found, *_drifts(facts.drift)]
 
 
-def _guess(guess: Guess, *, is_shared: bool) -> Finding:
+def _plainly(guess: Guess, samples: Samples) -> Finding:
+    """Tell of a guess, as a note only where nothing has to be done about it."""
+    if guess.by == "name" and names_say_classes(samples):
+        return _noted(guess, "The file names name the classes.", "A network never sees them.")
+    if guess.by == "order" and _is_grouped(samples):
+        title = f"The label can be guessed from the place in the list: AUC {guess.auc:.2f}, where 0.5 is chance."
+        return _noted(guess, title, "Neighbours may be of one origin; the groups of the data keep them together.")
+    return _guess(guess)
+
+
+def _is_grouped(samples: Samples) -> bool:
+    """Whether nearly all labelled samples outside test are in groups, so that neighbours are not divided."""
+    labelled = samples.is_labelled & (samples.frame["split"] != "test").to_numpy()
+    return bool((samples.frame["group"][labelled] != "").mean() >= _NEARLY_ALL) if labelled.any() else False
+
+
+def _guess(guess: Guess) -> Finding:
     what, advice = _WHAT.get(
         guess.by,
         (
@@ -68,18 +82,18 @@ def _guess(guess: Guess, *, is_shared: bool) -> Finding:
         n=guess.n,
         examples=(),
         advice=advice,
-        command=apply_command(f"shared:{guess.by}") if is_shared else keep_command(name),
+        command=keep_command(name),
     )
 
 
-def _named_so(guess: Guess) -> Finding:
+def _noted(guess: Guess, title: str, advice: str) -> Finding:
     return Finding(
-        id="guess:name",
+        id=f"guess:{guess.by}",
         severity="note",
-        title="The file names name the classes.",
+        title=title,
         n=guess.n,
         examples=(),
-        advice="A network never sees them, so nothing has to be done.",
+        advice=f"{advice} Nothing has to be done.",
         command=None,
     )
 
@@ -105,11 +119,12 @@ def _shared(guess: Guess, look: Look, values: Sequence[str] | None, kinship: Kin
         return None
     name = f"shared:{guess.by}"
     families = kinship.families(_by_value(look, values)) if _is_drawn(look) and "valid" in shares else ()
-    told = " and ".join(f"{share:.0%} of {split}" for split, share in shares.items())
+    told = " and ".join(f"{share * 100:.0f} % of {split}" for split, share in shares.items())
     return Finding(
         id=name,
         severity="error" if families else "warning",
-        title=f"{told} have their {guess.by} in common with train, and it tells the label: scores flatter.",
+        title=f"{told} have their {guess.by} in common with train, and that alone tells the label "
+        f"(AUC {guess.auc:.2f}): scores flatter.",
         n=sum(round(share * len(look.scan.samples.rows(split))) for split, share in shares.items()),
         examples=(),
         advice=_advice(shares, can_group=bool(families)),
@@ -123,7 +138,7 @@ def _advice(shares: dict[str, float], *, can_group: bool) -> str:
     if not can_group:
         return "Given parts are never changed: read the scores as those of known origins, or give another split."
     test = shares.get("test")
-    more = f" {test:.0%} of test share it too: scores there flatter as long as that is so." if test else ""
+    more = f" {test * 100:.0f} % of test share it too: scores there flatter as long as that is so." if test else ""
     return f"Keep equal values together, so that validation is on new ones.{more}"
 
 
@@ -177,6 +192,6 @@ def _drifts(drift: Sequence[Drift]) -> Iterator[Finding]:
             "where 0.5 is chance.",
             n=ways[0].n[1],
             examples=tuple(f"{entry.by}: AUC {entry.auc:.2f}, p {entry.p:.3f}" for entry in ways),
-            advice="Expect other scores there; look at photographs of both, and validate on those like the ones that count.",
+            advice="Expect other scores there; look at photographs of both, and validate on those like what counts.",
             command=keep_command(name),
         )

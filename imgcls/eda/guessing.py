@@ -7,6 +7,7 @@ chance would do is measured with labels dealt out anew, everything else being th
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
@@ -15,7 +16,7 @@ import numpy.typing as npt
 import pandas as pd
 from scipy.sparse import csr_array
 
-from imgcls.data.samples import Samples
+from imgcls.data.samples import Samples, as_targets
 from imgcls.data.units import linked
 from imgcls.eda.areas import areas
 from imgcls.eda.clues import Clue, Words, clues_of
@@ -116,8 +117,6 @@ def labelled(samples: Samples, *, seed: int) -> tuple[Indices, npt.NDArray[np.bo
 
 
 def _members(labels: Sequence[str], samples: Samples) -> npt.NDArray[np.bool_]:
-    from imgcls.data.samples import as_targets
-
     targets = as_targets(labels, classes=samples.classes, problem=samples.problem)
     return targets.astype(bool) if targets.ndim == 2 else targets[:, None] == np.arange(samples.n_classes)
 
@@ -170,13 +169,14 @@ class Guesser:
             kinds: [n_kinds, k] of 0 and 1, which classes a sample of each kind belongs to.
         """
         self.deal, self.kinds = deal, kinds
+        words = _shared_words(words)
         patterns, distinct = pd.factorize(np.array(["\0".join(entry) for entry in words], dtype=object))
         cells = patterns.astype(np.int64) * deal.n_folds + deal.folds
         homes, self.cell_of = np.unique(cells, return_inverse=True)
         self.fold_of_cell = homes % deal.n_folds
         firsts = np.zeros(len(distinct), dtype=np.int64)
         firsts[patterns[::-1]] = np.arange(len(patterns))[::-1]
-        design = _design([words[row] for row in firsts], n_samples=np.bincount(patterns))
+        design = _design([words[row] for row in firsts])
         self.design = csr_array(design[homes // deal.n_folds])
         self.sizes = np.bincount(self.cell_of, minlength=len(homes)).astype(np.float64)
 
@@ -222,20 +222,17 @@ class Guesser:
         return np.log(rate / (1 - rate)) - np.log(share / (1 - share))
 
 
-def _design(words: Words, *, n_samples: Indices) -> csr_array:
-    """Say which pattern has which word, [n_patterns, n_words] of 0 and 1; what one sample has alone tells nothing.
+def _shared_words(words: Words) -> Words:
+    """Leave out what one sample has alone: it tells nothing of others, and makes every sample a cell of its own."""
+    n_having = Counter(word for entry in words for word in entry)
+    return [[word for word in entry if n_having[word] > 1] for entry in words]
 
-    Args:
-        words: The words of each pattern.
-        n_samples: [n_patterns], how many samples have it.
-    """
+
+def _design(words: Words) -> csr_array:
+    """Say which row has which word, [n_rows, n_words] of 0 and 1."""
+    ends = np.cumsum([0, *map(len, words)])
     codes, distinct = pd.factorize(np.array([word for entry in words for word in entry], dtype=object))
-    rows = np.repeat(np.arange(len(words)), list(map(len, words)))
-    n_having = np.bincount(codes, weights=n_samples[rows], minlength=len(distinct))
-    is_shared = n_having[codes] > 1
-    kept = np.cumsum(n_having > 1) - 1
-    shape = len(words), max(1, int((n_having > 1).sum()))
-    return csr_array((np.ones(int(is_shared.sum())), (rows[is_shared], kept[codes[is_shared]])), shape=shape)
+    return csr_array((np.ones(len(codes)), codes.astype(np.int64), ends), shape=(len(words), max(1, len(distinct))))
 
 
 def _guess(clue: Clue, auc: float, p: float, *, n: int, samples: Samples) -> Guess:

@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from imgcls.data.cache import Photos
 from imgcls.data.decode import Header, Pixels, read_header
+from imgcls.data.kept import MEASURES
 from imgcls.eda.duplicates import signature
 from imgcls.eda.scan import THUMBNAIL_PX
 from imgcls.errors import DataError, DecodeError
@@ -175,7 +176,7 @@ class _Store:
             os.path.realpath(os.path.commonpath([Path(path).parent for path in photos.paths])) if photos.paths else ""
         )
         digest = hashlib.sha256(os.fsencode(f"{photos.preprocess.key}\n{root}")).hexdigest()[:16]
-        return cls(folder / "measures" / f"{digest}-v{MEASURES_VERSION}.npz")
+        return cls(folder / MEASURES / f"{digest}-v{MEASURES_VERSION}.npz")
 
     def read(self) -> Records:
         """Give what is kept; a file that is missing, damaged or of another form is empty."""

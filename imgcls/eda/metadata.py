@@ -170,7 +170,7 @@ def _is_label(column: str, values: Sequence[str], samples: Samples) -> bool:
     """Whether a column repeats the label: the very text, or 1 and 0 under the name of a class."""
     labels = samples.frame["label"].tolist()
     is_known = samples.is_labelled & (samples.frame["split"] != "test").to_numpy()
-    pairs = [(values[row], labels[row]) for row in np.flatnonzero(is_known) if values[row]]
+    pairs = [(values[row], labels[row]) for row in np.flatnonzero(is_known).tolist() if values[row]]
     if not pairs:
         return False
     if all(value == label for value, label in pairs):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 import numpy.typing as npt
@@ -22,18 +23,33 @@ BLANK_CONTRAST = 2.0
 """An image whose gray values deviate by less than this, of 255, shows nothing."""
 
 _FEWEST = 20
-_DEVIATIONS = 4.0
-_FAR_DEVIATIONS = 6.0
-_NORMAL = 1.4826  # the median of absolute deviations is this much smaller than a normal standard deviation
+_FAR = 4.0
+"""So many typical deviations from the median make a measure odd."""
+_FAR_PICTURE = 2.5
+"""Likewise for the distance of a picture; a person looks at those anyway, and fewer deviations are normal there."""
+_TAIL = 0.05
+_NORMAL_TAIL = 1.645  # where the upper twentieth of a standard normal distribution begins
 _ROWS_AT_ONCE = 1024
+_WORDS: Mapping[str, tuple[str, str]] = MappingProxyType(
+    {"brightness": ("dark", "bright"), "size": ("small", "large"), "shape": ("tall", "wide")}
+)
+"""From a measure to what an image is that has very little or very much of it."""
+_LEAST_SCALE: Mapping[str, float] = MappingProxyType({"brightness": 2.0, "size": 0.1, "shape": 0.05, "picture": 0.05})
+"""Typical deviations are taken to be at least this much: gray values; else logarithms, so that 0.1 is a tenth."""
 
 
 @dataclass(frozen=True)
 class _Candidate:
+    """An image that is odd in one thing."""
+
     row: int
+    """Its position among the samples."""
     excess: float
+    """How far beyond what is odd at all, at least 1."""
     distance: float
+    """As in `imgcls.eda.facts.Odd`."""
     why: str
+    """In what it is odd."""
 
 
 def find_odd(scan: Scan, features: Features | None) -> tuple[Odd, ...]:
@@ -84,41 +100,42 @@ def neighbour_distances(values: npt.ArrayLike, *, n_neighbours: int = N_NEIGHBOU
 
 def _blank(scan: Scan) -> Iterator[_Candidate]:
     contrast = scan.measures["contrast"].to_numpy(dtype=np.float64)
+    typical = max(BLANK_CONTRAST, float(np.median(contrast)))
     for row in np.flatnonzero(contrast < BLANK_CONTRAST):
-        yield _Candidate(int(row), float("inf"), float(abs(_deviations(contrast)[row])), "blank")
+        yield _Candidate(int(row), np.inf, typical / max(BLANK_CONTRAST / 10, float(contrast[row])), "blank")
 
 
 def _by_measures(scan: Scan) -> Iterator[_Candidate]:
-    measures = measures_of(scan)
-    for by in ("brightness", "size", "shape"):
-        values = measures[by] if by == "brightness" else np.log(np.maximum(measures[by], 1e-9))
-        deviations = _deviations(values)
-        for row in np.flatnonzero(np.abs(deviations) > _FAR_DEVIATIONS):
+    for by, (low, high) in _WORDS.items():
+        values = measures_of(scan)[by]
+        deviations = _deviations(values if by == "brightness" else np.log(np.maximum(values, 1e-9)), _LEAST_SCALE[by])
+        for row in np.flatnonzero(np.abs(deviations) > _FAR):
             distance = float(abs(deviations[row]))
-            yield _Candidate(int(row), distance / _FAR_DEVIATIONS, distance, _named(by, deviations[row]))
-
-
-def _named(by: str, deviation: float) -> str:
-    words = {"brightness": ("dark", "bright"), "size": ("small", "large"), "shape": ("tall", "wide")}
-    return words[by][int(deviation > 0)]
+            yield _Candidate(int(row), distance / _FAR, distance, high if deviations[row] > 0 else low)
 
 
 def _by_pictures(features: Features) -> Iterator[_Candidate]:
     if len(features.rows) < max(_FEWEST, N_NEIGHBOURS + 2):
         return
-    distances = neighbour_distances(principal_components(features.values.astype(np.float64)))
+    distances = neighbour_distances(principal_components(features.values, whiten=False))
     logs = np.log(np.maximum(distances, 1e-9))
-    deviations = _deviations(logs)
-    for place in np.flatnonzero(deviations > _DEVIATIONS):
+    deviations = _deviations(logs, _LEAST_SCALE["picture"])
+    for place in np.flatnonzero(deviations > _FAR_PICTURE):
         ratio = float(np.exp(logs[place] - np.median(logs)))
-        yield _Candidate(int(features.rows[place]), float(deviations[place]) / _DEVIATIONS, ratio, "picture")
+        yield _Candidate(int(features.rows[place]), float(deviations[place]) / _FAR_PICTURE, ratio, "picture")
 
 
-def _deviations(values: Floats) -> Floats:
-    """Give how many typical deviations each value lies from the median; 0 where most do not differ at all."""
-    apart = values - np.median(values)
-    scale = _NORMAL * np.median(np.abs(apart))
-    return apart / scale if scale > 0 else np.zeros_like(apart)
+def _deviations(values: Floats, least_scale: float) -> Floats:
+    """Give how many typical deviations each value lies from the median.
+
+    What is typical is told by where the outer twentieth begins, on either side by itself: many sets hold two kinds of
+    images, of which neither is odd, and the median of absolute deviations would call the smaller kind so.
+    """
+    middle = float(np.median(values))
+    below, above = middle - np.quantile(values, _TAIL), np.quantile(values, 1 - _TAIL) - middle
+    apart = values - middle
+    scale = np.maximum(np.where(apart > 0, above, below) / _NORMAL_TAIL, least_scale)
+    return np.asarray(apart / scale)
 
 
 def _odd(scan: Scan, candidate: _Candidate) -> Odd:

@@ -10,7 +10,7 @@ from imgcls.eda.amounts import UNEVEN
 from imgcls.eda.curve import is_rising
 from imgcls.eda.facts import ClassFacts, CurvePoint, Facts, Finding, ImbalanceFacts, SizeFacts
 from imgcls.eda.look import Look
-from imgcls.eda.wording import amount, apply_command, data_option, keep_command, listed, some
+from imgcls.eda.wording import amount, apply_command, keep_command, listed, some
 
 FEW = 20
 """Training images below which a class is called rare."""
@@ -22,19 +22,19 @@ _BLURRED_SHARE = 0.1
 _STRETCH = 2.0
 
 
-def find_shortcomings(facts: Facts, look: Look, *, named: str | None = None) -> list[Finding]:
+def find_shortcomings(facts: Facts, look: Look, *, again: str = "") -> list[Finding]:
     """Find what is wrong with the files and amounts of a data set.
 
     Args:
         facts: Everything but the findings.
         look: What they were measured on.
-        named: What commands that train have to name as the data; None where the workspace knows.
+        again: The options that name the data again in commands; empty where the workspace knows.
     """
     found = [
         _unusable(look.unusable),
         _broken(facts, look),
-        *_classes(facts.classes, facts.imbalance, named),
-        _varied(facts.sizes, named),
+        *_classes(facts.classes, facts.imbalance, again),
+        _varied(facts.sizes, again),
         _blank(look),
         _blurred(look),
         _rising(facts.curve),
@@ -75,7 +75,7 @@ def _broken(facts: Facts, look: Look) -> Finding | None:
     )
 
 
-def _classes(classes: tuple[ClassFacts, ...], imbalance: ImbalanceFacts, named: str | None) -> list[Finding]:
+def _classes(classes: tuple[ClassFacts, ...], imbalance: ImbalanceFacts, again: str) -> list[Finding]:
     labelled = [entry for entry in classes if sum(entry.n.values())]
     found = []
     if imbalance.ratio >= UNEVEN:
@@ -90,7 +90,7 @@ def _classes(classes: tuple[ClassFacts, ...], imbalance: ImbalanceFacts, named: 
                     for entry in sorted(labelled, key=lambda entry: sum(entry.n.values()))
                 ),
                 advice=f"{imbalance.meaning} Let a ladder say whether weights help.",
-                command=f"imgcls ladder run baseline+class_weights --seeds 5{data_option(named)}",
+                command=f"imgcls ladder run baseline+class_weights --seeds 5{again}",
             )
         )
     if rare := [entry for entry in labelled if 0 < entry.n["train"] < FEW]:
@@ -121,7 +121,7 @@ def _classes(classes: tuple[ClassFacts, ...], imbalance: ImbalanceFacts, named: 
     return found
 
 
-def _varied(sizes: SizeFacts, named: str | None) -> Finding | None:
+def _varied(sizes: SizeFacts, again: str) -> Finding | None:
     aspect = sizes.aspect
     stretch = max(aspect.high / max(aspect.middle, 1e-9), aspect.middle / max(aspect.low, 1e-9))
     if stretch < _STRETCH:
@@ -133,7 +133,7 @@ def _varied(sizes: SizeFacts, named: str | None) -> Finding | None:
         n=sizes.n_sizes,
         examples=(),
         advice="The baseline squeezes all of them into squares; see whether padding instead does better.",
-        command=f"imgcls recipe run baseline --set images.resize=pad{data_option(named)}",
+        command=f"imgcls recipe run baseline --set images.resize=pad{again}",
     )
 
 

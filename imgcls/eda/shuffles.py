@@ -52,8 +52,8 @@ class Deal:
     def shuffled(self, n: int, rng: np.random.Generator) -> Indices:
         """Give kinds as chance would deal them.
 
-        Single samples exchange their kinds within their folds, so that the folds stay as they are. Units exchange
-        theirs as whole sequences: what is alike within a unit stays together, wherever it goes.
+        Single samples exchange their kinds within their folds, so that the folds stay as they are. A unit gets those of
+        another one, from the first on and again where it is larger, so that what is alike within units stays so.
 
         Args:
             n: How often.
@@ -74,10 +74,13 @@ class Deal:
     def _by_units(self, n: int, rng: np.random.Generator) -> Indices:
         dealt = np.empty((n, len(self.kinds)), dtype=np.int64)
         places = np.argsort(self.units, kind="stable")
-        n_units = int(self.units.max()) + 1
+        sizes = np.bincount(self.units)
+        starts = np.cumsum(sizes) - sizes
+        unit = self.units[places]
+        within = np.arange(len(places)) - starts[unit]
         for turn in range(n):
-            sequence = np.argsort(rng.permutation(n_units)[self.units], kind="stable")
-            dealt[turn, places] = self.kinds[sequence]
+            giver = rng.permutation(len(sizes))[unit]
+            dealt[turn, places] = self.kinds[places[starts[giver] + within % sizes[giver]]]
         return dealt
 
 

@@ -34,8 +34,3 @@ def apply_command(finding: str) -> str:
 def keep_command(finding: str) -> str:
     """Give the command that leaves a finding as it is, as a shell takes it."""
     return f"imgcls eda keep {shlex.quote(finding)} --why REASON"
-
-
-def data_option(source: str | None) -> str:
-    """Give the option that names the data again, as a shell takes it; nothing where they need not be named."""
-    return f" --data {shlex.quote(source)}" if source else ""

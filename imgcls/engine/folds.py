@@ -42,7 +42,8 @@ def run_folds(
 
     Photographs are read once. Folds whose record is there are not trained again, and an interrupted
     one goes on, so that the same call goes on wherever the last one stopped. The arguments are those
-    of `train`, but that `source` is taken as it is, whatever imgcls.toml says; and `n_folds`: how many folds there are, from 2 to 20.
+    of `train`, but that `source` is taken as it is, whatever imgcls.toml says; and `n_folds`: how
+    many folds there are, from 2 to 20.
 
     Raises:
         UsageError: Something has to be changed before the work can start.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Mapping
 from contextlib import suppress
@@ -143,7 +144,8 @@ class Job:
             raise DivergedError(
                 learn.loss_guard.message or tracking.message
             ) from None  # fastai has put words of its own around it
-        except ImgclsError:
+        except ImgclsError as problem:
+            problem.args = (_in_our_words(problem),)
             raise
         except Exception as problem:
             raise TrainingError(_told(problem, plan)) from problem
@@ -252,7 +254,12 @@ def _told(problem: Exception, plan: Plan) -> str:
             f"Out of memory with batches of {plan.fit.batch_size} images of {plan.images.size_px} px. "
             "Try a smaller --batch-size or --size."
         )
-    return f"Training failed: {type(problem).__name__}: {problem}"
+    return f"Training failed: {type(problem).__name__}: {_in_our_words(problem)}"
+
+
+def _in_our_words(problem: Exception) -> str:
+    """Give a message without the words that fastai puts before what a callback raised (callback/core.py)."""
+    return re.sub(r"^Exception occured in `\w+` when calling event `\w+`:\s*", "", str(problem))
 
 
 def _is_whole(record: RunRecord) -> bool:

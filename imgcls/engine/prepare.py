@@ -56,7 +56,7 @@ class DataSource:
     """Decides who trains and who validates, apart from the seed of training; None is 0."""
     test: str | Path | None = None
     """For a table: the table of photographs to predict; `none` for none, None finds one called test beside it."""
-    findings: Path | None = None
+    findings: str | Path | None = None
     """A findings.toml: what is left out and what stays together; None for nothing."""
     verify: bool = False
     """Whether every photograph is read and hashed anew instead of trusting size and time stamp."""
@@ -106,8 +106,8 @@ class DataSource:
             return
         named = f"the data {str(self.data)!r}" if isinstance(self.data, str | Path) else "a frame in memory"
         raise WorkspaceError(
-            f"{workspace.root / PROBLEM_TOML} is about {data!r}, and {named} was named. A workspace holds one data set: "
-            "leave out the data (--data), or take another folder (--out, or workspace=…)."
+            f"{workspace.root / PROBLEM_TOML} is about {data!r}, and {named} was named. A workspace holds one data "
+            "set: leave out the data (--data), or take another folder (--out, or workspace=…)."
         )
 
     def load(self) -> Samples:
@@ -132,7 +132,7 @@ class DataSource:
             test=self.test,
             skip=OWN_FOLDERS,
         )
-        return samples if self.findings is None else read_adjustments(self.findings).apply(samples)
+        return samples if self.findings is None else read_adjustments(Path(self.findings)).apply(samples)
 
 
 @dataclass(frozen=True)

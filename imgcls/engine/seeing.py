@@ -1,4 +1,4 @@
-"""What the default network sees in photographs, frozen and as it was pretrained: for looking at data, not for training."""
+"""What the default network sees in photographs, frozen as it was pretrained: for looking at data, not for training."""
 
 from __future__ import annotations
 

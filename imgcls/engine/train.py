@@ -52,7 +52,8 @@ def train(
         workspace: Folder in which `runs/` lies; the nearest one with imgcls.toml, or the current folder.
         reporter: Who is told how it goes; plain lines on stderr when None.
         **reading: How the data are read: `images`, `label`, `id`, `group`, `split`, `problem_type`, `delimiter`,
-            `valid`, `split_seed`, `test`, `verify`; what is not said is taken from imgcls.toml. See `imgcls.engine.prepare.DataSource`.
+            `valid`, `split_seed`, `test`, `verify`; what is not said is taken from imgcls.toml. See
+            `imgcls.engine.prepare.DataSource`.
 
     Returns:
         The record: `run.metrics["accuracy"]` is an estimate with its 95 % interval. With folds it is the record of all
@@ -97,8 +98,9 @@ def run_job(
 ) -> Outcome:
     """Do one run, and tell how the record came about.
 
-    The arguments are those of `train`, but that `source` is taken as it is, whatever imgcls.toml says; and `fold`, the one that validates, from 0, and `n_folds`,
-    how many there are, from 2 to 20; both are None where a share of the samples validates.
+    The arguments are those of `train`, but that `source` is taken as it is, whatever imgcls.toml says; and `fold`, the
+    one that validates, from 0, and `n_folds`, how many there are, from 2 to 20; both are None where a share of the
+    samples validates.
     """
     began = time.perf_counter()
     turn = Turn.of(fold, n_folds)

@@ -13,6 +13,7 @@ import numpy as np
 from imgcls.catalog import Stack
 from imgcls.data.folds import Turn, check_n_folds
 from imgcls.data.samples import Samples
+from imgcls.data.sources.elpv import NAME as DEFAULT_DATA
 from imgcls.data.sources.test_list import OFF
 from imgcls.engine.device import Machine
 from imgcls.engine.known_sets import is_known_set
@@ -192,7 +193,7 @@ def _as_json(source: DataSource) -> dict[str, Any]:
             "or Parquet file and name that."
         )
     value: dict[str, Any] = {entry.name: getattr(source, entry.name) for entry in fields(source)}
-    if source.data is not None and not is_known_set(source.data):
+    if source.data is not None and str(source.data) != DEFAULT_DATA and not is_known_set(source.data):
         value["data"] = str(Path(source.data).absolute())
     for name in ("images", "test", "findings"):
         if value[name] is not None and str(value[name]) != OFF:
@@ -208,7 +209,8 @@ def _metric_of(question: Question, first: Sequence[Samples], workspace: Workspac
     metric = question.metric or metric_of(workspace.root, first[0].problem)
     if metric == "average_precision":
         raise UsageError(
-            "average_precision has no contribution of single images, so a gain in it has no verdict; use --metric roc_auc."
+            "average_precision has no contribution of single images, so a gain in it has no verdict; use "
+            "--metric roc_auc."
         )
     if metric not in CONTRIBUTIONS:
         raise UsageError(f"There is no metric {metric!r}.{nearest_hint(metric, METRICS)}")

@@ -39,11 +39,9 @@ def find_ladder(text: str | None, workspace: Workspace) -> Ladder:
     """
     if text and _is_ladder(Path(text)):
         return Ladder.read(Path(text))
-    ladders, damaged = find_ladders(workspace)
     if text is None:
-        if ladders:
-            return ladders[-1]
-        raise RecordError(damaged[0] if damaged else f"There is no ladder in {workspace.ladders}. {_ADVICE}")
+        return _newest(workspace)
+    ladders, _ = find_ladders(workspace)
     named = [ladder for ladder in ladders if text == ladder.name] or [
         ladder for ladder in ladders if text == ladder.stack or (text and ladder.name.startswith(text))
     ]
@@ -55,6 +53,14 @@ def find_ladder(text: str | None, workspace: Workspace) -> Ladder:
     if not names:
         raise RecordError(f"There is no ladder {text!r}, and none at all in {workspace.ladders}. {_ADVICE}")
     raise RecordError(f"There is no ladder {text!r}.{nearest_hint(text, names)} There are: {', '.join(names)}.")
+
+
+def _newest(workspace: Workspace) -> Ladder:
+    """Read the ladder worked on last; one that is damaged is told, since an older one would not be the one meant."""
+    files = sorted(workspace.ladders.glob(f"*/{LADDER_JSON}"), key=lambda file: (file.stat().st_mtime_ns, file.name))
+    if not files:
+        raise RecordError(f"There is no ladder in {workspace.ladders}. {_ADVICE}")
+    return Ladder.read(files[-1].parent)
 
 
 def _is_ladder(folder: Path) -> bool:

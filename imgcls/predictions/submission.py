@@ -177,8 +177,9 @@ def _mismatch(sample: Table, ids: Sequence[str], column: str, form: Callable[[st
         problems.append(f"{len(extra)} predictions have no place: {_listed(extra)}")
     return (
         f"{sample.name}: its {len(texts)} ids in column {column!r} are not the {len(ids)} photographs that were "
-        f"predicted: {'; '.join(problems) or 'their names cannot be told apart'}. Predict the test part that the sample "
-        "belongs to, or give the sample that belongs to this one; 'imgcls runs show RUN' lists what was left out."
+        f"predicted: {'; '.join(problems) or 'their names cannot be told apart'}. Predict the test part that the "
+        "sample belongs to, or give the sample that belongs to this one; 'imgcls runs show RUN' lists what was left "
+        "out."
     )
 
 

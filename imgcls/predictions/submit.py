@@ -11,6 +11,8 @@ import numpy as np
 from imgcls.data.sources.delimited import read_table
 from imgcls.errors import RecordError, UsageError, WorkspaceError
 from imgcls.predictions.submission import PROBABILITY, Predicted, SubmissionTable, make_submission
+from imgcls.problem.placed import place_of
+from imgcls.problem.toml import find_problem
 from imgcls.records.atomic import make_folder, sha256_file, write_bytes
 from imgcls.records.find import find_run, find_runs
 from imgcls.records.run import RunRecord
@@ -54,6 +56,18 @@ def run_to_submit(text: str | None, workspace: Workspace) -> RunRecord:
             f"{_GIVE_TEST}"
         )
     return able[-1]
+
+
+def known_sample(workspace: Workspace) -> Path | None:
+    """Give the sample submission that imgcls.toml names; None where it names none.
+
+    Raises:
+        ProblemError: imgcls.toml cannot be read, or does not fit.
+    """
+    problem = find_problem(workspace.root)
+    if problem is None or problem.data.sample_submission is None:
+        return None
+    return place_of(problem.data.sample_submission, problem, workspace.root)
 
 
 def submit(

@@ -42,7 +42,7 @@ def reading_of(problem: Problem, root: Path) -> dict[str, Any]:
 
 def place_of_source(source: str | None, root: Path) -> str | None:
     """Give a source that means the same from every folder: an absolute path, or the name of a known set."""
-    if source is None or source == _ELPV or source.startswith(_NAMED):
+    if source is None or is_named_set(source):
         return source
     return str(root / Path(source).expanduser())
 
@@ -53,6 +53,11 @@ def place_of(text: str, problem: Problem, root: Path) -> Path:
     return Path(found or text)
 
 
+def is_named_set(source: str) -> bool:
+    """Say whether a source is the name of a known set, and no place on the disk."""
+    return source == _ELPV or source.startswith(_NAMED)
+
+
 def is_same_source(one: object, other: object) -> bool:
     """Say whether two sources are the same data: the same name, or the same place on the disk."""
     if not isinstance(one, str | Path) or not isinstance(other, str | Path):
@@ -60,7 +65,7 @@ def is_same_source(one: object, other: object) -> bool:
     names = str(one), str(other)
     if names[0] == names[1]:
         return True
-    if any(name == _ELPV or name.startswith(_NAMED) for name in names):
+    if any(map(is_named_set, names)):
         return False
     return Path(one).expanduser().resolve() == Path(other).expanduser().resolve()
 

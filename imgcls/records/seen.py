@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import os
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -46,7 +45,7 @@ class Look:
     fingerprint: str
     """See `imgcls.data.fingerprint.data_fingerprint`."""
     reading: Mapping[str, Any]
-    """How they are read: the fields of a `DataSource` that were said, as JSON values with absolute places."""
+    """How they are read: the fields of a `DataSource` that were said, as JSON values; see `source_of`."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +57,7 @@ class SeenData:
     fingerprint: str
     """What they looked like just before they were read."""
     reading: Mapping[str, Any]
-    """How they were read: the fields of a `DataSource` that were said, so that the same can be read again."""
+    """How they were read: the fields of a `DataSource` that were said; `source_of` makes them whole."""
     data_digest: str
     """As in run records."""
     split_digest: str | None
@@ -149,7 +148,7 @@ def look_at(source: Mapping[str, Any], workspace: Workspace) -> Look | None:
     if fingerprint is None:
         return None
     findings = Path(source.get("findings") or workspace.root / _FINDINGS_TOML)
-    return Look(key_of(source, fingerprint, _content_of(findings)), fingerprint, _reading_of(source))
+    return Look(key_of(source, fingerprint, _content_of(findings)), fingerprint, _reading_of(source, workspace))
 
 
 def key_of(source: Mapping[str, Any], fingerprint: str, findings: bytes = b"") -> str:
@@ -184,15 +183,26 @@ def _decided(findings: bytes) -> Any:
     return {"excluded": sorted(excluded), "grouped": grouped}
 
 
-def _reading_of(source: Mapping[str, Any]) -> dict[str, Any]:
-    """Give the options that were said, as JSON values that mean the same from every folder."""
+def source_of(seen: SeenData, workspace: Workspace) -> dict[str, Any]:
+    """Give the fields of a `DataSource` that read the same data again, places as absolute paths."""
+    return {
+        name: str(workspace.root / value) if name in _PLACES and (workspace.root / value).exists() else value
+        for name, value in seen.reading.items()
+    }
+
+
+def _reading_of(source: Mapping[str, Any], workspace: Workspace) -> dict[str, Any]:
+    """Give the options that were said, as JSON values; places in the workspace relative to it, others absolute."""
     said = {name: value for name, value in source.items() if value is not None and name not in ("findings", "verify")}
-    return {name: _absolute(value) if name in _PLACES else _in_one_form(value) for name, value in said.items()}
+    return {name: _place(value, workspace) if name in _PLACES else _in_one_form(value) for name, value in said.items()}
 
 
-def _absolute(place: Any) -> str:
-    """Give a path from the root, where it is one; names of known sets, and `none`, stay as they are."""
-    return os.path.abspath(place) if Path(place).exists() else str(place)
+def _place(place: Any, workspace: Workspace) -> str:
+    """Give a path; names of known sets, and `none`, stay as they are."""
+    if not Path(place).exists():
+        return str(place)
+    path, home = Path(place).resolve(), workspace.root.resolve()
+    return path.relative_to(home).as_posix() if path.is_relative_to(home) else str(path)
 
 
 def remember(workspace: Workspace, seen: SeenData) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from dataclasses import dataclass
 
 from rich.console import Console, ConsoleOptions, RenderResult
@@ -37,8 +36,7 @@ class DecisionView:
         yield Text.assemble("Written to ", path(decision.path))
         if decision.verb != "undone":
             yield Text("To take it back: imgcls eda undo")
-        named = f" {shlex.quote(decision.named)}" if decision.named else ""
-        yield Text(clean(f"Next: imgcls eda{named}"), no_wrap=True, overflow="ignore")
+        yield Text(clean(f"Next: imgcls eda{decision.again}"), no_wrap=True, overflow="ignore")
 
     def _effects(self) -> str:
         decision, again = self.decision, self.decision.verb == "undone"

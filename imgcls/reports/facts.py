@@ -12,7 +12,7 @@ from rich.text import Text
 
 from imgcls.eda.facts import ClassFacts, Facts, Finding
 from imgcls.reports import facts_words as words
-from imgcls.reports.text import clean, name
+from imgcls.reports.text import clean, count, name
 
 MOST_CLASSES = 12
 """Classes with a bar each; of more, the most frequent and the rarest have one."""
@@ -58,6 +58,8 @@ def bar(share: float, width: int, *, is_ascii: bool = False) -> str:
 
 
 def _files(facts: Facts, *, width: int) -> Iterator[RenderableType]:
+    if not facts.files:  # as of a frame
+        return
     yield Text("\nFiles", style="bold")
     table = Table.grid(padding=(0, 2))
     table.add_column(overflow="fold")
@@ -121,7 +123,7 @@ def _measures(facts: Facts) -> Table:
 def _lines(facts: Facts) -> dict[str, list[str]]:
     lines = {"Sizes": words.sizes_sentences(facts), "Light": [words.light_sentence(facts)]}
     if facts.drift:
-        lines["Drift"] = _few([words.drift_sentence(entry) for entry in facts.drift])
+        lines["Drift"] = _few(words.drift_sentences(facts))
     if facts.guesses:
         ordered = sorted(facts.guesses, key=lambda entry: -entry.auc)
         telling = [words.guess_sentence(entry) for entry in ordered if words.is_telling(entry)]
@@ -150,7 +152,7 @@ def _pictures(facts: Facts) -> str:
     n_sheets = sum(name.startswith("sheet: ") for name in facts.pictures)
     named = [name for name in facts.pictures if not name.startswith("sheet: ")]
     folder = next(iter(facts.pictures.values())).rpartition("/")[0]
-    sheets = [f"{n_sheets} contact sheets"] if n_sheets else []
+    sheets = [count(n_sheets, "contact sheet")] if n_sheets else []
     return f"{', '.join([*named, *sheets])} in {folder}/ beside facts.json"
 
 
@@ -173,9 +175,10 @@ def _finding(finding: Finding, *, is_ascii: bool) -> Iterator[RenderableType]:
     head.add_column(overflow="fold")
     head.add_row(f"{mark[finding.severity]} {finding.severity}", name(finding.title))
     yield Padding(head, (0, 0, 0, 2))
-    examples = [clean(example) for example in finding.examples[:_MOST_EXAMPLES]]
-    if examples:
-        yield Padding(Text("such as " + "; ".join(examples), style="dim", overflow="fold"), (0, 0, 0, 4))
-    yield Padding(Text(clean(finding.advice)), (0, 0, 0, 4))
+    if finding.severity != "note":  # the page tells the rest of what is merely good to know
+        examples = [clean(example) for example in finding.examples[:_MOST_EXAMPLES]]
+        if examples:
+            yield Padding(Text("such as " + "; ".join(examples), style="dim", overflow="fold"), (0, 0, 0, 4))
+        yield Padding(Text(clean(finding.advice)), (0, 0, 0, 4))
     if finding.command:
         yield Text(f"    {clean(finding.command)}", style="bold", no_wrap=True, overflow="ignore")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from imgcls.eda.facts import ClassFacts, Drift, Facts, Finding, Guess, Quantiles
 
@@ -17,9 +17,10 @@ _PROBLEMS = {"binary": "two classes", "multiclass": "one class each", "multilabe
 def data_sentence(facts: Facts) -> str:
     """Say how much there is: `2,503 photographs of 10 classes, one class each; metric accuracy`."""
     n = sum(facts.data.n.get(split, 0) for split in SPLITS)
-    classes = "2 classes" if facts.data.problem == "binary" else f"{len(facts.data.classes):,} classes"
+    n_classes = len(facts.data.classes)
+    classes = "1 class" if n_classes == 1 else f"{n_classes:,} classes"
     kind = "" if facts.data.problem == "binary" else f", {_PROBLEMS[facts.data.problem]}"
-    return f"{n:,} photographs of {classes}{kind}; metric {facts.data.metric}"
+    return f"{n:,} photograph{'s' * (n != 1)} of {classes}{kind}; metric {facts.data.metric}"
 
 
 def split_sentence(facts: Facts) -> str:
@@ -65,11 +66,21 @@ def light_sentence(facts: Facts) -> str:
     return f"mean gray of most, 0 to 255: {', '.join(parts)}" if parts else "not measured"
 
 
-def drift_sentence(entry: Drift) -> str:
-    """Say whether two splits can be told apart."""
-    first, second = entry.parts
-    told = f"AUC {entry.auc:.2f}, p {entry.p:.3g}, {entry.n[0]:,} and {entry.n[1]:,} photographs"
-    return f"{first} and {second} {'differ' if is_different(entry) else 'do not differ'} by {entry.by} ({told})"
+def drift_sentences(facts: Facts) -> list[str]:
+    """Say of each two splits by what they can be told apart, those first that differ most."""
+    by_parts: dict[tuple[str, str], list[Drift]] = {}
+    for entry in sorted(facts.drift, key=lambda entry: (not is_different(entry), -entry.auc)):
+        by_parts.setdefault(entry.parts, []).append(entry)
+    return [_drift_sentence(*parts, entries) for parts, entries in by_parts.items()]
+
+
+def _drift_sentence(first: str, second: str, entries: Sequence[Drift]) -> str:
+    differing = [f"{entry.by} (AUC {entry.auc:.2f}, p {entry.p:.2g})" for entry in entries if is_different(entry)]
+    others = [entry.by for entry in entries if not is_different(entry)]
+    if not differing:
+        return f"{first} and {second} cannot be told apart by {', '.join(others)}"
+    not_by = f"; not by {', '.join(others)}" if others else ""
+    return f"{first} and {second} can be told apart by {', '.join(differing)}{not_by}"
 
 
 def is_different(entry: Drift) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,8 +20,8 @@ class LookedAt:
     """What was found."""
     page: Path
     """The page about it, beside facts.json."""
-    named: str | None
-    """What was named as the data; None where the workspace knows, or for the default data."""
+    again: str
+    """The options that name the data again in commands; empty where the workspace knows."""
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """Name the files, then the command."""
@@ -39,7 +38,7 @@ class LookedAt:
             return "imgcls eda apply"
         if command := next((finding.command for finding in waiting if finding.command), None):
             return command
-        return "imgcls recipe run baseline" + (f" --data {shlex.quote(self.named)}" if self.named else "")
+        return f"imgcls recipe run baseline{self.again}"
 
 
 def _near(file: Path) -> Path:

@@ -211,3 +211,26 @@ def test_an_interrupted_look_keeps_what_it_measured(photos: Path, tmp_path: Path
     assert done.returncode == 143
     (store,) = (cache / "measures").glob("*.npz")
     assert len(np.load(store)["records"]) == 8
+
+
+def test_a_page_that_may_travel_holds_neither_photographs_nor_names(imgcls, photos: Path, empty_folder: Path) -> None:
+    assert imgcls("eda", photos).code == 0
+    page = empty_folder / "reports" / "eda.html"
+    name = next(path for path in photos.rglob("*.png")).name
+    assert "data:image" in page.read_text(encoding="utf-8")
+    assert imgcls("eda", photos, "--no-images").code == 0
+    assert name not in page.read_text(encoding="utf-8")
+    assert "image/webp" not in page.read_text(encoding="utf-8")
+
+
+def test_suggested_commands_name_the_data_as_they_were_named(imgcls, draw_photos, tmp_path: Path) -> None:
+    """With every option that says how they are read."""
+    folder = draw_photos(tmp_path / "set", {"images": 30})
+    rows = [f"{number:03d},{'b' if number % 10 else 'a'},s{number % 7}" for number in range(30)]
+    (folder / "my table.csv").write_text("\n".join(["file,kind,who", *rows]) + "\n")
+    options = ("--label", "kind", "--id", "file", "--group", "who")
+    shown = imgcls("eda", folder / "my table.csv", *options).out
+    words = "--label kind --id file --group who"
+    next_command = next(line for line in shown.splitlines() if line.startswith("Next: "))
+    assert next_command.endswith(words) or "imgcls eda" in next_command
+    assert f"--data '{folder / 'my table.csv'}' " in shown.replace("\n", " ") or words in " ".join(shown.split())

@@ -24,8 +24,17 @@ from imgcls.engine.device import Machine, keep_memory
 from imgcls.engine.job import Job
 from imgcls.engine.losses import balanced_weights
 from imgcls.engine.simple_cnn import simple_cnn
-from imgcls.errors import BusyError, DataError, DeviceError, DivergedError, PlanError, TrainingError, WorkspaceError
-from imgcls.records.attempts import acquire, find_attempts
+from imgcls.errors import (
+    BusyError,
+    DataError,
+    DeviceError,
+    DivergedError,
+    ImgclsError,
+    PlanError,
+    TrainingError,
+    WorkspaceError,
+)
+from imgcls.records.attempts import Attempt, acquire, find_attempts
 from imgcls.records.find import find_failed, find_runs
 from imgcls.records.run import RunRecord
 from imgcls.workspace import Workspace
@@ -87,6 +96,18 @@ def test_a_loss_that_is_no_number_stops_before_the_step(bad: float, learner: Cal
     for name, tensor in learn.model.named_parameters():
         assert torch.equal(tensor, look.before[name])
         assert tensor.isfinite().all()
+
+
+def test_a_full_disk_is_told_in_our_words(train: Train, monkeypatch: pytest.MonkeyPatch) -> None:
+    """fastai puts words of its own before what a callback raises."""
+
+    def full(*_: object, **__: object) -> None:
+        raise ImgclsError("Disk full while writing the checkpoint.")
+
+    monkeypatch.setattr(Attempt, "save_checkpoint", full)
+    with pytest.raises(ImgclsError) as caught:
+        train()
+    assert str(caught.value) == "Disk full while writing the checkpoint."
 
 
 def test_a_diverged_training_is_kept_as_failed_and_can_be_run_again(

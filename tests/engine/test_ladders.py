@@ -21,8 +21,10 @@ import pytest
 
 import imgcls
 from imgcls.engine import job as engine_job
+from imgcls.engine.prepare import DataSource
 from imgcls.engine.reporting import Silent as Quiet
 from imgcls.errors import BusyError, ImgclsError, TrainingError, UsageError
+from imgcls.ladders import design
 from imgcls.ladders.climb import Drive
 from imgcls.ladders.executors import SerialExecutor
 from imgcls.ladders.final import open_test
@@ -304,7 +306,7 @@ def test_a_run_that_another_process_makes_is_waited_for(
         ({"seeds": 0}, "1 to 1000 seeds, not 0"),
         ({"seeds": -3}, "not -3"),
         ({"metric": "acuracy"}, "Did you mean 'accuracy'"),
-        ({"metric": "average_precision"}, "use roc_auc"),
+        ({"metric": "average_precision"}, "use --metric roc_auc"),
         ({"smallest_gain": 0.0}, "above 0"),
         ({"folds": 1}, "2"),
         ({"budget": "0.001s"}, "too small"),
@@ -426,6 +428,7 @@ def test_a_driver_that_is_killed_goes_on_to_the_same_end(photo_folder: Path, cli
 DRIVER = """
 import sys
 import imgcls
+from imgcls.engine.prepare import DataSource
 from imgcls.engine.reporting import Silent as Quiet
 from imgcls.ladders.watching import Silent
 
@@ -522,9 +525,10 @@ def test_a_damaged_ledger_is_not_written_over(climb: Climb, split_folder: Path, 
 
 def test_a_test_photograph_that_is_gone_is_told(climb: Climb, split_folder: Path, tmp_path: Path) -> None:
     """The rest would be another test; the ledger is not written."""
-    place = Workspace(tmp_path / "work")
-    ladder = climb(data=split_folder, workspace=place).ladder
-    next((split_folder / "test").rglob("*.*")).unlink()
+    place, photos = Workspace(tmp_path / "work"), tmp_path / "pets"
+    shutil.copytree(split_folder, photos)  # other tests share the folder
+    ladder = climb(data=photos, workspace=place).ladder
+    next((photos / "test").rglob("*.*")).unlink()
     with pytest.raises(UsageError, match="1 of 6 test photographs are gone"):
         open_test(ladder, place)
     assert not (place.root / "test-ledger.csv").exists()
@@ -536,3 +540,9 @@ def test_a_test_part_without_labels_is_not_opened(climb: Climb, photo_folder: Pa
     with pytest.raises(UsageError, match="no test part with labels"):
         open_test(ladder, Workspace(tmp_path))
     assert not (tmp_path / "test-ledger.csv").exists()
+
+
+@pytest.mark.parametrize("data", ["elpv", Path("elpv"), None])
+def test_the_default_data_named_by_name_are_no_path(data: Any) -> None:
+    found = design._as_json(DataSource(data))["data"]
+    assert found is None if data is None else str(found) == "elpv"

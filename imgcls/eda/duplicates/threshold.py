@@ -28,7 +28,8 @@ _SCALE, _QUALITY = 0.6, 50
 _LARGEST = 4
 _KEPT = math.atanh(0.5)
 _LOWEST_SHARE = 0.05
-_TAIL_SHARE, _TAIL_PAIRS = 0.05, 10
+_TAIL_SHARE, _TAIL_PAIRS = 0.01, 20
+"""Of the strangers, those whose fall is measured: more of them would be measured better, but farther from the end."""
 _FEW = 50
 
 
@@ -99,24 +100,24 @@ def threshold(scores: npt.NDArray[np.float64], copies: MadeCopies, *, n: int) ->
 
 def _reach(strangers: npt.NDArray[np.float64], end: float, *, n: int) -> float:
     """Give the score beyond which `FALSE_PAIRS` strangers are expected; `strangers` fall, and are cut off at `end`."""
-    n_tail = min(max(_TAIL_PAIRS, math.ceil(_TAIL_SHARE * n)), len(strangers) - 1)
-    if n_tail < 1:
+    n_tail = max(_TAIL_PAIRS, math.ceil(_TAIL_SHARE * n))
+    if len(strangers) <= n_tail:  # hardly anybody has a neighbour at all
         return -math.inf
-    start = strangers[n_tail]
-    scale = _cut_scale(float((strangers[:n_tail] - start).mean()), float(end - start))
-    return float(start + scale * math.log(n_tail / FALSE_PAIRS))
+    start = float(strangers[n_tail])
+    scale = _cut_scale(float(np.median(strangers[:n_tail])) - start, end - start)
+    return start + scale * math.log(n_tail / FALSE_PAIRS)
 
 
-def _cut_scale(mean: float, length: float) -> float:
-    """Give the scale of an exponential distribution whose mean is `mean` where it is cut off at `length`.
+def _cut_scale(median: float, length: float) -> float:
+    """Give the scale of an exponential distribution that is cut off at `length` and has this median.
 
-    Infinite where the mean is half the length or more: nothing falls off there.
+    Infinite where the median is half the length or more: nothing falls off there.
     """
-    if mean >= length / 2:
+    if median >= length / 2:
         return math.inf
-    scale = mean
-    for _ in range(200):  # a contraction: the mean of the cut distribution grows with the scale, but slower
-        scale = mean + (length / math.expm1(min(length / scale, 700.0)) if scale else 0.0)
+    scale = median / math.log(2)
+    for _ in range(100):  # a contraction: the half that lies above the median shrinks with what is cut off
+        scale = median / -math.log((1 + math.exp(-length / scale)) / 2) if scale else 0.0
     return scale
 
 

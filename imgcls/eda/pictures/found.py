@@ -24,10 +24,7 @@ from imgcls.eda.pictures.photographs import (
 MOST_PAIRS = 12
 MOST_ODD = 12
 _PAIR_GAP, _PAIR_WORDS, _ODD_WORDS = 4, 17, 13
-_ODD_ABOUT = (
-    "How many times farther than usual each one lies from those most like it. "
-    "Wrong, broken, or rare and precious? Look before you leave one out."
-)
+_ODD_ABOUT = "How many times farther than usual each lies from those like it. Wrong, broken or rare? Look first."
 
 
 def pairs_figure(facts: Facts, samples: Samples) -> Figure:
@@ -77,7 +74,8 @@ def odd_figure(facts: Facts, samples: Samples) -> Figure:
 def _pairs_about(pairs: tuple[Pair, ...], n_shown: int) -> str:
     n_across, n_conflict = sum(pair.is_across for pair in pairs), sum(pair.is_conflict for pair in pairs)
     shown = f"; the {n_shown} worst are shown" if n_shown < len(pairs) else ""
-    return f"{len(pairs):,} pairs: {n_across:,} across splits, {n_conflict:,} with different labels{shown}."
+    n = f"{len(pairs):,} pair{'s' * (len(pairs) != 1)}"
+    return f"{n}: {n_across:,} across splits, {n_conflict:,} with different labels{shown}."
 
 
 def _pair_words(pair: Pair) -> str:

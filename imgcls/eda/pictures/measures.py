@@ -65,7 +65,8 @@ def light_figure(measures: pd.DataFrame, samples: Samples) -> Figure:
     for axes, (measure, title) in zip(panels, titles.items(), strict=True):
         _draw_shares(axes, _parts(measures, samples, (measure,)), is_log=measure == "sharpness")
         axes.set_title(title, fontsize=9.5, loc="left", color=INK)
-    panels[0].legend(frameon=False, fontsize=8.5)
+    if panels[0].patches:
+        panels[0].legend(frameon=False, fontsize=8.5)
     return figure
 
 

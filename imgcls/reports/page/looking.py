@@ -70,7 +70,7 @@ def write_eda_page(facts: Facts, folder: Path, *, with_images: bool = True) -> P
     page = environment().get_template("looking.html.j2").render(context, policy=policy_of(style, script))
     make_folder(folder)
     file = folder / EDA_HTML
-    write_bytes(file, page.encode("utf-8", "backslashreplace"))
+    write_bytes(file, page.encode("utf-8"))
     return file
 
 

@@ -283,6 +283,7 @@ def test_equal_names_to_predict_get_their_paths(tmp_path: Path, draw: Draw) -> N
 
 def test_real_tables(test_data: Path) -> None:
     kids, leaves = load_samples(test_data / "kids_csv"), load_samples(test_data / "coffee_leaf")
-    assert (len(kids), kids.problem, kids.classes, len(kids.excluded)) == (970, "binary", ("0", "1"), 242)
-    assert (len(leaves), leaves.problem, len(leaves.excluded)) == (708, "multilabel", 177)
+    assert (len(kids), kids.problem, kids.classes, len(kids.excluded)) == (1212, "binary", ("0", "1"), 0)
+    assert (kids.n_per_split["test"], set(kids.part("test").frame["label"])) == (242, {""})
+    assert (len(leaves), leaves.problem, len(leaves.excluded)) == (885, "multilabel", 0)
     assert leaves.targets.sum(axis=0).tolist() == [114, 195, 266, 150, 121]

@@ -123,7 +123,7 @@ def test_undo_of_one_leaves_the_others(workspace: Workspace) -> None:
     assert adjustments(workspace).excluded == ()
     assert len(adjustments(workspace).grouped) == 2
     assert states(workspace)["broken"] == "open"
-    with pytest.raises(UsageError, match="Did you mean 'duplicates.across'"):
+    with pytest.raises(UsageError, match=r"Did you mean 'duplicates\.across'"):
         undo_findings(["duplicates.acros"], workspace)
 
 

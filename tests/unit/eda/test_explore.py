@@ -13,8 +13,10 @@ import imgcls
 from imgcls.eda.applying import apply_findings, undo_findings
 from imgcls.eda.facts import Facts
 from imgcls.eda.pictures import draw as draw_pictures
+from imgcls.engine.prepare import DataSource, prepare
 from imgcls.engine.reporting import Silent
 from imgcls.errors import DataError, UsageError, WorkspaceError
+from imgcls.plan import Images
 from imgcls.problem.adjustments import read_adjustments
 from imgcls.records.seen import recall
 from imgcls.workspace import Workspace
@@ -259,6 +261,19 @@ def test_names_of_any_kind_come_through(tmp_path: Path, explore) -> None:
     assert facts.data.classes == tuple(sorted(NASTY))
     assert Facts.read(tmp_path / "work/reports") == facts
     json.loads((tmp_path / "work/reports/facts.json").read_text())
+
+
+def test_names_that_are_no_utf8_keep_the_digests_of_training(tmp_path: Path, explore) -> None:
+    photos = draw(tmp_path / "photos", {"cat": 12, "dog": 8})
+    try:
+        (photos / "cat/000.png").rename(photos / "cat/\udcff.png")
+    except OSError:
+        pytest.skip("this file system takes UTF-8 names only")
+    facts = explore(photos)
+    (seen,) = recall(Workspace(tmp_path / "work"))
+    samples = prepare(DataSource(photos), Images(), quick=False, reporter=Silent()).samples
+    assert facts.data.data_digest == seen.data_digest == samples.data_digest
+    assert facts.data.split_digest == seen.split_digest == samples.split_digest
 
 
 def test_an_id_that_leaves_the_folder_is_refused(tmp_path: Path, explore) -> None:

@@ -152,6 +152,12 @@ class TestGiveaways:
         look.scan.samples.frame["id"] = [f"x{number}.jpg" for number in range(40)]
         assert found(look, guesses=(guess("name"),))["guess:name"].severity == "warning"
 
+    def test_an_order_that_groups_keep_together_is_only_noted(self, made_look: MakeLook, found) -> None:
+        blocks = [f"b{number // 10}" for number in range(40)]
+        grouped = found(made_look(even(), split(), groups=blocks), guesses=(guess("order"),))
+        assert grouped["guess:order"].severity == "note"
+        assert found(made_look(even(), split()), guesses=(guess("order"),))["guess:order"].severity == "warning"
+
     def test_a_shared_sender_is_grouped_where_validation_is_drawn(self, made_look: MakeLook, found) -> None:
         senders = [f"p{number % 8}" for number in range(40)]
         table = MetaTable("who.csv", {"sender": senders})
@@ -162,7 +168,17 @@ class TestGiveaways:
         assert len(shared.groups) == 8
         assert shared.groups[0] == ("s00", "s08", "s16", "s24", "s32")
         assert shared.command == "imgcls eda apply 'shared:sender of who.csv'"
-        assert findings["guess:sender of who.csv"].command == shared.command
+        assert "AUC" in shared.title
+        assert "guess:sender of who.csv" not in findings
+
+    def test_a_given_test_part_is_left_out_of_the_groups(self, made_look: MakeLook, found) -> None:
+        table = MetaTable("who.csv", {"sender": [f"p{number % 8}" for number in range(40)]})
+        look = made_look(even(), split(40, n_test=10), given=[""] * 30 + ["test"] * 10)
+        by_valid = found(look, guesses=(guess("sender of who.csv", valid=1.0, test=1.0),), tables=[table])
+        grouped = {name for family in by_valid["shared:sender of who.csv"].groups for name in family}
+        assert grouped == {f"s{number:02d}" for number in range(30)}
+        by_test = found(look, guesses=(guess("sender of who.csv", valid=0.0, test=1.0),), tables=[table])
+        assert by_test["shared:sender of who.csv"].groups == ()
 
     def test_given_parts_are_never_grouped(self, made_look: MakeLook, found) -> None:
         senders = [f"p{number % 8}" for number in range(40)]

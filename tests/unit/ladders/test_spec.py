@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -77,6 +78,18 @@ def test_a_ladder_is_found_by_name_beginning_stack_and_folder(drawn_ladder: Draw
         assert find_ladder(text, workspace).name == "drawn"
     with pytest.raises(RecordError, match=r"There is no ladder 'drwan'\. Did you mean 'drawn'"):
         find_ladder("drwan", workspace)
+
+
+def test_a_damaged_newest_ladder_is_told_and_not_passed_over(drawn_ladder: Draw) -> None:
+    """An older one is not the one that was meant; by its name it is still found."""
+    ladder, workspace = drawn_ladder()
+    torn = workspace.ladders / "torn"
+    torn.mkdir()
+    (torn / LADDER_JSON).write_text("{")
+    os.utime(torn / LADDER_JSON, (2**32, 2**32))
+    with pytest.raises(RecordError, match="torn"):
+        find_ladder(None, workspace)
+    assert find_ladder("drawn", workspace).name == ladder.name
 
 
 def test_names_are_plain_and_differ_by_identity() -> None:

@@ -220,7 +220,9 @@ def test_a_copied_workspace_knows_its_data_again(photo_folder: Path, tmp_path: P
     for workspace in (first, second):
         shutil.copytree(photo_folder, workspace.root / "photos")
     looks = [look_at({"data": str(place.root / "photos"), "split_seed": 0}, place) for place in (first, second)]
-    assert looks[0] == looks[1] is not None
+    assert looks[0] is not None
+    assert looks[1] is not None
+    assert (looks[0].key, looks[0].fingerprint) == (looks[1].key, looks[1].fingerprint)
     (second.root / "findings.toml").write_bytes(DECIDED)
     changed = look_at({"data": second.root / "photos"}, second)
     assert changed is not None

@@ -1,0 +1,129 @@
+"""Predictions take the form of the sample: its columns, its ids, its order; what does not fit is told."""
+
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from imgcls.data.sources.delimited import Table, read_table
+from imgcls.errors import DataError, UsageError
+from imgcls.predictions.submission import Predicted, make_submission
+
+BINARY = Predicted(["a.png", "b.png"], np.array([[0.9, 0.1], [0.25, 0.75]]), ("cat", "dog"), "binary")
+SEVERAL = Predicted(
+    ["a.png", "b.png"], np.array([[0.9, 0.1, 0.6], [0.2, 0.3, 0.4]]), ("red", "green", "blue"), "multilabel"
+)
+THREE = Predicted(["a.png", "b.png"], np.array([[0.5, 0.3, 0.2], [0.1, 0.2, 0.7]]), ("x", "y", "z"), "multiclass")
+
+
+def sample_of(**columns: list[str]) -> Table:
+    n_rows = len(next(iter(columns.values())))
+    return Table("sample.csv", columns, list(range(2, n_rows + 2)), "line")
+
+
+def test_without_a_sample_there_are_classes_and_probabilities() -> None:
+    made = make_submission(BINARY)
+    assert made.columns == {
+        "id": ["a.png", "b.png"],
+        "label": ["cat", "dog"],
+        "p_cat": [0.9, 0.25],
+        "p_dog": [0.1, 0.75],
+    }
+    assert made.holds == "classes and probabilities"
+    assert list(make_submission(BINARY, probabilities=True).columns) == ["id", "p_cat", "p_dog"]
+
+
+def test_the_order_and_the_columns_are_those_of_the_sample() -> None:
+    made = make_submission(THREE, sample_of(z=["0", "0"], name=["b.png", "a.png"], x=["0", "0"], y=["0", "0"]))
+    assert list(made.columns) == ["z", "name", "x", "y"]
+    assert made.columns["name"] == ["b.png", "a.png"]
+    assert made.columns["z"] == [0.7, 0.2]
+    assert made.holds == "probabilities"
+
+
+def test_one_column_of_classes_takes_classes() -> None:
+    made = make_submission(BINARY, sample_of(id=["b.png", "a.png"], target=["cat", "cat"]))
+    assert made.columns == {"id": ["b.png", "a.png"], "target": ["dog", "cat"]}
+    asked = make_submission(BINARY, sample_of(id=["b.png", "a.png"], target=["cat", "cat"]), probabilities=True)
+    assert (asked.columns["target"], asked.probability_of) == ([0.75, 0.1], "dog")
+
+
+@pytest.mark.parametrize(("column", "values"), [("target", [0.1, 0.75]), ("cat", [0.9, 0.25])])
+def test_fractions_take_a_probability(column: str, values: list[float]) -> None:
+    made = make_submission(BINARY, sample_of(id=["a.png", "b.png"], **{column: ["0.5", "0.5"]}))
+    assert made.columns[column] == values
+
+
+def test_classes_that_look_like_numbers_stay_classes() -> None:
+    digits = Predicted(BINARY.ids, BINARY.probabilities, ("0", "1"), "binary")
+    made = make_submission(digits, sample_of(id=["a.png", "b.png"], target=["0", "0"]))
+    assert (made.columns["target"], made.holds) == (["0", "1"], "classes")
+
+
+@pytest.mark.parametrize(
+    ("cells", "expected"),
+    [(["red", "red"], "red blue"), (["red,green", "blue"], "red,blue"), (["", ""], "red blue")],
+)
+def test_several_classes_are_joined_as_in_the_sample(cells: list[str], expected: str) -> None:
+    made = make_submission(SEVERAL, sample_of(id=["a.png", "b.png"], labels=cells))
+    assert made.columns["labels"] == [expected, ""]
+
+
+@pytest.mark.parametrize("ids", [["test/a.png", "test/b.png"], ["a", "b"], ["images/b.jpg", "images/a.jpg"]])
+def test_ids_may_be_written_with_folder_or_without_suffix(ids: list[str]) -> None:
+    made = make_submission(BINARY, sample_of(id=ids, target=["cat", "cat"]))
+    assert made.columns["id"] == ids
+    assert made.columns["target"] == ["cat" if "a" in Path(name).stem else "dog" for name in ids]
+
+
+def test_ids_that_do_not_match_are_listed() -> None:
+    with pytest.raises(DataError, match=r"1 have no prediction: line 3: 'c.png'; 1 predictions have no place: 'b.png'"):
+        make_submission(BINARY, sample_of(id=["a.png", "c.png"], target=["cat", "cat"]))
+    with pytest.raises(DataError, match=r"2 occur more than once: line 2: 'a.png', line 3: 'a.png'"):
+        make_submission(BINARY, sample_of(id=["a.png", "a.png"], target=["cat", "cat"]))
+
+
+def test_photographs_of_one_name_in_two_folders_are_not_mixed_up() -> None:
+    twice = Predicted(["x/a.png", "y/a.png"], BINARY.probabilities, BINARY.classes, "binary")
+    assert make_submission(twice, sample_of(id=["y/a.png", "x/a.png"], t=["cat"] * 2)).columns["t"] == ["dog", "cat"]
+    with pytest.raises(DataError, match="are not the 2 photographs"):
+        make_submission(twice, sample_of(id=["a.png", "a.png"], t=["cat"] * 2))
+
+
+def test_columns_that_are_no_classes_are_listed() -> None:
+    with pytest.raises(DataError, match=r"Missing: 'y', 'z'; no class: 'yy'. Did you mean 'y'"):
+        make_submission(THREE, sample_of(id=["a.png", "b.png"], x=["0", "0"], yy=["0", "0"]))
+    with pytest.raises(DataError, match="has the column 'id' only"):
+        make_submission(THREE, sample_of(id=["a.png", "b.png"]))
+
+
+def test_values_that_are_no_classes_are_told() -> None:
+    with pytest.raises(DataError, match=r"holds '0', '1', none of the classes 'cat', 'dog'"):
+        make_submission(BINARY, sample_of(id=["a.png", "b.png"], target=["0", "1"]))
+
+
+@pytest.mark.parametrize(("asked", "kind", "value"), [(True, UsageError, "x"), (False, DataError, "0.3")])
+def test_one_column_cannot_hold_three_probabilities(asked: bool, kind: type[Exception], value: str) -> None:
+    with pytest.raises(kind, match="cannot hold the probabilities of 3 classes"):
+        make_submission(THREE, sample_of(id=["a.png", "b.png"], t=[value, value]), probabilities=asked)
+
+
+def test_a_tiny_probability_is_not_rounded_away() -> None:
+    tiny = Predicted(["a"], np.array([[1 - 1e-12, 1e-12]]), ("cat", "dog"), "binary")
+    assert make_submission(tiny).columns["p_dog"] == [1e-12]
+
+
+@pytest.mark.parametrize(
+    "name", ["=cmd|' /C calc'!A0", "a,b.png", 'a"b.png', "a\r.png", "a\nb.png", "001", "\u202egnp.a"]
+)
+def test_any_id_is_written_exactly_as_it_is_and_in_quotes(name: str, tmp_path: Path) -> None:
+    one = Predicted([name], BINARY.probabilities[:1], BINARY.classes, "binary")
+    text = make_submission(one).as_csv()
+    assert list(csv.reader(io.StringIO(text, newline="")))[1][0] == name
+    assert text.splitlines()[1].startswith('"')
+    (tmp_path / "table.csv").write_text(text, encoding="utf-8", newline="")
+    assert read_table(tmp_path / "table.csv").columns["id"] == [name]

@@ -11,10 +11,10 @@ import importlib
 import importlib.util
 import inspect
 import pkgutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import ModuleType
@@ -88,7 +88,7 @@ def find_recipes() -> dict[str, Recipe]:
     for module in sorted(pkgutil.iter_modules(imgcls_recipes.__path__), key=lambda entry: entry.name):
         source = importlib.import_module(f"imgcls_recipes.{module.name}")
         found[module.name] = _recipe_of(source, module.name, origin="imgcls")
-    for point in sorted(entry_points(group=ENTRY_POINT_GROUP), key=lambda entry: entry.name):
+    for point in sorted(_installed(entry_points), key=lambda entry: entry.name):
         if point.name in found:
             raise StackError(f"Recipe {point.name!r} of {point.value} has the name of another recipe; rename it.")
         with suppress(StackError):  # one that is broken is told when it is asked for by name
@@ -106,10 +106,17 @@ def find_recipe(name: str) -> Recipe:
         return _recipe_from_file(Path(name))
     known = find_recipes()
     if name not in known:
-        for point in entry_points(group=ENTRY_POINT_GROUP, name=name):
-            return _recipe_from_entry_point(point)
+        for point in _installed(entry_points):
+            if point.name == name:
+                return _recipe_from_entry_point(point)
         raise StackError(f"There is no recipe {name!r}.{nearest_hint(name, known)} 'imgcls recipe list' shows all.")
     return known[name]
+
+
+@cache
+def _installed(find: Callable[..., Iterable[EntryPoint]]) -> tuple[EntryPoint, ...]:
+    """Ask once a process which recipes are installed: every distribution is looked through for that."""
+    return tuple(find(group=ENTRY_POINT_GROUP))
 
 
 def _recipe_from_entry_point(point: EntryPoint) -> Recipe:

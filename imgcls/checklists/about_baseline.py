@@ -23,7 +23,7 @@ def of_baseline(rule: Callable[[RunRecord, Evidence], Answer]) -> Callable[[Evid
             return Answer.missing(_no_baseline(evidence))
         answer = rule(run, evidence)
         if answer.state == "done":
-            return Answer.proved(answer.evidence, evidence.change_since_run(run))
+            return Answer.proved(answer.evidence, evidence.baseline_change)
         return answer
 
     return answered

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from imgcls.catalog import Stack
+from imgcls.checklists.climbs import Climb
 from imgcls.checklists.commands import SEEDS, ladder_again
 from imgcls.checklists.evidence import Evidence, grounds_of
 from imgcls.checklists.items import find_item
 from imgcls.checklists.states import BY_HAND, Answer
-from imgcls.checklists.trials import Climb, Trial
+from imgcls.checklists.trials import Trial
 from imgcls.errors import ImgclsError, RecordError
 from imgcls.records.run import RunRecord
 from imgcls.records.submissions import GIVE_TEST, TEST_FILE

@@ -6,10 +6,11 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from imgcls.checklists.climbs import Climb, Opening
 from imgcls.checklists.commands import look_again
 from imgcls.checklists.evidence import FACTS, Evidence, grounds_of
 from imgcls.checklists.predictions import tallies
-from imgcls.checklists.trials import GAINS, Climb, Opening, gain_text
+from imgcls.checklists.trials import GAINS, gain_text
 from imgcls.ladders.spec import FINAL_JSON
 from imgcls.records.run import RunRecord
 

@@ -8,10 +8,10 @@ from contextlib import suppress
 from typing import Any
 
 from imgcls.catalog import Stack
+from imgcls.checklists.climbs import Climb
 from imgcls.checklists.evidence import Evidence
 from imgcls.checklists.items import Item
 from imgcls.checklists.states import ItemState
-from imgcls.checklists.trials import Climb
 from imgcls.errors import ImgclsError
 from imgcls.problem import naming
 from imgcls.records.run import RunRecord

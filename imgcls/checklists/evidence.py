@@ -8,8 +8,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from imgcls.checklists.climbs import Climb, read_climbs
 from imgcls.checklists.present import Present, look_at_present
-from imgcls.checklists.trials import Climb, Grounds, Side, Trial, read_climbs, read_comparisons
+from imgcls.checklists.trials import Grounds, Side, Trial, read_comparisons
 from imgcls.eda.facts import FACTS_JSON, Facts, Finding
 from imgcls.errors import ImgclsError
 from imgcls.problem.adjustments import FINDINGS_TOML, Adjustments, Exclusion, Grouping, read_adjustments
@@ -97,6 +98,11 @@ class Evidence:
         """The run that proves the baseline: the newest that still holds, else the newest."""
         found = [run for run in reversed(self.runs) if is_baseline(run)]
         return next((run for run in found if not self.change_since_run(run)), next(iter(found), None))
+
+    @cached_property
+    def baseline_change(self) -> str:
+        """What changed since the run of the baseline; empty where nothing did, or there is none."""
+        return "" if self.baseline is None else self.change_since_run(self.baseline)
 
     @cached_property
     def climb(self) -> Climb | None:

@@ -14,7 +14,8 @@ from imgcls.records.seen import Look, SeenData, find, look_at, recall, remember,
 from imgcls.workspace import Workspace
 
 if TYPE_CHECKING:
-    from imgcls.checklists.trials import Climb, Grounds
+    from imgcls.checklists.climbs import Climb
+    from imgcls.checklists.trials import Grounds
     from imgcls.engine.reporting import Reporter
     from imgcls.problem.model import Problem
 

@@ -11,6 +11,7 @@ import pytest
 
 from imgcls.problem.toml import read_problem
 from imgcls.records.find import find_runs
+from imgcls.records.seen import DATA_JSON
 from imgcls.workspace import Workspace
 
 Draw = Callable[..., Path]
@@ -92,6 +93,20 @@ def test_items_untick_themselves_when_a_label_changes_and_tick_again(imgcls, pho
     assert states(imgcls, "--verify") == before
 
 
+def test_data_that_cannot_be_remembered_are_read_and_told(imgcls, photos: Path) -> None:
+    """As in a workspace that cannot be written."""
+    assert imgcls("init", photos).code == 0
+    assert imgcls("recipe", "run", "baseline", *SMALL).code == 0
+    before = states(imgcls)
+    kept = Path("runs") / DATA_JSON
+    kept.unlink()
+    (kept / "in the way").mkdir(parents=True)
+    assert "The data changed; reading them" in imgcls("checklist").err
+    assert states(imgcls) == before
+    shutil.move(photos / "a" / "000.png", photos / "b" / "x000.png")
+    assert states(imgcls)["base.train"] == "stale"
+
+
 def test_another_split_is_another_one(imgcls, photos: Path) -> None:
     assert imgcls("init", photos).code == 0
     assert imgcls("recipe", "run", "baseline", *SMALL).code == 0
@@ -104,7 +119,11 @@ def test_another_split_is_another_one(imgcls, photos: Path) -> None:
 
 def test_what_was_read_last_is_meant_without_a_problem(imgcls, photos: Path) -> None:
     """And the commands that are suggested name the data again."""
-    assert imgcls("recipe", "run", "baseline", "--data", photos, *SMALL).code == 0
+    run = imgcls("recipe", "run", "baseline", "--data", photos, *SMALL)
+    assert run.code == 0
+    line = run.out.splitlines()[-1]
+    assert line.startswith("Checklist: ")
+    assert line.endswith("('imgcls checklist')")  # also where it is longer than the terminal is wide
     value = json.loads(imgcls("checklist", "--json").out)
     assert value["next"][:2] == [f"imgcls init {photos}", f"imgcls eda {photos}"]
     shutil.move(photos / "a" / "000.png", photos / "b" / "x000.png")

@@ -20,6 +20,7 @@ import numpy as np
 import pytest
 
 import imgcls
+from imgcls.checklists.climbs import Opening
 from imgcls.engine import job as engine_job
 from imgcls.engine.prepare import DataSource
 from imgcls.engine.reporting import Silent as Quiet
@@ -31,7 +32,7 @@ from imgcls.ladders.final import open_test
 from imgcls.ladders.find import find_ladder
 from imgcls.ladders.job import JobResult, do_job, job_arguments
 from imgcls.ladders.result import LadderResult
-from imgcls.ladders.spec import RESULT_JSON
+from imgcls.ladders.spec import FINAL_JSON, RESULT_JSON
 from imgcls.ladders.state import LadderState, read_state
 from imgcls.ladders.watching import Silent
 from imgcls.records.attempts import acquire, find_attempts
@@ -489,6 +490,13 @@ def test_the_sealed_test_speaks_last_and_every_opening_is_counted(
         own = [frame[f"p_{'dog' if 'dog' in name else 'cat'}"][row] for row, name in enumerate(frame["id"])]
         losses.append(-np.mean(np.log(own)))
     assert second.to_json()["metric"] == "roc_auc"
+    kept = place.ladders / ladder.name / FINAL_JSON
+    assert json.loads(kept.read_text(encoding="utf-8")) == json.loads(json.dumps(second.to_json()))
+    assert second.to_json()["validation_scores"]["incumbent"]["value"] is not None
+    opening = Opening.read(kept)
+    assert opening is not None
+    assert opening.test_gain is not None
+    assert opening.test_gain.value == second.judged.value  # type: ignore[union-attr]
     by_loss = open_test(replace(ladder, metric="log_loss"), place)
     assert by_loss.baseline_score.value == pytest.approx(np.mean(losses), rel=1e-6)
     rows = (place.root / "test-ledger.csv").read_text().splitlines()

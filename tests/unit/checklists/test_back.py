@@ -14,7 +14,6 @@ from imgcls.checklists.evaluate import checklist
 from imgcls.durable import write_json
 from imgcls.ladders.find import find_ladders
 from imgcls.ladders.spec import FINAL_JSON, RESULT_JSON
-from imgcls.records.seen import DATA_JSON
 from imgcls.workspace import MARKER, Workspace
 from tests.unit.checklists.conftest import OTHER, Desk
 
@@ -135,14 +134,6 @@ def test_a_folder_that_does_not_exist_is_empty_and_stays_away(tmp_path: Path) ->
     found = checklist(tmp_path / "none")
     assert {entry.state for entry in found.items} == {"open"}
     assert not (tmp_path / "none").exists()
-
-
-def test_data_that_cannot_be_remembered_are_still_told(known: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As in a workspace that cannot be written."""
-    known.facts()
-    (known.workspace.runs / DATA_JSON).unlink()
-    (known.workspace.runs / DATA_JSON).mkdir()
-    assert known.states()["eda.files"].state == "done"
 
 
 def test_many_runs_are_quick(known: Desk) -> None:

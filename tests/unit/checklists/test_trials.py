@@ -1,0 +1,202 @@
+"""What ladders and comparisons leave for the checklist, whole and damaged."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from copy import deepcopy
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, get_args
+
+import pandas as pd
+import pytest
+
+import imgcls
+from imgcls.catalog import Stack
+from imgcls.checklists.predictions import Tally, tallies
+from imgcls.checklists.trials import GAINS, VERDICTS
+from imgcls.durable import write_json
+from imgcls.evidence.verdicts import Verdict
+from imgcls.ladders.comparison_files import COMPARISONS
+from imgcls.ladders.spec import FINAL_JSON, RESULT_JSON
+from tests.unit.checklists.conftest import OTHER, Desk
+from tests.unit.checklists.test_back import opened
+
+SMOOTHED = "baseline+label_smoothing"
+
+
+def compared(desk: Desk, stack: str = SMOOTHED, **options: Any) -> Path:
+    """Draw runs of a baseline and a stack that no ladder holds, compare the two, and give the file of that."""
+    ladder, _ = desk.make_ladder(stack, **options)
+    assert ladder.folder is not None
+    (ladder.folder / "ladder.json").unlink()
+    imgcls.compare("baseline", stack, workspace=desk.workspace)
+    (path,) = (desk.workspace.reports / COMPARISONS).iterdir()
+    return path
+
+
+def test_verdicts_are_those_that_are_given() -> None:
+    assert set(VERDICTS) == set(get_args(Verdict))
+    assert set(GAINS) < set(VERDICTS)
+
+
+def test_a_comparison_ticks_an_item_until_the_data_change(known: Desk) -> None:
+    path = compared(known)
+    answer = known.states()["train.loss"]
+    assert answer.state == "done"
+    assert answer.evidence.startswith(f"reports/{COMPARISONS}/{path.name}: {SMOOTHED} over baseline, ")
+    assert known.states()["train.augmentation"].state == "open"
+    known.know(data=OTHER)
+    answer = known.states()["train.loss"]
+    assert (answer.state, answer.command) == ("stale", "imgcls ladder run baseline+label_smoothing --seeds 3")
+
+
+def test_the_same_question_has_one_answer_and_another_one_its_own(known: Desk) -> None:
+    path = compared(known)
+    first = path.read_bytes()
+    path.write_bytes(b"{}")
+    imgcls.compare("baseline", SMOOTHED, workspace=known.workspace)
+    assert path.read_bytes() == first
+    imgcls.compare("baseline", SMOOTHED, workspace=known.workspace, metric="log_loss")
+    imgcls.compare(SMOOTHED, "baseline", workspace=known.workspace)
+    assert len(list(path.parent.iterdir())) == 3
+
+
+def test_one_run_on_a_side_does_not_take_the_place_of_many(known: Desk) -> None:
+    path = compared(known)
+    runs = known.runs()[0], known.runs(SMOOTHED)[0]
+    imgcls.compare(runs[0].id, runs[1].id, workspace=known.workspace)
+    assert len(list(path.parent.iterdir())) == 2
+    assert known.states()["train.loss"].state == "done"
+
+
+def test_a_comparison_that_cannot_be_kept_is_given_all_the_same(known: Desk) -> None:
+    known.make_ladder(SMOOTHED)
+    known.workspace.reports.write_bytes(b"a file where the folder would be")
+    assert imgcls.compare("baseline", SMOOTHED, workspace=known.workspace).judged.verdict in VERDICTS
+
+
+def test_of_two_recipes_at_once_nothing_is_told_of_either(known: Desk) -> None:
+    compared(known, "baseline+augmentation+label_smoothing")
+    states = known.states()
+    assert (states["train.augmentation"].state, states["train.loss"].state) == ("open", "open")
+
+
+@pytest.mark.parametrize(
+    ("overrides", "items"),
+    [
+        ({"model.name": "resnet18"}, {"train.model"}),
+        ({"fit.epochs": 9}, {"train.epochs"}),
+        ({"optimizer.learning_rate": 0.01}, {"train.optimizer"}),
+        ({"model.name": "resnet18", "fit.epochs": 9}, set()),
+    ],
+)
+def test_another_base_answers_what_it_changes(known: Desk, overrides: dict[str, Any], items: set[str]) -> None:
+    """Two stacks of the same recipes, as 'imgcls recipe run baseline --model resnet18' gives them."""
+    known.baseline()
+    other = Stack.parse("baseline", overrides)
+    for run in known.runs():
+        home = known.workspace.runs / f"other-s{run.seed}"
+        home.mkdir()
+        shutil.copy(run.path("valid.parquet"), home)
+        replace(
+            run,
+            key=run.key[::-1],
+            id=home.name,
+            overrides=overrides,
+            label=other.label,
+            plan=other.plan.to_json(),
+            plan_digest=other.plan.digest,
+            train_digest=other.plan.train_digest,
+        ).write(home)
+    imgcls.compare(Stack.parse("baseline").plan.digest, other.label, workspace=known.workspace)
+    done = {id_ for id_, answer in known.states().items() if answer.state == "done" and id_.startswith("train.")}
+    assert done == items
+
+
+DAMAGES = {
+    RESULT_JSON: [
+        (),
+        ("rungs",),
+        ("rungs", 1),
+        ("rungs", 1, "runs"),
+        ("rungs", 1, "step"),
+        ("rungs", 1, "step", "verdict"),
+        ("rungs", 1, "step", "n_runs"),
+        ("incumbent",),
+    ],
+    FINAL_JSON: [(), ("test", "value"), ("validation_scores",), ("incumbent_score", "low")],
+    f"{COMPARISONS}/*.json": [
+        (),
+        ("a", "stack"),
+        ("b", "plan_digest"),
+        ("a", "overrides"),
+        ("gain", "verdict"),
+        ("gain", "value"),
+        ("data", "digest"),
+        ("items",),
+        ("changes",),
+    ],
+}
+
+
+@pytest.mark.parametrize(("name", "place"), [(name, place) for name, places in DAMAGES.items() for place in places])
+def test_odd_values_are_damage_or_do_not_matter(known: Desk, name: str, place: tuple[str | int, ...]) -> None:
+    """Whatever stands there, the checklist says what it can; a damaged file is named."""
+    ladder = known.ladder(SMOOTHED, n_seeds=2, n_images=20)
+    opened(known, test=(0.60, 0.55, 0.65), validation=(0.80, 0.75, 0.85))
+    imgcls.compare("baseline", SMOOTHED, workspace=known.workspace)
+    (path,) = (*ladder.folder.glob(name), *known.workspace.reports.glob(name))
+    whole = json.loads(path.read_text(encoding="utf-8"))
+    for odd in (7, [[]]):
+        write_json(path, put(whole, place, odd))
+        found = known.list()
+        assert {path.name in damage.reason for damage in found.damages} <= {True}
+        assert place or len(found.damages) == 1
+        json.dumps(found.to_json(), allow_nan=False)
+
+
+def put(value: Any, place: tuple[str | int, ...], new: object) -> Any:
+    """Give a copy of JSON values with another one at a place."""
+    if not place:
+        return new
+    changed = deepcopy(value)
+    inner = changed
+    for step in place[:-1]:
+        inner = inner[step]
+    inner[place[-1]] = new
+    return changed
+
+
+def test_a_damaged_opening_leaves_the_verdicts_of_its_ladder(known: Desk) -> None:
+    ladder = known.ladder(SMOOTHED)
+    (ladder.folder / FINAL_JSON).write_text("{}", encoding="utf-8")
+    found = known.list()
+    assert [FINAL_JSON in damage.reason for damage in found.damages] == [True]
+    assert known.states()["train.loss"].state == "done"
+
+
+def test_a_result_of_other_rungs_is_damage(known: Desk) -> None:
+    ladder = known.ladder(SMOOTHED)
+    path = ladder.folder / RESULT_JSON
+    value = json.loads(path.read_text(encoding="utf-8"))
+    write_json(path, value | {"rungs": value["rungs"] * 2})
+    assert known.states()["train.loss"].state == "open"
+
+
+def test_errors_are_counted_by_label(known: Desk) -> None:
+    known.baseline(n_seeds=1)
+    (run,) = known.runs()
+    rows = {
+        "label": ["cat", "cat|dog", "|", "dog"],
+        "p_cat": [0.9, 0.4, 0.2, 0.6],
+        "p_dog": [0.1, 0.9, 0.8, 0.9],
+    }
+    pd.DataFrame(rows).to_parquet(run.folder / "valid.parquet")
+    several = known.change(run, problem="multilabel")
+    assert tallies(several) == (Tally("cat", 4, 2), Tally("dog", 4, 1))
+    one = known.change(run, problem="binary")
+    assert tallies(one) == (Tally("cat", 1, 0), Tally("dog", 1, 0))
+    (run.folder / "valid.parquet").write_bytes(b"no parquet")
+    assert tallies(known.change(run)) == (Tally("cat", 0, 0), Tally("dog", 0, 0))

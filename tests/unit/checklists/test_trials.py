@@ -115,6 +115,32 @@ def test_another_base_answers_what_it_changes(known: Desk, overrides: dict[str, 
     assert done == items
 
 
+def test_a_recipe_on_another_base_is_not_told_apart_from_the_base(known: Desk) -> None:
+    known.make_ladder(SMOOTHED)
+    other = Stack.parse(SMOOTHED, {"fit.epochs": 9})
+    for run in known.runs(SMOOTHED):
+        known.change(
+            run,
+            overrides={"fit.epochs": 9},
+            label=other.label,
+            plan=other.plan.to_json(),
+            plan_digest=other.plan.digest,
+            train_digest=other.plan.train_digest,
+        )
+    found = imgcls.compare("baseline", SMOOTHED, workspace=known.workspace)
+    assert (found.recipes, found.items) == (("label_smoothing",), ())
+    states = known.states()
+    assert {states[id_].state for id_ in ("train.loss", "train.epochs")} == {"open"}
+
+
+def test_a_verdict_that_nobody_gives_is_damage(known: Desk) -> None:
+    ladder = known.ladder(SMOOTHED)
+    path = ladder.folder / RESULT_JSON
+    write_json(path, put(json.loads(path.read_text(encoding="utf-8")), ("rungs", 1, "step", "verdict"), "marvellous"))
+    assert [RESULT_JSON in damage.reason for damage in known.list().damages] == [True]
+    assert known.states()["train.loss"].state == "open"
+
+
 DAMAGES = {
     RESULT_JSON: [
         (),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 
-from imgcls.checklists.commands import look_again
+from imgcls.checklists.commands import in_folds, look_again
 from imgcls.checklists.evidence import Evidence, is_baseline
 from imgcls.checklists.predictions import labels_of
 from imgcls.checklists.states import BY_HAND, Answer
@@ -81,7 +81,8 @@ def model(run: RunRecord, _: Evidence) -> Answer:
 def training(run: RunRecord, _: Evidence) -> Answer:
     """Whether a baseline was trained to its end."""
     plan = Plan.from_json(run.plan)
-    epochs = f"{plan.fit.epochs} epochs of " if plan.fit.epochs else ""
+    n = plan.fit.epochs
+    epochs = f"{n} epoch{'s' * (n != 1)} of " if n else ""
     return Answer.proved(f"{_named(run)}: {epochs}{plan.optimizer.name} at {plan.optimizer.learning_rate:g}")
 
 
@@ -98,7 +99,8 @@ def validation(run: RunRecord, evidence: Evidence) -> Answer:
     said = f"{_named(run)}: {name} {scored.value:.3f} [{scored.low:.3f}, {scored.high:.3f}]"
     without = "ranking at random" if metric == "roc_auc" else "always naming the most frequent class"
     if scored.low <= trivial:
-        return Answer.missing(f"{said} is not shown to be better than {without}, {trivial:.3f}", look_again(evidence))
+        more = look_again(evidence) if run.folds is not None else in_folds(run, evidence)
+        return Answer.missing(f"{said} is not shown to be better than {without}, {trivial:.3f}", more)
     return Answer.proved(f"{said}, better than {without}, {trivial:.3f}")
 
 

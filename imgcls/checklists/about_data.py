@@ -62,9 +62,10 @@ def images(facts: Facts, evidence: Evidence) -> Answer:
 def sizes(facts: Facts, _: Evidence) -> Answer:
     """Whether sizes and quality were measured."""
     width, height = facts.sizes.width_px.middle, facts.sizes.height_px.middle
-    broken = f"{len(facts.broken)} broken files" if facts.broken else "no broken file"
+    n_sizes = "all of one size" if facts.sizes.n_sizes == 1 else f"{facts.sizes.n_sizes:,} sizes"
+    broken = f"{len(facts.broken)} broken" if facts.broken else "no broken file"
     return Answer.proved(
-        f"{FACTS}: {width:.0f} x {height:.0f} px in the middle, {facts.sizes.n_sizes} sizes, {broken}; "
+        f"{FACTS}: {width:.0f} x {height:.0f} px in the middle, {n_sizes}, {broken}; "
         f"{facts.sizes.recommended_px} px to begin with"
     )
 

@@ -13,9 +13,11 @@ from imgcls.checklists.items import Item
 from imgcls.checklists.states import ItemState
 from imgcls.checklists.trials import Climb
 from imgcls.errors import ImgclsError
+from imgcls.records.run import RunRecord
 
 N_NEXT = 3
 SEEDS = 3
+FOLDS = 5
 _BASE = "baseline"
 _DEFAULT = "elpv"
 _FLAGS = {
@@ -105,6 +107,11 @@ def _run_to_submit(item: Item, evidence: Evidence) -> str | None:
         return shlex.quote(evidence.baseline.id) if evidence.baseline is not None else None
     climb = evidence.climb
     return shlex.quote(climb.incumbent_runs[0]) if climb is not None and climb.incumbent_runs else None
+
+
+def in_folds(run: RunRecord, evidence: Evidence) -> str:
+    """Give the command that lets every photograph validate once, where one part is too small to tell."""
+    return f"imgcls recipe run {shlex.quote(run.stack)} --folds {FOLDS}{_set(run.overrides)}{data_option(evidence)}"
 
 
 def look_again(evidence: Evidence) -> str:

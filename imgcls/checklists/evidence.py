@@ -95,9 +95,8 @@ class Evidence:
     @cached_property
     def baseline(self) -> RunRecord | None:
         """The run that proves the baseline: the newest that still holds, else the newest."""
-        found = [run for run in self.runs if is_baseline(run)]
-        holding = [run for run in found if not self.change_since_run(run)]
-        return next(reversed(holding or found), None)
+        found = [run for run in reversed(self.runs) if is_baseline(run)]
+        return next((run for run in found if not self.change_since_run(run)), next(iter(found), None))
 
     @cached_property
     def climb(self) -> Climb | None:

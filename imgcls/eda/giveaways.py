@@ -45,9 +45,24 @@ def find_giveaways(facts: Facts, look: Look, tables: Sequence[MetaTable], kinshi
         if not is_telling(guess, n_guesses=len(facts.guesses)):
             continue
         shared = _shared(guess, look, _column(guess.by, tables), kinship)
-        by_class = guess.by == "name" and names_say_classes(look.scan.samples)
-        found.append(shared or (_named_so(guess) if by_class else _guess(guess)))
+        found.append(shared or _plainly(guess, look.scan.samples))
     return [*found, *_drifts(facts.drift)]
+
+
+def _plainly(guess: Guess, samples: Samples) -> Finding:
+    """Tell of a guess, as a note only where nothing has to be done about it."""
+    if guess.by == "name" and names_say_classes(samples):
+        return _noted(guess, "The file names name the classes.", "A network never sees them.")
+    if guess.by == "order" and _is_grouped(samples):
+        title = f"The label can be guessed from the place in the list: AUC {guess.auc:.2f}, where 0.5 is chance."
+        return _noted(guess, title, "Neighbours may be of one origin; the groups of the data keep them together.")
+    return _guess(guess)
+
+
+def _is_grouped(samples: Samples) -> bool:
+    """Whether nearly all labelled samples outside test are in groups, so that neighbours are not divided."""
+    labelled = samples.is_labelled & (samples.frame["split"] != "test").to_numpy()
+    return bool((samples.frame["group"][labelled] != "").mean() >= _NEARLY_ALL) if labelled.any() else False
 
 
 def _guess(guess: Guess) -> Finding:
@@ -71,14 +86,14 @@ def _guess(guess: Guess) -> Finding:
     )
 
 
-def _named_so(guess: Guess) -> Finding:
+def _noted(guess: Guess, title: str, advice: str) -> Finding:
     return Finding(
-        id="guess:name",
+        id=f"guess:{guess.by}",
         severity="note",
-        title="The file names name the classes.",
+        title=title,
         n=guess.n,
         examples=(),
-        advice="A network never sees them, so nothing has to be done.",
+        advice=f"{advice} Nothing has to be done.",
         command=None,
     )
 

@@ -36,6 +36,6 @@ def signature(pixels: Pixels) -> tuple[Pixels, npt.NDArray[np.uint64]]:
 
 def _bits(waves: npt.NDArray[np.float64]) -> npt.NDArray[np.uint64]:
     """Pack, for each photograph, which of its 64 coefficients lie above their median."""
-    flat = waves.reshape(len(waves), -1)
+    flat = waves.reshape(len(waves), _HASH_SIDE**2)
     above = flat > np.median(flat, axis=1, keepdims=True)
     return np.packbits(above, axis=1).view(">u8")[:, 0].astype(np.uint64)

@@ -152,6 +152,12 @@ class TestGiveaways:
         look.scan.samples.frame["id"] = [f"x{number}.jpg" for number in range(40)]
         assert found(look, guesses=(guess("name"),))["guess:name"].severity == "warning"
 
+    def test_an_order_that_groups_keep_together_is_only_noted(self, made_look: MakeLook, found) -> None:
+        blocks = [f"b{number // 10}" for number in range(40)]
+        grouped = found(made_look(even(), split(), groups=blocks), guesses=(guess("order"),))
+        assert grouped["guess:order"].severity == "note"
+        assert found(made_look(even(), split()), guesses=(guess("order"),))["guess:order"].severity == "warning"
+
     def test_a_shared_sender_is_grouped_where_validation_is_drawn(self, made_look: MakeLook, found) -> None:
         senders = [f"p{number % 8}" for number in range(40)]
         table = MetaTable("who.csv", {"sender": senders})

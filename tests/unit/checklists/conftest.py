@@ -1,0 +1,157 @@
+"""A workspace whose problem, facts, records and ladders are drawn: nothing is trained, and no data are read."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from imgcls.checklists.back import Reason
+from imgcls.checklists.evaluate import Checklist, evaluate
+from imgcls.checklists.states import ItemState
+from imgcls.durable import write_json
+from imgcls.eda.facts import Facts
+from imgcls.ladders.judge import judge_ladder
+from imgcls.ladders.spec import RESULT_JSON, Ladder
+from imgcls.ladders.state import read_state
+from imgcls.problem.model import Problem, ProblemData
+from imgcls.problem.placed import reading_of
+from imgcls.problem.toml import find_problem, write_problem
+from imgcls.records.find import find_runs, remove_run
+from imgcls.records.run import RunRecord
+from imgcls.records.seen import SeenData, look_at, remember
+from imgcls.records.submissions import Submission
+from imgcls.workspace import MARKER, Workspace
+
+DATA, SPLIT = "d" * 64, "e" * 64
+"""The digests that every drawn record and drawn facts bear."""
+OTHER = "f" * 64
+"""A digest that none of them bears."""
+
+
+@dataclass
+class Desk:
+    """A workspace, and what a test lays on it."""
+
+    workspace: Workspace
+    photos: Path
+    make_facts: Callable[..., Facts]
+    make_ladder: Callable[..., tuple[Ladder, Workspace]]
+
+    def problem(self, **fields: Any) -> Problem:
+        """Write imgcls.toml about the photographs."""
+        said: dict[str, Any] = {"title": "Pets", "goal": "tell them apart", "type": "binary", "metric": "accuracy"}
+        self.workspace.root.mkdir(parents=True, exist_ok=True)
+        problem = Problem(data=ProblemData(source=str(self.photos)), **(said | fields))
+        write_problem(self.workspace.root / MARKER, problem)
+        return problem
+
+    def know(self, data: str = DATA, split: str | None = SPLIT, *, kind: str = "binary", **counts: int) -> None:
+        """Let the data, as they look now, be known to have some digests; needs imgcls.toml."""
+        problem = find_problem(self.workspace.root)
+        assert problem is not None
+        look = look_at(reading_of(problem, self.workspace.root), self.workspace)
+        assert look is not None
+        n = counts or {"cat": 30, "dog": 30}
+        amounts = {"train": 100, "valid": sum(n.values()), "test": 0, "excluded": 0}
+        seen = SeenData(look.key, look.fingerprint, look.reading, data, split, kind, amounts, n, "2026-11-24T10:00:00")
+        remember(self.workspace, seen)
+
+    def facts(self, *, findings: tuple[object, ...] = (), **fields: Any) -> Facts:
+        """Write facts.json with its pictures."""
+        by_class = {"cat": (80, 20), "dog": (40, 10)}
+        pictures = {"classes": "pictures/c.png", "sheet: cat": "pictures/cat.png", "sheet: dog": "pictures/dog.png"}
+        facts = self.make_facts(by_class, **({"findings": findings, "pictures": pictures} | fields))
+        self.workspace.reports.mkdir(parents=True, exist_ok=True)
+        for picture in facts.pictures.values():
+            path = self.workspace.reports / picture
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(b"png")
+        facts.write(self.workspace.reports)
+        return facts
+
+    def ladder(self, stack: str = "baseline+augmentation", **options: Any) -> Ladder:
+        """Draw a ladder with its runs, and judge it."""
+        ladder, _ = self.make_ladder(stack, **options)
+        return self.judge(ladder)
+
+    def baseline(self, **options: Any) -> None:
+        """Draw runs of the baseline alone: those of a ladder whose upper rung is taken away again."""
+        ladder, _ = self.make_ladder("baseline+augmentation", **options)
+        assert ladder.folder is not None
+        shutil.rmtree(ladder.folder)
+        for run in find_runs(self.workspace)[0]:
+            if run.stack != "baseline":
+                remove_run(run)
+
+    def judge(self, ladder: Ladder) -> Ladder:
+        """Write result.json of a ladder."""
+        assert ladder.folder is not None
+        write_json(ladder.folder / RESULT_JSON, judge_ladder(read_state(ladder, self.workspace)).to_json())
+        return ladder
+
+    def runs(self, stack: str = "baseline") -> list[RunRecord]:
+        """Give the runs of a stack, oldest first."""
+        return [run for run in find_runs(self.workspace)[0] if run.stack == stack]
+
+    def change(self, run: RunRecord, **fields: Any) -> RunRecord:
+        """Write a run anew with other fields."""
+        assert run.folder is not None
+        return replace(run, **fields).write(run.folder)
+
+    def with_test(self, run: RunRecord) -> RunRecord:
+        """Give a run predictions of a test part."""
+        assert run.folder is not None
+        pd.DataFrame({"id": ["t"], "p_cat": [0.9], "p_dog": [0.1]}).to_parquet(run.folder / "test.parquet")
+        return self.change(run)
+
+    def submit(self, run: RunRecord) -> None:
+        """Note a submission of a run."""
+        Submission(
+            run=run.id,
+            key=run.key,
+            stack=run.label,
+            plan_digest=run.plan_digest,
+            data_digest=run.data.digest,
+            split_digest=run.data.split_digest,
+            file=f"{run.id}.csv",
+            sha256="a" * 64,
+            n_rows=1,
+            holds="classes",
+            sample=None,
+            created="2026-11-24T12:00:00+00:00",
+        ).write(self.workspace)
+
+    def list(self) -> Checklist:
+        """Evaluate the checklist without reading the data."""
+        return evaluate(self.workspace)
+
+    def states(self) -> Mapping[str, ItemState]:
+        """Give every item with its state, by its id."""
+        return {entry.item.id: entry for entry in self.list().items}
+
+    def reasons(self) -> Mapping[str, Reason]:
+        """Give the way back by the ids of its reasons."""
+        return {reason.id: reason for reason in self.list().back}
+
+
+@pytest.fixture
+def desk(tmp_path: Path, drawn_facts, drawn_ladder) -> Desk:
+    """An empty workspace beside a folder of photographs."""
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    (photos / "one.jpg").write_bytes(b"one")
+    return Desk(Workspace(tmp_path / "work"), photos, drawn_facts, drawn_ladder)
+
+
+@pytest.fixture
+def known(desk: Desk) -> Desk:
+    """A workspace with a problem, whose data are known."""
+    desk.problem()
+    desk.know()
+    return desk

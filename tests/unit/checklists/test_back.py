@@ -1,0 +1,174 @@
+"""The way back to the problem or the data, and what is told where files are damaged."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from imgcls.checklists.evaluate import checklist
+from imgcls.durable import write_json
+from imgcls.ladders.find import find_ladders
+from imgcls.ladders.spec import FINAL_JSON, RESULT_JSON
+from imgcls.records.seen import DATA_JSON
+from imgcls.workspace import MARKER, Workspace
+from tests.unit.checklists.conftest import OTHER, Desk
+
+
+def step_verdicts(desk: Desk, *verdicts: str) -> None:
+    """Draw a ladder of four rungs, and write what was said of its steps."""
+    ladder = desk.ladder("baseline+augmentation+adamw_cosine+label_smoothing")
+    path = ladder.folder / RESULT_JSON
+    value = json.loads(path.read_text(encoding="utf-8"))
+    for rung, verdict in zip(value["rungs"][1:], verdicts, strict=True):
+        rung["step"] |= {"verdict": verdict, "value": 0.001, "low": -0.01, "high": 0.012, "remarks": ["too few"]}
+    write_json(path, value)
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "stalled"),
+    [
+        (("no evidence", "no evidence", "worse"), True),
+        (("no evidence", "likely better", "no evidence"), False),
+        (("no evidence", "cannot tell", "no evidence"), False),
+    ],
+)
+def test_three_rungs_without_a_gain_lead_back(known: Desk, verdicts: tuple[str, ...], stalled: bool) -> None:
+    step_verdicts(known, *verdicts)
+    assert ("stalled" in known.reasons()) is stalled
+    if stalled:
+        assert known.reasons()["stalled"].stage == "1"
+        assert "label_smoothing over" in known.reasons()["stalled"].text
+        known.know(data=OTHER)
+        assert "stalled" not in known.reasons()
+
+
+def opened(desk: Desk, *, test: tuple[float, float, float], validation: tuple[float, float, float]) -> None:
+    """Write what the sealed test said: (value, low, high) of the gain and of the score alike."""
+    climbs = find_ladders(desk.workspace)[0]
+    ladder = climbs[0] if climbs else desk.ladder()
+    parts = [dict(zip(("value", "low", "high"), numbers, strict=True)) for numbers in (test, validation)]
+    write_json(
+        ladder.folder / FINAL_JSON,
+        {
+            "metric": "accuracy",
+            "test": parts[0],
+            "validation": parts[1],
+            "incumbent_score": parts[0],
+            "validation_scores": {"incumbent": parts[1]},
+        },
+    )
+
+
+def test_a_test_that_disagrees_beyond_chance_leads_back(known: Desk) -> None:
+    opened(known, test=(0.60, 0.55, 0.65), validation=(0.80, 0.75, 0.85))
+    assert set(known.reasons()) >= {"test.gain", "test.score"}
+    assert "accuracy is 0.800 on validation and 0.600 on the sealed test" in known.reasons()["test.score"].text
+    opened(known, test=(0.60, 0.45, 0.75), validation=(0.70, 0.60, 0.80))
+    assert not {"test.gain", "test.score"} & set(known.reasons())
+
+
+def test_findings_lead_back_until_they_are_dealt_with(known: Desk) -> None:
+    known.facts(findings=known.make_facts().findings)
+    reason = known.reasons()["findings"]
+    assert (reason.stage, reason.command) == ("2", known.make_facts().findings[0].command)
+    known.facts()
+    assert "findings" not in known.reasons()
+
+
+def mistaken(desk: Desk, *, cats: tuple[int, int], dogs: tuple[int, int]) -> None:
+    """Give the baseline wrong answers: of so many of a class so many."""
+    desk.baseline(n_seeds=1)
+    (run,) = desk.runs()
+    labels = ["cat"] * cats[0] + ["dog"] * dogs[0]
+    right = np.array([place >= cats[1] for place in range(cats[0])] + [place >= dogs[1] for place in range(dogs[0])])
+    is_cat = np.array([label == "cat" for label in labels]) == right
+    frame = pd.DataFrame({"id": [f"{row}" for row in range(len(labels))], "label": labels})
+    frame["p_cat"] = np.where(is_cat, 0.9, 0.1).astype(np.float32)
+    frame["p_dog"] = 1 - frame["p_cat"]
+    frame.to_parquet(run.folder / "valid.parquet")
+    desk.change(run)
+
+
+@pytest.mark.parametrize(
+    ("cats", "dogs", "leads"),
+    [
+        ((50, 20), (50, 3), True),
+        ((90, 30), (10, 3), False),  # most of the errors, since most of the photographs
+        ((50, 8), (50, 1), False),  # fewer than ten errors
+        ((50, 13), (50, 11), False),
+    ],
+)
+def test_one_class_that_carries_the_errors_leads_back(
+    known: Desk, cats: tuple[int, int], dogs: tuple[int, int], leads: bool
+) -> None:
+    mistaken(known, cats=cats, dogs=dogs)
+    assert ("one.class" in known.reasons()) is leads
+    if leads:
+        assert "20 of 23 errors are on cat: 40 % of its 50 images" in known.reasons()["one.class"].text
+
+
+def test_a_rising_curve_leads_back(known: Desk) -> None:
+    finding = known.make_facts().findings[0].model_copy(update={"id": "curve.rising", "severity": "note"})
+    known.facts(findings=(finding,))
+    assert known.reasons()["curve.rising"].stage == "2"
+
+
+@pytest.mark.parametrize("name", ["facts.json", "run.json", RESULT_JSON, "ladder.json", MARKER, "findings.toml"])
+def test_a_damaged_file_is_named_and_the_rest_is_told(known: Desk, name: str) -> None:
+    known.facts()
+    known.ladder()
+    place = known.workspace.root
+    path = next(iter(place.rglob(name)), place / name)
+    path.write_text('{"schema": 99' if name.endswith("json") else "schema = 99\n")
+    found = known.list()
+    assert [path.name in damage.reason for damage in found.damages] == [True]
+    assert found.damages[0].unknown
+    assert any(entry.state == "done" for entry in found.items)
+
+
+def test_a_folder_that_does_not_exist_is_empty_and_stays_away(tmp_path: Path) -> None:
+    found = checklist(tmp_path / "none")
+    assert {entry.state for entry in found.items} == {"open"}
+    assert not (tmp_path / "none").exists()
+
+
+def test_data_that_cannot_be_remembered_are_still_told(known: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a workspace that cannot be written."""
+    known.facts()
+    (known.workspace.runs / DATA_JSON).unlink()
+    (known.workspace.runs / DATA_JSON).mkdir()
+    assert known.states()["eda.files"].state == "done"
+
+
+def test_many_runs_are_quick(known: Desk) -> None:
+    """Reading a record costs the same however many there are."""
+    import time
+
+    known.baseline(n_seeds=1)
+    (run,) = known.runs()
+    for number in range(1500):
+        shutil.copytree(run.folder, run.folder.with_name(f"{run.folder.name}-{number}"))
+    began = time.perf_counter()
+    assert known.states()["base.train"].state == "done"
+    assert time.perf_counter() - began < 10
+
+
+def test_the_line_for_other_commands_counts_and_names_what_is_next(known: Desk) -> None:
+    from imgcls.reports.checklist import status_line
+
+    known.baseline(n_seeds=1)
+    known.know(data=OTHER)
+    line = status_line(known.list()).plain
+    assert line.startswith("Checklist: 3 of 28 done, ")
+    assert " stale. Next: imgcls eda" in line
+    assert "\n" not in line
+
+
+def test_the_workspace_at_hand_is_meant(known: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(known.workspace.root)
+    assert checklist().n("done") == checklist(Workspace(known.workspace.root)).n("done")

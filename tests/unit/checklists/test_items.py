@@ -1,0 +1,423 @@
+"""Every item's way from open to done, to stale and to skipped, on drawn evidence."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import replace
+
+import pytest
+
+from imgcls.checklists.items import all_items
+from imgcls.checklists.skipping import skip, unskip
+from imgcls.durable import write_json
+from imgcls.errors import UsageError
+from imgcls.ladders.spec import RESULT_JSON
+from imgcls.problem.adjustments import FINDINGS_TOML, Adjustments, Exclusion, Kept, write_adjustments
+from imgcls.records.estimate import Estimate
+from imgcls.records.run import RunWeights
+from tests.unit.checklists.conftest import OTHER, Desk
+
+OF_FACTS = ["eda.files", "eda.targets", "eda.images", "eda.sizes", "eda.leaks"]
+OF_BASELINE = [
+    "base.seed",
+    "base.device",
+    "base.split",
+    "base.transforms",
+    "base.loaders",
+    "base.model",
+    "base.train",
+    "base.validate",
+]
+OF_LADDER = ["train.augmentation", "train.optimizer", "train.scheduler"]
+WITHOUT_PROOF = ["predict.ensemble", "final.alldata"]
+
+
+def with_baseline(desk: Desk) -> None:
+    """Draw a finished baseline with pretrained weights and a test part, and a submission of it."""
+    desk.baseline(n_seeds=1)
+    (run,) = desk.runs()
+    desk.submit(desk.with_test(desk.change(run, weights=RunWeights("a package", "a" * 64))))
+
+
+def test_nothing_is_ticked_in_an_empty_workspace(desk: Desk) -> None:
+    states = desk.states()
+    assert list(states) == [item.id for item in all_items()]
+    assert {entry.state for entry in states.values()} == {"open"}
+    assert desk.list().next == ("imgcls init", "imgcls eda", "imgcls recipe run baseline")
+    assert not desk.workspace.root.exists()
+
+
+# Stage 1
+
+
+def test_goal_type_and_metric_are_what_the_problem_file_says(desk: Desk) -> None:
+    desk.problem(title="", goal=" ", type=None, metric=None)
+    states = desk.states()
+    assert states["problem.goal"].evidence == "imgcls.toml has no title and no goal: write it there"
+    assert states["problem.type"].evidence == "imgcls.toml has no type: write it there"
+    assert states["problem.metric"].evidence == "imgcls.toml has no metric: write it there"
+    desk.problem(metric="roc_auc")
+    desk.know()
+    desk.baseline(n_seeds=1)
+    states = desk.states()
+    assert states["problem.goal"].evidence == "imgcls.toml: Pets: tell them apart"
+    assert states["problem.metric"].evidence == "imgcls.toml: roc auc"
+    assert {states[f"problem.{name}"].state for name in ("goal", "type", "metric")} == {"done"}
+
+
+def test_a_type_that_nothing_confirms_is_open(desk: Desk) -> None:
+    desk.problem()
+    answer = desk.states()["problem.type"]
+    assert (answer.state, answer.command) == ("open", "imgcls eda")
+    assert "nothing has looked yet" in answer.evidence
+
+
+def test_a_type_that_the_data_contradict_is_open(known: Desk) -> None:
+    known.facts(classes=(), data=known.make_facts().data.model_copy(update={"classes": ("a", "b", "c")}))
+    answer = known.states()["problem.type"]
+    assert answer.state == "open"
+    assert "imgcls.toml says binary, but reports/facts.json (3 classes) says multiclass" in answer.evidence
+
+
+# Stage 2
+
+
+@pytest.mark.parametrize("id_", OF_FACTS)
+def test_facts_tick_an_item_until_the_data_or_the_split_change(known: Desk, id_: str) -> None:
+    assert known.states()[id_].state == "open"
+    known.facts()
+    answer = known.states()[id_]
+    assert answer.state == "done"
+    assert answer.evidence.startswith("reports/facts.json")
+    assert answer.command is None
+    known.know(data=OTHER)
+    answer = known.states()[id_]
+    assert (answer.state, answer.command) == ("stale", "imgcls eda")
+    assert answer.evidence.endswith("; the data changed since")
+    known.know(split=OTHER)
+    assert known.states()[id_].evidence.endswith("; the split changed since")
+    known.know()
+    assert known.states()[id_].state == "done"
+
+
+def test_facts_do_not_depend_on_a_plan(known: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    known.facts()
+    monkeypatch.setattr("imgcls.checklists.trials.Side.is_as_it_was", False)
+    assert known.states()["eda.files"].state == "done"
+
+
+@pytest.mark.parametrize(
+    ("id_", "picture", "said"),
+    [
+        ("eda.targets", "classes", "no picture of them was drawn"),
+        ("eda.images", "sheet: dog", "only 1 contact sheets of those in"),
+    ],
+)
+def test_a_picture_that_is_gone_proves_nothing(known: Desk, id_: str, picture: str, said: str) -> None:
+    facts = known.facts()
+    (known.workspace.reports / facts.pictures[picture]).unlink()
+    answer = known.states()[id_]
+    assert answer.state == "open"
+    assert said in answer.evidence
+
+
+def test_no_contact_sheet_at_all(known: Desk) -> None:
+    known.facts(pictures={})
+    assert known.states()["eda.images"].state == "open"
+
+
+def test_a_leak_is_open_until_it_is_dealt_with(known: Desk) -> None:
+    finding = known.make_facts().findings[0].model_copy(update={"groups": (("a.jpg", "b.jpg"),)})
+    known.facts(findings=(finding,))
+    answer = known.states()["eda.leaks"]
+    assert (answer.state, answer.command) == ("open", "imgcls eda apply duplicates.across")
+    assert known.list().n_findings == 1
+    path = known.workspace.root / FINDINGS_TOML
+    for images, state in (("a.jpg",), "open"), (("a.jpg", "b.jpg"), "done"):
+        entry = Exclusion(images=images, finding=finding.id, why="copies")
+        write_adjustments(path, Adjustments(excluded=(entry,)))
+        known.know()
+        assert known.states()["eda.leaks"].state == state
+    assert known.list().n_findings == 0
+
+
+def test_a_leak_that_is_kept_on_purpose_is_dealt_with(known: Desk) -> None:
+    finding = known.make_facts().findings[0]
+    known.facts(findings=(finding,))
+    kept = Adjustments(kept=(Kept(finding=finding.id, why="looked at"),))
+    write_adjustments(known.workspace.root / FINDINGS_TOML, kept)
+    known.know()
+    answer = known.states()["eda.leaks"]
+    assert (answer.state, answer.evidence) == ("done", "findings.toml deals with duplicates.across")
+
+
+# Stage 3
+
+
+@pytest.mark.parametrize("id_", [*OF_BASELINE, "base.submit"])
+def test_a_baseline_ticks_an_item_until_data_or_split_change(known: Desk, id_: str) -> None:
+    assert known.states()[id_].state == "open"
+    with_baseline(known)
+    answer = known.states()[id_]
+    assert answer.state == "done", answer.evidence
+    assert known.runs()[0].id in answer.evidence
+    for digests, change in ({"data": OTHER}, "the data changed since"), ({"split": OTHER}, "the split changed since"):
+        known.know(**digests)
+        answer = known.states()[id_]
+        assert answer.state == "stale"
+        assert answer.evidence.endswith(f"; {change}")
+        assert answer.command is not None
+
+
+@pytest.mark.parametrize("id_", [*OF_BASELINE, "base.submit"])
+def test_a_baseline_whose_recipe_means_another_plan_is_stale(known: Desk, id_: str) -> None:
+    with_baseline(known)
+    known.change(known.runs()[0], plan_digest=OTHER)
+    answer = known.states()[id_]
+    assert answer.state == "stale"
+    assert answer.evidence.endswith("; baseline means another plan since")
+
+
+def test_a_run_that_still_holds_counts_before_a_newer_one_that_does_not(known: Desk) -> None:
+    known.baseline(n_seeds=2)
+    older, newer = known.runs()
+    known.change(newer, data=replace(newer.data, digest=OTHER))
+    answer = known.states()["base.seed"]
+    assert (answer.state, older.id in answer.evidence) == ("done", True)
+
+
+def test_trials_and_runs_of_other_stacks_prove_no_baseline(known: Desk) -> None:
+    known.ladder("baseline+augmentation", n_seeds=1)
+    (run,) = known.runs()
+    known.change(run, quick=True)
+    answer = known.states()["base.train"]
+    assert (answer.state, answer.evidence) == ("open", "there are runs, but none of the baseline alone")
+    (other,) = known.runs("baseline+augmentation")
+    known.change(other, quick=True)
+    assert known.states()["base.train"].evidence == "only trials (--quick) are there, and they prove nothing"
+
+
+def test_random_weights_are_no_pretrained_model(known: Desk) -> None:
+    known.baseline(n_seeds=1)
+    answer = known.states()["base.model"]
+    assert (answer.state, answer.command) == ("open", None)
+    assert "began with random weights" in answer.evidence
+
+
+def test_a_run_that_validated_on_nothing_has_no_split(known: Desk) -> None:
+    known.baseline(n_seeds=1)
+    (run,) = known.runs()
+    known.change(run, data=replace(run.data, n={"train": 9, "valid": 0, "test": 0, "excluded": 0}))
+    assert known.states()["base.split"].state == "open"
+
+
+@pytest.mark.parametrize(
+    ("estimate", "state"),
+    [
+        (Estimate(0.8, 0.76, 0.9, 60), "done"),
+        (Estimate(0.8, 0.75, 0.9, 60), "open"),
+        (Estimate(0.8, 0.6, 0.9, 60), "open"),
+        (Estimate(None, None, None, 0, "no images"), "open"),
+    ],
+)
+def test_a_baseline_has_to_beat_the_most_frequent_class(known: Desk, estimate: Estimate, state: str) -> None:
+    known.know(cat=45, dog=15)
+    known.baseline(n_seeds=1)
+    (run,) = known.runs()
+    known.change(run, metrics={"accuracy": estimate})
+    assert known.states()["base.validate"].state == state
+
+
+def test_without_knowing_the_data_the_labels_of_the_run_say_what_is_most_frequent(desk: Desk) -> None:
+    desk.baseline(n_seeds=1)
+    assert desk.states()["base.validate"].evidence.endswith("always naming the most frequent class, 0.500")
+    (run,) = desk.runs()
+    (run.folder / "valid.parquet").unlink()
+    assert desk.states()["base.validate"].evidence.endswith("its validation labels cannot be read")
+
+
+def test_a_submission_has_to_be_of_a_baseline(known: Desk) -> None:
+    known.ladder("baseline+augmentation", n_seeds=1)
+    (other,) = known.runs("baseline+augmentation")
+    assert "has no test part to submit" in known.states()["base.submit"].evidence
+    (run,) = known.runs()
+    known.with_test(run)
+    answer = known.states()["base.submit"]
+    assert (answer.evidence, answer.command) == ("there is no submission yet", f"imgcls submit {run.id}")
+    known.submit(other)
+    assert known.states()["base.submit"].evidence == "none of 1 submissions is of a baseline run"
+
+
+# Stage 4
+
+
+@pytest.mark.parametrize("id_", OF_LADDER)
+def test_a_verdict_ticks_an_item_until_data_split_or_plan_change(
+    known: Desk, id_: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert known.states()[id_].state == "open"
+    known.ladder("baseline+augmentation+adamw_cosine", skills=[1.2, 1.2, 1.2])
+    answer = known.states()[id_]
+    assert answer.state == "done"
+    assert answer.evidence.startswith("ladders/drawn/result.json: ")
+    assert answer.evidence.endswith("no evidence")
+    for digests, change in ({"data": OTHER}, "the data changed since"), ({"split": OTHER}, "the split changed since"):
+        known.know(**digests)
+        answer = known.states()[id_]
+        assert (answer.state, answer.evidence.endswith(f"; {change}")) == ("stale", True)
+        assert answer.command == "imgcls ladder run baseline+augmentation+adamw_cosine --seeds 3"
+    known.know()
+    monkeypatch.setattr("imgcls.checklists.trials.Side.is_as_it_was", False)
+    answer = known.states()[id_]
+    assert (answer.state, answer.evidence.endswith("means another plan since")) == ("stale", True)
+
+
+def test_cannot_tell_ticks_nothing_and_asks_for_more_seeds(known: Desk) -> None:
+    known.ladder(n_seeds=1)
+    answer = known.states()["train.augmentation"]
+    assert answer.state == "open"
+    assert ": cannot tell: " in answer.evidence
+    assert answer.command == "imgcls ladder run baseline+augmentation --seeds 3"
+
+
+def test_an_unfinished_ladder_is_gone_on_with(known: Desk) -> None:
+    ladder, _ = known.make_ladder("baseline+augmentation", n_seeds=4)
+    answer = known.states()["train.augmentation"]
+    assert answer.evidence == f"ladders/{ladder.name} is not finished"
+    assert answer.command == "imgcls ladder run baseline+augmentation --seeds 4"
+
+
+def test_recipes_left_out_answer_as_recipes_added_do(known: Desk) -> None:
+    known.ladder("baseline+augmentation+label_smoothing", kind="ablate")
+    states = known.states()
+    assert (states["train.augmentation"].state, states["train.loss"].state) == ("done", "done")
+    assert known.list().next[-1].startswith("imgcls ladder run baseline+")
+
+
+@pytest.mark.parametrize(
+    ("losses", "accuracies", "state"),
+    [
+        ([0.9, 0.6, 0.5, 0.4, 0.5, 0.6], [0.5, 0.6, 0.7, 0.8, 0.8, 0.8], "done"),
+        ([0.9, 0.6, 0.5, 0.4, 0.5, 0.39], [0.5, 0.6, 0.7, 0.8, 0.8, 0.8], "open"),
+        ([0.9, 0.6, 0.5, 0.4, 0.5, 0.6], [0.5, 0.6, 0.7, 0.8, 0.8, 0.81], "open"),
+        ([0.9, 0.4, 0.5, 0.5, 0.5], [0.5, 0.8, 0.8, 0.8, 0.8], "open"),
+    ],
+)
+def test_a_flat_curve_says_that_more_epochs_would_not_help(
+    known: Desk, losses: list[float], accuracies: list[float], state: str
+) -> None:
+    known.baseline(n_seeds=1)
+    (run,) = known.runs()
+    rows = [f"{n},{a},{a},{b}" for n, (a, b) in enumerate(zip(losses, accuracies, strict=True), start=1)]
+    text = "\n".join(["epoch,train_loss,valid_loss,valid_accuracy", *rows, ""])
+    (run.folder / "history.csv").write_text(text, encoding="utf-8")
+    known.change(run)
+    assert known.states()["train.epochs"].state == state
+    known.know(data=OTHER)
+    assert known.states()["train.epochs"].state == "open"
+
+
+@pytest.mark.parametrize("id_", WITHOUT_PROOF)
+def test_what_no_command_does_yet_says_so(known: Desk, id_: str) -> None:
+    answer = known.states()[id_]
+    assert (answer.state, answer.command) == ("open", None)
+    assert "Skip it with a reason" in answer.evidence
+
+
+def test_the_final_submission_is_of_the_stack_that_the_ladder_recommends(known: Desk) -> None:
+    assert known.states()["final.submit"].evidence == "no ladder that holds says which stack to submit"
+    known.ladder(skills=[0.5, 3.0])
+    assert "have no test part" in known.states()["final.submit"].evidence
+    base, best = known.runs()[0], known.runs("baseline+augmentation")[0]
+    known.with_test(best)
+    answer = known.states()["final.submit"]
+    assert (answer.state, answer.command) == ("open", f"imgcls submit {best.id}")
+    known.submit(base)
+    assert known.states()["final.submit"].state == "open"
+    known.submit(best)
+    answer = known.states()["final.submit"]
+    assert answer.state == "done"
+    assert "which ladders/drawn/result.json recommends" in answer.evidence
+    known.know(data=OTHER)
+    answer = known.states()["final.submit"]
+    assert (answer.state, answer.evidence.endswith("the data changed since")) == ("stale", True)
+
+
+def test_a_split_into_folds_is_not_held_against_one_split(known: Desk) -> None:
+    known.ladder(n_folds=5, n_images=60)
+    known.know(split=OTHER)
+    assert known.states()["train.augmentation"].state == "done"
+    known.know(data=OTHER)
+    assert known.states()["train.augmentation"].state == "stale"
+
+
+def test_what_cannot_be_compared_with_the_data_as_they_are_stays_ticked_and_is_said(known: Desk) -> None:
+    with_baseline(known)
+    (known.photos / "two.jpg").write_bytes(b"two")
+    found = known.list()
+    assert known.states()["base.seed"].state == "done"
+    (note,) = found.notes
+    assert note.startswith("The data look different from when they were last read")
+
+
+def test_runs_without_a_named_data_set_say_that_nobody_can_see_a_change(desk: Desk) -> None:
+    desk.baseline(n_seeds=1)
+    assert desk.list().notes == (
+        "No imgcls.toml names the data, so that nobody can see whether they changed; 'imgcls init' writes one.",
+    )
+
+
+# Skipping
+
+
+@pytest.mark.parametrize("id_", [item.id for item in all_items()])
+def test_every_item_can_be_skipped_and_taken_in_again(desk: Desk, id_: str) -> None:
+    desk.problem(title="", type=None, metric=None)
+    skip(desk.workspace, id_, "  not here ")
+    answer = desk.states()[id_]
+    assert (answer.state, answer.evidence, answer.command) == ("skipped", "imgcls.toml: not here", None)
+    unskip(desk.workspace, id_)
+    assert desk.states()[id_].state == "open"
+
+
+def test_what_is_proved_is_done_although_it_is_skipped(known: Desk) -> None:
+    known.facts()
+    skip(known.workspace, "eda.files", "no")
+    known.know()
+    assert known.states()["eda.files"].state == "done"
+    known.know(data=OTHER)
+    assert known.states()["eda.files"].state == "skipped"
+
+
+def test_a_reason_is_needed(desk: Desk) -> None:
+    desk.problem()
+    with pytest.raises(UsageError, match=r"Say why 'eda\.files' is left out"):
+        skip(desk.workspace, "eda.files", "  ")
+
+
+def test_a_skipped_item_that_does_not_exist_is_named(desk: Desk) -> None:
+    desk.problem(skipped={"eda.filez": "no"})
+    (note,) = desk.list().notes
+    assert note.startswith("imgcls.toml skips 'eda.filez', which is no item. Did you mean 'eda.files'")
+
+
+def test_what_is_skipped_is_not_suggested(desk: Desk) -> None:
+    desk.problem()
+    before = desk.list().next
+    for id_ in OF_FACTS:
+        skip(desk.workspace, id_, "looked at elsewhere")
+    assert before[0] == "imgcls eda"
+    skip(desk.workspace, "problem.type", "known")
+    assert "imgcls eda" not in desk.list().next
+
+
+def test_numbers_that_are_none_in_a_result_are_no_gain(known: Desk) -> None:
+    ladder = known.ladder()
+    path = ladder.folder / RESULT_JSON
+    value = json.loads(path.read_text(encoding="utf-8"))
+    value["rungs"][1]["step"] |= {"low": None, "high": None}
+    write_json(path, value)
+    evidence = known.states()["train.augmentation"].evidence
+    assert "[" not in evidence
+    assert not math.isnan(float(evidence.split("baseline, ")[1].split(" points")[0]))

@@ -15,7 +15,7 @@ from rich.text import Text
 
 from benchmarks.breaking import Broken, break_some
 from benchmarks.leaking import Leak, measure_leak
-from benchmarks.planting import IMAGES, KINDS, Planted, plant
+from benchmarks.planting import IMAGES, Planted, plant
 from imgcls.data.split import split_samples
 from imgcls.eda.broken import kind_of
 from imgcls.eda.duplicates import find_pairs, signature
@@ -187,15 +187,15 @@ class OutcomeTable:
     """What is shown."""
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        """Give the table, and the pairs that a person has to judge."""
+        """Give the table, a column for each planting, and the pairs that a person has to judge."""
         table = Table(title=f"{self.outcome.name}: {self.outcome.n} photographs", box=None, title_justify="left")
-        for title in ("seed", *KINDS, "false alarms", "seconds", "broken", "as their kind", "false alarms"):
-            table.add_column(title, justify="right")
+        columns = [_cells(one) for one in self.outcome.plantings]
+        table.add_column("")
         for one in self.outcome.plantings:
-            table.add_row(*_cells(one))
+            table.add_column(f"seed {one.copies.seed}", justify="right")
+        for title in columns[0] if columns else ():
+            table.add_row(title, *(cells[title] for cells in columns))
         yield table
-        yield Text()
-        yield _leaks([(one.copies.seed, one.leak) for one in self.outcome.plantings if one.leak])
         yield Text(f"Listed before anything was planted: {len(self.outcome.before)}")
         for pair in self.outcome.before:
             yield _line(pair)
@@ -204,33 +204,33 @@ class OutcomeTable:
                 yield Text(f"False alarm with seed {one.copies.seed}:").append_text(_line(pair))
 
 
-def _cells(one: Planting) -> list[str]:
+def _cells(one: Planting) -> dict[str, str]:
+    """Give what a column shows, by the title of its row."""
     copies, broken = one.copies, one.broken
-    return [
-        str(copies.seed),
-        *(f"{found} of {n}" for found, n in copies.found.values()),
-        str(len(copies.false_alarms)),
-        f"{copies.seconds:.1f}",
-        f"{broken.n_found} of {broken.n}",
-        f"{broken.n_named} of {broken.n}",
-        str(len(broken.false_alarms)),
-    ]
+    return {
+        **{f"copies found: {kind}": f"{found} of {n}" for kind, (found, n) in copies.found.items()},
+        "false alarms": str(len(copies.false_alarms)),
+        "seconds": f"{copies.seconds:.1f}",
+        "broken files found": f"{broken.n_found} of {broken.n}",
+        "named as their kind": f"{broken.n_named} of {broken.n}",
+        "false alarms of broken files": str(len(broken.false_alarms)),
+        **(_leak_cells(one.leak) if one.leak else dict.fromkeys(_LEAK_ROWS, "")),
+    }
 
 
-def _leaks(leaks: Iterable[tuple[int, Leak]]) -> Table:
-    """Give the table of accuracies: on the same images, with their copies in train and without."""
-    table = Table(title="Accuracy of a linear probe, same validation images", box=None, title_justify="left")
-    for title in ("seed", "excluded", "valid", "with leak", "without", "of which leaked", "with leak", "without"):
-        table.add_column(title, justify="right")
-    for seed, leak in leaks:
-        scores = (leak.leaked_with, leak.leaked_without)
-        table.add_row(
-            *(str(number) for number in (seed, leak.n_excluded, leak.n)),
-            *(f"{score:.3f}" for score in (leak.with_leak, leak.without)),
-            str(leak.n_leaked),
-            *("" if score is None else f"{score:.3f}" for score in scores),
-        )
-    return table
+_LEAK_ROWS = (
+    "excluded by the findings",
+    "validation images left",
+    "accuracy with the leak, without it",
+    "of these with a copy in train",
+    "accuracy on them with it, without it",
+)
+
+
+def _leak_cells(leak: Leak) -> dict[str, str]:
+    pairs = ((leak.with_leak, leak.without), (leak.leaked_with, leak.leaked_without))
+    both, leaked = (", ".join("none" if score is None else f"{score:.3f}" for score in pair) for pair in pairs)
+    return dict(zip(_LEAK_ROWS, (str(leak.n_excluded), str(leak.n), both, str(leak.n_leaked), leaked), strict=True))
 
 
 def _line(pair: Pair) -> Text:

@@ -12,11 +12,13 @@ def tell_standing(workspace: Workspace) -> None:
         workspace: Where the work left its record.
     """
     try:
+        from rich.console import Group
+
         from imgcls.checklists.evaluate import evaluate
         from imgcls.reports.checklist import status_line
         from imgcls.reports.text import show
 
-        show(status_line(evaluate(workspace)))
+        show(Group(status_line(evaluate(workspace))))  # alone, a text of rich forgets that it must not be broken
     except BrokenPipeError:
         raise
     except Exception:

@@ -151,7 +151,9 @@ def _show(found: Comparison, setting: Setting, photos: Photos, *, load: float, a
 @click.option("--seed", "seeds", type=click.IntRange(0), multiple=True, default=(0,), show_default=True)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def duplicates(data: str | None, seeds: tuple[int, ...], as_json: bool) -> None:
-    """Hide copies in a copy of DATA, by default elpv, and count how many are found; a seed for each planting.
+    """Hide copies and broken files in a copy of DATA, by default elpv, and count what is found; one for each seed.
+
+    Copies across splits make a score flatter: a linear probe is measured with them, and without what was found.
 
     DATA is a folder or table, or the name of a set in the folder that IMGCLS_TEST_DATA names.
     """

@@ -9,6 +9,7 @@ from imgcls.checklists.commands import in_folds, look_again
 from imgcls.checklists.evidence import Evidence, is_baseline
 from imgcls.checklists.predictions import labels_of
 from imgcls.checklists.states import BY_HAND, Answer
+from imgcls.errors import PlanError
 from imgcls.plan import Plan
 from imgcls.records.run import RunRecord
 from imgcls.records.submissions import GIVE_TEST, TEST_FILE
@@ -21,7 +22,10 @@ def of_baseline(rule: Callable[[RunRecord, Evidence], Answer]) -> Callable[[Evid
         run = evidence.baseline
         if run is None:
             return Answer.missing(_no_baseline(evidence))
-        answer = rule(run, evidence)
+        try:
+            answer = rule(run, evidence)
+        except PlanError as problem:  # another version wrote it, with a part or a choice that this one has not
+            return Answer.missing(f"{_named(run)}: its plan cannot be read: {problem}")
         if answer.state == "done":
             return Answer.proved(answer.evidence, evidence.baseline_change)
         return answer
@@ -91,7 +95,7 @@ def validation(run: RunRecord, evidence: Evidence) -> Answer:
     metric = "roc_auc" if run.problem == "multilabel" else "accuracy"
     name = metric.replace("_", " ")
     scored = run.metrics.get(metric)
-    if scored is None or scored.value is None or scored.low is None:
+    if scored is None or scored.value is None or scored.low is None or scored.high is None:
         return Answer.missing(f"{_named(run)} has no {name} with an interval")
     trivial = 0.5 if metric == "roc_auc" else _majority(run, evidence)
     if trivial is None:

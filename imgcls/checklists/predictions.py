@@ -35,6 +35,8 @@ def labels_of(run: RunRecord) -> list[str]:
 
 def tallies(run: RunRecord) -> tuple[Tally, ...]:
     """Count for each class how often a run is wrong about it; nothing where its predictions cannot be read."""
+    if not run.classes:
+        return ()
     columns = [f"p_{name}" for name in run.classes]
     n = dict.fromkeys(run.classes, 0)
     n_wrong = dict.fromkeys(run.classes, 0)
@@ -55,7 +57,7 @@ def _count_classes(batch: Any, classes: tuple[str, ...], n: dict[str, int], n_wr
 def _count_labels(batch: Any, classes: tuple[str, ...], n: dict[str, int], n_wrong: dict[str, int]) -> None:
     said = _probabilities(batch, classes) > 0.5
     for label, row in zip(batch["label"].to_pylist(), said.tolist(), strict=True):
-        has = set(label.split(_SEPARATOR))
+        has = set((label or "").split(_SEPARATOR))
         for name, says in zip(classes, row, strict=True):
             n[name] += 1
             n_wrong[name] += says != (name in has)
@@ -77,8 +79,10 @@ def _batches(run: RunRecord, columns: list[str]) -> Iterator[Any]:
     import pyarrow.parquet as pq
 
     try:
-        yield from pq.ParquetFile(path).iter_batches(batch_size=_N_ROWS, columns=columns)
-    except (OSError, KeyError, pa.ArrowException):  # a file that is damaged or lacks a column proves nothing
+        with pq.ParquetFile(path) as file:
+            if set(columns) <= set(file.schema_arrow.names):
+                yield from file.iter_batches(batch_size=_N_ROWS, columns=columns)
+    except (OSError, pa.ArrowException):  # a file that is damaged proves nothing
         return
 
 

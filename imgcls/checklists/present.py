@@ -100,9 +100,9 @@ def _read_anew(
     """Read, decode and split the data once, at the size of the newest run, and remember what came out."""
     from imgcls.engine.prepare import DataSource, prepare  # with torch: only where data have to be read
 
-    images = Plan.from_json(runs[-1].plan if runs else {}).images
     options = {**source, "verify": verify}
     try:
+        images = Plan.from_json(runs[-1].plan if runs else {}).images
         named = DataSource(**options).in_workspace(workspace)
         samples = prepare(named, images, quick=False, reporter=reporter).samples
     except (ImgclsError, OSError) as problem:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,11 +11,12 @@ import click
 
 from imgcls.cli.data_options import problem_options
 from imgcls.cli.options import JSON, print_json
-from imgcls.errors import UsageError
+from imgcls.errors import ProblemError, UsageError
 from imgcls.problem.metrics import METRIC_NAMES
 from imgcls.workspace import MARKER, OWN_FOLDERS, Workspace, check_writable
 
 if TYPE_CHECKING:
+    from imgcls.problem.model import Problem
     from imgcls.problem.proposing import Proposal
 
 _OUT = click.option(
@@ -34,7 +36,11 @@ _OUT = click.option(
 @click.option("--metadata", multiple=True, help="A table that says more of the photographs; repeatable.")
 @problem_options
 @click.option("--yes", "-y", is_flag=True, help="Ask nothing.")
-@click.option("--force", is_flag=True, help="Write over an imgcls.toml that is there, comments and all.")
+@click.option(
+    "--force",
+    is_flag=True,
+    help="Write an imgcls.toml anew; its comments go, title, goal, background and skipped items stay.",
+)
 @_OUT
 @JSON
 def init(source: str | None, yes: bool, force: bool, as_json: bool, **options: Any) -> None:
@@ -71,7 +77,10 @@ def _check_place(workspace: Workspace, data: str | None, *, force: bool) -> None
     if file.is_symlink() or (file.exists() and not file.is_file()):
         raise UsageError(f"{file} is no ordinary file, and is not written over.")
     if file.exists() and not force:
-        raise UsageError(f"{file} is there already; change it by hand, or write it anew with --force.")
+        raise UsageError(
+            f"{file} is there already; change it by hand, or write it anew with --force: "
+            "its comments go; title, goal, background and skipped items stay."
+        )
     if data is not None and Path(data).expanduser().is_dir():
         workspace.check_apart(Path(data).expanduser())
     check_writable(workspace.root, what=MARKER)
@@ -79,7 +88,7 @@ def _check_place(workspace: Workspace, data: str | None, *, force: bool) -> None
 
 def _proposed(data: str | None, workspace: Workspace, options: dict[str, Any]) -> Proposal:
     from imgcls.data.sources.columns import TableOptions
-    from imgcls.problem.proposing import filled, propose
+    from imgcls.problem.proposing import carried_on, filled, propose
 
     label = options["label"]
     table = TableOptions(
@@ -100,8 +109,19 @@ def _proposed(data: str | None, workspace: Workspace, options: dict[str, Any]) -
         sample_submission=options["sample_submission"],
         metadata=options["metadata"],
     )
+    if (before := _before(workspace.root / MARKER)) is not None:
+        proposal = carried_on(proposal, before)
     said = {name: options[name] for name in ("title", "goal", "background", "metric")}
     return filled(proposal, said={**said, "fraction": options["valid"], "seed": options["split_seed"]})
+
+
+def _before(file: Path) -> Problem | None:
+    """Read the problem that is written over; None where there is none, or none that can be read."""
+    from imgcls.problem.toml import read_problem
+
+    with contextlib.suppress(ProblemError):
+        return read_problem(file) if file.exists() else None
+    return None
 
 
 def _asked(proposal: Proposal) -> Proposal:

@@ -18,7 +18,7 @@ def tell_standing(workspace: Workspace) -> None:
         from imgcls.reports.checklist import status_line
         from imgcls.reports.text import show
 
-        show(Group(status_line(evaluate(workspace))))  # by itself rich would break the line of a text
+        show(Group(status_line(evaluate(workspace))))  # alone, a text of rich forgets that it must not be broken
     except BrokenPipeError:
         raise
     except Exception:

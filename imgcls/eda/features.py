@@ -17,9 +17,9 @@ import numpy.typing as npt
 from imgcls.data.kept import FEATURES
 from imgcls.data.pool import slug
 from imgcls.data.samples import SPLITS
+from imgcls.durable import make_folder, write_bytes
 from imgcls.eda.scan import Scan
 from imgcls.errors import ImgclsError, WeightsError
-from imgcls.records.atomic import make_folder, write_bytes
 from imgcls.workspace import cache_folder
 
 if TYPE_CHECKING:

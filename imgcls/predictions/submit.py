@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 
 from imgcls.data.sources.delimited import read_table
+from imgcls.durable import make_folder, sha256_file, write_bytes
 from imgcls.errors import RecordError, UsageError, WorkspaceError
 from imgcls.predictions.submission import PROBABILITY, Predicted, SubmissionTable, make_submission
 from imgcls.problem.placed import place_of
 from imgcls.problem.toml import find_problem
-from imgcls.records.atomic import make_folder, sha256_file, write_bytes
 from imgcls.records.find import find_run, find_runs
 from imgcls.records.run import RunRecord
 from imgcls.records.submissions import GIVE_TEST, TEST_FILE, Submission

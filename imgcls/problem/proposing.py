@@ -78,9 +78,15 @@ def propose(
             sample_submission=sample_submission or _first(files, "sample submission"),
             metadata=tuple(metadata) or tuple(entry.path for entry in files if entry.role == "metadata"),
         ),
-        split=ProblemSplit(group=options.group, column=options.split),
+        split=_split(samples, options),
     )
     return Proposal(problem, samples, files, samples.notes)
+
+
+def carried_on(proposal: Proposal, before: Problem) -> Proposal:
+    """Keep what a person wrote in an earlier file: title, goal, background, and why items are skipped."""
+    kept = {name: getattr(before, name) for name in ("title", "goal", "background", "skipped")}
+    return replace(proposal, problem=proposal.problem.model_copy(update=kept))
 
 
 def filled(proposal: Proposal, *, said: dict[str, Any]) -> Proposal:
@@ -112,6 +118,17 @@ def _choices(source: str, options: TableOptions) -> dict[str, Any]:
         "label": found.label,
         "images": images.relative_to(home).as_posix() if images != home and images.is_relative_to(home) else None,
     }
+
+
+def _split(samples: Samples, options: TableOptions) -> ProblemSplit:
+    """Write out how the samples would be split, unless all of their splits are given."""
+    is_drawn = bool((samples.frame["split"] == "").any())
+    return ProblemSplit(
+        fraction=samples.suggested_valid if is_drawn else None,
+        seed=0 if is_drawn else None,
+        group=options.group,
+        column=options.split,
+    )
 
 
 def _first(files: Sequence[FileRole], role: str) -> str | None:

@@ -24,7 +24,7 @@ _COMMENTS = {
     "background": "where the photographs come from, and what else is known of them",
     "type": "binary, multiclass or multilabel",
     "metric": "what decides",
-    "data": "Which photographs and labels; paths start from the folder of this file.",
+    "data": "Which photographs and labels; paths start from the folder of this file, or from the data.",
     "data.id": "the column that names the photographs",
     "data.label": "the column of labels, or a list of columns of 0 and 1",
     "data.images": "the folder of the photographs that the table names",

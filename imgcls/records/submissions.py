@@ -8,8 +8,8 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
 
+from imgcls.durable import make_folder, sha256_file, write_json
 from imgcls.errors import RecordError
-from imgcls.records.atomic import make_folder, sha256_file, write_json
 from imgcls.records.reading import Fields, read_json
 from imgcls.workspace import Workspace
 

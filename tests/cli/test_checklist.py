@@ -78,7 +78,8 @@ def test_items_untick_themselves_when_a_label_changes_and_tick_again(imgcls, pho
     assert imgcls("init", photos, "--title", "T", "--goal", "G").code == 0
     run = imgcls("recipe", "run", "baseline", *SMALL)
     assert run.code == 0
-    assert "Checklist: " in run.out.splitlines()[-1]
+    assert run.out.splitlines()[-1].startswith("Checklist: ")
+    assert run.out.splitlines()[-1].endswith("('imgcls checklist')")
     before = states(imgcls)
     assert (before["base.train"], before["problem.type"]) == ("done", "done")
     shutil.move(photos / "a" / "000.png", photos / "b" / "x000.png")

@@ -13,7 +13,7 @@ from typing import Any
 import click
 import pytest
 
-from imgcls.problem.toml import read_problem
+from imgcls.problem.toml import edit_problem, read_problem
 from imgcls.records.run import RunRecord
 
 Draw = Callable[..., Path]
@@ -60,13 +60,14 @@ def test_a_table_is_understood_and_nothing_is_written_beside_it(imgcls, table: P
     assert (data.sample_submission, data.metadata) == ("sample_submission.csv", ("meta.csv",))
     assert (empty_folder / (data.source or "")).resolve() == table
     assert not Path(data.source or "/").is_absolute()
+    assert (problem.split.fraction, problem.split.seed) == (0.2, 0)
     for words in (
         "kaggle: 12 photographs, binary: blue, red.",
         "sample submission",
         "imgcls eda    # look at the data",
     ):
         assert words in result.out
-    assert max(map(len, result.out.splitlines())) <= 80
+    assert max(len(line) for line in result.out.splitlines() if "imgcls.toml" not in line) <= 80, "a path stays whole"
 
 
 def test_every_flag_is_written(imgcls, table: Path, tmp_path: Path) -> None:
@@ -105,8 +106,21 @@ def test_a_problem_that_is_there_is_not_written_over(imgcls, draw_photos: Draw, 
     assert again.code == 2
     assert "--force" in again.err
     assert read_problem(Path("imgcls.toml")).title == "mine"
+    edit_problem(
+        Path("imgcls.toml"), {"goal": "tell them apart", "skipped.train.loss": "no time", "metric": "log_loss"}
+    )
     assert imgcls("init", photos, "--title", "other", "--force").code == 0
-    assert read_problem(Path("imgcls.toml")).title == "other"
+    problem = read_problem(Path("imgcls.toml"))
+    assert (problem.title, problem.goal, problem.skipped) == ("other", "tell them apart", {"train.loss": "no time"})
+    assert problem.metric == "roc_auc", "what the data say is seen anew"
+    Path("imgcls.toml").write_text("[damaged")
+    assert imgcls("init", photos, "--force").code == 0
+    assert read_problem(Path("imgcls.toml")).title == ""
+
+
+def test_a_split_that_is_given_is_not_drawn(imgcls, split_folder: Path, empty_folder: Path) -> None:
+    assert imgcls("init", split_folder).code == 0
+    assert "[split]" not in (empty_folder / "imgcls.toml").read_text()
 
 
 def test_a_link_is_not_written_through(imgcls, draw_photos: Draw, tmp_path: Path, empty_folder: Path) -> None:
@@ -228,6 +242,7 @@ def test_a_type_that_the_data_contradict_is_an_error(imgcls, draw_photos: Draw, 
     assert result.code == 2
     assert "binary" in result.err
     assert "there are 3" in result.err
+    assert "type in imgcls.toml" in result.err
 
 
 def test_a_damaged_problem_stops_every_command_before_any_work(imgcls, draw_photos: Draw, tmp_path: Path) -> None:

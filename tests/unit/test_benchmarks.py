@@ -11,7 +11,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import numpy as np
 import pytest
+from PIL import Image
 from rich.console import Console
 
 ROOT = Path(__file__).parents[2]
@@ -116,3 +118,54 @@ def test_both_sides_train_drawn_photographs(photo_folder: Path) -> None:
     for side in told["sides"].values():
         for name in ("train_images_per_second", "valid_images_per_second", "wall_seconds", "peak_mib"):
             assert side[name]["median"] > 0
+
+
+def test_broken_files_are_counted_by_whether_they_are_listed_and_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(ROOT))
+    from benchmarks.breaking import Broken
+    from benchmarks.duplicates import compare_broken
+
+    truth = [Broken("a.jpg", "empty"), Broken("b.jpg", "truncated"), Broken("c.jpg", "damaged")]
+    found = compare_broken({"/x/a.jpg": "empty file", "/x/b.jpg": "not an image", "/x/d.jpg": "empty file"}, truth)
+    assert (found.n, found.n_found, found.n_named, found.false_alarms) == (3, 2, 1, ("d.jpg",))
+
+
+def test_copies_count_as_found_through_others_and_strangers_as_false_alarms(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(ROOT))
+    from benchmarks.duplicates import compare
+    from benchmarks.planting import Planted
+    from imgcls.eda.facts import Pair
+
+    def pair(first: str, second: str) -> Pair:
+        return Pair(
+            first=first, second=second, kind="near copy", similarity=1.0, splits=("train", "valid"), labels=None
+        )
+
+    truth = [Planted("c1", "a", "exact"), Planted("c2", "a", "mirrored"), Planted("c3", "b", "mirrored")]
+    pairs = [pair("a", "c1"), pair("c1", "c2"), pair("x", "y"), pair("a", "b")]
+    found = compare(pairs, truth, [("x", "y")], seed=0, seconds=1.0)
+    assert found.found == {"exact": (1, 1), "mirrored": (1, 2)}
+    assert found.false_alarms == (pairs[3],)
+
+
+def test_hidden_copies_and_broken_files_are_found_in_drawn_photographs(tmp_path: Path) -> None:
+    for number in range(120):
+        coarse = np.random.default_rng([3, number]).integers(0, 256, (9, 9, 3)).astype(np.uint8)
+        path = tmp_path / "photos" / "ab"[number % 2] / f"{number:03d}.jpg"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(coarse).resize((96, 96), Image.Resampling.BICUBIC).save(path)
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks", "duplicates", str(tmp_path / "photos"), "--json"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    (told,) = json.loads(done.stdout)["plantings"]
+    assert told["found"]["exact"] == {"found": 10, "planted": 10}
+    assert told["false_alarms"] == []
+    assert (told["broken"]["n_found"], told["broken"]["n_named"], told["broken"]["n"]) == (10, 10, 10)
+    assert told["broken"]["false_alarms"] == []
+    assert told["leak"] is None or told["leak"]["n_excluded"] >= 10

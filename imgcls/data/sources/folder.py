@@ -30,6 +30,9 @@ SPLIT_FOLDERS = {
 }
 """Folder names, in any case, that stand for a split."""
 
+TYPE_ADVICE = "Change the type (--type, or type in imgcls.toml), or leave it out."
+"""What to do where the data contradict the type of problem that was named."""
+
 _CONTENTS = re.compile(
     rf"(({'|'.join(SPLIT_FOLDERS)})[ _-]*)?"
     r"(images?|imgs?|photos?|pictures|jpe?gs?|pngs?|masks|annotations?|trimaps?|labels)",
@@ -101,9 +104,9 @@ def problem_of(classes: tuple[str, ...], wanted: ProblemType | None, *, where: s
         DataError: The wanted problem is multilabel, or binary with other than two classes.
     """
     if wanted == "multilabel":
-        raise DataError(f"{where}: a folder or column with one class for each sample cannot be multilabel.")
+        raise DataError(f"{where}: one class for each sample in a folder or column, so not multilabel. {TYPE_ADVICE}")
     if wanted == "binary" and len(classes) != 2:
-        raise DataError(f"{where}: a binary problem has 2 classes, and there are {len(classes)}. Leave out the type.")
+        raise DataError(f"{where}: a binary problem has 2 classes, and there are {len(classes)}. {TYPE_ADVICE}")
     return wanted or ("binary" if len(classes) == 2 else "multiclass")
 
 

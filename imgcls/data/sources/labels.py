@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from imgcls.data.samples import NO_CLASS, SEPARATOR, ProblemType, class_order, lookalike_notes
 from imgcls.data.sources.delimited import Table
-from imgcls.data.sources.folder import problem_of
+from imgcls.data.sources.folder import TYPE_ADVICE, problem_of
 from imgcls.errors import DataError
 
 _BITS = {"0": False, "0.0": False, "false": False, "1": True, "1.0": True, "true": True}
@@ -81,7 +81,9 @@ def _one_hot(
         texts = ["" if blank else _joined(names, classes) for names, blank in zip(chosen, is_blank, strict=True)]
         return Labels(texts, classes, "multilabel")
     if wrong:
-        raise DataError(f"{table.name}: not exactly one class at {table.places(wrong)}, so not {problem_type}.")
+        raise DataError(
+            f"{table.name}: not exactly one class at {table.places(wrong)}, so not {problem_type}. {TYPE_ADVICE}"
+        )
     problem = problem_of(classes, problem_type, where=table.name)
     return Labels([names[0] if names else "" for names in chosen], classes, problem)
 

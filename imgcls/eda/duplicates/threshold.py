@@ -20,16 +20,16 @@ LEAST = math.atanh(0.9)
 """Whatever the set, less than a mean correlation of 0.9 is no copy."""
 SAME_COLOURS = 0.9
 """Cosine of colours that is enough in any set: a darker exposure has it, another dye does not."""
-FALSE_PAIRS = 0.1
-"""Pairs of strangers above the threshold that are expected in a whole set."""
+FALSE_PAIRS = 0.05
+"""Pairs of strangers above the threshold that each measure of their fall expects in a whole set."""
 
 _N_MADE = 96
 _SCALE, _QUALITY = 0.6, 50
 _LARGEST = 4
 _KEPT = math.atanh(0.5)
 _LOWEST_SHARE = 0.05
-_TAIL_SHARE, _TAIL_PAIRS = 0.01, 20
-"""Of the strangers, those whose fall is measured: more of them would be measured better, but farther from the end."""
+_TAIL_SHARES, _TAIL_PAIRS = (0.01, 0.05), 20
+"""Strangers whose fall is measured: few are near its end, many tell it better; the lower of both ends counts."""
 _FEW = 50
 
 
@@ -100,7 +100,11 @@ def threshold(scores: npt.NDArray[np.float64], copies: MadeCopies, *, n: int) ->
 
 def _reach(strangers: npt.NDArray[np.float64], end: float, *, n: int) -> float:
     """Give the score beyond which `FALSE_PAIRS` strangers are expected; `strangers` fall, and are cut off at `end`."""
-    n_tail = max(_TAIL_PAIRS, math.ceil(_TAIL_SHARE * n))
+    return min(_reach_of(strangers, end, n_tail=max(_TAIL_PAIRS, math.ceil(share * n))) for share in _TAIL_SHARES)
+
+
+def _reach_of(strangers: npt.NDArray[np.float64], end: float, *, n_tail: int) -> float:
+    """Give the same by the fall of so many of the strangers."""
     if len(strangers) <= n_tail:  # hardly anybody has a neighbour at all
         return -math.inf
     start = float(strangers[n_tail])

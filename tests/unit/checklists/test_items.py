@@ -237,6 +237,22 @@ def test_without_knowing_the_data_the_labels_of_the_run_say_what_is_most_frequen
     assert desk.states()["base.validate"].evidence.endswith("its validation labels cannot be read")
 
 
+@pytest.mark.parametrize("id_", ["base.transforms", "base.loaders", "base.model", "base.train"])
+def test_a_plan_of_another_version_proves_nothing_and_says_so(known: Desk, id_: str) -> None:
+    known.baseline(n_seeds=1)
+    known.change(known.runs()[0], plan={"fit": {"warp": 1}})
+    answer = known.states()[id_]
+    assert answer.state == "open"
+    assert "its plan cannot be read: " in answer.evidence
+    assert known.states()["base.seed"].state == "done"
+
+
+def test_half_an_interval_is_none(known: Desk) -> None:
+    known.baseline(n_seeds=1)
+    known.change(known.runs()[0], metrics={"accuracy": Estimate(0.8, 0.7, None, 60)})
+    assert known.states()["base.validate"].evidence.endswith("has no accuracy with an interval")
+
+
 def test_a_submission_has_to_be_of_a_baseline(known: Desk) -> None:
     known.ladder("baseline+augmentation", n_seeds=1)
     (other,) = known.runs("baseline+augmentation")

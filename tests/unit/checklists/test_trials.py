@@ -224,5 +224,7 @@ def test_errors_are_counted_by_label(known: Desk) -> None:
     assert tallies(several) == (Tally("cat", 4, 2), Tally("dog", 4, 1))
     one = known.change(run, problem="binary")
     assert tallies(one) == (Tally("cat", 1, 0), Tally("dog", 1, 0))
+    assert tallies(known.change(run, classes=("cat", "fox"))) == (Tally("cat", 0, 0), Tally("fox", 0, 0))
+    assert tallies(known.change(run, classes=())) == ()
     (run.folder / "valid.parquet").write_bytes(b"no parquet")
     assert tallies(known.change(run)) == (Tally("cat", 0, 0), Tally("dog", 0, 0))

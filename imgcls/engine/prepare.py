@@ -23,6 +23,7 @@ from imgcls.engine.reporting import Reporter
 from imgcls.errors import UsageError, WorkspaceError, nearest_hint
 from imgcls.plan import Images
 from imgcls.problem.adjustments import FINDINGS_TOML, read_adjustments
+from imgcls.problem.applying import adjusted
 from imgcls.problem.placed import is_same_source, reading_of
 from imgcls.problem.toml import PROBLEM_TOML, find_problem
 from imgcls.workspace import OWN_FOLDERS, Workspace, cache_budget_bytes, cache_folder
@@ -132,7 +133,7 @@ class DataSource:
             test=self.test,
             skip=OWN_FOLDERS,
         )
-        return samples if self.findings is None else read_adjustments(Path(self.findings)).apply(samples)
+        return samples if self.findings is None else adjusted(samples, read_adjustments(Path(self.findings)))
 
 
 @dataclass(frozen=True)

@@ -192,7 +192,7 @@ def compare(
         recipes=tuple(recipe.name for recipe in recipes),
         items=_answered(recipes, records[0], records[-1]),
     )
-    keep(found, workspace)
+    keep(found.to_json(), workspace)
     return found
 
 

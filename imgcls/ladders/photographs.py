@@ -20,6 +20,7 @@ from imgcls.engine.known_sets import fetched_set, is_known_set
 from imgcls.errors import DataError, DecodeError
 from imgcls.ladders.spec import Ladder
 from imgcls.problem.adjustments import FINDINGS_TOML, read_adjustments
+from imgcls.problem.applying import adjusted
 from imgcls.workspace import OWN_FOLDERS, Workspace, cache_folder
 
 SIDE_PX = 144
@@ -70,7 +71,7 @@ def find_photographs(ladder: Ladder, workspace: Workspace) -> Samples:
             reading[name] = _place(reading[name], workspace)
     samples = load_samples(_place(ladder.data.get("data"), workspace), skip=OWN_FOLDERS, **reading)
     findings = ladder.data.get("findings")
-    return samples if findings is None else read_adjustments(_findings(findings, workspace)).apply(samples)
+    return samples if findings is None else adjusted(samples, read_adjustments(_findings(findings, workspace)))
 
 
 def contact_sheet(

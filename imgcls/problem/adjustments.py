@@ -11,19 +11,15 @@ entry out undoes it.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from imgcls.durable import write_bytes
 from imgcls.problem.reading import checked, read_text, read_toml
-
-if TYPE_CHECKING:
-    from imgcls.data.samples import Samples
 
 FINDINGS_TOML = "findings.toml"
 SCHEMA = 1
@@ -80,29 +76,6 @@ class Adjustments(_Entry):
     """What stays together."""
     kept: tuple[Kept, ...] = ()
     """What is left as it is."""
-
-    @property
-    def digest(self) -> str:
-        """Hex sha256 of what is decided, whatever the order of the entries and whatever the reasons."""
-        decided = [
-            [sorted({image for entry in self.excluded for image in entry.images})],
-            sorted(sorted(set(entry.images)) for entry in self.grouped),
-            sorted({entry.finding for entry in self.kept}),
-        ]
-        return hashlib.sha256(json.dumps(decided, separators=(",", ":")).encode("ascii")).hexdigest()
-
-    def apply(self, samples: Samples) -> Samples:
-        """Leave out and keep together what was decided; the samples keep their order and their splits.
-
-        A group that is there already is joined by those it is grouped with. Images that are not there
-        any more are told in a note.
-
-        Args:
-            samples: As they were read, or split already.
-        """
-        from imgcls.problem.applying import adjusted  # with pandas, which light commands do without
-
-        return adjusted(samples, self)
 
 
 def read_adjustments(path: Path) -> Adjustments:

@@ -19,7 +19,15 @@ _PREFIX = "findings:"
 
 
 def adjusted(samples: Samples, adjustments: Adjustments) -> Samples:
-    """Give samples as adjustments want them; see `Adjustments.apply`."""
+    """Leave out and keep together what was decided; the samples keep their order and their splits.
+
+    A group that is there already is joined by those it is grouped with. Images that are not there
+    any more are told in a note.
+
+    Args:
+        samples: As they were read, or split already.
+        adjustments: What was decided.
+    """
     if not adjustments.excluded and not adjustments.grouped:
         return samples
     ids = [written(name) for name in samples.frame["id"]]

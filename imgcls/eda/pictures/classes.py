@@ -148,39 +148,44 @@ def _draw_pie(figure: Figure, entries: Sequence[ClassFacts], split: str, *, x: f
     """Draw the shares of one split as a pie, with a legend in the order of its slices."""
     slices = _slices(entries, split)
     write(figure, x, y, f"shares in {split}", fontsize=9.5, weight="bold", color=SPLIT_COLOURS[split])
-    total = sum(n for _, n in slices)
+    total = sum(n for _, n, _ in slices)
     if not total:
         write(figure, x, y + 24, "nothing is labelled", fontsize=8.5, color=SOFT)
         return
     axes = _axes(figure, x, y + 22, 200, 200)
-    colours = [*_SLICES[: len(slices) - 1], FAINT] if len(slices) > MOST_SLICES else list(_SLICES[: len(slices)])
+    colours = [colour for _, _, colour in slices]
     axes.pie(
-        [n for _, n in slices], colors=colours, startangle=90, counterclock=False, wedgeprops={"edgecolor": "white"}
+        [n for _, n, _ in slices], colors=colours, startangle=90, counterclock=False, wedgeprops={"edgecolor": "white"}
     )
     angle = 0.0
-    for place, (name, n) in enumerate(slices):
+    for place, (name, n, colour) in enumerate(slices):
         share = n / total
         middle = 2 * np.pi * (angle + share / 2)
         if share >= 0.06:
             spot = (0.68 * np.sin(middle), 0.68 * np.cos(middle))
             axes.text(
-                *spot, f"{100 * share:.0f} %", ha="center", va="center", fontsize=8, color=_ink_on(colours[place])
+                *spot, f"{100 * share:.0f} %", ha="center", va="center", fontsize=8, color=_ink_on(colour)
             )
         angle += share
         line = y + 30 + place * 21
-        write(figure, x + 216, line, "■", fontsize=10, color=colours[place])
+        write(figure, x + 216, line, "■", fontsize=10, color=colour)
         write(figure, x + 232, line + 2, f"{100 * share:5.1f} %", fontsize=8, color=SOFT)
         write(figure, x + 284, line + 1, fitted(name, 160, size=8.5), fontsize=8.5)
 
 
-def _slices(entries: Sequence[ClassFacts], split: str) -> list[tuple[str, int]]:
-    """Give the slices of a pie: every class that occurs, or the most frequent ones and the rest together."""
-    ordered = sorted(((entry.name, entry.n.get(split, 0)) for entry in entries), key=lambda entry: -entry[1])
-    found = [(name, n) for name, n in ordered if n]
-    if len(found) <= MOST_SLICES + 1:
-        return found
-    rest = found[MOST_SLICES:]
-    return [*found[:MOST_SLICES], (f"{len(rest):,} other classes", sum(n for _, n in rest))]
+def _slices(entries: Sequence[ClassFacts], split: str) -> list[tuple[str, int, str]]:
+    """Give name, photographs and colour of each slice of a pie.
+
+    The most frequent classes of all splits come first and the rest is one slice, so that a class has the same place and
+    colour in each pie; what does not occur has no slice.
+    """
+    ordered = _by_frequency(entries)
+    kept = ordered if len(ordered) <= MOST_SLICES + 1 else ordered[:MOST_SLICES]
+    rest = ordered[len(kept) :]
+    found = [(entry.name, entry.n.get(split, 0), colour) for entry, colour in zip(kept, (*_SLICES, FAINT), strict=False)]
+    if rest:
+        found.append((f"{len(rest):,} other classes", sum(entry.n.get(split, 0) for entry in rest), FAINT))
+    return [entry for entry in found if entry[1]]
 
 
 def _ink_on(colour: str) -> str:

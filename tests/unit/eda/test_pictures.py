@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import warnings
 from collections.abc import Callable
 from dataclasses import replace
@@ -196,6 +197,20 @@ def test_the_distribution_can_be_read_with_any_number_of_classes(
     assert len(bars.patches) == n_bars == len(tick_names(bars))
     assert sum("other classes" in text for text in texts(figure)) == (2 if n > 9 else 0)
     assert any("Test: 30 photographs, their labels sealed." in text for text in texts(figure))
+
+
+@pytest.mark.parametrize("n_rarer", [0, 7, 20])
+def test_a_class_has_the_same_colour_in_each_pie(drawn_facts: MakeFacts, n_rarer: int) -> None:
+    rarer = {f"rare {number}": (2, 2) for number in range(n_rarer)}
+    with drawing():
+        figure = classes_figure(drawn_facts({"cat": (90, 20), "dog": (50, 40), **rarer}))
+    legends = [text for text in figure.texts if text.get_text() in {"■", "cat", "dog"}]
+    colours: dict[str, set[object]] = {"cat": set(), "dog": set()}
+    for square, name in itertools.pairwise(legends):
+        if square.get_text() == "■" and name.get_text() in colours:
+            colours[name.get_text()].add(square.get_color())
+    assert [len(found) for found in colours.values()] == [1, 1]
+    assert colours["cat"] != colours["dog"]
 
 
 def test_a_split_without_labels_has_no_pie(drawn_facts: MakeFacts) -> None:

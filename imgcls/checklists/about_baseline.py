@@ -11,6 +11,7 @@ from imgcls.checklists.predictions import labels_of
 from imgcls.checklists.states import BY_HAND, Answer
 from imgcls.errors import PlanError
 from imgcls.plan import Plan
+from imgcls.problem.metrics import decided_by, in_words
 from imgcls.records.run import RunRecord
 from imgcls.records.submissions import GIVE_TEST, TEST_FILE
 
@@ -92,8 +93,8 @@ def training(run: RunRecord, _: Evidence) -> Answer:
 
 def validation(run: RunRecord, evidence: Evidence) -> Answer:
     """Whether the score is above that of the answer that needs no photograph, luck of the images counted."""
-    metric = "roc_auc" if run.problem == "multilabel" else "accuracy"
-    name = metric.replace("_", " ")
+    metric = decided_by(evidence.problem.metric if evidence.problem else None, run.problem)
+    name = in_words(metric)
     scored = run.metrics.get(metric)
     if scored is None or scored.value is None or scored.low is None or scored.high is None:
         return Answer.missing(f"{_named(run)} has no {name} with an interval")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from imgcls.checklists.commands import look_again
 from imgcls.checklists.evidence import FACTS, Evidence
 from imgcls.checklists.states import BY_HAND, Answer
+from imgcls.problem.metrics import in_words
 from imgcls.workspace import MARKER
 
 
@@ -44,7 +45,7 @@ def metric(evidence: Evidence) -> Answer:
         return _no_problem(evidence)
     if problem.metric is None:
         return Answer.missing(f"{MARKER} has no metric: write it there", BY_HAND)
-    return Answer.proved(f"{MARKER}: {problem.metric.replace('_', ' ')}")
+    return Answer.proved(f"{MARKER}: {in_words(problem.metric)}")
 
 
 def _seen_type(evidence: Evidence) -> tuple[str, str] | None:

@@ -12,6 +12,7 @@ from imgcls.checklists.evidence import FACTS, Evidence, grounds_of
 from imgcls.checklists.predictions import tallies
 from imgcls.checklists.trials import GAINS, gain_text
 from imgcls.ladders.spec import FINAL_JSON
+from imgcls.problem.metrics import in_words
 from imgcls.records.run import RunRecord
 
 N_RUNGS = 3
@@ -80,7 +81,7 @@ def test_score(evidence: Evidence) -> Reason | None:
             continue
         excess = (validation.value - test.value) * (-1 if opening.metric == "log_loss" else 1)
         if excess > max(math.hypot(test.half_width, validation.half_width), climb.ladder.smallest_gain):
-            metric = opening.metric.replace("_", " ")
+            metric = in_words(opening.metric)
             text = f"{metric} is {validation.value:.3f} on validation and {test.value:.3f} on the sealed test"
             return Reason(
                 "test.score", "2", f"{text}, more than chance explains ({_file(climb)}).", look_again(evidence)

@@ -12,6 +12,7 @@ from imgcls.catalog import Stack, find_recipes
 from imgcls.checklists.items import all_items
 from imgcls.errors import ImgclsError, RecordError
 from imgcls.ladders.comparison_files import COMPARISONS
+from imgcls.problem.metrics import in_words
 from imgcls.records.reading import read_json
 from imgcls.workspace import Workspace
 
@@ -100,7 +101,7 @@ def gain_text(value: float, low: float | None, high: float | None, metric: str) 
     scale, unit = (1.0, "nats") if metric == "log_loss" else (100.0, "points")
     digits = 3 if metric == "log_loss" else 1
     interval = "" if low is None or high is None else f" [{scale * low:+.{digits}f}, {scale * high:+.{digits}f}]"
-    return f"{scale * value + 0.0:+.{digits}f} {unit} of {metric.replace('_', ' ')}{interval}"
+    return f"{scale * value + 0.0:+.{digits}f} {unit} of {in_words(metric)}{interval}"
 
 
 def read_comparisons(workspace: Workspace) -> tuple[tuple[Trial, ...], list[str]]:

@@ -16,6 +16,7 @@ from imgcls.evidence.precision import average_precision, bootstrap_interval
 from imgcls.evidence.scored import Booleans, Floats, Scored, check_length, scored
 from imgcls.evidence.spread import group_numbers
 from imgcls.problem.metrics import PRIMARY as PRIMARY
+from imgcls.problem.metrics import TITLES
 from imgcls.records.estimate import Estimate
 
 if TYPE_CHECKING:
@@ -51,12 +52,8 @@ class Groups(NamedTuple):
 
 METRICS: Mapping[str, Metric] = MappingProxyType(
     {
-        "accuracy": Metric("Accuracy", True, (0.0, 1.0)),
-        "balanced_accuracy": Metric("Balanced accuracy", True, (0.0, 1.0)),
-        "macro_f1": Metric("Macro F1", True, (0.0, 1.0)),
-        "roc_auc": Metric("ROC AUC", True, (0.0, 1.0)),
-        "average_precision": Metric("Average precision", True, (0.0, 1.0)),
-        "log_loss": Metric("Log loss", False, (0.0, float("inf"))),
+        name: Metric(title, name != "log_loss", (0.0, float("inf") if name == "log_loss" else 1.0))
+        for name, title in TITLES.items()
     }
 )
 

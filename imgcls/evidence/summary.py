@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from imgcls.evidence.metrics import majority_accuracy
+from imgcls.problem.metrics import decided_by
 from imgcls.records.estimate import Estimate
 
 
@@ -84,27 +85,31 @@ def against_trivial(
     targets: npt.NDArray[np.integer],
     *,
     classes: Sequence[str],
+    metric: str | None = None,
 ) -> Trivial | None:
-    """Compare a run with always giving the most frequent class, or, for several labels, with chance.
+    """Compare a run with always giving the most frequent class, or with ranking at random.
 
     Args:
         metrics: The run's estimates by name.
         targets: [n] class numbers, or [n, k] of 0 and 1, of the same images.
         classes: [k] names.
+        metric: What decides: accuracy says little of one that ranks, see `decided_by`. None for that of the problem.
 
     Returns:
         The comparison; None where the run's own score could not be computed.
     """
-    if targets.ndim == 2:
-        name, metric, value = "ranking at random", "roc_auc", 0.5
+    kind = "multilabel" if targets.ndim == 2 else "binary" if len(classes) == 2 else "multiclass"
+    judged = decided_by(metric, kind)
+    if judged == "roc_auc":
+        name, value = "ranking at random", 0.5
     else:
         most = classes[int(np.bincount(targets, minlength=len(classes)).argmax())]
-        name, metric, value = f"always saying {most!r}", "accuracy", majority_accuracy(targets)
-    scored = metrics.get(metric)
+        name, value = f"always saying {most!r}", majority_accuracy(targets)
+    scored = metrics.get(judged)
     if scored is None or scored.value is None:
         return None
     if scored.low is None or scored.low <= value < scored.value:
         verdict = "cannot tell"
     else:
         verdict = "better" if scored.low > value else "no better"
-    return Trivial(name, metric, value, verdict)
+    return Trivial(name, judged, value, verdict)

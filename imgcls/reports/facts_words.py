@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from imgcls.eda.facts import ClassFacts, Drift, Facts, Finding, Guess, Quantiles
+from imgcls.problem.metrics import in_words
 
 SPLITS = ("train", "valid", "test")
 MARKS: Mapping[str, str] = {"error": "✗", "warning": "!", "note": "·"}
@@ -20,7 +21,7 @@ def data_sentence(facts: Facts) -> str:
     n_classes = len(facts.data.classes)
     classes = "1 class" if n_classes == 1 else f"{n_classes:,} classes"
     kind = "" if facts.data.problem == "binary" else f", {_PROBLEMS[facts.data.problem]}"
-    return f"{n:,} photograph{'s' * (n != 1)} of {classes}{kind}; metric {facts.data.metric}"
+    return f"{n:,} photograph{'s' * (n != 1)} of {classes}{kind}; metric {in_words(facts.data.metric)}"
 
 
 def split_sentence(facts: Facts) -> str:

@@ -11,6 +11,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from imgcls.problem.metrics import in_words
 from imgcls.problem.proposing import Proposal
 from imgcls.reports.text import clean, count, name, path
 
@@ -49,7 +50,7 @@ class ProblemWritten:
         more = f" and {samples.n_classes - _MOST_CLASSES} more" if samples.n_classes > _MOST_CLASSES else ""
         classes = ", ".join(clean(one) for one in samples.classes[:_MOST_CLASSES]) + more
         kind = f"{count(len(samples), 'photograph')}, {problem.type}: {classes}."
-        return f"{clean(samples.name)}: {kind} Metric: {problem.metric or '-'}."
+        return f"{clean(samples.name)}: {kind} Metric: {in_words(problem.metric) if problem.metric else '-'}."
 
     def _files(self) -> Padding:
         table = Table.grid(padding=(0, 2))

@@ -50,7 +50,7 @@ class RunSummary:
         mistakes = confident_mistakes(
             frame["id"].tolist(), probabilities, targets, classes=record.classes, labels=frame["label"].tolist()
         )
-        trivial = against_trivial(record.metrics, targets, classes=record.classes)
+        trivial = against_trivial(record.metrics, targets, classes=record.classes, metric=metric)
         return cls(outcome, tuple(mistakes), trivial, metric)
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:

@@ -16,7 +16,7 @@ from imgcls.checklists.states import ItemState, State
 _SAID: dict[str, tuple[State, str]] = {
     "problem.goal": ("done", "imgcls.toml: Pets: tell cats from dogs"),
     "problem.type": ("done", "imgcls.toml: binary, as reports/facts.json (2 classes) says"),
-    "problem.metric": ("done", "imgcls.toml: roc auc"),
+    "problem.metric": ("done", "imgcls.toml: ROC AUC"),
     "eda.sizes": ("stale", "reports/facts.json: 300 x 300 px in the middle, all of one size; the data changed since"),
     "base.seed": ("done", "runs/baseline-s0-0a1b2c3d: seed 0; '--again' repeats it and compares the bits"),
     "predict.ensemble": ("skipped", "imgcls.toml: one network has to fit on the phone"),

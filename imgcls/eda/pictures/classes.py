@@ -163,9 +163,7 @@ def _draw_pie(figure: Figure, entries: Sequence[ClassFacts], split: str, *, x: f
         middle = 2 * np.pi * (angle + share / 2)
         if share >= 0.06:
             spot = (0.68 * np.sin(middle), 0.68 * np.cos(middle))
-            axes.text(
-                *spot, f"{100 * share:.0f} %", ha="center", va="center", fontsize=8, color=_ink_on(colour)
-            )
+            axes.text(*spot, f"{100 * share:.0f} %", ha="center", va="center", fontsize=8, color=_ink_on(colour))
         angle += share
         line = y + 30 + place * 21
         write(figure, x + 216, line, "■", fontsize=10, color=colour)
@@ -182,7 +180,9 @@ def _slices(entries: Sequence[ClassFacts], split: str) -> list[tuple[str, int, s
     ordered = _by_frequency(entries)
     kept = ordered if len(ordered) <= MOST_SLICES + 1 else ordered[:MOST_SLICES]
     rest = ordered[len(kept) :]
-    found = [(entry.name, entry.n.get(split, 0), colour) for entry, colour in zip(kept, (*_SLICES, FAINT), strict=False)]
+    found = [
+        (entry.name, entry.n.get(split, 0), colour) for entry, colour in zip(kept, (*_SLICES, FAINT), strict=False)
+    ]
     if rest:
         found.append((f"{len(rest):,} other classes", sum(entry.n.get(split, 0) for entry in rest), FAINT))
     return [entry for entry in found if entry[1]]

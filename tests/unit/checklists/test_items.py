@@ -62,7 +62,7 @@ def test_goal_type_and_metric_are_what_the_problem_file_says(desk: Desk) -> None
     desk.baseline(n_seeds=1)
     states = desk.states()
     assert states["problem.goal"].evidence == "imgcls.toml: Pets: tell them apart"
-    assert states["problem.metric"].evidence == "imgcls.toml: roc auc"
+    assert states["problem.metric"].evidence == "imgcls.toml: ROC AUC"
     assert {states[f"problem.{name}"].state for name in ("goal", "type", "metric")} == {"done"}
 
 
@@ -229,7 +229,23 @@ def test_a_baseline_has_to_beat_the_most_frequent_class(known: Desk, estimate: E
     assert known.states()["base.validate"].state == state
 
 
+@pytest.mark.parametrize("metric", ["roc_auc", "average_precision"])
+def test_a_baseline_that_is_to_rank_has_to_rank_better_than_chance(known: Desk, metric: str) -> None:
+    """With one cat in ten, hardly any network beats the accuracy of always saying dog."""
+    known.problem(metric=metric)
+    known.know(cat=6, dog=54)
+    known.baseline(n_seeds=1)
+    (run,) = known.runs()
+    known.change(run, metrics={"accuracy": Estimate(0.9, 0.8, 0.95, 60), "roc_auc": Estimate(0.8, 0.7, 0.9, 60)})
+    answer = known.states()["base.validate"]
+    assert answer.state == "done"
+    assert answer.evidence == f"runs/{run.id}: ROC AUC 0.800 [0.700, 0.900], better than ranking at random, 0.500"
+    known.change(run, metrics={"accuracy": Estimate(0.99, 0.97, 1.0, 60), "roc_auc": Estimate(0.6, 0.5, 0.7, 60)})
+    assert known.states()["base.validate"].state == "open"
+
+
 def test_without_knowing_the_data_the_labels_of_the_run_say_what_is_most_frequent(desk: Desk) -> None:
+    desk.problem()
     desk.baseline(n_seeds=1)
     assert desk.states()["base.validate"].evidence.endswith("always naming the most frequent class, 0.500")
     (run,) = desk.runs()

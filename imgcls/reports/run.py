@@ -19,6 +19,7 @@ from imgcls.errors import ImgclsError
 from imgcls.evidence.metrics import METRICS, PRIMARY
 from imgcls.evidence.summary import Mistake, Trivial, against_trivial, confident_mistakes
 from imgcls.records.run import RunRecord
+from imgcls.records.submissions import TEST_FILE
 from imgcls.reports.text import clean, count, interval, name, number, path
 
 # What a person who has a baseline would try next, one step at a time.
@@ -93,14 +94,16 @@ class RunSummary:
     def next_commands(self) -> list[str]:
         """Give the next sensible commands."""
         record = self.outcome.record
-        data = f"imgcls predict {record.id} PHOTO …"
+        use = [f"imgcls predict {record.id} PHOTO …"]
         if record.quick:
-            return [f"imgcls recipe run {record.stack}    # the whole data, with the same options", data]
+            return [f"imgcls recipe run {record.stack}    # the whole data, with the same options", *use]
+        if TEST_FILE in record.files:
+            use.append(f"imgcls submit {record.id}    # what it says of the test part")
         for recipe in _LADDER:
             with suppress(ImgclsError):  # a recipe that does not go with this stack is no next step
                 longer = Stack.parse(f"{record.stack}+{recipe}", record.overrides).text
-                return [f"imgcls recipe run {longer}    # with the same options", data]
-        return [data, "imgcls recipe list"]
+                return [f"imgcls recipe run {longer}    # with the same options", *use]
+        return [*use, "imgcls recipe list"]
 
     def _how(self) -> str:
         outcome, record = self.outcome, self.outcome.record

@@ -70,6 +70,15 @@ def test_the_end_of_a_training_anew(record: RunRecord) -> None:
     assert "different from the record in weights.safetensors" in other
 
 
+def test_a_run_that_predicted_the_test_part_can_be_submitted(record: RunRecord) -> None:
+    command = f"imgcls submit {record.id}"
+    assert not [line for line in RunSummary.of(Outcome(record)).next_commands() if line.startswith(command)]
+    able = replace(record, files={**record.files, "test.parquet": record.files["valid.parquet"]})
+    assert [line for line in RunSummary.of(Outcome(able)).next_commands() if line.startswith(command)]
+    trial = RunSummary.of(Outcome(replace(able, quick=True)))
+    assert not [line for line in trial.next_commands() if line.startswith(command)]
+
+
 @pytest.mark.parametrize("width", WIDTHS)
 def test_one_run_in_full(snapshot, record: RunRecord, width: int) -> None:
     assert drawn(RunCard(record), width).replace(str(RECORD), "<folder>") == snapshot

@@ -96,14 +96,19 @@ def find_recipes() -> dict[str, Recipe]:
     return found
 
 
-def find_recipe(name: str) -> Recipe:
+def find_recipe(name: str, *, home: Path | None = None) -> Recipe:
     """Give one recipe by its name, or by the path of its file.
+
+    Args:
+        name: The name, or the path.
+        home: Where a relative path begins; see `recipe_file`.
 
     Raises:
         StackError: There is none; the message names the nearest ones.
     """
-    if name.endswith(".py") or "/" in name:
-        return _recipe_from_file(Path(name))
+    file = recipe_file(name, home=home)
+    if file is not None:
+        return _recipe_from_file(file)
     known = find_recipes()
     if name not in known:
         for point in _installed(entry_points):
@@ -111,6 +116,18 @@ def find_recipe(name: str) -> Recipe:
                 return _recipe_from_entry_point(point)
         raise StackError(f"There is no recipe {name!r}.{nearest_hint(name, known)} 'imgcls recipe list' shows all.")
     return known[name]
+
+
+def recipe_file(name: str, *, home: Path | None = None) -> Path | None:
+    """Give the file that is meant where a recipe is named by a path; None where it is named by its name.
+
+    Args:
+        name: The name, or the path.
+        home: Where a relative path begins, if the file is there; None, and otherwise, the current folder.
+    """
+    if not name.endswith(".py") and "/" not in name:
+        return None
+    return home / name if home is not None and (home / name).is_file() else Path(name)
 
 
 @cache
@@ -196,14 +213,25 @@ class Stack:
 
     @classmethod
     def parse(
-        cls, text: str, overrides: Mapping[str, Any] | None = None, *, final: Mapping[str, Any] | None = None
+        cls,
+        text: str,
+        overrides: Mapping[str, Any] | None = None,
+        *,
+        final: Mapping[str, Any] | None = None,
+        home: Path | None = None,
     ) -> Stack:
         """Read `a+b:knob=value,knob=value` and check that the recipes go together.
+
+        Args:
+            text: The stack as it was typed.
+            overrides: Plan paths set by flags.
+            final: Plan paths set after all recipes.
+            home: Where relative paths of recipe files begin; see `recipe_file`.
 
         Raises:
             StackError: Anything is wrong with it; all problems at once.
         """
-        stack = cls(parse_steps(text), dict(overrides or {}), dict(final or {}))
+        stack = cls(parse_steps(text, home=home), dict(overrides or {}), dict(final or {}))
         problems = stack.problems()
         if problems:
             raise StackError.together(problems, heading=f"Stack {text!r} has {len(problems)} problems:")
@@ -266,8 +294,12 @@ class Stack:
         return wrong or [*_missing_needs(self.steps, self.plan), *_changing_only_epochs(changes, self.plan)]
 
 
-def parse_steps(text: str) -> tuple[Step, ...]:
+def parse_steps(text: str, *, home: Path | None = None) -> tuple[Step, ...]:
     """Read `a+b:knob=value` into steps; whether they go together is not looked at.
+
+    Args:
+        text: The stack as it was typed.
+        home: Where relative paths of recipe files begin; see `recipe_file`.
 
     Raises:
         StackError: A recipe or knob does not exist; all problems at once.
@@ -275,7 +307,7 @@ def parse_steps(text: str) -> tuple[Step, ...]:
     steps, problems = [], []
     for piece in text.split("+"):
         try:
-            steps.append(_parse_step(piece.strip(), text))
+            steps.append(_parse_step(piece.strip(), text, home))
         except StackError as problem:
             problems.append(str(problem))
     if problems:
@@ -301,11 +333,11 @@ def fold_on(start: Plan, steps: Sequence[Step]) -> Plan:
     return start
 
 
-def _parse_step(piece: str, text: str) -> Step:
+def _parse_step(piece: str, text: str, home: Path | None) -> Step:
     if not piece:
         raise StackError(f"Stack {text!r} has an empty place; write recipes as 'baseline+augmentation'.")
     name, _, rest = piece.partition(":")
-    recipe = find_recipe(name)
+    recipe = find_recipe(name, home=home)
     known, knobs, problems = recipe.knobs, {}, []
     for entry in rest.split(",") if rest else []:
         knob, equals, value = (part.strip() for part in entry.partition("="))

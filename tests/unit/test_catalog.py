@@ -24,6 +24,7 @@ from imgcls.catalog import (
     find_recipes,
     fold_on,
     parse_steps,
+    recipe_file,
 )
 from imgcls.errors import PlanError, StackError
 from imgcls.plan import Plan
@@ -304,3 +305,19 @@ def test_a_card_with_faults_is_told_all_of_them() -> None:
         "knob 'd' has no default",
         "the function has no docstring",
     ]
+
+
+def test_a_relative_path_begins_at_a_folder_that_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the file is not there, it begins at the current folder as ever."""
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    copy_recipe("label_smoothing", tmp_path / "mine.py")
+    with pytest.raises(StackError, match="There is no recipe file"):
+        Stack.parse("baseline+./mine.py")
+    stack = Stack.parse("baseline+./mine.py", home=tmp_path)
+    assert (stack.text, stack.plan.loss.smoothing) == ("baseline+./mine.py", 0.1)
+    copy_recipe("tta_flips", Path("mine.py"))
+    assert Stack.parse("baseline+./mine.py", home=tmp_path).plan == stack.plan
+    (tmp_path / "mine.py").unlink()
+    assert Stack.parse("baseline+./mine.py", home=tmp_path).plan.loss.smoothing == 0
+    assert recipe_file("label_smoothing", home=tmp_path) is None

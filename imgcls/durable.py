@@ -224,6 +224,14 @@ def sha256_file(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def time_written(path: Path) -> int:
+    """Give when a file was last written, in nanoseconds since 1970; 0 where it is gone meanwhile."""
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        return 0
+
+
 @contextlib.contextmanager
 def explained(path: Path) -> Iterator[None]:
     """Turn an operating system's error into one that says what, where and what to do.

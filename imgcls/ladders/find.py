@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from imgcls.durable import time_written
 from imgcls.errors import RecordError, nearest_hint
 from imgcls.ladders.spec import LADDER_JSON, Ladder
 from imgcls.workspace import Workspace
@@ -19,7 +20,7 @@ def find_ladders(workspace: Workspace) -> tuple[list[Ladder], list[str]]:
         return [], []
     folders = [folder for folder in workspace.ladders.iterdir() if (folder / LADDER_JSON).is_file()]
     found, damaged = [], []
-    for folder in sorted(folders, key=lambda folder: ((folder / LADDER_JSON).stat().st_mtime_ns, folder.name)):
+    for folder in sorted(folders, key=lambda folder: (time_written(folder / LADDER_JSON), folder.name)):
         try:
             found.append(Ladder.read(folder))
         except RecordError as problem:
@@ -57,7 +58,7 @@ def find_ladder(text: str | None, workspace: Workspace) -> Ladder:
 
 def _newest(workspace: Workspace) -> Ladder:
     """Read the ladder worked on last; one that is damaged is told, since an older one would not be the one meant."""
-    files = sorted(workspace.ladders.glob(f"*/{LADDER_JSON}"), key=lambda file: (file.stat().st_mtime_ns, file.name))
+    files = sorted(workspace.ladders.glob(f"*/{LADDER_JSON}"), key=lambda file: (time_written(file), file.name))
     if not files:
         raise RecordError(f"There is no ladder in {workspace.ladders}. {_ADVICE}")
     return Ladder.read(files[-1].parent)

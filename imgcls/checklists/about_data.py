@@ -6,11 +6,14 @@ from collections.abc import Callable, Sequence
 
 from imgcls.checklists.evidence import FACTS, Evidence
 from imgcls.checklists.states import BY_HAND, Answer
-from imgcls.eda.facts import Facts, Finding
+from imgcls.eda.facts import Facts, FileFacts, Finding
+from imgcls.problem.adjustments import FINDINGS_TOML
 
 LEAKS = ("duplicates.across", "duplicates.conflict")
 _SHEET = "sheet: "
 _MOST_NAMED = 3
+_COUNTED = ("photographs", "labels", "sealed labels")
+"""Roles that say what the number of a file counts."""
 
 
 def of_facts(rule: Callable[[Facts, Evidence], Answer]) -> Callable[[Evidence], Answer]:
@@ -30,9 +33,10 @@ def of_facts(rule: Callable[[Facts, Evidence], Answer]) -> Callable[[Evidence], 
 
 def files(facts: Facts, _: Evidence) -> Answer:
     """Whether the files have their roles, and the images are counted."""
-    kinds = ", ".join(f"{entry.n:,} {entry.role}" for entry in facts.files[:_MOST_NAMED]) or "one set"
+    named = [_described(entry) for entry in facts.files[:_MOST_NAMED]] or ["one set"]
+    more = ["…"] if len(facts.files) > _MOST_NAMED else []
     parts = ", ".join(f"{n:,} {split}" for split, n in facts.data.n.items() if n)
-    return Answer.proved(f"{FACTS}: {kinds}; {parts}")
+    return Answer.proved(f"{FACTS}: {', '.join([*named, *more])}; {parts}")
 
 
 def targets(facts: Facts, evidence: Evidence) -> Answer:
@@ -75,10 +79,17 @@ def leaks(facts: Facts, evidence: Evidence) -> Answer:
     found = [entry for entry in facts.findings if entry.id.startswith(LEAKS)]
     left = [entry for entry in found if not evidence.deals_with(entry)]
     if left:
-        return Answer.missing(f"{FACTS}: {_listed(left)}", left[0].command or BY_HAND)
+        command = None if evidence.is_damaged(FINDINGS_TOML) else left[0].command
+        return Answer.missing(f"{FACTS}: {_listed(left)}", command or BY_HAND)
     if found:
         return Answer.proved(f"findings.toml deals with {', '.join(entry.id for entry in found)}")
     return Answer.proved(f"{FACTS}: none among {len(facts.duplicates)} pairs of copies")
+
+
+def _described(entry: FileFacts) -> str:
+    """Name a file, and what it is for: `images (885 photographs)`, `sample.csv (sample submission, 300)`."""
+    held = f"{entry.n:,} {entry.role}" if entry.role in _COUNTED else f"{entry.role}, {entry.n:,}"
+    return f"{entry.path} ({held})"
 
 
 def _listed(findings: Sequence[Finding]) -> str:

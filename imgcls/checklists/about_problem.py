@@ -52,17 +52,20 @@ def _seen_type(evidence: Evidence) -> tuple[str, str] | None:
     """Give the type that the data have, and what says so."""
     seen, facts = evidence.present.seen, evidence.facts
     if facts is not None and not evidence.facts_change:
-        kind, n_classes = facts.data.problem, len(facts.data.classes)
-        where = f"{FACTS} ({n_classes} classes)"
-        if kind != "multilabel":  # a type that was asked for says nothing of the data; the number of classes does
-            kind = "binary" if n_classes == 2 else "multiclass"
-        return kind, where
+        n_classes = len(facts.data.classes)
+        return _counted(facts.data.problem, n_classes), f"{FACTS} ({n_classes} classes)"
     if seen is not None:
-        return seen.problem, f"the last reading of the data ({len(seen.valid_counts)} classes)"
+        n_classes = len(seen.valid_counts)
+        return _counted(seen.problem, n_classes), f"the last reading of the data ({n_classes} classes)"
     return None
 
 
+def _counted(kind: str, n_classes: int) -> str:
+    """Give the type that the classes make: one that was asked for says nothing of the data, their number does."""
+    return kind if kind == "multilabel" else "binary" if n_classes == 2 else "multiclass"
+
+
 def _no_problem(evidence: Evidence) -> Answer:
-    if any(MARKER in damage.reason for damage in evidence.damages):
+    if evidence.is_damaged(MARKER):
         return Answer.missing(f"{MARKER} cannot be read: correct it", BY_HAND)
     return Answer.missing(f"there is no {MARKER}")

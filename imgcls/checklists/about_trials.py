@@ -7,13 +7,12 @@ from collections.abc import Callable, Mapping, Sequence
 from imgcls.catalog import Stack
 from imgcls.checklists.climbs import Climb
 from imgcls.checklists.commands import SEEDS, ladder_again
-from imgcls.checklists.evidence import Evidence, grounds_of
+from imgcls.checklists.evidence import Evidence
 from imgcls.checklists.items import find_item
 from imgcls.checklists.states import BY_HAND, Answer
 from imgcls.checklists.trials import Trial
 from imgcls.errors import ImgclsError, RecordError
 from imgcls.records.run import RunRecord
-from imgcls.records.submissions import GIVE_TEST, TEST_FILE
 
 FEWEST_EPOCHS = 6
 """A last third of fewer than two epochs says nothing of where a curve is going."""
@@ -43,10 +42,10 @@ def epochs(evidence: Evidence) -> Answer:
     answer = tried("train.epochs")(evidence)
     if answer.state == "done":
         return answer
-    for run in _curves_of(evidence):
-        if flat := flat_curve(run):
-            return Answer.proved(flat)
-    return answer
+    curves = ((flat_curve(run), run) for run in _curves_of(evidence))
+    proofs = [Answer.proved(flat, evidence.change_since_run(run)) for flat, run in curves if flat]
+    proved = next((proof for proof in proofs if proof.state == "done"), None)
+    return proved or (proofs[0] if proofs and answer.state == "open" else answer)
 
 
 def flat_curve(run: RunRecord) -> str:
@@ -87,30 +86,6 @@ def all_data(_: Evidence) -> Answer:
     return Answer.missing(find_item("final.alldata").note, BY_HAND)
 
 
-def final_submission(evidence: Evidence) -> Answer:
-    """Whether a submission was made from the stack that the newest ladder recommends."""
-    climb = evidence.climb
-    if climb is None or climb.incumbent is None:
-        return _no_incumbent(evidence)
-    stack = climb.ladder.rungs[climb.incumbent].printed
-    made = [entry for entry in evidence.submissions if entry.run in climb.incumbent_runs]
-    if made:
-        return Answer.proved(f"{made[-1].name}, from {stack}, which {climb.file} recommends")
-    runs = [run for run in evidence.runs if run.id in climb.incumbent_runs]
-    if not any(TEST_FILE in run.files for run in runs):
-        return Answer.missing(f"the runs of {stack} have no test part to submit; {GIVE_TEST}", BY_HAND)
-    return Answer.missing(f"no submission is of {stack}, which {climb.file} recommends")
-
-
-def _no_incumbent(evidence: Evidence) -> Answer:
-    climbed = [climb for climb in evidence.climbs if climb.is_complete and climb.incumbent is not None]
-    made = [(entry, climb) for climb in climbed for entry in evidence.submissions if entry.run in climb.incumbent_runs]
-    if made:
-        entry, climb = made[-1]
-        return Answer("stale", f"{entry.name}: {evidence.present.change_since(climb.grounds)}", BY_HAND)
-    return Answer.missing("no ladder that holds says which stack to submit", BY_HAND)
-
-
 def _not_tried(id_: str, evidence: Evidence) -> Answer:
     begun = [
         climb
@@ -134,7 +109,7 @@ def _more_seeds(trial: Trial, evidence: Evidence) -> str | None:
 def _once_more(trial: Trial, evidence: Evidence) -> str | None:
     """Give the command that asks the same on the data as they are; None where its stack no longer stands."""
     climb = _ladder_of(trial, evidence)
-    if climb is None or not _stands(climb.ladder.stack):
+    if climb is None or not _stands(climb.ladder.stack, evidence):
         return None
     return ladder_again(climb, evidence, n_seeds=climb.ladder.n_seeds)
 
@@ -143,18 +118,19 @@ def _ladder_of(trial: Trial, evidence: Evidence) -> Climb | None:
     return next((climb for climb in evidence.climbs if climb.ladder.name == trial.ladder), None)
 
 
-def _stands(stack: str) -> bool:
+def _stands(stack: str, evidence: Evidence) -> bool:
     try:
-        Stack.parse(stack)
+        Stack.parse(stack, home=evidence.workspace.root)
     except ImgclsError:
         return False
     return True
 
 
 def _curves_of(evidence: Evidence) -> Sequence[RunRecord]:
-    """Give the runs whose epochs count: those of the stack to use, else of the baseline, on the data as they are."""
-    climb, baseline = evidence.climb, evidence.baseline
+    """Give the runs whose epochs count: those of the stack to use, else of the baseline, those that hold first."""
+    climb = evidence.climb or next(reversed(evidence.climbed), None)
     wanted = set(climb.incumbent_runs) if climb else set()
     runs = [run for run in evidence.runs if run.id in wanted and "history.csv" in run.files]
-    runs = runs or [run for run in [baseline] if run is not None]
-    return [run for run in runs if not evidence.present.change_since(grounds_of(run))]
+    if evidence.climb is None and evidence.baseline is not None:
+        runs.append(evidence.baseline)
+    return sorted(runs, key=lambda run: bool(evidence.change_since_run(run)))

@@ -10,8 +10,9 @@ from imgcls.checklists.climbs import Climb, Opening
 from imgcls.checklists.commands import look_again
 from imgcls.checklists.evidence import FACTS, Evidence, grounds_of
 from imgcls.checklists.predictions import tallies
-from imgcls.checklists.trials import GAINS, gain_text
+from imgcls.checklists.trials import GAINS, Trial, gain_text
 from imgcls.ladders.spec import FINAL_JSON
+from imgcls.problem.adjustments import FINDINGS_TOML
 from imgcls.problem.metrics import in_words
 from imgcls.records.run import RunRecord
 
@@ -45,19 +46,23 @@ def way_back(evidence: Evidence) -> tuple[Reason, ...]:
 
 def stalled(evidence: Evidence) -> Reason | None:
     """The last rungs that could be judged brought no evidence of a gain."""
-    climbs = [climb for climb in evidence.climbs if climb.ladder.kind == "climb"]
-    by_plans = {
-        tuple(side.plan_digest for side in trial.sides): trial
-        for climb in climbs
-        if not evidence.present.change_since(climb.grounds)
-        for trial in climb.trials
-        if trial.has_verdict
-    }
-    last = list(by_plans.values())[-N_RUNGS:]
+    last = _last_answers(evidence)[-N_RUNGS:]
     if len(last) < N_RUNGS or any(trial.verdict in GAINS for trial in last):
         return None
     told = "; ".join(f"{trial.what} {gain_text(trial.value, trial.low, trial.high, trial.metric)}" for trial in last)
     return Reason("stalled", "1", f"The last {N_RUNGS} rungs brought no evidence of a gain: {told}.", None)
+
+
+def _last_answers(evidence: Evidence) -> list[Trial]:
+    """Give the last verdict on each question that a rung asked and that still holds, the one given last at the end."""
+    by_plans: dict[tuple[str, ...], Trial] = {}
+    for climb in evidence.climbs:
+        for trial in climb.trials if climb.ladder.kind == "climb" else ():
+            if trial.has_verdict and not evidence.change_since_trial(trial):
+                plans = tuple(side.plan_digest for side in trial.sides)
+                by_plans.pop(plans, None)  # judged anew, it is the last one
+                by_plans[plans] = trial
+    return list(by_plans.values())
 
 
 def test_gain(evidence: Evidence) -> Reason | None:
@@ -96,7 +101,8 @@ def findings(evidence: Evidence) -> Reason | None:
         return None
     told = "; ".join(f"{entry.id} ({entry.severity}, {entry.n})" for entry in left)
     command = next((entry.command for entry in left if entry.command), look_again(evidence))
-    return Reason("findings", "2", f"Findings are not dealt with: {told} ({FACTS}).", command)
+    text = f"Findings are not dealt with: {told} ({FACTS})."
+    return Reason("findings", "2", text, None if evidence.is_damaged(FINDINGS_TOML) else command)
 
 
 def one_class(evidence: Evidence) -> Reason | None:
@@ -134,7 +140,7 @@ def rising(evidence: Evidence) -> Reason | None:
         return None
     numbers = ", ".join(f"{point.value:.3f} with {point.n_train:,} images" for point in facts.curve[-2:])
     text = f"The learning curve over the number of images still rises: {numbers or found[0].title} ({FACTS})."
-    return Reason(_RISING, "2", text, found[0].command)
+    return Reason(_RISING, "2", text, None if evidence.is_damaged(FINDINGS_TOML) else found[0].command)
 
 
 def _opened(evidence: Evidence) -> list[tuple[Climb, Opening]]:

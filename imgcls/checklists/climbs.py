@@ -96,6 +96,14 @@ class Climb:
     """What the sealed test said; None where it is still sealed."""
 
     @property
+    def to_use(self) -> Side | None:
+        """The stack to use, as it was when it was tried; None before the ladder was judged."""
+        if self.incumbent is None:
+            return None
+        rung = self.ladder.rungs[self.incumbent]
+        return Side(rung.stack, self.ladder.overrides, rung.plan_digest)
+
+    @property
     def file(self) -> str:
         """The file that holds the verdicts, relative to the workspace."""
         return f"ladders/{self.ladder.name}/{RESULT_JSON}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from imgcls.catalog import Stack
@@ -15,6 +16,7 @@ from imgcls.checklists.states import ItemState
 from imgcls.errors import ImgclsError
 from imgcls.problem import naming
 from imgcls.records.run import RunRecord
+from imgcls.records.submissions import TEST_FILE
 
 N_NEXT = 3
 SEEDS = 3
@@ -43,7 +45,7 @@ def command_for(item: Item, evidence: Evidence) -> str | None:
         "seeds": str(SEEDS),
         "base": shlex.quote(stack),
         "stack": shlex.quote(stack),
-        "recipe": _recipe_on(stack, overrides, item.recipes),
+        "recipe": _recipe_on(stack, overrides, item.recipes, home=evidence.workspace.root),
         "run": _run_to_submit(item, evidence),
     }
     if any(word is None and f"{{{name}}}" in item.command for name, word in words.items()):
@@ -81,20 +83,31 @@ def _base(evidence: Evidence) -> tuple[str, Mapping[str, Any]]:
     return (_BASE, {}) if run is None else (run.stack, run.overrides)
 
 
-def _recipe_on(stack: str, overrides: Mapping[str, Any], recipes: Sequence[str]) -> str | None:
+def _recipe_on(stack: str, overrides: Mapping[str, Any], recipes: Sequence[str], *, home: Path) -> str | None:
     """Choose the first recipe that goes with a stack."""
     for recipe in recipes:
         with suppress(ImgclsError):  # it stands there already, conflicts, or needs what is not there
-            Stack.parse(f"{stack}+{recipe}", overrides)
+            Stack.parse(f"{stack}+{recipe}", overrides, home=home)
             return recipe
     return None
 
 
 def _run_to_submit(item: Item, evidence: Evidence) -> str | None:
     if item.id == "base.submit":
-        return shlex.quote(evidence.baseline.id) if evidence.baseline is not None else None
+        run = run_to_submit(evidence)
+        return shlex.quote(run.id) if run is not None else None
     climb = evidence.climb
     return shlex.quote(climb.incumbent_runs[0]) if climb is not None and climb.incumbent_runs else None
+
+
+def run_to_submit(evidence: Evidence) -> RunRecord | None:
+    """Give the newest run of the baseline that holds and whose one network has predicted the test part."""
+    return next((run for run in evidence.baselines if run.fold is None and TEST_FILE in run.files), None)
+
+
+def without_folds(run: RunRecord, evidence: Evidence) -> str:
+    """Give the command that trains the one network that a run in folds does not leave."""
+    return f"imgcls recipe run {shlex.quote(run.stack)}{_set(run.overrides)}{data_option(evidence)}"
 
 
 def in_folds(run: RunRecord, evidence: Evidence) -> str:

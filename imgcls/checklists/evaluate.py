@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from imgcls.checklists import about_baseline, about_data, about_problem, about_trials
+from imgcls.checklists import about_baseline, about_data, about_problem, about_submissions, about_trials
 from imgcls.checklists.about_baseline import of_baseline
 from imgcls.checklists.about_data import of_facts
 from imgcls.checklists.about_trials import tried
@@ -43,7 +43,7 @@ _RULES: Mapping[str, Callable[[Evidence], Answer]] = {
     "base.model": of_baseline(about_baseline.model),
     "base.train": of_baseline(about_baseline.training),
     "base.validate": of_baseline(about_baseline.validation),
-    "base.submit": about_baseline.submission,
+    "base.submit": about_submissions.first,
     "train.augmentation": tried("train.augmentation"),
     "train.model": tried("train.model"),
     "train.loss": tried("train.loss"),
@@ -54,7 +54,7 @@ _RULES: Mapping[str, Callable[[Evidence], Answer]] = {
     "predict.smoothing": tried("predict.smoothing"),
     "predict.ensemble": about_trials.ensemble,
     "final.alldata": about_trials.all_data,
-    "final.submit": about_trials.final_submission,
+    "final.submit": about_submissions.final,
 }
 
 

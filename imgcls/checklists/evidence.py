@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from imgcls.checklists.climbs import Climb, read_climbs
+from imgcls.checklists.meanings import Meanings
 from imgcls.checklists.present import Present, look_at_present
 from imgcls.checklists.trials import Grounds, Side, Trial, read_comparisons
 from imgcls.eda.facts import FACTS_JSON, Facts, Finding
@@ -18,7 +19,7 @@ from imgcls.problem.model import Problem
 from imgcls.problem.toml import find_problem
 from imgcls.records.find import find_runs
 from imgcls.records.run import RunRecord
-from imgcls.records.submissions import Submission, find_submissions
+from imgcls.records.submissions import TEST_FILE, Submission, find_submissions
 from imgcls.workspace import MARKER, Workspace
 
 if TYPE_CHECKING:
@@ -94,40 +95,67 @@ class Evidence:
         return self.present.change_since(Grounds(data.data_digest, (data.split_digest,)))
 
     @cached_property
-    def baseline(self) -> RunRecord | None:
-        """The run that proves the baseline: the newest that still holds, else the newest."""
-        found = [run for run in reversed(self.runs) if is_baseline(run)]
-        return next((run for run in found if not self.change_since_run(run)), next(iter(found), None))
+    def meanings(self) -> Meanings:
+        """What stacks mean now."""
+        return Meanings(self.workspace.root)
 
     @cached_property
-    def baseline_change(self) -> str:
-        """What changed since the run of the baseline; empty where nothing did, or there is none."""
-        return "" if self.baseline is None else self.change_since_run(self.baseline)
+    def baselines(self) -> tuple[RunRecord, ...]:
+        """The runs of a base alone that still hold, the newest first."""
+        return tuple(run for run in reversed(self.runs) if is_baseline(run) and not self.change_since_run(run))
+
+    @cached_property
+    def baseline(self) -> RunRecord | None:
+        """The run that stands for the baseline: the newest that still holds, else the newest."""
+        return next(iter(self.baselines), next(filter(is_baseline, reversed(self.runs)), None))
+
+    @property
+    def has_test_part(self) -> bool:
+        """Whether the data are known to have a test part, or runs have predicted one."""
+        seen = self.present.seen
+        if seen is not None:
+            return bool(seen.n.get("test"))
+        return any(TEST_FILE in run.files for run in self.runs)
+
+    @property
+    def climbed(self) -> tuple[Climb, ...]:
+        """The ladders that were climbed to their end, the one worked on last at the end."""
+        return tuple(climb for climb in self.climbs if climb.is_complete and climb.incumbent is not None)
 
     @cached_property
     def climb(self) -> Climb | None:
-        """The ladder to build on: the newest that was climbed to its end on the data as they are."""
-        found = [climb for climb in self.climbs if climb.is_complete and climb.incumbent is not None]
-        return next((climb for climb in reversed(found) if not self.present.change_since(climb.grounds)), None)
+        """The ladder to build on: the newest that was climbed to its end and still holds."""
+        return next((climb for climb in reversed(self.climbed) if not self.change_since_climb(climb)), None)
 
     def change_since_run(self, run: RunRecord) -> str:
         """Say what changed since a run: the data, the split, or what its stack means; nothing where nothing did."""
-        change = self.present.change_since(grounds_of(run))
-        if not change and not Side(run.stack, run.overrides, run.plan_digest).is_as_it_was:
-            return f"{run.stack} means another plan since"
-        return change
+        return self._change_since(grounds_of(run), Side(run.stack, run.overrides, run.plan_digest))
 
     def change_since_trial(self, trial: Trial) -> str:
         """Say what changed since a verdict, likewise."""
-        change = self.present.change_since(trial.grounds)
-        if not change and (gone := [side.stack for side in trial.sides if not side.is_as_it_was]):
-            return f"{gone[0]} means another plan since"
-        return change
+        return self._change_since(trial.grounds, *trial.sides)
+
+    def change_since_climb(self, climb: Climb) -> str:
+        """Say what changed since a ladder recommended a stack, likewise."""
+        return self._change_since(climb.grounds, *([climb.to_use] if climb.to_use else []))
+
+    def _change_since(self, grounds: Grounds, *sides: Side) -> str:
+        changes = (self.present.change_since(grounds), *map(self.meanings.change_since, sides))
+        return next(filter(None, changes), "")
+
+    def is_damaged(self, name: str) -> bool:
+        """Whether a file of that name cannot be read."""
+        return any(name in damage.reason for damage in self.damages)
 
 
 def is_baseline(run: RunRecord) -> bool:
     """Whether a run is that of a base alone."""
     return "+" not in run.stack
+
+
+def named(run: RunRecord) -> str:
+    """Name a run by its folder, relative to the workspace."""
+    return f"runs/{run.folder.name if run.folder else run.id}"
 
 
 def grounds_of(run: RunRecord) -> Grounds:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from imgcls.catalog import Stack, find_recipes
+from imgcls.catalog import find_recipes
 from imgcls.checklists.items import all_items
-from imgcls.errors import ImgclsError, RecordError
+from imgcls.durable import time_written
+from imgcls.errors import RecordError
 from imgcls.ladders.comparison_files import COMPARISONS
 from imgcls.problem.metrics import in_words
 from imgcls.records.reading import read_json
@@ -44,14 +44,6 @@ class Side:
     """Plan paths set by hand on its base."""
     plan_digest: str
     """Digest of its plan."""
-
-    @cached_property
-    def is_as_it_was(self) -> bool:
-        """Whether the stack still means the same plan; a recipe that is gone or was rewritten means another."""
-        try:
-            return Stack.parse(self.stack, self.overrides).plan.digest == self.plan_digest
-        except ImgclsError:
-            return False
 
 
 @dataclass(frozen=True)
@@ -111,7 +103,7 @@ def read_comparisons(workspace: Workspace) -> tuple[tuple[Trial, ...], list[str]
         Their verdicts, the newest at the end, and a message for every file that cannot be read.
     """
     folder = workspace.reports / COMPARISONS
-    paths = sorted(folder.glob("*.json"), key=lambda path: (path.stat().st_mtime_ns, path.name))
+    paths = sorted(folder.glob("*.json"), key=lambda path: (time_written(path), path.name))
     found, damaged = [], []
     for path in paths:
         try:

@@ -13,8 +13,9 @@ import pytest
 
 from imgcls.checklists.back import Reason
 from imgcls.checklists.evaluate import Checklist, evaluate
+from imgcls.checklists.meanings import Meanings
 from imgcls.checklists.states import ItemState
-from imgcls.durable import write_json
+from imgcls.durable import sha256_file, write_json
 from imgcls.eda.facts import Facts
 from imgcls.ladders.judge import judge_ladder
 from imgcls.ladders.spec import RESULT_JSON, Ladder
@@ -51,14 +52,16 @@ class Desk:
         write_problem(self.workspace.root / MARKER, problem)
         return problem
 
-    def know(self, data: str = DATA, split: str | None = SPLIT, *, kind: str = "binary", **counts: int) -> None:
+    def know(
+        self, data: str = DATA, split: str | None = SPLIT, *, kind: str = "binary", n_test: int = 0, **counts: int
+    ) -> None:
         """Let the data, as they look now, be known to have some digests; needs imgcls.toml."""
         problem = find_problem(self.workspace.root)
         assert problem is not None
         look = look_at(reading_of(problem, self.workspace.root), self.workspace)
         assert look is not None
         n = counts or {"cat": 30, "dog": 30}
-        amounts = {"train": 100, "valid": sum(n.values()), "test": 0, "excluded": 0}
+        amounts = {"train": 100, "valid": sum(n.values()), "test": n_test, "excluded": 0}
         seen = SeenData(look.key, look.fingerprint, look.reading, data, split, kind, amounts, n, "2026-11-24T10:00:00")
         remember(self.workspace, seen)
 
@@ -110,8 +113,11 @@ class Desk:
         pd.DataFrame({"id": ["t"], "p_cat": [0.9], "p_dog": [0.1]}).to_parquet(run.folder / "test.parquet")
         return self.change(run)
 
-    def submit(self, run: RunRecord) -> None:
-        """Note a submission of a run."""
+    def submit(self, run: RunRecord) -> Path:
+        """Write a submission of a run and note it, and give the table."""
+        table = self.workspace.submissions / f"{run.id}.csv"
+        table.parent.mkdir(parents=True, exist_ok=True)
+        table.write_text("id,label\nt,cat\n", encoding="utf-8")
         Submission(
             run=run.id,
             key=run.key,
@@ -119,13 +125,14 @@ class Desk:
             plan_digest=run.plan_digest,
             data_digest=run.data.digest,
             split_digest=run.data.split_digest,
-            file=f"{run.id}.csv",
-            sha256="a" * 64,
+            file=table.name,
+            sha256=sha256_file(table),
             n_rows=1,
             holds="classes",
             sample=None,
             created="2026-11-24T12:00:00+00:00",
         ).write(self.workspace)
+        return table
 
     def list(self) -> Checklist:
         """Evaluate the checklist without reading the data."""
@@ -138,6 +145,11 @@ class Desk:
     def reasons(self) -> Mapping[str, Reason]:
         """Give the way back by the ids of its reasons."""
         return {reason.id: reason for reason in self.list().back}
+
+
+def forget_plans(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let every stack mean another plan than it did."""
+    monkeypatch.setattr(Meanings, "change_since", lambda _, side: f"{side.stack} means another plan since")
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from imgcls.durable import write_json
 from imgcls.ladders.find import find_ladders
 from imgcls.ladders.spec import FINAL_JSON, RESULT_JSON
 from imgcls.workspace import MARKER, Workspace
-from tests.unit.checklists.conftest import OTHER, Desk
+from tests.unit.checklists.conftest import OTHER, Desk, forget_plans
 
 
 def step_verdicts(desk: Desk, *verdicts: str) -> None:
@@ -163,3 +163,26 @@ def test_the_line_for_other_commands_counts_and_names_what_is_next(known: Desk) 
 def test_the_workspace_at_hand_is_meant(known: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(known.workspace.root)
     assert checklist().n("done") == checklist(Workspace(known.workspace.root)).n("done")
+
+
+def test_a_question_that_is_judged_anew_is_the_last_one(known: Desk) -> None:
+    step_verdicts(known, "likely better", "no evidence", "no evidence")
+    ladder = find_ladders(known.workspace)[0][0]
+    assert ladder.folder is not None
+    later = ladder.folder.with_name("later")
+    shutil.copytree(ladder.folder, later)
+    value = json.loads((later / "ladder.json").read_text(encoding="utf-8"))
+    write_json(later / "ladder.json", value | {"name": "later", "rungs": value["rungs"][:2], "jobs": []})
+    result = json.loads((later / RESULT_JSON).read_text(encoding="utf-8"))
+    result |= {"rungs": result["rungs"][:2], "incumbent": "baseline"}
+    result["rungs"][1]["step"]["verdict"] = "no evidence"
+    write_json(later / RESULT_JSON, result)
+    assert known.list().damages == ()
+    text = known.reasons()["stalled"].text
+    assert text.index("label_smoothing over") < text.index("augmentation over baseline ")
+
+
+def test_rungs_that_mean_another_plan_do_not_lead_back(known: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    step_verdicts(known, "no evidence", "no evidence", "worse")
+    forget_plans(monkeypatch)
+    assert "stalled" not in known.reasons()

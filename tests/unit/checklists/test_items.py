@@ -8,15 +8,19 @@ from dataclasses import replace
 
 import pytest
 
+from imgcls.catalog import Stack
 from imgcls.checklists.items import all_items
 from imgcls.checklists.skipping import skip, unskip
 from imgcls.durable import write_json
+from imgcls.eda.facts import FileFacts
 from imgcls.errors import UsageError
 from imgcls.ladders.spec import RESULT_JSON
 from imgcls.problem.adjustments import FINDINGS_TOML, Adjustments, Exclusion, Kept, write_adjustments
 from imgcls.records.estimate import Estimate
+from imgcls.records.find import remove_run
+from imgcls.records.folds import Folds, Spread
 from imgcls.records.run import RunWeights
-from tests.unit.checklists.conftest import OTHER, Desk
+from tests.unit.checklists.conftest import OTHER, Desk, forget_plans
 
 OF_FACTS = ["eda.files", "eda.targets", "eda.images", "eda.sizes", "eda.leaks"]
 OF_BASELINE = [
@@ -103,7 +107,7 @@ def test_facts_tick_an_item_until_the_data_or_the_split_change(known: Desk, id_:
 
 def test_facts_do_not_depend_on_a_plan(known: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     known.facts()
-    monkeypatch.setattr("imgcls.checklists.trials.Side.is_as_it_was", False)
+    forget_plans(monkeypatch)
     assert known.states()["eda.files"].state == "done"
 
 
@@ -269,18 +273,6 @@ def test_half_an_interval_is_none(known: Desk) -> None:
     assert known.states()["base.validate"].evidence.endswith("has no accuracy with an interval")
 
 
-def test_a_submission_has_to_be_of_a_baseline(known: Desk) -> None:
-    known.ladder("baseline+augmentation", n_seeds=1)
-    (other,) = known.runs("baseline+augmentation")
-    assert "has no test part to submit" in known.states()["base.submit"].evidence
-    (run,) = known.runs()
-    known.with_test(run)
-    answer = known.states()["base.submit"]
-    assert (answer.evidence, answer.command) == ("there is no submission yet", f"imgcls submit {run.id}")
-    known.submit(other)
-    assert known.states()["base.submit"].evidence == "none of 1 submissions is of a baseline run"
-
-
 # Stage 4
 
 
@@ -300,7 +292,7 @@ def test_a_verdict_ticks_an_item_until_data_split_or_plan_change(
         assert (answer.state, answer.evidence.endswith(f"; {change}")) == ("stale", True)
         assert answer.command == "imgcls ladder run baseline+augmentation+adamw_cosine --seeds 3"
     known.know()
-    monkeypatch.setattr("imgcls.checklists.trials.Side.is_as_it_was", False)
+    forget_plans(monkeypatch)
     answer = known.states()[id_]
     assert (answer.state, answer.evidence.endswith("means another plan since")) == ("stale", True)
 
@@ -347,7 +339,9 @@ def test_a_flat_curve_says_that_more_epochs_would_not_help(
     known.change(run)
     assert known.states()["train.epochs"].state == state
     known.know(data=OTHER)
-    assert known.states()["train.epochs"].state == "open"
+    answer = known.states()["train.epochs"]
+    assert answer.state == ("stale" if state == "done" else "open")
+    assert answer.evidence.endswith("; the data changed since") is (state == "done")
 
 
 @pytest.mark.parametrize("id_", WITHOUT_PROOF)
@@ -355,25 +349,6 @@ def test_what_no_command_does_yet_says_so(known: Desk, id_: str) -> None:
     answer = known.states()[id_]
     assert (answer.state, answer.command) == ("open", None)
     assert "Skip it with a reason" in answer.evidence
-
-
-def test_the_final_submission_is_of_the_stack_that_the_ladder_recommends(known: Desk) -> None:
-    assert known.states()["final.submit"].evidence == "no ladder that holds says which stack to submit"
-    known.ladder(skills=[0.5, 3.0])
-    assert "have no test part" in known.states()["final.submit"].evidence
-    base, best = known.runs()[0], known.runs("baseline+augmentation")[0]
-    known.with_test(best)
-    answer = known.states()["final.submit"]
-    assert (answer.state, answer.command) == ("open", f"imgcls submit {best.id}")
-    known.submit(base)
-    assert known.states()["final.submit"].state == "open"
-    known.submit(best)
-    answer = known.states()["final.submit"]
-    assert answer.state == "done"
-    assert "which ladders/drawn/result.json recommends" in answer.evidence
-    known.know(data=OTHER)
-    answer = known.states()["final.submit"]
-    assert (answer.state, answer.evidence.endswith("the data changed since")) == ("stale", True)
 
 
 def test_a_split_into_folds_is_not_held_against_one_split(known: Desk) -> None:
@@ -453,3 +428,87 @@ def test_numbers_that_are_none_in_a_result_are_no_gain(known: Desk) -> None:
     evidence = known.states()["train.augmentation"].evidence
     assert "[" not in evidence
     assert not math.isnan(float(evidence.split("baseline, ")[1].split(" points")[0]))
+
+
+@pytest.mark.parametrize("id_", OF_BASELINE)
+def test_a_later_experiment_takes_nothing_back(known: Desk, id_: str) -> None:
+    """Such as a small network of random weights, which is the newest run of a base alone."""
+    with_baseline(known)
+    (run,) = known.runs()
+    assert run.folder is not None
+    home = run.folder.with_name("small")
+    home.mkdir()
+    plan = Stack.parse("baseline", {"model.name": "simple_cnn"}).plan
+    later = replace(
+        run,
+        key=run.key[::-1],
+        id=home.name,
+        overrides={"model.name": "simple_cnn"},
+        plan=plan.to_json(),
+        plan_digest=plan.digest,
+        weights=RunWeights("none", None),
+        metrics={"accuracy": Estimate(0.5, 0.4, 0.6, 60)},
+        created="2026-11-25T10:00:00+00:00",
+    ).write(home)
+    answer = known.states()[id_]
+    proves_itself = id_ not in ("base.model", "base.validate")
+    assert (answer.state, (later if proves_itself else run).id in answer.evidence) == ("done", True)
+    remove_run(run)
+    assert known.states()[id_].state == ("done" if proves_itself else "open")
+
+
+def test_folds_that_settle_nothing_ask_a_person(known: Desk) -> None:
+    """Looking at the data once more would change nothing."""
+    known.baseline(n_folds=3, n_seeds=1, n_images=20)
+    (run, *others) = known.runs()
+    for other in others:
+        remove_run(other)
+    folds = Folds((), {"accuracy": Spread(0.5, 0.1, 3)})
+    known.change(run, fold=None, folds=folds, metrics={"accuracy": Estimate(0.5, 0.4, 0.6, 60)})
+    answer = known.states()["base.validate"]
+    assert "is not shown to be better" in answer.evidence
+    assert (answer.state, answer.command) == ("open", None)
+
+
+def test_one_other_seed_is_one(known: Desk) -> None:
+    known.baseline(n_seeds=2)
+    assert ", as 1 other of this plan has its own;" in known.states()["base.seed"].evidence
+    known.make_ladder("baseline+tta_flips", n_seeds=3, missing=[(0, 0), (0, 1)])
+    assert ", as 2 others of this plan have theirs;" in known.states()["base.seed"].evidence
+
+
+def test_files_are_named_with_what_they_hold(known: Desk) -> None:
+    known.facts()
+    expected = "reports/facts.json: photos (160 photographs), senders.csv (metadata, 190); "
+    assert known.states()["eda.files"].evidence.startswith(expected.replace("160", "180"))
+    paths = ["train.csv", "images", "test", "more.csv"]
+    roles = ["labels", "photographs", "photographs", "other"]
+    files = [FileFacts(path=path, role=role, n=708) for path, role in zip(paths, roles, strict=True)]
+    known.facts(files=tuple(files))
+    assert known.states()["eda.files"].evidence.startswith(
+        "reports/facts.json: train.csv (708 labels), images (708 photographs), test (708 photographs), …; "
+    )
+
+
+@pytest.mark.parametrize(("asked", "n_classes", "state"), [("multiclass", 2, "open"), ("binary", 2, "done")])
+def test_a_type_that_was_only_asked_for_is_held_against_the_classes(
+    desk: Desk, asked: str, n_classes: int, state: str
+) -> None:
+    """Data that are read as asked say nothing of it; their number of classes does."""
+    desk.problem(type=asked)
+    desk.know(kind=asked, **{f"c{number}": 10 for number in range(n_classes)})
+    desk.baseline(n_seeds=1)
+    answer = desk.states()["problem.type"]
+    assert answer.state == state
+    assert "the last reading of the data (2 classes) says" in answer.evidence
+
+
+def test_no_command_gets_past_a_findings_file_that_cannot_be_read(known: Desk) -> None:
+    finding = known.make_facts().findings[0]
+    rising = finding.model_copy(update={"id": "curve.rising", "severity": "note"})
+    known.facts(findings=(finding, rising))
+    (known.workspace.root / FINDINGS_TOML).write_text("schema = ", encoding="utf-8")
+    found = known.list()
+    assert known.states()["eda.leaks"].command is None
+    assert {reason.id: reason.command for reason in found.back} == {"findings": None, "curve.rising": None}
+    assert not [command for command in found.next if "apply" in command]

@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 import imgcls
-from imgcls.catalog import Stack
+from imgcls.catalog import Stack, copy_recipe, find_recipes
 from imgcls.checklists.predictions import Tally, tallies
 from imgcls.checklists.trials import GAINS, VERDICTS
 from imgcls.durable import write_json
@@ -228,3 +228,51 @@ def test_errors_are_counted_by_label(known: Desk) -> None:
     assert tallies(known.change(run, classes=())) == ()
     (run.folder / "valid.parquet").write_bytes(b"no parquet")
     assert tallies(known.change(run)) == (Tally("cat", 0, 0), Tally("dog", 0, 0))
+
+
+@pytest.mark.parametrize("elsewhere", [False, True])
+def test_a_recipe_file_is_found_from_every_folder(
+    known: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, elsewhere: bool
+) -> None:
+    """Its path begins at the workspace, wherever the checklist is asked for."""
+    stack = "baseline+./mine.py"
+    monkeypatch.chdir(known.workspace.root)
+    copy_recipe("label_smoothing", Path("mine.py"))
+    known.ladder(stack, skills=[0.5, 3.0])
+    if elsewhere:
+        monkeypatch.chdir(tmp_path)
+    assert known.states()["train.loss"].state == "done"
+    assert "+./mine.py+" in str(known.states()["train.augmentation"].command)
+    copy_recipe("tta_flips", known.workspace.root / "mine.py", overwrite=True)
+    assert known.states()["train.loss"].evidence.endswith(f"; {stack} means another plan since")
+    (known.workspace.root / "mine.py").unlink()
+    assert known.states()["train.loss"].evidence.endswith(f"; ./mine.py, a recipe of {stack}, is missing")
+
+
+def test_a_stack_that_is_none_any_more_says_so(known: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    known.ladder(SMOOTHED)
+    known_recipes = find_recipes()
+    known_recipes.pop("label_smoothing")
+    monkeypatch.setattr("imgcls.catalog.find_recipes", lambda: known_recipes)
+    answer = known.states()["train.loss"]
+    assert answer.state == "stale"
+    assert answer.evidence.endswith(f"; {SMOOTHED} is no stack any more; 'imgcls recipe show' says why")
+
+
+def test_a_link_to_nothing_is_a_damaged_comparison(known: Desk) -> None:
+    path = compared(known)
+    (path.parent / "gone.json").symlink_to(path.parent / "nowhere")
+    found = known.list()
+    assert ["gone.json does not exist" in damage.reason for damage in found.damages] == [True]
+    assert known.states()["train.loss"].state == "done"
+
+
+def test_a_ladder_that_is_removed_meanwhile_is_told(known: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    known.ladder(SMOOTHED)
+    is_file = Path.is_file
+    folder = known.workspace.ladders / "gone"
+    folder.mkdir()
+    monkeypatch.setattr(Path, "is_file", lambda path: path.parent == folder or is_file(path))
+    found = known.list()
+    assert ["gone/ladder.json does not exist" in damage.reason for damage in found.damages] == [True]
+    assert known.states()["train.loss"].state == "done"

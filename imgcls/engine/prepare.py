@@ -146,6 +146,8 @@ class Prepared:
     """The decoded store."""
     preprocess: Preprocess
     """How the photographs were decoded."""
+    split_seed: int = 0
+    """What the split, or the folds, were drawn from."""
 
     def store_rows(self, rows: np.ndarray) -> np.ndarray:
         """Give rows of the store for rows of the samples, int64 [n]."""
@@ -212,14 +214,15 @@ def decode_photographs(samples: Samples, source: DataSource, images: Images, *, 
 
 def divided(prepared: Prepared, source: DataSource, *, reporter: Reporter, turn: Turn | None = None) -> Prepared:
     """Split what was read, and check it; the arguments are those of `prepare`."""
+    seed = source.split_seed or 0
     if turn is None:
-        samples = split_samples(prepared.samples, valid=source.valid, seed=source.split_seed or 0)
+        samples = split_samples(prepared.samples, valid=source.valid, seed=seed)
     else:
-        samples = fold_samples(prepared.samples, turn, seed=source.split_seed or 0)
+        samples = fold_samples(prepared.samples, turn, seed=seed)
     check_samples(samples)
     for note in samples.notes:
         reporter.note(note)
-    return replace(prepared, samples=samples)
+    return replace(prepared, samples=samples, split_seed=seed)
 
 
 def _fewer(samples: Samples, n: int) -> Samples:

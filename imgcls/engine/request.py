@@ -105,6 +105,7 @@ class Request:
         }
         groups = set(samples.part("valid").frame["group"])
         excluded = tuple((writable(entry.path), entry.reason) for entry in samples.excluded)
+        digests, split_seed = (samples.data_digest, samples.split_digest), self.prepared.split_seed
         return RunRecord(
             key=self.key,
             id=run_folder_name(self.stack.text, seed=self.seed, fold=self.fold, key=self.key),
@@ -122,7 +123,7 @@ class Request:
             quick=self.quick,
             problem=samples.problem,
             classes=samples.classes,
-            data=RunData(samples.name, samples.data_digest, samples.split_digest, n, excluded, len(groups - {""})),
+            data=RunData(samples.name, *digests, n, excluded, len(groups - {""}), split_seed),
             weights=RunWeights(weights.source, weights.sha256, weights.licence)
             if weights
             else RunWeights("none", None),

@@ -99,6 +99,8 @@ class Comparison:
     """The recipes that one side has and the other has not."""
     items: tuple[str, ...]
     """The checklist items that all of these answer."""
+    split_seed: int | None = None
+    """The seed that split or folds were drawn from; None where the records do not keep it."""
 
     @property
     def unit(self) -> str:
@@ -122,6 +124,7 @@ class Comparison:
                 "n_images": self.n_images,
                 "n_groups": self.n_groups,
                 "n_folds": self.n_folds,
+                **({} if self.split_seed is None else {"split_seed": self.split_seed}),
             },
             "changes": {path: list(pair) for path, pair in self.changes.items()},
             "recipes": list(self.recipes),
@@ -191,6 +194,7 @@ def compare(
         changes=Plan.from_json(records[0].plan).diff(Plan.from_json(records[-1].plan)),
         recipes=tuple(recipe.name for recipe in recipes),
         items=_answered(recipes, records[0], records[-1]),
+        split_seed=next((seed for run in records if (seed := run.data.split_seed) is not None), None),
     )
     keep(found.to_json(), workspace)
     return found

@@ -42,6 +42,12 @@ class RunData:
     """Path and reason of every image that was left out."""
     n_valid_groups: int = 0
     """The number of groups in valid, which are then the units of the intervals; 0 where samples have none."""
+    split_seed: int | None = None
+    """The seed that the split or the folds were drawn from; None in records of before it was kept."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Give it as a JSON object; a seed that is not known is left out."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
 
 
 @dataclass(frozen=True)
@@ -195,7 +201,7 @@ class RunRecord:
         shallow = {item.name: getattr(self, item.name) for item in fields(self) if item.name not in left_out}
         return shallow | {
             "classes": list(self.classes),
-            "data": asdict(self.data),
+            "data": self.data.to_json(),
             "weights": asdict(self.weights),
             "metrics": {name: estimate.to_json() for name, estimate in self.metrics.items()},
             "files": {name: asdict(file) for name, file in self.files.items()},
@@ -339,6 +345,7 @@ def _read_data(source: Fields) -> RunData:
         n=source.counts("n"),
         excluded=source.pairs("excluded"),
         n_valid_groups=source.integer("n_valid_groups"),
+        split_seed=source.integer("split_seed") if source.has("split_seed") else None,
     )
     source.close()
     return data

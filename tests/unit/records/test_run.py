@@ -148,3 +148,17 @@ def test_all_wrong_fields_are_told_at_once(written: RunRecord, tmp_path: Path) -
     with pytest.raises(RecordError) as caught:
         RunRecord.from_json(value, where="run.json")
     assert all(word in str(caught.value) for word in ("seed must", "quick must", "classes must", "data must"))
+
+
+def test_the_seed_of_the_split_is_kept_where_it_is_known(make_record: MakeRecord) -> None:
+    """Records of before it was kept are read as they were written."""
+    record = make_record()
+    assert "split_seed" not in record.to_json()["data"]
+    assert RunRecord.from_json(json.loads(json.dumps(record.to_json())), where="here") == record
+    seeded = replace(record, data=replace(record.data, split_seed=7))
+    assert seeded.to_json()["data"]["split_seed"] == 7
+    wrong = json.loads(json.dumps(seeded.to_json()))
+    assert RunRecord.from_json(wrong, where="here") == seeded
+    wrong["data"]["split_seed"] = "7"
+    with pytest.raises(RecordError, match=r"data\.split_seed must be a whole number"):
+        RunRecord.from_json(wrong, where="here")

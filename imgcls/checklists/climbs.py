@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from imgcls.checklists.trials import Grounds, Side, Trial, answered, text_of, trial_of
+from imgcls.checklists.trials import Grounds, Side, Trial, answered, seed_of, text_of, trial_of
 from imgcls.errors import RecordError
 from imgcls.ladders.find import find_ladders
 from imgcls.ladders.spec import FINAL_JSON, RESULT_JSON, Ladder
@@ -119,7 +119,8 @@ def read_climbs(workspace: Workspace) -> tuple[tuple[Climb, ...], list[str]]:
     ladders, damaged = find_ladders(workspace)
     found = []
     for ladder in ladders:
-        climb = Climb(ladder, Grounds(ladder.data_digest, ladder.split_digests, ladder.n_folds is not None))
+        is_folded = ladder.n_folds is not None
+        climb = Climb(ladder, Grounds(ladder.data_digest, ladder.split_digests, is_folded, seed_of(ladder.data)))
         for read in (_judged, _opened):
             try:
                 climb = read(climb)

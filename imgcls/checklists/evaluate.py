@@ -77,6 +77,8 @@ class Checklist(Viewed):
     """Files that cannot be read, and what cannot be told because of it."""
     notes: tuple[str, ...]
     """What else a person should know before believing it."""
+    is_doubtful: bool = False
+    """Whether it cannot be told whether the data changed since."""
     lang: Language = "en"
     """The language of the titles."""
 
@@ -86,8 +88,8 @@ class Checklist(Viewed):
 
     @property
     def needs_attention(self) -> bool:
-        """Whether items are stale or findings open: what `--strict` refuses."""
-        return bool(self.n_findings or self.n("stale"))
+        """Whether items are stale, findings open, files damaged, or changes unseen: what `--strict` refuses."""
+        return bool(self.n_findings or self.n("stale") or self.damages or self.is_doubtful)
 
     def of_stage(self, stage: str | None) -> Checklist:
         """Give the same checklist with the items of one stage only; `4` is 4a, 4b and 4c, None all.
@@ -172,6 +174,7 @@ def evaluate(
         n_findings=len(evidence.open_findings),
         damages=evidence.damages,
         notes=tuple(_notes(evidence)),
+        is_doubtful=evidence.present.is_doubtful,
         lang=lang,
     )
 

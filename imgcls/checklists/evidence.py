@@ -160,7 +160,7 @@ def named(run: RunRecord) -> str:
 
 def grounds_of(run: RunRecord) -> Grounds:
     """Give the data and the split of a run."""
-    return Grounds(run.data.digest, (run.data.split_digest,), run.n_folds is not None)
+    return Grounds(run.data.digest, (run.data.split_digest,), run.n_folds is not None, run.data.split_seed)
 
 
 def gather(workspace: Workspace, *, reporter: Reporter | None = None, verify: bool = False) -> Evidence:
@@ -180,6 +180,7 @@ def gather(workspace: Workspace, *, reporter: Reporter | None = None, verify: bo
         damages,
         unknown="which findings are dealt with",
     )
+    unreadable = [name for name in (MARKER, FINDINGS_TOML) if any(name in damage.reason for damage in damages)]
     records, damaged_runs = find_runs(workspace)
     climbs, damaged_climbs = read_climbs(workspace)
     comparisons, damaged_comparisons = read_comparisons(workspace)
@@ -189,10 +190,12 @@ def gather(workspace: Workspace, *, reporter: Reporter | None = None, verify: bo
     damages += _all(damaged_comparisons, "what was compared")
     damages += _all(damaged_submissions, "what was submitted")
     runs = tuple(run for run in records if not run.quick)
-    has_any = facts is not None or bool(runs or climbs)
-    is_known = not any(MARKER in damage.reason or FINDINGS_TOML in damage.reason for damage in damages)
-    present = Present()
-    if has_any and is_known:
+    if facts is None and not (runs or climbs):  # then nothing depends on the data
+        present = Present()
+    elif unreadable:
+        files = " and ".join(unreadable)
+        present = Present.doubtful(f"{files} cannot be read, so that nobody can tell whether the data changed.")
+    else:
         present = look_at_present(workspace, problem, climbs=climbs, runs=runs, reporter=reporter, verify=verify)
     return Evidence(
         workspace=workspace,

@@ -29,22 +29,35 @@ class Present:
 
     seen: SeenData | None = None
     """What reading them gives; None where that is not known."""
+    split_seed: int = 0
+    """What their split, or their folds, are drawn from."""
     note: str = ""
     """Why it is not known; empty where it is, or where nothing depends on it."""
+    is_doubtful: bool = False
+    """Whether there is something that could hold or not, and that cannot be told although the data are named."""
+
+    @classmethod
+    def doubtful(cls, note: str) -> Present:
+        """Give data of which nobody can tell whether they changed, and why."""
+        return cls(note=note, is_doubtful=True)
 
     def change_since(self, grounds: Grounds) -> str:
         """Say what changed since something was found on some data; nothing where nothing is known to have.
 
-        A split into folds is another one than that of a single training, and is not held against it.
+        A split into folds is another one than that of a single training, and is not held against it; but folds that
+        were drawn from another seed are other folds.
         """
         if self.seen is None:
             return ""
         if grounds.data_digest != self.seen.data_digest:
             return "the data changed since"
-        split = self.seen.split_digest
-        if split is not None and not grounds.is_folded and grounds.split_digests != (split,):
-            return "the split changed since"
-        return ""
+        return "the split changed since" if self._is_other_split(grounds) else ""
+
+    def _is_other_split(self, grounds: Grounds) -> bool:
+        if grounds.is_folded:
+            return grounds.split_seed not in (None, self.split_seed)
+        split = self.seen.split_digest if self.seen is not None else None
+        return split is not None and grounds.split_digests != (split,)
 
 
 def look_at_present(
@@ -72,9 +85,9 @@ def look_at_present(
     look = look_at(source, workspace)
     seen = find(workspace, look.key) if look and not verify else None
     if seen is not None:
-        return Present(seen)
+        return Present(seen, source.get("split_seed") or 0)
     if reporter is None:
-        return Present(note=f"{CHANGED}; 'imgcls checklist' reads them anew.")
+        return Present.doubtful(f"{CHANGED}; 'imgcls checklist' reads them anew.")
     reporter.note("Reading the data and hashing every file …" if verify else "The data changed; reading them …")
     return _read_anew(workspace, source, look, runs, reporter, verify=verify)
 
@@ -106,8 +119,8 @@ def _read_anew(
         named = DataSource(**options).in_workspace(workspace)
         samples = prepare(named, images, quick=False, reporter=reporter).samples
     except (ImgclsError, OSError) as problem:
-        return Present(note=f"The data cannot be read: {problem}")
+        return Present.doubtful(f"The data cannot be read, so that nobody can tell whether they changed: {problem}")
     seen = SeenData.of(samples, look or Look("", "", {}))
     if look is not None:
         remember(workspace, seen)
-    return Present(seen)
+    return Present(seen, named.split_seed or 0)

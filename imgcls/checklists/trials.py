@@ -32,6 +32,8 @@ class Grounds:
     """Digest of who trains and who validates, one for each fold."""
     is_folded: bool = False
     """Whether folds took turns in validating."""
+    split_seed: int | None = None
+    """What the split, or the folds, were drawn from; None where that was not kept."""
 
 
 @dataclass(frozen=True)
@@ -128,7 +130,10 @@ def _compared(value: Any, path: Path) -> Trial:
         metric=text_of(value["metric"]),
         file=f"reports/{COMPARISONS}/{path.name}",
         grounds=Grounds(
-            text_of(data["digest"]), tuple(map(text_of, data["split_digests"])), data["n_folds"] is not None
+            text_of(data["digest"]),
+            tuple(map(text_of, data["split_digests"])),
+            data["n_folds"] is not None,
+            seed_of(data),
         ),
         sides=tuple(
             Side(text_of(side["stack"]), dict(side["overrides"]), text_of(side["plan_digest"])) for side in (a, b)
@@ -179,6 +184,12 @@ def text_of(value: object) -> str:
     if not isinstance(value, str):
         raise TypeError(f"{value!r} is no text")
     return value
+
+
+def seed_of(data: Mapping[str, Any]) -> int | None:
+    """Give the seed of the split where JSON values about the data hold one."""
+    seed = data.get("split_seed")
+    return seed if isinstance(seed, int) else None
 
 
 def answered(recipes: tuple[str, ...], items: tuple[str, ...]) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ from imgcls.cli.options import JSON, OUT, print_json, workspace_of
 @click.option("--lang", type=click.Choice(["en", "ko"]), default="en", show_default=True, help="Language of the items.")
 @click.option("--stage", help="Show one stage only: 1, 2, 3, 4, 4a, 4b or 4c.")
 @click.option("--verify", is_flag=True, help="Read and hash the data anew instead of trusting size and time stamp.")
-@click.option("--strict", is_flag=True, help="Exit with 3 when findings are open or items are stale.")
+@click.option("--strict", is_flag=True, help="Exit with 3 when findings are open, items stale, or files unreadable.")
 @OUT
 @JSON
 @click.pass_context

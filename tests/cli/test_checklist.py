@@ -118,6 +118,26 @@ def test_another_split_is_another_one(imgcls, photos: Path) -> None:
     assert states(imgcls)["base.split"] == "done"
 
 
+def test_another_seed_makes_other_folds(imgcls, photos: Path) -> None:
+    assert imgcls("init", photos).code == 0
+    assert imgcls("recipe", "run", "baseline", "--folds", "2", *SMALL).code == 0
+    text = Path("imgcls.toml").read_text()
+    Path("imgcls.toml").write_text(text.replace("seed = 0", "seed = 5"))
+    assert states(imgcls)["base.split"] == "stale"
+    Path("imgcls.toml").write_text(text)
+    assert states(imgcls)["base.split"] == "done"
+
+
+def test_data_that_cannot_be_read_are_refused_where_it_is_strict(imgcls, photos: Path) -> None:
+    assert imgcls("init", photos).code == 0
+    assert imgcls("recipe", "run", "baseline", *SMALL).code == 0
+    assert imgcls("checklist", "--strict").code == 0
+    shutil.move(photos, photos.with_name("elsewhere"))
+    result = imgcls("checklist", "--strict")
+    assert result.code == 3
+    assert "nobody can tell whether they changed" in " ".join(result.out.split())
+
+
 def test_what_was_read_last_is_meant_without_a_problem(imgcls, photos: Path) -> None:
     """And the commands that are suggested name the data again."""
     run = imgcls("recipe", "run", "baseline", "--data", photos, *SMALL)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 
-from imgcls.checklists.commands import in_folds
+from imgcls.checklists.commands import again, in_folds
 from imgcls.checklists.evidence import Evidence, named
 from imgcls.checklists.predictions import labels_of
 from imgcls.checklists.states import BY_HAND, Answer
@@ -42,12 +42,35 @@ def _answer(rule: Callable[[RunRecord, Evidence], Answer], run: RunRecord, evide
     return answer
 
 
-def seed(run: RunRecord, evidence: Evidence) -> Answer:
-    """Whether a seed was fixed."""
+def seed(evidence: Evidence) -> Answer:
+    """Whether a seed was fixed; of runs that were repeated, the last one decides by its bits."""
+    repeated = {entry.created: run for run in evidence.baselines if (entry := evidence.repetition_of(run)) is not None}
+    if repeated:
+        return _seed(repeated[max(repeated)], evidence)
+    return of_baseline(_seed)(evidence)
+
+
+def _seed(run: RunRecord, evidence: Evidence) -> Answer:
+    said = f"{named(run)}: seed {run.seed}"
+    repetition = evidence.repetition_of(run)
+    if repetition is None:
+        return Answer.proved(f"{said}{_other_seeds(run, evidence)}; '--again' repeats it and compares the bits")
+    when = f"repeated on {repetition.created[:10]}"
+    different = [name for name, is_same in repetition.same_bits.items() if not is_same]
+    if not different:
+        return Answer.proved(f"{said}; {when}: equal bits")
+    why = "compare versions and threads ('imgcls runs show', 'imgcls doctor'), then repeat it"
+    if run.environment["device"] != "cpu":
+        why += "; only a cpu promises equal bits (--device cpu)"
+    return Answer.missing(
+        f"{said}, but {when} it gave other bits in {', '.join(different)}: {why}", again(run, evidence)
+    )
+
+
+def _other_seeds(run: RunRecord, evidence: Evidence) -> str:
     seeds = sorted({other.seed for other in evidence.runs if other.plan_digest == run.plan_digest})
     n = len(seeds) - 1
-    more = f", as {n} other{'s' * (n > 1)} of this plan {'have theirs' if n > 1 else 'has its own'}" if n else ""
-    return Answer.proved(f"{named(run)}: seed {run.seed}{more}; '--again' repeats it and compares the bits")
+    return f", as {n} other{'s' * (n > 1)} of this plan {'have theirs' if n > 1 else 'has its own'}" if n else ""
 
 
 def device(run: RunRecord, _: Evidence) -> Answer:

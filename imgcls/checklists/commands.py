@@ -110,6 +110,13 @@ def without_folds(run: RunRecord, evidence: Evidence) -> str:
     return f"imgcls recipe run {shlex.quote(run.stack)}{_set(run.overrides)}{data_option(evidence)}"
 
 
+def again(run: RunRecord, evidence: Evidence) -> str:
+    """Give the command that trains a run once more and compares the bits."""
+    folds = "" if run.n_folds is None else f" --folds {run.n_folds}"
+    words = f"{shlex.quote(run.stack)} --seed {run.seed}{folds} --again"
+    return f"imgcls recipe run {words}{_set(run.overrides)}{data_option(evidence)}"
+
+
 def in_folds(run: RunRecord, evidence: Evidence) -> str:
     """Give the command that lets every photograph validate once, where one part is too small to tell."""
     return f"imgcls recipe run {shlex.quote(run.stack)} --folds {FOLDS}{_set(run.overrides)}{data_option(evidence)}"

@@ -35,7 +35,7 @@ _RULES: Mapping[str, Callable[[Evidence], Answer]] = {
     "eda.images": of_facts(about_data.images),
     "eda.sizes": of_facts(about_data.sizes),
     "eda.leaks": of_facts(about_data.leaks),
-    "base.seed": of_baseline(about_baseline.seed),
+    "base.seed": about_baseline.seed,
     "base.device": of_baseline(about_baseline.device),
     "base.split": of_baseline(about_baseline.split),
     "base.transforms": of_baseline(about_baseline.transforms),

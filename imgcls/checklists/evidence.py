@@ -18,6 +18,7 @@ from imgcls.problem.adjustments import FINDINGS_TOML, Adjustments, Exclusion, Gr
 from imgcls.problem.model import Problem
 from imgcls.problem.toml import find_problem
 from imgcls.records.find import find_runs
+from imgcls.records.repeated import Repetition, repetitions
 from imgcls.records.run import RunRecord
 from imgcls.records.submissions import TEST_FILE, Submission, find_submissions
 from imgcls.workspace import MARKER, Workspace
@@ -55,6 +56,8 @@ class Evidence:
     """Finished runs that are no trials, oldest first."""
     n_quick: int
     """Trials, which prove nothing."""
+    repetitions: tuple[Repetition, ...]
+    """Runs that were trained once more, and what came of it, oldest first."""
     climbs: tuple[Climb, ...]
     """Ladders, the one worked on last at the end."""
     comparisons: tuple[Trial, ...]
@@ -108,6 +111,10 @@ class Evidence:
     def baseline(self) -> RunRecord | None:
         """The run that stands for the baseline: the newest that still holds, else the newest."""
         return next(iter(self.baselines), next(filter(is_baseline, reversed(self.runs)), None))
+
+    def repetition_of(self, run: RunRecord) -> Repetition | None:
+        """Give what came of training a run once more; None where nobody did."""
+        return next((entry for entry in reversed(self.repetitions) if entry.is_of(run)), None)
 
     @property
     def has_test_part(self) -> bool:
@@ -204,6 +211,7 @@ def gather(workspace: Workspace, *, reporter: Reporter | None = None, verify: bo
         adjustments=adjustments,
         runs=runs,
         n_quick=len(records) - len(runs),
+        repetitions=repetitions(workspace),
         climbs=climbs,
         comparisons=comparisons,
         submissions=tuple(submissions),

@@ -16,7 +16,7 @@ from fastai.callback.core import Callback
 from fastai.callback.progress import ProgressCallback
 from safetensors.torch import load as load_tensors
 
-from imgcls.durable import sha256_file, write_bytes
+from imgcls.durable import write_bytes
 from imgcls.engine.build import Built, build
 from imgcls.engine.callbacks.checkpointing import SaveEpochs, SkipEpochs
 from imgcls.engine.callbacks.tracking import Tracking
@@ -32,6 +32,7 @@ from imgcls.errors import DivergedError, ImgclsError, RecordError, TrainingError
 from imgcls.plan import Plan
 from imgcls.records.attempts import Attempt, acquire
 from imgcls.records.find import find_by_key, find_runs, remove_run
+from imgcls.records.repeated import Repetition, keep_repetition
 from imgcls.records.run import RunRecord
 from imgcls.workspace import Workspace
 
@@ -211,11 +212,9 @@ class Job:
         record.write(folder)
         same = None
         if existing is not None:
-            same = {
-                name: (folder / name).is_file() and sha256_file(folder / name) == expected.sha256
-                for name, expected in existing.files.items()
-                if name in (WEIGHTS_FILE, *PREDICTION_FILES)
-            }
+            repetition = Repetition.of(existing, folder, names=(WEIGHTS_FILE, *PREDICTION_FILES))
+            keep_repetition(self.workspace, repetition)
+            same = repetition.same_bits
             if _is_whole(existing):
                 attempt.discard()
                 return Outcome(existing, same_bits=same)

@@ -118,6 +118,19 @@ def test_another_split_is_another_one(imgcls, photos: Path) -> None:
     assert states(imgcls)["base.split"] == "done"
 
 
+def test_a_run_that_is_repeated_proves_its_seed_by_its_bits(imgcls, photos: Path) -> None:
+    def evidence() -> str:
+        items = json.loads(imgcls("checklist", "--json").out)["items"]
+        return next(entry["evidence"] for entry in items if entry["id"] == "base.seed")
+
+    assert imgcls("init", photos).code == 0
+    assert imgcls("recipe", "run", "baseline", *SMALL).code == 0
+    assert evidence().endswith("'--again' repeats it and compares the bits")
+    assert imgcls("recipe", "run", "baseline", "--again", *SMALL).code == 0
+    assert "; repeated on 20" in evidence()
+    assert evidence().endswith(": equal bits")
+
+
 def test_another_seed_makes_other_folds(imgcls, photos: Path) -> None:
     assert imgcls("init", photos).code == 0
     assert imgcls("recipe", "run", "baseline", "--folds", "2", *SMALL).code == 0

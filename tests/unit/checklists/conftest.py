@@ -24,6 +24,7 @@ from imgcls.problem.model import Problem, ProblemData
 from imgcls.problem.placed import reading_of
 from imgcls.problem.toml import find_problem, write_problem
 from imgcls.records.find import find_runs, remove_run
+from imgcls.records.repeated import RepeatedFile, Repetition, keep_repetition
 from imgcls.records.run import RunRecord
 from imgcls.records.seen import SeenData, look_at, remember
 from imgcls.records.submissions import Submission
@@ -133,6 +134,13 @@ class Desk:
             created="2026-11-24T12:00:00+00:00",
         ).write(self.workspace)
         return table
+
+    def repeat(self, run: RunRecord, *, is_equal: bool, day: int) -> None:
+        """Note that a run was trained once more on a day of December."""
+        files = {
+            name: RepeatedFile(file.sha256, file.sha256 if is_equal else OTHER) for name, file in run.files.items()
+        }
+        keep_repetition(self.workspace, Repetition(run.id, files, f"2026-12-{day:02d}T10:00:00+00:00"))
 
     def list(self) -> Checklist:
         """Evaluate the checklist without reading the data."""

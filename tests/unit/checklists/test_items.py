@@ -512,3 +512,33 @@ def test_no_command_gets_past_a_findings_file_that_cannot_be_read(known: Desk) -
     assert known.states()["eda.leaks"].command is None
     assert {reason.id: reason.command for reason in found.back} == {"findings": None, "curve.rising": None}
     assert not [command for command in found.next if "apply" in command]
+
+
+def test_a_repetition_proves_the_seed_or_disproves_it(known: Desk) -> None:
+    """The last one counts."""
+    known.baseline(n_seeds=2)
+    first, second = known.runs()
+    known.repeat(first, is_equal=True, day=1)
+    answer = known.states()["base.seed"]
+    assert (answer.state, answer.evidence) == (
+        "done",
+        f"runs/{first.id}: seed 0; repeated on 2026-12-01: equal bits",
+    )
+    known.repeat(second, is_equal=False, day=2)
+    answer = known.states()["base.seed"]
+    assert answer.state == "open"
+    assert f"runs/{second.id}: seed 1, but repeated on 2026-12-02 it gave other bits in" in answer.evidence
+    assert "compare versions and threads" in answer.evidence
+    assert answer.command == "imgcls recipe run baseline --seed 1 --again"
+    known.repeat(second, is_equal=True, day=3)
+    assert known.states()["base.seed"].state == "done"
+    known.know(data=OTHER)
+    answer = known.states()["base.seed"]
+    assert (answer.state, answer.evidence.endswith("equal bits; the data changed since")) == ("stale", True)
+
+
+def test_what_only_a_cpu_promises_is_said_of_other_devices(known: Desk) -> None:
+    known.baseline(n_seeds=1)
+    run = known.change(known.runs()[0], environment={"device": "cuda"})
+    known.repeat(run, is_equal=False, day=1)
+    assert known.states()["base.seed"].evidence.endswith("only a cpu promises equal bits (--device cpu)")

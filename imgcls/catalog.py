@@ -82,18 +82,22 @@ class Recipe:
 
 def find_recipes() -> dict[str, Recipe]:
     """Give every recipe that is shipped or installed, by name, in the order of the names."""
-    import imgcls_recipes
-
-    found: dict[str, Recipe] = {}
-    for module in sorted(pkgutil.iter_modules(imgcls_recipes.__path__), key=lambda entry: entry.name):
-        source = importlib.import_module(f"imgcls_recipes.{module.name}")
-        found[module.name] = _recipe_of(source, module.name, origin="imgcls")
+    found = {recipe.name: recipe for recipe in _shipped()}
     for point in sorted(_installed(entry_points), key=lambda entry: entry.name):
         if point.name in found:
             raise StackError(f"Recipe {point.name!r} of {point.value} has the name of another recipe; rename it.")
         with suppress(StackError):  # one that is broken is told when it is asked for by name
             found[point.name] = _recipe_from_entry_point(point)
     return found
+
+
+@cache
+def _shipped() -> tuple[Recipe, ...]:
+    """Import once a process the recipes that are shipped, in the order of their names."""
+    import imgcls_recipes
+
+    names = sorted(module.name for module in pkgutil.iter_modules(imgcls_recipes.__path__))
+    return tuple(_recipe_of(importlib.import_module(f"imgcls_recipes.{name}"), name, origin="imgcls") for name in names)
 
 
 def find_recipe(name: str, *, home: Path | None = None) -> Recipe:

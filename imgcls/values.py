@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import math
 import types
@@ -142,9 +143,15 @@ def _op_from_json(value: Any) -> Op:
     raise PlanError(f"has to be a name or {{name: options}}, not {value!r}")
 
 
-def field_types(part: type) -> dict[str, Any]:
+def field_types(part: type) -> Mapping[str, Any]:
     """Give the annotations of a part's fields, by name."""
-    return typing.get_type_hints(part, include_extras=True)
+    return _field_types(part)
+
+
+@functools.cache
+def _field_types(part: type) -> Mapping[str, Any]:
+    """Work them out once a process: a plan asks for them with every value that is set."""
+    return types.MappingProxyType(typing.get_type_hints(part, include_extras=True))
 
 
 def _checked(value: Any, annotation: Any) -> Any:

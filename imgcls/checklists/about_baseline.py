@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from imgcls.checklists.commands import again, in_folds
 from imgcls.checklists.evidence import Evidence, named
-from imgcls.checklists.predictions import labels_of
+from imgcls.checklists.predictions import labels_of, tallies
 from imgcls.checklists.states import BY_HAND, Answer
 from imgcls.errors import PlanError
 from imgcls.plan import Plan
@@ -146,8 +146,11 @@ def _majority(run: RunRecord, evidence: Evidence) -> float | None:
     seen = evidence.present.seen
     if seen is not None and (seen.data_digest, seen.split_digest) == (run.data.digest, run.data.split_digest):
         return seen.majority_accuracy
-    labels = labels_of(run)
-    return max(Counter(labels).values()) / len(labels) if labels else None
+    if run.problem == "multilabel":
+        counts = list(Counter(labels_of(run)).values())
+    else:
+        counts = [tally.n for tally in tallies(run, evidence.workspace)]
+    return max(counts) / sum(counts) if any(counts) else None
 
 
 def _no_baseline(evidence: Evidence) -> str:

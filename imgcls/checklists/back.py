@@ -112,9 +112,9 @@ def one_class(evidence: Evidence) -> Reason | None:
     least twice that of the others, and chance explains that less than once in a hundred times.
     """
     run = _run_to_look_at(evidence)
-    if run is None:
+    if run is None or _n_wrong(run) < _FEWEST_WRONG:
         return None
-    counted = tallies(run)
+    counted = tallies(run, evidence.workspace)
     n_wrong = sum(tally.n_wrong for tally in counted)
     if n_wrong < _FEWEST_WRONG:
         return None
@@ -161,6 +161,14 @@ def _run_to_look_at(evidence: Evidence) -> RunRecord | None:
     holding = [run for run in evidence.runs if not evidence.present.change_since(grounds_of(run))]
     wanted = set(evidence.climb.incumbent_runs) if evidence.climb else set()
     return next(reversed([run for run in holding if run.id in wanted] or holding), None)
+
+
+def _n_wrong(run: RunRecord) -> float:
+    """Give how many images a run answers wrongly, as its accuracy says; infinity where that does not say it."""
+    accuracy = run.metrics.get("accuracy")
+    if run.problem == "multilabel" or accuracy is None or accuracy.value is None:
+        return math.inf
+    return round((1 - accuracy.value) * accuracy.n)
 
 
 def _z(wrong: int, n: int, others_wrong: int, n_others: int, run: RunRecord) -> float:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from imgcls.checklists.tallies import Tally, keep_tallies, kept_tallies, question_of
 from imgcls.errors import RecordError
 from imgcls.records.run import RunRecord
+from imgcls.workspace import Workspace
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -16,27 +17,29 @@ _N_ROWS = 8192
 _SEPARATOR = "|"
 
 
-@dataclass(frozen=True)
-class Tally:
-    """How often a run is wrong about one class."""
-
-    name: str
-    """The class."""
-    n: int
-    """Images with that label; for several labels an image, all images."""
-    n_wrong: int
-    """Those that it answers wrongly."""
-
-
 def labels_of(run: RunRecord) -> list[str]:
     """Give the labels of what a run validated on; none where they cannot be read."""
     return [label for batch in _batches(run, ["label"]) for label in batch["label"].to_pylist()]
 
 
-def tallies(run: RunRecord) -> tuple[Tally, ...]:
-    """Count for each class how often a run is wrong about it; nothing where its predictions cannot be read."""
-    if not run.classes:
+def tallies(run: RunRecord, workspace: Workspace) -> tuple[Tally, ...]:
+    """Count for each class how often a run is wrong about it; nothing where its predictions cannot be read.
+
+    What was counted is kept, so that the predictions are read once.
+    """
+    path = _file(run)
+    if path is None or not run.classes:
         return ()
+    question = question_of(run, path.name)
+    kept = kept_tallies(workspace).get(question)
+    if kept is not None:
+        return kept
+    counted = _count(run)
+    keep_tallies(workspace, question, counted)
+    return counted
+
+
+def _count(run: RunRecord) -> tuple[Tally, ...]:
     columns = [f"p_{name}" for name in run.classes]
     n = dict.fromkeys(run.classes, 0)
     n_wrong = dict.fromkeys(run.classes, 0)

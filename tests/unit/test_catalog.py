@@ -321,3 +321,10 @@ def test_a_relative_path_begins_at_a_folder_that_is_named(tmp_path: Path, monkey
     (tmp_path / "mine.py").unlink()
     assert Stack.parse("baseline+./mine.py", home=tmp_path).plan.loss.smoothing == 0
     assert recipe_file("label_smoothing", home=tmp_path) is None
+
+
+def test_the_recipes_that_are_shipped_are_looked_up_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A checklist reads dozens of stacks."""
+    before = find_recipes()
+    monkeypatch.setattr("pkgutil.iter_modules", pytest.fail)
+    assert find_recipes() == before

@@ -231,3 +231,9 @@ def test_a_transform_is_a_name_or_a_name_with_options(bad: object) -> None:
 def test_paths_are_all_fields_in_order() -> None:
     expected = [f"{part.name}.{entry.name}" for part in fields(Plan) for entry in fields(getattr(Plan(), part.name))]
     assert list(plan_paths()) == expected
+
+
+def test_the_fields_of_a_part_are_worked_out_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = Plan()
+    monkeypatch.setattr("typing.get_type_hints", pytest.fail)
+    assert before.with_values({"fit.epochs": 7}).fit.epochs == 7

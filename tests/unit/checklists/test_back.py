@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -137,16 +140,30 @@ def test_a_folder_that_does_not_exist_is_empty_and_stays_away(tmp_path: Path) ->
 
 
 def test_many_runs_are_quick(known: Desk) -> None:
-    """Reading a record costs the same however many there are."""
-    import time
-
+    """Reading a record costs the same however many there are: well below two thousandths of a second."""
     known.baseline(n_seeds=1)
     (run,) = known.runs()
     for number in range(1500):
         shutil.copytree(run.folder, run.folder.with_name(f"{run.folder.name}-{number}"))
-    began = time.perf_counter()
+    began = time.process_time()  # what others do on this machine does not count
     assert known.states()["base.train"].state == "done"
-    assert time.perf_counter() - began < 10
+    assert time.process_time() - began < 3
+
+
+def test_predictions_that_were_counted_are_not_loaded_again(known: Desk) -> None:
+    """Neither numpy nor pyarrow, which take longer to load than everything else takes."""
+    known.facts()
+    known.ladder("baseline+augmentation")
+    known.list()
+    code = (
+        "import sys\n"
+        "from imgcls.checklists.evaluate import evaluate\n"
+        "from imgcls.workspace import Workspace\n"
+        f"found = evaluate(Workspace.find(__import__('pathlib').Path({str(known.workspace.root)!r})))\n"
+        "print(found.n('done') > 5, sorted({'numpy', 'pyarrow', 'pandas', 'torch'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout == "True []\n"
 
 
 def test_the_line_for_other_commands_counts_and_names_what_is_next(known: Desk) -> None:

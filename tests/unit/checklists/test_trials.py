@@ -14,12 +14,14 @@ import pytest
 
 import imgcls
 from imgcls.catalog import Stack, copy_recipe, find_recipes
-from imgcls.checklists.predictions import Tally, tallies
+from imgcls.checklists.predictions import tallies
+from imgcls.checklists.tallies import TALLIES_JSON, Tally
 from imgcls.checklists.trials import GAINS, VERDICTS
 from imgcls.durable import write_json
 from imgcls.evidence.verdicts import Verdict
 from imgcls.ladders.comparison_files import COMPARISONS
 from imgcls.ladders.spec import FINAL_JSON, RESULT_JSON
+from imgcls.records.estimate import Estimate
 from tests.unit.checklists.conftest import OTHER, Desk
 from tests.unit.checklists.test_back import opened
 
@@ -221,13 +223,49 @@ def test_errors_are_counted_by_label(known: Desk) -> None:
     }
     pd.DataFrame(rows).to_parquet(run.folder / "valid.parquet")
     several = known.change(run, problem="multilabel")
-    assert tallies(several) == (Tally("cat", 4, 2), Tally("dog", 4, 1))
+    assert tallies(several, known.workspace) == (Tally("cat", 4, 2), Tally("dog", 4, 1))
     one = known.change(run, problem="binary")
-    assert tallies(one) == (Tally("cat", 1, 0), Tally("dog", 1, 0))
-    assert tallies(known.change(run, classes=("cat", "fox"))) == (Tally("cat", 0, 0), Tally("fox", 0, 0))
-    assert tallies(known.change(run, classes=())) == ()
+    assert tallies(one, known.workspace) == (Tally("cat", 1, 0), Tally("dog", 1, 0))
+    assert tallies(known.change(run, classes=("cat", "fox")), known.workspace) == (
+        Tally("cat", 0, 0),
+        Tally("fox", 0, 0),
+    )
+    assert tallies(known.change(run, classes=()), known.workspace) == ()
     (run.folder / "valid.parquet").write_bytes(b"no parquet")
-    assert tallies(known.change(run)) == (Tally("cat", 0, 0), Tally("dog", 0, 0))
+    assert tallies(known.change(run), known.workspace) == (Tally("cat", 0, 0), Tally("dog", 0, 0))
+
+
+def test_what_was_counted_is_read_once(known: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    known.baseline(n_seeds=1)
+    (run,) = known.runs()
+    counted = tallies(run, known.workspace)
+    assert sum(tally.n for tally in counted) == run.data.n["valid"]
+    with monkeypatch.context() as patch:
+        patch.setattr("imgcls.checklists.predictions._batches", pytest.fail)
+        assert tallies(run, known.workspace) == counted
+    (known.workspace.runs / TALLIES_JSON).write_text("{", encoding="utf-8")
+    assert tallies(run, known.workspace) == counted
+    assert run.folder is not None
+    pd.DataFrame({"id": ["a"], "label": ["cat"], "p_cat": [0.1], "p_dog": [0.9]}).to_parquet(
+        run.folder / "valid.parquet"
+    )
+    other = known.change(run)
+    assert tallies(other, known.workspace) == (Tally("cat", 1, 1), Tally("dog", 0, 0))
+    (run.folder / "valid.parquet").unlink()
+    assert tallies(other, known.workspace) == ()
+
+
+@pytest.mark.parametrize(("accuracy", "reads"), [(0.9, False), (0.8, True), (None, True)])
+def test_predictions_are_not_read_for_a_handful_of_errors(
+    known: Desk, monkeypatch: pytest.MonkeyPatch, accuracy: float | None, reads: bool
+) -> None:
+    known.baseline(n_seeds=1)
+    scored = Estimate(accuracy, None, None, 60)
+    known.change(known.runs()[0], metrics={"accuracy": scored})
+    asked: list[str] = []
+    monkeypatch.setattr("imgcls.checklists.back.tallies", lambda run, _: asked.append(run.id) or ())
+    known.list()
+    assert bool(asked) is reads
 
 
 @pytest.mark.parametrize("elsewhere", [False, True])

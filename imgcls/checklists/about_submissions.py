@@ -24,7 +24,8 @@ def first(evidence: Evidence) -> Answer:
         proved = next((proof for proof in reversed(proofs) if proof.state == "done"), None)
         return proved or replace(proofs[-1], command=_run_first(evidence))
     if made:
-        return _not_whole(made[-1], evidence)
+        holding = [entry for entry in made if runs[entry.run] in evidence.baselines]
+        return _not_whole((holding or made)[-1], evidence)
     return _no_submission(evidence)
 
 

@@ -131,6 +131,6 @@ def _curves_of(evidence: Evidence) -> Sequence[RunRecord]:
     climb = evidence.climb or next(reversed(evidence.climbed), None)
     wanted = set(climb.incumbent_runs) if climb else set()
     runs = [run for run in evidence.runs if run.id in wanted and "history.csv" in run.files]
-    if evidence.climb is None and evidence.baseline is not None:
+    if evidence.baseline is not None and (evidence.climb is None or not runs):
         runs.append(evidence.baseline)
     return sorted(runs, key=lambda run: bool(evidence.change_since_run(run)))

@@ -35,8 +35,14 @@ def tallies(run: RunRecord, workspace: Workspace) -> tuple[Tally, ...]:
     if kept is not None:
         return kept
     counted = _count(run)
-    keep_tallies(workspace, question, counted)
+    if _n_images(counted, run) == run.data.n.get("valid"):  # else the file could be read in part only
+        keep_tallies(workspace, question, counted)
     return counted
+
+
+def _n_images(counted: tuple[Tally, ...], run: RunRecord) -> int:
+    numbers = [tally.n for tally in counted]
+    return max(numbers) if run.problem == "multilabel" else sum(numbers)
 
 
 def _count(run: RunRecord) -> tuple[Tally, ...]:

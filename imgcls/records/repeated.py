@@ -82,7 +82,8 @@ class Repetition:
     def is_of(self, record: RunRecord) -> bool:
         """Whether a record is the one that was repeated, with the files that it had then."""
         recorded = {name: file.recorded for name, file in self.files.items()}
-        return self.run == record.id and recorded.items() <= {n: f.sha256 for n, f in record.files.items()}.items()
+        known = {name: file.sha256 for name, file in record.files.items()}
+        return bool(recorded) and self.run == record.id and recorded.items() <= known.items()
 
 
 def keep_repetition(workspace: Workspace, repetition: Repetition) -> None:

@@ -344,6 +344,18 @@ def test_a_flat_curve_says_that_more_epochs_would_not_help(
     assert answer.evidence.endswith("; the data changed since") is (state == "done")
 
 
+def test_the_curve_of_the_baseline_counts_where_the_stack_to_use_was_not_trained(known: Desk) -> None:
+    """Its weights are those of the baseline, as with views of each photograph."""
+    known.ladder("baseline+tta_flips", skills=[0.5, 3.0], n_seeds=3)
+    for run in known.runs():
+        assert run.folder is not None
+        text = "epoch,valid_loss,valid_accuracy\n" + "".join(f"{n},0.5,0.8\n" for n in range(1, 7))
+        (run.folder / "history.csv").write_text(text, encoding="utf-8")
+        known.change(run)
+    answer = known.states()["train.epochs"]
+    assert (answer.state, "runs/baseline-s" in answer.evidence) == ("done", True)
+
+
 @pytest.mark.parametrize("id_", WITHOUT_PROOF)
 def test_what_no_command_does_yet_says_so(known: Desk, id_: str) -> None:
     answer = known.states()[id_]

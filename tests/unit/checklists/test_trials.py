@@ -15,7 +15,7 @@ import pytest
 import imgcls
 from imgcls.catalog import Stack, copy_recipe, find_recipes
 from imgcls.checklists.predictions import tallies
-from imgcls.checklists.tallies import TALLIES_JSON, Tally
+from imgcls.checklists.tallies import TALLIES_JSON, Tally, kept_tallies
 from imgcls.checklists.trials import GAINS, VERDICTS
 from imgcls.durable import write_json
 from imgcls.evidence.verdicts import Verdict
@@ -251,6 +251,7 @@ def test_what_was_counted_is_read_once(known: Desk, monkeypatch: pytest.MonkeyPa
     )
     other = known.change(run)
     assert tallies(other, known.workspace) == (Tally("cat", 1, 1), Tally("dog", 0, 0))
+    assert len(kept_tallies(known.workspace)) == 1  # of predictions that are not all there nothing is kept
     (run.folder / "valid.parquet").unlink()
     assert tallies(other, known.workspace) == ()
 

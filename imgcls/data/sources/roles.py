@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -165,14 +166,25 @@ def _files(root: Path) -> list[Path]:
 
 
 def _photographs(samples: Samples) -> Iterator[FileRole]:
-    """Count photographs by folder; where there are many folders, by the first part of their path."""
-    left_out = (entry.path for entry in samples.excluded if is_image_name(entry.path))
-    used = (samples.relative(path) for path in samples.frame["path"])
-    folders = Counter(str(PurePosixPath(path).parent) for path in (*used, *left_out))
+    """Count photographs by folder; where there are many folders, by the first part of their path.
+
+    Those of test are counted together, since folders of classes would tell how often each class is there.
+    """
+    left_out = (PurePosixPath(entry.path).parent for entry in samples.excluded if is_image_name(entry.path))
+    used = (
+        _above_classes(PurePosixPath(samples.relative(path)).parent, samples.classes if split == "test" else ())
+        for path, split in zip(samples.frame["path"], samples.frame["split"], strict=True)
+    )
+    folders = Counter(map(str, (*used, *left_out)))
     for shorten in (lambda folder: PurePosixPath(folder, "_").parts[0], lambda _: "*"):
         if len(folders) > _MOST_FOLDERS:
             folders = _summed(folders, shorten)
     yield from (FileRole(f"{folder}/", "photographs", n) for folder, n in folders.items())
+
+
+def _above_classes(folder: PurePosixPath, classes: Sequence[str]) -> PurePosixPath:
+    """Give the part of a folder's path before the first folder that bears the name of a class."""
+    return PurePosixPath(*itertools.takewhile(lambda part: part not in classes, folder.parts))
 
 
 def _summed(counts: Counter[str], shorten: Callable[[str], str]) -> Counter[str]:

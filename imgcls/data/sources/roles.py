@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Literal, get_args
 
@@ -70,8 +70,9 @@ def file_roles(
 ) -> tuple[FileRole, ...]:
     """Say which files a data set has, and what each is for.
 
-    Of tables beside that of the labels, only the header and the first rows are looked at, and of columns that may
-    hold labels not even these.
+    Of tables beside that of the labels, only the header and some rows are looked at, and of columns that may hold
+    labels not even these. A table that lies beside the folder and is called after it, such as `photos_senders.csv`
+    beside `photos/`, is metadata where it names the samples.
 
     Args:
         data: What the samples were read from.
@@ -92,6 +93,7 @@ def file_roles(
     found = [
         *_photographs(samples),
         *(_table_role(path, known, samples) for path in (*known.said, *tables)),
+        *_beside(known, samples),
         *_others(samples, [path.name for path in files if path not in tables]),
     ]
     return tuple(sorted(found, key=lambda entry: (_ORDER.index(entry.role), entry.path)))
@@ -165,6 +167,16 @@ def _files(root: Path) -> list[Path]:
     ]
 
 
+def _beside(known: _Known, samples: Samples) -> Iterator[FileRole]:
+    """Find the tables beside the folder that are called after it and say more of its samples."""
+    folder = samples.root.resolve()
+    for path in _files(folder.parent) if folder.name else []:
+        if path.suffix.lower() in TABLE_SUFFIXES and path.stem.startswith(folder.name) and path not in known.said:
+            found = _table_role(path, known, samples)
+            if found.role == "metadata":
+                yield replace(found, path=f"../{path.name}")
+
+
 def _photographs(samples: Samples) -> Iterator[FileRole]:
     """Count photographs by folder; where there are many folders, by the first part of their path.
 
@@ -220,7 +232,7 @@ def _role_of(stem: str, seen: Peek, known: _Known) -> Role:
 
 def _named(seen: Peek, known: _Known) -> int:
     """Say where the samples lie that a column of a table names, 0 where no column names any."""
-    for values in seen.first.values():
+    for values in seen.some.values():
         found = [known.places[value] for value in values if value in known.places]
         if found and 2 * len(found) >= len(values):
             return _OTHER if any(place & _OTHER for place in found) else _TEST

@@ -14,9 +14,9 @@ from imgcls.durable import write_json
 from imgcls.errors import UsageError
 from imgcls.ladders.spec import RESULT_JSON
 from imgcls.problem.adjustments import FINDINGS_TOML, Adjustments, Exclusion, Kept, write_adjustments
-from imgcls.records.seen import table_digests
 from imgcls.records.estimate import Estimate
 from imgcls.records.run import RunWeights
+from imgcls.records.seen import table_digests
 from tests.unit.checklists.conftest import OTHER, Desk
 
 OF_FACTS = ["eda.files", "eda.targets", "eda.images", "eda.sizes", "eda.leaks"]

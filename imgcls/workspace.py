@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import os
+import shlex
 import uuid
 from dataclasses import dataclass
 from pathlib import Path
 
+from imgcls.data.walk import TABLE_SUFFIXES, is_image_name
 from imgcls.errors import WorkspaceError
 
 MARKER = "imgcls.toml"
 LEDGER = "test-ledger.csv"
 OWN_FOLDERS = frozenset({"runs", "ladders", "reports", "submissions"})
-_TABLE_SUFFIXES = frozenset({".csv", ".tsv", ".parquet"})
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,13 @@ class Workspace:
         """The folder of submission files."""
         return self.root / "submissions"
 
+    @property
+    def as_option(self) -> str:
+        """How a command names it, with a blank before: nothing where the command finds it from the current folder."""
+        if self.root.resolve() == Workspace.find().root.resolve():
+            return ""
+        return f" --out {shlex.quote(str(self.root))}"
+
     def writable(self) -> None:
         """Make sure, before any work, that runs can be written.
 
@@ -76,25 +84,30 @@ class Workspace:
         """
         check_writable(self.runs, what="runs")
 
-    def check_apart(self, data_root: Path) -> None:
-        """Refuse to write among photographs that are sorted into class folders.
+    def check_apart(self, data: str | Path, images: str | Path | None = None) -> None:
+        """Refuse to write among photographs.
 
-        There, `runs` would look like one more class. A folder that holds a table may be the
-        workspace itself, since the table alone says which files are photographs.
+        Among class folders, `runs` would look like one more class. A folder that holds a table may be the workspace
+        itself, since the table alone says which files are photographs, but not a folder of photographs below it.
 
         Args:
-            data_root: The folder that was given as the data.
+            data: The folder or the table that was given as the data; what is neither is not looked at.
+            images: The folder of the photographs, where one was given for a table.
 
         Raises:
-            WorkspaceError: If this workspace lies in `data_root` or is the same folder.
+            WorkspaceError: If this workspace lies among the photographs.
         """
-        here, data = self.root.resolve(), data_root.resolve()
-        if not here.is_relative_to(data) or _holds_table(data):
+        given = Path(data).expanduser()
+        if not given.exists():
             return
-        raise WorkspaceError(
-            f"Runs would be written to {self.runs}, inside the photographs in {data_root}. "
-            "Start imgcls from another folder, or choose one with --out."
-        )
+        here, home = self.root.resolve(), (given if given.is_dir() else given.absolute().parent).resolve()
+        apart = {(home / Path(images).expanduser()).resolve(), Path(images).expanduser().resolve()} if images else set()
+        among = here.is_relative_to(home) and (not _holds_table(home) or (here != home and _holds_photographs(here)))
+        if among or any(here.is_relative_to(folder) for folder in apart - {home}):
+            raise WorkspaceError(
+                f"Runs and reports would be written to {self.root}, inside the photographs in {images or data}. "
+                "Start imgcls from another folder, or choose one with --out."
+            )
 
 
 def check_writable(folder: Path, *, what: str) -> None:
@@ -112,6 +125,10 @@ def check_writable(folder: Path, *, what: str) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         probe.write_bytes(b"imgcls")
     except OSError as error:
+        if isinstance(error, FileExistsError | NotADirectoryError):
+            raise WorkspaceError(
+                f"Cannot write {what} to {folder}: a file is in the way. Move it, or choose another folder with --out."
+            ) from error
         reason = error.strerror or type(error).__name__
         raise WorkspaceError(
             f"Cannot write {what} to {folder}: {reason}. Make the folder writable, or choose another with --out."
@@ -148,7 +165,12 @@ def cache_budget_bytes() -> int:
 
 def _holds_table(folder: Path) -> bool:
     """Say whether a table of photographs lies directly in a folder."""
-    return folder.is_dir() and any(path.suffix.lower() in _TABLE_SUFFIXES for path in folder.iterdir())
+    return folder.is_dir() and any(path.suffix.lower() in TABLE_SUFFIXES for path in folder.iterdir())
+
+
+def _holds_photographs(folder: Path) -> bool:
+    """Say whether photographs lie directly in a folder."""
+    return folder.is_dir() and any(is_image_name(path.name) for path in folder.iterdir())
 
 
 def _remove_if_there(path: Path) -> None:

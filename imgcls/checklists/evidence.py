@@ -20,6 +20,7 @@ from imgcls.problem.toml import find_problem
 from imgcls.records.find import find_runs
 from imgcls.records.repeated import Repetition, repetitions
 from imgcls.records.run import RunRecord
+from imgcls.records.seen import changed_tables
 from imgcls.records.submissions import TEST_FILE, Submission, find_submissions
 from imgcls.workspace import MARKER, Workspace
 
@@ -83,7 +84,7 @@ class Evidence:
 
     def deals_with(self, finding: Finding) -> bool:
         """Whether findings.toml keeps a finding, or applies it to all of its images."""
-        if any(entry.finding == finding.id for entry in self.adjustments.kept):
+        if self.adjustments.keeps(finding.id, finding.images):
             return True
         entries: tuple[Exclusion | Grouping, ...] = (*self.adjustments.excluded, *self.adjustments.grouped)
         settled = {image for entry in entries if entry.finding == finding.id for image in entry.images}
@@ -95,7 +96,14 @@ class Evidence:
         if self.facts is None:
             return ""
         data = self.facts.data
-        return self.present.change_since(Grounds(data.data_digest, (data.split_digest,)))
+        if change := self.present.change_since(Grounds(data.data_digest, (data.split_digest,))):
+            return change
+        if tables := changed_tables(data.tables, self.workspace):
+            return f"{', '.join(tables)} changed since"
+        seen = self.present.seen
+        if seen is not None and seen.n.get("excluded", 0) != data.n.get("excluded", 0):
+            return f"other files cannot be used since: {seen.n['excluded']:,}, not {data.n.get('excluded', 0):,}"
+        return ""
 
     @cached_property
     def meanings(self) -> Meanings:

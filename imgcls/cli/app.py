@@ -96,7 +96,8 @@ def _run(arguments: list[str]) -> int:
     debug, as_json = "--debug" in arguments, "--json" in arguments
     try:
         code = imgcls.main(args=arguments, prog_name="imgcls", standalone_mode=False)
-        sys.stdout.flush()
+        if sys.stdout is not None:  # closed by who started us
+            sys.stdout.flush()
         return int(code or 0)
     except click.exceptions.Abort:  # what click makes of Ctrl-C
         return _interrupted(128 + signal.SIGINT, arguments)

@@ -41,16 +41,18 @@ def augment(stack: str, source: str | None, to: Path | None, as_json: bool, **op
     parsed = Stack.parse(stack, overrides_of({**dict.fromkeys(FLAGS), **options}))
     from imgcls.cli.data_options import source_of
     from imgcls.eda.augmentation import show_augmentation
+    from imgcls.problem.naming import data_option
 
-    workspace = workspace_of(options["out"])
+    workspace, named = workspace_of(options["out"]), source_of(options)
     sheet = show_augmentation(
         parsed,
-        source_of(options).in_workspace(workspace),
+        named.in_workspace(workspace),
         workspace=workspace,
         n_variants=options["n_variants"],
         classes=options["classes"] or None,
         file=to,
         seed=options["seed"],
+        again=data_option(vars(named)) + workspace.as_option,
     )
     if as_json:
         print_json(sheet.to_json())

@@ -54,7 +54,7 @@ def init(source: str | None, yes: bool, force: bool, as_json: bool, **options: A
     data = source if source is not None else options["data"]
     workspace = Workspace((options["out"] or Path()).absolute())
     file = workspace.root / MARKER
-    _check_place(workspace, data, force=force)
+    _check_place(workspace, data, images=options["images"], force=force)
     proposal = _proposed(data, workspace, options)
     if not yes and not as_json and sys.stdin.isatty() and sys.stdout.isatty():
         proposal = _asked(proposal)
@@ -71,7 +71,7 @@ def init(source: str | None, yes: bool, force: bool, as_json: bool, **options: A
         show(written)
 
 
-def _check_place(workspace: Workspace, data: str | None, *, force: bool) -> None:
+def _check_place(workspace: Workspace, data: str | None, *, images: str | None, force: bool) -> None:
     """Refuse a place that holds a problem already, that cannot be written, or that holds the photographs."""
     file = workspace.root / MARKER
     if file.is_symlink() or (file.exists() and not file.is_file()):
@@ -81,8 +81,8 @@ def _check_place(workspace: Workspace, data: str | None, *, force: bool) -> None
             f"{file} is there already; change it by hand, or write it anew with --force: "
             "its comments go; title, goal, background and skipped items stay."
         )
-    if data is not None and Path(data).expanduser().is_dir():
-        workspace.check_apart(Path(data).expanduser())
+    if data is not None:
+        workspace.check_apart(data, images)
     check_writable(workspace.root, what=MARKER)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from imgcls.cli.data_options import source_of
 from imgcls.cli.options import print_json
-from imgcls.eda.explore import explore
+from imgcls.eda.explore import explore, reports_of
 from imgcls.eda.facts import Facts
 from imgcls.problem.naming import data_option
 from imgcls.reports.live import reporter_for
@@ -35,10 +35,10 @@ def look_and_report(options: Mapping[str, Any], *, workspace: Workspace, quick: 
             quick=quick,
             reporter=reporter,
         )
-        page = write_eda_page(facts, workspace.reports, with_images=not options["no_images"])
+        page = write_eda_page(facts, reports_of(workspace, quick=quick), with_images=not options["no_images"])
     if as_json:
         print_json(facts.to_json())
     else:
         show(facts)
-        show(LookedAt(facts, page, again=data_option(vars(source))))
+        show(LookedAt(facts, page, again=data_option(vars(source)), out=workspace.as_option))
     return facts

@@ -66,6 +66,21 @@ def data_fingerprint(
     return hashlib.sha256(b"\0\0".join(lines)).hexdigest()
 
 
+def content_digest(path: Path) -> str:
+    """Give a digest of what a table holds; of a large one, size and time stamp. Only regular files are opened.
+
+    Raises:
+        OSError: It is not there, or cannot be read.
+    """
+    status = path.stat()
+    if not stat.S_ISREG(status.st_mode):
+        return "not a regular file"
+    if status.st_size > MOST_TABLE_BYTES:
+        return _stamp(status)
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def _places_of(data: object, *, images: str | Path | None, sets: Path | None) -> _Places | None:
     """Find out where data lie; None where that is not known."""
     root = _root_of(data, sets)
@@ -107,7 +122,7 @@ def _looks(places: _Places, skip: Collection[str]) -> Iterator[bytes]:
     """Describe every photograph, and every table that may tell of them."""
     yield from _photographs(places.photographs, skip, kind="photograph")
     for name in _tables(places, skip):
-        yield _line("table", name, _content_of(places.home / name))
+        yield _line("table", name, content_digest(places.home / name))
 
 
 def _photographs(folder: Path, skip: Collection[str], *, kind: str) -> Iterator[bytes]:
@@ -136,7 +151,7 @@ def _test_looks(places: _Places, test: str | Path | None, skip: Collection[str])
     if test is None or str(test) == _NO_TEST:
         return
     found = next((path for path in (Path(test).expanduser(), places.home / test) if path.is_file()), None)
-    yield _line("test", "", _content_of(found) if found else "missing")
+    yield _line("test", "", content_digest(found) if found else "missing")
     if found and places.photographs == places.home and not found.resolve().is_relative_to(places.home.resolve()):
         yield from _photographs(found.parent, skip, kind="test")
 
@@ -148,17 +163,6 @@ def _state_of(entry: os.DirEntry[str]) -> str:
     except OSError:  # a link to nothing, or to itself
         return "unreachable"
     return _stamp(status) if stat.S_ISREG(status.st_mode) else "not a regular file"
-
-
-def _content_of(path: Path) -> str:
-    """Give the digest of a table; of a large one size and time stamp. Only regular files are opened."""
-    status = path.stat()
-    if not stat.S_ISREG(status.st_mode):
-        return "not a regular file"
-    if status.st_size > MOST_TABLE_BYTES:
-        return _stamp(status)
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _stamp(status: os.stat_result) -> str:

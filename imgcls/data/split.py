@@ -85,8 +85,9 @@ def _draw(samples: Samples, share: float, seed: int) -> tuple[Mask, list[str]]:
     units = Units.of(samples)
     n_units = len(units)
     if n_units < 2:
+        many = f"{len(samples)} sample{'s' * (len(samples) != 1)}"
         raise DataError(
-            f"{samples.name}: {len(samples)} samples to split, all in one unit (a group, or copies of one photograph). "
+            f"{samples.name}: {many} to split, all in one unit (a group, or copies of one photograph). "
             "Validation needs at least two; add samples or give the split."
         )
     is_fixed = units.only_ones

@@ -14,6 +14,7 @@ LABELLED_SPLITS = ("train", "valid")
 UNEVEN = 3.0
 """From this ratio of the largest class to the smallest on, the two are spoken of."""
 _RECALL = 0.8
+_FLATTERING = 0.5
 
 
 def class_facts(samples: Samples) -> tuple[ClassFacts, ...]:
@@ -100,13 +101,20 @@ def _majority_score(samples: Samples) -> float:
 
 def _meaning(metric: str, *, ratio: float, majority: float, n_valid: int, half_width: float | None) -> str:
     title = METRICS[metric].title
-    about = "The classes are about equally frequent." if ratio < UNEVEN else _UNEVEN[metric].format(majority=majority)
+    about = "The classes are about equally frequent." if ratio < UNEVEN else _uneven(metric, majority)
     if half_width is None:
         return f"{about} The rarest class has no validation image: its recall is not measured, whatever {title} says."
     images = "1 validation image" if n_valid == 1 else f"{n_valid} validation images"
     return (
         f"{about} The rarest class has {images}: a recall of {_RECALL:g} is then known to ± {half_width:.2f} at 95 %."
     )
+
+
+def _uneven(metric: str, majority: float) -> str:
+    """Say what uneven classes mean for a metric."""
+    if metric == "accuracy" and majority < _FLATTERING:
+        return "Accuracy counts every image alike, so that the rarest classes hardly move it."
+    return _UNEVEN[metric].format(majority=majority)
 
 
 _UNEVEN = {

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from imgcls.durable import make_folder
 from imgcls.eda.facts import FACTS_JSON, Facts, Finding
@@ -19,8 +19,9 @@ from imgcls.problem.adjustments import (
     write_adjustments,
 )
 from imgcls.problem.naming import data_argument
-from imgcls.problem.toml import PROBLEM_TOML
-from imgcls.records.seen import recall
+from imgcls.problem.placed import reading_of
+from imgcls.problem.toml import PROBLEM_TOML, find_problem
+from imgcls.records.seen import SeenData, look_at, recall, source_of
 from imgcls.workspace import Workspace
 
 Verb = Literal["applied", "undone", "kept"]
@@ -44,6 +45,8 @@ class Decision:
     """Where it is written: findings.toml of the workspace."""
     again: str
     """The words that name the data again in commands; empty where the workspace knows."""
+    out: str
+    """The option that names the workspace in commands; empty where they find it."""
 
     def to_json(self) -> dict[str, object]:
         """Give the decision as JSON values."""
@@ -66,10 +69,11 @@ def apply_findings(names: Sequence[str], workspace: Workspace) -> Decision:
         workspace: Whose facts.json tells of them, and whose findings.toml is written.
 
     Raises:
-        UsageError: There is no such finding, or applying it changes nothing.
+        UsageError: There is no such finding, applying it changes nothing, or the data look different since.
         RecordError: There are no facts yet, or they are damaged.
     """
     facts = _facts(workspace)
+    _check_current(facts, workspace)
     chosen = [_applicable(finding) for finding in _named(names, facts)] if names else _all_applicable(facts)
     path = workspace.root / FINDINGS_TOML
     before = read_adjustments(path)
@@ -92,6 +96,7 @@ def apply_findings(names: Sequence[str], workspace: Workspace) -> Decision:
                 "excluded": (*before.excluded, *excluded),
                 "grouped": (*before.grouped, *grouped),
                 "kept": tuple(entry for entry in before.kept if entry.finding not in done),
+                "data": facts.data.name,
             }
         )
         write_adjustments(path, after)
@@ -128,6 +133,7 @@ def undo_findings(names: Sequence[str], workspace: Workspace) -> Decision:
                 "excluded": tuple(entry for entry in before.excluded if entry.finding not in done),
                 "grouped": tuple(entry for entry in before.grouped if entry.finding not in done),
                 "kept": tuple(entry for entry in before.kept if entry.finding not in done),
+                "data": before.data if set(known) - done else None,
             }
         )
         write_adjustments(path, after)
@@ -152,13 +158,14 @@ def keep_findings(names: Sequence[str], why: str, workspace: Workspace) -> Decis
     if not why.strip():
         raise UsageError("Say with --why for what reason the finding is left as it is.")
     facts = _facts(workspace)
-    done = {finding.id for finding in _named(names, facts)}
+    chosen = _named(names, facts)
+    done = {finding.id for finding in chosen}
     path = workspace.root / FINDINGS_TOML
     before = read_adjustments(path)
     others = [entry for entry in before.kept if entry.finding not in done]
-    kept = [Kept(finding=name, why=why) for name in dict.fromkeys(names)]
+    kept = [Kept(images=finding.images, finding=finding.id, why=why) for finding in chosen]
     make_folder(path.parent)
-    write_adjustments(path, before.model_copy(update={"kept": (*others, *kept)}))
+    write_adjustments(path, before.model_copy(update={"kept": (*others, *kept), "data": facts.data.name}))
     _restate(facts, workspace, lambda finding: _with_state(finding, "kept") if finding.id in done else finding)
     return _decision("kept", [entry.finding for entry in kept], [], [], workspace)
 
@@ -167,6 +174,30 @@ def _facts(workspace: Workspace) -> Facts:
     if not (workspace.reports / FACTS_JSON).is_file():
         raise RecordError(f"There are no facts in {workspace.reports} yet. 'imgcls eda' looks at the data.")
     return Facts.read(workspace.reports)
+
+
+def _check_current(facts: Facts, workspace: Workspace) -> None:
+    """Refuse facts of data that look different since: an image that was put right would be left out for good."""
+    reading = _reading(facts, workspace)
+    now = look_at(reading, workspace) if reading is not None and facts.data.fingerprint is not None else None
+    if now is not None and now.fingerprint != facts.data.fingerprint:
+        raise UsageError(
+            "The data look different since 'imgcls eda' looked at them, so that its findings may not hold any more. "
+            "Look again first."
+        )
+
+
+def _reading(facts: Facts, workspace: Workspace) -> Mapping[str, Any] | None:
+    """Give how the data of the facts are read: as imgcls.toml says, else as they were; None where nobody knows."""
+    if (problem := find_problem(workspace.root)) is not None:
+        return reading_of(problem, workspace.root)
+    seen = _seen(facts.data.fingerprint, workspace)
+    return None if seen is None else source_of(seen, workspace)
+
+
+def _seen(fingerprint: str | None, workspace: Workspace) -> SeenData | None:
+    """Give what is remembered of the data that facts tell of."""
+    return next((entry for entry in reversed(recall(workspace)) if entry.fingerprint == fingerprint), None)
 
 
 def _named(names: Iterable[str], facts: Facts) -> list[Finding]:
@@ -218,7 +249,6 @@ def _decision(
     grouped: Sequence[Grouping],
     workspace: Workspace,
 ) -> Decision:
-    seen = () if (workspace.root / PROBLEM_TOML).is_file() else recall(workspace)
     return Decision(
         verb=verb,
         findings=tuple(names),
@@ -226,5 +256,14 @@ def _decision(
         n_grouped=len({image for entry in grouped for image in entry.images}),
         n_groups=len(grouped),
         path=workspace.root / FINDINGS_TOML,
-        again=data_argument(seen[-1].reading) if seen else "",
+        again=_again(workspace),
+        out=workspace.as_option,
     )
+
+
+def _again(workspace: Workspace) -> str:
+    """Name the data of the facts again; nothing where imgcls.toml does, or where nobody knows them any more."""
+    if (workspace.root / PROBLEM_TOML).is_file() or not (workspace.reports / FACTS_JSON).is_file():
+        return ""
+    seen = _seen(_facts(workspace).data.fingerprint, workspace)
+    return data_argument(seen.reading) if seen is not None else ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -50,6 +51,8 @@ class AugmentationSheet(Viewed):
     """The transforms that it shows."""
     not_shown: tuple[str, ...]
     """What else training does to images, in sentences."""
+    command: str
+    """The command that is sensible next."""
 
     def to_json(self) -> dict[str, Any]:
         """Give the same as JSON values."""
@@ -65,6 +68,7 @@ def show_augmentation(
     classes: Sequence[str] | None = None,
     file: Path | None = None,
     seed: int = 0,
+    again: str = "",
 ) -> AugmentationSheet:
     """Draw one photograph of each class, and what training would make of it in each of the first epochs.
 
@@ -76,6 +80,7 @@ def show_augmentation(
         classes: Some of the classes; None for all, or the most frequent of many.
         file: Where the picture goes instead.
         seed: The seed of training.
+        again: The options that name data and workspace again in commands; empty where they are found without.
 
     Raises:
         UsageError: A class does not exist, or the file is no PNG.
@@ -87,7 +92,8 @@ def show_augmentation(
     samples = source.load()
     shown, not_shown = tuple(what_is_shown(augment)), tuple(what_is_not_shown(augment))
     if not changes_images(augment):
-        return AugmentationSheet(stack.label, None, 0, n_variants, (), (), samples.n_classes, shown, not_shown)
+        command = f"imgcls eda augment baseline+augmentation{again}"
+        return AugmentationSheet(stack.label, None, 0, n_variants, (), (), samples.n_classes, shown, not_shown, command)
     names = tuple(dict.fromkeys(classes)) if classes else _most_frequent(samples)
     made = preview(stack.plan, samples, n_variants=n_variants, classes=names, seed=seed)
     hidden = samples.n_classes - len(names)
@@ -99,8 +105,22 @@ def show_augmentation(
     make_folder(place.parent)
     write_bytes(place, content)
     return AugmentationSheet(
-        stack.label, place, len(content), n_variants, made.classes, made.ids, samples.n_classes, shown, not_shown
+        stack=stack.label,
+        file=place,
+        n_bytes=len(content),
+        n_variants=n_variants,
+        classes=made.classes,
+        ids=made.ids,
+        n_classes=samples.n_classes,
+        shown=shown,
+        not_shown=not_shown,
+        command=f"imgcls ladder run {shlex.quote(stack.text)}{_settings(stack)}{again}",
     )
+
+
+def _settings(stack: Stack) -> str:
+    """Write what was set by hand on the base as options of a command."""
+    return "".join(f" --set {shlex.quote(f'{path}={value}')}" for path, value in stack.overrides.items())
 
 
 def _most_frequent(samples: Samples) -> tuple[str, ...]:
@@ -122,7 +142,10 @@ def _place(stack: Stack, source: DataSource, workspace: Workspace, file: Path | 
     for folder in (workspace.runs, workspace.ladders):
         if place.is_relative_to(folder.resolve()):
             raise WorkspaceError(f"{file} lies among the records in {folder}. Choose another place with --to.")
-    for data in (source.data, source.images):
-        if isinstance(data, str | Path) and Path(data).is_dir() and place.is_relative_to(Path(data).resolve()):
-            raise WorkspaceError(f"{file} lies among the photographs in {data}. Choose another place with --to.")
+    if isinstance(source.data, str | Path):
+        home = workspace if place.is_relative_to(workspace.reports.resolve()) else Workspace(place.parent)
+        try:
+            home.check_apart(source.data, source.images)
+        except WorkspaceError as problem:
+            raise WorkspaceError(f"{file} lies among the photographs. Choose another place with --to.") from problem
     return place

@@ -21,12 +21,14 @@ _KINDS = {
     "changed while it was read": "changed",
     "link to nothing": "missing",
     "not a regular file": "not a regular file",
+    "link that leads to itself": "missing",
     "cannot be read": "not readable",
     "not enough memory": "not enough memory",
     "values from": "unsupported",
     "damaged": "damaged",
 }
 """From how a reason begins to its kind."""
+_NO_FILES = frozenset({"link to nothing", "link that leads to itself", "not a regular file"})
 
 
 def broken_files(reasons: Mapping[str, str], excluded: Iterable[Excluded]) -> tuple[BrokenFile, ...]:
@@ -34,11 +36,11 @@ def broken_files(reasons: Mapping[str, str], excluded: Iterable[Excluded]) -> tu
 
     Args:
         reasons: From the path of each file that could not be read or decoded, relative to the root, to the reason.
-        excluded: What the listing of the data set left out; of these only links to nothing are broken photographs,
-            the others are no photographs of the data set.
+        excluded: What the listing of the data set left out; of these only what bears the name of a photograph and is
+            no file is broken, the others are no photographs of the data set.
     """
-    dangling = {entry.path: entry.reason for entry in excluded if entry.reason == "link to nothing"}
-    every = sorted({**dangling, **reasons}.items())
+    no_files = {entry.path: entry.reason for entry in excluded if entry.reason in _NO_FILES}
+    every = sorted({**no_files, **reasons}.items())
     return tuple(BrokenFile(path=path, kind=kind_of(reason), reason=reason) for path, reason in every)
 
 

@@ -47,8 +47,7 @@ class Copies:
 
     def _free(self, pairs: Iterable[Pair]) -> tuple[str, ...]:
         """Give the ids of pairs that may be excluded."""
-        names = (name for pair in pairs for name in (pair.first, pair.second))
-        return tuple(sorted({name for name in names if name not in self.frozen}))
+        return tuple(name for name in _about(pairs) if name not in self.frozen)
 
     def _conflict(self, pairs: list[Pair]) -> Finding:
         free = self._free(pairs)
@@ -58,13 +57,18 @@ class Copies:
             title=f"{amount(len(pairs), 'pair')} of the same photograph under different labels.",
             n=len(pairs),
             examples=_shown(pairs, with_labels=True),
-            advice=_in_full(
-                "One of the two labels is wrong: correct it where the labels are kept, or exclude all copies.", free
-            ),
+            advice=_in_full(self._about_conflict(pairs), free),
             command=apply_command(CONFLICT) if free else keep_command(CONFLICT),
             action="exclude" if free else None,
             groups=(free,) if free else (),
+            images=_about(pairs),
         )
+
+    def _about_conflict(self, pairs: Iterable[Pair]) -> str:
+        correct = "One of the two labels is wrong: correct it where the labels are kept"
+        if any(map(self._is_given, pairs)):
+            return f"{correct}. Copies in given parts are never excluded: one that stays may be the wrong one."
+        return f"{correct}, or exclude all copies."
 
     def _given(self, pairs: list[Pair]) -> Finding:
         free = self._free(pairs)
@@ -80,6 +84,7 @@ class Copies:
             command=apply_command(ACROSS) if free else keep_command(ACROSS),
             action="exclude" if free else None,
             groups=(free,) if free else (),
+            images=_about(pairs),
         )
 
     def _drawn(self, pairs: list[Pair], *, name: str) -> Finding:
@@ -93,6 +98,7 @@ class Copies:
             command=apply_command(name),
             action="group",
             groups=self.kinship.families((pair.first, pair.second) for pair in pairs),
+            images=_about(pairs),
         )
 
     def _within(self, pairs: list[Pair]) -> Finding:
@@ -110,7 +116,13 @@ class Copies:
             command=apply_command(WITHIN) if apart else None,
             action="group" if apart else None,
             groups=self.kinship.families((pair.first, pair.second) for pair in apart),
+            images=_about(apart or pairs),
         )
+
+
+def _about(pairs: Iterable[Pair]) -> tuple[str, ...]:
+    """Give the ids of the photographs of pairs."""
+    return tuple(sorted({name for pair in pairs for name in (pair.first, pair.second)}))
 
 
 def _in_full(advice: str, free: Sequence[str]) -> str:

@@ -209,9 +209,10 @@ def _point(n_train: int, right: Floats, before: Floats | None, trial: _Trial) ->
 
 
 def _interval(each: Floats, units: Indices, *, is_share: bool) -> tuple[float, float]:
-    if is_share and len(np.unique(units)) == len(units):
-        return wilson_interval(round(float(each.sum())), len(each))
+    n_units = len(np.unique(units))
     half = _half_width(each, units)
+    if (is_share and n_units == len(units)) or not half:  # units that all agree tell no spread, and are still luck
+        return wilson_interval(round(float(each.mean()) * n_units), n_units)
     return max(0.0, float(each.mean()) - half), min(1.0, float(each.mean()) + half)
 
 

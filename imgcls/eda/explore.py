@@ -12,20 +12,22 @@ from typing import Any
 
 from imgcls.catalog import Stack
 from imgcls.data.samples import SPLITS
+from imgcls.durable import make_folder
 from imgcls.eda.amounts import class_facts, imbalance_facts, occurring_together
 from imgcls.eda.broken import broken_files
 from imgcls.eda.curve import learning_curve
 from imgcls.eda.drift import find_drift
 from imgcls.eda.duplicates import find_pairs
-from imgcls.eda.facts import DataFacts, Facts
+from imgcls.eda.facts import DataFacts, Facts, Finding
 from imgcls.eda.features import see
 from imgcls.eda.files import Files
 from imgcls.eda.findings import find
 from imgcls.eda.guessing import guess_labels
+from imgcls.eda.left_out import left_out
 from imgcls.eda.look import Look, look
 from imgcls.eda.metadata import MetaTable
 from imgcls.eda.odd import find_odd
-from imgcls.eda.pictures import draw
+from imgcls.eda.pictures import FOLDER, draw
 from imgcls.eda.sizes import size_facts
 from imgcls.engine.device import Machine
 from imgcls.engine.prepare import DataSource
@@ -37,8 +39,10 @@ from imgcls.problem.naming import data_option
 from imgcls.problem.placed import place_of
 from imgcls.problem.toml import find_problem
 from imgcls.records.seen import Look as Outside
-from imgcls.records.seen import SeenData, look_at, remember
+from imgcls.records.seen import SeenData, look_at, remember, table_digests
 from imgcls.workspace import Workspace, check_writable
+
+QUICK = "quick"
 
 
 def explore(
@@ -62,7 +66,8 @@ def explore(
             workspace, else the default data.
         metadata: Tables that say more of the photographs, such as who sent them.
         workspace: Folder in which `reports/` lies; the nearest one with imgcls.toml, or the current folder.
-        quick: Look at no more than 500 samples, and none of test.
+        quick: Look at no more than 500 samples, and none of test. What that gives goes to `reports/quick/`; nothing
+            is decided by it, and it proves nothing.
         write: Whether to write `reports/facts.json` and pictures; without, nothing is written but the cache.
         reporter: Who is told how it goes; plain lines on stderr when None.
         **reading: How the data are read: `images`, `label`, `id`, `group`, `split`, `problem_type`, `delimiter`,
@@ -92,6 +97,7 @@ def explore(
         place=place,
         problem=problem,
         tables=[*map(Path, metadata), *beside],
+        out=place.as_option,
         quick=quick,
         reporter=reporter or Lines(),
     )
@@ -114,6 +120,8 @@ class _Exploring:
     """What is known of the problem."""
     tables: Sequence[Path]
     """Tables that say more of the samples."""
+    out: str
+    """The option that names the workspace again in commands; empty where they find it."""
     quick: bool
     """Whether to look at a part only."""
     reporter: Reporter
@@ -131,14 +139,25 @@ class _Exploring:
             files = Files.of(self.source, seen.scan.samples, problem=self.problem, place=self.place, named=self.tables)
             tables = files.metadata()
         facts = self._measured(seen, self._data(seen, outside), tables)
-        facts = facts.model_copy(update={"files": files.facts()})
-        findings = find(facts, seen, tables=tables, adjustments=adjustments, again=self.again)
-        facts = facts.model_copy(update={"findings": findings})
+        decided = {f"{entry.finding}: {entry.why}" for entry in adjustments.excluded}
+        told = {entry.path for entry in facts.broken}
+        unused = left_out(seen.scan.samples.excluded, told=told, decided=decided)
+        facts = facts.model_copy(
+            update={
+                "files": files.facts(),
+                "left_out": unused,
+                "data": facts.data.model_copy(update={"tables": table_digests(files.read, self.place)}),
+            }
+        )
+        findings = find(facts, seen, tables=tables, adjustments=adjustments, again=self.again, out=self.out)
+        facts = facts.model_copy(update={"findings": tuple(map(_undecided, findings)) if self.quick else findings})
         if write:
             with self._timed("pictures"):
-                pictures = draw(facts, seen.scan, self.place.reports) if len(seen.scan.samples) else {}
+                folder = reports_of(self.place, quick=self.quick)
+                make_folder(folder)
+                pictures = draw(facts, seen.scan, folder) if len(seen.scan.samples) else {}
             facts = facts.model_copy(update={"pictures": pictures, "seconds": dict(self.seconds)})
-            facts.write(self.place.reports)
+            facts.write(folder)
             self._remember(seen, outside)
         return facts
 
@@ -158,6 +177,7 @@ class _Exploring:
             split_digest=seen.split_digest,
             fingerprint=outside.fingerprint if outside else None,
             licence=samples.licence,
+            quick=self.quick,
         )
 
     def _measured(self, seen: Look, data: DataFacts, tables: Sequence[MetaTable]) -> Facts:
@@ -209,15 +229,25 @@ class _Exploring:
         self.seconds[what] = round(time.perf_counter() - began, 3)
 
 
+def reports_of(place: Workspace, *, quick: bool) -> Path:
+    """Give the folder of facts, pictures and page; a look at a part never takes the place of one at everything."""
+    return place.reports / QUICK if quick else place.reports
+
+
+def _undecided(finding: Finding) -> Finding:
+    """Give a finding of a look at a part, about which nothing can be decided yet."""
+    return finding.model_copy(update={"command": None, "action": None, "groups": ()})
+
+
 def _workspace(folder: Path | str | None) -> Workspace:
     return Workspace.find() if folder is None else Workspace(Path(folder).absolute())
 
 
 def _check_place(place: Workspace, source: DataSource) -> None:
     """Make sure, before the photographs are read, that facts can be written, and not among them."""
-    if isinstance(source.data, str | Path) and Path(source.data).is_dir():
-        place.check_apart(Path(source.data))
-    check_writable(place.reports, what="reports")
+    if isinstance(source.data, str | Path):
+        place.check_apart(source.data, source.images)
+    check_writable(place.reports / FOLDER, what="reports")
 
 
 def _source_name(source: DataSource) -> str:

@@ -14,6 +14,8 @@ from imgcls.viewing import Viewed
 
 FACTS_JSON = "facts.json"
 SCHEMA = 1
+UNUSABLE = "unusable"
+"""The id of the finding that nothing can be trained on the data as they are."""
 
 Severity = Literal["error", "warning", "note"]
 """error: scores cannot be trusted before it is dealt with; warning: somebody should look; note: good to know."""
@@ -52,6 +54,10 @@ class DataFacts(_Fact):
     """What the files looked like without being read (see `imgcls.data.fingerprint`); None for a frame."""
     licence: str = ""
     """The licence of the photographs, where it is known."""
+    quick: bool = False
+    """Whether a part of the samples was looked at, and none of test."""
+    tables: dict[str, str] = {}
+    """From each table beside that of the labels, relative to the workspace where it lies there, to its sha256."""
 
 
 class FileFacts(_Fact):
@@ -144,6 +150,17 @@ class BrokenFile(_Fact):
     """The kind of trouble in a word or two: empty, truncated, not an image, …"""
     reason: str
     """What the reader said."""
+
+
+class LeftOut(_Fact):
+    """Photographs that are there and not used, for one reason."""
+
+    reason: str
+    """Why: not listed in the table, in no class folder, in a form that is not read, …"""
+    n: int
+    """How many."""
+    examples: tuple[str, ...]
+    """Some of their paths, relative to the root of the data."""
 
 
 class Pair(_Fact):
@@ -260,6 +277,9 @@ class Finding(_Fact):
     """What applying it does; None where nothing can be applied."""
     groups: tuple[tuple[str, ...], ...] = ()
     """The ids that applying it excludes (one tuple) or keeps together (a tuple each)."""
+    images: tuple[str, ...] = ()
+    """The ids of all samples that it is about, so that it is open again for others; () where it is about no certain
+    ones."""
     state: Literal["open", "applied", "kept"] = "open"
     """Whether findings.toml deals with it."""
 
@@ -286,6 +306,8 @@ class Facts(Viewed, _Fact):
     """Sizes and quality."""
     broken: tuple[BrokenFile, ...]
     """Files that cannot be used."""
+    left_out: tuple[LeftOut, ...] = ()
+    """Photographs that can be read, or might be, and are not used."""
     duplicates: tuple[Pair, ...]
     """Photographs that are there twice."""
     guesses: tuple[Guess, ...]
@@ -309,6 +331,11 @@ class Facts(Viewed, _Fact):
     def open_findings(self) -> tuple[Finding, ...]:
         """The findings that somebody has to deal with: errors and warnings that are open."""
         return tuple(entry for entry in self.findings if entry.state == "open" and entry.severity != "note")
+
+    @property
+    def is_unusable(self) -> bool:
+        """Whether nothing can be trained on these data as they are."""
+        return any(entry.id == UNUSABLE for entry in self.findings)
 
     @property
     def worst_pairs(self) -> tuple[Pair, ...]:
@@ -338,8 +365,16 @@ class Facts(Viewed, _Fact):
             RecordError: It is missing, damaged, or of another version.
         """
         path = folder / FACTS_JSON
-        value = read_json(path)
-        if not isinstance(value, dict) or value.get("schema") != SCHEMA:
+        try:
+            value: Any = read_json(path)
+        except RecordError as problem:
+            raise RecordError(f"{path} cannot be read. 'imgcls eda' writes it anew.") from problem
+        if not isinstance(value, dict):
+            raise RecordError(f"{path}: not facts of schema {SCHEMA}. 'imgcls eda' writes them anew.")
+        schema = value.get("schema")
+        if isinstance(schema, int) and schema > SCHEMA:
+            raise RecordError(f"{path} was written by a newer imgcls (schema {schema}). Update imgcls.")
+        if schema != SCHEMA:
             raise RecordError(f"{path}: not facts of schema {SCHEMA}. 'imgcls eda' writes them anew.")
         try:
             return cls.model_validate({**{k: v for k, v in value.items() if k != "schema"}, "schema_": SCHEMA})

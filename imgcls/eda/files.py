@@ -66,6 +66,12 @@ class Files:
             for entry in self.roles
         )
 
+    @property
+    def read(self) -> tuple[Path, ...]:
+        """The tables, besides that of the labels, that may say something of the samples."""
+        beside = (entry.file for entry in self.roles if entry.role == "metadata" and entry.file is not None)
+        return tuple(dict.fromkeys(path.absolute() for path in (*self.named, *beside)))
+
     def metadata(self) -> tuple[MetaTable, ...]:
         """Read what tables say of the samples: those that were named, and those that lie beside the data.
 

@@ -15,6 +15,7 @@ from imgcls.data.samples import Excluded, Samples, check_samples
 from imgcls.data.split import split_samples
 from imgcls.eda.measures import Measured, measure
 from imgcls.eda.scan import MEASURES, Scan
+from imgcls.eda.sealing import sealed
 from imgcls.engine.prepare import DataSource, Prepared, chosen_samples, decode_photographs
 from imgcls.engine.reporting import Reporter
 from imgcls.errors import DataError
@@ -110,10 +111,11 @@ def _split(samples: Samples, source: DataSource) -> tuple[Samples, str]:
 
 
 def _written(samples: Samples) -> Samples:
-    """Give samples whose ids can be shown and stored; paths stay as the disk has them."""
-    ids = samples.frame["id"].map(written).astype(object)
+    """Give samples whose ids can be shown and stored, and tell no label of test; paths stay as the disk has them."""
+    frame = samples.frame
+    ids = sealed([written(name) for name in frame["id"]], frame["split"].tolist(), samples.classes)
     excluded = tuple(Excluded(written(entry.path), entry.reason) for entry in samples.excluded)
-    return replace(samples, frame=samples.frame.assign(id=ids), excluded=excluded)
+    return replace(samples, frame=frame.assign(id=pd.Series(ids, index=frame.index, dtype=object)), excluded=excluded)
 
 
 def _file_stats(samples: Samples) -> tuple[dict[str, tuple[int, int]], dict[str, str]]:

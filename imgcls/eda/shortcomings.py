@@ -8,7 +8,7 @@ import numpy as np
 
 from imgcls.eda.amounts import UNEVEN
 from imgcls.eda.curve import is_rising
-from imgcls.eda.facts import ClassFacts, CurvePoint, Facts, Finding, ImbalanceFacts, SizeFacts
+from imgcls.eda.facts import UNUSABLE, ClassFacts, CurvePoint, Facts, Finding, ImbalanceFacts, SizeFacts
 from imgcls.eda.look import Look
 from imgcls.eda.wording import amount, apply_command, keep_command, listed, some
 
@@ -46,7 +46,7 @@ def _unusable(reason: str) -> Finding | None:
     if not reason:
         return None
     return Finding(
-        id="unusable",
+        id=UNUSABLE,
         severity="error",
         title="These samples cannot be trained on.",
         n=1,
@@ -72,12 +72,25 @@ def _broken(facts: Facts, look: Look) -> Finding | None:
         command=apply_command("broken") if ids else keep_command("broken"),
         action="exclude" if ids else None,
         groups=(ids,) if ids else (),
+        images=tuple(sorted(file.path for file in files)),
     )
 
 
 def _classes(classes: tuple[ClassFacts, ...], imbalance: ImbalanceFacts, again: str) -> list[Finding]:
     labelled = [entry for entry in classes if sum(entry.n.values())]
     found = []
+    if empty := [entry for entry in classes if not sum(entry.n.values())]:
+        found.append(
+            Finding(
+                id="classes.empty",
+                severity="warning",
+                title=f"{amount(len(empty), 'class', 'classes')} without a labelled image: it cannot be learnt.",
+                n=len(empty),
+                examples=some(entry.name for entry in empty),
+                advice="Collect images of it, or leave the class out; until then some scores cannot be computed.",
+                command=keep_command("classes.empty"),
+            )
+        )
     if imbalance.ratio >= UNEVEN:
         found.append(
             Finding(
@@ -153,6 +166,7 @@ def _blank(look: Look) -> Finding | None:
         command=apply_command("quality.blank") if free else keep_command("quality.blank"),
         action="exclude" if free else None,
         groups=(free,) if free else (),
+        images=tuple(sorted(ids[rows])),
     )
 
 

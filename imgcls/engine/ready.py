@@ -61,8 +61,8 @@ class Ready:
         machine = machine or Machine()
         machine.make_ready()
         place = workspace_at(workspace)
-        if isinstance(source.data, str | Path) and Path(source.data).is_dir():
-            place.check_apart(Path(source.data))  # before anything is written
+        if isinstance(source.data, str | Path):
+            place.check_apart(source.data, source.images)  # before anything is written
         place.writable()
         return cls(stack, seed, quick, machine, place, resolve_weights(stack.plan.model))
 

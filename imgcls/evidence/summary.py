@@ -99,7 +99,7 @@ def against_trivial(
         The comparison; None where the run's own score could not be computed.
     """
     kind = "multilabel" if targets.ndim == 2 else "binary" if len(classes) == 2 else "multiclass"
-    judged = decided_by(metric, kind)
+    judged = decided_by(metric, kind, known=[name for name, one in metrics.items() if one.low is not None])
     if judged == "roc_auc":
         name, value = "ranking at random", 0.5
     else:

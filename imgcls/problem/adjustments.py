@@ -4,6 +4,7 @@
     [[excluded]]            images that are not used
     [[grouped]]             images that stay together when the samples are split
     [[kept]]                findings that were looked at and are left as they are
+    data                    the name of the data set that all of it is about
 
 Every entry names the finding and says why. Nothing in the data folder is touched: to take an
 entry out undoes it.
@@ -12,7 +13,7 @@ entry out undoes it.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -59,6 +60,8 @@ class Grouping(_Entry):
 class Kept(_Entry):
     """A finding that was looked at and is left as it is."""
 
+    images: tuple[str, ...] = ()
+    """The ids of the samples that it was about; without any it is kept whatever it is about."""
     finding: str
     """The id of the finding."""
     why: str
@@ -76,6 +79,18 @@ class Adjustments(_Entry):
     """What stays together."""
     kept: tuple[Kept, ...] = ()
     """What is left as it is."""
+    data: str | None = None
+    """The short name of the data that it was decided about; None where nobody wrote it down."""
+
+    def keeps(self, finding: str, images: Iterable[str]) -> bool:
+        """Whether a finding is left as it is: one that is about further images now was not looked at.
+
+        Args:
+            finding: Its id.
+            images: The ids of all samples that it is about.
+        """
+        about = frozenset(images)
+        return any(entry.finding == finding and (not entry.images or about <= set(entry.images)) for entry in self.kept)
 
 
 def read_adjustments(path: Path) -> Adjustments:
@@ -114,11 +129,14 @@ def written(text: str) -> str:
 def _lines(adjustments: Adjustments) -> Iterator[str]:
     """Yield the lines of the file: tomlkit would take minutes over 100,000 entries."""
     yield f"{_HEADING}\nschema = {SCHEMA}\n"
+    if adjustments.data is not None:
+        yield f"data = {_text(adjustments.data)} # decided about this data set, and no other\n"
     for name, entries in (("excluded", adjustments.excluded), ("grouped", adjustments.grouped)):
         for entry in entries:
             yield f"\n[[{name}]]\nimages = {_list(entry.images)}\n{_reason(entry)}"
     for kept in adjustments.kept:
-        yield f"\n[[kept]]\n{_reason(kept)}"
+        images = f"images = {_list(kept.images)}\n" if kept.images else ""
+        yield f"\n[[kept]]\n{images}{_reason(kept)}"
 
 
 def _reason(entry: Exclusion | Grouping | Kept) -> str:

@@ -13,6 +13,7 @@ from scipy.sparse.csgraph import connected_components
 
 from imgcls.data.samples import Samples
 from imgcls.data.units import named
+from imgcls.errors import ProblemError
 from imgcls.problem.adjustments import FINDINGS_TOML, Adjustments, Grouping, written
 
 _PREFIX = "findings:"
@@ -27,9 +28,18 @@ def adjusted(samples: Samples, adjustments: Adjustments) -> Samples:
     Args:
         samples: As they were read, or split already.
         adjustments: What was decided.
+
+    Raises:
+        ProblemError: It was decided about another data set, whose ids may be the same.
     """
     if not adjustments.excluded and not adjustments.grouped:
         return samples
+    if adjustments.data is not None and written(samples.name) != adjustments.data:
+        raise ProblemError(
+            f"{FINDINGS_TOML} was decided about {adjustments.data!r}, and these data are {samples.name!r}. A workspace "
+            f"holds one data set: take another folder (--out). If they are the same data under another name, correct "
+            f"the line that begins with 'data =' in {FINDINGS_TOML}."
+        )
     ids = [written(name) for name in samples.frame["id"]]
     rows = {name: row for row, name in enumerate(ids)}
     reasons = {

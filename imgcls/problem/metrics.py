@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from types import MappingProxyType
 from typing import Literal, get_args
 
@@ -29,7 +29,7 @@ TITLES: Mapping[str, str] = MappingProxyType(
 """From the name of a metric to how people call it."""
 
 
-def decided_by(metric: str | None, kind: str) -> str:
+def decided_by(metric: str | None, kind: str, *, known: Collection[str]) -> str:
     """Give the metric in which a run has to beat the answer that needs no photograph: ROC AUC or accuracy.
 
     Where a rare class is to be found, always naming the other one has an accuracy that hardly any network exceeds,
@@ -38,8 +38,10 @@ def decided_by(metric: str | None, kind: str) -> str:
     Args:
         metric: What decides; None for that of the kind of problem.
         kind: `binary`, `multiclass` or `multilabel`.
+        known: Metrics whose interval is known: a ranking without a fault has none, and accuracy tells of it then.
     """
-    return "roc_auc" if kind == "multilabel" or (metric or PRIMARY[kind]) in RANKING else "accuracy"
+    ranks = (metric or PRIMARY[kind]) in RANKING and "roc_auc" in known
+    return "roc_auc" if ranks or kind == "multilabel" else "accuracy"
 
 
 def in_words(metric: str) -> str:

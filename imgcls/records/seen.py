@@ -8,13 +8,13 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from imgcls.data.fingerprint import data_fingerprint
+from imgcls.data.fingerprint import content_digest, data_fingerprint
 from imgcls.durable import make_folder, write_json
 from imgcls.errors import ImgclsError, RecordError
 from imgcls.records.reading import Fields, read_json
@@ -149,6 +149,29 @@ def look_at(source: Mapping[str, Any], workspace: Workspace) -> Look | None:
         return None
     findings = Path(source.get("findings") or workspace.root / _FINDINGS_TOML)
     return Look(key_of(source, fingerprint, _content_of(findings)), fingerprint, _reading_of(source, workspace))
+
+
+def table_digests(paths: Iterable[Path], workspace: Workspace) -> dict[str, str]:
+    """Give the digests of tables that say more of the samples, which the data digest knows nothing of.
+
+    Args:
+        paths: The tables; those that cannot be read are left out.
+        workspace: Where it lies there, a table is named from its folder.
+
+    Returns:
+        From the place of each to its digest, for `changed_tables`.
+    """
+    found = {}
+    for path in paths:
+        with contextlib.suppress(OSError):
+            found[_place(path, workspace)] = content_digest(path)
+    return found
+
+
+def changed_tables(digests: Mapping[str, str], workspace: Workspace) -> list[str]:
+    """Give the names of tables that hold something else than they did, or are gone."""
+    now = table_digests((workspace.root / place for place in digests), workspace)
+    return [Path(place).name for place, digest in digests.items() if now.get(place) != digest]
 
 
 def key_of(source: Mapping[str, Any], fingerprint: str, findings: bytes = b"") -> str:

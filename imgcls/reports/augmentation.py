@@ -25,7 +25,7 @@ class AugmentationView:
             yield Text(f"{clean(sheet.stack)} leaves each training image as it is: there is nothing to draw.")
             for sentence in sheet.not_shown:
                 yield Text(clean(sentence))
-            yield Text("Next: imgcls eda augment baseline+augmentation", style="dim")
+            yield _command(sheet.command)
             return
         which = "each class" if len(sheet.classes) == sheet.n_classes else f"{len(sheet.classes)} of the classes"
         which = f"{which} ({sheet.n_classes} in all)" if len(sheet.classes) != sheet.n_classes else which
@@ -42,4 +42,8 @@ class AugmentationView:
         yield Text(
             "  a colour or brightness that is the class itself. Then leave that transform out, or make it weaker."
         )
-        yield Text(f"Next: imgcls ladder run {clean(sheet.stack)}    # does it help?", style="dim")
+        yield _command(f"{sheet.command}    # does it help?")
+
+
+def _command(text: str) -> Text:
+    return Text(clean(f"Next: {text}"), style="dim", no_wrap=True, overflow="ignore")

@@ -35,8 +35,8 @@ class DecisionView:
             yield Text(f"{effects}. The photographs themselves were not touched.")
         yield Text.assemble("Written to ", path(decision.path))
         if decision.verb != "undone":
-            yield Text("To take it back: imgcls eda undo")
-        yield Text(clean(f"Next: imgcls eda{decision.again}"), no_wrap=True, overflow="ignore")
+            yield Text(clean(f"To take it back: imgcls eda undo{decision.out}"), no_wrap=True, overflow="ignore")
+        yield Text(clean(f"Next: imgcls eda{decision.again}{decision.out}"), no_wrap=True, overflow="ignore")
 
     def _effects(self) -> str:
         decision, again = self.decision, self.decision.verb == "undone"

@@ -17,7 +17,7 @@ from imgcls.reports.text import clean, count, name
 MOST_CLASSES = 12
 """Classes with a bar each; of more, the most frequent and the rarest have one."""
 _N_RAREST = 4
-_ROOMY = 60
+_ROOMY, _NARROW, _LEAST_NAME = 60, 34, 6
 _MOST_FILES, _MOST_EXAMPLES, _MOST_LISTED = 8, 2, 3
 _STYLES = {"error": "bold red", "warning": "yellow", "note": "dim"}
 _COLOURS = {"train": "blue", "valid": "yellow"}
@@ -62,9 +62,9 @@ def _files(facts: Facts, *, width: int) -> Iterator[RenderableType]:
         return
     yield Text("\nFiles", style="bold")
     table = Table.grid(padding=(0, 2))
-    table.add_column(overflow="fold")
+    table.add_column(overflow="fold", min_width=_LEAST_NAME if width < _NARROW else None)
     table.add_column(justify="right", no_wrap=True)
-    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
     if width >= _ROOMY:
         table.add_column(style="dim", overflow="fold")
     for entry in facts.files[:_MOST_FILES]:
@@ -82,10 +82,12 @@ def _classes(facts: Facts, *, width: int, is_ascii: bool) -> Iterator[Renderable
     name_width = max(10, min(28, width // 4))
     bar_width = max(3, min(24, (width - name_width - 4) // max(1, len(splits)) - 11))
     table = Table(box=None, pad_edge=False, show_edge=False, header_style="dim")
-    table.add_column(no_wrap=True, overflow="ellipsis", max_width=name_width)
+    least = _LEAST_NAME if width < _NARROW else None
+    table.add_column(no_wrap=True, overflow="ellipsis", min_width=least, max_width=name_width)
     for split in splits:
         table.add_column(split, justify="right", no_wrap=True)
-        table.add_column(no_wrap=True, min_width=bar_width)
+        if width >= _NARROW:
+            table.add_column(no_wrap=True, min_width=bar_width)
     for entry in _shown_classes(facts):
         if entry is None:
             n_between = len(facts.classes) - MOST_CLASSES
@@ -96,7 +98,7 @@ def _classes(facts: Facts, *, width: int, is_ascii: bool) -> Iterator[Renderable
             (n, Text(bar(share, bar_width, is_ascii=is_ascii), style=_COLOURS[split])) for n, share, split in cells
         )
         label = Text(clean(entry.name), no_wrap=True, overflow="ellipsis")
-        table.add_row(label, *(cell for pair in drawn for cell in pair))
+        table.add_row(label, *(cell for pair in drawn for cell in pair[: 1 + (width >= _NARROW)]))
     yield Padding(table, (0, 0, 0, 2))
     yield Padding(Text(clean(facts.imbalance.meaning)), (0, 0, 0, 2))
 
@@ -133,6 +135,8 @@ def _lines(facts: Facts) -> dict[str, list[str]]:
     if facts.odd:
         lines["Odd"] = [f"{len(facts.odd):,}, the oddest {facts.odd[0].id} ({facts.odd[0].why})"]
     lines["Broken"] = [words.broken_sentence(facts)]
+    if facts.left_out:
+        lines["Not used"] = [words.left_out_sentence(facts)]
     if facts.curve:
         lines["More data"] = [words.curve_sentence(facts)]
     if facts.pictures:

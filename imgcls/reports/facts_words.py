@@ -21,7 +21,9 @@ def data_sentence(facts: Facts) -> str:
     n_classes = len(facts.data.classes)
     classes = "1 class" if n_classes == 1 else f"{n_classes:,} classes"
     kind = "" if facts.data.problem == "binary" else f", {_PROBLEMS[facts.data.problem]}"
-    return f"{n:,} photograph{'s' * (n != 1)} of {classes}{kind}; metric {in_words(facts.data.metric)}"
+    photographs = f"{n:,} photograph{'s' * (n != 1)}"
+    seen = f"a quick look at {photographs}, none of test," if facts.data.quick else photographs
+    return f"{seen} of {classes}{kind}; metric {in_words(facts.data.metric)}"
 
 
 def split_sentence(facts: Facts) -> str:
@@ -117,6 +119,11 @@ def broken_sentence(facts: Facts) -> str:
     kinds = Counter(entry.kind for entry in facts.broken)
     words = ", ".join(f"{n:,} {kind}" for kind, n in sorted(kinds.items(), key=lambda entry: (-entry[1], entry[0])))
     return f"{_n(len(facts.broken), 'file')}: {words}" if facts.broken else "none"
+
+
+def left_out_sentence(facts: Facts) -> str:
+    """Say how many photographs are there and not used, by reason."""
+    return ", ".join(f"{entry.n:,} {entry.reason}" for entry in facts.left_out) or "none"
 
 
 def curve_sentence(facts: Facts) -> str:

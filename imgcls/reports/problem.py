@@ -14,6 +14,7 @@ from rich.text import Text
 from imgcls.problem.metrics import in_words
 from imgcls.problem.proposing import Proposal
 from imgcls.reports.text import clean, count, name, path
+from imgcls.workspace import Workspace
 
 _MOST_CLASSES = 8
 
@@ -42,7 +43,8 @@ class ProblemWritten:
         if missing:
             yield Text(f"Still empty, and worth a sentence each: {', '.join(missing)}. Write them there.")
         yield Text("\nNext", style="bold")
-        yield Text("  imgcls eda    # look at the data", no_wrap=True, overflow="ignore")
+        out = Workspace(self.file.parent).as_option
+        yield Text(clean(f"  imgcls eda{out}    # look at the data"), no_wrap=True, overflow="ignore")
 
     def _seen(self) -> str:
         problem, samples = self.proposal.problem, self.proposal.samples

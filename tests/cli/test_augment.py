@@ -9,6 +9,12 @@ import pytest
 from PIL import Image
 
 
+def test_the_next_command_names_data_and_workspace(imgcls, photos: Path, tmp_path: Path) -> None:
+    out = imgcls("eda", "augment", "baseline+augmentation", photos, "--out", tmp_path / "work", "--size", "32").out
+    again = f"--set images.size_px=32 --data {photos} --out {tmp_path / 'work'}"
+    assert f"Next: imgcls ladder run baseline+augmentation {again}    # does it help?\n" in out
+
+
 def test_a_picture_is_drawn_and_nothing_else_is_written(imgcls, photos: Path, empty_folder: Path) -> None:
     before = sorted(photos.rglob("*"))
     result = imgcls("eda", "augment", "baseline+augmentation", photos, "--n", 3, "--size", 24)

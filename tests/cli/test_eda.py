@@ -226,6 +226,70 @@ def test_a_page_that_may_travel_holds_neither_photographs_nor_names(imgcls, phot
 WORDS = "--label kind --id file --group who"
 
 
+def test_suggested_commands_name_the_workspace(imgcls, leaking: Path, tmp_path: Path) -> None:
+    out = f"--out {tmp_path / 'work'}"
+    looked = imgcls("eda", leaking, "--out", tmp_path / "work").out
+    assert f"imgcls eda apply duplicates.across {out}\n" in looked
+    assert f"Next: imgcls eda apply {out}\n" in looked
+    applied = imgcls("eda", "apply", "--out", tmp_path / "work").out
+    assert f"imgcls eda undo {out}\n" in applied
+    assert f"Next: imgcls eda {leaking} {out}\n" in applied
+    begun = imgcls("init", leaking, "--out", tmp_path / "other", "--yes").out
+    assert f"imgcls eda --out {tmp_path / 'other'}    # look at the data\n" in begun
+
+
+def test_a_decision_is_followed_by_a_look_at_the_same_data(imgcls, leaking: Path, photos: Path) -> None:
+    for data in (leaking, photos, leaking):
+        imgcls("eda", data)
+    assert f"Next: imgcls eda {leaking}\n" in imgcls("eda", "apply").out
+
+
+def test_what_cannot_be_trained_on_is_not_sent_to_training(imgcls, draw_photos, tmp_path: Path) -> None:
+    one = draw_photos(tmp_path / "one", {"only": 12})
+    out = imgcls("eda", one).out
+    assert f"Next: imgcls eda --data {one}    # once what is said above is mended\n" in out
+
+
+def test_a_page_that_may_travel_names_no_lone_file(imgcls, photos: Path, empty_folder: Path) -> None:
+    (photos / "dark" / "john_doe.heic").write_bytes(b"")
+    imgcls("eda", photos, "--no-images")
+    page = (empty_folder / "reports/eda.html").read_text()
+    assert "john_doe" not in page
+    assert "dark/" not in page
+    assert "(photographs)" in page
+
+
+@pytest.mark.parametrize("columns", ["20", "40"])
+def test_names_can_be_read_on_a_narrow_terminal(
+    imgcls, photos: Path, monkeypatch: pytest.MonkeyPatch, columns: str
+) -> None:
+    call = imgcls("eda", photos)
+    monkeypatch.setenv("COLUMNS", columns)
+    out = _run_again(photos, columns)
+    assert call.code == 0
+    assert max(len(line) for line in out.splitlines() if "imgcls" not in line) <= int(columns)
+    assert all(name in out for name in ("dark", "light"))
+
+
+def _run_again(photos: Path, columns: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-m", "imgcls", "eda", str(photos), "--quick"],
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=True,
+        env={**os.environ, "COLUMNS": columns},
+    )
+    return done.stdout
+
+
+def test_a_closed_standard_output_is_no_mistake_of_ours(photos: Path) -> None:
+    words = f"exec {sys.executable} -m imgcls eda {photos} --quick >&-"
+    done = subprocess.run(["sh", "-c", words], capture_output=True, text=True, timeout=240, check=False)
+    assert "Unexpected" not in done.stderr
+    assert done.returncode == 0
+
+
 def test_suggested_commands_name_the_data_as_they_were_named(imgcls, draw_photos, tmp_path: Path) -> None:
     """With every option that says how they are read."""
     folder = draw_photos(tmp_path / "set", {"images": 30})

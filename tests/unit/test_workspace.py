@@ -80,6 +80,28 @@ def test_runs_beside_photographs_or_a_table_are_fine(tmp_path: Path) -> None:
     Workspace(tmp_path).check_apart(tmp_path)
 
 
+def test_runs_among_the_photographs_of_a_table_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "images").mkdir()
+    (tmp_path / "images" / "one.jpg").touch()
+    (tmp_path / "train.csv").touch()
+    (tmp_path / "work").mkdir()
+    for data in (tmp_path, tmp_path / "train.csv"):
+        with pytest.raises(WorkspaceError, match="inside the photographs"):
+            Workspace(tmp_path / "images").check_apart(data)
+        Workspace(tmp_path / "work").check_apart(data)
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    with pytest.raises(WorkspaceError, match="inside the photographs"):
+        Workspace(elsewhere).check_apart(tmp_path / "train.csv", elsewhere)
+    Workspace(tmp_path).check_apart(tmp_path / "train.csv", ".")
+
+
+def test_a_workspace_is_named_where_it_is_not_found_without(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert Workspace(tmp_path).as_option == ""
+    assert Workspace(tmp_path / "it's there").as_option == f" --out '{tmp_path}/it'\"'\"'s there'"
+
+
 def test_cache_folder_is_the_users_choice_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("IMGCLS_CACHE", str(tmp_path / "cache"))
     assert cache_folder() == tmp_path / "cache"

@@ -1,4 +1,4 @@
-"""A bounded look at a table: its columns, how many rows it has, and the first of them."""
+"""A bounded look at a table: its columns, how many rows it has, and some of them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import csv
 import io
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -20,18 +19,18 @@ _N_BYTES = 1_000_000
 
 @dataclass(frozen=True)
 class Peek:
-    """What a look at the beginning of a table shows."""
+    """What a look at a table shows."""
 
     columns: tuple[str, ...] = ()
     """The names of the columns; none where the file is no table that can be read."""
-    first: dict[str, list[str]] = field(default_factory=dict)
-    """The first values of the columns that were asked for."""
+    some: dict[str, list[str]] = field(default_factory=dict)
+    """Values of the columns that were asked for, from rows all over what was parsed: many tables list test first."""
     n_rows: int = 0
     """Rows below the header; lines of a large file of text."""
 
 
 def peek(path: Path, *, shown: Callable[[str], bool]) -> Peek:
-    """Look at the beginning of a table.
+    """Look at a table, of a large one at its beginning.
 
     Args:
         path: A CSV, TSV or Parquet file.
@@ -54,10 +53,10 @@ def _text(path: Path, shown: Callable[[str], bool]) -> Peek:
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter_of(text, path))
     rows = (row for row in reader if row)
     header = [name.strip() for name in next(rows)]
-    first = list(islice(rows, N_ROWS))
-    n_rows = len(first) + sum(1 for _ in rows) + n_further
-    values = {name: [row[place] for row in first if place < len(row)] for place, name in enumerate(header)}
-    return Peek(tuple(header), _of(values, shown), n_rows)
+    parsed = list(rows)
+    seen = parsed[:: -(-len(parsed) // N_ROWS)] if parsed else []
+    values = {name: [row[place] for row in seen if place < len(row)] for place, name in enumerate(header)}
+    return Peek(tuple(header), _of(values, shown), len(parsed) + n_further)
 
 
 def _parquet(path: Path, shown: Callable[[str], bool]) -> Peek:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Literal, get_args
 
@@ -69,8 +70,9 @@ def file_roles(
 ) -> tuple[FileRole, ...]:
     """Say which files a data set has, and what each is for.
 
-    Of tables beside that of the labels, only the header and the first rows are looked at, and of columns that may
-    hold labels not even these.
+    Of tables beside that of the labels, only the header and some rows are looked at, and of columns that may hold
+    labels not even these. A table that lies beside the folder and is called after it, such as `photos_senders.csv`
+    beside `photos/`, is metadata where it names the samples.
 
     Args:
         data: What the samples were read from.
@@ -91,6 +93,7 @@ def file_roles(
     found = [
         *_photographs(samples),
         *(_table_role(path, known, samples) for path in (*known.said, *tables)),
+        *_beside(known, samples),
         *_others(samples, [path.name for path in files if path not in tables]),
     ]
     return tuple(sorted(found, key=lambda entry: (_ORDER.index(entry.role), entry.path)))
@@ -164,15 +167,36 @@ def _files(root: Path) -> list[Path]:
     ]
 
 
+def _beside(known: _Known, samples: Samples) -> Iterator[FileRole]:
+    """Find the tables beside the folder that are called after it and say more of its samples."""
+    folder = samples.root.resolve()
+    for path in _files(folder.parent) if folder.name else []:
+        if path.suffix.lower() in TABLE_SUFFIXES and path.stem.startswith(folder.name) and path not in known.said:
+            found = _table_role(path, known, samples)
+            if found.role == "metadata":
+                yield replace(found, path=f"../{path.name}")
+
+
 def _photographs(samples: Samples) -> Iterator[FileRole]:
-    """Count photographs by folder; where there are many folders, by the first part of their path."""
-    left_out = (entry.path for entry in samples.excluded if is_image_name(entry.path))
-    used = (samples.relative(path) for path in samples.frame["path"])
-    folders = Counter(str(PurePosixPath(path).parent) for path in (*used, *left_out))
+    """Count photographs by folder; where there are many folders, by the first part of their path.
+
+    Those of test are counted together, since folders of classes would tell how often each class is there.
+    """
+    left_out = (PurePosixPath(entry.path).parent for entry in samples.excluded if is_image_name(entry.path))
+    used = (
+        _above_classes(PurePosixPath(samples.relative(path)).parent, samples.classes if split == "test" else ())
+        for path, split in zip(samples.frame["path"], samples.frame["split"], strict=True)
+    )
+    folders = Counter(map(str, (*used, *left_out)))
     for shorten in (lambda folder: PurePosixPath(folder, "_").parts[0], lambda _: "*"):
         if len(folders) > _MOST_FOLDERS:
             folders = _summed(folders, shorten)
     yield from (FileRole(f"{folder}/", "photographs", n) for folder, n in folders.items())
+
+
+def _above_classes(folder: PurePosixPath, classes: Sequence[str]) -> PurePosixPath:
+    """Give the part of a folder's path before the first folder that bears the name of a class."""
+    return PurePosixPath(*itertools.takewhile(lambda part: part not in classes, folder.parts))
 
 
 def _summed(counts: Counter[str], shorten: Callable[[str], str]) -> Counter[str]:
@@ -208,7 +232,7 @@ def _role_of(stem: str, seen: Peek, known: _Known) -> Role:
 
 def _named(seen: Peek, known: _Known) -> int:
     """Say where the samples lie that a column of a table names, 0 where no column names any."""
-    for values in seen.first.values():
+    for values in seen.some.values():
         found = [known.places[value] for value in values if value in known.places]
         if found and 2 * len(found) >= len(values):
             return _OTHER if any(place & _OTHER for place in found) else _TEST

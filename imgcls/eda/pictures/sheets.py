@@ -93,7 +93,8 @@ def _class_sheet(facts: Facts, samples: Samples, name: str, rows: npt.NDArray[np
 
 
 def _most_frequent(facts: Facts, n: int) -> list[str]:
-    return most_frequent({entry.name: sum(entry.n.values()) for entry in facts.classes}, n)
+    """Give the classes that have photographs, the most frequent ones where they are many."""
+    return most_frequent({entry.name: sum(entry.n.values()) for entry in facts.classes if any(entry.n.values())}, n)
 
 
 def _about(facts: Facts, name: str, n_shown: int) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from PIL import Image, features
 
 from imgcls._version import __version__
 from imgcls.durable import make_folder, write_bytes
-from imgcls.eda.facts import Facts, Pair
+from imgcls.eda.facts import Facts, FileFacts, Pair
 from imgcls.reports import facts_words as words
 from imgcls.reports.page.frame import environment, policy_of, resource
 from imgcls.reports.text import count
@@ -81,6 +82,7 @@ def _context(facts: Facts, folder: Path, *, with_images: bool) -> dict[str, Any]
     pictures = {name: _inline(folder / facts.pictures[name], photographs=name in _OF_PHOTOGRAPHS) for name in shown}
     return {
         "facts": facts,
+        "files": facts.files if with_images else _unnamed(facts.files),
         "words": words,
         "count": count,
         "with_images": with_images,
@@ -93,6 +95,14 @@ def _context(facts: Facts, folder: Path, *, with_images: bool) -> dict[str, Any]
         "label_of": _label_of,
         "version": __version__,
     }
+
+
+def _unnamed(files: Sequence[FileFacts]) -> list[FileFacts]:
+    """Give the files without the names of photographs and folders, which may be those of persons."""
+    tables = [entry for entry in files if entry.role not in ("photographs", "other")]
+    photographs, others = (sum(entry.n for entry in files if entry.role == role) for role in ("photographs", "other"))
+    first = [FileFacts(path="(photographs)", role="photographs", n=photographs)]
+    return [*first, *tables, *([FileFacts(path="(others)", role="other", n=others)] if others else [])]
 
 
 def _sheets(facts: Facts, folder: Path) -> list[Sheet]:

@@ -62,7 +62,7 @@ class Desk:
         look = look_at(reading_of(problem, self.workspace.root), self.workspace)
         assert look is not None
         n = counts or {"cat": 30, "dog": 30}
-        amounts = {"train": 100, "valid": sum(n.values()), "test": n_test, "excluded": 0}
+        amounts = {"train": 100, "valid": sum(n.values()), "test": n_test, "excluded": 2}
         seen = SeenData(look.key, look.fingerprint, look.reading, data, split, kind, amounts, n, "2026-11-24T10:00:00")
         remember(self.workspace, seen)
 

@@ -20,6 +20,7 @@ from imgcls.records.estimate import Estimate
 from imgcls.records.find import remove_run
 from imgcls.records.folds import Folds, Spread
 from imgcls.records.run import RunWeights
+from imgcls.records.seen import table_digests
 from tests.unit.checklists.conftest import OTHER, Desk, forget_plans
 
 OF_FACTS = ["eda.files", "eda.targets", "eda.images", "eda.sizes", "eda.leaks"]
@@ -103,6 +104,27 @@ def test_facts_tick_an_item_until_the_data_or_the_split_change(known: Desk, id_:
     assert known.states()[id_].evidence.endswith("; the split changed since")
     known.know()
     assert known.states()[id_].state == "done"
+
+
+def test_facts_are_stale_when_a_table_beside_the_photographs_changed(known: Desk) -> None:
+    table = known.workspace.root / "meta.csv"
+    table.write_text("id,sender\n1,a\n")
+    facts = known.facts()
+    tables = table_digests([table], known.workspace)
+    facts.model_copy(update={"data": facts.data.model_copy(update={"tables": tables})}).write(known.workspace.reports)
+    assert known.states()["eda.leaks"].state == "done"
+    table.write_text("id,sender\n1,b\n")
+    answer = known.states()["eda.leaks"]
+    assert (answer.state, answer.evidence.rpartition("; ")[2]) == ("stale", "meta.csv changed since")
+    table.unlink()
+    assert known.states()["eda.leaks"].state == "stale"
+
+
+def test_facts_are_stale_when_other_files_cannot_be_used(known: Desk) -> None:
+    facts = known.facts()
+    n = facts.data.n | {"excluded": facts.data.n["excluded"] + 1}
+    facts.model_copy(update={"data": facts.data.model_copy(update={"n": n})}).write(known.workspace.reports)
+    assert known.states()["eda.sizes"].state == "stale"
 
 
 def test_facts_do_not_depend_on_a_plan(known: Desk, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -151,3 +151,22 @@ class TestTestList:
     def test_one_that_is_named_and_is_not_there_is_told(self, competition: Layout) -> None:
         with pytest.raises(DataError, match="there is no such test list"):
             load_samples(competition(), test="gone.csv")
+
+
+def test_a_table_called_after_the_folder_and_beside_it_is_metadata(tmp_path: Path) -> None:
+    """It lists test first, so that its first rows alone would look like sealed labels."""
+    rows = []
+    for part, n in (("test", 300), ("train", 30)):
+        for name in ("cat", "dog"):
+            (tmp_path / "pets" / part / name).mkdir(parents=True)
+            for number in range(n // 2):
+                file = tmp_path / "pets" / part / name / f"{part}-{name}-{number}.png"
+                file.write_bytes(b"looked at by nobody here")
+                rows.append(f"{file.name},{name},s{number % 7}")
+    (tmp_path / "pets_senders.csv").write_text("\n".join(["file,class,sender", *rows]) + "\n")
+    (tmp_path / "pets_prices.csv").write_text("item,price\nbone,3\n")
+    (tmp_path / "other.csv").write_text("\n".join(["file,class,sender", *rows]) + "\n")
+    found = file_roles(tmp_path / "pets", load_samples(tmp_path / "pets"))
+    assert [(entry.path, entry.role, entry.n) for entry in found if entry.file] == [
+        ("../pets_senders.csv", "metadata", 330)
+    ]

@@ -3,13 +3,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
+import imgcls
 from imgcls.eda.applying import apply_findings, keep_findings, undo_findings
 from imgcls.eda.facts import Facts, Finding
 from imgcls.eda.look import Look
+from imgcls.engine.reporting import Silent
 from imgcls.errors import ProblemError, RecordError, UsageError, WorkspaceError
 from imgcls.problem.adjustments import FINDINGS_TOML, Adjustments, read_adjustments
+from imgcls.problem.model import Problem, ProblemData
+from imgcls.problem.toml import write_problem
 from imgcls.workspace import Workspace
 
 FINDINGS = (
@@ -150,6 +156,40 @@ def test_a_finding_is_kept_with_its_reason(workspace: Workspace) -> None:
     assert states(workspace)["guess:time"] == "kept"
     keep_findings(["guess:time"], "a better reason", workspace)
     assert [entry.why for entry in adjustments(workspace).kept] == ["a better reason"]
+
+
+def test_it_is_kept_for_its_images_only(workspace: Workspace) -> None:
+    finding = FINDINGS[1].model_copy(update={"images": ("c", "d", "e", "f", "g")})
+    facts = Facts.read(workspace.reports)
+    facts.model_copy(update={"findings": (finding,)}).write(workspace.reports)
+    keep_findings(["duplicates.across"], "looked at", workspace)
+    found = adjustments(workspace)
+    assert found.kept[0].images == finding.images
+    assert found.keeps("duplicates.across", ["c", "g"])
+    assert not found.keeps("duplicates.across", ["c", "x"])
+    assert not found.keeps("broken", [])
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_findings_of_data_that_look_different_since_are_not_applied(tmp_path: Path, kept: bool) -> None:
+    """A label that was corrected would leave its photograph out for good."""
+    photos, place = tmp_path / "photos", Workspace(tmp_path / "work")
+    for name in ("a", "b"):
+        (photos / name).mkdir(parents=True)
+        for number in range(10):
+            pixels = np.random.default_rng([ord(name), number]).integers(0, 256, (20, 20, 3)).astype(np.uint8)
+            Image.fromarray(pixels).save(photos / name / f"{number}.png")
+    (photos / "b" / "twice.png").write_bytes((photos / "a" / "0.png").read_bytes())
+    if kept:
+        (tmp_path / "work").mkdir()
+        write_problem(tmp_path / "work" / "imgcls.toml", Problem(data=ProblemData(source=str(photos))))
+    imgcls.explore(None if kept else photos, workspace=place, reporter=Silent())
+    (photos / "b" / "twice.png").unlink()
+    with pytest.raises(UsageError, match="look different since 'imgcls eda' looked at them"):
+        apply_findings((), place)
+    assert not (tmp_path / "work" / FINDINGS_TOML).exists()
+    imgcls.explore(None if kept else photos, workspace=place, reporter=Silent())
+    assert "duplicates.conflict" not in apply_findings((), place).findings
 
 
 def test_what_was_kept_can_be_applied_later(workspace: Workspace) -> None:

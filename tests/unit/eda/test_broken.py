@@ -33,7 +33,7 @@ def test_every_reason_has_a_kind(reason: str, kind: str) -> None:
     assert kind_of(reason) == kind
 
 
-def test_of_what_was_left_out_only_links_to_nothing_are_broken_photographs() -> None:
+def test_of_what_was_left_out_only_what_is_no_file_is_a_broken_photograph() -> None:
     excluded = [
         Excluded("cat/pipe.jpg", "not a regular file"),
         Excluded("cat/notes.txt", "not an image, by its suffix"),
@@ -46,4 +46,6 @@ def test_of_what_was_left_out_only_links_to_nothing_are_broken_photographs() -> 
         ("ant/a.jpg", "empty"),
         ("cat/b.jpg", "truncated"),
         ("cat/gone.jpg", "missing"),
+        ("cat/loop.jpg", "missing"),
+        ("cat/pipe.jpg", "not a regular file"),
     ]

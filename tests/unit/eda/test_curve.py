@@ -51,6 +51,17 @@ def test_images_of_a_group_share_their_luck(draw_scan):
     assert alone[-1].high - alone[-1].low < grouped[-1].high - grouped[-1].low
 
 
+def test_units_that_are_all_right_are_still_few(draw_scan):
+    """One copy makes units of images; a score of 1 was known without any doubt then."""
+    labels = ["a", "b"] * 60
+    values = np.where(np.array(labels) == "a", 1.0, -1.0)[:, None] + np.zeros((120, 3))
+    groups = ["one", "one"] + [""] * 118
+    scan = draw_scan(labels, splits=["valid"] * 40 + ["train"] * 80, groups=groups)
+    curve = learning_curve(scan, Features(np.arange(120), values))
+    assert [point.value for point in curve] == [1.0, 1.0, 1.0]
+    assert all(0.85 < point.low < 0.95 for point in curve)
+
+
 def test_several_labels_are_scored_label_by_label(draw_scan):
     rng = np.random.default_rng(5)
     truth = rng.random((300, 3)) < [0.5, 0.3, 0.01]

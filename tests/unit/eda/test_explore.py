@@ -110,6 +110,42 @@ def test_the_labels_of_test_are_in_no_fact(tmp_path: Path, explore) -> None:
         assert getattr(other, name) == getattr(facts, name), name
 
 
+def test_folders_of_classes_in_test_are_in_no_fact(tmp_path: Path, explore) -> None:
+    photos = tmp_path / "photos"
+    for seed, part in enumerate(("train", "valid", "test")):
+        draw(photos / part, {"cat": 6, "dog": 6}, seed=seed)
+    (photos / "train/cat/copy.png").write_bytes((photos / "test/dog/003.png").read_bytes())
+    Image.new("RGB", (28, 28)).save(photos / "test/dog/black.png")
+    facts = explore(photos)
+    (pair,) = facts.duplicates
+    assert {name.partition(" (")[0] for name in (pair.first, pair.second)} == {"train/cat/copy.png", "test/*/003.png"}
+    assert {(entry.path, entry.n) for entry in facts.files if entry.path.startswith("test")} == {("test/", 13)}
+    assert ids(facts).keys() >= {"duplicates.across", "quality.blank"}
+    assert "test/dog" not in (tmp_path / "work/reports/facts.json").read_text()
+
+
+def test_a_quick_look_takes_the_place_of_nothing(tmp_path: Path, explore, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("imgcls.engine.prepare.N_QUICK", 12)
+    photos = draw(tmp_path / "photos", {"cat": 12, "dog": 8})
+    (photos / "dog" / "copy.png").write_bytes((photos / "cat" / "000.png").read_bytes())
+    whole = explore(photos)
+    quick = explore(photos, quick=True)
+    assert (quick.data.quick, sum(quick.data.n.values())) == (True, 12)
+    assert Facts.read(tmp_path / "work/reports") == whole
+    assert Facts.read(tmp_path / "work/reports/quick") == quick
+    assert {finding.command for finding in quick.findings} | {finding.action for finding in quick.findings} == {None}
+
+
+def test_photographs_that_are_not_used_are_told(tmp_path: Path, explore) -> None:
+    photos = draw(tmp_path / "photos", {"cat": 12, "dog": 8})
+    (photos / "loose.png").write_bytes((photos / "cat" / "000.png").read_bytes())
+    (photos / "cat" / "phone.heic").write_bytes(b"heic")
+    facts = explore(photos)
+    assert [(entry.n, entry.examples) for entry in facts.left_out] == [(1, ("cat/phone.heic",)), (1, ("loose.png",))]
+    assert ids(facts)["left_out"] == "open"
+    assert not any(finding.id == "left_out" for finding in facts.open_findings)
+
+
 def test_a_copy_across_given_parts_is_excluded_and_comes_back(tmp_path: Path, explore) -> None:
     photos = tmp_path / "photos"
     for seed, (part, n) in enumerate({"train": 12, "valid": 5}.items()):

@@ -258,6 +258,11 @@ class TestShortcomings:
         sharpness = [10.0 ** (number % 5) for number in range(80)]
         assert "quality.blurred" not in found(made_look(even(80), split(80), measures={"sharpness": sharpness}))
 
+    def test_a_class_without_a_labelled_image_is_told(self, made_look: MakeLook, found) -> None:
+        look = made_look(even(80), split(80), classes=("a", "b", "never"))
+        assert found(look)["classes.empty"].examples == ("never",)
+        assert "classes.empty" not in found(made_look(even(80), split(80)))
+
     @pytest.mark.parametrize("gain_low", [0.01, -0.01, None])
     def test_a_rising_curve(self, made_look: MakeLook, found, gain_low: float | None) -> None:
         points = (
@@ -298,6 +303,18 @@ class TestStates:
         look = made_look(even(80), split(80), broken_ids=("new.jpg",))
         broken = found(look, broken=files, adjustments=adjustments)["broken"]
         assert (broken.state, broken.groups) == ("open", (("new.jpg",),))
+
+    def test_what_was_kept_is_open_again_for_other_images(self, made_look: MakeLook, found) -> None:
+        one, more = (
+            (pair(0, 35, ("train", "valid")),),
+            (pair(0, 35, ("train", "valid")), pair(2, 36, ("train", "valid"))),
+        )
+        kept = (Kept(images=("s00", "s35"), finding="duplicates.across", why="looked at"),)
+        look, adjustments = made_look(even(), split()), Adjustments(kept=kept)
+        assert found(look, duplicates=one, adjustments=adjustments)["duplicates.across"].state == "kept"
+        again = found(look, duplicates=more, adjustments=adjustments)["duplicates.across"]
+        assert (again.state, again.images) == ("open", ("s00", "s02", "s35", "s36"))
+        assert again.advice.startswith("It was kept before 2 images came. ")
 
     def test_ids_are_never_twice(self, made_look: MakeLook, made_facts: MakeFacts) -> None:
         look = made_look(even(), split(), groups=["one"] * 3 + [""] * 37)

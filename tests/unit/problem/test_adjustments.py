@@ -86,6 +86,15 @@ def test_given_splits_stay(tmp_path: Path) -> None:
     assert found.frame["split"].tolist() == ["train", "valid", "test"]
 
 
+def test_what_was_decided_about_other_data_is_refused() -> None:
+    decided = Adjustments(excluded=(without("b"),), data="photos of others")
+    with pytest.raises(ProblemError, match="decided about 'photos of others', and these data are"):
+        adjusted(samples(["a", "b", "c"]), decided)
+    own = decided.model_copy(update={"data": samples(["a"]).name})
+    assert len(adjusted(samples(["a", "b", "c"]), own)) == 2
+    assert len(adjusted(samples(["a", "b", "c"]), Adjustments(data="photos of others"))) == 3
+
+
 def test_the_digest_of_the_data_follows() -> None:
     before = samples(list("abcd"))
     assert adjusted(before, Adjustments()).data_digest == before.data_digest

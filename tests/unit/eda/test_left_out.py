@@ -1,0 +1,35 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from imgcls.data.samples import Excluded
+from imgcls.eda.facts import Facts, LeftOut
+from imgcls.eda.left_out import find_left_out, left_out
+from imgcls.eda.look import Look
+
+EXCLUDED = (
+    Excluded("a.jpg", "in no class folder"),
+    Excluded("b.jpg", "in no class folder"),
+    Excluded("cat/phone.HEIC", "not an image, by its suffix"),
+    Excluded("cat/notes.txt", "not an image, by its suffix"),
+    Excluded("cat/gone.jpg", "link to nothing"),
+    Excluded("cat/copy.jpg", "duplicates.across: copies"),
+)
+
+
+def test_photographs_that_are_not_used_are_gathered_by_reason() -> None:
+    found = left_out(EXCLUDED, told={"cat/gone.jpg"}, decided={"duplicates.across: copies"})
+    assert found == (
+        LeftOut(reason="in no class folder", n=2, examples=("a.jpg", "b.jpg")),
+        LeftOut(reason=".heic files are not read", n=1, examples=("cat/phone.HEIC",)),
+    )
+
+
+def test_they_are_a_note(made_look: Callable[..., Look], made_facts: Callable[..., Facts]) -> None:
+    facts = made_facts(made_look(["a", "b"] * 10))
+    assert find_left_out(facts) == []
+    (finding,) = find_left_out(
+        facts.model_copy(update={"left_out": (LeftOut(reason="in no class folder", n=2, examples=("a.jpg",)),)})
+    )
+    assert (finding.severity, finding.n, finding.examples) == ("note", 2, ("a.jpg",))
+    assert finding.title == "2 photographs in the folder not used: 2 in no class folder."

@@ -1,0 +1,29 @@
+from __future__ import annotations
+
+import pytest
+
+from imgcls.eda.sealing import sealed
+
+
+@pytest.mark.parametrize(
+    ("name", "split", "shown"),
+    [
+        ("test/cat/1.jpg", "test", "test/*/1.jpg"),
+        ("test/deep/cat/cat.jpg", "test", "test/deep/*/cat.jpg"),
+        ("train/cat/1.jpg", "train", "train/cat/1.jpg"),
+        ("cat", "test", "cat"),
+        ("//odd//path", "test", "//odd//path"),
+    ],
+)
+def test_only_the_folders_of_classes_of_test_are_hidden(name: str, split: str, shown: str) -> None:
+    assert sealed([name], [split], ["cat", "dog"]) == [shown]
+
+
+def test_names_that_would_be_equal_are_numbered() -> None:
+    ids = [f"test/{name}/{number}.jpg" for number in range(40) for name in ("cat", "dog")]
+    shown = sealed([*ids, "test/dog/other.jpg"], ["test"] * 81, ["cat", "dog"])
+    assert len(set(shown)) == 81
+    assert shown[-1] == "test/*/other.jpg"
+    assert {name.rpartition(" ")[0] for name in shown[:2]} == {"test/*/0.jpg"}
+    n_first_is_cat = sum(shown[2 * number].endswith("(1)") for number in range(40))
+    assert 5 < n_first_is_cat < 35

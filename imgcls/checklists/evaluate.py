@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from imgcls.checklists import about_baseline, about_data, about_problem, about_submissions, about_trials
 from imgcls.checklists.about_baseline import of_baseline
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from imgcls.engine.reporting import Reporter
 
 SCHEMA = 1
+_Line = TypeVar("_Line", ItemState, Reason)
 
 _RULES: Mapping[str, Callable[[Evidence], Answer]] = {
     "problem.goal": about_problem.goal,
@@ -166,11 +167,11 @@ def evaluate(
         verify: Whether they are read and hashed in any case.
     """
     evidence = gather(workspace, reporter=reporter, verify=verify)
-    states = tuple(_state(item, evidence) for item in all_items())
+    states = tuple(_placed(_state(item, evidence), workspace) for item in all_items())
     return Checklist(
         items=states,
         next=next_commands(states),
-        back=way_back(evidence),
+        back=tuple(_placed(reason, workspace) for reason in way_back(evidence)),
         n_findings=len(evidence.open_findings),
         damages=evidence.damages,
         notes=tuple(_notes(evidence)),
@@ -189,6 +190,14 @@ def _state(item: Item, evidence: Evidence) -> ItemState:
         return ItemState(item, "skipped", f"{MARKER}: {skipped[item.id]}", None)
     command = command_for(item, evidence) if answer.command is None else answer.command or None
     return ItemState(item, answer.state, answer.evidence, command)
+
+
+def _placed(line: _Line, workspace: Workspace) -> _Line:
+    """Name the workspace in a command, unless the command finds it from the current folder, or names one already."""
+    out = workspace.as_option
+    if line.command is None or not out or " --out " in line.command:
+        return line
+    return replace(line, command=line.command + out)
 
 
 def _notes(evidence: Evidence) -> Sequence[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Iterator
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 IMAGE_SUFFIXES = frozenset(
     {
@@ -24,7 +24,7 @@ def is_hidden(name: str) -> bool:
 
 def is_image_name(name: str) -> bool:
     """Whether a name has the suffix of an image."""
-    return PurePosixPath(name).suffix.lower() in IMAGE_SUFFIXES
+    return os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES  # noqa: PTH122 - of every file, ten times as fast
 
 
 def is_folder(entry: os.DirEntry[str]) -> bool:

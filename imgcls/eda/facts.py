@@ -26,7 +26,7 @@ Action = Literal["exclude", "group"]
 class _Fact(BaseModel):
     """A frozen value of which every field is plain JSON."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, defer_build=True)
 
 
 class DataFacts(_Fact):

@@ -32,7 +32,7 @@ _HEADING = (
 class _Entry(BaseModel):
     """A frozen entry that knows all of its keys."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
 class Exclusion(_Entry):

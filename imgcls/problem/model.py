@@ -38,7 +38,7 @@ Names = Annotated[str | tuple[str, ...], BeforeValidator(_one_or_several)]
 class _Part(BaseModel):
     """A frozen value that knows all of its keys."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, defer_build=True)
 
 
 class ProblemData(_Part):
@@ -90,9 +90,9 @@ class Problem(_Part):
     """One of two classes, one of several, or any number of them; None sees it from the labels."""
     metric: MetricName | None = None
     """The metric that decides; None takes the one of the problem type."""
-    data: ProblemData = ProblemData()
+    data: ProblemData = Field(default_factory=ProblemData)
     """The data."""
-    split: ProblemSplit = ProblemSplit()
+    split: ProblemSplit = Field(default_factory=ProblemSplit)
     """The split."""
     skipped: dict[str, Name] = {}
     """From the id of a checklist item to the reason why it is left out."""

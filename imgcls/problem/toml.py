@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
-
-import tomlkit
-from tomlkit.items import Table
+from typing import TYPE_CHECKING, Any
 
 from imgcls.durable import write_bytes
 from imgcls.errors import ProblemError
 from imgcls.problem.metrics import METRIC_NAMES, PRIMARY
 from imgcls.problem.model import SCHEMA, Problem
 from imgcls.problem.reading import checked, read_text, read_toml
+
+if TYPE_CHECKING:
+    from tomlkit import TOMLDocument
+    from tomlkit.items import Table
 
 PROBLEM_TOML = "imgcls.toml"
 """What also marks the folder of a workspace; see `imgcls.workspace.MARKER`."""
@@ -96,6 +97,8 @@ def write_problem(path: Path, problem: Problem) -> None:
         ProblemError: A text cannot be written as UTF-8.
         ImgclsError: The file cannot be written; the old one is still there.
     """
+    import tomlkit  # by those who write; most only read
+
     document = tomlkit.document()
     document.add(tomlkit.comment(_HEADING))
     for key, value in _plain(problem).items():
@@ -124,6 +127,8 @@ def edit_problem(path: Path, changes: Mapping[str, Any]) -> Problem:
         ProblemError: The file does not fit, before the changes or after them; it is then left as it was.
         ImgclsError: The file cannot be written; the old one is still there.
     """
+    import tomlkit
+
     text = read_text(path)
     problem_of(text, path=path)
     document = tomlkit.parse(text)
@@ -144,6 +149,8 @@ def _plain(problem: Problem) -> dict[str, Any]:
 
 
 def _table(name: str, values: Mapping[str, Any]) -> Table:
+    import tomlkit
+
     table = tomlkit.table()
     if name in _COMMENTS:
         table.add(tomlkit.comment(_COMMENTS[name]))
@@ -155,6 +162,8 @@ def _table(name: str, values: Mapping[str, Any]) -> Table:
 
 def _item(value: Any) -> Any:
     """Give a value as tomlkit has it; a tuple is a list."""
+    import tomlkit
+
     return tomlkit.item(list(value) if isinstance(value, Sequence) and not isinstance(value, str) else value)
 
 
@@ -163,7 +172,7 @@ def _remark(item: Any, key: str) -> None:
         item.comment(_COMMENTS[key])
 
 
-def _change(document: tomlkit.TOMLDocument, key: str, value: Any) -> None:
+def _change(document: TOMLDocument, key: str, value: Any) -> None:
     """Change one key; only its first dot divides, since ids of items have dots of their own."""
     table, dot, name = key.partition(".")
     home: Any = document

@@ -161,8 +161,10 @@ def forget_plans(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def desk(tmp_path: Path, drawn_facts, drawn_ladder) -> Desk:
-    """An empty workspace beside a folder of photographs."""
+def desk(tmp_path: Path, drawn_facts, drawn_ladder, monkeypatch: pytest.MonkeyPatch) -> Desk:
+    """An empty workspace beside a folder of photographs, and somebody in it."""
+    (tmp_path / "work").mkdir()
+    monkeypatch.chdir(tmp_path / "work")
     photos = tmp_path / "photos"
     photos.mkdir()
     (photos / "one.jpg").write_bytes(b"one")

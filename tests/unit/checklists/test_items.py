@@ -50,7 +50,18 @@ def test_nothing_is_ticked_in_an_empty_workspace(desk: Desk) -> None:
     assert list(states) == [item.id for item in all_items()]
     assert {entry.state for entry in states.values()} == {"open"}
     assert desk.list().next == ("imgcls init", "imgcls eda", "imgcls recipe run baseline")
-    assert not desk.workspace.root.exists()
+    assert not list(desk.workspace.root.iterdir())
+
+
+def test_commands_name_the_workspace_where_it_is_not_found_without(
+    known: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known.facts()
+    here = known.list()
+    monkeypatch.chdir(known.workspace.root.parent)
+    there = known.list()
+    assert here.next
+    assert there.next == tuple(f"{command} --out {known.workspace.root}" for command in here.next)
 
 
 # Stage 1

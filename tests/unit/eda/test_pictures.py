@@ -248,8 +248,10 @@ def test_measures_that_are_missing_or_all_the_same(drawn_facts: MakeFacts, made_
     for value in (np.nan, 0.0, 7.0):
         measures = pd.DataFrame({name: [value, value] for name in MEASURES})
         with drawing():
-            png_of(light_figure(measures, samples))
-            png_of(sizes_figure(drawn_facts(), measures, samples))
+            light, sizes = light_figure(measures, samples), sizes_figure(drawn_facts(), measures, samples)
+            assert {png_of(figure)[:4] for figure in (light, sizes)} == {b"\x89PNG"}
+        n_shown = sum(bool(axes.collections) for axes in sizes.axes)
+        assert n_shown == (0 if np.isnan(value) else 2)
 
 
 def test_pairs_stand_with_the_worst_first(pets: tuple[Facts, Scan]) -> None:

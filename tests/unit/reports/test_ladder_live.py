@@ -157,9 +157,11 @@ def test_the_grid_that_stays_is_the_last_one(drawn_ladder: Draw) -> None:
 
 def test_stopping_twice_and_before_the_beginning_is_no_error() -> None:
     """The driver and the context both end it."""
-    watcher = LadderScreen(terminal(), lambda ladder: lambda: (_never(ladder), None))
+    screen = terminal()
+    watcher = LadderScreen(screen, lambda ladder: lambda: (_never(ladder), None))
     watcher.stop()
     watcher.stop()
+    assert not written(screen).strip()
 
 
 def _never(ladder: Ladder) -> LadderState:

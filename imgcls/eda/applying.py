@@ -183,7 +183,7 @@ def _check_current(facts: Facts, workspace: Workspace) -> None:
     if now is not None and now.fingerprint != facts.data.fingerprint:
         raise UsageError(
             "The data look different since 'imgcls eda' looked at them, so that its findings may not hold any more. "
-            "Look again first."
+            f"Look again first: imgcls eda{_again(workspace)}{workspace.as_option}"
         )
 
 

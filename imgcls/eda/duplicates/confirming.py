@@ -15,6 +15,7 @@ from imgcls.eda.duplicates.threshold import MadeCopies, make_copies, threshold
 from imgcls.eda.scan import Scan
 
 Values = npt.NDArray[np.float64]
+Flags = npt.NDArray[np.bool_]
 
 _N_AT_ONCE = 256
 
@@ -55,7 +56,7 @@ def confirm(scan: Scan, rows: Rows, ranks: Rows, *, progress: Progress) -> Copie
     candidates = _candidates(scan, rows, progress)
     made = make_copies(scan.photos, scan.store_rows[rows])
     scores, colours = _look(scan, candidates, made, progress)
-    least = threshold(_nearest_strangers(candidates, scores, made.score), made, n=len(rows))
+    least = threshold(_nearest(candidates, scores, colours >= made.colours, made.score), made, n=len(rows))
     judge = _Judge(scan, made, least)
     copies = judge.chosen(candidates, scores, colours)
     while True:
@@ -123,11 +124,16 @@ def _look(scan: Scan, candidates: Candidates, made: MadeCopies, progress: Progre
     return scores, colours
 
 
-def _nearest_strangers(candidates: Candidates, scores: Values, end: float) -> Values:
-    """Give the scores below `end` of the pairs that are the nearest of one of their photographs."""
+def _nearest(candidates: Candidates, scores: Values, are_coloured_alike: Flags, end: float) -> Values:
+    """Give the scores of pairs that are the nearest of one of their photographs.
+
+    Those below `end` are strangers and a photograph that has a copy has its nearest stranger too; of those above,
+    only pairs of like colours may be copies.
+    """
+    above = scores[(scores >= end) & are_coloured_alike]
     below = np.flatnonzero(scores < end)
     rows = np.concatenate([candidates.first[below], candidates.second[below]])
     pairs = np.concatenate([below, below])
     order = np.lexsort((-scores[pairs], rows))
     is_nearest = np.diff(rows[order], prepend=-1) != 0
-    return scores[np.unique(pairs[order][is_nearest])]
+    return np.concatenate([above, scores[np.unique(pairs[order][is_nearest])]])

@@ -21,7 +21,10 @@ LEAST = math.atanh(0.9)
 SAME_COLOURS = 0.9
 """Cosine of colours that is enough in any set: a darker exposure has it, another dye does not."""
 FALSE_PAIRS = 0.05
-"""Pairs of strangers above the threshold that each measure of their fall expects in a whole set."""
+"""Pairs of strangers above the threshold that each measure of their fall expects in a whole set at most, or"""
+FALSE_SHARE = 0.01
+"""the share of the pairs above it that strangers may be, where there are many: a set that is full of copies is not
+one in which nothing may be called a copy."""
 
 _N_MADE = 96
 _SCALE, _QUALITY = 0.6, 50
@@ -83,7 +86,8 @@ def threshold(scores: npt.NDArray[np.float64], copies: MadeCopies, *, n: int) ->
     """Give the score from which on a pair is a copy.
 
     Pairs that are less alike than the copies made by hand are nearly all strangers. The largest of their scores fall
-    off exponentially, as far as one sees; the threshold lies where no further stranger is to be expected.
+    off exponentially, as far as one sees; the threshold lies where no further stranger is to be expected, or hardly
+    one among a hundred of those above it.
 
     Args:
         scores: [m], of the nearest other photograph of each; those of copies may be among them.
@@ -92,24 +96,49 @@ def threshold(scores: npt.NDArray[np.float64], copies: MadeCopies, *, n: int) ->
 
     Returns:
         A mean of Fisher's z; infinite where strangers are as alike as copies.
+
+    Source: Benjamini and Hochberg 1995, J. R. Stat. Soc. B 57, for the share among those above it.
     """
     strangers = np.sort(scores[scores < copies.score])[::-1]
-    reach = _reach(strangers, copies.score, n=n)
+    falls = [_fall(strangers, copies.score, n_tail=max(_TAIL_PAIRS, math.ceil(share * n))) for share in _TAIL_SHARES]
+    reach = min(fall.reach(FALSE_PAIRS) for fall in falls)
+    alike = np.sort(scores[scores >= LEAST])[::-1]
+    n_strangers = np.min([fall.n_beyond(alike) for fall in falls], axis=0)
+    few = np.flatnonzero(n_strangers <= FALSE_SHARE * np.arange(1, len(alike) + 1))
+    if few.size:
+        reach = min(reach, float(alike[few[-1]]))
     return max(LEAST, reach, copies.score if n < _FEW else LEAST)
 
 
-def _reach(strangers: npt.NDArray[np.float64], end: float, *, n: int) -> float:
-    """Give the score beyond which `FALSE_PAIRS` strangers are expected; `strangers` fall, and are cut off at `end`."""
-    return min(_reach_of(strangers, end, n_tail=max(_TAIL_PAIRS, math.ceil(share * n))) for share in _TAIL_SHARES)
+@dataclass(frozen=True)
+class _Fall:
+    """How the number of strangers falls with their score."""
+
+    n: int
+    """How many have at least the score `start`."""
+    start: float
+    """Minus infinity where hardly anybody has a neighbour at all, so that there are no strangers."""
+    scale: float
+    """By how much the score rises until there are 2.7 times fewer; infinite where nothing falls off."""
+
+    def reach(self, n: float) -> float:
+        """Give the score beyond which so many are expected."""
+        return self.start + self.scale * math.log(self.n / n)
+
+    def n_beyond(self, scores: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """Give how many are expected beyond each score, [m]."""
+        if not math.isfinite(self.start):
+            return np.zeros(len(scores))
+        above = np.maximum(scores - self.start, 0)
+        return self.n * np.exp(-above / self.scale) if self.scale else np.where(above > 0, 0.0, self.n)
 
 
-def _reach_of(strangers: npt.NDArray[np.float64], end: float, *, n_tail: int) -> float:
-    """Give the same by the fall of so many of the strangers."""
-    if len(strangers) <= n_tail:  # hardly anybody has a neighbour at all
-        return -math.inf
+def _fall(strangers: npt.NDArray[np.float64], end: float, *, n_tail: int) -> _Fall:
+    """Measure the fall of so many of the strangers; they fall, and are cut off at `end`."""
+    if len(strangers) <= n_tail:
+        return _Fall(n_tail, -math.inf, 0.0)
     start = float(strangers[n_tail])
-    scale = _cut_scale(float(np.median(strangers[:n_tail])) - start, end - start)
-    return start + scale * math.log(n_tail / FALSE_PAIRS)
+    return _Fall(n_tail, start, _cut_scale(float(np.median(strangers[:n_tail])) - start, end - start))
 
 
 def _cut_scale(median: float, length: float) -> float:

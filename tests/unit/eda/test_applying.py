@@ -185,7 +185,7 @@ def test_findings_of_data_that_look_different_since_are_not_applied(tmp_path: Pa
         write_problem(tmp_path / "work" / "imgcls.toml", Problem(data=ProblemData(source=str(photos))))
     imgcls.explore(None if kept else photos, workspace=place, reporter=Silent())
     (photos / "b" / "twice.png").unlink()
-    with pytest.raises(UsageError, match="look different since 'imgcls eda' looked at them.*: imgcls eda.* --out "):
+    with pytest.raises(UsageError, match=r"look different since 'imgcls eda' looked at them.*: imgcls eda.* --out "):
         apply_findings((), place)
     assert not (tmp_path / "work" / FINDINGS_TOML).exists()
     imgcls.explore(None if kept else photos, workspace=place, reporter=Silent())

@@ -257,6 +257,24 @@ def test_the_threshold_lies_beyond_the_strangers_and_below_the_copies() -> None:
     assert n_beyond <= 15, "a tenth of a stranger is expected for each set"
 
 
+def test_among_many_copies_a_few_strangers_are_let_through() -> None:
+    """Strangers fall slowly here: where none at all may pass, a sixth of many copies is missed."""
+    draws = np.random.default_rng(5)
+    made = MadeCopies(np.ones(3, dtype=bool), score=2.3, colours=0.9)
+    n_found, n_strangers = [], []
+    for n_copies in (0, 200):
+        found = strangers = 0
+        for _ in range(20):
+            alone, copies = draws.exponential(0.25, 6000), draws.normal(3.2, 0.35, n_copies)
+            least = threshold(np.append(alone, copies), made, n=6000)
+            found, strangers = found + int((copies >= least).sum()), strangers + int((alone >= least).sum())
+        n_found.append(found)
+        n_strangers.append(strangers)
+    assert n_strangers[0] <= 12, "a quarter of a stranger is expected in each set"
+    assert n_strangers[1] <= 0.02 * n_found[1]
+    assert n_found[1] > 0.98 * 4000
+
+
 def test_where_strangers_are_as_alike_as_copies_more_is_asked_for() -> None:
     made = MadeCopies(np.ones(3, dtype=bool), score=2.0, colours=0.9)
     draws = np.random.default_rng(4)

@@ -22,9 +22,9 @@ SAME_COLOURS = 0.9
 """Cosine of colours that is enough in any set: a darker exposure has it, another dye does not."""
 FALSE_PAIRS = 0.05
 """Pairs of strangers above the threshold that each measure of their fall expects in a whole set at most, or"""
-FALSE_SHARE = 0.01
-"""the share of the pairs above it that strangers may be, where there are many: a set that is full of copies is not
-one in which nothing may be called a copy."""
+MANY_PAIRS, FALSE_SHARE = 100, 0.05
+"""the share of strangers among the pairs above it beyond the first hundred: who has few looks at each, and who has
+a thousand does not want to miss them for the sake of some photographs that look the same."""
 
 _N_MADE = 96
 _SCALE, _QUALITY = 0.6, 50
@@ -86,8 +86,8 @@ def threshold(scores: npt.NDArray[np.float64], copies: MadeCopies, *, n: int) ->
     """Give the score from which on a pair is a copy.
 
     Pairs that are less alike than the copies made by hand are nearly all strangers. The largest of their scores fall
-    off exponentially, as far as one sees; the threshold lies where no further stranger is to be expected, or hardly
-    one among a hundred of those above it.
+    off exponentially, as far as one sees; the threshold lies where no further stranger is to be expected, or where
+    there are many pairs, few among them.
 
     Args:
         scores: [m], of the nearest other photograph of each; those of copies may be among them.
@@ -104,9 +104,9 @@ def threshold(scores: npt.NDArray[np.float64], copies: MadeCopies, *, n: int) ->
     reach = min(fall.reach(FALSE_PAIRS) for fall in falls)
     alike = np.sort(scores[scores >= LEAST])[::-1]
     n_strangers = np.min([fall.n_beyond(alike) for fall in falls], axis=0)
-    few = np.flatnonzero(n_strangers <= FALSE_SHARE * np.arange(1, len(alike) + 1))
-    if few.size:
-        reach = min(reach, float(alike[few[-1]]))
+    bearable = np.flatnonzero(n_strangers < FALSE_SHARE * (np.arange(1, len(alike) + 1) - MANY_PAIRS))
+    if bearable.size:
+        reach = min(reach, float(alike[bearable[-1]]))
     return max(LEAST, reach, copies.score if n < _FEW else LEAST)
 
 
@@ -126,11 +126,12 @@ class _Fall:
         return self.start + self.scale * math.log(self.n / n)
 
     def n_beyond(self, scores: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-        """Give how many are expected beyond each score, [m]."""
+        """Give how many are expected beyond each score, [m]; infinitely many where the fall was not measured."""
         if not math.isfinite(self.start):
             return np.zeros(len(scores))
         above = np.maximum(scores - self.start, 0)
-        return self.n * np.exp(-above / self.scale) if self.scale else np.where(above > 0, 0.0, self.n)
+        beyond = self.n * np.exp(-above / self.scale) if self.scale else np.where(above > 0, 0.0, self.n)
+        return np.where(scores < self.start, math.inf, beyond)
 
 
 def _fall(strangers: npt.NDArray[np.float64], end: float, *, n_tail: int) -> _Fall:

@@ -83,7 +83,7 @@ def leaks(facts: Facts, evidence: Evidence) -> Answer:
         return Answer.missing(f"{FACTS}: {_listed(left)}", command or BY_HAND)
     if found:
         return Answer.proved(f"findings.toml deals with {', '.join(entry.id for entry in found)}")
-    return Answer.proved(f"{FACTS}: none among {len(facts.duplicates)} pairs of copies")
+    return Answer.proved(f"{FACTS}: {_copies(facts)} across parts or under two labels")
 
 
 def _described(entry: FileFacts) -> str:
@@ -100,3 +100,9 @@ def _drawn(facts: Facts, evidence: Evidence, names: Sequence[str]) -> list[str]:
     """Give the files of pictures that were drawn and are still there, relative to the workspace."""
     known = [facts.pictures[name] for name in names if name in facts.pictures]
     return [f"reports/{file}" for file in known if (evidence.workspace.reports / file).is_file()]
+
+
+def _copies(facts: Facts) -> str:
+    """Say that there are no copies of the kind in question, and how many there are of others."""
+    n = len(facts.duplicates)
+    return f"none of {n:,} pair{'s' * (n != 1)} of copies" if n else "no copies"

@@ -5,18 +5,20 @@ from __future__ import annotations
 import shlex
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from imgcls.catalog import Stack
 from imgcls.checklists.climbs import Climb
-from imgcls.checklists.evidence import Evidence
+from imgcls.checklists.evidence import Evidence, gather
 from imgcls.checklists.items import Item
 from imgcls.checklists.states import ItemState
 from imgcls.errors import ImgclsError
 from imgcls.problem import naming
 from imgcls.records.run import RunRecord
 from imgcls.records.submissions import TEST_FILE
+from imgcls.workspace import Workspace
 
 N_NEXT = 3
 SEEDS = 3
@@ -103,6 +105,27 @@ def _run_to_submit(item: Item, evidence: Evidence) -> str | None:
 def run_to_submit(evidence: Evidence) -> RunRecord | None:
     """Give the newest run of the baseline that holds and whose one network has predicted the test part."""
     return next((run for run in evidence.baselines if run.fold is None and TEST_FILE in run.files), None)
+
+
+@dataclass(frozen=True)
+class Recommended:
+    """A run whose predictions are worth handing in."""
+
+    run: str
+    """Its id."""
+    why: str
+    """What recommends it."""
+
+
+def recommended(workspace: Workspace) -> Recommended | None:
+    """Give a run of the stack that the newest ladder recommends; None where no ladder holds, or no run has a test."""
+    evidence = gather(workspace)
+    climb = evidence.climb
+    if climb is None:
+        return None
+    runs = (run for run in evidence.runs if run.id in climb.incumbent_runs and TEST_FILE in run.files)
+    run = next((run for run in runs if run.fold is None), None)
+    return None if run is None else Recommended(run.id, f"{climb.file} recommends its stack")
 
 
 def without_folds(run: RunRecord, evidence: Evidence) -> str:

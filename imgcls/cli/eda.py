@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,8 @@ class DefaultGroup(click.Group):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Put the default command in front, unless a command or the help is asked for."""
         if not args or (args[0] not in self.list_commands(ctx) and args[0] not in ctx.help_option_names):
+            if args and not Path(args[0]).exists() and (near := _misspelled(args[0], self.list_commands(ctx))):
+                raise click.UsageError(f"There is no command and no data {args[0]!r}. Did you mean {near!r}?", ctx)
             args = [self.DEFAULT, *args]
         return super().parse_args(ctx, args)
 
@@ -39,6 +42,11 @@ class DefaultGroup(click.Group):
         assert default is not None  # noqa: S101 - it is added below
         click.Command.format_options(default, ctx, formatter)
         self.format_commands(ctx, formatter)
+
+
+def _misspelled(word: str, commands: list[str]) -> str:
+    """Give the command that somebody meant by a word; "" where it is none of them by a letter or two."""
+    return next(iter(difflib.get_close_matches(word, commands, n=1, cutoff=0.75)), "")
 
 
 @click.group(cls=DefaultGroup, options_metavar="", subcommand_metavar="[DATA] [OPTIONS] | COMMAND …")

@@ -34,17 +34,24 @@ def submit(
     out: Path | None,
     as_json: bool,
 ) -> None:
-    """Write what RUN says of the test part as a CSV to hand in; without RUN, the newest that has a test part."""
+    """Write what RUN says of the test part as a CSV to hand in.
+
+    Without RUN it is one of the stack that the newest ladder recommends, as long as the ladder holds; else the newest
+    run that has a test part.
+    """
+    from imgcls.checklists.commands import recommended
     from imgcls.predictions.submit import known_sample, run_to_submit, submit
 
     workspace = workspace_of(out)
-    record = run_to_submit(run, workspace)
+    chosen = recommended(workspace) if run is None else None
+    record = run_to_submit(chosen.run if chosen else run, workspace)
     submission, table = submit(
         record, workspace, sample=sample or known_sample(workspace), to=to, probabilities=probabilities, overwrite=force
     )
     from imgcls.reports.submission import SubmissionWritten
 
-    view = SubmissionWritten(submission, tuple(table.columns), table.probability_of, record)
+    why = "" if run is not None else chosen.why if chosen else "the newest run; no ladder that holds recommends one"
+    view = SubmissionWritten(submission, tuple(table.columns), table.probability_of, record, why)
     if as_json:
         print_json(view.to_json())
         return

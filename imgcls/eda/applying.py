@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from imgcls.durable import make_folder
 from imgcls.eda.facts import FACTS_JSON, Facts, Finding
+from imgcls.eda.wording import PLACEHOLDER
 from imgcls.errors import RecordError, UsageError, nearest_hint
 from imgcls.problem.adjustments import (
     FINDINGS_TOML,
@@ -155,7 +156,7 @@ def keep_findings(names: Sequence[str], why: str, workspace: Workspace) -> Decis
     Raises:
         UsageError: There is no such finding, or no reason.
     """
-    if not why.strip():
+    if why.strip() in ("", PLACEHOLDER):
         raise UsageError("Say with --why for what reason the finding is left as it is.")
     facts = _facts(workspace)
     chosen = _named(names, facts)

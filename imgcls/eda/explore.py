@@ -88,7 +88,10 @@ def explore(
     source = given.in_workspace(place)
     if write:
         _check_place(place, source)
-    problem = find_problem(place.root) or Problem()
+    found = find_problem(place.root)
+    problem, reporter = found or Problem(), reporter or Lines()
+    if given.data is None and found is None:
+        reporter.note("No data were named, and no imgcls.toml is here: these are the default data.")
     beside = [place_of(table, problem, place.root) for table in problem.data.metadata]
     exploring = _Exploring(
         source=source,
@@ -99,7 +102,7 @@ def explore(
         tables=[*map(Path, metadata), *beside],
         out=place.as_option,
         quick=quick,
-        reporter=reporter or Lines(),
+        reporter=reporter,
     )
     return exploring.run(write=write)
 

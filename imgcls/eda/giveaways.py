@@ -123,8 +123,8 @@ def _shared(guess: Guess, look: Look, values: Sequence[str] | None, kinship: Kin
     return Finding(
         id=name,
         severity="error" if families else "warning",
-        title=f"{told} have their {guess.by} in common with train, and that alone tells the label "
-        f"(AUC {guess.auc:.2f}): scores flatter.",
+        title=f"{told} have a {guess.by} that is in train too, and knowing that alone tells the label with AUC "
+        f"{guess.auc:.2f}: scores look better than they are.",
         n=sum(round(share * len(look.scan.samples.rows(split))) for split, share in shares.items()),
         examples=(),
         advice=_advice(shares, can_group=bool(families)),

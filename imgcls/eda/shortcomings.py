@@ -212,10 +212,17 @@ def _rising(curve: tuple[CurvePoint, ...]) -> Finding | None:
     return Finding(
         id="curve.rising",
         severity="note",
-        title=f"More images still help: a quick classifier goes from {before.value:.3f} with {before.n_train:,} to "
-        f"{last.value:.3f} with {last.n_train:,} training images.",
+        title=f"More images still help: the accuracy of a quick classifier goes from {before.value:.3f} with "
+        f"{before.n_train:,} to {last.value:.3f} with {last.n_train:,} training images{_gain(last)}.",
         n=len(curve),
         examples=(),
         advice="More photographs may gain more than any recipe.",
         command=None,
     )
+
+
+def _gain(point: CurvePoint) -> str:
+    """Give the gain over the point before with its interval, on the same validation images."""
+    if point.gain is None or point.gain_low is None or point.gain_high is None:
+        return ""
+    return f", {point.gain:+.3f} [{point.gain_low:+.3f}, {point.gain_high:+.3f}] on the same validation images"

@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from itertools import islice
 
 MOST_EXAMPLES = 8
+PLACEHOLDER = "REASON"
+"""What stands in commands where a person has to say why."""
 
 
 def amount(n: int, word: str, plural: str = "") -> str:
@@ -33,4 +35,4 @@ def apply_command(finding: str) -> str:
 
 def keep_command(finding: str) -> str:
     """Give the command that leaves a finding as it is, as a shell takes it."""
-    return f"imgcls eda keep {shlex.quote(finding)} --why REASON"
+    return f"imgcls eda keep {shlex.quote(finding)} --why {PLACEHOLDER}"

@@ -197,11 +197,18 @@ def _as_json(source: DataSource) -> dict[str, Any]:
         value["data"] = str(Path(source.data).absolute())
     for name in ("images", "test", "findings"):
         if value[name] is not None and str(value[name]) != OFF:
-            value[name] = str(Path(value[name]).absolute())
+            value[name] = str(_here_or_beside(Path(value[name]).expanduser(), value["data"]))
     value["split_seed"] = source.split_seed or 0
     if isinstance(source.label, Sequence) and not isinstance(source.label, str):
         value["label"] = list(source.label)
     return value
+
+
+def _here_or_beside(path: Path, data: str | None) -> Path:
+    """Give a path that was named from here, or from where the data lie, as reading them finds it."""
+    home = Path(data) if data is not None else Path()
+    beside = (home if home.is_dir() else home.parent) / path
+    return (beside if not path.exists() and beside.exists() else path).absolute()
 
 
 def _metric_of(question: Question, first: Sequence[Samples], workspace: Workspace) -> str:

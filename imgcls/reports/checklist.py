@@ -31,6 +31,7 @@ class ChecklistView:
         """Draw what cannot be read, the stages with their items, the next commands, and the way back."""
         found, words = self.checklist, words_of(self.checklist.lang)
         yield Text(summary(found), style="bold")
+        yield from self._notes()
         yield from self._damaged()
         for stage in dict.fromkeys(entry.item.stage for entry in found.items):
             entries = [entry for entry in found.items if entry.item.stage == stage]
@@ -42,10 +43,6 @@ class ChecklistView:
         yield Text(f"\n{'  '.join(marks)}", style="dim")
         yield Text(words.skip, style="dim")
         yield from self._back()
-        if found.notes:
-            yield Text(f"\n{words.notes}", style="bold")
-            for note in found.notes:
-                yield Padding(Text(clean(note), style="yellow"), (0, 0, 0, 2))
         if found.next:
             yield Text(f"\n{words.next}", style="bold")
             for command in found.next:
@@ -65,6 +62,13 @@ class ChecklistView:
             if with_evidence and (following is None or following.evidence != entry.evidence):
                 grid.add_row("", Text(clean(entry.evidence), style="dim"))
         return grid
+
+    def _notes(self) -> RenderResult:
+        """Draw first what has to be known before the ticks are believed."""
+        if self.checklist.notes:
+            yield Text(f"\n{words_of(self.checklist.lang).notes}", style="bold")
+        for note in self.checklist.notes:
+            yield Padding(Text(clean(note), style="yellow"), (0, 0, 0, 2))
 
     def _damaged(self) -> RenderResult:
         words = words_of(self.checklist.lang)

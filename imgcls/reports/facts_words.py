@@ -132,7 +132,7 @@ def curve_sentence(facts: Facts) -> str:
         return "not measured"
     first, last = facts.curve[0], facts.curve[-1]
     return (
-        f"a quick classifier scores {first.value:.3f} with {first.n_train:,} training photographs and "
+        f"the accuracy of a quick classifier is {first.value:.3f} with {first.n_train:,} training photographs and "
         f"{last.value:.3f} [{last.low:.3f}, {last.high:.3f}] with {last.n_train:,}"
     )
 

@@ -27,6 +27,8 @@ class SubmissionWritten:
     """The class whose probability the one column holds; "" otherwise."""
     record: RunRecord
     """The run that predicted."""
+    why: str = ""
+    """Why this run, where none was named; "" where one was."""
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """Say whose predictions they are, what is in the file, where it lies, and what to do next."""
@@ -35,6 +37,8 @@ class SubmissionWritten:
         rows = count(submission.n_rows, "test photograph")
         yield Text(f"Predictions of {clean(record.label)}, seed {record.seed}{trial}, for {rows}:", style="bold")
         yield path(submission.path)
+        if self.why:
+            yield Text(clean(f"Chosen: {self.why}."))
         yield Text(self._contents())
         yield Text("\nNext", style="bold")
         yield Text("  imgcls checklist    # where you stand", no_wrap=True, overflow="ignore")

@@ -238,6 +238,18 @@ def test_suggested_commands_name_the_workspace(imgcls, leaking: Path, tmp_path: 
     assert f"imgcls eda --out {tmp_path / 'other'}    # look at the data\n" in begun
 
 
+@pytest.mark.parametrize(("word", "said"), [("aply", "Did you mean 'apply'?"), ("undoo", "Did you mean 'undo'?")])
+def test_a_misspelled_command_is_no_data(imgcls, word: str, said: str) -> None:
+    result = imgcls("eda", word)
+    assert (result.code, said in result.err) == (2, True)
+
+
+def test_the_placeholder_of_a_reason_is_no_reason(imgcls, leaking: Path) -> None:
+    imgcls("eda", leaking)
+    result = imgcls("eda", "keep", "duplicates.across", "--why", "REASON")
+    assert (result.code, "Say with --why" in result.err) == (2, True)
+
+
 def test_a_decision_is_followed_by_a_look_at_the_same_data(imgcls, leaking: Path, photos: Path) -> None:
     for data in (leaking, photos, leaking):
         imgcls("eda", data)

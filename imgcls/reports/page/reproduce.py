@@ -48,6 +48,9 @@ def facts(data: ReportData) -> dict[str, str]:
     shown = sorted(versions, key=lambda name: (_VERSIONS.index(name) if name in _VERSIONS else 99, name))
     found = {
         "Data": f"{ladder.data_name}, digest {ladder.data_digest[:16]}",
+        "Decided about them": "findings.toml of the workspace, which has to lie there too"
+        if ladder.data.get("findings")
+        else "",
         "Split": ", ".join(digest[:16] for digest in ladder.split_digests),
         "Seeds": ", ".join(map(str, ladder.seeds)),
         "Device": ", ".join(dict.fromkeys([*result.devices, str(environment.get("device_name") or "")])).strip(", "),

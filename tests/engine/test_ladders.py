@@ -554,3 +554,17 @@ def test_a_test_part_without_labels_is_not_opened(climb: Climb, photo_folder: Pa
 def test_the_default_data_named_by_name_are_no_path(data: Any) -> None:
     found = design._as_json(DataSource(data))["data"]
     assert found is None if data is None else str(found) == "elpv"
+
+
+def test_paths_are_found_where_reading_finds_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`--data set --images images` means `set/images`, also in the processes that train."""
+    (tmp_path / "set" / "images").mkdir(parents=True)
+    (tmp_path / "set" / "test.csv").touch()
+    (tmp_path / "own").mkdir()
+    monkeypatch.chdir(tmp_path)
+    found = design._as_json(DataSource("set", images="images", test="test.csv"))
+    assert (found["images"], found["test"]) == (str(tmp_path / "set/images"), str(tmp_path / "set/test.csv"))
+    assert design._as_json(DataSource("set", images="own"))["images"] == str(tmp_path / "own")
+    (tmp_path / "set" / "train.csv").touch()
+    table = design._as_json(DataSource("set/train.csv", images="images"))
+    assert table["images"] == str(tmp_path / "set/images")

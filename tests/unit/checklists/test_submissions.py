@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from imgcls.checklists import commands
 from imgcls.records.run import RunRecord
 from tests.unit.checklists.conftest import OTHER, Desk, forget_plans
 
@@ -91,6 +92,20 @@ def test_the_final_submission_is_of_the_stack_that_the_ladder_recommends(known: 
     known.know(data=OTHER)
     answer = known.states()["final.submit"]
     assert (answer.state, answer.evidence.endswith("the data changed since")) == ("stale", True)
+
+
+def test_what_is_submitted_unnamed_is_what_the_ladder_recommends(known: Desk) -> None:
+    """Not the newest run: that is the last one of the stack that lost."""
+    assert commands.recommended(known.workspace) is None
+    known.ladder(skills=[3.0, 0.5])
+    base, other = known.runs()[0], known.runs("baseline+augmentation")[-1]
+    known.with_test(other)
+    assert commands.recommended(known.workspace) is None
+    known.with_test(base)
+    found = commands.recommended(known.workspace)
+    assert found == commands.Recommended(base.id, "ladders/drawn/result.json recommends its stack")
+    known.know(data=OTHER)
+    assert commands.recommended(known.workspace) is None
 
 
 @pytest.mark.parametrize("what", ["gone", "changed"])

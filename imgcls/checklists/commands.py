@@ -16,6 +16,7 @@ from imgcls.checklists.items import Item
 from imgcls.checklists.states import ItemState
 from imgcls.errors import ImgclsError
 from imgcls.problem import naming
+from imgcls.problem.naming import set_options
 from imgcls.records.run import RunRecord
 from imgcls.records.submissions import TEST_FILE
 from imgcls.workspace import Workspace
@@ -43,7 +44,7 @@ def command_for(item: Item, evidence: Evidence) -> str | None:
     words = {
         "data": data_argument(evidence),
         "options": data_option(evidence),
-        "set": _set(overrides),
+        "set": set_options(overrides),
         "seeds": str(SEEDS),
         "base": shlex.quote(stack),
         "stack": shlex.quote(stack),
@@ -61,7 +62,7 @@ def ladder_again(climb: Climb, evidence: Evidence, *, n_seeds: int) -> str:
     words = ["imgcls", "ladder", "ablate" if ladder.kind == "ablate" else "run", ladder.stack, "--seeds", str(n_seeds)]
     if ladder.n_folds is not None:
         words += ["--folds", str(ladder.n_folds)]
-    return f"{shlex.join(words)}{_set(ladder.overrides)}{data_option(evidence)}"
+    return f"{shlex.join(words)}{set_options(ladder.overrides)}{data_option(evidence)}"
 
 
 def next_commands(states: Sequence[ItemState], *, most: int = N_NEXT) -> tuple[str, ...]:
@@ -130,19 +131,21 @@ def recommended(workspace: Workspace) -> Recommended | None:
 
 def without_folds(run: RunRecord, evidence: Evidence) -> str:
     """Give the command that trains the one network that a run in folds does not leave."""
-    return f"imgcls recipe run {shlex.quote(run.stack)}{_set(run.overrides)}{data_option(evidence)}"
+    return f"imgcls recipe run {shlex.quote(run.stack)}{set_options(run.overrides)}{data_option(evidence)}"
 
 
 def again(run: RunRecord, evidence: Evidence) -> str:
     """Give the command that trains a run once more and compares the bits."""
     folds = "" if run.n_folds is None else f" --folds {run.n_folds}"
     words = f"{shlex.quote(run.stack)} --seed {run.seed}{folds} --again"
-    return f"imgcls recipe run {words}{_set(run.overrides)}{data_option(evidence)}"
+    return f"imgcls recipe run {words}{set_options(run.overrides)}{data_option(evidence)}"
 
 
 def in_folds(run: RunRecord, evidence: Evidence) -> str:
     """Give the command that lets every photograph validate once, where one part is too small to tell."""
-    return f"imgcls recipe run {shlex.quote(run.stack)} --folds {FOLDS}{_set(run.overrides)}{data_option(evidence)}"
+    return (
+        f"imgcls recipe run {shlex.quote(run.stack)} --folds {FOLDS}{set_options(run.overrides)}{data_option(evidence)}"
+    )
 
 
 def look_again(evidence: Evidence) -> str:
@@ -170,7 +173,3 @@ def _reading(evidence: Evidence) -> Mapping[str, Any]:
         return evidence.climbs[-1].ladder.data
     source = evidence.facts.data.source if evidence.facts is not None else ""
     return {"data": source} if source not in ("", _DEFAULT) else {}
-
-
-def _set(overrides: Mapping[str, Any]) -> str:
-    return "".join(f" --set {shlex.quote(f'{path}={value}')}" for path, value in overrides.items())

@@ -5,16 +5,14 @@ The file `runs/.tallies.json` is a convenience: what it lost is counted again th
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Self
 
-from imgcls.durable import write_json
-from imgcls.errors import ImgclsError, RecordError
-from imgcls.records.reading import Fields, read_json
+from imgcls.records.kept import read_kept, write_kept
+from imgcls.records.reading import Fields
 from imgcls.records.run import RunRecord
 from imgcls.values import canonical_json
 from imgcls.workspace import Workspace
@@ -49,15 +47,7 @@ def question_of(run: RunRecord, name: str) -> str:
 
 def kept_tallies(workspace: Workspace) -> Mapping[str, tuple[Tally, ...]]:
     """Give what was counted, by its question; a file that is missing or damaged holds nothing."""
-    path = _file(workspace)
-    try:
-        fields = Fields(read_json(path), where=str(path))
-        schema = fields.integer("schema")
-        found = fields.inner_list("tallies", _read)
-        fields.finish()
-    except RecordError:
-        return {}
-    return dict(found) if schema == SCHEMA else {}
+    return dict(read_kept(_file(workspace), "tallies", _read, schema=SCHEMA))
 
 
 def keep_tallies(workspace: Workspace, question: str, tallies: tuple[Tally, ...]) -> None:
@@ -70,8 +60,7 @@ def keep_tallies(workspace: Workspace, question: str, tallies: tuple[Tally, ...]
     """
     newest = [*kept_tallies(workspace).items(), (question, tallies)][-MOST_KEPT:]
     entries = [{"question": asked, "classes": [asdict(tally) for tally in counted]} for asked, counted in newest]
-    with contextlib.suppress(ImgclsError):
-        write_json(_file(workspace), {"schema": SCHEMA, "tallies": entries})
+    write_kept(_file(workspace), "tallies", entries, schema=SCHEMA)
 
 
 def _read(fields: Fields) -> tuple[str, tuple[Tally, ...]]:

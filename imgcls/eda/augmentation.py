@@ -19,6 +19,7 @@ from imgcls.engine.check import check
 from imgcls.engine.prepare import DataSource
 from imgcls.engine.preview import changes_images, preview, what_is_not_shown, what_is_shown
 from imgcls.errors import UsageError, WorkspaceError
+from imgcls.problem.naming import set_options
 from imgcls.viewing import Viewed
 from imgcls.workspace import Workspace
 
@@ -114,13 +115,8 @@ def show_augmentation(
         n_classes=samples.n_classes,
         shown=shown,
         not_shown=not_shown,
-        command=f"imgcls ladder run {shlex.quote(stack.text)}{_settings(stack)}{again}",
+        command=f"imgcls ladder run {shlex.quote(stack.text)}{set_options(stack.overrides)}{again}",
     )
-
-
-def _settings(stack: Stack) -> str:
-    """Write what was set by hand on the base as options of a command."""
-    return "".join(f" --set {shlex.quote(f'{path}={value}')}" for path, value in stack.overrides.items())
 
 
 def _most_frequent(samples: Samples) -> tuple[str, ...]:

@@ -141,17 +141,11 @@ class _Exploring:
         with self._timed("tables"):
             files = Files.of(self.source, seen.scan.samples, problem=self.problem, place=self.place, named=self.tables)
             tables = files.metadata()
-        facts = self._measured(seen, self._data(seen, outside), tables)
+        facts = self._measured(seen, self._data(seen, outside, files), tables)
         decided = {f"{entry.finding}: {entry.why}" for entry in adjustments.excluded}
         told = {entry.path for entry in facts.broken}
         unused = left_out(seen.scan.samples.excluded, told=told, decided=decided)
-        facts = facts.model_copy(
-            update={
-                "files": files.facts(),
-                "left_out": unused,
-                "data": facts.data.model_copy(update={"tables": table_digests(files.read, self.place)}),
-            }
-        )
+        facts = facts.model_copy(update={"files": files.facts(), "left_out": unused})
         findings = find(facts, seen, tables=tables, adjustments=adjustments, again=self.again, out=self.out)
         facts = facts.model_copy(update={"findings": tuple(map(_undecided, findings)) if self.quick else findings})
         if write:
@@ -164,7 +158,7 @@ class _Exploring:
             self._remember(seen, outside)
         return facts
 
-    def _data(self, seen: Look, outside: Outside | None) -> DataFacts:
+    def _data(self, seen: Look, outside: Outside | None, files: Files) -> DataFacts:
         samples = seen.scan.samples
         counts = samples.n_per_split
         is_unknown = ~samples.is_labelled & (samples.frame["split"] != "test").to_numpy()
@@ -181,6 +175,7 @@ class _Exploring:
             fingerprint=outside.fingerprint if outside else None,
             licence=samples.licence,
             quick=self.quick,
+            tables=table_digests(files.read, self.place),
         )
 
     def _measured(self, seen: Look, data: DataFacts, tables: Sequence[MetaTable]) -> Facts:

@@ -37,6 +37,11 @@ def data_option(reading: Mapping[str, Any]) -> str:
     return "".join(f" {word}" for word in (*named, *_options(reading)))
 
 
+def set_options(overrides: Mapping[str, Any]) -> str:
+    """Write plan paths that were set by hand on a base as options, with a blank before each."""
+    return "".join(f" --set {shlex.quote(f'{path}={value}')}" for path, value in overrides.items())
+
+
 def _named(reading: Mapping[str, Any]) -> Iterator[str]:
     if isinstance(reading.get("data"), str | Path):  # a frame in memory has no name
         yield shlex.quote(str(reading["data"]))

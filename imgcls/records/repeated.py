@@ -5,16 +5,15 @@ The file `runs/.repeated.json` is a convenience: what it lost is there again aft
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Self
 
-from imgcls.durable import make_folder, sha256_file, write_json
-from imgcls.errors import ImgclsError, RecordError
-from imgcls.records.reading import Fields, read_json
+from imgcls.durable import sha256_file
+from imgcls.records.kept import read_kept, write_kept
+from imgcls.records.reading import Fields
 from imgcls.records.run import RunRecord
 from imgcls.workspace import Workspace
 
@@ -95,22 +94,12 @@ def keep_repetition(workspace: Workspace, repetition: Repetition) -> None:
     """
     kept = [entry for entry in repetitions(workspace) if entry.run != repetition.run]
     newest = [*kept, repetition][-MOST_KEPT:]
-    with contextlib.suppress(ImgclsError):
-        make_folder(workspace.runs)
-        write_json(_file(workspace), {"schema": SCHEMA, "repeated": [asdict(entry) for entry in newest]})
+    write_kept(_file(workspace), "repeated", [asdict(entry) for entry in newest], schema=SCHEMA)
 
 
 def repetitions(workspace: Workspace) -> tuple[Repetition, ...]:
     """Give what is kept, oldest first; a file that is missing, damaged or of a newer imgcls holds nothing."""
-    path = _file(workspace)
-    try:
-        fields = Fields(read_json(path), where=str(path))
-        schema = fields.integer("schema")
-        found = fields.inner_list("repeated", Repetition.from_fields)
-        fields.finish()
-    except RecordError:
-        return ()
-    return found if schema == SCHEMA else ()
+    return read_kept(_file(workspace), "repeated", Repetition.from_fields, schema=SCHEMA)
 
 
 def _file(workspace: Workspace) -> Path:

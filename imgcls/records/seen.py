@@ -15,9 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from imgcls.data.fingerprint import content_digest, data_fingerprint
-from imgcls.durable import make_folder, write_json
-from imgcls.errors import ImgclsError, RecordError
-from imgcls.records.reading import Fields, read_json
+from imgcls.records.kept import read_kept, write_kept
+from imgcls.records.reading import Fields
 from imgcls.values import canonical_json
 from imgcls.workspace import LEDGER, OWN_FOLDERS, Workspace, cache_folder
 
@@ -242,22 +241,12 @@ def remember(workspace: Workspace, seen: SeenData) -> None:
     if before is not None and asdict(before) | {"created": ""} == asdict(seen) | {"created": ""}:
         return
     newest = [*kept.values(), seen][-MOST_KEPT:]
-    with contextlib.suppress(ImgclsError):
-        make_folder(workspace.runs)
-        write_json(_file(workspace), {"schema": SCHEMA, "data": [asdict(entry) for entry in newest]})
+    write_kept(_file(workspace), "data", [asdict(entry) for entry in newest], schema=SCHEMA)
 
 
 def recall(workspace: Workspace) -> tuple[SeenData, ...]:
     """Give what is kept of data, oldest first; a file that is missing, damaged or of a newer imgcls holds nothing."""
-    path = _file(workspace)
-    try:
-        fields = Fields(read_json(path), where=str(path))
-        schema = fields.integer("schema")
-        seen = fields.inner_list("data", SeenData.from_fields)
-        fields.finish()
-    except RecordError:
-        return ()
-    return seen if schema == SCHEMA else ()
+    return read_kept(_file(workspace), "data", SeenData.from_fields, schema=SCHEMA)
 
 
 def find(workspace: Workspace, key: str) -> SeenData | None:

@@ -21,10 +21,10 @@ LEAST = math.atanh(0.9)
 SAME_COLOURS = 0.9
 """Cosine of colours that is enough in any set: a darker exposure has it, another dye does not."""
 FALSE_PAIRS = 0.05
-"""Pairs of strangers above the threshold that each measure of their fall expects in a whole set at most, or"""
+"""Pairs of strangers above the threshold that each measure of their fall expects in a whole set."""
 MANY_PAIRS, FALSE_SHARE = 100, 0.05
-"""the share of strangers among the pairs above it beyond the first hundred: who has few looks at each, and who has
-a thousand does not want to miss them for the sake of some photographs that look the same."""
+"""Where more pairs than that lie above it, this share of the further ones may be strangers instead: who has few pairs
+looks at each, and who has a thousand does not want to miss them for the sake of some photographs that look the same."""
 
 _N_MADE = 96
 _SCALE, _QUALITY = 0.6, 50

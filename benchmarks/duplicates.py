@@ -244,8 +244,8 @@ def _scan(photographs: Prepared) -> Scan:
         signature(photographs.photos.pixels(rows[start : start + _N_AT_ONCE]))
         for start in range(0, len(rows), _N_AT_ONCE)
     ]
-    thumbnails, hashes = (np.concatenate(part) for part in zip(*parts, strict=True))
-    return Scan(photographs.samples, photographs.photos, rows, pd.DataFrame(index=range(len(rows))), thumbnails, hashes)
+    measures = pd.DataFrame(index=range(len(rows)))
+    return Scan(photographs.samples, photographs.photos, rows, measures, np.concatenate(parts))
 
 
 def _pairs(scan: Scan, reporter: Reporter) -> tuple[tuple[Pair, ...], float]:

@@ -151,5 +151,4 @@ def _scan(read: Prepared, measured: Measured, stats: Mapping[str, tuple[int, int
         store_rows=rows,
         measures=pd.DataFrame({name: columns[name] for name in MEASURES}),
         thumbnails=records["thumbnail"],
-        hashes=records["hashes"],
     )

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+from numpy.lib.recfunctions import repack_fields
 
 from imgcls.data.cache import Photos
 from imgcls.data.decode import Header, Pixels, read_header
@@ -34,7 +35,6 @@ RECORD = np.dtype(
         ("contrast", "f4"),
         ("sharpness", "f4"),
         ("thumbnail", "u1", (THUMBNAIL_PX, THUMBNAIL_PX)),
-        ("hashes", "u8", (2,)),
     ]
 )
 """What is kept of a photograph, a little more than 1 kB."""
@@ -143,7 +143,7 @@ def _measured(pixels: Pixels) -> Records:
     records["brightness"] = gray.mean(axis=(1, 2))
     records["contrast"] = gray.std(axis=(1, 2))
     records["sharpness"] = laplacian_variance(gray)
-    records["thumbnail"], records["hashes"] = signature(pixels)
+    records["thumbnail"] = signature(pixels)
     return records
 
 
@@ -179,13 +179,18 @@ class _Store:
         return cls(folder / MEASURES / f"{digest}-v{MEASURES_VERSION}.npz")
 
     def read(self) -> Records:
-        """Give what is kept; a file that is missing, damaged or of another form is empty."""
+        """Return what is kept; a file that is missing, damaged or of another form is empty.
+
+        What earlier versions kept besides, such as perceptual hashes, is passed over.
+        """
         try:
             with self.path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
                 records = stored["records"]  # of a zip, whose checksums are compared
-            if records.dtype == RECORD and records.ndim == 1:
-                os.utime(self.path)
-                return np.asarray(records)
+            if records.ndim == 1 and set(RECORD.names or ()) <= set(records.dtype.names or ()):
+                records = repack_fields(records[list(RECORD.names or ())])
+                if records.dtype == RECORD:
+                    os.utime(self.path)
+                    return np.asarray(records)
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
             pass  # it is only a cache
         return np.zeros(0, dtype=RECORD)

@@ -1,4 +1,4 @@
-"""One look at every photograph: the measures, thumbnails and hashes that all facts are made of."""
+"""One look at every photograph: the measures and thumbnails that all facts are made of."""
 
 from __future__ import annotations
 
@@ -41,5 +41,3 @@ class Scan:
     """One row for each sample, in the order of `samples.frame`; the columns `MEASURES`."""
     thumbnails: npt.NDArray[np.uint8]
     """uint8 [n, 32, 32], gray."""
-    hashes: npt.NDArray[np.uint64]
-    """uint64 [n, 2], the perceptual hash of each image, and of its mirror image."""

@@ -158,7 +158,6 @@ def made_look(made_samples: Callable[..., Samples]) -> Callable[..., Look]:
             store_rows=np.arange(n),
             measures=pd.DataFrame(columns),
             thumbnails=np.zeros((n, 32, 32), np.uint8),
-            hashes=np.zeros((n, 2), np.uint64),
         )
         return Look(
             scan=scan,

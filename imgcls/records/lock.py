@@ -1,8 +1,7 @@
 """One process at a time in a folder, with the name of the one that is in it.
 
-The lock is POSIX `lockf`: it ends with its process, however that dies, and forked workers do not
-inherit it. Its price is that closing any descriptor of the file gives the lock away. So the file
-`lock` is opened by its holder only, and who holds it is written to a file of its own.
+The lock is `imgcls.durable.FileLock` on the file `lock`; who holds it is written to a file of its own, since a lock of
+another machine may not be seen here.
 """
 
 from __future__ import annotations
@@ -10,16 +9,13 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
-import sys
-import threading
 import time
 import uuid
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import BinaryIO
 
-from imgcls.durable import explained, make_folder, write_json
+from imgcls.durable import FileLock, explained, make_folder, write_json
 from imgcls.errors import BusyError, RecordError
 from imgcls.records.reading import Fields, read_json
 
@@ -29,31 +25,6 @@ _FRESH_SECONDS = 600.0
 _RETRY_SECONDS = 0.05
 # Distinguishes this process from an earlier one that had the same number.
 _PROCESS = uuid.uuid4().hex
-# Between two threads of one process `lockf` does not decide.
-_GATE = threading.Lock()
-
-if sys.platform == "win32":
-    import msvcrt
-
-    def _try_lock(file: BinaryIO) -> bool:
-        """Lock an open file without waiting."""
-        try:
-            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-        except OSError:
-            return False
-        return True
-
-else:
-    import fcntl
-
-    def _try_lock(file: BinaryIO) -> bool:
-        """Lock an open file without waiting: alone if it is open for writing, else beside other readers."""
-        kind = fcntl.LOCK_EX if file.writable() else fcntl.LOCK_SH
-        try:
-            fcntl.lockf(file, kind | fcntl.LOCK_NB)
-        except (BlockingIOError, PermissionError):
-            return False
-        return True
 
 
 @dataclass(frozen=True)
@@ -78,11 +49,6 @@ class Holder:
         return cls(os.getpid(), socket.gethostname(), since, _PROCESS, time.time())
 
     @property
-    def is_here(self) -> bool:
-        """Whether it is the process that asks."""
-        return self.pid == os.getpid() and self.process == _PROCESS
-
-    @property
     def may_live_elsewhere(self) -> bool:
         """Whether it is on another machine and was alive a few minutes ago."""
         return self.host != socket.gethostname() and abs(time.time() - self.beat) < _FRESH_SECONDS
@@ -91,16 +57,16 @@ class Holder:
 class FolderLock:
     """The hold on a folder, from `take` to `release` or the end of the process."""
 
-    def __init__(self, folder: Path, file: BinaryIO, *, previous: Holder | None) -> None:
+    def __init__(self, folder: Path, lock: FileLock, *, previous: Holder | None) -> None:
         """Keep what `take` got; use `take`.
 
         Args:
             folder: The folder that is held.
-            file: The locked file.
+            lock: The lock on its file, which is held.
             previous: The holder that never released the folder, if any.
         """
         self.folder, self.previous = folder, previous
-        self._file = file
+        self._lock = lock
         self._holder = Holder.this_process()
 
     @classmethod
@@ -117,8 +83,7 @@ class FolderLock:
         """
         end = time.monotonic() + wait_seconds
         while True:
-            with _GATE:
-                lock = cls._try(folder)
+            lock = cls._try(folder)
             if lock is not None:
                 return lock
             if time.monotonic() >= end:
@@ -128,22 +93,18 @@ class FolderLock:
     @classmethod
     def _try(cls, folder: Path) -> FolderLock | None:
         """Take hold of a folder if it is free now."""
-        previous = holder_of(folder)
-        if previous is not None and previous.is_here:
-            return None
         make_folder(folder)
-        path = folder / LOCK
-        with contextlib.ExitStack() as stack:
-            with explained(path):
-                file = stack.enter_context(path.open("ab", buffering=0))
-            if not _try_lock(file) or not _is_still(path, file):
+        file = FileLock(folder / LOCK)
+        with explained(folder / LOCK):
+            if not file.acquire(wait_seconds=0):
                 return None
+        with contextlib.ExitStack() as stack:
+            stack.callback(file.release)
             previous = holder_of(folder)
             if previous is not None and previous.may_live_elsewhere:
                 return None
             lock = cls(folder, file, previous=previous)
-            # A name without a hold would keep this very process out for ever.
-            stack.callback(lock.release)
+            stack.callback(lock.release)  # a name without a hold would say for ever that somebody is here
             lock.beat()
             stack.pop_all()
         return lock
@@ -155,11 +116,11 @@ class FolderLock:
 
     def release(self) -> None:
         """Let the folder go; without effect the second time, and in a forked child."""
-        if self._file.closed or not self._holder.is_here:
+        if not self._lock.is_held:
             return
         with contextlib.suppress(OSError):
             (self.folder / HOLDER).unlink(missing_ok=True)
-        self._file.close()
+        self._lock.release()
 
 
 def holder_of(folder: Path) -> Holder | None:
@@ -181,23 +142,9 @@ def holder_of(folder: Path) -> Holder | None:
 
 
 def is_held(folder: Path) -> bool:
-    """Say whether a process is in a folder now."""
+    """Return whether a process is in a folder now."""
     holder = holder_of(folder)
-    if holder is not None and (holder.is_here or holder.may_live_elsewhere):
-        return True
-    try:
-        with (folder / LOCK).open("rb", buffering=0) as file:
-            return not _try_lock(file)
-    except OSError:
-        return False
-
-
-def _is_still(path: Path, file: BinaryIO) -> bool:
-    """Say whether a path still names an open file: its folder may have been removed meanwhile."""
-    try:
-        return os.path.samestat(path.stat(), os.fstat(file.fileno()))
-    except FileNotFoundError:
-        return False
+    return (holder is not None and holder.may_live_elsewhere) or FileLock(folder / LOCK).is_taken()
 
 
 def _in_use(folder: Path) -> str:

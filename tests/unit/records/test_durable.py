@@ -5,9 +5,13 @@ from __future__ import annotations
 import errno
 import json
 import os
+import signal
 import stat
+import subprocess
+import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -155,3 +159,82 @@ def _raiser(number: int) -> Callable[..., None]:
         raise OSError(number, os.strerror(number))
 
     return fail
+
+
+def test_threads_of_one_process_hold_a_file_one_after_the_other(tmp_path: Path) -> None:
+    inside: list[int] = []
+
+    def work(turn: int) -> int:
+        with durable.FileLock(tmp_path / "lock"):
+            inside.append(turn)
+            time.sleep(0.05)
+            n_inside = len(inside)
+            inside.remove(turn)
+        return n_inside
+
+    with ThreadPoolExecutor(4) as threads:
+        assert list(threads.map(work, range(4))) == [1, 1, 1, 1]
+    assert not durable.FileLock(tmp_path / "lock").is_taken()
+
+
+def test_looking_at_a_lock_in_the_process_that_holds_it_does_not_give_it_away(tmp_path: Path) -> None:
+    ask = "import sys; from pathlib import Path; from imgcls.durable import FileLock; "
+    ask += "print(FileLock(Path(sys.argv[1])).is_taken())"
+    with durable.FileLock(tmp_path / "lock"):
+        for _ in range(2):
+            assert durable.FileLock(tmp_path / "lock").is_taken()
+            assert not durable.FileLock(tmp_path / "lock").acquire(wait_seconds=0)
+        told = subprocess.run(
+            [sys.executable, "-c", ask, str(tmp_path / "lock")], capture_output=True, text=True, check=True
+        )
+        assert told.stdout == "True\n"
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_killed_process_gives_its_lock_back_though_its_workers_live_on(tmp_path: Path) -> None:
+    hold = """
+import os, sys, time
+from pathlib import Path
+from imgcls.durable import FileLock
+with FileLock(Path(sys.argv[1])):
+    child = os.fork()
+    if child:
+        print(child, flush=True)
+    time.sleep(60)
+"""
+    lock = durable.FileLock(tmp_path / "lock")
+    with subprocess.Popen(
+        [sys.executable, "-c", hold, str(lock.path)], stdout=subprocess.PIPE, text=True, bufsize=1
+    ) as process:
+        assert process.stdout is not None
+        worker = int(process.stdout.readline())
+        try:
+            assert not lock.acquire(wait_seconds=0)
+            process.kill()
+            process.wait()
+            assert lock.acquire(wait_seconds=5)
+        finally:
+            os.kill(worker, signal.SIGKILL)
+            lock.release()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs shared locks")
+def test_those_who_only_look_at_a_lock_are_not_taken_for_a_holder(tmp_path: Path) -> None:
+    look = """
+import fcntl, sys, time
+with open(sys.argv[1], "rb") as file:
+    fcntl.lockf(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    print("looking", flush=True)
+    time.sleep(60)
+"""
+    lock = durable.FileLock(tmp_path / "lock")
+    with lock:
+        pass
+    with subprocess.Popen([sys.executable, "-c", look, str(lock.path)], stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        try:
+            assert not lock.is_taken()
+            assert not lock.acquire(wait_seconds=0)
+        finally:
+            process.kill()

@@ -29,7 +29,6 @@ _FAR_PICTURE = 2.5
 """Likewise for the distance of a picture; a person looks at those anyway, and fewer deviations are normal there."""
 _TAIL = 0.05
 _NORMAL_TAIL = 1.645  # where the upper twentieth of a standard normal distribution begins
-_ROWS_AT_ONCE = 1024
 _WORDS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {"brightness": ("dark", "bright"), "size": ("small", "large"), "shape": ("tall", "wide")}
 )
@@ -77,7 +76,7 @@ def find_odd(scan: Scan, features: Features | None) -> tuple[Odd, ...]:
 
 
 def neighbour_distances(values: npt.ArrayLike, *, n_neighbours: int = N_NEIGHBOURS) -> Floats:
-    """Give the mean distance of each point to its nearest neighbours.
+    """Return the mean distance of each point to its nearest neighbours.
 
     Args:
         values: [n, d].
@@ -86,16 +85,11 @@ def neighbour_distances(values: npt.ArrayLike, *, n_neighbours: int = N_NEIGHBOU
     Returns:
         [n].
     """
+    from sklearn.neighbors import NearestNeighbors
+
     points = np.asarray(values, dtype=np.float64)
-    squares = (points**2).sum(axis=1)
-    found = []
-    for start in range(0, len(points), _ROWS_AT_ONCE):
-        part = points[start : start + _ROWS_AT_ONCE]
-        distances = squares[start : start + len(part), None] + squares - 2 * part @ points.T
-        distances[np.arange(len(part)), np.arange(start, start + len(part))] = np.inf
-        nearest = np.partition(distances, n_neighbours - 1, axis=1)[:, :n_neighbours]
-        found.append(np.sqrt(np.maximum(nearest, 0)).mean(axis=1))
-    return np.concatenate(found)
+    distances, _ = NearestNeighbors(n_neighbors=n_neighbours).fit(points).kneighbors()  # of no point to itself
+    return np.asarray(distances.mean(axis=1))
 
 
 def _blank(scan: Scan) -> Iterator[_Candidate]:

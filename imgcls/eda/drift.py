@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import numpy as np
 import numpy.typing as npt
+from scipy.stats import rankdata
 
 from imgcls.data.units import linked
-from imgcls.eda.areas import areas
 from imgcls.eda.components import principal_components
 from imgcls.eda.facts import Drift
 from imgcls.eda.features import Features
@@ -84,8 +84,8 @@ def told_apart(
     rng = np.random.default_rng([seed, 4])
     deal = Deal.of(np.asarray(is_part), units, n_folds=N_FOLDS, rng=rng)
     components = principal_components(np.asarray(values, dtype=np.float64))
-    auc = float(_fold_areas(components, deal, deal.kinds[None])[0])
-    by_chance = [_fold_areas(components, deal, deal.shuffled(n, rng)) for n in _batches(N_SHUFFLES)]
+    auc = float(_fold_aucs(components, deal, deal.kinds[None])[0])
+    by_chance = [_fold_aucs(components, deal, deal.shuffled(n, rng)) for n in _batches(N_SHUFFLES)]
     return auc, p_value(auc, np.concatenate(by_chance))
 
 
@@ -113,9 +113,9 @@ def _by_measures(scan: Scan, part: str, *, seed: int) -> Iterator[Drift]:
     for by, measure in measures_of(scan).items():
         values = measure[both]
         if len(np.unique(values)) > 1:
-            auc = float(_rank_areas(values, deal.kinds[None])[0])
-            by_chance = np.concatenate([_rank_areas(values, kinds) for kinds in shuffles])
-            yield Drift(parts=("train", part), by=by, auc=auc, p=p_value(auc, by_chance), n=n)
+            aucs = np.concatenate([_aucs(values[:, None], kinds.T) for kinds in (deal.kinds[None], *shuffles)])
+            auc, *by_chance = np.maximum(aucs, 1 - aucs).tolist()
+            yield Drift(parts=("train", part), by=by, auc=auc, p=p_value(auc, np.array(by_chance)), n=n)
 
 
 def measures_of(scan: Scan) -> dict[str, Floats]:
@@ -126,37 +126,34 @@ def measures_of(scan: Scan) -> dict[str, Floats]:
     return {"size": width * height, **single, "shape": width / np.maximum(height, 1)}
 
 
-def _rank_areas(values: Floats, kinds: Indices) -> Floats:
-    """Give the AUC of one measure in the better direction for several divisions into two parts, [n_shuffles]."""
-    _, place, n_equal = np.unique(values, return_inverse=True, return_counts=True)
-    ranks = (np.cumsum(n_equal) - (n_equal - 1) / 2)[place]
-    n_part = kinds.sum(axis=1)
-    pairs = n_part * (len(values) - n_part)
-    areas_ = (kinds @ ranks - n_part * (n_part + 1) / 2) / np.maximum(pairs, 1)
-    return np.where(pairs > 0, np.maximum(areas_, 1 - areas_), np.nan)
+def _fold_aucs(components: Floats, deal: Deal, kinds: Indices) -> Floats:
+    """Return the mean over the folds of the AUC for several divisions into two parts, [n_shuffles]."""
+    from sklearn.linear_model import Ridge
 
-
-def _fold_areas(components: Floats, deal: Deal, kinds: Indices) -> Floats:
-    """Give the mean over the folds of the AUC for several divisions into two parts, [n_shuffles]."""
     parts = kinds.T.astype(np.float64)
     found = []
     for fold in range(deal.n_folds):
         held_out = deal.folds == fold
-        weights = _discriminants(components[~held_out], parts[~held_out])
-        members = parts[held_out]
-        found.append(areas(components[held_out] @ weights, positive=members, negative=1 - members))
+        variance = components[~held_out].var(axis=0).mean() * (~held_out).sum()
+        # (1 - s) · covariance + s · mean variance · identity, but for a factor that changes no order
+        ridge = Ridge(alpha=max(_SHRINKAGE * variance, 1e-12) / (1 - _SHRINKAGE))
+        directions = ridge.fit(components[~held_out], parts[~held_out]).coef_.reshape(len(kinds), -1)
+        found.append(_aucs(components[held_out] @ directions.T, parts[held_out]))
     counted = ~np.isnan(found)
     return np.nansum(found, axis=0) / np.maximum(counted.sum(axis=0), 1)
 
 
-def _discriminants(components: Floats, parts: Floats) -> Floats:
-    """Give the directions that separate each pair of parts, [c, n_shuffles]."""
-    centred = components - components.mean(axis=0)
-    covariance = centred.T @ centred
-    width = len(covariance)
-    scale = np.trace(covariance) / width
-    shrunk = (1 - _SHRINKAGE) * covariance + max(_SHRINKAGE * scale, 1e-12) * np.eye(width)
-    return np.linalg.solve(shrunk, centred.T @ (parts - parts.mean(axis=0)))
+def _aucs(scores: Floats, members: npt.NDArray[np.number]) -> Floats:
+    """Return the AUC of every column of members, from the ranks of scores: NaN where one side is empty.
+
+    Args:
+        scores: [n, 1] or [n, q].
+        members: [n, q] of 0 and 1.
+    """
+    n_part = members.sum(axis=0)
+    pairs = n_part * (len(members) - n_part)
+    won = (members * rankdata(scores, axis=0)).sum(axis=0) - n_part * (n_part + 1) / 2
+    return np.divide(won, pairs, out=np.full(len(pairs), np.nan), where=pairs > 0)
 
 
 def _batches(n: int) -> list[int]:

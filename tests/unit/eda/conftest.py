@@ -82,7 +82,6 @@ def drawn_scan(
         np.arange(n),
         pd.DataFrame({**found, **(measures or {})})[list(MEASURES)],
         np.zeros((n, 32, 32), dtype=np.uint8),
-        np.zeros((n, 2), dtype=np.uint64),
     )
 
 

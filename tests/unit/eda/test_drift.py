@@ -1,8 +1,11 @@
 import numpy as np
 import pytest
+from sklearn.metrics import roc_auc_score
 
-from imgcls.eda.drift import find_drift, is_drifted, told_apart
+from imgcls.eda.components import principal_components
+from imgcls.eda.drift import N_FOLDS, find_drift, is_drifted, told_apart
 from imgcls.eda.features import Features
+from imgcls.eda.shuffles import Deal
 
 
 def split_scan(draw_scan, *, n_train=300, n_test=200, shift=0.0, groups=None, seed=0):
@@ -24,6 +27,24 @@ def features_of(scan, *, shift=0.0, seed=0):
 def found(scan, features=None):
     drifts = find_drift(scan, features)
     return {drift.by for drift in drifts if is_drifted(drift, n_comparisons=len(drifts))}
+
+
+def test_parts_are_told_apart_as_by_the_discriminant_with_shrinkage():
+    rng = np.random.default_rng(6)
+    is_part = np.arange(120) >= 70
+    values = rng.normal(size=(120, 40)) + 0.6 * is_part[:, None] * (np.arange(40) < 5)
+    units = np.arange(120)
+    components = principal_components(values)
+    folds = Deal.of(is_part, units, n_folds=N_FOLDS, rng=np.random.default_rng([3, 4])).folds
+    aucs = []
+    for fold in range(N_FOLDS):
+        seen = components[folds != fold]
+        spread = (seen - seen.mean(axis=0)).T @ (seen - seen.mean(axis=0))
+        shrunk = 0.9 * spread + 0.1 * np.trace(spread) / len(spread) * np.eye(len(spread))
+        share = is_part[folds != fold]
+        direction = np.linalg.solve(shrunk, seen[share].mean(axis=0) - seen[~share].mean(axis=0))
+        aucs.append(roc_auc_score(is_part[folds == fold], components[folds == fold] @ direction))
+    assert told_apart(values, is_part, units, seed=3)[0] == pytest.approx(np.mean(aucs), abs=1e-12)
 
 
 def test_brighter_images_in_test_are_found_and_nothing_else(draw_scan):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -21,7 +21,7 @@ NOISE = 1.0
 """Gray levels by which rounding and encoding change a pixel: detail below it counts for nothing."""
 
 _LOWEST, _HIGHEST = 1, 12
-_N_ROWS, _N_COLUMNS = 1024, 4096
+_N_ROWS = 1024
 _N_AT_ONCE = 4096
 
 
@@ -63,20 +63,32 @@ def find_candidates(thumbnails: Pixels, *, progress: Progress) -> Candidates:
     """
     if not len(thumbnails):
         return Candidates(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, np.bool_))
+    from sklearn.neighbors import NearestNeighbors
+
+    n = len(thumbnails)
     even, odd = waves_of(thumbnails)
-    direct, mirrored = _Neighbours(len(thumbnails)), _Neighbours(len(thumbnails))
-    for top in range(0, len(thumbnails), _N_ROWS):
-        for left in range(top, len(thumbnails), _N_COLUMNS):
-            rows, columns = slice(top, top + _N_ROWS), slice(left, left + _N_COLUMNS)
-            same, turned = even[rows] @ even[columns].T, odd[rows] @ odd[columns].T
-            direct.see(same + turned, top=top, left=left)
-            mirrored.see(same - turned, top=top, left=left)
-        progress(min(top + _N_ROWS, len(thumbnails)), len(thumbnails))
-    pairs, turned_pairs = direct.pairs(), mirrored.pairs()
+    waves = np.concatenate([even, odd], axis=1)
+    # Filled up to length 1 by a coordinate that the one who asks lacks, the nearest has the largest product.
+    rest = np.sqrt(np.maximum(0, 1 - np.square(waves, dtype=np.float64).sum(axis=1, keepdims=True)))
+    search = NearestNeighbors(n_neighbors=min(N_NEIGHBOURS + 1, n), algorithm="brute")
+    search.fit(np.concatenate([waves, rest], axis=1, dtype=np.float32))
+    found: dict[bool, list[npt.NDArray[np.int64]]] = {False: [], True: []}
+    for top in range(0, n, _N_ROWS):
+        rows = np.arange(top, min(top + _N_ROWS, n))
+        for is_mirrored, pairs in found.items():
+            asked = np.concatenate([even[rows], -odd[rows] if is_mirrored else odd[rows]], axis=1)
+            nearest = search.kneighbors(np.pad(asked, ((0, 0), (0, 1))), return_distance=False)
+            is_other = nearest != rows[:, None]
+            places, ranks = np.nonzero(is_other & (is_other.cumsum(axis=1) <= N_NEIGHBOURS))
+            near = nearest[places, ranks]
+            is_alike = np.einsum("ij,ij->i", asked[places], waves[near]) > FLOOR
+            pairs.append(np.stack([rows[places], near], axis=1)[is_alike])
+        progress(min(top + _N_ROWS, n), n)
+    direct, mirrored = (np.unique(np.sort(np.concatenate(pairs), axis=1), axis=0) for pairs in found.values())
     return Candidates(
-        first=np.concatenate([pairs[:, 0], turned_pairs[:, 0]]),
-        second=np.concatenate([pairs[:, 1], turned_pairs[:, 1]]),
-        mirrored=np.repeat([False, True], [len(pairs), len(turned_pairs)]),
+        first=np.concatenate([direct[:, 0], mirrored[:, 0]]),
+        second=np.concatenate([direct[:, 1], mirrored[:, 1]]),
+        mirrored=np.repeat([False, True], [len(direct), len(mirrored)]),
     )
 
 
@@ -105,61 +117,3 @@ def waves_of(thumbnails: Pixels) -> tuple[npt.NDArray[np.float32], npt.NDArray[n
         parts.append((waves[:, is_even] / length, waves[:, inside & ~is_even] / length))
     even, odd = zip(*parts, strict=True)
     return np.concatenate(even).astype(np.float32), np.concatenate(odd).astype(np.float32)
-
-
-@dataclass(eq=False)
-class _Neighbours:
-    """The nearest neighbours seen so far, of photographs in one orientation."""
-
-    n: int
-    """Photographs."""
-    floors: npt.NDArray[np.float32] = field(init=False)
-    """float32 [n], the product that a further neighbour has to exceed."""
-    rows: npt.NDArray[np.int64] = field(init=False)
-    """int64 [m], of whom."""
-    columns: npt.NDArray[np.int64] = field(init=False)
-    """int64 [m], the neighbour."""
-    products: npt.NDArray[np.float32] = field(init=False)
-    """float32 [m], how alike."""
-    n_kept: int = field(init=False, default=0)
-    """How many there were when they were last thinned."""
-
-    def __post_init__(self) -> None:
-        self.floors = np.full(self.n, FLOOR, dtype=np.float32)
-        self.rows = self.columns = np.empty(0, dtype=np.int64)
-        self.products = np.empty(0, dtype=np.float32)
-
-    def see(self, products: npt.NDArray[np.float32], *, top: int, left: int) -> None:
-        """Take from a tile of products what is nearer than the neighbours seen so far."""
-        floors = np.minimum.outer(
-            self.floors[top : top + products.shape[0]], self.floors[left : left + products.shape[1]]
-        )
-        rows, columns = np.nonzero(products > floors)
-        found = products[rows, columns]
-        rows, columns = rows + top, columns + left
-        above = rows < columns
-        rows, columns, found = rows[above], columns[above], found[above]
-        self.rows = np.concatenate([self.rows, rows, columns])
-        self.columns = np.concatenate([self.columns, columns, rows])
-        self.products = np.concatenate([self.products, found, found])
-        if len(self.rows) > 2 * max(self.n_kept, self.n):
-            self._thin()
-
-    def pairs(self) -> npt.NDArray[np.int64]:
-        """Give the pairs, int64 [m, 2], the earlier row first, each once."""
-        self._thin()
-        ends = np.stack([np.minimum(self.rows, self.columns), np.maximum(self.rows, self.columns)], axis=1)
-        return np.unique(ends, axis=0)
-
-    def _thin(self) -> None:
-        """Keep the nearest of each photograph."""
-        order = np.lexsort((self.columns, -self.products, self.rows))
-        rows = self.rows[order]
-        starts = np.searchsorted(rows, rows, side="left")
-        kept = order[np.arange(len(rows)) - starts < N_NEIGHBOURS]
-        self.rows, self.columns, self.products = self.rows[kept], self.columns[kept], self.products[kept]
-        lowest = np.full(self.n, np.inf, dtype=np.float32)
-        np.minimum.at(lowest, self.rows, self.products)
-        is_full = np.bincount(self.rows, minlength=self.n) == N_NEIGHBOURS
-        self.floors[is_full] = lowest[is_full]
-        self.n_kept = len(self.rows)

@@ -15,7 +15,7 @@ from imgcls.data.cache import fill
 from imgcls.data.decode import Preprocess
 from imgcls.data.samples import Samples, frame_of
 from imgcls.eda.duplicates import find_pairs, signature
-from imgcls.eda.duplicates.nearest import N_NEIGHBOURS, find_candidates
+from imgcls.eda.duplicates.nearest import FLOOR, N_NEIGHBOURS, find_candidates, waves_of
 from imgcls.eda.duplicates.threshold import LEAST, MadeCopies, threshold
 from imgcls.eda.facts import Pair
 from imgcls.eda.scan import Scan
@@ -235,6 +235,25 @@ def test_candidates_are_the_nearest_neighbours_however_many_look_alike() -> None
     assert {(10, 200, False), (11, 201, True)} <= ends
     assert len(found) <= 2 * N_NEIGHBOURS * len(alike)
     assert (found.first < found.second).all()
+
+
+def test_candidates_have_the_largest_products_of_all() -> None:
+    """The vectors are shorter than 1, a dull one most of all, so that the nearest would be others."""
+    draws = np.random.default_rng(4)
+    contrast = draws.uniform(0.02, 1.0, (90, 1, 1))
+    scenes = np.stack([_scene(number % 30)[:32, :32, 1] for number in range(90)])
+    thumbnails = np.clip(128 + contrast * (scenes - 128) + draws.normal(0, 3, scenes.shape), 0, 255).astype(np.uint8)
+    even, odd = (part.astype(np.float64) for part in waves_of(thumbnails))
+    expected = set()
+    for mirrored, products in ((False, even @ even.T + odd @ odd.T), (True, even @ even.T - odd @ odd.T)):
+        np.fill_diagonal(products, -1)
+        for row, nearest in enumerate(np.argsort(-products, axis=1)[:, :N_NEIGHBOURS]):
+            near = nearest[products[row, nearest] > FLOOR].tolist()
+            expected |= {(min(row, other), max(row, other), mirrored) for other in near}
+    found = find_candidates(thumbnails, progress=lambda done, total: None)
+    ends = list(zip(found.first.tolist(), found.second.tolist(), found.mirrored.tolist(), strict=True))
+    assert len(ends) == len(set(ends)) > 90
+    assert set(ends) == expected
 
 
 def test_the_threshold_lies_beyond_the_strangers_and_below_the_copies() -> None:

@@ -1,4 +1,4 @@
-.PHONY: setup check test slow golden bench verdicts ladders readme tutorial
+.PHONY: setup check test slow golden bench verdicts ladders recipes tutorial
 
 setup: ## install for development
 	pip install -e ".[dev]"
@@ -25,11 +25,11 @@ bench: ## against stock fastai, on this machine
 verdicts: ## how often verdicts are right, on drawn ladders; minutes
 	python -m benchmarks verdicts
 
-ladders: ## write the tables of published ladders into the README
+ladders: ## write the tables of docs/guide/published-ladders.md, from the results
 	python -m benchmarks ladders table
 
-readme: ## write the recipe table into the README
-	python -m imgcls.reports.readme README.md
+recipes: ## write the table of docs/guide/recipes.md, from the cards
+	python -m imgcls.reports.readme docs/guide/recipes.md
 
 tutorial: ## run every command of docs/tutorial.md.in and write docs/tutorial.md; minutes
 	python docs/make_tutorial.py

@@ -26,6 +26,7 @@ from imgcls.errors import ImgclsError
 from imgcls.workspace import Workspace
 
 LADDERS = Path(__file__).parent / "ladders"
+TABLES = Path("docs", "guide", "published-ladders.md")
 QUIET = 0.5
 """Load average, processes that want a core, above which a person is warned."""
 
@@ -169,7 +170,7 @@ def duplicates(data: str | None, seeds: tuple[int, ...], as_json: bool) -> None:
 
 @benchmarks.group()
 def ladders() -> None:
-    """Publish ladders that were run, and write their tables into README.md."""
+    """Publish ladders that were run, and write their tables into docs/guide/published-ladders.md."""
 
 
 @ladders.command("publish")
@@ -190,9 +191,8 @@ def publish_one(workspace: Path, ladder: str | None, folder: Path) -> None:
 
 @ladders.command("table")
 def write_tables() -> None:
-    """Write the tables of all published ladders into README.md."""
-    readme = Path("README.md")
-    readme.write_text(with_tables(readme.read_text(encoding="utf-8"), LADDERS), encoding="utf-8")
+    """Write the tables of all published ladders into docs/guide/published-ladders.md."""
+    TABLES.write_text(with_tables(TABLES.read_text(encoding="utf-8"), LADDERS), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -79,7 +79,7 @@ def read_correct(folder: Path) -> list[dict[str, Any]]:
 
 
 def table(folder: Path) -> str:
-    """Give the README's table of all published ladders, from their results.
+    """Return the tables of all published ladders, from their results.
 
     Args:
         folder: Holds a folder for each.
@@ -89,7 +89,7 @@ def table(folder: Path) -> str:
 
 
 def with_tables(text: str, folder: Path) -> str:
-    """Give a README with the tables between its two marks made anew.
+    """Return a page with the tables between its two marks written again.
 
     Raises:
         ValueError: The marks are missing.
@@ -97,7 +97,7 @@ def with_tables(text: str, folder: Path) -> str:
     before, begin, rest = text.partition(BEGIN)
     _, end, after = rest.partition(END)
     if not begin or not end:
-        raise ValueError(f"The README needs the marks {BEGIN!r} and {END!r}.")
+        raise ValueError(f"The page needs the marks {BEGIN!r} and {END!r}.")
     return f"{before}{BEGIN}\n{table(folder)}\n{END}{after}"
 
 

@@ -1,4 +1,4 @@
-"""`python -m imgcls.reports.readme README.md` writes the recipe table into the README, from the cards."""
+"""`python -m imgcls.reports.readme docs/guide/recipes.md` writes the table of recipes there, from the cards."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from pathlib import Path
 
 from imgcls.reports.recipes import recipe_table
 
-BEGIN, END = "<!-- recipes: written by 'make readme' -->", "<!-- end of recipes -->"
+BEGIN, END = "<!-- recipes: written by 'make recipes' -->", "<!-- end of recipes -->"
 
 
 def with_recipe_table(text: str) -> str:
-    """Give a README with the table between its two marks made anew.
+    """Return a page with the table between its two marks written again.
 
     Raises:
         ValueError: The marks are missing.
@@ -19,7 +19,7 @@ def with_recipe_table(text: str) -> str:
     before, begin, rest = text.partition(BEGIN)
     _, end, after = rest.partition(END)
     if not begin or not end:
-        raise ValueError(f"The README needs the marks {BEGIN!r} and {END!r}.")
+        raise ValueError(f"The page needs the marks {BEGIN!r} and {END!r}.")
     return f"{before}{BEGIN}\n{recipe_table()}\n{END}{after}"
 
 

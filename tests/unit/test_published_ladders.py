@@ -189,6 +189,6 @@ def test_images_are_nothing_but_numbers(folder: Path) -> None:
         assert line["what"] == "group" or line["values"].max() <= most
 
 
-def test_the_readme_has_the_tables_of_what_is_published() -> None:
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
+def test_the_guide_has_the_tables_of_what_is_published() -> None:
+    text = (ROOT / "docs" / "guide" / "published-ladders.md").read_text(encoding="utf-8")
     assert text == with_tables(text, LADDERS), "run 'make ladders'"

@@ -1,4 +1,4 @@
-"""What the README and the guides tell people to type exists."""
+"""What the README and the guides tell people to type, and where they send them, exists."""
 
 from __future__ import annotations
 
@@ -16,10 +16,14 @@ from imgcls.reports.readme import with_recipe_table
 
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
+RECIPES = ROOT / "docs" / "guide" / "recipes.md"
 TEXTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+LINKING = [*TEXTS, *sorted((ROOT / "benchmarks").rglob("*.md"))]
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 PLACEHOLDER = re.compile(r"'[A-Z]+'")
 INLINE = re.compile(r"`(imgcls [^`]+)`")
+LINK = re.compile(r"\]\(([^()\s]+)\)")
+HEADING = re.compile(r"^#+ (.*)$", re.MULTILINE)
 
 
 def blocks(text: str, *languages: str) -> list[str]:
@@ -34,6 +38,28 @@ def commands(text: str) -> Iterator[str]:
                 if part.strip().startswith("imgcls "):
                     yield part.strip()
     yield from INLINE.findall(BLOCK.sub("", text))
+
+
+def anchors(text: str) -> set[str]:
+    """Return what `#…` may name in a page: its headings, as hosts of repositories spell them."""
+    headings = HEADING.findall(BLOCK.sub("", text))
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def leads_somewhere(link: str, path: Path, text: str) -> bool:
+    """Return whether a link in a page is an address, a file of the tree, or a heading of such a file."""
+    place, _, anchor = link.partition("#")
+    if re.match(r"[a-z]+:", place):
+        return True
+    target = (path.parent / place).resolve() if place else path
+    if not (target.exists() and target.is_relative_to(ROOT)):
+        return False
+    return not anchor or anchor in anchors(text if target == path else target.read_text(encoding="utf-8"))
+
+
+def broken_links(path: Path, text: str) -> list[str]:
+    """Return the links and pictures of a page that lead nowhere."""
+    return [link for link in LINK.findall(BLOCK.sub("", text)) if not leads_somewhere(link, path, text)]
 
 
 def problem_of(command: str, monkeypatch: pytest.MonkeyPatch) -> str:
@@ -54,17 +80,42 @@ def problem_of(command: str, monkeypatch: pytest.MonkeyPatch) -> str:
 
 
 def test_the_recipe_table_is_that_of_the_cards() -> None:
-    text = README.read_text(encoding="utf-8")
-    assert text == with_recipe_table(text), "run 'make readme'"
+    text = RECIPES.read_text(encoding="utf-8")
+    assert text == with_recipe_table(text), "run 'make recipes'"
 
 
-@pytest.mark.parametrize("path", TEXTS, ids=lambda path: path.name)
+@pytest.mark.parametrize("path", LINKING, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_links_lead_somewhere(path: Path) -> None:
+    assert broken_links(path, path.read_text(encoding="utf-8")) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[a page](docs/guide/recipe.md)",
+        "![a picture](pictures/runs.png)",
+        "[a heading](docs/guide/data.md#no-such-thing)",
+        "# Here\n[a heading](#there)",
+        "[outside](../README.md)",
+    ],
+)
+def test_a_link_to_nothing_is_found(text: str) -> None:
+    assert len(broken_links(README, text)) == 1
+
+
+def test_every_page_of_the_guide_is_in_the_index() -> None:
+    index = ROOT / "docs" / "README.md"
+    linked = {(index.parent / link).resolve() for link in LINK.findall(index.read_text(encoding="utf-8"))}
+    assert [path.name for path in (ROOT / "docs" / "guide").glob("*.md") if path not in linked] == []
+
+
+@pytest.mark.parametrize("path", TEXTS, ids=lambda path: path.relative_to(ROOT).as_posix())
 def test_python_parses(path: Path) -> None:
     for body in blocks(path.read_text(encoding="utf-8"), "python"):
         assert isinstance(ast.parse(body), ast.Module)  # what is no Python raises
 
 
-@pytest.mark.parametrize("path", TEXTS, ids=lambda path: path.name)
+@pytest.mark.parametrize("path", TEXTS, ids=lambda path: path.relative_to(ROOT).as_posix())
 def test_commands_and_options_exist(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     found = {command: problem_of(command, monkeypatch) for command in commands(path.read_text(encoding="utf-8"))}
     assert {command: problem for command, problem in found.items() if problem} == {}

@@ -318,8 +318,8 @@ def test_a_missing_name_of_pandas_is_a_group_of_its_own() -> None:
 # What people read first
 
 
-def test_the_readme_prints_what_it_says(capsys: pytest.CaptureFixture[str]) -> None:
-    text = (Path(__file__).parents[3] / "README.md").read_text(encoding="utf-8")
+def test_the_guide_prints_what_it_says(capsys: pytest.CaptureFixture[str]) -> None:
+    text = (Path(__file__).parents[3] / "docs" / "guide" / "statistics.md").read_text(encoding="utf-8")
     (snippet,) = re.findall(r"^```python\n(import numpy.*?imgcls\.gain.*?)^```", text, re.MULTILINE | re.DOTALL)
     exec(snippet, {})
     said = re.findall(r"^print.*  # (.*)$", snippet, re.MULTILINE)

@@ -1,4 +1,4 @@
-"""Digests that say two plans, data sets or trainings are the same; whoever changes one orphans every record there is."""
+"""Digests that say two plans, data sets or trainings are the same: a changed one orphans every record there is."""
 
 from __future__ import annotations
 

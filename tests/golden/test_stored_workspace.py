@@ -18,29 +18,29 @@ import pytest
 import imgcls
 
 STORED = Path(__file__).parent / "workspace-1"
-SMALL = "--model simple_cnn --weights none --size 16 --epochs 1 --batch-size 8 --device cpu".split()
+SMALL = "--model simple_cnn --weights none --size 16 --epochs 1 --batch-size 8 --device cpu"
 LADDER = "baseline+label_smoothing+tta_flips"
 READ = {
-    "checklist": ["checklist"],
-    "compare": ["compare", "baseline", "baseline+label_smoothing", "--images", "5"],
-    "ladder-list": ["ladder", "list"],
-    "ladder-show": ["ladder", "show", "--images", "5"],
-    "ladder-status": ["ladder", "status", "up"],
-    "recipe-show": ["recipe", "show", "label_smoothing"],
-    "runs-list": ["runs", "list"],
-    "runs-show": ["runs", "show", "baseline-s1"],
-    "runs-show-folds": ["runs", "show", "baseline-s0-oof2", "--verify"],
+    "checklist": "checklist",
+    "compare": "compare baseline baseline+label_smoothing --images 5",
+    "ladder-list": "ladder list",
+    "ladder-show": "ladder show --images 5",
+    "ladder-status": "ladder status up",
+    "recipe-show": "recipe show label_smoothing",
+    "runs-list": "runs list",
+    "runs-show": "runs show baseline-s1",
+    "runs-show-folds": "runs show baseline-s0-oof2 --verify",
 }
 GO_ON = {
-    "run": ["recipe", "run", "baseline", *SMALL],
-    "run-folds": ["recipe", "run", "baseline", "--folds", "2", *SMALL],
-    "run-tta": ["recipe", "run", LADDER, "--seed", "1", *SMALL],
-    "ladder-run": ["ladder", "run", LADDER, "--seeds", "2", "--name", "up", *SMALL],
+    "run": f"recipe run baseline {SMALL}",
+    "run-folds": f"recipe run baseline --folds 2 {SMALL}",
+    "run-tta": f"recipe run {LADDER} --seed 1 {SMALL}",
+    "ladder-run": f"ladder run {LADDER} --seeds 2 --name up {SMALL}",
 }
 
 
 @pytest.fixture
-def workspace(fixed_photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def workspace(fixed_photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Copy the stored workspace to where its photographs are, and go there."""
     (tmp_path / "photos").symlink_to(fixed_photos)
     work = shutil.copytree(STORED / "work", tmp_path / "work")
@@ -51,7 +51,7 @@ def workspace(fixed_photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         if weights:
             path.with_name("weights.safetensors").write_bytes(bytes(weights["n_bytes"]))
     monkeypatch.chdir(work)
-    yield work
+    return work
 
 
 def expected(name: str, root: Path) -> Any:
@@ -87,7 +87,7 @@ def bits(work: Path) -> dict[str, str]:
 
 @pytest.mark.parametrize("name", READ)
 def test_it_is_judged_as_it_was(command: Callable[..., Any], workspace: Path, name: str) -> None:
-    said = command(*READ[name], "--json")
+    said = command(*READ[name].split(), "--json")
     assert said.code == 0, said.err
     assert list(differences(said.json, expected(name, workspace.parent))) == []
 
@@ -95,7 +95,7 @@ def test_it_is_judged_as_it_was(command: Callable[..., Any], workspace: Path, na
 @pytest.mark.parametrize("name", GO_ON)
 def test_nothing_is_trained_again(command: Callable[..., Any], workspace: Path, name: str) -> None:
     before = bits(workspace)
-    said = command(*GO_ON[name], "--json")
+    said = command(*GO_ON[name].split(), "--json")
     assert said.code == 0, said.err
     assert "epoch 1" not in said.err
     assert list(differences(said.json, expected(name, workspace.parent))) == []

@@ -26,6 +26,12 @@ def test_every_package_of_the_tree_is_declared() -> None:
     assert declared() == in_tree | {"imgcls_recipes"}
 
 
+def test_the_command_has_its_name() -> None:
+    setup = ConfigParser()
+    setup.read(ROOT / "setup.cfg", encoding="utf-8")
+    assert dict(setup["options.entry_points"]) == {"console_scripts": "\nimgcls = imgcls.cli:main"}
+
+
 @pytest.mark.wheel
 def test_the_wheel_lists_every_recipe_elsewhere(tmp_path: Path) -> None:
     source, wheels, installed = tmp_path / "source", tmp_path / "wheels", tmp_path / "installed"

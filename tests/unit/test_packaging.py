@@ -122,6 +122,12 @@ def test_what_is_uploaded_passes_the_check_and_has_all_that_its_page_names(tmp_p
     assert named - names == set()
 
 
+def test_the_command_has_its_name() -> None:
+    setup = ConfigParser()
+    setup.read(ROOT / "setup.cfg", encoding="utf-8")
+    assert dict(setup["options.entry_points"]) == {"console_scripts": "\nimgcls = imgcls.cli:main"}
+
+
 @pytest.mark.wheel
 def test_the_wheel_lists_every_recipe_elsewhere(tmp_path: Path) -> None:
     source, wheels, installed = tmp_path / "source", tmp_path / "wheels", tmp_path / "installed"

@@ -23,7 +23,7 @@ import sys
 import tempfile
 import threading
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -107,7 +107,8 @@ class Walk:
     def of(cls, calls: Iterable[Call], layers: Sequence[frozenset[str]]) -> Walk:
         """Return what calls, in their order, amount to."""
         files: dict[str, None] = {}
-        functions, crossings, entries, climbs = set(), set(), set(), {}
+        climbs: dict[tuple[str, str], None] = {}
+        functions, crossings, entries = set(), set(), set()
         again = 0
         for call in calls:
             functions.add((call.file, call.function))
@@ -362,8 +363,8 @@ def _is_above(file: str, other: str, layers: Sequence[frozenset[str]]) -> bool:
     for path in (file, other):
         folder, _, rest = path.partition("/")
         name = rest.partition("/")[0].removesuffix(".py")
-        ranks.append(next((n for n, layer in enumerate(layers) if folder == "imgcls" and name in layer), None))
-    return None not in ranks and ranks[0] < ranks[1]
+        ranks += [n for n, layer in enumerate(layers) if folder == "imgcls" and name in layer]
+    return len(ranks) == 2 and ranks[0] < ranks[1]
 
 
 def trace(root: Path, arguments: Sequence[str], markers: Mapping[str, str]) -> Trace:
@@ -395,8 +396,7 @@ def trace(root: Path, arguments: Sequence[str], markers: Mapping[str, str]) -> T
         if ran.returncode:
             raise RuntimeError(f"imgcls {' '.join(arguments)} of {root} failed:\n{ran.stderr[-2000:]}")
         told = json.loads((home / "trace.json").read_text(encoding="utf-8"))
-    calls = (Call(*entry[:4], handed=tuple(entry[4])) for entry in told["calls"])
-    return Trace(tuple(calls), told["marks"])
+    return Trace(tuple(Call(**call | {"handed": tuple(call["handed"])}) for call in told["calls"]), told["marks"])
 
 
 @dataclass
@@ -478,7 +478,7 @@ def holds(value: object, marker: str, depth: int = 6) -> bool:
     inside: Iterable[object] = ()
     if isinstance(value, dict | MappingProxyType):
         inside = [part for pair in itertools.islice(value.items(), 64) for part in pair]
-    elif type(value) in (list, tuple):
+    elif isinstance(value, list | tuple):
         inside = value[:8]
     elif type(value).__module__.partition(".")[0] in PACKAGES:
         inside = _attributes(value)
@@ -513,22 +513,23 @@ def _run_traced(asked: Mapping[str, Any], arguments: list[str]) -> int:
         raise RuntimeError(f"{imgcls.cli.__file__} is imported, and that is not the checkout.")
 
     def see_renames(event: str, values: tuple[Any, ...]) -> None:
-        if event == "os.rename" and Path(values[0], "run.json").is_file():
+        if event == "os.rename" and Path(os.fsdecode(values[0]), "run.json").is_file():
             tracer.mark("record")
 
     sys.addaudithook(see_renames)
     sys.stdout, sys.argv = _Output(sys.stdout, tracer), ["imgcls", *arguments]
     threading.setprofile(tracer)
     sys.setprofile(tracer)
+    main: Callable[[], Any] = imgcls.cli.main  # what it returns differs between checkouts
     code: Any = 0
     try:
-        code = imgcls.cli.main()
+        code = main()
     except SystemExit as end:
         code = end.code
     finally:
         sys.setprofile(None)
-        threading.setprofile(None)  # type: ignore[arg-type]
-    calls = [(call.caller, call.file, call.function, call.is_open, call.handed) for call in tracer.calls]
+        threading.setprofile(None)
+    calls = [vars(call) for call in tracer.calls]
     Path(asked["to"]).write_text(json.dumps({"calls": calls, "marks": tracer.marks}), encoding="utf-8")
     return code if isinstance(code, int) else 0
 

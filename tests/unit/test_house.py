@@ -63,7 +63,7 @@ def main() -> int:
 def _shown(text: str) -> None:
     print(text)
 ''',
-    "imgcls/engine/__init__.py": "from imgcls.engine.train import run as run\n",
+    "imgcls/engine/__init__.py": "from .train import run as run\n",
     "imgcls/engine/train.py": '''\
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ if TYPE_CHECKING:
 def run(plan: Plan, tell):
     """Train."""
     rows = [errors.checked(number) for number in range(3)]
-    loop.epochs(rows, _double(2), plan)
+    loop.epochs((row for row in rows), _double(2), plan)
     draft = Path("draft")
     draft.mkdir()
     (draft / "run.json").touch()
@@ -110,7 +110,7 @@ from imgcls import errors
 
 
 def epochs(rows, n, plan):
-    for row in rows * n:
+    for row in rows:
         errors.checked(row)
     plan.is_good()
 """,
@@ -243,7 +243,7 @@ def test_what_holds_a_marked_value(value: Any, found: bool) -> None:
     assert holds(value, "0.0731") is found
 
 
-def test_checkouts_stand_side_by_side(checkout: Path, tmp_path: Path) -> None:
+def test_checkouts_stand_side_by_side(checkout: Path) -> None:
     asked = ["house", "--no-journeys", "--root", str(checkout), "--root", str(ROOT)]
     table = CliRunner().invoke(benchmarks, asked, catch_exceptions=False).output.splitlines()
     assert table[0] == f"| | drawn | {ROOT.name} |"
@@ -258,11 +258,12 @@ def test_a_checkout_without_layers_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.train
-def test_stack_and_data_arrive(tmp_path: Path) -> None:
+def test_stack_and_data_arrive() -> None:
     found = dict(islice(journeys(ROOT), 2))
     (stack, with_stack), (data, with_data) = found[TO_RECORD], found[TO_BATCH]
     assert set(data.files) < set(stack.files)
     assert "recipes/label_smoothing.py" in with_stack.files
     assert "imgcls/data/samples.py" in with_data.files
-    assert {"imgcls/data/samples.py", "recipes/label_smoothing.py"} - {*with_stack.files} == {"imgcls/data/samples.py"}
+    assert "imgcls/data/samples.py" not in with_stack.files
+    assert "recipes/label_smoothing.py" not in with_data.files
     assert PHOTOS not in as_markdown({"one": House({}, found)})

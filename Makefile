@@ -1,4 +1,4 @@
-.PHONY: setup check test slow golden bench verdicts ladders recipes tutorial
+.PHONY: setup check test slow golden bench verdicts house ladders recipes tutorial
 
 setup: ## install for development
 	pip install -e ".[dev]"
@@ -24,6 +24,9 @@ bench: ## against stock fastai, on this machine
 
 verdicts: ## how often verdicts are right, on drawn ladders; minutes
 	python -m benchmarks verdicts
+
+house: ## size of the code, and through how many files values walk; minutes
+	python -m benchmarks house
 
 ladders: ## write the tables of docs/guide/published-ladders.md, from the results
 	python -m benchmarks ladders table

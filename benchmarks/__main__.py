@@ -1,4 +1,4 @@
-"""Measure imgcls: its speed (`python -m benchmarks stock`), and how often it errs (`verdicts`, `duplicates`)."""
+"""Measure imgcls: its speed (`stock`), how often it errs (`verdicts`, `duplicates`), and how it is built (`house`)."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from rich.console import Console
 
 from benchmarks.comparison import Comparison
 from benchmarks.duplicates import OutcomeTable, measure
+from benchmarks.house import as_markdown, measure_house
 from benchmarks.photos import Photos, lay_out, write_first_weights
 from benchmarks.publishing import publish, with_tables
 from benchmarks.rounds import Side, run_rounds
@@ -166,6 +167,30 @@ def duplicates(data: str | None, seeds: tuple[int, ...], as_json: bool) -> None:
         click.echo(json.dumps(outcome.to_json(), indent=2))
     else:
         Console().print(OutcomeTable(outcome))
+
+
+@benchmarks.command()
+@click.option(
+    "--root",
+    "roots",
+    type=click.Path(file_okay=False, exists=True, path_type=Path),
+    multiple=True,
+    default=(Path(__file__).parents[1],),
+    help="A checkout; repeatable, a column for each.  [default: this one]",
+)
+@click.option("--no-journeys", is_flag=True, help="Only read the files; run nothing.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def house(roots: tuple[Path, ...], no_journeys: bool, as_json: bool) -> None:
+    """Measure the structure of the code, and through how many files values walk; minutes."""
+    if len({root.absolute().name for root in roots}) < len(roots):
+        raise click.UsageError("Two checkouts have folders of one name: rename one, or name a link to it.")
+    found = {root.absolute().name: measure_house(root, with_journeys=not no_journeys) for root in roots}
+    if as_json:
+        click.echo(
+            json.dumps({"schema": 1, **{name: measured.to_json() for name, measured in found.items()}}, indent=2)
+        )
+    else:
+        click.echo(as_markdown(found))
 
 
 @benchmarks.group()

@@ -32,7 +32,7 @@ ladders: ## write the tables of docs/guide/published-ladders.md, from the result
 	python -m benchmarks ladders table
 
 recipes: ## write the table of docs/guide/recipes.md, from the cards
-	python -m imgcls.reports.readme docs/guide/recipes.md
+	python -m imgcls.reports.recipes docs/guide/recipes.md
 
 tutorial: ## run every command of docs/tutorial.md.in and write docs/tutorial.md; minutes
 	python docs/make_tutorial.py

@@ -22,7 +22,7 @@ from benchmarks.setting import MODEL, Setting
 from benchmarks.table import ComparisonTable
 from benchmarks.verdict_table import DetectableTable, VerdictTable
 from benchmarks.verdicts import WORLDS, parts, simulate
-from imgcls.engine.reporting import Silent
+from imgcls.engine.progress import Silent
 from imgcls.errors import ImgclsError
 from imgcls.workspace import Workspace
 

@@ -17,14 +17,14 @@ from benchmarks.breaking import Broken, break_some
 from benchmarks.leaking import Leak, measure_leak
 from benchmarks.planting import IMAGES, Planted, plant
 from imgcls.data.split import split_samples
-from imgcls.eda.broken import kind_of
-from imgcls.eda.duplicates import find_pairs, signature
+from imgcls.eda.duplicates import find_pairs
 from imgcls.eda.facts import Pair
-from imgcls.eda.scan import Scan
+from imgcls.eda.files import kind_of
+from imgcls.eda.scan import Scan, signature
 from imgcls.engine.prepare import DataSource, Prepared, read_photographs
-from imgcls.engine.reporting import Reporter
+from imgcls.engine.progress import Reporter
 from imgcls.plan import Images
-from imgcls.reports.text import name
+from imgcls.reports.console import name
 
 _N_AT_ONCE = 512
 

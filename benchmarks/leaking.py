@@ -11,12 +11,12 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from imgcls.eda.copies import Copies
+from imgcls.data.grouping import Kinship
 from imgcls.eda.facts import Pair
 from imgcls.eda.features import see
-from imgcls.eda.grouping import Kinship
+from imgcls.eda.findings import Copies
 from imgcls.eda.scan import Scan
-from imgcls.engine.reporting import Reporter
+from imgcls.engine.progress import Reporter
 
 Rows = npt.NDArray[np.int64]
 

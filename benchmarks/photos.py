@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from imgcls.data.sources import load_samples
+from imgcls.data.load import load_samples
 from imgcls.data.split import split_samples
 from imgcls.errors import DataError
 

@@ -17,15 +17,13 @@ from typing import Any
 import numpy as np
 
 from imgcls.data.samples import as_targets
-from imgcls.ladders.find import find_ladder
-from imgcls.ladders.gathering import gather
 from imgcls.ladders.judge import judge_ladder
-from imgcls.ladders.spec import LADDER_JSON, RESULT_JSON, Ladder
+from imgcls.ladders.report_data import gather
+from imgcls.ladders.spec import LADDER_JSON, RESULT_JSON, Ladder, find_ladder
 from imgcls.ladders.state import JobState, LadderState, read_state
 from imgcls.records.run import RunRecord
-from imgcls.reports.gains import Units, shown_verdict
-from imgcls.reports.page.html import html_page
-from imgcls.reports.page.markdown import markdown_page
+from imgcls.reports.page.render import html_page, markdown_page
+from imgcls.reports.verdict_text import GainUnits, verdict_cell
 from imgcls.workspace import Workspace
 
 BEGIN, END = "<!-- ladders: written by 'make ladders' -->", "<!-- end of ladders -->"
@@ -175,7 +173,7 @@ def _without_places(text: str, ladder: Ladder, workspace: Workspace) -> str:
 
 
 def _one_table(name: str, result: Mapping[str, Any]) -> str:
-    units, data = Units(result["metric"]), result["data"]
+    units, data = GainUnits(result["metric"]), result["data"]
     groups = f" in {data['n_groups']} groups" if data["n_groups"] else ""
     whole = " of whole groups" if groups else ""
     folds = f", {result['n_folds']} folds{whole}" if result["n_folds"] else ""
@@ -193,7 +191,7 @@ def _one_table(name: str, result: Mapping[str, Any]) -> str:
     return "\n".join([head, "", *rows])
 
 
-def _score(units: Units, estimate: Mapping[str, Any] | None) -> str:
+def _score(units: GainUnits, estimate: Mapping[str, Any] | None) -> str:
     """Give a score with its interval, as far as there are any."""
     if estimate is None:
         return "-"
@@ -201,12 +199,12 @@ def _score(units: Units, estimate: Mapping[str, Any] | None) -> str:
     return value if estimate["low"] is None else f"{value} [{low}, {high}]"
 
 
-def _gain(units: Units, judged: Mapping[str, Any] | None) -> tuple[str, str]:
+def _gain(units: GainUnits, judged: Mapping[str, Any] | None) -> tuple[str, str]:
     """Give a gain with its interval, and its verdict; both empty for the base, and before there are runs."""
     if judged is None:
         return "", ""
     between = "" if judged["low"] is None else f" {units.between(judged['low'], judged['high'])}"
-    return f"{units.gain(judged['value'])}{between}", shown_verdict(judged["verdict"])
+    return f"{units.gain(judged['value'])}{between}", verdict_cell(judged["verdict"])
 
 
 def _seconds(seconds: float | None) -> str:

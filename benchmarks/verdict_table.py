@@ -12,7 +12,7 @@ from rich.text import Text
 
 from benchmarks.verdicts import IMAGES, SEEDS, Counted
 from imgcls.evidence.gains import Components
-from imgcls.evidence.planner import detectable
+from imgcls.evidence.power import detectable
 
 NOTES = """\
 Per cent ± the standard deviation of the simulation. In brackets what another generator, written by others for the \

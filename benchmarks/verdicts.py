@@ -17,7 +17,7 @@ from scipy.stats import binom
 
 from benchmarks.world import NOISY, ORDINARY, World, ladders, lift_for
 from imgcls.evidence.gains import Components, Gain, measure
-from imgcls.evidence.noise import Noise
+from imgcls.evidence.variance import Noise
 from imgcls.evidence.verdicts import judge
 
 LEVEL = 0.05

@@ -19,10 +19,9 @@ from pathlib import Path
 import pandas as pd
 
 from imgcls.errors import DataError, UsageError
-from imgcls.evidence import Judged, judge
-from imgcls.evidence.compare import contributed
 from imgcls.evidence.gains import measure
-from imgcls.evidence.spread import group_numbers
+from imgcls.evidence.variance import group_numbers
+from imgcls.evidence.verdicts import Judged, contributed, judge
 
 NEEDED = ("id", "seed", "recipe", "label")
 

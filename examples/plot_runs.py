@@ -7,7 +7,8 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 
-from imgcls.records import RunRecord, find_runs
+from imgcls.records.find import find_runs
+from imgcls.records.run import RunRecord
 from imgcls.workspace import Workspace
 
 

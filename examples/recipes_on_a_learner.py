@@ -21,7 +21,7 @@ from fastai.vision.all import (
 )
 
 import imgcls
-from imgcls.data.sources import load_samples
+from imgcls.data.load import load_samples
 
 
 def main(photos: str | None, *, quick: bool) -> None:

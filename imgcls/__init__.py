@@ -12,15 +12,14 @@ from imgcls._version import __version__
 
 if TYPE_CHECKING:
     from imgcls.catalog import Stack
-    from imgcls.checklists.evaluate import checklist
+    from imgcls.checklists.checklist import checklist
     from imgcls.eda.explore import explore
-    from imgcls.engine.apply import apply
-    from imgcls.engine.classifier import load, predict
     from imgcls.engine.device import Machine
-    from imgcls.engine.learner import learner
+    from imgcls.engine.learner import apply, learner
+    from imgcls.engine.predictor import load, predict
     from imgcls.engine.train import train
-    from imgcls.evidence.compare import gain, verdict
-    from imgcls.ladders.comparison import compare
+    from imgcls.evidence.verdicts import gain, verdict
+    from imgcls.ladders.compare import compare
     from imgcls.ladders.run import ladder
     from imgcls.plan import Plan
     from imgcls.records.find import open_run
@@ -29,18 +28,18 @@ _HOMES = {
     "Machine": "imgcls.engine.device",
     "Plan": "imgcls.plan",
     "Stack": "imgcls.catalog",
-    "apply": "imgcls.engine.apply",
-    "checklist": "imgcls.checklists.evaluate",
-    "compare": "imgcls.ladders.comparison",
+    "apply": "imgcls.engine.learner",
+    "checklist": "imgcls.checklists.checklist",
+    "compare": "imgcls.ladders.compare",
     "explore": "imgcls.eda.explore",
-    "gain": "imgcls.evidence.compare",
+    "gain": "imgcls.evidence.verdicts",
     "ladder": "imgcls.ladders.run",
     "learner": "imgcls.engine.learner",
-    "load": "imgcls.engine.classifier",
+    "load": "imgcls.engine.predictor",
     "open_run": "imgcls.records.find",
-    "predict": "imgcls.engine.classifier",
+    "predict": "imgcls.engine.predictor",
     "train": "imgcls.engine.train",
-    "verdict": "imgcls.evidence.compare",
+    "verdict": "imgcls.evidence.verdicts",
 }
 
 __all__ = [

@@ -1,6 +1,6 @@
 """`python -m imgcls` is `imgcls`."""
 
-from imgcls.cli import main
+from imgcls.cli.app import main
 
 if __name__ == "__main__":
     main()

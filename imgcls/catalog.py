@@ -21,8 +21,7 @@ from types import ModuleType
 from typing import Any
 
 from imgcls.errors import ImgclsError, StackError, nearest_hint
-from imgcls.plan import Plan, plan_paths
-from imgcls.values import read_value
+from imgcls.plan import Plan, plan_paths, read_value
 
 ENTRY_POINT_GROUP = "imgcls.recipes"
 

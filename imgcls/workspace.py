@@ -8,7 +8,7 @@ import uuid
 from dataclasses import dataclass
 from pathlib import Path
 
-from imgcls.data.walk import TABLE_SUFFIXES, is_image_name
+from imgcls.data.files import TABLE_SUFFIXES, is_image_name
 from imgcls.errors import WorkspaceError
 
 MARKER = "imgcls.toml"

@@ -15,11 +15,8 @@ from PIL import Image
 
 from imgcls.catalog import Stack
 from imgcls.eda import facts as made
-from imgcls.ladders.rungs import climbing, leaving_out, rung_plans
-from imgcls.ladders.spec import JobPlan, Kind, Ladder, RungPlan
-from imgcls.records.estimate import Estimate
-from imgcls.records.keys import run_folder_name
-from imgcls.records.run import RunData, RunRecord, RunWeights
+from imgcls.ladders.spec import JobPlan, Kind, Ladder, RungPlan, climbing, leaving_out, rung_plans
+from imgcls.records.run import Estimate, RunData, RunRecord, RunWeights, run_folder_name
 from imgcls.workspace import Workspace
 
 # One thread a process, here and in the processes that tests start: equal bits, and no fight over the cores

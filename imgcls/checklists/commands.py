@@ -10,15 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from imgcls.catalog import Stack
-from imgcls.checklists.climbs import Climb
 from imgcls.checklists.evidence import Evidence, gather
-from imgcls.checklists.items import Item
-from imgcls.checklists.states import ItemState
+from imgcls.checklists.items import Item, ItemState
+from imgcls.checklists.verdicts import Climb
+from imgcls.data import source as naming
+from imgcls.data.source import set_options
 from imgcls.errors import ImgclsError
-from imgcls.problem import naming
-from imgcls.problem.naming import set_options
+from imgcls.predictions.submission import TEST_FILE
 from imgcls.records.run import RunRecord
-from imgcls.records.submissions import TEST_FILE
 from imgcls.workspace import Workspace
 
 N_NEXT = 3

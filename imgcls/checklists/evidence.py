@@ -2,30 +2,186 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from imgcls.checklists.climbs import Climb, read_climbs
-from imgcls.checklists.meanings import Meanings
-from imgcls.checklists.present import Present, look_at_present
-from imgcls.checklists.trials import Grounds, Side, Trial, read_comparisons
+from imgcls.catalog import Stack, recipe_file
+from imgcls.checklists.verdicts import Climb, Grounds, Side, Trial, read_climbs, read_comparisons
+from imgcls.config.findings import FINDINGS_TOML, Adjustments, Exclusion, Grouping, read_adjustments
+from imgcls.config.problem import Problem, find_problem, reading_of
 from imgcls.eda.facts import FACTS_JSON, Facts, Finding
 from imgcls.errors import ImgclsError
-from imgcls.problem.adjustments import FINDINGS_TOML, Adjustments, Exclusion, Grouping, read_adjustments
-from imgcls.problem.model import Problem
-from imgcls.problem.toml import find_problem
+from imgcls.plan import Plan, canonical_json
+from imgcls.predictions.submission import TEST_FILE, Submission, find_submissions
+from imgcls.records.derived import (
+    Look,
+    Repetition,
+    SeenData,
+    changed_tables,
+    find,
+    look_at,
+    recall,
+    remember,
+    repetitions,
+    source_of,
+)
 from imgcls.records.find import find_runs
-from imgcls.records.repeated import Repetition, repetitions
 from imgcls.records.run import RunRecord
-from imgcls.records.seen import changed_tables
-from imgcls.records.submissions import TEST_FILE, Submission, find_submissions
 from imgcls.workspace import MARKER, Workspace
 
 if TYPE_CHECKING:
-    from imgcls.engine.reporting import Reporter
+    from imgcls.checklists.verdicts import Climb, Grounds
+    from imgcls.config.problem import Problem
+    from imgcls.engine.progress import Reporter
+
+
+class Meanings:
+    """The plans that stacks mean, each worked out once."""
+
+    def __init__(self, home: Path) -> None:
+        """Begin with none.
+
+        Args:
+            home: The folder of the workspace, where the paths of recipe files begin.
+        """
+        self._home = home
+        self._digests: dict[tuple[str, str], str | None] = {}
+
+    def change_since(self, side: Side) -> str:
+        """Say why a stack no longer means the plan that it was tried with; nothing where it does."""
+        digest = self._digest(side.stack, side.overrides)
+        if digest == side.plan_digest:
+            return ""
+        if digest is not None:
+            return f"{side.stack} means another plan since"
+        if missing := self._missing_files(side.stack):
+            return f"{missing[0]}, a recipe of {side.stack}, is missing"
+        return f"{side.stack} is no stack any more; 'imgcls recipe show' says why"
+
+    def _digest(self, stack: str, overrides: Mapping[str, Any]) -> str | None:
+        """Give the digest of the plan that a stack means now; None where it is no stack."""
+        asked = stack, canonical_json(dict(overrides))
+        if asked not in self._digests:
+            try:
+                self._digests[asked] = Stack.parse(stack, overrides, home=self._home).plan.digest
+            except ImgclsError:
+                self._digests[asked] = None
+        return self._digests[asked]
+
+    def _missing_files(self, stack: str) -> list[str]:
+        names = [piece.partition(":")[0].strip() for piece in stack.split("+")]
+        return [name for name in names if (file := recipe_file(name, home=self._home)) and not file.is_file()]
+
+
+CHANGED = "The data look different from when they were last read"
+_UNNAMED = "No imgcls.toml names the data, so that nobody can see whether they changed; 'imgcls init' writes one."
+
+
+@dataclass(frozen=True)
+class Present:
+    """The data as they are now."""
+
+    seen: SeenData | None = None
+    """What reading them gives; None where that is not known."""
+    split_seed: int = 0
+    """What their split, or their folds, are drawn from."""
+    note: str = ""
+    """Why it is not known; empty where it is, or where nothing depends on it."""
+    is_doubtful: bool = False
+    """Whether there is something that could hold or not, and that cannot be told although the data are named."""
+
+    @classmethod
+    def doubtful(cls, note: str) -> Present:
+        """Give data of which nobody can tell whether they changed, and why."""
+        return cls(note=note, is_doubtful=True)
+
+    def change_since(self, grounds: Grounds) -> str:
+        """Say what changed since something was found on some data; nothing where nothing is known to have.
+
+        A split into folds is another one than that of a single training, and is not held against it; but folds that
+        were drawn from another seed are other folds.
+        """
+        if self.seen is None:
+            return ""
+        if grounds.data_digest != self.seen.data_digest:
+            return "the data changed since"
+        return "the split changed since" if self._is_other_split(grounds) else ""
+
+    def _is_other_split(self, grounds: Grounds) -> bool:
+        if grounds.is_folded:
+            return grounds.split_seed not in (None, self.split_seed)
+        split = self.seen.split_digest if self.seen is not None else None
+        return split is not None and grounds.split_digests != (split,)
+
+
+def look_at_present(
+    workspace: Workspace,
+    problem: Problem | None,
+    *,
+    climbs: Sequence[Climb],
+    runs: Sequence[RunRecord],
+    reporter: Reporter | None,
+    verify: bool,
+) -> Present:
+    """Find out what the data of a workspace are now.
+
+    Args:
+        workspace: The workspace.
+        problem: What imgcls.toml says; None without one.
+        climbs: Its ladders, which know how their data were read.
+        runs: Its runs.
+        reporter: Told when the data have to be read; None never reads them.
+        verify: Whether they are read and hashed anew although they look as they did.
+    """
+    source = _source(problem, workspace, climbs)
+    if source is None:
+        return Present(note=_UNNAMED if runs else "")
+    look = look_at(source, workspace)
+    seen = find(workspace, look.key) if look and not verify else None
+    if seen is not None:
+        return Present(seen, source.get("split_seed") or 0)
+    if reporter is None:
+        return Present.doubtful(f"{CHANGED}; 'imgcls checklist' reads them anew.")
+    reporter.note("Reading the data and hashing every file …" if verify else "The data changed; reading them …")
+    return _read_anew(workspace, source, look, runs, reporter, verify=verify)
+
+
+def _source(problem: Problem | None, workspace: Workspace, climbs: Sequence[Climb]) -> Mapping[str, Any] | None:
+    """Give the fields of a `DataSource`: what imgcls.toml says, else what was read last; None where nobody knows."""
+    if problem is not None:
+        return reading_of(problem, workspace.root)
+    if seen := recall(workspace):
+        return source_of(seen[-1], workspace)
+    return climbs[-1].ladder.data if climbs else None
+
+
+def _read_anew(
+    workspace: Workspace,
+    source: Mapping[str, Any],
+    look: Look | None,
+    runs: Sequence[RunRecord],
+    reporter: Reporter,
+    *,
+    verify: bool,
+) -> Present:
+    """Read, decode and split the data once, at the size of the newest run, and remember what came out."""
+    from imgcls.engine.prepare import DataSource, prepare  # with torch: only where data have to be read
+
+    options = {**source, "verify": verify}
+    try:
+        images = Plan.from_json(runs[-1].plan if runs else {}).images
+        named = DataSource(**options).in_workspace(workspace)
+        samples = prepare(named, images, quick=False, reporter=reporter).samples
+    except (ImgclsError, OSError) as problem:
+        return Present.doubtful(f"The data cannot be read, so that nobody can tell whether they changed: {problem}")
+    seen = SeenData.of(samples, look or Look("", "", {}))
+    if look is not None:
+        remember(workspace, seen)
+    return Present(seen, named.split_seed or 0)
+
 
 FACTS = f"reports/{FACTS_JSON}"
 _Value = TypeVar("_Value")

@@ -22,18 +22,18 @@ from imgcls._version import __version__
 from imgcls.errors import ImgclsError, nearest_hint
 
 _COMMANDS = {
-    "cache": "imgcls.cli.cache:cache",
+    "cache": "imgcls.cli.machine:cache",
     "checklist": "imgcls.cli.checklist:checklist",
-    "compare": "imgcls.cli.compare:compare",
-    "doctor": "imgcls.cli.doctor:doctor",
-    "eda": "imgcls.cli.eda:eda",
-    "init": "imgcls.cli.init:init",
+    "compare": "imgcls.cli.ladder:compare",
+    "doctor": "imgcls.cli.machine:doctor",
+    "eda": "imgcls.cli.data:eda",
+    "init": "imgcls.cli.data:init",
     "ladder": "imgcls.cli.ladder:ladder",
     "predict": "imgcls.cli.predict:predict",
     "recipe": "imgcls.cli.recipe:recipe",
-    "report": "imgcls.cli.report:report",
+    "report": "imgcls.cli.ladder:report",
     "runs": "imgcls.cli.runs:runs",
-    "submit": "imgcls.cli.submit:submit",
+    "submit": "imgcls.cli.predict:submit",
 }
 SETTINGS = {"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "IMGCLS", "max_content_width": 100}
 
@@ -130,7 +130,7 @@ def _interrupted(exit_code: int, arguments: list[str]) -> int:
 
 
 def _tell(problem: Exception, *, exit_code: int, debug: bool, as_json: bool) -> int:
-    from imgcls.reports.text import clean
+    from imgcls.text import clean
 
     if debug:
         import traceback

@@ -8,6 +8,7 @@ from typing import Any, cast
 import click
 
 from imgcls.cli.options import JSON, OUT, print_json, workspace_of
+from imgcls.workspace import Workspace
 
 
 @click.group(invoke_without_command=True)
@@ -27,7 +28,7 @@ def checklist(context: click.Context, /, **options: Any) -> int:
     if context.invoked_subcommand is not None:
         _refuse_options(context)
         return 0
-    from imgcls.checklists.evaluate import evaluate
+    from imgcls.checklists.checklist import evaluate
     from imgcls.checklists.items import Language, stages_of
     from imgcls.reports.live import reporter_for
 
@@ -44,7 +45,7 @@ def checklist(context: click.Context, /, **options: Any) -> int:
     if options["as_json"]:
         print_json(shown.to_json())
     else:
-        from imgcls.reports.text import show
+        from imgcls.reports.console import show
 
         show(shown)
     return 3 if options["strict"] and found.needs_attention else 0
@@ -67,7 +68,7 @@ def _refuse_options(context: click.Context) -> None:
 @OUT
 def skip(item: str, why: str, out: Path | None) -> None:
     """Leave ITEM out, with a reason."""
-    from imgcls.checklists.skipping import skip as skip_item
+    from imgcls.checklists.checklist import skip as skip_item
 
     skip_item(workspace_of(out), item, why)
     click.echo(f"Skipped {item}. 'imgcls checklist unskip {item}' takes it in again.")
@@ -78,7 +79,27 @@ def skip(item: str, why: str, out: Path | None) -> None:
 @OUT
 def unskip(item: str, out: Path | None) -> None:
     """Take ITEM in again that was left out."""
-    from imgcls.checklists.skipping import unskip as unskip_item
+    from imgcls.checklists.checklist import unskip as unskip_item
 
     unskip_item(workspace_of(out), item)
     click.echo(f"{item} counts again.")
+
+
+def tell_standing(workspace: Workspace) -> None:
+    """Print the state of the checklist in a line; the work is done, so nothing that goes wrong here is told.
+
+    Args:
+        workspace: Where the work left its record.
+    """
+    try:
+        from rich.console import Group
+
+        from imgcls.checklists.checklist import evaluate
+        from imgcls.reports.checklist import status_line
+        from imgcls.reports.console import show
+
+        show(Group(status_line(evaluate(workspace))))  # alone, a text of rich forgets that it must not be broken
+    except BrokenPipeError:
+        raise
+    except Exception:
+        return

@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
-from imgcls.cli.data_options import overrides_of, training_options
-from imgcls.cli.options import JSON, OUT, Finite, print_json, workspace_of
+from imgcls.catalog import Stack
+from imgcls.cli.options import (
+    JSON,
+    OUT,
+    Finite,
+    machine_of,
+    overrides_of,
+    print_json,
+    source_of,
+    training_options,
+    workspace_of,
+)
+from imgcls.ladders.spec import Kind
+from imgcls.workspace import Workspace
 
 DEFAULT_STACK = "baseline+augmentation+adamw_cosine+label_smoothing+tta"
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -80,27 +92,26 @@ def ablate(stack: str, **options: Any) -> int:
 
 def _climb(stack: str, kind: Any, options: dict[str, Any]) -> int:
     from imgcls.catalog import Stack
-    from imgcls.ladders.forecast import read_duration
+    from imgcls.ladders.design import read_duration
 
     parsed = Stack.parse(stack, overrides_of(options))  # before torch is loaded: what is misspelled is told at once
     budget = read_duration(options["budget"]) if options["budget"] is not None else None
-    from imgcls.cli.climbing import climb_and_report
 
     return climb_and_report(parsed, kind, options, budget_seconds=budget, workspace=workspace_of(options["out"]))
 
 
-@ladder.command()
+@ladder.command("show")
 @click.argument("ladder", required=False)
 @click.option(
     "--images", type=click.IntRange(0), default=0, help="Also name up to N images that each rung mended or broke."
 )
 @OUT
 @JSON
-def show(ladder: str | None, images: int, out: Path | None, as_json: bool) -> int:
+def ladder_show(ladder: str | None, images: int, out: Path | None, as_json: bool) -> int:
     """Show LADDER, a name or its beginning, judged as far as its runs are done; without a name, the newest."""
-    from imgcls.ladders.changes import changed_images
-    from imgcls.ladders.find import find_ladder
     from imgcls.ladders.judge import judge_ladder
+    from imgcls.ladders.predictions import changed_images
+    from imgcls.ladders.spec import find_ladder
     from imgcls.ladders.state import read_state
     from imgcls.reports.ladder import LadderView
 
@@ -111,7 +122,7 @@ def show(ladder: str | None, images: int, out: Path | None, as_json: bool) -> in
     if as_json:
         print_json(result.to_json() | {"images": {rung: change.to_json() for rung, change in changes.items()}})
     else:
-        from imgcls.reports.text import show as show_view
+        from imgcls.reports.console import show as show_view
 
         show_view(LadderView(result, changes))
     return 3 if result.n_failed else 0
@@ -122,9 +133,9 @@ def show(ladder: str | None, images: int, out: Path | None, as_json: bool) -> in
 @JSON
 def list_ladders(out: Path | None, as_json: bool) -> None:
     """List the ladders of this workspace."""
-    from imgcls.ladders.find import find_ladders
+    from imgcls.ladders.spec import find_ladders
     from imgcls.ladders.state import read_state
-    from imgcls.reports.ladder_state import LadderList
+    from imgcls.reports.live import LadderList
 
     workspace = workspace_of(out)
     found, damaged = find_ladders(workspace)
@@ -132,7 +143,7 @@ def list_ladders(out: Path | None, as_json: bool) -> None:
     if as_json:
         print_json(view.to_json())
     else:
-        from imgcls.reports.text import show as show_view
+        from imgcls.reports.console import show as show_view
 
         show_view(view)
 
@@ -143,17 +154,17 @@ def list_ladders(out: Path | None, as_json: bool) -> None:
 @JSON
 def status(ladder: str | None, out: Path | None, as_json: bool) -> None:
     """Show how far LADDER is, also while another process works on it; without a name, the newest."""
-    from imgcls.ladders.find import find_ladder
     from imgcls.ladders.judge import judge_ladder
+    from imgcls.ladders.spec import find_ladder
     from imgcls.ladders.state import read_state
-    from imgcls.reports.ladder_state import StateGrid, state_json
+    from imgcls.reports.live import StateGrid, state_json
 
     workspace = workspace_of(out)
     state = read_state(find_ladder(ladder, workspace), workspace)
     if as_json:
         print_json(state_json(state))
         return
-    from imgcls.reports.text import show as show_view
+    from imgcls.reports.console import show as show_view
 
     show_view(StateGrid(state, judge_ladder(state)))
 
@@ -164,15 +175,147 @@ def status(ladder: str | None, out: Path | None, as_json: bool) -> None:
 @JSON
 def final(ladder: str, out: Path | None, as_json: bool) -> None:
     """Score base and incumbent of LADDER on the sealed test part; every opening is written to test-ledger.csv."""
-    from imgcls.ladders.final import open_test
-    from imgcls.ladders.find import find_ladder
+    from imgcls.ladders.final_test import open_test
+    from imgcls.ladders.spec import find_ladder
 
     workspace = workspace_of(out)
     opened = open_test(find_ladder(ladder, workspace), workspace)
     if as_json:
         print_json(opened.to_json())
         return
-    from imgcls.reports.final import FinalView
-    from imgcls.reports.text import show as show_view
+    from imgcls.reports.console import show as show_view
+    from imgcls.reports.ladder import FinalView
 
     show_view(FinalView(opened))
+
+
+def climb_and_report(
+    stack: Stack, kind: Kind, options: Mapping[str, Any], *, budget_seconds: float | None, workspace: Workspace
+) -> int:
+    """Run a ladder, and print its verdicts.
+
+    Args:
+        stack: A stack without problems.
+        kind: Whether recipes are added or left out.
+        options: The options of the command, by name.
+        budget_seconds: What it may take; None without a budget.
+        workspace: Where ladder and records go.
+
+    Returns:
+        The exit code: 3 where runs failed.
+    """
+    from imgcls.cli.checklist import tell_standing
+    from imgcls.reports.console import show
+    from imgcls.reports.ladder import LadderView
+    from imgcls.reports.live import ladder_screen, reporter_for
+
+    with reporter_for(as_json=options["as_json"]) as reporter:
+        reporter.note("Loading torch and fastai …")
+        from imgcls.ladders.design import Question
+        from imgcls.ladders.run import at_a_time, run_ladder
+
+        question = Question(
+            stack,
+            source_of(options).in_workspace(workspace, folds=options["folds"]),
+            kind=kind,
+            n_seeds=options["seeds"],
+            n_folds=options["folds"],
+            metric=options["metric"],
+            smallest_gain=options["smallest_gain"] / 100,
+            name=options["name"],
+        )
+        n_parallel = at_a_time(options["executor"])
+        with ladder_screen(workspace, as_json=options["as_json"], n_parallel=n_parallel) as watcher:
+            result = run_ladder(
+                question,
+                machine=machine_of(options),
+                workspace=workspace,
+                executor=options["executor"],
+                reporter=reporter,
+                watcher=watcher,
+                budget_seconds=budget_seconds,
+                retries=options["retries"],
+                retry_failed=options["retry_failed"],
+            )
+    if options["as_json"]:
+        print_json(result.to_json())
+    else:
+        show(LadderView(result))
+        tell_standing(workspace)
+    return 3 if result.n_failed else 0
+
+
+@click.command()
+@click.argument("a")
+@click.argument("b")
+@click.option(
+    "--metric", help="Metric of the verdict, chosen before looking.  [default: imgcls.toml, else that of the problem]"
+)
+@click.option(
+    "--smallest-gain",
+    type=Finite(0, min_open=True),
+    default=0.5,
+    show_default=True,
+    help="Smallest gain of interest, in points (for log_loss: in hundredths of a nat).",
+)
+@click.option("--images", type=click.IntRange(0), default=0, help="Also name up to N images that changed, each way.")
+@OUT
+@JSON
+def compare(
+    a: str, b: str, metric: str | None, smallest_gain: float, images: int, out: Path | None, as_json: bool
+) -> None:
+    """Judge whether B is better than A; nothing is trained.
+
+    A and B are stacks, such as baseline+augmentation: all their full runs are compared. Or the id or the folder of
+    a run: that run alone.
+    """
+    from imgcls.ladders.compare import compare as compare_runs
+    from imgcls.reports.console import show
+
+    comparison = compare_runs(a, b, workspace=workspace_of(out), metric=metric, smallest_gain=smallest_gain / 100)
+    if as_json:
+        print_json(comparison.to_json())
+        return
+    from imgcls.reports.ladder import ComparisonView
+
+    show(ComparisonView(comparison, images))
+
+
+@click.command()
+@click.argument("ladder", required=False)
+@click.option(
+    "--to",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="File to write; .html, .md or .json.  [default: reports/LADDER.html]",
+)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["html", "markdown", "json"]),
+    help="What to write.  [default: what --to ends in, or html]",
+)
+@click.option("--no-images", is_flag=True, help="For data that must not travel: no photographs, nor their names.")
+@OUT
+@JSON
+def report(
+    ladder: str | None, to: Path | None, form: str | None, no_images: bool, out: Path | None, as_json: bool
+) -> None:
+    """Write one page about a LADDER that stands alone: what helped, how sure that is, where it is wrong.
+
+    LADDER is a name, the beginning of one, a folder or a stack; without it, the one worked on last.
+    """
+    from imgcls.checklists.checklist import evaluate
+    from imgcls.ladders.report_data import gather
+    from imgcls.ladders.spec import find_ladder
+    from imgcls.reports.console import show
+    from imgcls.reports.page.render import PageWritten, form_of, place_of, write_page
+
+    workspace, chosen = workspace_of(out), form_of(to, form)
+    data = gather(find_ladder(ladder, workspace), workspace, with_images=not no_images)
+    file = place_of(data, workspace, chosen, file=to)
+    written = PageWritten(data, file, chosen, write_page(data, file, chosen, checklist=evaluate(workspace)))
+    if as_json:
+        print_json(written.to_json())
+        return
+
+    show(written)

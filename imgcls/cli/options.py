@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from imgcls.workspace import Workspace
 
-Command = TypeVar("Command", bound=Callable[..., Any])
+if TYPE_CHECKING:
+    from imgcls.engine.device import Machine
+    from imgcls.engine.prepare import DataSource
 
 JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
 OUT = click.option(
@@ -59,3 +61,128 @@ def settings(values: tuple[str, ...]) -> dict[str, str]:
             raise click.BadParameter(f"{path.strip()} is set twice.", param_hint="--set")
         found[path.strip()] = value
     return found
+
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+FLAGS = {
+    "epochs": "fit.epochs",
+    "size": "images.size_px",
+    "batch_size": "fit.batch_size",
+    "model": "model.name",
+    "weights": "model.weights",
+}
+"""Option → the plan path that it sets on the base."""
+
+_DATA = (
+    click.option(
+        "--data",
+        help="Folder, CSV, Parquet, torchvision:NAME or fastai:NAME.  [default: imgcls.toml, else elpv, solar cells]",
+    ),
+    click.option("--images", type=click.Path(path_type=Path), help="For a table: the folder of its photographs."),
+    click.option("--label", multiple=True, help="For a table: the label column; several times for columns of 0 and 1."),
+    click.option("--id", "id_", help="For a table: the column that names the photographs."),
+    click.option("--group", help="For a table: a column of groups that stay together when split."),
+    click.option("--split", help="For a table: a column that says train, valid or test."),
+    click.option("--delimiter", help="For a table: what separates several labels in a cell."),
+    click.option(
+        "--test",
+        help="For a table: the table of photographs to predict, or none.  "
+        "[default: imgcls.toml, else a table called test beside it]",
+    ),
+    click.option(
+        "--type",
+        "problem_type",
+        type=click.Choice(["binary", "multiclass", "multilabel"]),
+        help="Kind of problem.  [default: imgcls.toml, else seen from the labels]",
+    ),
+    click.option(
+        "--split-seed",
+        type=click.IntRange(0),
+        help="Decides who trains and who validates.  [default: imgcls.toml, else 0]",
+    ),
+    click.option(
+        "--valid",
+        type=Finite(0, 1, min_open=True, max_open=True),
+        help="Share that validates.  [default: imgcls.toml, else 0.2]",
+    ),
+)
+_VERIFY = click.option("--verify", is_flag=True, help="Read and hash every photograph anew.")
+_PLAN = (
+    click.option("--epochs", type=int, help="Passes over the training photographs (fit.epochs)."),
+    click.option("--size", type=int, help="Side of the images in pixels (images.size_px)."),
+    click.option("--batch-size", type=int, help="Photographs per step (fit.batch_size)."),
+    click.option("--model", help="timm name, torchvision:NAME, simple_cnn or module:function (model.name)."),
+    click.option("--weights", help="auto, none, or a file (model.weights)."),
+    click.option(
+        "--set", "set_", multiple=True, metavar="PATH=VALUE", help="Set any path of the base plan; repeatable."
+    ),
+)
+_MACHINE = (
+    DEVICE,
+    click.option("--workers", type=click.IntRange(0), help="Processes that prepare batches.  [default: by the device]"),
+    click.option("--precision", default="auto", show_default=True, help="auto, float32, bf16 or fp16."),
+)
+
+
+def problem_options(command: Command) -> Command:
+    """Add the options that imgcls.toml keeps to a command: what the data are, and how they are split."""
+    for option in reversed(_DATA):
+        command = option(command)
+    return command
+
+
+def data_options(command: Command) -> Command:
+    """Add the options that say what the data are, and how they are read, to a command."""
+    for option in reversed((*_DATA, _VERIFY)):
+        command = option(command)
+    return command
+
+
+def training_options(command: Command) -> Command:
+    """Add the options of data, base plan and machine to a command."""
+    for option in reversed((*_DATA, _VERIFY, *_PLAN, *_MACHINE)):
+        command = option(command)
+    return command
+
+
+def overrides_of(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Give the plan paths that flags set on the base.
+
+    Raises:
+        click.BadParameter: A path is set twice.
+    """
+    overrides: dict[str, Any] = {path: options[flag] for flag, path in FLAGS.items() if options[flag] is not None}
+    for path, value in settings(options["set_"]).items():
+        if path in overrides:
+            raise click.BadParameter(f"{path} is set by a flag and by --set.", param_hint="--set")
+        overrides[path] = value
+    return overrides
+
+
+def source_of(options: Mapping[str, Any]) -> DataSource:
+    """Give the data that the options name (loads the engine)."""
+    from imgcls.engine.prepare import DataSource
+
+    label = options["label"]
+    return DataSource(
+        data=options["data"],
+        images=options["images"],
+        label=(label[0] if len(label) == 1 else list(label)) if label else None,
+        id=options["id_"],
+        group=options["group"],
+        split=options["split"],
+        problem_type=options["problem_type"],
+        delimiter=options["delimiter"],
+        valid=options["valid"],
+        split_seed=options["split_seed"],
+        test=options["test"],
+        verify=options["verify"],
+    )
+
+
+def machine_of(options: Mapping[str, Any]) -> Machine:
+    """Give the machine that the options name (loads the engine)."""
+    from imgcls.engine.device import Machine
+
+    return Machine(options["device"], options["workers"], options["precision"], keep_memory=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from imgcls.cli.options import DEVICE, OUT, workspace_of
+from imgcls.cli.options import DEVICE, JSON, OUT, print_json, workspace_of
 
 
 @click.command()
@@ -42,9 +42,9 @@ def predict(
     from imgcls.records.find import find_run
 
     record = find_run(run, workspace_of(out))
-    from imgcls.engine.classifier import load
     from imgcls.engine.device import Machine
-    from imgcls.reports.predictions import as_csv, as_json_text, print_table, write
+    from imgcls.engine.predictor import load
+    from imgcls.reports.runs import as_csv, as_json_text, print_table, write
 
     frame = load(record, machine=Machine(device, keep_memory=True)).predict(path, images=images, id=id_)
     form = "json" if as_json else form or ("table" if sys.stdout.isatty() else "csv")
@@ -61,3 +61,54 @@ def predict(
     if n_failed == len(frame):
         return 1
     return 3 if strict and n_failed else 0
+
+
+@click.command()
+@click.argument("run", required=False)
+@click.option(
+    "--to",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="The CSV to write.  [default: submissions/<run>.csv]",
+)
+@click.option(
+    "--sample",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="A sample submission: its columns, ids and order are taken over.  [default: imgcls.toml, else none]",
+)
+@click.option("--probabilities", is_flag=True, help="Probabilities instead of classes.")
+@click.option("--force", is_flag=True, help="Write over a file with other content.")
+@OUT
+@JSON
+def submit(
+    run: str | None,
+    to: Path | None,
+    sample: Path | None,
+    probabilities: bool,
+    force: bool,
+    out: Path | None,
+    as_json: bool,
+) -> None:
+    """Write what RUN says of the test part as a CSV to hand in.
+
+    Without RUN it is one of the stack that the newest ladder recommends, as long as the ladder holds; else the newest
+    run that has a test part.
+    """
+    from imgcls.checklists.commands import recommended
+    from imgcls.predictions.submission import known_sample, run_to_submit, submit
+
+    workspace = workspace_of(out)
+    chosen = recommended(workspace) if run is None else None
+    record = run_to_submit(chosen.run if chosen else run, workspace)
+    submission, table = submit(
+        record, workspace, sample=sample or known_sample(workspace), to=to, probabilities=probabilities, overwrite=force
+    )
+    from imgcls.reports.runs import SubmissionWritten
+
+    why = "" if run is not None else chosen.why if chosen else "the newest run; no ladder that holds recommends one"
+    view = SubmissionWritten(submission, tuple(table.columns), table.probability_of, record, why)
+    if as_json:
+        print_json(view.to_json())
+        return
+    from imgcls.reports.console import show
+
+    show(view)

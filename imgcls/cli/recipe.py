@@ -2,13 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from imgcls.cli.data_options import overrides_of, training_options
-from imgcls.cli.options import JSON, OUT, print_json, workspace_of
+from imgcls.catalog import Stack
+from imgcls.cli.checklist import tell_standing
+from imgcls.cli.options import (
+    JSON,
+    OUT,
+    machine_of,
+    overrides_of,
+    print_json,
+    source_of,
+    training_options,
+    workspace_of,
+)
+from imgcls.config.problem import metric_of
+from imgcls.workspace import Workspace
+
+if TYPE_CHECKING:
+    from imgcls.reports.runs import FoldsSummary, RunSummary
 
 
 @click.group()
@@ -28,33 +44,33 @@ def list_recipes(as_json: bool) -> None:
 
         print_json({"schema": 1, "recipes": [recipe_json(entry) for entry in found.values()]})
         return
+    from imgcls.reports.console import show as show_view
     from imgcls.reports.recipes import RecipeList
-    from imgcls.reports.text import show as show_view
 
     show_view(RecipeList(tuple(found.values())))
 
 
-@recipe.command()
+@recipe.command("show")
 @click.argument("stack")
 @click.option("--learner", is_flag=True, help="Also show what it becomes on the fastai Learner (loads torch).")
 @OUT
 @JSON
-def show(stack: str, learner: bool, out: Path | None, as_json: bool) -> None:
+def recipe_show(stack: str, learner: bool, out: Path | None, as_json: bool) -> None:
     """Show a recipe's card, what it changes and what your own ladders measured, or the plan of a whole STACK."""
-    from imgcls.ladders.effects import measured_effects
+    from imgcls.ladders.results import measured_effects
     from imgcls.reports.recipes import StackView, stack_json
 
     view = StackView.of(stack)
     view = view.with_effects(measured_effects(view.recipe_name, workspace_of(out)) if view.recipe_name else [])
     described = None
     if learner:
-        from imgcls.engine.describe import describe
+        from imgcls.engine.build import describe
 
         described = describe(view.plan)
     if as_json:
         print_json(stack_json(view, described))
         return
-    from imgcls.reports.text import show as show_view
+    from imgcls.reports.console import show as show_view
 
     show_view(view.with_learner(described))
 
@@ -94,6 +110,47 @@ def run(stack: str, **options: Any) -> None:
     from imgcls.catalog import Stack
 
     parsed = Stack.parse(stack, overrides_of(options))  # before torch is loaded: what is misspelled is told at once
-    from imgcls.cli.training import train_and_report
 
     train_and_report(parsed, options, workspace=workspace_of(options["out"]))
+
+
+def train_and_report(stack: Stack, options: Mapping[str, Any], *, workspace: Workspace) -> None:
+    """Train, and print the outcome.
+
+    Args:
+        stack: A stack without problems.
+        options: The options of `recipe run`, by name.
+        workspace: Where the record goes.
+    """
+    from imgcls.reports.console import show
+    from imgcls.reports.live import reporter_for
+    from imgcls.reports.runs import FoldsSummary, RunSummary, folds_json, outcome_json
+
+    with reporter_for(as_json=options["as_json"]) as reporter:
+        reporter.note("Loading torch and fastai …")
+        from imgcls.engine.train import run_folds, run_job
+
+        source = source_of(options).in_workspace(workspace, folds=options["folds"])
+        settings: dict[str, Any] = {
+            "seed": options["seed"],
+            "quick": options["quick"],
+            "again": options["again"],
+            "machine": machine_of(options),
+            "workspace": workspace,
+            "reporter": reporter,
+        }
+        if options["folds"] is None:
+            outcome = run_job(stack, source, **settings)
+            found: dict[str, Any] = outcome_json(outcome)
+            view: RunSummary | FoldsSummary = RunSummary.of(
+                outcome, metric=metric_of(workspace.root, outcome.record.problem)
+            )
+        else:
+            folds = run_folds(stack, source, n_folds=options["folds"], **settings)
+            found = folds_json(folds)
+            view = FoldsSummary(folds, metric_of(workspace.root, folds.record.problem))
+    if options["as_json"]:
+        print_json(found)
+    else:
+        show(view)
+        tell_standing(workspace)

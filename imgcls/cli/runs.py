@@ -21,7 +21,7 @@ def list_runs(out: Path | None, as_json: bool) -> None:
     """List the runs of this workspace, with those that were interrupted or failed."""
     from imgcls.records.attempts import find_attempts
     from imgcls.records.find import find_failed, find_runs
-    from imgcls.reports.records import RunList, runs_json
+    from imgcls.reports.runs import RunList, runs_json
 
     workspace = workspace_of(out)
     finished, damaged = find_runs(workspace)
@@ -30,7 +30,7 @@ def list_runs(out: Path | None, as_json: bool) -> None:
     if as_json:
         print_json(runs_json(view))
         return
-    from imgcls.reports.text import show as show_view
+    from imgcls.reports.console import show as show_view
 
     show_view(view)
 
@@ -50,8 +50,8 @@ def show(run: str, verify: bool, out: Path | None, as_json: bool) -> None:
     if as_json:
         print_json({**record.to_json(), "path": str(record.folder), "verified": verify})
         return
-    from imgcls.reports.records import RunCard
-    from imgcls.reports.text import show as show_view
+    from imgcls.reports.console import show as show_view
+    from imgcls.reports.runs import RunCard
 
     show_view(RunCard(record, verified=verify))
 

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from imgcls.data.files import Excluded
 from imgcls.errors import DataError
 
 ProblemType = Literal["binary", "multiclass", "multilabel"]
@@ -23,16 +24,6 @@ SPLITS = ("train", "valid", "test")
 SEPARATOR = "|"
 NO_CLASS = SEPARATOR
 """The label of a multi-label sample that is known to belong to no class ("" means: not known)."""
-
-
-@dataclass(frozen=True)
-class Excluded:
-    """A file or row that is not used, and why."""
-
-    path: str
-    """The file as the user knows it: relative to the root of the data set."""
-    reason: str
-    """A short plain reason."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from fractions import Fraction
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
-from iterstrat.ml_stratifiers import MultilabelStratifiedShuffleSplit
+from iterstrat.ml_stratifiers import MultilabelStratifiedKFold, MultilabelStratifiedShuffleSplit
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedShuffleSplit
 
+from imgcls.data.grouping import Indices, Mask, Units, linked, named, several_columns, single_notes, straddling_notes
 from imgcls.data.samples import Samples
-from imgcls.data.units import Indices, Mask, Units, linked, several_columns, single_notes, straddling_notes
 from imgcls.errors import DataError
 
 MAX_FOLDS = 20
@@ -188,3 +189,238 @@ def _spare_unit(samples: Samples, units: Units) -> int:
     if units.only_ones[spare]:
         raise DataError(f"{samples.name}: no class has two samples apart, so none can validate. Add samples.")
     return spare
+
+
+_ALWAYS_TRAIN = -1
+_MOST_NAMED = 10
+
+
+@dataclass(frozen=True)
+class Turn:
+    """Which of how many folds validates while the others train."""
+
+    fold: int
+    """The fold that validates, from 0 to n_folds − 1."""
+    n_folds: int
+    """How many folds there are, from 2 to 20."""
+
+    def __post_init__(self) -> None:
+        check_n_folds(self.n_folds)
+        if not _is_whole(self.fold) or not 0 <= self.fold < self.n_folds:
+            raise DataError(f"There is no fold {self.fold!r} of {self.n_folds}; they go from 0 to {self.n_folds - 1}.")
+
+    def __str__(self) -> str:
+        """Name it by the number that records have, and by its place: `fold 2 (3 of 5)`."""
+        return f"fold {self.fold} ({self.fold + 1} of {self.n_folds})"
+
+    @classmethod
+    def of(cls, fold: int | None, n_folds: int | None) -> Self | None:
+        """Make a turn of two numbers of which there are both or neither.
+
+        Raises:
+            DataError: One is missing, or they are no turn.
+        """
+        if fold is None and n_folds is None:
+            return None
+        if fold is None or n_folds is None:
+            raise DataError("A turn needs both: fold, from 0, and n_folds, from 2. Give the other one too, or neither.")
+        return cls(fold, n_folds)
+
+
+def check_n_folds(n_folds: int) -> None:
+    """Refuse numbers of folds that cannot be.
+
+    Raises:
+        DataError: It is no whole number from 2 to 20.
+    """
+    if not _is_whole(n_folds) or not 2 <= n_folds <= MAX_FOLDS:
+        raise DataError(f"The number of folds has to be a whole number from 2 to {MAX_FOLDS}, not {n_folds!r}.")
+
+
+def fold_samples(samples: Samples, turn: Turn, *, seed: int = 0) -> Samples:
+    """Give every sample its split in one turn: the samples of one fold validate, the others train.
+
+    Every sample outside test is in exactly one fold, but for those that train in all turns: where a
+    class has a single unit (sample, group or set of duplicates), or where no fold could take a unit
+    without leaving a turn whose train lacks one of its classes. Test never changes. Given train and
+    valid parts are pooled.
+
+    Args:
+        samples: The samples; with digests of their files, exact duplicates are kept together.
+        turn: Which fold validates, of how many.
+        seed: Fixes the folds, which depend on ids, labels, groups and contents besides, not on any order.
+
+    Returns:
+        The samples in the same order, with splits and with notes, the same in every turn, on what was
+        out of the ordinary.
+
+    Raises:
+        DataError: There are fewer units that can validate than folds.
+    """
+    order = np.argsort(samples.frame["id"].to_numpy(dtype=object), kind="stable")
+    ordered = replace(samples, frame=samples.frame.iloc[order].reset_index(drop=True))
+    given = ordered.frame["split"].to_numpy(dtype=object, copy=True)
+    rows = np.flatnonzero(given != "test")
+    pool = replace(ordered, frame=ordered.frame.iloc[rows].reset_index(drop=True))
+    folds, notes = _folds_of(pool, n_folds=turn.n_folds, seed=seed)
+    splits = given.copy()
+    splits[rows] = np.where(folds == turn.fold, "valid", "train")
+    unsorted = np.empty(len(splits), dtype=object)
+    unsorted[order] = splits
+    notes = [*_pooled_notes(pool), *straddling_notes(ordered.frame, splits), *notes]
+    return replace(samples.with_split(unsorted.tolist()), notes=(*samples.notes, *notes))
+
+
+def _folds_of(pool: Samples, *, n_folds: int, seed: int) -> tuple[Indices, list[str]]:
+    """Give the fold of each sample, sorted by id, −1 for those that always train; and the notes."""
+    units = Units.of(pool)
+    folds = np.full(len(units), _ALWAYS_TRAIN, dtype=np.int64)
+    free = np.flatnonzero(~units.only_ones)
+    _check_enough(pool, n_free=len(free), n_folds=n_folds)
+    folds[free] = _stratified_folds(pool, units, free=free, n_folds=n_folds, seed=seed)
+    kept = _keep_classes_in_every_train(units, folds, n_folds=n_folds)
+    _check_enough(pool, n_free=int((folds >= 0).sum()), n_folds=n_folds)
+    _fill_empty(units, folds, n_folds=n_folds)
+    notes = [
+        *single_notes(pool, units),
+        *_kept_notes(pool, units, kept),
+        *_missing_notes(pool, units, folds, n_folds=n_folds),
+    ]
+    return folds[units.of_row], notes
+
+
+def _check_enough(pool: Samples, *, n_free: int, n_folds: int) -> None:
+    if n_free >= n_folds:
+        return
+    advice = f"Use {n_free} folds at the most, or add samples." if n_free > 1 else "Add samples."
+    raise DataError(
+        f"{pool.name}: {n_free} samples, groups or sets of copies can validate, too few for {n_folds} folds. {advice}"
+    )
+
+
+def _stratified_folds(pool: Samples, units: Units, *, free: Indices, n_folds: int, seed: int) -> Indices:
+    """Draw the folds of the free units by the way that fits, int64 [n_free]."""
+    members = units.members[free]
+    if pool.problem != "multilabel":
+        if (pool.frame["group"] == "").all() and (members.sum(axis=1) == 1).all():
+            return _dealt(members.argmax(axis=1), n_folds=n_folds, seed=seed)
+        drawn = _by_groups(pool, units, free=free, n_folds=n_folds, seed=seed)
+        if drawn is not None:
+            return drawn
+    return _iterative_folds(members, n_folds=n_folds, seed=seed)
+
+
+def _dealt(classes: Indices, *, n_folds: int, seed: int) -> Indices:
+    """Deal units of one class each like cards, class by class: folds, and each class in them, differ by one at most.
+
+    scikit-learn's StratifiedKFold deals alike, but refuses samples whose classes are all smaller than the number
+    of folds.
+    """
+    random = np.random.RandomState(seed)  # unlike that of a Generator, its stream never changes
+    order = np.lexsort((random.permutation(len(classes)), classes))
+    folds = np.empty(len(classes), dtype=np.int64)
+    folds[order] = np.arange(len(classes)) % n_folds
+    return folds
+
+
+def _by_groups(pool: Samples, units: Units, *, free: Indices, n_folds: int, seed: int) -> Indices | None:
+    """Draw whole groups, weighed by their samples; None where no class is large enough for it."""
+    rows = np.flatnonzero(np.isin(units.of_row, free))
+    classes = pool.targets[rows]
+    if np.bincount(classes).max() < n_folds:
+        return None
+    splitter = StratifiedGroupKFold(n_splits=n_folds, shuffle=True, random_state=seed)
+    folds = np.empty(len(units), dtype=np.int64)
+    with warnings.catch_warnings():  # a class smaller than the number of folds is told in a note
+        warnings.simplefilter("ignore", UserWarning)
+        for fold, (_, valid) in enumerate(splitter.split(rows, classes, groups=units.of_row[rows])):
+            folds[units.of_row[rows[valid]]] = fold
+    return folds[free]
+
+
+def _iterative_folds(members: Mask, *, n_folds: int, seed: int) -> Indices:
+    """Draw units of any number of classes by iterative stratification."""
+    targets = several_columns(members)
+    splitter = MultilabelStratifiedKFold(n_splits=n_folds, shuffle=True, random_state=seed)
+    folds = np.empty(len(members), dtype=np.int64)
+    for fold, (_, valid) in enumerate(splitter.split(targets, targets)):
+        folds[valid] = fold
+    return folds
+
+
+def _keep_classes_in_every_train(units: Units, folds: Indices, *, n_folds: int) -> list[int]:
+    """Spread each class that lies in one fold only; where that cannot be, give a unit of it to train for good.
+
+    Returns:
+        The units that now always train.
+    """
+    kept = []
+    for position in range(units.members.shape[1]):
+        holders = np.flatnonzero(units.members[:, position])
+        if holders.size and not _is_spread(folds[holders]):
+            smallest = holders[np.argsort(units.n_samples[holders], kind="stable")]
+            if not any(_moved(units, folds, int(unit), n_folds=n_folds) for unit in smallest):
+                folds[smallest[0]] = _ALWAYS_TRAIN
+                kept.append(int(smallest[0]))
+    return kept
+
+
+def _moved(units: Units, folds: Indices, unit: int, *, n_folds: int) -> bool:
+    """Move a unit to the smallest fold in which all its classes are still spread, if there is one."""
+    home = folds[unit]
+    filled = folds >= 0
+    sizes = np.bincount(folds[filled], weights=units.n_samples[filled], minlength=n_folds)
+    for fold in np.argsort(sizes, kind="stable"):
+        folds[unit] = fold
+        if fold != home and all(_is_spread(folds[column]) for column in units.members.T[units.members[unit]]):
+            return True
+    folds[unit] = home
+    return False
+
+
+def _is_spread(folds: Indices) -> bool:
+    """Whether a class, given the folds of its units, is in train in every turn."""
+    return bool((folds == _ALWAYS_TRAIN).any() or (folds != folds[0]).any())
+
+
+def _fill_empty(units: Units, folds: Indices, *, n_folds: int) -> None:
+    """Give a fold without units the smallest one of the fold that has most of them; no class loses by that."""
+    for fold in range(n_folds):
+        n_units = np.bincount(folds[folds >= 0], minlength=n_folds)
+        if not n_units[fold]:
+            movable = np.flatnonzero(folds == n_units.argmax())
+            folds[movable[units.n_samples[movable].argmin()]] = fold
+
+
+def _pooled_notes(pool: Samples) -> list[str]:
+    """Say that given parts are not used as they are; samples that were all to train lose nothing."""
+    given = set(pool.frame["split"])
+    if given <= {""} or given == {"train"}:
+        return []
+    return ["The given train and valid parts are pooled: with folds, every sample outside test validates in its turn."]
+
+
+def _kept_notes(pool: Samples, units: Units, kept: list[int]) -> list[str]:
+    """Name the samples that always train although other samples have their classes."""
+    ids = pool.frame["id"][np.isin(units.of_row, kept)]
+    if not len(ids):
+        return []
+    return [f"{named(ids)} train in every fold: their classes have too few other samples or groups to do without them."]
+
+
+def _missing_notes(pool: Samples, units: Units, folds: Indices, *, n_folds: int) -> list[str]:
+    """Name the classes that some fold validates without, but for those of a single unit."""
+    holds = np.array([units.members[folds == fold].any(axis=0) for fold in range(n_folds)])
+    n_validated, n_units = holds.sum(axis=0), units.members.sum(axis=0)
+    missing = np.flatnonzero((n_validated < n_folds) & (n_units > 1))
+    if not missing.size:
+        return []
+    shown = ", ".join(
+        f"{pool.classes[place]!r} (in {n_validated[place]} of {n_folds})" for place in missing[:_MOST_NAMED]
+    )
+    more = f" and {missing.size - _MOST_NAMED} more" if missing.size > _MOST_NAMED else ""
+    return [f"Not validated in every fold: {shown}{more}. Fewer folds would help, or more samples or groups."]
+
+
+def _is_whole(number: object) -> bool:
+    return isinstance(number, int) and not isinstance(number, bool)

@@ -1,1 +1,1 @@
-"""Looking at the data before anything is trained: facts, findings, and the pictures of both."""
+"""Looking at the data before training: facts, findings and pictures of a data set."""

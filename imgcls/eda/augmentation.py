@@ -11,16 +11,15 @@ from typing import Any, ClassVar
 
 from imgcls.catalog import Stack
 from imgcls.data.samples import Samples, classes_in
-from imgcls.durable import make_folder, write_bytes
-from imgcls.eda.pictures.augmented import augmented_figure
-from imgcls.eda.pictures.canvas import drawing, png_of
-from imgcls.eda.pictures.photographs import most_frequent
+from imgcls.data.source import set_options
+from imgcls.eda.plots.canvas import drawing, png_of
+from imgcls.eda.plots.sheets import augmented_figure, most_frequent
 from imgcls.engine.check import check
 from imgcls.engine.prepare import DataSource
 from imgcls.engine.preview import changes_images, preview, what_is_not_shown, what_is_shown
 from imgcls.errors import UsageError, WorkspaceError
-from imgcls.problem.naming import set_options
-from imgcls.viewing import Viewed
+from imgcls.storage import make_folder, write_bytes
+from imgcls.text import Viewed
 from imgcls.workspace import Workspace
 
 MOST_CLASSES = 12
@@ -31,7 +30,7 @@ MOST_CLASSES = 12
 class AugmentationSheet(Viewed):
     """A picture of what a stack does to training images, or the reason that there is none."""
 
-    VIEW: ClassVar[str] = "imgcls.reports.augmentation:AugmentationView"
+    VIEW: ClassVar[str] = "imgcls.reports.data:AugmentationView"
     """How it is shown."""
 
     stack: str

@@ -8,12 +8,11 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import rankdata
 
-from imgcls.data.units import linked
-from imgcls.eda.components import principal_components
+from imgcls.data.grouping import linked
 from imgcls.eda.facts import Drift
 from imgcls.eda.features import Features
 from imgcls.eda.scan import Scan
-from imgcls.eda.shuffles import Deal, p_value
+from imgcls.eda.statistics import Deal, p_value, principal_components
 
 Floats = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.int64]

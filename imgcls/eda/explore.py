@@ -11,35 +11,29 @@ from pathlib import Path
 from typing import Any
 
 from imgcls.catalog import Stack
+from imgcls.config.findings import Adjustments, read_adjustments, written
+from imgcls.config.problem import PRIMARY, Problem, find_problem, place_of
 from imgcls.data.samples import SPLITS
-from imgcls.durable import make_folder
-from imgcls.eda.amounts import class_facts, imbalance_facts, occurring_together
-from imgcls.eda.broken import broken_files
-from imgcls.eda.curve import learning_curve
+from imgcls.data.source import data_option
 from imgcls.eda.drift import find_drift
 from imgcls.eda.duplicates import find_pairs
 from imgcls.eda.facts import DataFacts, Facts, Finding
 from imgcls.eda.features import see
-from imgcls.eda.files import Files
-from imgcls.eda.findings import find
-from imgcls.eda.guessing import guess_labels
-from imgcls.eda.left_out import left_out
-from imgcls.eda.look import Look, look
+from imgcls.eda.files import Files, broken_files
+from imgcls.eda.findings import find, left_out
+from imgcls.eda.leakage import guess_labels
+from imgcls.eda.learning_curve import learning_curve
 from imgcls.eda.metadata import MetaTable
-from imgcls.eda.odd import find_odd
-from imgcls.eda.pictures import FOLDER, draw
-from imgcls.eda.sizes import size_facts
+from imgcls.eda.outliers import find_odd
+from imgcls.eda.plots.sheets import FOLDER, draw
+from imgcls.eda.scan import Look, look
+from imgcls.eda.statistics import class_facts, imbalance_facts, occurring_together, size_facts
 from imgcls.engine.device import Machine
 from imgcls.engine.prepare import DataSource
-from imgcls.engine.reporting import Lines, Reporter
-from imgcls.evidence import PRIMARY
-from imgcls.problem.adjustments import Adjustments, read_adjustments, written
-from imgcls.problem.model import Problem
-from imgcls.problem.naming import data_option
-from imgcls.problem.placed import place_of
-from imgcls.problem.toml import find_problem
-from imgcls.records.seen import Look as Outside
-from imgcls.records.seen import SeenData, look_at, remember, table_digests
+from imgcls.engine.progress import Lines, Reporter
+from imgcls.records.derived import Look as Outside
+from imgcls.records.derived import SeenData, look_at, remember, table_digests
+from imgcls.storage import make_folder
 from imgcls.workspace import Workspace, check_writable
 
 QUICK = "quick"

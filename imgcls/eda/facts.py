@@ -7,10 +7,10 @@ from typing import Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from imgcls.durable import write_json
 from imgcls.errors import RecordError
-from imgcls.records.reading import read_json
-from imgcls.viewing import Viewed
+from imgcls.records.run import read_json
+from imgcls.storage import write_json
+from imgcls.text import Viewed
 
 FACTS_JSON = "facts.json"
 SCHEMA = 1
@@ -51,7 +51,7 @@ class DataFacts(_Fact):
     split_digest: str
     """As in run records."""
     fingerprint: str | None
-    """What the files looked like without being read (see `imgcls.data.fingerprint`); None for a frame."""
+    """What the files looked like without being read (see `imgcls.data.files`); None for a frame."""
     licence: str = ""
     """The licence of the photographs, where it is known."""
     quick: bool = False
@@ -287,7 +287,7 @@ class Finding(_Fact):
 class Facts(Viewed, _Fact):
     """Everything that was measured of a data set."""
 
-    VIEW: ClassVar[str] = "imgcls.reports.facts:FactsView"
+    VIEW: ClassVar[str] = "imgcls.reports.data:FactsView"
     """The renderable that shows them."""
 
     schema_: Literal[1] = 1

@@ -14,17 +14,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from imgcls.data.kept import FEATURES
-from imgcls.data.pool import slug
+from imgcls.data.cache import FEATURES, slug
 from imgcls.data.samples import SPLITS
-from imgcls.durable import make_folder, write_bytes
 from imgcls.eda.scan import Scan
 from imgcls.errors import ImgclsError, WeightsError
+from imgcls.storage import make_folder, write_bytes
 from imgcls.workspace import cache_folder
 
 if TYPE_CHECKING:
     from imgcls.engine.device import Machine
-    from imgcls.engine.reporting import Reporter
+    from imgcls.engine.progress import Reporter
 
 FEATURES_VERSION = 1
 """Raised whenever the same photograph and weights would give other features."""
@@ -62,7 +61,7 @@ def see(
     """
     if len(scan.samples) < _FEWEST_PHOTOGRAPHS:
         return None
-    from imgcls.engine.seeing import eye
+    from imgcls.engine.features import eye
 
     try:
         seer = eye(machine=machine)

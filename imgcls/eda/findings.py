@@ -2,19 +2,609 @@
 
 from __future__ import annotations
 
+import re
 import shlex
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
 
-from imgcls.eda.copies import Copies
-from imgcls.eda.facts import Facts, Finding
-from imgcls.eda.giveaways import find_giveaways
-from imgcls.eda.grouping import Kinship
-from imgcls.eda.left_out import find_left_out
-from imgcls.eda.look import Look
+import numpy as np
+
+from imgcls.config.findings import Adjustments, Exclusion, Grouping
+from imgcls.data.files import Excluded, is_image_name
+from imgcls.data.grouping import Kinship
+from imgcls.data.samples import Samples, classes_in
+from imgcls.eda.drift import is_drifted
+from imgcls.eda.facts import (
+    UNUSABLE,
+    ClassFacts,
+    CurvePoint,
+    Drift,
+    Facts,
+    Finding,
+    Guess,
+    ImbalanceFacts,
+    LeftOut,
+    Pair,
+    SizeFacts,
+)
+from imgcls.eda.leakage import is_telling
+from imgcls.eda.learning_curve import is_rising
 from imgcls.eda.metadata import MetaTable
-from imgcls.eda.shortcomings import find_shortcomings
-from imgcls.eda.wording import amount, some
-from imgcls.problem.adjustments import Adjustments, Exclusion, Grouping
+from imgcls.eda.scan import Look
+from imgcls.eda.statistics import UNEVEN
+from imgcls.text import amount, apply_command, keep_command, listed, some
+
+ACROSS = "duplicates.across"
+DRAWN = "duplicates.across:drawn"
+"""The part of `duplicates.across` that grouping mends, where excluding mends the rest."""
+CONFLICT = "duplicates.conflict"
+WITHIN = "duplicates.within"
+
+
+@dataclass(frozen=True)
+class Copies:
+    """Pairs of photographs, and what may be done about them."""
+
+    pairs: Sequence[Pair]
+    """All pairs."""
+    frozen: frozenset[str]
+    """Ids in the parts that the data give for scoring, which are never changed."""
+    kinship: Kinship
+    """Which samples stay together when they are split."""
+
+    def findings(self) -> list[Finding]:
+        """Give the findings, each pair in one of them: conflict before across before within."""
+        conflicts = [pair for pair in self.pairs if pair.is_conflict]
+        others = [pair for pair in self.pairs if not pair.is_conflict]
+        across = [pair for pair in others if pair.is_across]
+        drawn = [pair for pair in across if not self._is_given(pair)]
+        given = [pair for pair in across if self._is_given(pair)]
+        within = [pair for pair in others if not pair.is_across and pair.splits[0] != "test"]
+        return [
+            *([self._conflict(conflicts)] if conflicts else []),
+            *([self._given(given)] if given else []),
+            *([self._drawn(drawn, name=DRAWN if given else ACROSS)] if drawn else []),
+            *([self._within(within)] if within else []),
+        ]
+
+    def _is_given(self, pair: Pair) -> bool:
+        return pair.first in self.frozen or pair.second in self.frozen
+
+    def _free(self, pairs: Iterable[Pair]) -> tuple[str, ...]:
+        """Give the ids of pairs that may be excluded."""
+        return tuple(name for name in _about(pairs) if name not in self.frozen)
+
+    def _conflict(self, pairs: list[Pair]) -> Finding:
+        free = self._free(pairs)
+        return Finding(
+            id=CONFLICT,
+            severity="error",
+            title=f"{amount(len(pairs), 'pair')} of the same photograph under different labels.",
+            n=len(pairs),
+            examples=_shown(pairs, with_labels=True),
+            advice=_in_full(self._about_conflict(pairs), free),
+            command=apply_command(CONFLICT) if free else keep_command(CONFLICT),
+            action="exclude" if free else None,
+            groups=(free,) if free else (),
+            images=_about(pairs),
+        )
+
+    def _about_conflict(self, pairs: Iterable[Pair]) -> str:
+        correct = "One of the two labels is wrong: correct it where the labels are kept"
+        if any(map(self._is_given, pairs)):
+            return f"{correct}. Copies in given parts are never excluded: one that stays may be the wrong one."
+        return f"{correct}, or exclude all copies."
+
+    def _given(self, pairs: list[Pair]) -> Finding:
+        free = self._free(pairs)
+        return Finding(
+            id=ACROSS,
+            severity="error",
+            title=f"{amount(len(pairs), 'pair')} of copies with one in a given part that is scored: scores flatter.",
+            n=len(pairs),
+            examples=_shown(pairs),
+            advice=_in_full(
+                "Exclude the copies outside the given validation and test parts, which are never changed.", free
+            ),
+            command=apply_command(ACROSS) if free else keep_command(ACROSS),
+            action="exclude" if free else None,
+            groups=(free,) if free else (),
+            images=_about(pairs),
+        )
+
+    def _drawn(self, pairs: list[Pair], *, name: str) -> Finding:
+        return Finding(
+            id=name,
+            severity="error",
+            title=f"{amount(len(pairs), 'pair')} of copies with one in train and one in valid: scores flatter.",
+            n=len(pairs),
+            examples=_shown(pairs),
+            advice="Keep copies together, so that the split cannot separate them.",
+            command=apply_command(name),
+            action="group",
+            groups=self.kinship.families((pair.first, pair.second) for pair in pairs),
+            images=_about(pairs),
+        )
+
+    def _within(self, pairs: list[Pair]) -> Finding:
+        """Copies in one part; those that another draw could separate are worth grouping."""
+        apart = [pair for pair in pairs if not self.kinship.are_kin(pair.first, pair.second)]
+        return Finding(
+            id=WITHIN,
+            severity="warning" if apart else "note",
+            title=f"{amount(len(pairs), 'pair')} of copies in the same part: they count twice.",
+            n=len(pairs),
+            examples=_shown(apart or pairs),
+            advice="Keep copies together, so that no other split or fold separates them."
+            if apart
+            else "Nothing has to be done: they stay together in every split.",
+            command=apply_command(WITHIN) if apart else None,
+            action="group" if apart else None,
+            groups=self.kinship.families((pair.first, pair.second) for pair in apart),
+            images=_about(apart or pairs),
+        )
+
+
+def _about(pairs: Iterable[Pair]) -> tuple[str, ...]:
+    """Give the ids of the photographs of pairs."""
+    return tuple(sorted({name for pair in pairs for name in (pair.first, pair.second)}))
+
+
+def _in_full(advice: str, free: Sequence[str]) -> str:
+    return advice if free else "All copies lie in given parts, which are never changed: tell who keeps the data."
+
+
+def _shown(pairs: Sequence[Pair], *, with_labels: bool = False) -> tuple[str, ...]:
+    return some(_sides(pair, with_labels=with_labels) for pair in pairs)
+
+
+def _sides(pair: Pair, *, with_labels: bool) -> str:
+    notes = pair.labels if with_labels and pair.labels else pair.splits
+    return f"{pair.first} ({notes[0]}) = {pair.second} ({notes[1]}), {pair.kind}"
+
+
+_LEAST_SHARED = 0.05
+_NEARLY_ALL = 0.9
+_LEAST_IDENTITIES = 8
+_IDENTITIES = re.compile(
+    r"(^|_|\b)(id|uid|uuid|sender|user|author|owner|person|people|patient|subject|photographer|camera|device|serial|"
+    r"session|series|sequence|site|hospital|scanner|plate|batch|lot|module|specimen|animal|individual|video|group)s?"
+    r"($|_|\b)"
+)
+_WHAT = {
+    "name": ("the file name", "The classes may have been collected apart; look for what else differs between them."),
+    "order": (
+        "the place in the list",
+        "Neighbours may be of one origin; if they are, name their origin as the group (--group).",
+    ),
+    "bytes": ("the size of the file", "The classes may have been saved in different ways, which a network can see."),
+    "size": ("the size of the image", "The classes may come from different cameras, which a network can see."),
+    "time": ("the time stamp", "The classes may have been photographed apart; look for what else differs."),
+}
+"""From what a label is guessed by to its words and to what to do."""
+
+
+def find_giveaways(facts: Facts, look: Look, tables: Sequence[MetaTable], kinship: Kinship) -> list[Finding]:
+    """Find what tells the label, what is shared between parts, and parts that differ."""
+    found: list[Finding] = []
+    for guess in facts.guesses:
+        if not is_telling(guess, n_guesses=len(facts.guesses)):
+            continue
+        shared = _shared(guess, look, _column(guess.by, tables), kinship)
+        found.append(shared or _plainly(guess, look.scan.samples))
+    return [*found, *_drifts(facts.drift)]
+
+
+def _plainly(guess: Guess, samples: Samples) -> Finding:
+    """Tell of a guess, as a note only where nothing has to be done about it."""
+    if guess.by == "name" and names_say_classes(samples):
+        return _noted(guess, "The file names name the classes.", "A network never sees them.")
+    if guess.by == "order" and _is_grouped(samples):
+        title = f"The label can be guessed from the place in the list: AUC {guess.auc:.2f}, where 0.5 is chance."
+        return _noted(guess, title, "Neighbours may be of one origin; the groups of the data keep them together.")
+    return _guess(guess)
+
+
+def _is_grouped(samples: Samples) -> bool:
+    """Whether nearly all labelled samples outside test are in groups, so that neighbours are not divided."""
+    labelled = samples.is_labelled & (samples.frame["split"] != "test").to_numpy()
+    return bool((samples.frame["group"][labelled] != "").mean() >= _NEARLY_ALL) if labelled.any() else False
+
+
+def _guess(guess: Guess) -> Finding:
+    what, advice = _WHAT.get(
+        guess.by,
+        (
+            f"column {guess.by}",
+            "If it says where a photograph is from, keep its values together when splitting; if it is known for new "
+            "photographs too, a score by pictures alone has to beat it.",
+        ),
+    )
+    name = f"guess:{guess.by}"
+    return Finding(
+        id=name,
+        severity="warning",
+        title=f"The label can be guessed from {what} alone: AUC {guess.auc:.2f}, where 0.5 is chance.",
+        n=guess.n,
+        examples=(),
+        advice=advice,
+        command=keep_command(name),
+    )
+
+
+def _noted(guess: Guess, title: str, advice: str) -> Finding:
+    return Finding(
+        id=f"guess:{guess.by}",
+        severity="note",
+        title=title,
+        n=guess.n,
+        examples=(),
+        advice=f"{advice} Nothing has to be done.",
+        command=None,
+    )
+
+
+def names_say_classes(samples: Samples) -> bool:
+    """Whether nearly all file names outside test hold the name of their class."""
+    labelled = samples.frame[samples.is_labelled & (samples.frame["split"] != "test").to_numpy()]
+    named = [
+        all(_letters(name) in _letters(PurePosixPath(sample).stem) for name in classes_in(label))
+        for sample, label in zip(labelled["id"], labelled["label"], strict=True)
+    ]
+    return len(named) > 0 and sum(named) >= _NEARLY_ALL * len(named)
+
+
+def _letters(text: str) -> str:
+    return "".join(filter(str.isalnum, text.casefold()))
+
+
+def _shared(guess: Guess, look: Look, values: Sequence[str] | None, kinship: Kinship) -> Finding | None:
+    """Say where a column that tells the label has the same values in train and in what is scored."""
+    shares = {split: share for split, share in guess.shared.items() if share >= _LEAST_SHARED}
+    if values is None or not shares or not is_identity(guess, n=len(values)):
+        return None
+    name = f"shared:{guess.by}"
+    families = kinship.families(_by_value(look, values)) if _is_drawn(look) and "valid" in shares else ()
+    told = " and ".join(f"{share * 100:.0f} % of {split}" for split, share in shares.items())
+    return Finding(
+        id=name,
+        severity="error" if families else "warning",
+        title=f"{told} have a {guess.by} that is in train too, and knowing that alone tells the label with AUC "
+        f"{guess.auc:.2f}: scores look better than they are.",
+        n=sum(round(share * len(look.scan.samples.rows(split))) for split, share in shares.items()),
+        examples=(),
+        advice=_advice(shares, can_group=bool(families)),
+        command=apply_command(name) if families else keep_command(name),
+        action="group" if families else None,
+        groups=families,
+    )
+
+
+def _advice(shares: dict[str, float], *, can_group: bool) -> str:
+    if not can_group:
+        return "Given parts are never changed: read the scores as those of known origins, or give another split."
+    test = shares.get("test")
+    more = f" {test * 100:.0f} % of test share it too: scores there flatter as long as that is so." if test else ""
+    return f"Keep equal values together, so that validation is on new ones.{more}"
+
+
+def is_identity(guess: Guess, *, n: int) -> bool:
+    """Whether a column says who or what a photograph is from, rather than what is on it.
+
+    Its name says so, or it has as many different values as whole numbers below the root of n: properties have few.
+
+    Args:
+        guess: Of a column.
+        n: The number of samples.
+    """
+    column = guess.by.rpartition(" of ")[0].lower()
+    named = bool(_IDENTITIES.search(column)) or column.endswith("id")
+    return guess.n_values >= (_LEAST_IDENTITIES if named else max(_LEAST_IDENTITIES, int(np.sqrt(n))))
+
+
+def _is_drawn(look: Look) -> bool:
+    """Whether validation was drawn, so that another draw can keep groups whole."""
+    is_valid = (look.scan.samples.frame["split"] == "valid").to_numpy()
+    return bool((is_valid & (look.given == "")).any())
+
+
+def _by_value(look: Look, values: Sequence[str]) -> Iterator[tuple[str, ...]]:
+    """Give the ids of the samples that may be split, by value."""
+    free: dict[str, list[str]] = {}
+    for name, value, frozen in zip(look.scan.samples.frame["id"], values, look.is_frozen, strict=True):
+        if value and not frozen:
+            free.setdefault(value, []).append(name)
+    return (tuple(names) for names in free.values() if len(names) > 1)
+
+
+def _column(by: str, tables: Iterable[MetaTable]) -> Sequence[str] | None:
+    for table in tables:
+        for column, values in table.columns.items():
+            if by == f"{column} of {table.name}":
+                return values
+    return None
+
+
+def _drifts(drift: Sequence[Drift]) -> Iterator[Finding]:
+    """Say once for each part how it differs from train."""
+    clear = [entry for entry in drift if is_drifted(entry, n_comparisons=len(drift))]
+    for part in dict.fromkeys(entry.parts[1] for entry in clear):
+        ways = sorted((entry for entry in clear if entry.parts[1] == part), key=lambda entry: -entry.auc)
+        name = f"drift:{part}"
+        yield Finding(
+            id=name,
+            severity="warning",
+            title=f"{part} differs from {ways[0].parts[0]}: told apart by {ways[0].by} with AUC {ways[0].auc:.2f}, "
+            "where 0.5 is chance.",
+            n=ways[0].n[1],
+            examples=tuple(f"{entry.by}: AUC {entry.auc:.2f}, p {entry.p:.3f}" for entry in ways),
+            advice="Expect other scores there; look at photographs of both, and validate on those like what counts.",
+            command=keep_command(name),
+        )
+
+
+UNREAD_SUFFIXES = frozenset(
+    {".heic", ".heif", ".raw", ".dng", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".rw2", ".raf", ".jxl", ".tga", ".psd"}
+)
+"""Of photographs in forms that are not read; a phone's are the most frequent ones."""
+
+
+def left_out(excluded: Iterable[Excluded], *, told: Collection[str], decided: Collection[str]) -> tuple[LeftOut, ...]:
+    """Gather by reason what is a photograph by its name and not used, the most frequent reason first.
+
+    Args:
+        excluded: What the data set leaves out.
+        told: Paths that are told elsewhere, as those of broken files.
+        decided: Reasons that findings.toml gives, which are told as findings.
+    """
+    paths: dict[str, list[str]] = {}
+    for entry in excluded:
+        suffix = PurePosixPath(entry.path).suffix.lower()
+        if suffix in UNREAD_SUFFIXES:
+            paths.setdefault(f"{suffix} files are not read", []).append(entry.path)
+        elif is_image_name(entry.path) and entry.path not in told and entry.reason not in decided:
+            paths.setdefault(entry.reason, []).append(entry.path)
+    found = (LeftOut(reason=reason, n=len(names), examples=some(sorted(names))) for reason, names in paths.items())
+    return tuple(sorted(found, key=lambda entry: (-entry.n, entry.reason)))
+
+
+def find_left_out(facts: Facts) -> list[Finding]:
+    """Tell of photographs that are not used."""
+    if not facts.left_out:
+        return []
+    n = sum(entry.n for entry in facts.left_out)
+    return [
+        Finding(
+            id="left_out",
+            severity="note",
+            title=f"{amount(n, 'photograph')} in the folder not used: "
+            f"{listed(f'{entry.n:,} {entry.reason}' for entry in facts.left_out)}.",
+            n=n,
+            examples=some(name for entry in facts.left_out for name in entry.examples),
+            advice="If they belong to the data, name them in the table, move them into a folder of a class, or save "
+            "them as JPEG or PNG.",
+            command=None,
+        )
+    ]
+
+
+FEW = 20
+"""Training images below which a class is called rare."""
+VERY_UNEVEN = 10.0
+BLANK_CONTRAST = 2.0
+"""A standard deviation of gray values, of 0 to 255, below which there is nothing to be seen in an image."""
+_BLURRED_DEVIATIONS = 4.0
+_BLURRED_SHARE = 0.1
+_STRETCH = 2.0
+
+
+def find_shortcomings(facts: Facts, look: Look, *, again: str = "") -> list[Finding]:
+    """Find what is wrong with the files and amounts of a data set.
+
+    Args:
+        facts: Everything but the findings.
+        look: What they were measured on.
+        again: The options that name the data again in commands; empty where the workspace knows.
+    """
+    found = [
+        _unusable(look.unusable),
+        _broken(facts, look),
+        *_classes(facts.classes, facts.imbalance, again),
+        _varied(facts.sizes, again),
+        _blank(look),
+        _blurred(look),
+        _rising(facts.curve),
+    ]
+    return [finding for finding in found if finding is not None]
+
+
+def _unusable(reason: str) -> Finding | None:
+    if not reason:
+        return None
+    return Finding(
+        id=UNUSABLE,
+        severity="error",
+        title="These samples cannot be trained on.",
+        n=1,
+        examples=(reason,),
+        advice="Change what is said; everything else here is told all the same.",
+        command=None,
+    )
+
+
+def _broken(facts: Facts, look: Look) -> Finding | None:
+    files = facts.broken
+    if not files:
+        return None
+    kinds = listed(f"{n} {kind}" for kind, n in Counter(file.kind for file in files).most_common())
+    ids = look.broken_ids
+    return Finding(
+        id="broken",
+        severity="warning",
+        title=f"{amount(len(files), 'file')} cannot be used: {kinds}.",
+        n=len(files),
+        examples=some(f"{file.path}: {file.reason}" for file in files),
+        advice="They are left out anyway. Fetch them anew, or exclude them so that this is settled.",
+        command=apply_command("broken") if ids else keep_command("broken"),
+        action="exclude" if ids else None,
+        groups=(ids,) if ids else (),
+        images=tuple(sorted(file.path for file in files)),
+    )
+
+
+def _classes(classes: tuple[ClassFacts, ...], imbalance: ImbalanceFacts, again: str) -> list[Finding]:
+    labelled = [entry for entry in classes if sum(entry.n.values())]
+    found = []
+    if empty := [entry for entry in classes if not sum(entry.n.values())]:
+        found.append(
+            Finding(
+                id="classes.empty",
+                severity="warning",
+                title=f"{amount(len(empty), 'class', 'classes')} without a labelled image: it cannot be learnt.",
+                n=len(empty),
+                examples=some(entry.name for entry in empty),
+                advice="Collect images of it, or leave the class out; until then some scores cannot be computed.",
+                command=keep_command("classes.empty"),
+            )
+        )
+    if imbalance.ratio >= UNEVEN:
+        found.append(
+            Finding(
+                id="classes.imbalance",
+                severity="warning" if imbalance.ratio >= VERY_UNEVEN else "note",
+                title=f"The largest class has {imbalance.ratio:.1f} times the images of the smallest.",
+                n=len(labelled),
+                examples=some(
+                    f"{entry.name}: {sum(entry.n.values())}"
+                    for entry in sorted(labelled, key=lambda entry: sum(entry.n.values()))
+                ),
+                advice=f"{imbalance.meaning} Let a ladder say whether weights help.",
+                command=f"imgcls ladder run baseline+class_weights --seeds 5{again}",
+            )
+        )
+    if rare := [entry for entry in labelled if 0 < entry.n["train"] < FEW]:
+        found.append(
+            Finding(
+                id="classes.rare",
+                severity="note",
+                title=f"{amount(len(rare), 'class', 'classes')} with fewer than {FEW} training images.",
+                n=len(rare),
+                examples=some(f"{entry.name}: {entry.n['train']}" for entry in rare),
+                advice="Collect more of them first; no recipe replaces images.",
+                command=None,
+            )
+        )
+    if unvalidated := [entry for entry in labelled if not entry.n["valid"]]:
+        found.append(
+            Finding(
+                id="classes.unvalidated",
+                severity="warning",
+                title=f"{amount(len(unvalidated), 'class', 'classes')} without a validation image: nothing is known of "
+                "how well they are recognised.",
+                n=len(unvalidated),
+                examples=some(f"{entry.name}: {entry.n['train']} in train" for entry in unvalidated),
+                advice="Collect more of them, validate with folds, or leave them out and say so.",
+                command=keep_command("classes.unvalidated"),
+            )
+        )
+    return found
+
+
+def _varied(sizes: SizeFacts, again: str) -> Finding | None:
+    aspect = sizes.aspect
+    stretch = max(aspect.high / max(aspect.middle, 1e-9), aspect.middle / max(aspect.low, 1e-9))
+    if stretch < _STRETCH:
+        return None
+    return Finding(
+        id="sizes.varied",
+        severity="note",
+        title=f"Proportions vary: width over height is {aspect.low:.2f} to {aspect.high:.2f} in 90 % of them.",
+        n=sizes.n_sizes,
+        examples=(),
+        advice="The baseline squeezes all of them into squares; see whether padding instead does better.",
+        command=f"imgcls recipe run baseline --set images.resize=pad{again}",
+    )
+
+
+def _blank(look: Look) -> Finding | None:
+    rows = np.flatnonzero(look.scan.measures["contrast"].to_numpy() < BLANK_CONTRAST)
+    if not rows.size:
+        return None
+    ids = look.scan.samples.frame["id"].to_numpy()
+    free = tuple(sorted(ids[rows[~look.is_frozen[rows]]]))
+    return Finding(
+        id="quality.blank",
+        severity="warning",
+        title=f"{amount(len(rows), 'image')} of a single colour, or nearly: there is nothing to be seen.",
+        n=len(rows),
+        examples=some(ids[rows]),
+        advice="Look at them, and exclude them if nothing can be told from them; given parts are never changed.",
+        command=apply_command("quality.blank") if free else keep_command("quality.blank"),
+        action="exclude" if free else None,
+        groups=(free,) if free else (),
+        images=tuple(sorted(ids[rows])),
+    )
+
+
+def _blurred(look: Look) -> Finding | None:
+    rows = blurred_rows(look)
+    if not rows.size:
+        return None
+    ids = look.scan.samples.frame["id"].to_numpy()
+    return Finding(
+        id="quality.blurred",
+        severity="note",
+        title=f"{amount(len(rows), 'image')} far less sharp than the others.",
+        n=len(rows),
+        examples=some(ids[rows]),
+        advice="Look at them: blurred, out of focus, or merely smooth.",
+        command=None,
+    )
+
+
+def blurred_rows(look: Look) -> np.ndarray:
+    """Give the rows of images whose sharpness is far below that of the set, the least sharp first, int64 [n].
+
+    Far below is both a tenth of the median and four robust deviations of the logarithms: sharpness has no scale of its
+    own that would hold for every subject.
+    """
+    measures = look.scan.measures
+    sharpness = measures["sharpness"].to_numpy(dtype=np.float64)
+    seen = measures["contrast"].to_numpy() >= BLANK_CONTRAST
+    if seen.sum() < FEW:
+        return np.zeros(0, dtype=np.int64)
+    logs = np.log(sharpness + 1)
+    middle = np.median(logs[seen])
+    deviation = 1.4826 * np.median(np.abs(logs[seen] - middle))
+    far = seen & (logs < middle - _BLURRED_DEVIATIONS * deviation) & (logs < middle + np.log(_BLURRED_SHARE))
+    rows = np.flatnonzero(far)
+    return rows[np.argsort(sharpness[rows], kind="stable")]
+
+
+def _rising(curve: tuple[CurvePoint, ...]) -> Finding | None:
+    if not is_rising(curve):
+        return None
+    before, last = curve[-2:]
+    return Finding(
+        id="curve.rising",
+        severity="note",
+        title=f"More images still help: the accuracy of a quick classifier goes from {before.value:.3f} with "
+        f"{before.n_train:,} to {last.value:.3f} with {last.n_train:,} training images{_gain(last)}.",
+        n=len(curve),
+        examples=(),
+        advice="More photographs may gain more than any recipe.",
+        command=None,
+    )
+
+
+def _gain(point: CurvePoint) -> str:
+    """Give the gain over the point before with its interval, on the same validation images."""
+    if point.gain is None or point.gain_low is None or point.gain_high is None:
+        return ""
+    return f", {point.gain:+.3f} [{point.gain_low:+.3f}, {point.gain_high:+.3f}] on the same validation images"
+
 
 _WORST_FIRST = {"error": 0, "warning": 1, "note": 2}
 

@@ -10,9 +10,9 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
+from imgcls.data.folder import SPLIT_FOLDERS
 from imgcls.data.samples import Samples, classes_in
-from imgcls.data.sources.delimited import Table, read_table
-from imgcls.data.sources.folder import SPLIT_FOLDERS
+from imgcls.data.tables import Table, read_table
 from imgcls.errors import DataError
 
 _FEWEST_NAMED = 2

@@ -11,8 +11,7 @@ import fastai.callback.tracker
 import fastai.callback.training
 from fastai.callback.core import Callback
 
-from imgcls.engine.callbacks.averaging import averaging_problems
-from imgcls.engine.callbacks.mixing import mix_problems
+from imgcls.engine.callbacks.methods import averaging_problems, mix_problems
 from imgcls.engine.models import model_problems
 from imgcls.engine.optimizers import optimizer_problems
 from imgcls.engine.transforms import pipeline_problems

@@ -10,9 +10,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from imgcls.engine.datasets import PhotoDataset
-from imgcls.engine.loaders import Normalisation
-from imgcls.engine.randomness import PREDICTION_EPOCH, generator
+from imgcls.engine.loaders import Normalisation, PhotoDataset
+from imgcls.engine.seeding import PREDICTION_EPOCH, generator
 from imgcls.engine.transforms import Pipeline, build_pipeline
 from imgcls.plan import Augment, Plan, Predict
 from imgcls.predictions.smoothing import smooth

@@ -11,21 +11,18 @@ from typing import Any, Self
 import numpy as np
 import pandas as pd
 
+from imgcls.config.findings import FINDINGS_TOML, adjusted, read_adjustments
+from imgcls.config.problem import PROBLEM_TOML, find_problem, is_same_source, reading_of
 from imgcls.data.cache import Photos, fill
 from imgcls.data.decode import Preprocess
-from imgcls.data.folds import Turn, fold_samples
+from imgcls.data.load import load_samples
 from imgcls.data.samples import ProblemType, Samples, check_samples
-from imgcls.data.sources import load_samples
-from imgcls.data.split import split_samples
-from imgcls.engine.known_sets import is_known_set, known_set
-from imgcls.engine.randomness import keyed_seed
-from imgcls.engine.reporting import Reporter
+from imgcls.data.split import Turn, fold_samples, split_samples
+from imgcls.engine.known_datasets import is_known_set, known_set
+from imgcls.engine.progress import Reporter
+from imgcls.engine.seeding import keyed_seed
 from imgcls.errors import UsageError, WorkspaceError, nearest_hint
 from imgcls.plan import Images
-from imgcls.problem.adjustments import FINDINGS_TOML, read_adjustments
-from imgcls.problem.applying import adjusted
-from imgcls.problem.placed import is_same_source, reading_of
-from imgcls.problem.toml import PROBLEM_TOML, find_problem
 from imgcls.workspace import OWN_FOLDERS, Workspace, cache_budget_bytes, cache_folder
 
 N_QUICK = 500

@@ -11,9 +11,9 @@ import numpy as np
 from imgcls.data.decode import Pixels, decode
 from imgcls.data.samples import Samples, classes_in
 from imgcls.engine.check import check
-from imgcls.engine.datasets import Key, PhotoDataset
+from imgcls.engine.loaders import Key, PhotoDataset
 from imgcls.engine.prepare import preprocess_of
-from imgcls.engine.randomness import order
+from imgcls.engine.seeding import order
 from imgcls.engine.transforms import build_eraser, build_pipeline
 from imgcls.errors import DataError, DecodeError, UsageError, nearest_hint
 from imgcls.plan import Augment, Plan

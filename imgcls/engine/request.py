@@ -6,20 +6,25 @@ import hashlib
 import inspect
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from importlib import import_module
+from pathlib import Path
+from typing import Any, Self
 
 from imgcls.catalog import Stack
-from imgcls.data.folds import Turn
+from imgcls.data.split import Turn
+from imgcls.engine.check import check
 from imgcls.engine.device import Machine, environment
 from imgcls.engine.models import Network
-from imgcls.engine.prepare import Prepared
-from imgcls.engine.weights import Weights
+from imgcls.engine.prepare import DataSource, Prepared
+from imgcls.engine.progress import EpochRow, Reporter, Start
+from imgcls.engine.weights import Weights, resolve_weights
+from imgcls.errors import UsageError
 from imgcls.plan import Plan
-from imgcls.records.keys import run_folder_name, run_key
-from imgcls.records.run import RunData, RunRecord, RunWeights
+from imgcls.records.run import RunData, RunRecord, RunWeights, run_folder_name, run_key
+from imgcls.workspace import Workspace
 
 
 @dataclass(frozen=True)
@@ -69,7 +74,7 @@ class Request:
 
     @cached_property
     def key(self) -> str:
-        """What makes this run this one: see `imgcls.records.keys.run_key`."""
+        """What makes this run this one: see `imgcls.records.run.run_key`."""
         return self.key_of(self.plan)
 
     def key_of(self, plan: Plan) -> str:
@@ -151,3 +156,155 @@ def _named_code(plan: Plan) -> str | None:
 def writable(text: str) -> str:
     """Give a name as UTF-8 can hold it; bytes that are no UTF-8 are written as escapes."""
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A finished run and how it was reached."""
+
+    record: RunRecord
+    """The run."""
+    reused: bool = False
+    """Whether it was there already."""
+    same_bits: dict[str, bool] | None = None
+    """After training anew: whether weights and predictions equal those of the record, by file."""
+    other_versions: tuple[str, ...] = ()
+    """Packages that had another version when the record was made, in words."""
+
+
+@dataclass(frozen=True)
+class FoldsOutcome:
+    """All folds of one stack and seed, and how they were reached."""
+
+    record: RunRecord
+    """The record of all of them: the predictions out of fold."""
+    folds: tuple[Outcome, ...]
+    """The runs, fold by fold."""
+    reused: bool = False
+    """Whether the record of all of them was there already."""
+
+
+@dataclass
+class Log:
+    """A reporter that keeps the words of a run for its log file, and passes everything on."""
+
+    reporter: Reporter
+    """Who is told."""
+    lines: list[str] = field(default_factory=list)
+    """What was said."""
+
+    def note(self, text: str) -> None:
+        """Keep a sentence."""
+        self.lines.append(text)
+        self.reporter.note(text)
+
+    def progress(self, what: str, done: int, total: int) -> None:
+        """Pass it on."""
+        self.reporter.progress(what, done, total)
+
+    def start(self, start: Start) -> None:
+        """Keep what began."""
+        self.lines.append(f"start {start}")
+        self.reporter.start(start)
+
+    def batch(self, epoch: int, done: int, total: int) -> None:
+        """Pass it on."""
+        self.reporter.batch(epoch, done, total)
+
+    def epoch(self, row: EpochRow) -> None:
+        """Keep the row."""
+        self.lines.append(f"epoch {row}")
+        self.reporter.epoch(row)
+
+    def stop(self) -> None:
+        """Pass it on."""
+        self.reporter.stop()
+
+    def text(self) -> str:
+        """Give all lines."""
+        return "".join(f"{line}\n" for line in self.lines)
+
+
+@dataclass(frozen=True)
+class Ready:
+    """A stack, a seed, a machine and a place that go together; with samples they are a run."""
+
+    stack: Stack
+    """The stack; that of a trial is shortened."""
+    seed: int
+    """The seed of training."""
+    quick: bool
+    """Whether it is a short trial."""
+    machine: Machine
+    """Where it runs."""
+    workspace: Workspace
+    """Where records go; it can be written."""
+    weights: Weights | None
+    """The first weights; None for random ones."""
+
+    @classmethod
+    def of(
+        cls,
+        stack: str | Stack,
+        source: DataSource,
+        *,
+        seed: int,
+        overrides: Mapping[str, Any] | None,
+        quick: bool,
+        machine: Machine | None,
+        workspace: Workspace | Path | str | None,
+    ) -> Self:
+        """Look at everything that can be wrong before data is read; the arguments are those of `train`.
+
+        Raises:
+            UsageError: Something has to be changed.
+        """
+        _check_seed(seed)
+        stack = stack if isinstance(stack, Stack) else Stack.parse(stack, overrides)
+        if quick:
+            stack = replace(stack, final=_trial(stack.plan))
+        check(stack.plan)
+        machine = machine or Machine()
+        machine.make_ready()
+        place = workspace_at(workspace)
+        if isinstance(source.data, str | Path):
+            place.check_apart(source.data, source.images)  # before anything is written
+        place.writable()
+        return cls(stack, seed, quick, machine, place, resolve_weights(stack.plan.model))
+
+    def request(self, prepared: Prepared, turn: Turn | None = None) -> Request:
+        """Give the run that this is with samples, split as in `turn`."""
+        return Request(self.stack, prepared, self.seed, self.quick, self.machine, self.weights, turn)
+
+
+def workspace_at(workspace: Workspace | Path | str | None) -> Workspace:
+    """Give the workspace that was passed, that of a folder, or the one at hand."""
+    return workspace if isinstance(workspace, Workspace) else Workspace.find(Path(workspace) if workspace else None)
+
+
+def check_no_share(source: DataSource) -> None:
+    """Refuse a share that validates where folds say who does.
+
+    Raises:
+        UsageError: There is one.
+    """
+    if source.valid is not None:
+        raise UsageError(
+            f"valid = {source.valid:g} means nothing with folds: each of k folds validates once, about 1/k of the "
+            "samples. Leave out valid (--valid), or the folds."
+        )
+
+
+def _trial(plan: Plan) -> dict[str, Any]:
+    """Give what a trial sets whatever the recipes say: one epoch or none, and what was longer made to fit."""
+    final: dict[str, Any] = {"fit.epochs": min(plan.fit.epochs, 1)}
+    if plan.schedule.warmup_epochs >= 1:
+        final["schedule.warmup_epochs"] = 0.5
+    if plan.fit.freeze_epochs not in (0, 1, "all"):
+        final["fit.freeze_epochs"] = "all"
+    return final
+
+
+def _check_seed(seed: int) -> None:
+    if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**63:
+        raise UsageError(f"A seed is a whole number from 0 to 2**63 − 1, not {seed!r}.")

@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 from torchvision.transforms import v2
 
-from imgcls.engine.randomness import borrowed_torch
+from imgcls.engine.seeding import borrowed_torch
 from imgcls.errors import PlanError, nearest_hint
 from imgcls.plan import Augment, Op
 

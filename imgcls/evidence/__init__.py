@@ -1,9 +1,9 @@
 """Evidence: what the predictions of a run are worth, image by image, and how sure that is."""
 
-from imgcls.evidence.compare import gain, verdict
+from imgcls.config.problem import PRIMARY
 from imgcls.evidence.contributions import contributions
-from imgcls.evidence.metrics import METRICS, PRIMARY, Metric, evaluate, majority_accuracy, wilson_interval
-from imgcls.evidence.verdicts import Judged, judge
+from imgcls.evidence.metrics import METRICS, Metric, evaluate, majority_accuracy, wilson_interval
+from imgcls.evidence.verdicts import Judged, gain, judge, verdict
 
 __all__ = [
     "METRICS",

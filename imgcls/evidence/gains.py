@@ -7,18 +7,19 @@ is told in docs/guide/statistics.md.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import bdtr
+from scipy.special import bdtr, stdtr
 
 from imgcls.errors import UsageError
-from imgcls.evidence.metrics import FEWEST_GROUPS
-from imgcls.evidence.noise import ROUNDING, Noise, quantile, without_rounding
-from imgcls.evidence.scored import Floats
-from imgcls.evidence.spread import Spread, by_group, spread
+from imgcls.evidence.contributions import Floats
+from imgcls.evidence.metrics import FEWEST_GROUPS, METRICS, wilson_interval
+from imgcls.evidence.variance import ROUNDING, Noise, Spread, by_group, quantile, spread, without_rounding
+from imgcls.records.run import Estimate, FoldSpread
 
 Method = Literal["separate trainings", "same weights", "these models", "folds"]
 
@@ -238,3 +239,167 @@ def _here(value: float, noise: Noise) -> tuple[float, float]:
 
 def _are_right_or_wrong(rows: Floats) -> bool:
     return bool(np.isin(rows, (0.0, 1.0)).all())
+
+
+FEWEST_FOLDS = 5
+
+
+def fold_gain(
+    before: Floats,
+    after: Floats,
+    *,
+    n_train: Sequence[int],
+    n_valid: Sequence[int],
+    n_runs: tuple[int, int] = (1, 1),
+    seed_sds: tuple[float, float] = (np.nan, np.nan),
+) -> Gain:
+    """Measure a gain over folds: the mean of d = after − before, its variance corrected for what trainings share.
+
+    SE² = (1/J + mean(n_valid / n_train))·var(d); for K equal folds the ratio is 1/(K − 1). The interval is
+    d ± t(J − 1)·SE.
+
+    Args:
+        before: [J], the metric on each fold, averaged over the seeds of that fold.
+        after: [J], likewise for what is compared.
+        n_train: [J], images trained on in each fold, at least one.
+        n_valid: [J], images scored in each fold, at least one.
+        n_runs: The fewest seeds a fold has on either side.
+        seed_sds: Standard deviation over seeds on either side; NaN with one seed.
+
+    Raises:
+        UsageError: The sides have another number of folds, or fewer than two, or hold what is no finite number.
+    """
+    _check_folds(before, after, n_train=n_train, n_valid=n_valid)
+    differences, n_folds = after - before, len(before)
+    ratio = float(np.mean(np.asarray(n_valid) / np.asarray(n_train)))
+    df = n_folds - 1
+    # Folds have one kind of luck, which stands where that of seeds stands elsewhere: it gets t(J − 1).
+    noise = Noise(float((1 / n_folds + ratio) * differences.var(ddof=1)), 0.0, 0.0, df)
+    rounding = ROUNDING * float(max(np.abs(before).max(), np.abs(after).max()))
+    value, noise = without_rounding(float(differences.mean()), noise, rounding)
+    error = noise.standard_error
+    half, half90 = quantile(df, 0.05) * error, quantile(df, 0.10) * error
+    return Gain(
+        value=value,
+        low=value - half,
+        high=value + half,
+        low90=value - half90,
+        high90=value + half90,
+        p=_p_value(value, error, df),
+        standard_error=error,
+        method="folds",
+        n_images=int(np.sum(n_valid)),
+        n_units=n_folds,
+        n_runs=n_runs,
+        seed_sds=seed_sds,
+        degrees_of_freedom=df,
+    )
+
+
+def _check_folds(before: Floats, after: Floats, *, n_train: Sequence[int], n_valid: Sequence[int]) -> None:
+    """Refuse what no gain over folds can be measured of."""
+    n_folds = len(before)
+    if not n_folds == len(after) == len(n_train) == len(n_valid) or n_folds < 2:
+        raise UsageError(
+            f"A gain over folds needs the same folds on both sides, at least two, not {n_folds} and {len(after)}."
+        )
+    if not np.isfinite([before, after]).all():
+        raise UsageError("A gain over folds needs a finite number for each fold; leave a fold that failed out.")
+    if min(*n_train, *n_valid) < 1:
+        raise UsageError("Every fold has to have at least one image to train on and one to score.")
+
+
+def _p_value(value: float, error: float, df: int) -> float:
+    if value == 0 or error == 0:
+        return 1.0
+    return float(2 * stdtr(df, -abs(value) / error))
+
+
+def spread_of(folds: Sequence[Mapping[str, Estimate]]) -> dict[str, FoldSpread]:
+    """Give the mean and the standard deviation of every metric over folds.
+
+    They describe, and no interval follows from them: any two of k trainings share (k − 2) / (k − 1) of
+    their samples, so the scores of the folds are not independent, and no estimate of the variance of
+    their mean from one division into folds is free of bias.
+
+    Args:
+        folds: The estimates of each fold by name, the same names in all.
+
+    Returns:
+        For every metric: mean, standard deviation (n − 1), and the number of folds that have a value.
+
+    Source: Bengio and Grandvalet (2004), JMLR 5, 1089-1105.
+    """
+    return {name: _spread([fold[name].value for fold in folds]) for name in (folds[0] if folds else {})}
+
+
+def _spread(values: Sequence[float | None]) -> FoldSpread:
+    known = np.array([value for value in values if value is not None], dtype=np.float64)
+    mean = float(known.mean()) if known.size else None
+    sd = float(known.std(ddof=1)) if known.size > 1 else None
+    return FoldSpread(mean, sd, int(known.size))
+
+
+def score(metric: str, contributions: Floats, *, groups: npt.NDArray[np.intp] | None = None) -> Estimate:
+    """Give the metric of a rung with the 95 % interval over new seeds and new images.
+
+    Args:
+        metric: Whose contributions they are.
+        contributions: [S, n], a row for each run.
+        groups: [n] numbers of images that share their luck; None without.
+
+    Returns:
+        The estimate, in the metric's own direction; without an interval where there are too few groups, or
+        where the images do not differ. One run's accuracy has Wilson's interval, as that run's own record.
+    """
+    n_images = contributions.shape[1]
+    units = contributions if groups is None else by_group(contributions, groups)
+    summed = spread(units)
+    value, image_df = float(summed.means.mean()), np.inf
+    if groups is not None:
+        if units.shape[1] < FEWEST_GROUPS:
+            reason = f"no interval: {units.shape[1]} groups, at least {FEWEST_GROUPS} are needed; use folds"
+            return _estimate(metric, value, None, n=n_images, reason=reason)
+        image_df = units.shape[1] - 1
+    if n_images < 2:
+        return _estimate(metric, value, None, n=n_images, reason="no interval: one image tells nothing of others")
+    n_runs = summed.n_runs
+    if metric == "accuracy" and n_runs == 1 and groups is None and np.isin(contributions, (0, 1)).all():
+        return Estimate(value, *wilson_interval(int(contributions.sum()), n_images), n_images)
+    images = float(summed.average.var(ddof=1) / summed.n_units)
+    if n_runs > 1:
+        noise = Noise(summed.seed_variance / n_runs, summed.interaction / n_runs, images, n_runs - 1, image_df)
+    else:
+        noise = Noise(0.0, 0.0, images, np.inf, image_df)
+    if noise.standard_error <= ROUNDING * float(np.abs(contributions).max()):
+        return _estimate(metric, value, None, n=n_images, reason="no interval: the images do not differ")
+    return _estimate(metric, value, noise.half_width(0.05), n=n_images)
+
+
+def fold_score(metric: str, values: Floats, *, n_train: int, n_valid: int, n_images: int) -> Estimate:
+    """Give the metric of a rung over folds, with the interval of Nadeau and Bengio.
+
+    Args:
+        metric: Whose values they are.
+        values: [J], the metric on each fold as a gain is measured: higher is better. One fold has no
+            interval, nor have folds that do not differ.
+        n_train: The mean number of images trained on in a fold.
+        n_valid: The mean number of images scored in a fold.
+        n_images: The number of images scored in all folds together.
+    """
+    if len(values) < 2:
+        return _estimate(metric, float(values.mean()), None, n=n_images, reason="no interval: there is one fold only")
+    error = float(np.sqrt((1 / len(values) + n_valid / n_train) * values.var(ddof=1)))
+    if error <= ROUNDING * float(np.abs(values).max()):
+        return _estimate(metric, float(values.mean()), None, n=n_images, reason="no interval: the folds do not differ")
+    return _estimate(metric, float(values.mean()), quantile(len(values) - 1, 0.05) * error, n=n_images)
+
+
+def _estimate(metric: str, value: float, half: float | None, *, n: int, reason: str | None = None) -> Estimate:
+    """Turn a mean of contributions into the metric, whose interval stays within its range."""
+    known = METRICS[metric]
+    value = value if known.higher_is_better else 0.0 - value
+    if half is None:
+        return Estimate(value, None, None, n, reason)
+    low, high = known.range
+    return Estimate(value, max(low, value - half), min(high, value + half), n)

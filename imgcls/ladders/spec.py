@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal
 
-from imgcls.durable import make_folder, write_json
-from imgcls.errors import RecordError
-from imgcls.records.reading import Fields, read_json
-from imgcls.values import canonical_json
+from imgcls.catalog import Stack, Step
+from imgcls.errors import RecordError, StackError, nearest_hint
+from imgcls.plan import Plan, canonical_json
+from imgcls.records.run import Fields, read_json
+from imgcls.storage import make_folder, time_written, write_json
 from imgcls.workspace import Workspace
 
 SCHEMA = 1
 LADDER_JSON = "ladder.json"
+COMPARISONS = "comparisons"
+"""The folder of reports/ that keeps the newest answer to each comparison."""
 RESULT_JSON = "result.json"
 FINAL_JSON = "final.json"
 _SLUG_LENGTH = 60
@@ -245,3 +249,182 @@ def _read_job(source: Fields) -> JobPlan:
         fold=source.integer_or_none("fold"),
         key=source.text("key"),
     )
+
+
+def find_ladders(workspace: Workspace) -> tuple[list[Ladder], list[str]]:
+    """Read every ladder of a workspace.
+
+    Returns:
+        The ladders, the one worked on last at the end, and a message for each that cannot be read.
+    """
+    if not workspace.ladders.is_dir():
+        return [], []
+    folders = [folder for folder in workspace.ladders.iterdir() if (folder / LADDER_JSON).is_file()]
+    found, damaged = [], []
+    for folder in sorted(folders, key=lambda folder: (time_written(folder / LADDER_JSON), folder.name)):
+        try:
+            found.append(Ladder.read(folder))
+        except RecordError as problem:
+            damaged.append(str(problem))
+    return found, damaged
+
+
+def find_ladder(text: str | None, workspace: Workspace) -> Ladder:
+    """Find the ladder that a person means.
+
+    Args:
+        text: A folder, a name, the beginning of one, or a stack; None for the one worked on last.
+        workspace: Where to look.
+
+    Raises:
+        RecordError: There is none, or more than one; the message names the nearest.
+    """
+    if text and _is_ladder(Path(text)):
+        return Ladder.read(Path(text))
+    if text is None:
+        return _newest(workspace)
+    ladders, _ = find_ladders(workspace)
+    named = [ladder for ladder in ladders if text == ladder.name] or [
+        ladder for ladder in ladders if text == ladder.stack or (text and ladder.name.startswith(text))
+    ]
+    if len(named) == 1:
+        return named[0]
+    if named:
+        raise RecordError(f"{text!r} can mean {', '.join(ladder.name for ladder in named)}. Type more of the name.")
+    names = [ladder.name for ladder in ladders]
+    if not names:
+        raise RecordError(f"There is no ladder {text!r}, and none at all in {workspace.ladders}. {_ADVICE}")
+    raise RecordError(f"There is no ladder {text!r}.{nearest_hint(text, names)} There are: {', '.join(names)}.")
+
+
+def _newest(workspace: Workspace) -> Ladder:
+    """Read the ladder worked on last; one that is damaged is told, since an older one would not be the one meant."""
+    files = sorted(workspace.ladders.glob(f"*/{LADDER_JSON}"), key=lambda file: (time_written(file), file.name))
+    if not files:
+        raise RecordError(f"There is no ladder in {workspace.ladders}. {_ADVICE}")
+    return Ladder.read(files[-1].parent)
+
+
+def _is_ladder(folder: Path) -> bool:
+    try:
+        return (folder / LADDER_JSON).is_file()
+    except OSError:  # a stack may be longer than any file name
+        return False
+
+
+_ADVICE = "'imgcls ladder run' makes one."
+
+
+@dataclass(frozen=True)
+class Rung:
+    """One stack of a ladder, and what it shows."""
+
+    label: str
+    """What tells it from the others: the recipe that it adds, or `without` the one it leaves out."""
+    stack: Stack
+    """The stack."""
+    recipes: tuple[str, ...]
+    """The recipes that it adds to, or leaves out of, the rung it is compared with; empty for the first."""
+
+    @property
+    def plan(self) -> Plan:
+        """The plan of the stack."""
+        return self.stack.plan
+
+
+def climbing(stack: Stack) -> tuple[Rung, ...]:
+    """Give the rungs of a ladder: the base alone, then one recipe more each time.
+
+    Raises:
+        StackError: A rung is no plan, since a recipe stands before what it needs; all are named.
+    """
+    rungs = tuple(_rung(part) for part in stack.rungs())
+    problems = [
+        f"Rung {number}, {rung.stack.text}: {problem}"
+        for number, rung in enumerate(rungs, start=1)
+        for problem in rung.stack.problems()
+    ]
+    problems += _standing_still(rungs)
+    if len(rungs) < 2:
+        problems.append(f"{stack.text!r} is one rung; a ladder needs two, such as {stack.text}+augmentation.")
+    if problems:
+        raise StackError.together(problems, heading="The ladder cannot be climbed in this order:")
+    return rungs
+
+
+def leaving_out(stack: Stack) -> tuple[Rung, ...]:
+    """Give the full stack, then the stack without each recipe, and without what cannot stand without that one.
+
+    Raises:
+        StackError: There is nothing to leave out.
+    """
+    if len(stack.steps) < 2:
+        raise StackError(f"{stack.text!r} has no recipe to leave out; add one, such as {stack.text}+augmentation.")
+    full = Rung("full stack", stack, ())
+    return (full, *(_without(stack, step) for step in stack.steps[1:]))
+
+
+def _rung(stack: Stack) -> Rung:
+    if len(stack.steps) == 1:
+        return Rung(stack.steps[0].label, stack, ())
+    return Rung(stack.steps[-1].label, stack, (stack.names[-1],))
+
+
+def _standing_still(rungs: Sequence[Rung]) -> list[str]:
+    """Name the rungs whose plan is that of the rung below."""
+    return [
+        f"Rung {number}, {rung.stack.text}: {rung.label!r} changes nothing over the rung below."
+        for number, (below, rung) in enumerate(pairwise(rungs), start=2)
+        if below.plan == rung.plan
+    ]
+
+
+def _without(stack: Stack, step: Step) -> Rung:
+    """Leave a recipe out, and one after the other those that then cannot stand."""
+    left = [entry for entry in stack.steps if entry is not step]
+    gone = [step]
+    while problems := replace(stack, steps=tuple(left)).problems():
+        needy = next((entry for entry in left[1:] if any(repr(entry.recipe.name) in text for text in problems)), None)
+        if needy is None:
+            raise StackError(f"{stack.text} without {step.label}: {' '.join(problems)}")
+        left.remove(needy)
+        gone.append(needy)
+    names = tuple(entry.recipe.name for entry in gone)
+    also = f" (and {', '.join(names[1:])}, which needs it)" if len(names) > 1 else ""
+    return Rung(f"without {names[0]}{also}", replace(stack, steps=tuple(left)), names)
+
+
+def rung_plans(rungs: Sequence[Rung], kind: Kind) -> tuple[RungPlan, ...]:
+    """Give rungs as data, with what each changes and whose weights it can use.
+
+    Args:
+        rungs: From `climbing` or `leaving_out`.
+        kind: Which of the two.
+    """
+    trained: dict[str, int] = {}
+    plans = []
+    for number, rung in enumerate(rungs):
+        partner = rungs[0 if kind == "ablate" else max(0, number - 1)].plan
+        diff = rung.plan.diff(partner) if kind == "ablate" else partner.diff(rung.plan)
+        first = trained.setdefault(rung.plan.train_digest, number)
+        cards = [step.recipe.card for step in _all_steps(rungs) if step.recipe.name in rung.recipes]
+        plans.append(
+            RungPlan(
+                label=rung.label,
+                stack=rung.stack.text,
+                printed=rung.stack.label,
+                recipes=rung.recipes,
+                items=tuple(dict.fromkeys(item for card in cards for item in card.items)),
+                plan=rung.plan.to_json(),
+                plan_digest=rung.plan.digest,
+                train_digest=rung.plan.train_digest,
+                changes=diff,
+                weights_of=None if first == number else first,
+            )
+        )
+    return tuple(plans)
+
+
+def _all_steps(rungs: Sequence[Rung]) -> tuple[Step, ...]:
+    """Give the steps of the longest stack."""
+    return max((rung.stack.steps for rung in rungs), key=len)

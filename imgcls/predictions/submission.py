@@ -3,18 +3,30 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import math
+import os
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import PurePosixPath
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any, Self
 
-import numpy as np
-import numpy.typing as npt
-import pandas as pd
+from imgcls.config.problem import find_problem, place_of
+from imgcls.errors import DataError, RecordError, UsageError, WorkspaceError, nearest_hint
+from imgcls.records.find import find_run, find_runs
+from imgcls.records.run import Fields, RunRecord, read_json
+from imgcls.storage import make_folder, sha256_file, write_bytes, write_json
+from imgcls.workspace import Workspace
 
-from imgcls.data.sources.delimited import Table
-from imgcls.errors import DataError, UsageError, nearest_hint
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from imgcls.data.tables import Table
+
+    Floats = npt.NDArray[np.float64]
 
 ID, LABEL, PROBABILITY = "id", "label", "p_"
 _MOST_LISTED = 10
@@ -28,8 +40,6 @@ _SAME_FILE: tuple[Callable[[str], str], ...] = (
     lambda text: PurePosixPath(text).stem,
 )
 """In which forms an id of the sample may name a photograph: as given, without its folder, without its suffix."""
-
-Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -81,6 +91,8 @@ class SubmissionTable:
 
     def as_csv(self) -> str:
         """Give it as CSV: text in quotes, exactly as it is, since an id may hold any line end or sign."""
+        import pandas as pd
+
         return pd.DataFrame(dict(self.columns)).to_csv(index=False, quoting=csv.QUOTE_NONNUMERIC, lineterminator="\n")
 
 
@@ -255,3 +267,265 @@ def _delimiter_of(sample: Table, column: str, predicted: Predicted) -> str:
 def _listed(names: Sequence[str]) -> str:
     more = f" and {len(names) - _MOST_LISTED} more" if len(names) > _MOST_LISTED else ""
     return ", ".join(repr(name) for name in names[:_MOST_LISTED]) + more
+
+
+SCHEMA = 1
+TEST_FILE = "test.parquet"
+"""The file of a record that holds what the run says of the test part."""
+GIVE_TEST = "a folder test/, a column that says test (--split), or test.csv beside the labels makes one"
+"""How data come to have a test part."""
+HOLDS = ("classes", "probabilities", "classes and probabilities")
+
+
+@dataclass(frozen=True)
+class Submission:
+    """One table of predictions for the test part."""
+
+    run: str
+    """The id of the run that predicted."""
+    key: str
+    """The key of that run."""
+    stack: str
+    """Its stack as it is printed, overrides included."""
+    plan_digest: str
+    """Digest of its plan."""
+    data_digest: str
+    """Digest of the samples, labels and pixels that it was trained on."""
+    split_digest: str
+    """Digest of who was in train, valid and test."""
+    file: str
+    """The table: its path from the folder of submissions, or an absolute one where it lies outside the workspace."""
+    sha256: str
+    """Digest of the table."""
+    n_rows: int
+    """Its rows: the photographs of the test part."""
+    holds: str
+    """`classes`, `probabilities`, or both."""
+    sample: str | None
+    """The name of the sample submission that it follows; None without one."""
+    created: str
+    """When: UTC, ISO 8601."""
+    folder: Path | None = field(default=None, compare=False)
+    """The folder of submissions that it was read from or written to; not part of what is written."""
+
+    @classmethod
+    def from_json(cls, value: object, *, where: str) -> Self:
+        """Read one from JSON values.
+
+        Args:
+            value: What `to_json` gave.
+            where: How messages name the source.
+
+        Raises:
+            RecordError: A newer imgcls wrote it, or it is damaged.
+        """
+        schema = value.get("schema") if isinstance(value, Mapping) else None
+        if isinstance(schema, int) and schema > SCHEMA:
+            raise RecordError(f"{where} was written by a newer imgcls (schema {schema}). Update imgcls.")
+        source = Fields(value, where=where)
+        source.integer("schema")
+        found = cls(
+            run=source.text("run"),
+            key=source.text("key"),
+            stack=source.text("stack"),
+            plan_digest=source.text("plan_digest"),
+            data_digest=source.text("data_digest"),
+            split_digest=source.text("split_digest"),
+            file=source.text("file"),
+            sha256=source.text("sha256"),
+            n_rows=source.integer("n_rows"),
+            holds=source.text("holds", choices=HOLDS),
+            sample=source.text_or_none("sample"),
+            created=source.text("created"),
+        )
+        source.finish()
+        return found
+
+    @property
+    def name(self) -> str:
+        """How a person names the table: its path from the workspace where it lies within."""
+        return Path(os.path.normpath(Path("submissions") / self.file)).as_posix()
+
+    @property
+    def path(self) -> Path:
+        """Where the table lies."""
+        return (self.folder or Path()) / self.file
+
+    def is_whole(self) -> bool:
+        """Whether the table is there with the content that was written."""
+        try:
+            return self.path.is_file() and sha256_file(self.path) == self.sha256
+        except OSError:  # what nobody can read cannot be handed in
+            return False
+
+    def to_json(self) -> dict[str, Any]:
+        """Give it as JSON values."""
+        return {"schema": SCHEMA, **{name: value for name, value in asdict(self).items() if name != "folder"}}
+
+    def write(self, workspace: Workspace) -> Submission:
+        """Write it beside the tables, under the id of its run; the table itself is there already.
+
+        Args:
+            workspace: Where `submissions/` lies.
+        """
+        make_folder(workspace.submissions)
+        write_json(workspace.submissions / f"{self.run}.json", self.to_json())
+        return replace(self, folder=workspace.submissions)
+
+
+def find_submissions(workspace: Workspace) -> tuple[list[Submission], list[str]]:
+    """Read every submission of a workspace.
+
+    Args:
+        workspace: Where to look; it may be empty.
+
+    Returns:
+        The submissions, oldest first, and a message for each that cannot be read.
+    """
+    found, damaged = [], []
+    for path in sorted(workspace.submissions.glob("*.json")):
+        try:
+            submission = Submission.from_json(read_json(path), where=str(path))
+        except RecordError as problem:
+            damaged.append(str(problem))
+            continue
+        found.append(replace(submission, folder=workspace.submissions))
+    return sorted(found, key=lambda entry: (entry.created, entry.run)), damaged
+
+
+_GIVE_TEST = (
+    f"The data need a test part: {GIVE_TEST}; then train again. 'imgcls predict RUN PATH' predicts other photographs."
+)
+
+
+def run_to_submit(text: str | None, workspace: Workspace) -> RunRecord:
+    """Find the run whose predictions of the test part are handed in.
+
+    Args:
+        text: What a person typed for it; None takes the newest run that is no trial and no fold.
+        workspace: Where to look.
+
+    Raises:
+        RecordError: There is no such run.
+        UsageError: It has no predictions of a test part.
+    """
+    if text is not None:
+        record = find_run(text, workspace)
+        if TEST_FILE in record.files:
+            return record
+        if record.folds is not None:
+            first = record.folds.runs[0].run
+            raise UsageError(
+                f"{record.id} holds what {len(record.folds.runs)} folds said of the samples that validate, and nothing "
+                f"of a test part. Name one of its folds, such as {first}, or run the same stack without folds."
+            )
+        raise UsageError(f"{record.id} has no predictions of a test part. {_GIVE_TEST}")
+    runs = find_runs(workspace)[0]
+    if not runs:
+        raise RecordError(f"There is no run in {workspace.runs}. 'imgcls recipe run baseline' makes one.")
+    able = [run for run in runs if TEST_FILE in run.files and not run.quick and run.fold is None]
+    if not able:
+        raise UsageError(
+            f"No run in {workspace.runs} has predictions of a test part (trials and single folds have to be named). "
+            f"{_GIVE_TEST}"
+        )
+    return able[-1]
+
+
+def known_sample(workspace: Workspace) -> Path | None:
+    """Give the sample submission that imgcls.toml names; None where it names none.
+
+    Raises:
+        ProblemError: imgcls.toml cannot be read, or does not fit.
+    """
+    problem = find_problem(workspace.root)
+    if problem is None or problem.data.sample_submission is None:
+        return None
+    return place_of(problem.data.sample_submission, problem, workspace.root)
+
+
+def submit(
+    record: RunRecord,
+    workspace: Workspace,
+    *,
+    sample: Path | None = None,
+    to: Path | None = None,
+    probabilities: bool = False,
+    overwrite: bool = False,
+) -> tuple[Submission, SubmissionTable]:
+    """Write the predictions of the test part, and beside them what they came from.
+
+    Args:
+        record: A run that has them.
+        workspace: Where `submissions/` lies.
+        sample: The table whose form is taken over; None for id, label and probabilities.
+        to: The file; None for `submissions/<run id>.csv`.
+        probabilities: Whether classes are replaced by probabilities.
+        overwrite: Whether a file with other content is written over.
+
+    Raises:
+        DataError: The sample cannot be read, or does not fit.
+        RecordError: The predictions are damaged.
+        WorkspaceError: The file is there already, or cannot be written.
+    """
+    from imgcls.data.tables import read_table
+
+    file = _place_of(record, workspace, to)
+    table = make_submission(
+        _predictions_of(record), None if sample is None else read_table(sample), probabilities=probabilities
+    )
+    content = table.as_csv().encode("utf-8")
+    digest = hashlib.sha256(content).hexdigest()
+    if not overwrite and file.is_file() and sha256_file(file) != digest:
+        raise WorkspaceError(f"{file} is there already, with other content. Write over it with --force.")
+    make_folder(workspace.submissions)
+    make_folder(file.parent)
+    write_bytes(file, content)
+    written = Submission(
+        run=record.id,
+        key=record.key,
+        stack=record.label,
+        plan_digest=record.plan_digest,
+        data_digest=record.data.digest,
+        split_digest=record.data.split_digest,
+        file=_from_submissions(file, workspace),
+        sha256=digest,
+        n_rows=len(table),
+        holds=table.holds,
+        sample=None if sample is None else sample.name,
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+    return written.write(workspace), table
+
+
+def _predictions_of(record: RunRecord) -> Predicted:
+    record.verify([TEST_FILE])
+    frame = record.predictions("test")
+    values = frame[[f"{PROBABILITY}{name}" for name in record.classes]].to_numpy(dtype="float64")
+    return Predicted(frame["id"].astype(str).tolist(), values, record.classes, record.problem)
+
+
+def _place_of(record: RunRecord, workspace: Workspace, to: Path | None) -> Path:
+    """Give the file that is written.
+
+    Raises:
+        WorkspaceError: It is no CSV, or would lie among the records.
+    """
+    if to is None:
+        return workspace.submissions / f"{record.id}.csv"
+    if to.suffix.lower() != ".csv":
+        raise WorkspaceError(f"{to} has to end in .csv.")
+    place = to.absolute()
+    for folder in (workspace.runs, workspace.ladders):
+        if place.resolve().is_relative_to(folder.resolve()):
+            raise WorkspaceError(f"{to} lies among the records in {folder}. Choose another place with --to.")
+    return place
+
+
+def _from_submissions(file: Path, workspace: Workspace) -> str:
+    """Name a file so that a moved workspace still finds it, where it lies within."""
+    if file.is_relative_to(workspace.submissions):
+        return file.relative_to(workspace.submissions).as_posix()
+    if file.is_relative_to(workspace.root):
+        return (Path("..") / file.relative_to(workspace.root)).as_posix()
+    return file.as_posix()

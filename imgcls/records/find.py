@@ -7,10 +7,9 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from imgcls.durable import remove_tree
 from imgcls.errors import RecordError
-from imgcls.records.keys import short_key
-from imgcls.records.run import RUN_JSON, RunRecord
+from imgcls.records.run import RUN_JSON, RunRecord, short_key
+from imgcls.storage import remove_tree
 from imgcls.workspace import Workspace
 
 _N_SUGGESTIONS = 3

@@ -1,6 +1,6 @@
 """One process at a time in a folder, with the name of the one that is in it.
 
-The lock is `imgcls.durable.FileLock` on the file `lock`; who holds it is written to a file of its own, since a lock of
+The lock is `imgcls.storage.FileLock` on the file `lock`; who holds it is written to a file of its own, since a lock of
 another machine may not be seen here.
 """
 
@@ -15,9 +15,9 @@ from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from imgcls.durable import FileLock, explained, make_folder, write_json
 from imgcls.errors import BusyError, RecordError
-from imgcls.records.reading import Fields, read_json
+from imgcls.records.run import Fields, read_json
+from imgcls.storage import FileLock, explained, make_folder, write_json
 
 LOCK = "lock"
 HOLDER = "holder.json"

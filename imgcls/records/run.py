@@ -6,21 +6,457 @@ Reading a record loads neither pandas nor torch; only `RunRecord.predictions` ne
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Mapping
+import hashlib
+import json
+import math
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from imgcls.durable import sha256_file, write_json
-from imgcls.errors import RecordError
-from imgcls.records.estimate import Estimate
-from imgcls.records.folds import Folds
-from imgcls.records.keys import SCHEMA
-from imgcls.records.reading import Fields, read_json
+from imgcls.errors import RecordError, UsageError
+from imgcls.storage import sha256_file, write_json
 
 if TYPE_CHECKING:
     import pandas as pd
+
+_Value = TypeVar("_Value")
+
+
+def read_json(path: Path) -> object:
+    """Read a JSON file and refuse what Python's reader lets pass.
+
+    Args:
+        path: The file.
+
+    Raises:
+        RecordError: If the file is missing, is not UTF-8 or JSON, repeats a key, or holds NaN or infinity.
+    """
+    try:
+        text = path.read_bytes().decode("utf-8")
+        return json.loads(text, object_pairs_hook=_unique_keys, parse_constant=_no_constant, parse_float=_finite_number)
+    except FileNotFoundError:
+        raise RecordError(f"{path} does not exist.") from None
+    except OSError as error:
+        raise RecordError(f"{path} cannot be read: {error.strerror}.") from error
+    except (ValueError, RecursionError) as error:
+        raise RecordError(f"{path} is damaged: {error}. Restore it from a copy, or remove its folder.") from error
+
+
+def _unique_keys(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+    """Make a dictionary of pairs whose keys all differ."""
+    value: dict[str, Any] = {}
+    for key, item in pairs:
+        if key in value:
+            raise ValueError(f"the key {key!r} appears twice")
+        value[key] = item
+    return value
+
+
+def _no_constant(name: str) -> float:
+    """Refuse NaN, Infinity and -Infinity."""
+    raise ValueError(f"{name} is not JSON")
+
+
+def _finite_number(text: str) -> float:
+    """Read a number that a float can hold."""
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"the number {text} is too large")
+    return number
+
+
+class Fields:
+    """One JSON object, read field by field; problems are collected until `finish`.
+
+    A field that is missing or of a wrong type gives an empty value of the right type, so that the
+    reading goes on and `finish` can name every problem.
+    """
+
+    def __init__(self, value: object, *, where: str, prefix: str = "", problems: list[str] | None = None) -> None:
+        """Begin to read.
+
+        Args:
+            value: What should be an object.
+            where: The file, as it is to be named in messages.
+            prefix: The path of this object inside the file, ending in a dot, or empty.
+            problems: The list to add to; a new one when None.
+        """
+        self._where, self._prefix = where, prefix
+        self._problems: list[str] = [] if problems is None else problems
+        self._unread: dict[str, Any] = dict(value) if isinstance(value, Mapping) else {}
+        if not isinstance(value, Mapping):
+            self._problems.append(f"{prefix.rstrip('.') or 'the whole'} must be an object")
+
+    def has(self, key: str) -> bool:
+        """Whether there is a field that may be left out, and was not read yet."""
+        return key in self._unread
+
+    def text(self, key: str, *, choices: tuple[str, ...] = ()) -> str:
+        """Read a text, one of `choices` where there are some."""
+        text = self._read(key, _is_text, kind="a text", empty="")
+        if choices and text not in choices:
+            self._problems.append(f"{self._prefix}{key} must be one of {', '.join(choices)}, not {text!r}")
+        return text
+
+    def text_or_none(self, key: str) -> str | None:
+        """Read a text or null."""
+        return self._read(key, _or_none(_is_text), kind="a text or null", empty=None)
+
+    def integer(self, key: str) -> int:
+        """Read a whole number."""
+        return self._read(key, _is_integer, kind="a whole number", empty=0)
+
+    def integer_or_none(self, key: str) -> int | None:
+        """Read a whole number or null."""
+        return self._read(key, _or_none(_is_integer), kind="a whole number or null", empty=None)
+
+    def integers(self, key: str) -> tuple[int, ...]:
+        """Read a list of whole numbers."""
+        numbers: list[int] = self._read(key, _is_list_of(_is_integer), kind="a list of whole numbers", empty=[])
+        return tuple(numbers)
+
+    def number(self, key: str) -> float:
+        """Read a number."""
+        return self._read(key, _is_number, kind="a number", empty=0.0)
+
+    def number_or_none(self, key: str) -> float | None:
+        """Read a number or null."""
+        return self._read(key, _or_none(_is_number), kind="a number or null", empty=None)
+
+    def boolean(self, key: str) -> bool:
+        """Read true or false."""
+        return self._read(key, lambda value: isinstance(value, bool), kind="true or false", empty=False)
+
+    def mapping(self, key: str) -> dict[str, Any]:
+        """Read an object with any content."""
+        return self._read(key, lambda value: isinstance(value, dict), kind="an object", empty={})
+
+    def numbers(self, key: str) -> dict[str, float]:
+        """Read an object whose values are numbers."""
+        return self._read(key, _is_mapping_of(_is_number), kind="an object of numbers", empty={})
+
+    def counts(self, key: str) -> dict[str, int]:
+        """Read an object whose values are whole numbers."""
+        return self._read(key, _is_mapping_of(_is_integer), kind="an object of whole numbers", empty={})
+
+    def texts(self, key: str) -> tuple[str, ...]:
+        """Read a list of texts."""
+        texts: list[str] = self._read(key, _is_list_of(_is_text), kind="a list of texts", empty=[])
+        return tuple(texts)
+
+    def pairs(self, key: str) -> tuple[tuple[str, str], ...]:
+        """Read a list of pairs of texts."""
+        pairs: list[list[str]] = self._read(key, _is_list_of(_is_pair), kind="a list of pairs of texts", empty=[])
+        return tuple((first, second) for first, second in pairs)
+
+    def inner(self, key: str) -> Fields:
+        """Read an object, to be read field by field and finished by its own `close`."""
+        return Fields(self.mapping(key), where=self._where, prefix=f"{self._prefix}{key}.", problems=self._problems)
+
+    def inner_each(self, key: str, read: Callable[[Fields], _Value]) -> dict[str, _Value]:
+        """Read an object of objects, each by `read`."""
+        each = self.inner(key)
+        found = {}
+        for name in tuple(each._unread):
+            fields = each.inner(name)
+            found[name] = read(fields)
+            fields.close()
+        return found
+
+    def inner_list(self, key: str, read: Callable[[Fields], _Value]) -> tuple[_Value, ...]:
+        """Read a list of objects, each by `read`."""
+        values: list[Any] = self._read(key, lambda value: isinstance(value, list), kind="a list of objects", empty=[])
+        found = []
+        for place, value in enumerate(values):
+            prefix = f"{self._prefix}{key}.{place}."
+            fields = Fields(value, where=self._where, prefix=prefix, problems=self._problems)
+            found.append(read(fields))
+            fields.close()
+        return tuple(found)
+
+    def problem(self, text: str) -> None:
+        """Add a problem that only the reader can see."""
+        self._problems.append(f"{self._prefix}{text}")
+
+    def close(self) -> None:
+        """Count what was not read as problems."""
+        self._problems.extend(f"{self._prefix}{key} is not a known key" for key in self._unread)
+
+    def finish(self) -> None:
+        """End the reading of the whole file.
+
+        Raises:
+            RecordError: If there was any problem; the message has them all.
+        """
+        self.close()
+        if self._problems:
+            raise RecordError(f"{self._where} is damaged: {'; '.join(self._problems)}.")
+
+    def _read(self, key: str, fits: Callable[[Any], bool], *, kind: str, empty: _Value) -> _Value:
+        """Take one field out, or note why it cannot be taken."""
+        if key not in self._unread:
+            self._problems.append(f"{self._prefix}{key} is missing")
+            return empty
+        value: _Value = self._unread.pop(key)
+        if fits(value):
+            return value
+        self._problems.append(f"{self._prefix}{key} must be {kind}, not {json.dumps(value)[:40]}")
+        return empty
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)
+
+
+def _is_integer(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _is_pair(value: object) -> bool:
+    return isinstance(value, list) and len(value) == 2 and all(map(_is_text, value))
+
+
+def _or_none(fits: Callable[[object], bool]) -> Callable[[object], bool]:
+    return lambda value: value is None or fits(value)
+
+
+def _is_list_of(fits: Callable[[object], bool]) -> Callable[[object], bool]:
+    return lambda value: isinstance(value, list) and all(map(fits, value))
+
+
+def _is_mapping_of(fits: Callable[[object], bool]) -> Callable[[object], bool]:
+    return lambda value: isinstance(value, dict) and all(map(fits, value.values()))
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What was measured, and how sure that is."""
+
+    value: float | None
+    """The metric; None when it cannot be computed."""
+    low: float | None
+    """The lower end of the 95 % interval; None when there is no interval."""
+    high: float | None
+    """The upper end of the 95 % interval; None when there is no interval."""
+    n: int
+    """The number of samples behind it."""
+    reason: str | None = None
+    """Why the value or the interval is missing, or what was left out of it."""
+
+    def __post_init__(self) -> None:
+        """Refuse NaN and infinity, which would hide what happened: the reason belongs in `reason`."""
+        if any(number is not None and not math.isfinite(number) for number in (self.value, self.low, self.high)):
+            raise UsageError(
+                f"An estimate must be finite, not value={self.value}, low={self.low}, high={self.high}. "
+                "Use None and give the reason."
+            )
+
+    @classmethod
+    def missing(cls, reason: str, *, n: int) -> Estimate:
+        """Make the estimate of something that cannot be computed.
+
+        Args:
+            reason: Why, as a sentence without the full stop.
+            n: The number of samples that were looked at.
+        """
+        return cls(None, None, None, n, reason)
+
+    @classmethod
+    def from_fields(cls, fields: Fields) -> Estimate:
+        """Read an estimate from a JSON object; problems are collected in `fields`."""
+        value, low, high = (fields.number_or_none(name) for name in ("value", "low", "high"))
+        return cls(value, low, high, fields.integer("n"), fields.text_or_none("reason"))
+
+    def to_json(self) -> dict[str, float | int | str | None]:
+        """Give the estimate as a JSON object."""
+        return asdict(self)
+
+    def __str__(self) -> str:
+        """Write the estimate as people read it: `0.912 [0.884, 0.934] n=512`."""
+        if self.value is None:
+            return self.reason or "not computed"
+        if self.low is None or self.high is None:
+            return f"{self.value:.3f} n={self.n}"
+        return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}] n={self.n}"
+
+
+@dataclass(frozen=True)
+class FoldRun:
+    """One fold: the run whose validation predictions were taken."""
+
+    fold: int
+    """Its number, from 0."""
+    run: str
+    """The id of its run."""
+    sha256: str
+    """Digest of that run's run.json, which has those of its other files."""
+    n: Mapping[str, int]
+    """The number of samples: train, valid, test, excluded."""
+    metrics: Mapping[str, Estimate]
+    """Name → estimate, on the fold's own validation part."""
+
+    @classmethod
+    def from_fields(cls, fields: Fields) -> Self:
+        """Read one from a JSON object; problems are collected in `fields`."""
+        return cls(
+            fold=fields.integer("fold"),
+            run=fields.text("run"),
+            sha256=fields.text("sha256"),
+            n=fields.counts("n"),
+            metrics=fields.inner_each("metrics", Estimate.from_fields),
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Give it as a JSON object."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class FoldSpread:
+    """How a metric varies from fold to fold; no standard error, since the trainings share most of their samples."""
+
+    mean: float | None
+    """The mean over the folds that have a value; None where none has."""
+    sd: float | None
+    """The standard deviation over them (n − 1 in the denominator); None where fewer than two have a value."""
+    n: int
+    """The number of folds that have a value."""
+
+    @classmethod
+    def from_fields(cls, fields: Fields) -> Self:
+        """Read one from a JSON object; problems are collected in `fields`."""
+        return cls(fields.number_or_none("mean"), fields.number_or_none("sd"), fields.integer("n"))
+
+    def to_json(self) -> dict[str, Any]:
+        """Give it as a JSON object."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Folds:
+    """All folds of one stack and seed."""
+
+    runs: tuple[FoldRun, ...]
+    """The folds in order."""
+    spread: Mapping[str, FoldSpread]
+    """Metric → mean and standard deviation over the folds."""
+
+    @classmethod
+    def from_fields(cls, fields: Fields) -> Self:
+        """Read them from a JSON object; problems are collected in `fields`."""
+        return cls(
+            runs=fields.inner_list("runs", FoldRun.from_fields),
+            spread=fields.inner_each("spread", FoldSpread.from_fields),
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Give them as a JSON object."""
+        return {
+            "runs": [run.to_json() for run in self.runs],
+            "spread": {name: spread.to_json() for name, spread in self.spread.items()},
+        }
+
+
+SCHEMA = 1
+_SLUG_LENGTH = 80
+_KEY_LENGTH = 8
+
+
+def run_key(
+    plan_json: Mapping[str, object],
+    *,
+    data_digest: str,
+    split_digest: str,
+    fold: int | None,
+    seed: int,
+    weights_sha256: str | None,
+    device_type: str,
+    precision: str,
+    quick: bool = False,
+    code_sha256: str | None = None,
+    n_folds: int | None = None,
+) -> str:
+    """Give the key of a training: equal keys mean that the same record answers both.
+
+    Nothing of the machine is in it: no path, host, time or number of workers.
+
+    Args:
+        plan_json: The plan as canonical JSON values.
+        data_digest: Digest of samples, labels and pixels.
+        split_digest: Digest of who is in train, valid and test.
+        fold: The turn of train and valid, from 0; None without folds, and for the predictions of all folds together.
+        seed: The integer that fixes everything random.
+        weights_sha256: Of the initial weights; None without.
+        device_type: Such as `cpu` or `cuda`.
+        precision: Such as `float32`.
+        code_sha256: Of the source of modules that the plan names, `module:function`; None where it names none.
+        quick: Whether it is a trial; a full training of one epoch on few samples is another run all the same.
+        n_folds: How many folds take turns; None without folds.
+
+    Returns:
+        64 hexadecimal digits.
+    """
+    identity = {
+        "schema": SCHEMA,
+        "plan": plan_json,
+        "data": data_digest,
+        "split": split_digest,
+        "fold": fold,
+        "seed": seed,
+        "weights": weights_sha256,
+        "device": device_type,
+        "precision": precision,
+        **({"quick": True} if quick else {}),
+        **({"code": code_sha256} if code_sha256 else {}),
+        **({"n_folds": n_folds} if n_folds is not None else {}),
+    }
+    text = json.dumps(identity, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode("ascii")).hexdigest()
+
+
+def joint_digest(parts: Sequence[str]) -> str:
+    """Give the digest of several digests in order, such as the key of all folds together from those of the folds.
+
+    Args:
+        parts: Hexadecimal digests.
+
+    Returns:
+        64 hexadecimal digits.
+    """
+    return hashlib.sha256("\n".join(parts).encode("ascii")).hexdigest()
+
+
+def short_key(key: str) -> str:
+    """Give the first eight digits of a key, as they appear in names of folders."""
+    return key[:_KEY_LENGTH]
+
+
+def run_folder_name(stack_label: str, *, seed: int, fold: int | None, key: str, n_folds: int | None = None) -> str:
+    """Name the folder of a run so that people know it and every file system takes it.
+
+    Args:
+        stack_label: The printed label of the stack; any text.
+        seed: The seed of the run.
+        fold: The fold of the run, or None.
+        key: The key of the run.
+        n_folds: How many folds there are; without a fold it is the record of all of them.
+
+    Returns:
+        `<stack slug>-s<seed>[-f<fold> or -oof<n_folds>]-<key8>`, in lower-case ASCII; the slug has at most 80
+        characters.
+    """
+    slug = re.sub(r"[^a-z0-9+=.,_]+", "-", stack_label.lower())[:_SLUG_LENGTH].strip("-.,+=_") or "run"
+    whole = "" if n_folds is None else f"-oof{n_folds}"
+    turn = whole if fold is None else f"-f{fold}"
+    return f"{slug}-s{seed}{turn}-{short_key(key)}"
+
 
 RUN_JSON = "run.json"
 _PROBLEMS = ("binary", "multiclass", "multilabel")

@@ -11,20 +11,31 @@ from rich.table import Table
 from rich.text import Text
 
 from imgcls.evidence.verdicts import Judged
-from imgcls.ladders.changes import Change, Changes
-from imgcls.ladders.result import LadderResult, RungResult
-from imgcls.reports.gains import Units, change_text, verdict_style, verdict_text
-from imgcls.reports.ladder_words import (
+from imgcls.ladders.compare import Comparison, Side
+from imgcls.ladders.final_test import Final
+from imgcls.ladders.judge import LadderResult, RungResult
+from imgcls.ladders.predictions import Change, Changes
+from imgcls.reports.console import count
+from imgcls.reports.verdict_text import (
+    GainUnits,
     answer,
     caveats,
+    change_text,
+    gain_sentence,
     heading,
     next_commands,
     notes,
     reading,
     recipe_names,
     rung_sentences,
+    scored_on,
+    sd_sentence,
+    sight_sentences,
+    verdict_style,
+    verdict_text,
 )
-from imgcls.reports.text import clean, count
+from imgcls.text import clean
+from imgcls.workspace import LEDGER
 
 _WIDE, _NARROW = 110, 76
 
@@ -74,14 +85,14 @@ class LadderView:
 
     def _titles(self) -> list[str]:
         """Name the columns of gains."""
-        units, ladder = Units(self.result.ladder.metric), self.result.ladder
+        units, ladder = GainUnits(self.result.ladder.metric), self.result.ladder
         what = "drop (nats)" if units.is_loss else "gain (points)"
         if self._is_ablation:
             return [f"what it is worth:\n{what}"]
         return [f"{what}\nover the rung below", f"{what}\nover {clean(ladder.rungs[0].label)}"]
 
     def _table(self, *, is_wide: bool, arrow: str) -> Table:
-        units = Units(self.result.ladder.metric)
+        units = GainUnits(self.result.ladder.metric)
         table = Table(box=None, pad_edge=False, show_edge=False)
         table.add_column("recipe left out" if self._is_ablation else "rung", overflow="fold")
         scale = "lower is better" if units.is_loss else "points"
@@ -102,7 +113,7 @@ class LadderView:
 
     def _blocks(self, arrow: str) -> Iterator[Text | Padding]:
         """Draw the rungs one below the other, for a narrow terminal."""
-        units = Units(self.result.ladder.metric)
+        units = GainUnits(self.result.ladder.metric)
         base = clean(self.result.ladder.rungs[0].label)
         titles = ["worth"] if self._is_ablation else ["over the rung below", f"over {base}"]
         for rung in self.result.rungs:
@@ -115,17 +126,17 @@ class LadderView:
 
     def _score_title(self, rung: RungResult) -> str:
         without = " without it" if self._is_ablation and rung.plan.recipes else ""
-        return f"{Units(self.result.ladder.metric).title}{without}"
+        return f"{GainUnits(self.result.ladder.metric).title}{without}"
 
     def _gains(self, rung: RungResult) -> list[Judged | None]:
         return [rung.step] if self._is_ablation else [rung.step, rung.total]
 
     def _score(self, rung: RungResult) -> Text:
         """Draw the score of a rung, how far its seeds scatter, and what is missing of it."""
-        return Text("\n".join(self._score_parts(rung, _between(Units(self.result.ladder.metric)))))
+        return Text("\n".join(self._score_parts(rung, _between(GainUnits(self.result.ladder.metric)))))
 
     def _score_parts(self, rung: RungResult, between: str = " ") -> list[str]:
-        units = Units(self.result.ladder.metric)
+        units = GainUnits(self.result.ladder.metric)
         if rung.score is None:
             return ["no run yet"]
         value, interval = units.scored(rung.score)
@@ -143,7 +154,7 @@ class LadderView:
         """Say what a rung changes and what it costs."""
         cost = [f"{minutes(rung.seconds)} min a run"] if rung.seconds is not None else []
         if rung.seconds_per_point is not None:
-            unit = "0.01 nats" if Units(self.result.ladder.metric).is_loss else "point"
+            unit = "0.01 nats" if GainUnits(self.result.ladder.metric).is_loss else "point"
             more = f"{minutes_a_point(rung)} min more for each {unit} gained"
             cost.append(more if rung.seconds_per_point > 0 else "the gain costs no time")
         return "; ".join([self._diff(rung, arrow)] * bool(rung.plan.changes) + [", ".join(cost)] * bool(cost))
@@ -214,7 +225,7 @@ def _image_table(images: Sequence[Change], sides: tuple[str, str]) -> Table:
     return table
 
 
-def _gain(judged: Judged | None, units: Units) -> Text:
+def _gain(judged: Judged | None, units: GainUnits) -> Text:
     """Draw a gain with its interval and its verdict below; no interval where it would promise too much."""
     if judged is None:
         return Text("")
@@ -225,7 +236,7 @@ def _gain(judged: Judged | None, units: Units) -> Text:
     return Text(numbers).append(f"\n{verdict}", style=verdict_style(judged))
 
 
-def _gain_line(title: str, judged: Judged, units: Units) -> Text:
+def _gain_line(title: str, judged: Judged, units: GainUnits) -> Text:
     """Draw the same on a line of its own."""
     line = Text(f"{title}: ").append(verdict_text(judged), style=verdict_style(judged))
     interval = "" if judged.verdict == "cannot tell" else f" {units.interval(judged)}"
@@ -233,7 +244,7 @@ def _gain_line(title: str, judged: Judged, units: Units) -> Text:
     return line.append(f"{before} {units.gain(judged.value)}{interval}")
 
 
-def _between(units: Units) -> str:
+def _between(units: GainUnits) -> str:
     """Give what stands between a number and its interval in a cell: log loss has too many digits for one line."""
     return "\n" if units.is_loss else " "
 
@@ -249,3 +260,146 @@ def minutes_a_point(rung: RungResult) -> str:
     """Write what a point of gain costs in minutes; a dash where no gain was shown."""
     seconds = rung.seconds_per_point
     return "-" if seconds is None else f"{max(0.0, seconds) / 60:.1f}"
+
+
+_MOST_SEEDS = 8
+
+
+@dataclass(frozen=True)
+class ComparisonView:
+    """B over A: how much, how sure, and what that is about."""
+
+    comparison: Comparison
+    """The comparison."""
+    n_images: int = 0
+    """How many images that changed are named, of either kind; none are when 0."""
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Draw both sides, the verdict, the other metrics, and the images that changed."""
+        compared, units = self.comparison, self._units
+        on = scored_on(compared.n_images, compared.n_groups, compared.n_folds, data=compared.data_name)
+        yield Text("Is B better than A?", style="bold")
+        for letter, side in (("A", compared.a), ("B", compared.b)):
+            yield Text(f"{letter}: ", style="dim").append(clean(side.label), style="not dim bold")
+        yield Text(f"{units.title} on {on}\n")
+        yield self._sides()
+        said = gain_sentence(compared.judged, units, over="A", subject="B")
+        yield Text(f"\n{said[0].upper()}{said[1:]}", style=verdict_style(compared.judged) or "bold")
+        yield listed([("", sentence) for sentence in self._sentences()])
+        if compared.other_gains:
+            yield Text("\nOther metrics (no verdicts: the metric is chosen before looking)", style="bold")
+            yield self._other_metrics()
+        if compared.changes:
+            yield Text("\nWhat B changes", style="bold")
+            yield listed([("", line) for line in self._changes(options)])
+        yield from self._images()
+        yield from section("Notes", [clean(note) for note in compared.notes], style="yellow")
+
+    @property
+    def _units(self) -> GainUnits:
+        return GainUnits(self.comparison.metric)
+
+    def _sides(self) -> Table:
+        units = self._units
+        table = Table(box=None, pad_edge=False, show_edge=False)
+        table.add_column("")
+        table.add_column(units.title, justify="right", no_wrap=True)
+        table.add_column("95 % interval", no_wrap=True)
+        table.add_column("seed sd", justify="right", no_wrap=True)
+        table.add_column("runs", overflow="fold")
+        for letter, side in (("A", self.comparison.a), ("B", self.comparison.b)):
+            value, interval = units.scored(side.score)
+            table.add_row(letter, value, Text(interval), units.score(side.seed_sd), Text(_runs(side)))
+        return table
+
+    def _sentences(self) -> Iterator[str]:
+        """Say what stands behind the verdict: what could have been seen, and what holds on exactly these images."""
+        judged, units = self.comparison.judged, self._units
+        if judged.gain.same_weights:
+            yield "A and B predict with the same weights, so they are compared seed by seed."
+        yield from (sentence for sentence in [sd_sentence(judged, units, sides=("A", "B"))] if sentence)
+        yield from sight_sentences(judged, units)
+        if judged.gain.here is not None:
+            low, high = (units.gain(value) for value in judged.gain.here)
+            yield (
+                f"On exactly these images, new seeds: {units.gain(judged.value)} {units.name} [{low}, {high}]; "
+                "no verdict rests on that."
+            )
+        yield f"{units.explained} [low, high]: 95 % interval."
+        if judged.verdict in ("no evidence", "likely worse"):
+            yield "'No evidence' does not mean 'no effect'."
+
+    def _other_metrics(self) -> Table:
+        table = Table(box=None, pad_edge=False, show_edge=False)
+        for title in ("metric", "gain", "95 % interval"):
+            table.add_column(title, no_wrap=True)
+        for metric, gain in self.comparison.other_gains.items():
+            units = GainUnits(metric)
+            title = f"{units.title} ({'drop, nats' if units.is_loss else units.name})"
+            table.add_row(title, units.gain(gain.value), Text(units.interval(gain)))
+        return table
+
+    def _changes(self, options: ConsoleOptions) -> list[str]:
+        return change_text(self.comparison.changes, arrow="->" if options.ascii_only else "→")
+
+    def _images(self) -> RenderResult:
+        compared = self.comparison
+        if self.n_images and (compared.fixed or compared.broken):
+            changed = Changes(len(compared.fixed), len(compared.broken), compared.fixed, compared.broken)
+            yield from changed_section(changed.first(self.n_images), title="B over A", sides=("A", "B"))
+        elif compared.fixed or compared.broken:
+            yield Text(
+                f"\nB is right more often on {count(len(compared.fixed), 'image')}, less often on "
+                f"{len(compared.broken)}; '--images 10' names them.",
+                style="dim",
+            )
+
+
+def _runs(side: Side) -> str:
+    """Say how many runs there are, and of which seeds."""
+    seeds = ", ".join(str(seed) for seed in side.seeds[:_MOST_SEEDS]) + (", …" if len(side.seeds) > _MOST_SEEDS else "")
+    return f"{len(side.runs)}, {'seed' if len(side.seeds) == 1 else 'seeds'} {seeds}"
+
+
+@dataclass(frozen=True)
+class FinalView:
+    """Base and incumbent on the test part, and how often it was opened."""
+
+    final: Final
+    """What was opened."""
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Draw both scores, both gains, and what they mean."""
+        final, units = self.final, GainUnits(self.final.metric)
+        groups = f" in {count(final.n_groups, 'group')}" if final.n_groups else ""
+        yield Text(f"{units.title} on the sealed test: {count(final.n_images, 'image')}{groups}", style="bold")
+        yield self._scores(units)
+        if final.judged is None:
+            yield Text("\nThe ladder recommends its base, so there is no gain to be tested.")
+        else:
+            said = gain_sentence(final.judged, units, over="the base", subject="the incumbent")
+            yield Text(f"\nOn test {said}", style=verdict_style(final.judged) or "bold")
+        if final.validation is not None:
+            gain = f"{units.gain(final.validation.value)} {units.name} {units.interval(final.validation)}"
+            yield Text(
+                f"On validation it was {gain}. That is the optimistic number: the incumbent was chosen by it. "
+                "The one of test is the one to report."
+            )
+        yield Text(f"\n{self._openings()}", style="" if final.n_openings == 1 else "yellow")
+
+    def _scores(self, units: GainUnits) -> Table:
+        table = Table(box=None, pad_edge=False, show_edge=False)
+        for title in ("", "score", "95 % interval"):
+            table.add_column(title, overflow="fold")
+        rows = ((self.final.baseline, self.final.baseline_score), (self.final.incumbent, self.final.incumbent_score))
+        for label, estimate in rows[: 1 if self.final.judged is None else 2]:
+            table.add_row(Text(clean(label), style="bold"), *units.scored(estimate))
+        return table
+
+    def _openings(self) -> str:
+        if self.final.n_openings == 1:
+            return f"Written to {LEDGER}: the first opening of this test part. Let it be the last."
+        return (
+            f"Written to {LEDGER}: opening {self.final.n_openings} of this test part. Choosing between openings makes "
+            "the test optimistic too; report all of them."
+        )

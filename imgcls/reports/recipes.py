@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console, ConsoleOptions, RenderResult
@@ -14,11 +16,12 @@ from rich.text import Text
 from imgcls.catalog import Recipe, Stack, find_recipe, find_recipes
 from imgcls.errors import StackError
 from imgcls.plan import Plan
-from imgcls.reports.text import clean, count
+from imgcls.reports.console import count
+from imgcls.text import clean
 
 if TYPE_CHECKING:
-    from imgcls.engine.describe import LearnerDescription
-    from imgcls.ladders.effects import Effect
+    from imgcls.engine.build import LearnerDescription
+    from imgcls.ladders.results import Effect
 
 
 @dataclass(frozen=True)
@@ -119,11 +122,14 @@ class StackView:
 
 def effect_sentence(effect: Effect) -> str:
     """Say what a ladder measured: `here: +1.3 points of accuracy [+0.4, +2.1], 5 seeds, 540 images: better`."""
-    from imgcls.reports.gains import Units, shown_verdict  # loads scipy, which listing recipes need not wait for
+    from imgcls.reports.verdict_text import (  # loads scipy, which listing recipes need not wait for
+        GainUnits,
+        verdict_cell,
+    )
 
-    units, on = Units(effect.metric), f"{count(effect.n_seeds, 'seed')}, {count(effect.n_images, 'image')}"
+    units, on = GainUnits(effect.metric), f"{count(effect.n_seeds, 'seed')}, {count(effect.n_images, 'image')}"
     gain = f"{units.gain(effect.value)} {units.name} of {units.title} {units.between(effect.low, effect.high)}"
-    verdict = shown_verdict(effect.verdict)
+    verdict = verdict_cell(effect.verdict)
     return clean(f"{effect.data}: {gain}, {on}: {verdict} (over {effect.over}, ladder {effect.ladder})")
 
 
@@ -219,3 +225,29 @@ def recipe_table() -> str:
         card = recipe.card
         rows.append(f"| `{recipe.name}` | {card.summary} | {card.helps} | {card.hurts} |")
     return "\n".join(rows)
+
+
+BEGIN, END = "<!-- recipes: written by 'make recipes' -->", "<!-- end of recipes -->"
+
+
+def with_recipe_table(text: str) -> str:
+    """Return a page with the table between its two marks written again.
+
+    Raises:
+        ValueError: The marks are missing.
+    """
+    before, begin, rest = text.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise ValueError(f"The page needs the marks {BEGIN!r} and {END!r}.")
+    return f"{before}{BEGIN}\n{recipe_table()}\n{END}{after}"
+
+
+def main(path: str) -> None:
+    """Rewrite one file."""
+    file = Path(path)
+    file.write_text(with_recipe_table(file.read_text(encoding="utf-8")), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from imgcls.eda.facts import Facts
-from imgcls.reports.page.looking import write_eda_page
+from imgcls.reports.page.data_page import write_eda_page
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="the package playwright is not installed")
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)

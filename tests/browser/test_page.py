@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from imgcls.ladders.gathering import gather
+from imgcls.ladders.report_data import gather
 from imgcls.ladders.spec import Ladder
-from imgcls.reports.page.html import html_page
+from imgcls.reports.page.render import html_page
 from imgcls.workspace import Workspace
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="the package playwright is not installed")

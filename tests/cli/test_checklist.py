@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from imgcls.problem.toml import read_problem
+from imgcls.config.problem import read_problem
+from imgcls.records.derived import DATA_JSON
 from imgcls.records.find import find_runs
-from imgcls.records.seen import DATA_JSON
 from imgcls.workspace import Workspace
 
 Draw = Callable[..., Path]
@@ -183,7 +183,7 @@ def test_the_status_never_fails_the_training(imgcls, photos: Path, monkeypatch: 
     def broken(*_: object, **__: object) -> None:
         raise RuntimeError("no")
 
-    monkeypatch.setattr("imgcls.checklists.evaluate.evaluate", broken)
+    monkeypatch.setattr("imgcls.checklists.checklist.evaluate", broken)
     result = imgcls("recipe", "run", "baseline", "--data", photos, *SMALL)
     assert (result.code, "Checklist: " in result.out) == (0, False)
     assert len(find_runs(Workspace(Path.cwd()))[0]) == 1

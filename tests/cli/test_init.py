@@ -13,7 +13,7 @@ from typing import Any
 import click
 import pytest
 
-from imgcls.problem.toml import edit_problem, read_problem
+from imgcls.config.problem import edit_problem, read_problem
 from imgcls.records.run import RunRecord
 
 Draw = Callable[..., Path]

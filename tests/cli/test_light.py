@@ -82,7 +82,7 @@ def test_every_command_explains_itself(imgcls, command, flag) -> None:
 
 
 def test_version(imgcls) -> None:
-    from imgcls import __version__
+    from imgcls._version import __version__
 
     assert imgcls("--version").out == f"imgcls, version {__version__}\n"
 

@@ -14,8 +14,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from imgcls.predictions.submission import find_submissions
 from imgcls.records.run import RunRecord
-from imgcls.records.submissions import find_submissions
 from imgcls.workspace import Workspace
 
 

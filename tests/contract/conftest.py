@@ -18,7 +18,7 @@ def learner(
 ) -> Callable[..., Learner]:
     """Build a Learner of `baseline` and further recipes on drawn photographs of 24 px, 4 batches an epoch."""
     import imgcls
-    from imgcls.engine.reporting import Silent
+    from imgcls.engine.progress import Silent
 
     monkeypatch.chdir(tmp_path)
 

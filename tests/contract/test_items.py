@@ -8,7 +8,7 @@ import click
 import pytest
 
 from imgcls.catalog import find_recipes
-from imgcls.checklists.evaluate import _RULES
+from imgcls.checklists.checklist import _RULES
 from imgcls.checklists.items import STAGES, all_items, find_item, stage_titles, stages_of
 from imgcls.cli.app import imgcls
 from imgcls.errors import UsageError

@@ -19,12 +19,11 @@ from torch import Tensor, nn
 
 import imgcls
 from imgcls.catalog import Stack, find_recipes
-from imgcls.engine.datasets import Key
 from imgcls.engine.inference import predict_batches
-from imgcls.engine.loaders import Normalisation
-from imgcls.engine.logistic import STRENGTHS
+from imgcls.engine.linear_probe import STRENGTHS
+from imgcls.engine.loaders import Key, Normalisation
 from imgcls.engine.models import batchnorms, build_network, classifier_of
-from imgcls.engine.reporting import Silent
+from imgcls.engine.progress import Silent
 from imgcls.engine.weights import read_state, resolve_weights
 from imgcls.plan import Plan
 from imgcls.records.run import RunRecord

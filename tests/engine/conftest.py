@@ -28,7 +28,7 @@ def _ready(one_thread: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 def train(photo_folder: Path) -> Callable[..., RunRecord]:
     """Train `simple_cnn` for two epochs with further recipes; the rest is that of `imgcls.train`."""
     import imgcls
-    from imgcls.engine.reporting import Silent
+    from imgcls.engine.progress import Silent
 
     def call(
         recipes: str = "",
@@ -48,7 +48,7 @@ def train(photo_folder: Path) -> Callable[..., RunRecord]:
 def learner(photo_folder: Path) -> Callable[..., Learner]:
     """Build the Learner that `train` would train."""
     import imgcls
-    from imgcls.engine.reporting import Silent
+    from imgcls.engine.progress import Silent
 
     def call(
         recipes: str = "",

@@ -15,13 +15,12 @@ from fastai.vision.data import ImageDataLoaders, MultiCategoryBlock
 from torch import nn
 
 import imgcls
-from imgcls.engine.callbacks.averaging import AverageWeights
-from imgcls.engine.callbacks.freeze import FreezeBatchNorm, FreezeBody
-from imgcls.engine.callbacks.guard import LossGuard
+from imgcls.engine.callbacks.loop import LossGuard
+from imgcls.engine.callbacks.methods import AverageWeights, FreezeBatchNorm, FreezeBody
 from imgcls.engine.callbacks.schedule import PlanSchedule
 from imgcls.engine.losses import PlainValidationLoss, TrainLoss
+from imgcls.engine.models import simple_cnn
 from imgcls.engine.optimizers import LayerOptimizer
-from imgcls.engine.simple_cnn import simple_cnn
 from imgcls.errors import PlanError, StackError
 
 pytestmark = pytest.mark.train

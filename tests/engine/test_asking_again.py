@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from imgcls.engine import device
-from imgcls.engine.reporting import Silent
+from imgcls.engine.progress import Silent
 from imgcls.errors import DivergedError, PlanError
 from imgcls.records.run import RunRecord
 
@@ -47,7 +47,7 @@ def test_another_source_of_a_named_network_is_another_run(
 ) -> None:
     module = tmp_path / "my_network.py"
     monkeypatch.syspath_prepend(str(tmp_path))
-    text = "from imgcls.engine.simple_cnn import simple_cnn\n\n\ndef build(n):\n    return simple_cnn(n, width={})\n"
+    text = "from imgcls.engine.models import simple_cnn\n\n\ndef build(n):\n    return simple_cnn(n, width={})\n"
     keys = []
     for width in (4, 8):
         module.write_text(text.format(width))
@@ -99,8 +99,8 @@ def test_a_transform_option_may_be_called_name() -> None:
 
 def test_what_comes_next_goes_with_the_stack(train: Train, tmp_path: Path) -> None:
     from imgcls.catalog import Stack
-    from imgcls.engine.outcome import Outcome
-    from imgcls.reports.run import RunSummary
+    from imgcls.engine.request import Outcome
+    from imgcls.reports.runs import RunSummary
 
     for recipes in ("", "adamax", "torchvision_augmentation", "tta_flips", "cosine"):
         record: Any = train(recipes, workspace=tmp_path)

@@ -12,9 +12,9 @@ import pytest
 import torch
 
 import imgcls
-from imgcls.engine import job
+from imgcls.engine import run
 from imgcls.engine.device import Machine
-from imgcls.engine.reporting import Silent
+from imgcls.engine.progress import Silent
 from imgcls.records.run import RunRecord
 from imgcls.workspace import Workspace
 
@@ -74,13 +74,13 @@ def test_cuda_and_cpu_predict_the_same(train: Train, photo_folder: Path) -> None
 
 def test_an_interrupted_training_goes_on_on_cuda(train: Train, monkeypatch: pytest.MonkeyPatch) -> None:
     """Checkpoints are written from and read to the device."""
-    kept = job.SaveEpochs.after_epoch
+    kept = run.SaveEpochs.after_epoch
 
     def cut(self: Any) -> None:
         kept(self)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(job.SaveEpochs, "after_epoch", cut)
+    monkeypatch.setattr(run.SaveEpochs, "after_epoch", cut)
     with pytest.raises(KeyboardInterrupt):
         train("adamw_cosine")
     monkeypatch.undo()

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from imgcls.catalog import check_card, find_recipe
-from imgcls.records import find_runs
+from imgcls.records.find import find_runs
 from imgcls.workspace import Workspace
 
 pytestmark = pytest.mark.train

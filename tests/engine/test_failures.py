@@ -19,11 +19,11 @@ from PIL import Image
 from torch import Tensor, nn
 
 from imgcls.engine import device
-from imgcls.engine.callbacks.guard import LossGuard
+from imgcls.engine.callbacks.loop import LossGuard
 from imgcls.engine.device import Machine, keep_memory
-from imgcls.engine.job import Job
 from imgcls.engine.losses import balanced_weights
-from imgcls.engine.simple_cnn import simple_cnn
+from imgcls.engine.models import simple_cnn
+from imgcls.engine.run import Job
 from imgcls.errors import (
     BusyError,
     DataError,

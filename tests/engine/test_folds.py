@@ -13,15 +13,14 @@ import pandas as pd
 import pytest
 
 import imgcls
-from imgcls.data.folds import Turn
-from imgcls.engine import job, out_of_fold
-from imgcls.engine.callbacks.checkpointing import SaveEpochs
-from imgcls.engine.folds import run_folds
-from imgcls.engine.outcome import FoldsOutcome
+from imgcls.data.split import Turn
+from imgcls.engine import run as job
+from imgcls.engine import run as out_of_fold
+from imgcls.engine.checkpoint import SaveEpochs
 from imgcls.engine.prepare import DataSource, prepare
-from imgcls.engine.ready import Ready
-from imgcls.engine.reporting import Silent, Start
-from imgcls.engine.train import run_job
+from imgcls.engine.progress import Silent, Start
+from imgcls.engine.request import FoldsOutcome, Ready
+from imgcls.engine.train import run_folds, run_job
 from imgcls.errors import DataError, RecordError, UsageError
 from imgcls.evidence.metrics import evaluate
 from imgcls.records import attempts

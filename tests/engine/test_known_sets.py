@@ -12,7 +12,7 @@ import pytest
 import torchvision.datasets
 from PIL import Image
 
-from imgcls.engine.known_sets import is_known_set, known_set
+from imgcls.engine.known_datasets import is_known_set, known_set
 from imgcls.errors import DataError
 
 

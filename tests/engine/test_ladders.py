@@ -20,21 +20,18 @@ import numpy as np
 import pytest
 
 import imgcls
-from imgcls.checklists.climbs import Opening
-from imgcls.engine import job as engine_job
+from imgcls.checklists.verdicts import Opening
+from imgcls.engine import run as engine_job
 from imgcls.engine.prepare import DataSource
-from imgcls.engine.reporting import Silent as Quiet
+from imgcls.engine.progress import Silent as Quiet
 from imgcls.errors import BusyError, ImgclsError, TrainingError, UsageError
 from imgcls.ladders import design
-from imgcls.ladders.climb import Drive
 from imgcls.ladders.executors import SerialExecutor
-from imgcls.ladders.final import open_test
-from imgcls.ladders.find import find_ladder
-from imgcls.ladders.job import JobResult, do_job, job_arguments
-from imgcls.ladders.result import LadderResult
-from imgcls.ladders.spec import FINAL_JSON, RESULT_JSON
+from imgcls.ladders.final_test import open_test
+from imgcls.ladders.judge import LadderResult
+from imgcls.ladders.run import Drive, JobResult, SilentWatcher, do_job, job_arguments
+from imgcls.ladders.spec import FINAL_JSON, RESULT_JSON, find_ladder
 from imgcls.ladders.state import LadderState, read_state
-from imgcls.ladders.watching import Silent
 from imgcls.records.attempts import acquire, find_attempts
 from imgcls.records.find import find_runs
 from imgcls.records.lock import FolderLock
@@ -49,7 +46,7 @@ Climb = Callable[..., LadderResult]
 every_executor = pytest.mark.parametrize("executor", ["serial", "processes:2"])
 
 
-class Watch(Silent):
+class Watch(SilentWatcher):
     """Keeps what it is told."""
 
     def __init__(self) -> None:
@@ -199,7 +196,7 @@ def test_a_death_is_not_blamed_on_what_others_left(climb: Climb, tmp_path: Path)
             shutil.rmtree(run.folder)
             with acquire(place, run.key, {}):
                 pass
-    drive = Drive(ladder, place, lambda: SerialExecutor(), Silent())
+    drive = Drive(ladder, place, lambda: SerialExecutor(), SilentWatcher())
     drive._handed_out = {keys[1]}
     drive._after_a_death()
     assert drive._lost == {keys[1]: 1}
@@ -285,7 +282,7 @@ def test_a_run_that_another_process_makes_is_waited_for(
     climb: Climb, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Two ladders that share rungs do not train them twice."""
-    monkeypatch.setattr("imgcls.ladders.climb._BUSY_SECONDS", 0.01)
+    monkeypatch.setattr("imgcls.ladders.run._BUSY_SECONDS", 0.01)
     n_refusals = [2]
 
     def busy(arguments: dict[str, Any]) -> dict[str, Any]:
@@ -294,7 +291,7 @@ def test_a_run_that_another_process_makes_is_waited_for(
             return {"key": arguments["key"], "status": "busy", "reason": "In use by process 7."}
         return do_job(arguments)
 
-    monkeypatch.setattr("imgcls.ladders.climb.do_job", busy)
+    monkeypatch.setattr("imgcls.ladders.run.do_job", busy)
     watch = Watch()
     assert climb(watcher=watch).is_complete
     assert watch.notes == ["In use by process 7. This ladder waits for it."] * 2  # of two jobs, each once
@@ -430,8 +427,8 @@ DRIVER = """
 import sys
 import imgcls
 from imgcls.engine.prepare import DataSource
-from imgcls.engine.reporting import Silent as Quiet
-from imgcls.ladders.watching import Silent
+from imgcls.engine.progress import Silent as Quiet
+from imgcls.ladders.run import Silent
 
 class Told(Silent):
     n = 0

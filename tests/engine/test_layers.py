@@ -10,11 +10,10 @@ import torch
 from fastai.learner import Learner
 from torch import nn
 
-from imgcls.engine.callbacks.freeze import FreezeBody
+from imgcls.engine.build import describe
+from imgcls.engine.callbacks.methods import FreezeBody
 from imgcls.engine.check import check
-from imgcls.engine.describe import describe
-from imgcls.engine.layers import layers_of
-from imgcls.engine.models import Network, build_network, classifier_of
+from imgcls.engine.models import Network, build_network, classifier_of, layers_of
 from imgcls.errors import PlanError
 from imgcls.plan import Images, Model, Plan
 

@@ -18,9 +18,8 @@ from PIL import Image
 from torch import Tensor, nn
 
 import imgcls
-from imgcls.engine.datasets import Key
 from imgcls.engine.device import Machine
-from imgcls.engine.loaders import PhotoLoaders
+from imgcls.engine.loaders import Key, PhotoLoaders
 from imgcls.engine.optimizers import LayerOptimizer, optimizer_factory
 from imgcls.errors import DataError, PlanError
 from imgcls.plan import Optimizer

@@ -10,8 +10,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from imgcls.engine.datasets import Batch, Key
-from imgcls.engine.loaders import Normalisation, PhotoLoader
+from imgcls.engine.loaders import Batch, Key, Normalisation, PhotoLoader
 from imgcls.errors import DataError
 
 Make = Callable[..., PhotoLoader]

@@ -12,9 +12,8 @@ from sklearn.metrics import log_loss
 from sklearn.model_selection import PredefinedSplit, StratifiedKFold
 from sklearn.preprocessing import StandardScaler
 
-from imgcls.engine.logistic import PLAIN_STRENGTH, STRENGTHS, Regression, fit_logistic
+from imgcls.engine.linear_probe import PLAIN_STRENGTH, STRENGTHS, Regression, fit_logistic, minimise
 from imgcls.engine.losses import one_hot
-from imgcls.engine.minimise import minimise
 
 CASES = {
     "two classes": (120, 40, 2, 1.0),

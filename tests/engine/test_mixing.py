@@ -15,7 +15,7 @@ from fastai.learner import Learner
 from torch import Tensor
 
 from imgcls.catalog import Stack
-from imgcls.engine.callbacks.mixing import MixBatches
+from imgcls.engine.callbacks.methods import MixBatches
 from imgcls.engine.check import check
 from imgcls.errors import PlanError, StackError
 from imgcls.plan import Plan

@@ -11,10 +11,10 @@ from imgcls.catalog import Stack
 from imgcls.data.decode import decode
 from imgcls.data.samples import Samples
 from imgcls.engine.build import photo_dataset
-from imgcls.engine.datasets import Key
+from imgcls.engine.loaders import Key
 from imgcls.engine.prepare import DataSource, prepare, preprocess_of
 from imgcls.engine.preview import changes_images, preview, what_is_not_shown, what_is_shown
-from imgcls.engine.reporting import Silent
+from imgcls.engine.progress import Silent
 from imgcls.engine.transforms import build_eraser, build_pipeline
 from imgcls.errors import DataError, UsageError
 from imgcls.plan import Plan

@@ -16,18 +16,19 @@ from torch import Tensor, nn
 import imgcls
 from imgcls.catalog import Stack
 from imgcls.data.samples import Samples, frame_of
-from imgcls.engine import job, pilot
+from imgcls.engine import run as job
+from imgcls.engine import timing
 from imgcls.engine.build import build
 from imgcls.engine.device import Machine
+from imgcls.engine.linear_probe import choose_folds
+from imgcls.engine.models import simple_cnn
 from imgcls.engine.prepare import DataSource, prepare
-from imgcls.engine.probe import choose_folds
-from imgcls.engine.reporting import EpochRow, Silent, Start
-from imgcls.engine.simple_cnn import simple_cnn
+from imgcls.engine.progress import EpochRow, Silent, Start
 from imgcls.errors import PlanError, StackError
 from imgcls.plan import Plan
 from imgcls.records.run import RunRecord
 from imgcls.reports.live import LiveTable
-from imgcls.reports.records import RunCard
+from imgcls.reports.runs import RunCard
 
 pytestmark = pytest.mark.train
 
@@ -288,15 +289,15 @@ def test_a_probe_cannot_be_put_on_a_learner_that_is_made(recipe: str, path: str,
 @pytest.fixture
 def estimated(photo_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., float | None]:
     """Estimate a training as if any were worth asking and a step took a second."""
-    monkeypatch.setattr(pilot, "_N_TIMED", 0)
-    monkeypatch.setattr(pilot, "_step_seconds", lambda *args: 1.0)
+    monkeypatch.setattr(timing, "_N_TIMED", 0)
+    monkeypatch.setattr(timing, "_step_seconds", lambda *args: 1.0)
 
     def call(recipes: str, n_done: int = 0, **overrides: Any) -> float | None:
         small = {"images.size_px": 24, "fit.batch_size": 8}
         plan: Plan = Stack.parse(f"baseline:model=simple_cnn,epochs=2{recipes}", small | overrides).plan
         prepared = prepare(DataSource(photo_folder), plan.images, quick=False, reporter=Silent())
         learn = build(plan, prepared, seed=0, machine=Machine("cpu")).learn
-        return pilot.estimate_seconds(learn, plan, n_done=n_done)
+        return timing.estimate_seconds(learn, plan, n_done=n_done)
 
     return call
 
@@ -313,7 +314,7 @@ def test_a_forward_pass_is_timed_where_nothing_is_trained(learner: Build, passes
     learn = learner("linear_probe")
     passes.clear()
     images, _ = learn.dls.train.one_batch()
-    assert pilot._step_seconds(learn, Plan(), images, None) > 0
+    assert timing._step_seconds(learn, Plan(), images, None) > 0
     assert [training for _, training in passes] == [False] * 5
     assert all(parameter.grad is None for parameter in learn.model.parameters())
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 import imgcls
-from imgcls.engine.reporting import Silent
-from imgcls.evidence import majority_accuracy
-from imgcls.records import RunRecord
+from imgcls.engine.progress import Silent
+from imgcls.evidence.metrics import majority_accuracy
+from imgcls.records.run import RunRecord
 
 pytestmark = pytest.mark.train
 

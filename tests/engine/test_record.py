@@ -16,16 +16,16 @@ from safetensors.torch import load_file
 import imgcls
 from imgcls.catalog import Stack
 from imgcls.data.samples import Samples
-from imgcls.durable import sha256_file
-from imgcls.engine import job
+from imgcls.engine import run as job
 from imgcls.engine.device import Machine
 from imgcls.engine.prepare import DataSource
-from imgcls.engine.reporting import EpochRow, Silent, Start
+from imgcls.engine.progress import EpochRow, Silent, Start
 from imgcls.engine.train import run_job
 from imgcls.errors import DataError, ImgclsError, RecordError, StackError, UsageError, WorkspaceError
 from imgcls.evidence.metrics import evaluate
 from imgcls.records.find import find_failed, find_runs
 from imgcls.records.run import RunRecord
+from imgcls.storage import sha256_file
 from imgcls.workspace import Workspace
 
 pytestmark = pytest.mark.train

@@ -15,11 +15,10 @@ import torch
 from fastai.callback.core import Callback
 from safetensors.torch import load as load_tensors
 
-from imgcls.engine import job
-from imgcls.engine.callbacks.checkpointing import SaveEpochs
-from imgcls.engine.checkpoint import AVERAGE_FILE, MODEL_FILE, OPTIMIZER_FILE, capture, restore
+from imgcls.engine import run as job
+from imgcls.engine.checkpoint import AVERAGE_FILE, MODEL_FILE, OPTIMIZER_FILE, SaveEpochs, capture, restore
 from imgcls.engine.device import Machine
-from imgcls.engine.reporting import Silent
+from imgcls.engine.progress import Silent
 from imgcls.errors import RecordError
 from imgcls.records.attempts import Attempt, find_attempts
 from imgcls.records.run import RunRecord
@@ -188,7 +187,7 @@ def test_every_saved_item_is_needed(
 KILLED = """
 import os, signal, sys
 import torch
-from imgcls.engine.callbacks.checkpointing import SaveEpochs
+from imgcls.engine.checkpoint import SaveEpochs
 import imgcls
 torch.set_num_threads(1)
 save = SaveEpochs.after_epoch
@@ -341,7 +340,7 @@ def test_a_gradient_scaler_gets_its_scale_back() -> None:
 
     import torch
 
-    from imgcls.engine.callbacks.checkpointing import SkipEpochs
+    from imgcls.engine.checkpoint import SkipEpochs
 
     saved = torch.amp.GradScaler("cpu", init_scale=128.0).state_dict()
     fresh = torch.amp.GradScaler("cpu")

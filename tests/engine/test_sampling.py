@@ -10,8 +10,7 @@ from fastai.learner import Learner
 
 from imgcls.catalog import Stack
 from imgcls.engine.check import check
-from imgcls.engine.datasets import Key
-from imgcls.engine.sampling import sample_shares
+from imgcls.engine.loaders import Key, sample_shares
 from imgcls.errors import PlanError, StackError
 from imgcls.plan import Fit, Plan
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 import imgcls
-from imgcls.engine.reporting import Silent
-from imgcls.ladders.watching import Silent as Unwatched
+from imgcls.engine.progress import Silent
+from imgcls.ladders.run import SilentWatcher as Unwatched
+from imgcls.records.derived import DATA_JSON, SeenData, find, look_at, recall
 from imgcls.records.run import RunRecord
-from imgcls.records.seen import DATA_JSON, SeenData, find, look_at, recall
 from imgcls.workspace import Workspace
 
 pytestmark = pytest.mark.train

@@ -11,8 +11,8 @@ import pytest
 import torch
 
 from imgcls.engine.check import check
-from imgcls.engine.datasets import Key, PhotoDataset
-from imgcls.engine.randomness import generator, keyed_seed, order, seed_torch
+from imgcls.engine.loaders import Key, PhotoDataset
+from imgcls.engine.seeding import generator, keyed_seed, order, seed_torch
 from imgcls.engine.transforms import Pipeline, build_eraser, build_pipeline, pipeline_problems
 from imgcls.errors import PlanError
 from imgcls.plan import Augment, Op, Plan

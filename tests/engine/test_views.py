@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from imgcls.catalog import Stack
 from imgcls.engine.inference import Views, predict_batches
 from imgcls.engine.loaders import Normalisation
-from imgcls.engine.randomness import PREDICTION_EPOCH, generator
+from imgcls.engine.seeding import PREDICTION_EPOCH, generator
 from imgcls.engine.transforms import build_pipeline
 from imgcls.errors import StackError
 from imgcls.plan import Augment, Op, Plan, Predict

@@ -16,8 +16,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from imgcls.engine import weights as module
-from imgcls.engine.models import build_network, classifier_of
-from imgcls.engine.simple_cnn import simple_cnn
+from imgcls.engine.models import build_network, classifier_of, simple_cnn
 from imgcls.engine.weights import load_into, read_state, resolve_weights
 from imgcls.errors import PlanError, WeightsError
 from imgcls.plan import Images, Model
@@ -206,7 +205,7 @@ def test_no_weights_are_random_ones_only_where_asked_or_where_there_are_none() -
 
 @pytest.mark.parametrize(
     "name",
-    ["simple_cnn", "test_vit", "test_resnet", "torchvision:squeezenet1_1", "imgcls.engine.simple_cnn:simple_cnn"],
+    ["simple_cnn", "test_vit", "test_resnet", "torchvision:squeezenet1_1", "imgcls.engine.models:simple_cnn"],
 )
 def test_a_network_has_its_final_number_of_classes_and_two_layer_groups(name: str) -> None:
     built = build_network(Model(name), SMALL, n_classes=4, seed=0)

@@ -87,7 +87,7 @@ class Said(NamedTuple):
 @pytest.fixture(scope="session")
 def command() -> Iterator[Callable[..., Said]]:
     """Run `imgcls` in this process, by its entry point."""
-    from imgcls.cli import main
+    from imgcls.cli.app import main
 
     def call(*arguments: object) -> Said:
         out, err = io.StringIO(), io.StringIO()

@@ -7,11 +7,10 @@ import io
 import pytest
 from rich.console import Console
 
-from imgcls.checklists.back import Reason
-from imgcls.checklists.evaluate import Checklist
+from imgcls.checklists.checklist import Checklist
 from imgcls.checklists.evidence import Damage
-from imgcls.checklists.items import all_items
-from imgcls.checklists.states import ItemState, State
+from imgcls.checklists.go_back import Reason
+from imgcls.checklists.items import ItemState, State, all_items
 
 _SAID: dict[str, tuple[State, str]] = {
     "problem.goal": ("done", "imgcls.toml: Pets: tell cats from dogs"),

@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from imgcls.eda.facts import Facts
-from imgcls.reports.facts import FactsView, bar
+from imgcls.reports.data import FactsView, bar
 
 
 def drawn(facts: Facts, width: int) -> str:

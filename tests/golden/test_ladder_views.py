@@ -11,12 +11,11 @@ import pytest
 from rich.console import Console, RenderableType
 
 import imgcls
-from imgcls.ladders.changes import changed_images
 from imgcls.ladders.judge import judge_ladder
+from imgcls.ladders.predictions import changed_images
 from imgcls.ladders.state import read_state
-from imgcls.reports.comparison import ComparisonView
-from imgcls.reports.ladder import LadderView
-from imgcls.reports.ladder_state import StateGrid
+from imgcls.reports.ladder import ComparisonView, LadderView
+from imgcls.reports.live import StateGrid
 
 Draw = Callable[..., Any]
 WIDTHS = [80, 120]

@@ -10,19 +10,15 @@ import pytest
 from rich.console import Console, RenderableType
 
 from imgcls.catalog import find_recipes
-from imgcls.engine.outcome import FoldsOutcome, Outcome
-from imgcls.engine.reporting import EpochRow, Start, headline
-from imgcls.ladders.gathering import gather
+from imgcls.engine.progress import EpochRow, Start, headline
+from imgcls.engine.request import FoldsOutcome, Outcome
+from imgcls.ladders.report_data import gather
 from imgcls.records.attempts import AttemptState
-from imgcls.records.estimate import Estimate
-from imgcls.records.folds import FoldRun, Folds, Spread
-from imgcls.records.run import RunRecord
-from imgcls.reports.folds import FoldsSummary
+from imgcls.records.run import Estimate, FoldRun, Folds, FoldSpread, RunRecord
 from imgcls.reports.live import epoch_table
-from imgcls.reports.page.markdown import markdown_page
+from imgcls.reports.page.render import markdown_page
 from imgcls.reports.recipes import RecipeList, StackView
-from imgcls.reports.records import RunCard, RunList
-from imgcls.reports.run import RunSummary
+from imgcls.reports.runs import FoldsSummary, RunCard, RunList, RunSummary
 
 WIDTHS = [80, 120]
 RECORD = Path(__file__).parent / "record-1"
@@ -93,7 +89,7 @@ def folds(record: RunRecord) -> FoldsOutcome:
         for fold, metrics in enumerate((record.metrics, record.metrics, lost))
     ]
     runs = tuple(FoldRun(n, part.id, "0" * 64, part.data.n, part.metrics) for n, part in enumerate(parts))
-    spread = {name: Spread(0.75, 0.0321, 3) for name in record.metrics} | {"roc_auc": Spread(0.5, 0.1, 2)}
+    spread = {name: FoldSpread(0.75, 0.0321, 3) for name in record.metrics} | {"roc_auc": FoldSpread(0.5, 0.1, 2)}
     data = replace(record.data, n={"train": 2, "valid": 58, "test": 0, "excluded": 1}, n_valid_groups=7)
     whole = replace(record, id="baseline-s0-oof3-00000003", n_folds=3, folds=Folds(runs, spread), data=data)
     return FoldsOutcome(whole, tuple(Outcome(part, reused=part.fold == 0) for part in parts))

@@ -6,7 +6,8 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from imgcls.evidence import METRICS, contributions, evaluate
+from imgcls.evidence import contributions
+from imgcls.evidence.metrics import METRICS, evaluate
 
 N_CLASSES = 3
 CLASSES = ("a", "b", "c")

@@ -8,9 +8,8 @@ import numpy as np
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from imgcls.data.folds import Turn, fold_samples
 from imgcls.data.samples import Samples, class_order, classes_in, frame_of
-from imgcls.data.split import split_samples
+from imgcls.data.split import Turn, fold_samples, split_samples
 from imgcls.errors import DataError
 
 LABELS = {"multiclass": ["a", "b", "c"], "multilabel": ["a", "b", "a|b", "b|c", "|"]}

@@ -12,8 +12,7 @@ import numpy as np
 import pytest
 
 from benchmarks.publishing import CORRECT, read_correct, with_tables
-from imgcls.evidence.folds import fold_gain
-from imgcls.evidence.gains import Gain, measure
+from imgcls.evidence.gains import Gain, fold_gain, measure
 from imgcls.evidence.metrics import wilson_interval
 from imgcls.evidence.verdicts import judge
 from imgcls.ladders.spec import RESULT_JSON, Ladder

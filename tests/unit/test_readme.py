@@ -12,7 +12,7 @@ import click
 import pytest
 
 from imgcls.cli.app import imgcls
-from imgcls.reports.readme import with_recipe_table
+from imgcls.reports.recipes import with_recipe_table
 
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"

@@ -9,7 +9,7 @@ from pathlib import Path
 from rich.console import Console
 
 import imgcls
-from imgcls.checklists.evaluate import Checklist
+from imgcls.checklists.checklist import Checklist
 from imgcls.eda.facts import Facts
 
 

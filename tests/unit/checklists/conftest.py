@@ -11,23 +11,20 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from imgcls.checklists.back import Reason
-from imgcls.checklists.evaluate import Checklist, evaluate
-from imgcls.checklists.meanings import Meanings
-from imgcls.checklists.states import ItemState
-from imgcls.durable import sha256_file, write_json
+from imgcls.checklists.checklist import Checklist, evaluate
+from imgcls.checklists.evidence import Meanings
+from imgcls.checklists.go_back import Reason
+from imgcls.checklists.items import ItemState
+from imgcls.config.problem import Problem, ProblemData, find_problem, reading_of, write_problem
 from imgcls.eda.facts import Facts
 from imgcls.ladders.judge import judge_ladder
 from imgcls.ladders.spec import RESULT_JSON, Ladder
 from imgcls.ladders.state import read_state
-from imgcls.problem.model import Problem, ProblemData
-from imgcls.problem.placed import reading_of
-from imgcls.problem.toml import find_problem, write_problem
+from imgcls.predictions.submission import Submission
+from imgcls.records.derived import RepeatedFile, Repetition, SeenData, keep_repetition, look_at, remember
 from imgcls.records.find import find_runs, remove_run
-from imgcls.records.repeated import RepeatedFile, Repetition, keep_repetition
 from imgcls.records.run import RunRecord
-from imgcls.records.seen import SeenData, look_at, remember
-from imgcls.records.submissions import Submission
+from imgcls.storage import sha256_file, write_json
 from imgcls.workspace import MARKER, Workspace
 
 DATA, SPLIT = "d" * 64, "e" * 64

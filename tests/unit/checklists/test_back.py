@@ -13,10 +13,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from imgcls.checklists.evaluate import checklist
-from imgcls.durable import write_json
-from imgcls.ladders.find import find_ladders
-from imgcls.ladders.spec import FINAL_JSON, RESULT_JSON
+from imgcls.checklists.checklist import checklist
+from imgcls.ladders.spec import FINAL_JSON, RESULT_JSON, find_ladders
+from imgcls.storage import write_json
 from imgcls.workspace import MARKER, Workspace
 from tests.unit.checklists.conftest import OTHER, Desk, forget_plans
 
@@ -157,7 +156,7 @@ def test_predictions_that_were_counted_are_not_loaded_again(known: Desk) -> None
     known.list()
     code = (
         "import sys\n"
-        "from imgcls.checklists.evaluate import evaluate\n"
+        "from imgcls.checklists.checklist import evaluate\n"
         "from imgcls.workspace import Workspace\n"
         f"found = evaluate(Workspace.find(__import__('pathlib').Path({str(known.workspace.root)!r})))\n"
         "print(found.n('done') > 5, sorted({'numpy', 'pyarrow', 'pandas', 'torch'} & set(sys.modules)))"

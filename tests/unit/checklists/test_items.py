@@ -9,18 +9,16 @@ from dataclasses import replace
 import pytest
 
 from imgcls.catalog import Stack
+from imgcls.checklists.checklist import skip, unskip
 from imgcls.checklists.items import all_items
-from imgcls.checklists.skipping import skip, unskip
-from imgcls.durable import write_json
+from imgcls.config.findings import FINDINGS_TOML, Adjustments, Exclusion, Kept, write_adjustments
 from imgcls.eda.facts import FileFacts
 from imgcls.errors import UsageError
 from imgcls.ladders.spec import RESULT_JSON
-from imgcls.problem.adjustments import FINDINGS_TOML, Adjustments, Exclusion, Kept, write_adjustments
-from imgcls.records.estimate import Estimate
+from imgcls.records.derived import table_digests
 from imgcls.records.find import remove_run
-from imgcls.records.folds import Folds, Spread
-from imgcls.records.run import RunWeights
-from imgcls.records.seen import table_digests
+from imgcls.records.run import Estimate, Folds, FoldSpread, RunWeights
+from imgcls.storage import write_json
 from tests.unit.checklists.conftest import OTHER, Desk, forget_plans
 
 OF_FACTS = ["eda.files", "eda.targets", "eda.images", "eda.sizes", "eda.leaks"]
@@ -508,7 +506,7 @@ def test_folds_that_settle_nothing_ask_a_person(known: Desk) -> None:
     (run, *others) = known.runs()
     for other in others:
         remove_run(other)
-    folds = Folds((), {"accuracy": Spread(0.5, 0.1, 3)})
+    folds = Folds((), {"accuracy": FoldSpread(0.5, 0.1, 3)})
     known.change(run, fold=None, folds=folds, metrics={"accuracy": Estimate(0.5, 0.4, 0.6, 60)})
     answer = known.states()["base.validate"]
     assert "is not shown to be better" in answer.evidence

@@ -9,11 +9,10 @@ from dataclasses import replace
 import pytest
 
 import imgcls
-from imgcls.durable import write_json
-from imgcls.ladders.comparison_files import COMPARISONS
-from imgcls.ladders.spec import LADDER_JSON
-from imgcls.problem.adjustments import FINDINGS_TOML
-from imgcls.problem.model import ProblemSplit
+from imgcls.config.findings import FINDINGS_TOML
+from imgcls.config.problem import ProblemSplit
+from imgcls.ladders.spec import COMPARISONS, LADDER_JSON
+from imgcls.storage import write_json
 from imgcls.workspace import MARKER
 from tests.unit.checklists.conftest import Desk
 

@@ -14,14 +14,12 @@ import pytest
 
 import imgcls
 from imgcls.catalog import Stack, copy_recipe, find_recipes
-from imgcls.checklists.predictions import tallies
-from imgcls.checklists.tallies import TALLIES_JSON, Tally, kept_tallies
-from imgcls.checklists.trials import GAINS, VERDICTS
-from imgcls.durable import write_json
+from imgcls.checklists.class_errors import TALLIES_JSON, Tally, kept_tallies, tallies
+from imgcls.checklists.verdicts import GAINS, VERDICTS
 from imgcls.evidence.verdicts import Verdict
-from imgcls.ladders.comparison_files import COMPARISONS
-from imgcls.ladders.spec import FINAL_JSON, RESULT_JSON
-from imgcls.records.estimate import Estimate
+from imgcls.ladders.spec import COMPARISONS, FINAL_JSON, RESULT_JSON
+from imgcls.records.run import Estimate
+from imgcls.storage import write_json
 from tests.unit.checklists.conftest import OTHER, Desk
 from tests.unit.checklists.test_back import opened
 
@@ -241,7 +239,7 @@ def test_what_was_counted_is_read_once(known: Desk, monkeypatch: pytest.MonkeyPa
     counted = tallies(run, known.workspace)
     assert sum(tally.n for tally in counted) == run.data.n["valid"]
     with monkeypatch.context() as patch:
-        patch.setattr("imgcls.checklists.predictions._batches", pytest.fail)
+        patch.setattr("imgcls.checklists.class_errors._batches", pytest.fail)
         assert tallies(run, known.workspace) == counted
     (known.workspace.runs / TALLIES_JSON).write_text("{", encoding="utf-8")
     assert tallies(run, known.workspace) == counted
@@ -264,7 +262,7 @@ def test_predictions_are_not_read_for_a_handful_of_errors(
     scored = Estimate(accuracy, None, None, 60)
     known.change(known.runs()[0], metrics={"accuracy": scored})
     asked: list[str] = []
-    monkeypatch.setattr("imgcls.checklists.back.tallies", lambda run, _: asked.append(run.id) or ())
+    monkeypatch.setattr("imgcls.checklists.go_back.tallies", lambda run, _: asked.append(run.id) or ())
     known.list()
     assert bool(asked) is reads
 

@@ -12,9 +12,8 @@ import numpy as np
 import pytest
 
 from imgcls.data import cache
-from imgcls.data.cache import Photos, cache_report, clear, fill
+from imgcls.data.cache import Photos, Pool, cache_report, clear, fill, lock_of
 from imgcls.data.decode import Preprocess, decode
-from imgcls.data.pool import Pool, lock_of
 from imgcls.errors import DataError
 
 SMALL = Preprocess(8)

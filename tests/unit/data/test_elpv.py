@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from imgcls.data.sources import load_samples
-from imgcls.data.sources.elpv import load_elpv
+from imgcls.data.elpv import load_elpv
+from imgcls.data.load import load_samples
 from imgcls.data.split import split_samples
 from imgcls.errors import DataError
 

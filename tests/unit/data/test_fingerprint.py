@@ -13,9 +13,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from imgcls.data import fingerprint
-from imgcls.data.fingerprint import data_fingerprint
-from imgcls.engine.known_sets import fetched_set
+from imgcls.data import files
+from imgcls.data.files import data_fingerprint
+from imgcls.engine.known_datasets import fetched_set
 
 
 @pytest.fixture
@@ -38,8 +38,8 @@ def test_a_copy_elsewhere_looks_the_same(folder: Path, tmp_path: Path) -> None:
 
 def test_the_order_of_folders_does_not_matter(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = data_fingerprint(folder)
-    real = fingerprint.visible_files
-    monkeypatch.setattr(fingerprint, "visible_files", lambda *args, **kw: reversed(list(real(*args, **kw))))
+    real = files.visible_files
+    monkeypatch.setattr(files, "visible_files", lambda *args, **kw: reversed(list(real(*args, **kw))))
     assert data_fingerprint(folder) == before
 
 
@@ -86,7 +86,7 @@ def test_a_table_counts_with_its_content(table: Path) -> None:
 
 
 def test_a_large_table_counts_with_size_and_time(table: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fingerprint, "MOST_TABLE_BYTES", 10)
+    monkeypatch.setattr(files, "MOST_TABLE_BYTES", 10)
     before = data_fingerprint(table)
     os.utime(table, ns=(1, 1))
     assert data_fingerprint(table) != before
@@ -192,7 +192,7 @@ def test_the_default_data_are_known_without_importing_their_package() -> None:
 
 def test_no_heavy_package_is_loaded() -> None:
     code = (
-        "import sys; from imgcls.data.fingerprint import data_fingerprint; data_fingerprint(); "
+        "import sys; from imgcls.data.files import data_fingerprint; data_fingerprint(); "
         "print([name for name in ('pandas', 'numpy', 'torch', 'PIL', 'elpv_dataset') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

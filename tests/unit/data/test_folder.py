@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from imgcls.data.folder import load_folder
+from imgcls.data.load import load_samples
 from imgcls.data.samples import Samples, check_samples
-from imgcls.data.sources import load_samples
-from imgcls.data.sources.folder import load_folder
 from imgcls.data.split import split_samples
 from imgcls.errors import DataError
 
@@ -168,7 +168,7 @@ def test_the_order_on_disk_does_not_matter(tree: Callable[..., Path], monkeypatc
         def __exit__(self, *_: object) -> None:
             return None
 
-    monkeypatch.setattr("imgcls.data.sources.files.os.scandir", Backwards)
+    monkeypatch.setattr("imgcls.data.files.os.scandir", Backwards)
     assert table(load_folder(root)) == table(expected)
     assert expected.frame["id"].tolist() == ["B/1.png", "a/10.png", "a/9.png", "b/2.png"]
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from imgcls.data.folds import Turn, fold_samples
 from imgcls.data.samples import Samples, class_order, frame_of
+from imgcls.data.split import Turn, fold_samples
 from imgcls.errors import DataError
 
 

@@ -9,9 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from imgcls.data.load import FileRole, file_roles, load_samples
 from imgcls.data.samples import Samples
-from imgcls.data.sources import load_samples
-from imgcls.data.sources.roles import FileRole, file_roles
 from imgcls.errors import DataError
 
 Layout = Callable[..., Path]

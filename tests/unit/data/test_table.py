@@ -7,9 +7,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from imgcls.data.load import load_samples, load_unlabelled
 from imgcls.data.samples import Samples
-from imgcls.data.sources import load_samples, load_unlabelled
-from imgcls.data.sources.delimited import read_table
+from imgcls.data.tables import read_table
 from imgcls.errors import DataError
 
 Draw = Callable[..., Path]

@@ -9,8 +9,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from imgcls.data.load import load_samples
 from imgcls.data.samples import Samples
-from imgcls.data.sources import load_samples
 from imgcls.data.split import split_samples
 from imgcls.errors import DataError
 

@@ -10,15 +10,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from imgcls.config.problem import PRIMARY
 from imgcls.data.cache import Photos
 from imgcls.data.decode import Preprocess
 from imgcls.data.samples import ProblemType, Samples, class_order, classes_in, frame_of
-from imgcls.eda.amounts import class_facts, imbalance_facts, occurring_together
 from imgcls.eda.facts import DataFacts, Facts
-from imgcls.eda.look import Look
-from imgcls.eda.scan import MEASURES, Scan
-from imgcls.eda.sizes import size_facts
-from imgcls.evidence import PRIMARY
+from imgcls.eda.scan import IMAGE_MEASURES, Look, Scan
+from imgcls.eda.statistics import class_facts, imbalance_facts, occurring_together, size_facts
 
 DrawScan = Callable[..., Scan]
 
@@ -80,7 +78,7 @@ def drawn_scan(
         samples,
         photos,
         np.arange(n),
-        pd.DataFrame({**found, **(measures or {})})[list(MEASURES)],
+        pd.DataFrame({**found, **(measures or {})})[list(IMAGE_MEASURES)],
         np.zeros((n, 32, 32), dtype=np.uint8),
     )
 
@@ -148,7 +146,7 @@ def made_look(made_samples: Callable[..., Samples]) -> Callable[..., Look]:
     ) -> Look:
         samples = made_samples(labels, splits, **options)
         n = len(samples)
-        columns = {name: (measures or {}).get(name, [_PLAIN[name]] * n) for name in MEASURES}
+        columns = {name: (measures or {}).get(name, [_PLAIN[name]] * n) for name in IMAGE_MEASURES}
         paths = tuple(samples.frame["path"])
         photos = Photos(paths, Preprocess(8), [""] * n, {}, np.zeros((n, 2), np.int32), np.full(n, -1), Path("none"))
         scan = Scan(

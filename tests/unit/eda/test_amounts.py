@@ -5,8 +5,8 @@ from collections.abc import Callable
 import pytest
 
 from imgcls.data.samples import NO_CLASS, Samples
-from imgcls.eda.amounts import class_facts, imbalance_facts, occurring_together, recall_half_width
-from imgcls.evidence import METRICS, wilson_interval
+from imgcls.eda.statistics import class_facts, imbalance_facts, occurring_together, recall_half_width
+from imgcls.evidence.metrics import METRICS, wilson_interval
 
 Make = Callable[..., Samples]
 

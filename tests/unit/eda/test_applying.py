@@ -8,14 +8,13 @@ import pytest
 from PIL import Image
 
 import imgcls
-from imgcls.eda.applying import apply_findings, keep_findings, undo_findings
+from imgcls.config.findings import FINDINGS_TOML, Adjustments, read_adjustments
+from imgcls.config.problem import Problem, ProblemData, write_problem
+from imgcls.eda.apply import apply_findings, keep_findings, undo_findings
 from imgcls.eda.facts import Facts, Finding
-from imgcls.eda.look import Look
-from imgcls.engine.reporting import Silent
+from imgcls.eda.scan import Look
+from imgcls.engine.progress import Silent
 from imgcls.errors import ProblemError, RecordError, UsageError, WorkspaceError
-from imgcls.problem.adjustments import FINDINGS_TOML, Adjustments, read_adjustments
-from imgcls.problem.model import Problem, ProblemData
-from imgcls.problem.toml import write_problem
 from imgcls.workspace import Workspace
 
 FINDINGS = (
@@ -219,11 +218,11 @@ def test_a_damaged_findings_toml_is_not_written_over(workspace: Workspace) -> No
 
 
 def test_a_folder_that_cannot_be_written_says_so(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
-    from imgcls import durable
+    from imgcls import storage
 
     def refuse(path: Path, data: bytes) -> None:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(durable, "create_file", refuse)
+    monkeypatch.setattr(storage, "create_file", refuse)
     with pytest.raises(WorkspaceError, match="ermission"):
         apply_findings((), workspace)

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from imgcls.data.samples import Excluded
-from imgcls.eda.broken import broken_files, kind_of
+from imgcls.data.files import Excluded
+from imgcls.eda.files import broken_files, kind_of
 
 
 @pytest.mark.parametrize(

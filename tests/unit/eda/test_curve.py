@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from imgcls.eda.curve import is_rising, learning_curve
 from imgcls.eda.facts import CurvePoint
 from imgcls.eda.features import Features
+from imgcls.eda.learning_curve import is_rising, learning_curve
 
 
 def curve_of(draw_scan, *, n_train, n_valid, d, signal, groups=None, seed=0, n_seen=None):

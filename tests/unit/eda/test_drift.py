@@ -2,10 +2,9 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from imgcls.eda.components import principal_components
 from imgcls.eda.drift import N_FOLDS, find_drift, is_drifted, told_apart
 from imgcls.eda.features import Features
-from imgcls.eda.shuffles import Deal
+from imgcls.eda.statistics import Deal, principal_components
 
 
 def split_scan(draw_scan, *, n_train=300, n_test=200, shift=0.0, groups=None, seed=0):

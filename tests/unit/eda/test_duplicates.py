@@ -14,11 +14,10 @@ from scipy.ndimage import gaussian_filter
 from imgcls.data.cache import fill
 from imgcls.data.decode import Preprocess
 from imgcls.data.samples import Samples, frame_of
-from imgcls.eda.duplicates import find_pairs, signature
-from imgcls.eda.duplicates.nearest import FLOOR, N_NEIGHBOURS, find_candidates, waves_of
-from imgcls.eda.duplicates.threshold import LEAST, MadeCopies, threshold
+from imgcls.eda.duplicates import find_pairs
 from imgcls.eda.facts import Pair
-from imgcls.eda.scan import Scan
+from imgcls.eda.scan import Scan, signature
+from imgcls.eda.similarity import FLOOR, LEAST, N_NEIGHBOURS, MadeCopies, find_candidates, threshold, waves_of
 
 LookAt = Callable[..., tuple[Pair, ...]]
 

@@ -10,15 +10,15 @@ import pytest
 from PIL import Image
 
 import imgcls
-from imgcls.eda.applying import apply_findings, undo_findings
+from imgcls.config.findings import read_adjustments
+from imgcls.eda.apply import apply_findings, undo_findings
 from imgcls.eda.facts import Facts
-from imgcls.eda.pictures import draw as draw_pictures
+from imgcls.eda.plots.sheets import draw as draw_pictures
 from imgcls.engine.prepare import DataSource, prepare
-from imgcls.engine.reporting import Silent
+from imgcls.engine.progress import Silent
 from imgcls.errors import DataError, UsageError, WorkspaceError
 from imgcls.plan import Images
-from imgcls.problem.adjustments import read_adjustments
-from imgcls.records.seen import recall
+from imgcls.records.derived import recall
 from imgcls.workspace import Workspace
 
 

@@ -3,8 +3,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-import imgcls.engine.seeing
-from imgcls.data.kept import clear
+import imgcls.engine.features
+from imgcls.data.cache import clear
 from imgcls.eda import features
 from imgcls.eda.features import chosen_rows, see
 from imgcls.errors import WeightsError
@@ -39,7 +39,7 @@ class DrawnEye:
 def drawn_eye(monkeypatch, tmp_path):
     monkeypatch.setenv("IMGCLS_CACHE", str(tmp_path / "cache"))
     eye = DrawnEye()
-    monkeypatch.setattr(imgcls.engine.seeing, "eye", lambda machine: eye)
+    monkeypatch.setattr(imgcls.engine.features, "eye", lambda machine: eye)
     return eye
 
 
@@ -98,7 +98,7 @@ def test_without_weights_there_is_a_note(draw_scan, monkeypatch):
     def none(machine):
         raise WeightsError("They are not on this machine.")
 
-    monkeypatch.setattr(imgcls.engine.seeing, "eye", none)
+    monkeypatch.setattr(imgcls.engine.features, "eye", none)
     notes = Notes()
     assert see(draw_scan(["a", "b"] * 20), reporter=notes) is None
     assert notes.notes == ["The pictures are compared by their measures only. They are not on this machine."]
@@ -117,9 +117,9 @@ def test_every_split_is_looked_at(draw_scan):
 @pytest.mark.train
 def test_the_pretrained_network_sees_without_a_network(photo_folder, one_thread, monkeypatch):
     from imgcls.engine.device import Machine
+    from imgcls.engine.features import eye
     from imgcls.engine.prepare import DataSource, prepare
-    from imgcls.engine.reporting import Silent
-    from imgcls.engine.seeing import eye
+    from imgcls.engine.progress import Silent
     from imgcls.plan import Images
 
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")

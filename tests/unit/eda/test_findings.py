@@ -4,12 +4,12 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from imgcls.eda import shortcomings
+from imgcls.config.findings import Adjustments, Exclusion, Grouping, Kept
+from imgcls.eda import findings as shortcomings
 from imgcls.eda.facts import BrokenFile, CurvePoint, Drift, Facts, Finding, Guess, Pair
 from imgcls.eda.findings import find
-from imgcls.eda.look import Look
 from imgcls.eda.metadata import MetaTable
-from imgcls.problem.adjustments import Adjustments, Exclusion, Grouping, Kept
+from imgcls.eda.scan import Look
 
 MakeLook = Callable[..., Look]
 MakeFacts = Callable[..., Facts]

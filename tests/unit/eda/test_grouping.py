@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from imgcls.eda.grouping import Kinship
+from imgcls.data.grouping import Kinship
 
 APART = Kinship({name: number for number, name in enumerate("abcdef")})
 

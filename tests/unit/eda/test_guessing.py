@@ -4,11 +4,9 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from imgcls.eda.areas import areas
-from imgcls.eda.clues import name_words, tell_of_photographs
-from imgcls.eda.guessing import guess_labels, is_telling, judge
+from imgcls.eda.leakage import guess_labels, is_telling, judge, name_words, tell_of_photographs
 from imgcls.eda.metadata import MetaTable
-from imgcls.eda.shuffles import Deal, p_value
+from imgcls.eda.statistics import Deal, areas, p_value
 
 CLASSES = np.array(["ape", "bee", "cow"])
 

@@ -2,10 +2,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from imgcls.data.samples import Excluded
+from imgcls.data.files import Excluded
 from imgcls.eda.facts import Facts, LeftOut
-from imgcls.eda.left_out import find_left_out, left_out
-from imgcls.eda.look import Look
+from imgcls.eda.findings import find_left_out, left_out
+from imgcls.eda.scan import Look
 
 EXCLUDED = (
     Excluded("a.jpg", "in no class folder"),

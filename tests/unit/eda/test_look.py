@@ -12,12 +12,11 @@ import pytest
 from PIL import Image
 
 from imgcls.data import cache
-from imgcls.eda import measures
-from imgcls.eda.broken import broken_files
-from imgcls.eda.look import Look, look
-from imgcls.eda.scan import MEASURES
+from imgcls.eda import scan as measures
+from imgcls.eda.files import broken_files
+from imgcls.eda.scan import IMAGE_MEASURES, Look, look
 from imgcls.engine.prepare import DataSource
-from imgcls.engine.reporting import Silent
+from imgcls.engine.progress import Silent
 from imgcls.errors import DataError
 from imgcls.plan import Images
 
@@ -51,7 +50,7 @@ def tree(folder: Path) -> dict[str, tuple[int, str]]:
 def test_every_sample_has_its_measures(tmp_path: Path) -> None:
     found = seen(draw(tmp_path / "photos", {"cat": 6, "dog": 5}))
     scan = found.scan
-    assert tuple(scan.measures.columns) == MEASURES
+    assert tuple(scan.measures.columns) == IMAGE_MEASURES
     assert len(scan.measures) == len(scan.samples) == len(scan.thumbnails) == 11
     assert scan.samples.n_per_split == {"train": 9, "valid": 2, "test": 0}
     assert found.unusable == ""
@@ -127,7 +126,7 @@ def test_a_file_that_vanishes_during_a_look_is_broken(tmp_path: Path, monkeypatc
         (photos / "cat/003.png").unlink()
         return found
 
-    monkeypatch.setattr("imgcls.eda.look.measure", slow)
+    monkeypatch.setattr("imgcls.eda.scan.measure", slow)
     found = seen(photos)
     assert found.broken == {"cat/003.png": "gone meanwhile"}
     assert found.broken_ids == ("cat/003.png",)

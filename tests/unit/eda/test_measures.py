@@ -8,8 +8,8 @@ from PIL import Image, ImageFilter
 
 from imgcls.data.cache import Photos, fill
 from imgcls.data.decode import Preprocess
-from imgcls.eda import measures
-from imgcls.eda.measures import RECORD, laplacian_variance, measure
+from imgcls.eda import scan
+from imgcls.eda.scan import RECORD, laplacian_variance, measure
 
 SIZE = Preprocess(32)
 
@@ -28,7 +28,7 @@ def decoded(paths: list[Path], cache: Path, *, budget_bytes: int = 10**7) -> Pho
     return fill(paths, SIZE, folder=cache, name="photos", budget_bytes=budget_bytes, threads=2)
 
 
-def measured(photos: Photos, cache: Path) -> measures.Measured:
+def measured(photos: Photos, cache: Path) -> scan.Measured:
     return measure(photos, folder=cache, progress=lambda done, total: None)
 
 
@@ -41,8 +41,8 @@ def store(cache: Path) -> Path:
 def looks(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Note how many photographs are measured at a time from now on."""
     seen: list[int] = []
-    original = measures._look
-    monkeypatch.setattr(measures, "_look", lambda photos, rows: (seen.append(len(rows)), original(photos, rows))[1])
+    original = scan._look
+    monkeypatch.setattr(scan, "_look", lambda photos, rows: (seen.append(len(rows)), original(photos, rows))[1])
     return seen
 
 
@@ -143,7 +143,7 @@ def test_a_file_that_holds_perceptual_hashes_too_is_still_read(tmp_path: Path, l
 def test_what_was_measured_before_an_interruption_is_kept(
     tmp_path: Path, looks: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(measures, "_N_AT_ONCE", 2)
+    monkeypatch.setattr(scan, "_N_AT_ONCE", 2)
     photos = decoded(draw(tmp_path / "photos"), tmp_path / "cache")
 
     def stop(done: int, total: int) -> None:
@@ -156,8 +156,8 @@ def test_what_was_measured_before_an_interruption_is_kept(
 
 
 def test_long_passes_are_written_now_and_then(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(measures, "_N_AT_ONCE", 1)
-    monkeypatch.setattr(measures, "_N_PER_WRITE", 3)
+    monkeypatch.setattr(scan, "_N_AT_ONCE", 1)
+    monkeypatch.setattr(scan, "_N_PER_WRITE", 3)
     kept = []
 
     def note(done: int, total: int) -> None:
@@ -207,7 +207,7 @@ def test_all_files_of_measures_together_are_bounded(tmp_path: Path, monkeypatch:
     old = tmp_path / "cache" / "measures" / "0123-v1.npz"
     old.parent.mkdir(parents=True)
     old.write_bytes(bytes(20_000))
-    monkeypatch.setattr(measures, "MOST_BYTES", 10_000)
+    monkeypatch.setattr(scan, "MOST_BYTES", 10_000)
     measured(decoded(draw(tmp_path / "photos"), tmp_path / "cache"), tmp_path / "cache")
     assert not old.exists()
     assert store(tmp_path / "cache").exists()

@@ -3,7 +3,7 @@ import pytest
 from scipy.spatial.distance import cdist
 
 from imgcls.eda.features import Features
-from imgcls.eda.odd import MOST_ODD, find_odd, neighbour_distances
+from imgcls.eda.outliers import MOST_ODD, find_odd, neighbour_distances
 
 
 def test_distances_are_those_of_all_pairs():

@@ -13,19 +13,14 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from imgcls.eda.amounts import class_facts, occurring_together
 from imgcls.eda.facts import Facts, Odd, Pair
-from imgcls.eda.look import look
-from imgcls.eda.pictures import draw
-from imgcls.eda.pictures.canvas import drawing, fitted, new_figure, png_of, write
-from imgcls.eda.pictures.classes import classes_figure, together_figure
-from imgcls.eda.pictures.found import pairs_figure
-from imgcls.eda.pictures.measures import light_figure, sizes_figure
-from imgcls.eda.pictures.photographs import Box, Grid, photograph
-from imgcls.eda.pictures.sheets import class_sheets, compared
-from imgcls.eda.scan import MEASURES, Scan
+from imgcls.eda.plots.canvas import drawing, fitted, new_figure, png_of, write
+from imgcls.eda.plots.charts import classes_figure, light_figure, sizes_figure, together_figure
+from imgcls.eda.plots.sheets import Box, Grid, class_sheets, compared, draw, pairs_figure, photograph
+from imgcls.eda.scan import IMAGE_MEASURES, Scan, look
+from imgcls.eda.statistics import class_facts, occurring_together
 from imgcls.engine.prepare import DataSource
-from imgcls.engine.reporting import Silent
+from imgcls.engine.progress import Silent
 from imgcls.plan import Images
 
 MakeFacts = Callable[..., Facts]
@@ -234,7 +229,7 @@ def test_sizes_as_dots_or_as_a_density(
     n = 1000
     samples = made_samples(["cat", "dog"] * (n // 2), ["train"] * (n - 100) + ["valid"] * 100)
     sides = 40 + np.arange(n) % n_sizes
-    measures = pd.DataFrame({**dict.fromkeys(MEASURES, 1.0), "width_px": sides, "height_px": 2 * sides})
+    measures = pd.DataFrame({**dict.fromkeys(IMAGE_MEASURES, 1.0), "width_px": sides, "height_px": 2 * sides})
     with drawing():
         figure = sizes_figure(drawn_facts(), measures, samples)
         png_of(figure)
@@ -246,7 +241,7 @@ def test_sizes_as_dots_or_as_a_density(
 def test_measures_that_are_missing_or_all_the_same(drawn_facts: MakeFacts, made_samples: Callable[..., object]) -> None:
     samples = made_samples(["cat", "dog"], ["train", "valid"])
     for value in (np.nan, 0.0, 7.0):
-        measures = pd.DataFrame({name: [value, value] for name in MEASURES})
+        measures = pd.DataFrame({name: [value, value] for name in IMAGE_MEASURES})
         with drawing():
             light, sizes = light_figure(measures, samples), sizes_figure(drawn_facts(), measures, samples)
             assert {png_of(figure)[:4] for figure in (light, sizes)} == {b"\x89PNG"}

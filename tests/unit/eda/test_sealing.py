@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from imgcls.eda.sealing import sealed
+from imgcls.eda.scan import sealed
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from imgcls.eda.facts import Quantiles
-from imgcls.eda.look import Look
-from imgcls.eda.sizes import quantiles, recommend_px, size_facts
+from imgcls.eda.scan import Look
+from imgcls.eda.statistics import quantiles, recommend_px, size_facts
 
 Make = Callable[..., Look]
 

@@ -9,8 +9,8 @@ import pytest
 from scipy import stats
 
 from imgcls.errors import UsageError
-from imgcls.evidence import judge
-from imgcls.evidence.folds import fold_gain
+from imgcls.evidence.gains import fold_gain
+from imgcls.evidence.verdicts import judge
 
 HAND = np.array([0.02, 0.01, 0.03, -0.005, 0.015])
 

@@ -14,11 +14,10 @@ from statsmodels.stats.contingency_tables import mcnemar as their_mcnemar
 
 import imgcls
 from imgcls.errors import UsageError
-from imgcls.evidence import compare
-from imgcls.evidence.compare import contributed
+from imgcls.evidence import verdicts
 from imgcls.evidence.gains import Gain, mcnemar, measure
-from imgcls.evidence.noise import Noise, quantile
-from imgcls.evidence.spread import spread
+from imgcls.evidence.variance import Noise, quantile, spread
+from imgcls.evidence.verdicts import contributed
 
 Rows = np.ndarray
 
@@ -327,7 +326,7 @@ def test_the_guide_prints_what_it_says(capsys: pytest.CaptureFixture[str]) -> No
 
 
 def test_the_examples_in_docstrings_run() -> None:
-    assert doctest.testmod(compare, extraglobs={"imgcls": imgcls}) == (0, 4)
+    assert doctest.testmod(verdicts, extraglobs={"imgcls": imgcls}) == (0, 4)
 
 
 # What is no noise, and what does not fit

@@ -11,8 +11,10 @@ import pytest
 from scipy import stats
 from sklearn.metrics import average_precision_score, log_loss
 
+from imgcls.config.problem import PRIMARY
 from imgcls.errors import UsageError
-from imgcls.evidence import METRICS, PRIMARY, contributions, evaluate, majority_accuracy, wilson_interval
+from imgcls.evidence import contributions
+from imgcls.evidence.metrics import METRICS, evaluate, majority_accuracy, wilson_interval
 
 CLASSES = ("a", "b", "c")
 

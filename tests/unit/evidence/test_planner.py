@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from imgcls.evidence.gains import Components, Gain, measure
-from imgcls.evidence.planner import MOST_SEEDS, detectable, minimal_detectable_gain, what_settles
+from imgcls.evidence.power import MOST_SEEDS, detectable, minimal_detectable_gain, what_settles
 
 
 @pytest.fixture(scope="module")

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from imgcls.evidence import evaluate, wilson_interval
-from imgcls.evidence.scores import fold_score, score
+from imgcls.evidence.gains import fold_score, score
+from imgcls.evidence.metrics import evaluate, wilson_interval
 
 
 def right(n_runs: int, n: int = 200, *, share: float = 0.8) -> np.ndarray:

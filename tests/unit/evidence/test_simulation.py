@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from imgcls.evidence.planner import detectable
+from imgcls.evidence.power import detectable
 
 ROOT = Path(__file__).parents[3]
 

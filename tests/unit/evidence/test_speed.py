@@ -7,9 +7,8 @@ import time
 
 import numpy as np
 
-from imgcls.evidence import judge
-from imgcls.evidence.compare import contributed
 from imgcls.evidence.gains import measure
+from imgcls.evidence.verdicts import contributed, judge
 
 
 def test_ten_rungs_of_eight_seeds_are_judged_in_two_seconds() -> None:

@@ -10,10 +10,9 @@ from statsmodels.stats.multitest import multipletests
 
 import imgcls
 from imgcls.errors import UsageError
-from imgcls.evidence import judge
 from imgcls.evidence.gains import Gain, measure
-from imgcls.evidence.noise import Noise
-from imgcls.evidence.verdicts import Judged, holm
+from imgcls.evidence.variance import Noise
+from imgcls.evidence.verdicts import Judged, holm, judge
 
 
 def made(p: float, value: float = 0.02, *, n_runs: tuple[int, int] = (5, 5), sd: float = 0.01, **other: object) -> Gain:

@@ -14,8 +14,8 @@ import pytest
 
 import imgcls
 from imgcls.errors import RecordError, UsageError
-from imgcls.ladders.changes import changed_images
 from imgcls.ladders.judge import judge_ladder
+from imgcls.ladders.predictions import changed_images
 from imgcls.ladders.state import read_state
 from imgcls.records.find import find_runs
 from imgcls.records.run import RunRecord

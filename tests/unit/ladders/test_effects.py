@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from imgcls.ladders.effects import measured_effects
 from imgcls.ladders.judge import judge_ladder
+from imgcls.ladders.results import measured_effects
 from imgcls.ladders.spec import RESULT_JSON
 from imgcls.ladders.state import read_state
 from imgcls.reports.recipes import effect_sentence

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from imgcls.errors import UsageError
-from imgcls.ladders.forecast import forecast, read_duration, within_budget
+from imgcls.ladders.design import forecast, read_duration, within_budget
 from imgcls.ladders.spec import Ladder
 from imgcls.ladders.state import JobState, LadderState
 

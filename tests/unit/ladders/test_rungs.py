@@ -6,7 +6,7 @@ import pytest
 
 from imgcls.catalog import Stack
 from imgcls.errors import StackError
-from imgcls.ladders.rungs import climbing, leaving_out, rung_plans
+from imgcls.ladders.spec import climbing, leaving_out, rung_plans
 
 FULL = Stack.parse("baseline+augmentation+adamw_cosine+label_smoothing+tta")
 

@@ -11,8 +11,7 @@ from typing import Any
 import pytest
 
 from imgcls.errors import RecordError
-from imgcls.ladders.find import find_ladder
-from imgcls.ladders.spec import LADDER_JSON, Ladder, ladder_name
+from imgcls.ladders.spec import LADDER_JSON, Ladder, find_ladder, ladder_name
 
 Draw = Callable[..., Any]
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from imgcls.data.sources.delimited import Table, read_table
+from imgcls.data.tables import Table, read_table
 from imgcls.errors import DataError, UsageError
 from imgcls.predictions.submission import Predicted, make_submission
 

@@ -10,12 +10,12 @@ from typing import Any, BinaryIO
 
 import pytest
 
-from imgcls import durable
-from imgcls.records import Estimate, RunData, RunRecord, RunWeights
+from imgcls import storage
+from imgcls.records.run import Estimate, RunData, RunRecord, RunWeights
 from imgcls.workspace import Workspace
 
 
-class FailingDisk(durable.Disk):
+class FailingDisk(storage.Disk):
     """A disk whose n-th call fails, once or from then on, or ends the process."""
 
     def __init__(self, n: int, *, how: str) -> None:
@@ -72,7 +72,7 @@ def break_disk(monkeypatch: pytest.MonkeyPatch) -> Callable[..., FailingDisk]:
 
     def put(n: int, *, how: str) -> FailingDisk:
         disk = FailingDisk(n, how=how)
-        monkeypatch.setattr(durable, "DISK", disk)
+        monkeypatch.setattr(storage, "DISK", disk)
         return disk
 
     return put

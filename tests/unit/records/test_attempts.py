@@ -17,18 +17,20 @@ from typing import BinaryIO
 import numpy as np
 import pytest
 
-from imgcls import durable
-from imgcls.durable import write_json
+from imgcls import storage
 from imgcls.errors import BusyError, ImgclsError, RecordError
-from imgcls.records import RunRecord, acquire, find_attempts, find_by_key, find_failed, find_runs
+from imgcls.records.attempts import acquire, find_attempts
+from imgcls.records.find import find_by_key, find_failed, find_runs
 from imgcls.records.lock import HOLDER, Holder, holder_of
+from imgcls.records.run import RunRecord
+from imgcls.storage import write_json
 from imgcls.workspace import Workspace
 
 KEY = "0123456789abcdef" * 4
 HOLD = """
 import sys, time
 from pathlib import Path
-from imgcls.records import acquire
+from imgcls.records.attempts import acquire
 from imgcls.workspace import Workspace
 with acquire(Workspace(Path(sys.argv[1])), sys.argv[2], {"stack": "baseline"}) as attempt:
     attempt.append_history({"epoch": 1})
@@ -139,7 +141,7 @@ def test_the_lock_of_a_folder_that_was_removed_is_worth_nothing(
     workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The holder may publish, and so remove the folder, between our opening of the lock and our taking it."""
-    real, removed = durable._try_lock, []
+    real, removed = storage._try_lock, []
 
     def remove_first(file: BinaryIO) -> bool:
         if not removed:
@@ -147,7 +149,7 @@ def test_the_lock_of_a_folder_that_was_removed_is_worth_nothing(
             shutil.rmtree(workspace.attempts / KEY[:8])
         return real(file)
 
-    monkeypatch.setattr(durable, "_try_lock", remove_first)
+    monkeypatch.setattr(storage, "_try_lock", remove_first)
     with acquire(workspace, KEY, {}) as attempt:
         assert (attempt.folder / "attempt.json").exists()
         assert find_attempts(workspace)[0].state == "running"

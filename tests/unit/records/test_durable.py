@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from imgcls import durable
+from imgcls import storage
 from imgcls.errors import ImgclsError, WorkspaceError
 
 
@@ -28,7 +28,7 @@ def _names(folder: Path) -> list[str]:
 
 def test_json_is_sorted_plain_and_converted(tmp_path: Path) -> None:
     value = {"b": np.float32(0.5), "a": np.int64(3), "c": [np.bool_(True), np.arange(2)], "d": "é\udc80"}
-    durable.write_json(tmp_path / "x.json", value)
+    storage.write_json(tmp_path / "x.json", value)
     text = (tmp_path / "x.json").read_text(encoding="ascii")
     assert text.startswith('{\n  "a": 3,\n  "b": 0.5,')
     assert text.endswith("}\n")
@@ -38,11 +38,11 @@ def test_json_is_sorted_plain_and_converted(tmp_path: Path) -> None:
 @pytest.mark.parametrize("number", [float("nan"), np.float32("inf"), np.array([np.nan])])
 def test_what_is_not_json_leaves_the_old_file(tmp_path: Path, number: Any) -> None:
     path = tmp_path / "x.json"
-    durable.write_json(path, 1)
+    storage.write_json(path, 1)
     with pytest.raises(ValueError, match="not JSON compliant"):
-        durable.write_json(path, {"a": number})
+        storage.write_json(path, {"a": number})
     with pytest.raises(TypeError, match="PosixPath"):
-        durable.write_json(path, path)
+        storage.write_json(path, path)
     assert path.read_text() == "1\n"
     assert _names(tmp_path) == ["x.json"]
 
@@ -51,7 +51,7 @@ def test_what_is_not_json_leaves_the_old_file(tmp_path: Path, number: Any) -> No
 def test_mode_is_what_the_umask_gives(tmp_path: Path, umask: int, mode: int) -> None:
     before = os.umask(umask)
     try:
-        durable.write_bytes(tmp_path / "x", b"1")
+        storage.write_bytes(tmp_path / "x", b"1")
     finally:
         os.umask(before)
     assert stat.S_IMODE((tmp_path / "x").stat().st_mode) == mode
@@ -61,14 +61,14 @@ def test_a_link_stays_a_link(tmp_path: Path) -> None:
     (tmp_path / "there").mkdir()
     link = tmp_path / "link"
     link.symlink_to(tmp_path / "there" / "target")
-    durable.write_bytes(link, b"new")
+    storage.write_bytes(link, b"new")
     assert link.is_symlink()
     assert (tmp_path / "there" / "target").read_bytes() == b"new"
 
 
 def test_the_temporary_folder_of_the_system_is_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TMPDIR", str(tmp_path / "missing"))
-    durable.write_bytes(tmp_path / ("n" * 255), b"1")
+    storage.write_bytes(tmp_path / ("n" * 255), b"1")
     assert (tmp_path / ("n" * 255)).read_bytes() == b"1"
 
 
@@ -78,28 +78,28 @@ def test_old_temporaries_of_the_same_file_are_removed(tmp_path: Path) -> None:
         path.touch()
     for path in (old, other):
         os.utime(path, (time.time() - 7200,) * 2)
-    durable.write_bytes(tmp_path / "x", b"1")
+    storage.write_bytes(tmp_path / "x", b"1")
     assert _names(tmp_path) == [".x.2.tmp", ".y.1.tmp", "x"]
 
 
 def test_a_torn_line_is_cut_off_before_the_next(tmp_path: Path) -> None:
     path = tmp_path / "x"
     path.write_bytes(b"one\ntwo\nthr")
-    durable.append_line(path, "three")
-    durable.append_line(path, "four")
+    storage.append_line(path, "three")
+    storage.append_line(path, "four")
     assert path.read_bytes() == b"one\ntwo\nthree\nfour\n"
     path.write_bytes(b"torn")
-    durable.append_line(path, "é")
+    storage.append_line(path, "é")
     assert path.read_text(encoding="utf-8") == "é\n"
 
 
 def test_a_folder_is_published_whole_or_left_alone(tmp_path: Path) -> None:
     (tmp_path / "new" / "inner").mkdir(parents=True)
     (tmp_path / "new" / "inner" / "x").write_text("1")
-    assert durable.publish_folder(tmp_path / "new", tmp_path / "a" / "final")
+    assert storage.publish_folder(tmp_path / "new", tmp_path / "a" / "final")
     assert (tmp_path / "a" / "final" / "inner" / "x").read_text() == "1"
     (tmp_path / "second").mkdir()
-    assert not durable.publish_folder(tmp_path / "second", tmp_path / "a" / "final")
+    assert not storage.publish_folder(tmp_path / "second", tmp_path / "a" / "final")
     assert (tmp_path / "second").is_dir()
 
 
@@ -108,7 +108,7 @@ def test_a_folder_that_appears_at_the_last_moment_wins(tmp_path: Path, monkeypat
         (tmp_path / name).mkdir()
         (tmp_path / name / "x").write_text(name)
     monkeypatch.setattr(os.path, "lexists", lambda path: False)
-    assert not durable.publish_folder(tmp_path / "mine", tmp_path / "final")
+    assert not storage.publish_folder(tmp_path / "mine", tmp_path / "final")
     assert (tmp_path / "final" / "x").read_text() == "final"
 
 
@@ -117,15 +117,15 @@ def test_removing_follows_no_link_and_takes_a_missing_folder(tmp_path: Path) -> 
     (tmp_path / "real" / "x").touch()
     (tmp_path / "link").symlink_to(tmp_path / "real")
     for name in ("link", "missing"):
-        durable.remove_tree(tmp_path / name)
+        storage.remove_tree(tmp_path / name)
     assert _names(tmp_path) == ["real"]
-    durable.remove_tree(tmp_path / "real")
+    storage.remove_tree(tmp_path / "real")
     assert _names(tmp_path) == []
 
 
 def test_sha256_is_that_of_the_content(tmp_path: Path) -> None:
     (tmp_path / "x").write_bytes(b"abc")
-    assert durable.sha256_file(tmp_path / "x").startswith("ba7816bf8f01cfea414140de5dae2223")
+    assert storage.sha256_file(tmp_path / "x").startswith("ba7816bf8f01cfea414140de5dae2223")
 
 
 @pytest.mark.parametrize(
@@ -142,15 +142,15 @@ def test_errors_say_what_to_do(
 ) -> None:
     break_disk(10**9, how="once").replace = _raiser(number)
     with pytest.raises(kind, match=message) as caught:
-        durable.write_bytes(tmp_path / "x", b"1")
+        storage.write_bytes(tmp_path / "x", b"1")
     assert type(caught.value) is kind
     assert _names(tmp_path) == []
 
 
 def test_a_folder_that_has_gone_is_not_made_again(tmp_path: Path) -> None:
-    for write in (durable.write_bytes, durable.append_line):
+    for write in (storage.write_bytes, storage.append_line):
         with pytest.raises(ImgclsError, match="moved or removed"):
-            write(tmp_path / "gone" / "x", b"1" if write is durable.write_bytes else "1")  # type: ignore[operator]
+            write(tmp_path / "gone" / "x", b"1" if write is storage.write_bytes else "1")  # type: ignore[operator]
     assert _names(tmp_path) == []
 
 
@@ -165,7 +165,7 @@ def test_threads_of_one_process_hold_a_file_one_after_the_other(tmp_path: Path) 
     inside: list[int] = []
 
     def work(turn: int) -> int:
-        with durable.FileLock(tmp_path / "lock"):
+        with storage.FileLock(tmp_path / "lock"):
             inside.append(turn)
             time.sleep(0.05)
             n_inside = len(inside)
@@ -174,16 +174,16 @@ def test_threads_of_one_process_hold_a_file_one_after_the_other(tmp_path: Path) 
 
     with ThreadPoolExecutor(4) as threads:
         assert list(threads.map(work, range(4))) == [1, 1, 1, 1]
-    assert not durable.FileLock(tmp_path / "lock").is_taken()
+    assert not storage.FileLock(tmp_path / "lock").is_taken()
 
 
 def test_looking_at_a_lock_in_the_process_that_holds_it_does_not_give_it_away(tmp_path: Path) -> None:
-    ask = "import sys; from pathlib import Path; from imgcls.durable import FileLock; "
+    ask = "import sys; from pathlib import Path; from imgcls.storage import FileLock; "
     ask += "print(FileLock(Path(sys.argv[1])).is_taken())"
-    with durable.FileLock(tmp_path / "lock"):
+    with storage.FileLock(tmp_path / "lock"):
         for _ in range(2):
-            assert durable.FileLock(tmp_path / "lock").is_taken()
-            assert not durable.FileLock(tmp_path / "lock").acquire(wait_seconds=0)
+            assert storage.FileLock(tmp_path / "lock").is_taken()
+            assert not storage.FileLock(tmp_path / "lock").acquire(wait_seconds=0)
         told = subprocess.run(
             [sys.executable, "-c", ask, str(tmp_path / "lock")], capture_output=True, text=True, check=True
         )
@@ -195,14 +195,14 @@ def test_a_killed_process_gives_its_lock_back_though_its_workers_live_on(tmp_pat
     hold = """
 import os, sys, time
 from pathlib import Path
-from imgcls.durable import FileLock
+from imgcls.storage import FileLock
 with FileLock(Path(sys.argv[1])):
     child = os.fork()
     if child:
         print(child, flush=True)
     time.sleep(60)
 """
-    lock = durable.FileLock(tmp_path / "lock")
+    lock = storage.FileLock(tmp_path / "lock")
     with subprocess.Popen(
         [sys.executable, "-c", hold, str(lock.path)], stdout=subprocess.PIPE, text=True, bufsize=1
     ) as process:
@@ -227,7 +227,7 @@ with open(sys.argv[1], "rb") as file:
     print("looking", flush=True)
     time.sleep(60)
 """
-    lock = durable.FileLock(tmp_path / "lock")
+    lock = storage.FileLock(tmp_path / "lock")
     with lock:
         pass
     with subprocess.Popen([sys.executable, "-c", look, str(lock.path)], stdout=subprocess.PIPE) as process:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 
 from imgcls.errors import RecordError, UsageError
-from imgcls.records.estimate import Estimate
-from imgcls.records.reading import Fields
+from imgcls.records.run import Estimate, Fields
 
 
 @pytest.mark.parametrize(

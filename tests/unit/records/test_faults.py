@@ -16,10 +16,9 @@ from typing import Any
 
 import pytest
 
-from imgcls import durable
+from imgcls import storage
 from imgcls.errors import ImgclsError
-from imgcls.records import acquire
-from imgcls.records.checkpoints import load_checkpoint, save_checkpoint
+from imgcls.records.attempts import acquire, load_checkpoint, save_checkpoint
 from imgcls.workspace import Workspace
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="a process that ends needs fork")
@@ -82,13 +81,13 @@ def _published(folder: Path) -> list[str]:
 
 OPERATIONS = {
     "write": Operation(
-        lambda folder: durable.write_bytes(folder / "x", b"old"),
-        lambda folder: durable.write_bytes(folder / "x", b"new"),
+        lambda folder: storage.write_bytes(folder / "x", b"old"),
+        lambda folder: storage.write_bytes(folder / "x", b"new"),
         lambda folder: (folder / "x").read_bytes(),
     ),
     "json": Operation(
-        lambda folder: durable.write_json(folder / "x", {"a": 1}),
-        lambda folder: durable.write_json(folder / "x", {"a": 2}),
+        lambda folder: storage.write_json(folder / "x", {"a": 1}),
+        lambda folder: storage.write_json(folder / "x", {"a": 2}),
         lambda folder: (folder / "x").read_text(),
     ),
     "history": Operation(lambda f: _append_history(f, 1), lambda f: _append_history(f, 2), _history),
@@ -139,7 +138,7 @@ def test_old_or_new_whatever_fails(
     operation = OPERATIONS[name]
     old, new = _new_state(operation, tmp_path / "good")
     assert old != new
-    good_disk = durable.DISK
+    good_disk = storage.DISK
     for n in itertools.count(1):
         assert n < MOST_CALLS
         folder = tmp_path / str(n)
@@ -147,7 +146,7 @@ def test_old_or_new_whatever_fails(
         operation.prepare(folder)
         disk = break_disk(n, how=how)
         succeeded = _act(operation, folder, how=how)
-        monkeypatch.setattr(durable, "DISK", good_disk)
+        monkeypatch.setattr(storage, "DISK", good_disk)
         if how == "once":
             assert _leftovers(folder) == []
         state = operation.state(folder)

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from imgcls.errors import RecordError
-from imgcls.records import RunRecord, find_by_key, find_failed, find_run, find_runs, open_run, remove_run
+from imgcls.records.find import find_by_key, find_failed, find_run, find_runs, open_run, remove_run
+from imgcls.records.run import RunRecord
 from imgcls.workspace import Workspace
 
 MakeRecord = Callable[..., RunRecord]

@@ -8,10 +8,8 @@ from typing import Any
 import pytest
 
 from imgcls.errors import RecordError
-from imgcls.records.estimate import Estimate
 from imgcls.records.find import find_run, remove_runs
-from imgcls.records.folds import FoldRun, Folds, Spread
-from imgcls.records.run import RunRecord
+from imgcls.records.run import Estimate, FoldRun, Folds, FoldSpread, RunRecord
 from imgcls.workspace import Workspace
 
 FOLDS = Folds(
@@ -25,7 +23,7 @@ FOLDS = Folds(
         )
         for fold, value in enumerate((0.5, 1.0))
     ),
-    spread={"accuracy": Spread(0.75, 0.35, 2), "roc_auc": Spread(None, None, 0)},
+    spread={"accuracy": FoldSpread(0.75, 0.35, 2), "roc_auc": FoldSpread(None, None, 0)},
 )
 
 

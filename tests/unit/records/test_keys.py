@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from imgcls.records.keys import joint_digest, run_folder_name, run_key
+from imgcls.records.run import joint_digest, run_folder_name, run_key
 
 GIVEN: dict[str, Any] = {
     "data_digest": "d",

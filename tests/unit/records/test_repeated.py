@@ -6,10 +6,10 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from imgcls.durable import make_folder
-from imgcls.records import RunRecord
+from imgcls.records.derived import REPEATED_JSON, Repetition, keep_repetition, repetitions
 from imgcls.records.find import find_runs
-from imgcls.records.repeated import REPEATED_JSON, Repetition, keep_repetition, repetitions
+from imgcls.records.run import RunRecord
+from imgcls.storage import make_folder
 from imgcls.workspace import Workspace
 
 MakeRecord = Callable[..., RunRecord]

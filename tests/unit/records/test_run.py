@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from imgcls.errors import RecordError
-from imgcls.records import RunRecord
+from imgcls.records.run import RunRecord
 
 MakeRecord = Callable[..., RunRecord]
 

@@ -17,17 +17,7 @@ import pandas as pd
 import pytest
 
 from imgcls.data.samples import Samples, frame_of
-from imgcls.records.seen import (
-    DATA_JSON,
-    MOST_KEPT,
-    Look,
-    SeenData,
-    find,
-    key_of,
-    look_at,
-    recall,
-    remember,
-)
+from imgcls.records.derived import DATA_JSON, MOST_KEPT, Look, SeenData, find, key_of, look_at, recall, remember
 from imgcls.workspace import Workspace
 
 
@@ -236,7 +226,7 @@ def test_a_frame_cannot_be_looked_at(workspace: Workspace) -> None:
 
 def test_no_heavy_package_is_loaded(tmp_path: Path) -> None:
     code = (
-        "import sys; from pathlib import Path; from imgcls.records.seen import look_at, recall; "
+        "import sys; from pathlib import Path; from imgcls.records.derived import look_at, recall; "
         "from imgcls.workspace import Workspace; place = Workspace(Path(sys.argv[1])); "
         "look_at({}, place); recall(place); "
         "print([name for name in ('pandas', 'numpy', 'torch', 'PIL') if name in sys.modules])"

@@ -13,9 +13,18 @@ import pytest
 from PIL import Image
 
 from imgcls.errors import UsageError
-from imgcls.ladders.gathering import WITHHELD, gather
-from imgcls.ladders.mistakes import MOST_CLASSES, Pair, Turn, confused_pairs, confusion, turns_of, worst_mistakes
-from imgcls.ladders.scored import Board
+from imgcls.ladders.predictions import Board
+from imgcls.ladders.report_data import (
+    MOST_CLASSES,
+    WITHHELD,
+    Pair,
+    Turn,
+    confused_pairs,
+    confusion,
+    gather,
+    turns_of,
+    worst_mistakes,
+)
 from imgcls.ladders.spec import Ladder
 from imgcls.ladders.state import read_state
 from imgcls.workspace import Workspace
@@ -52,10 +61,10 @@ def test_pictures_are_small_jpegs_of_training_photographs(photographed: Draw, ph
 
 def test_those_that_validate_are_in_no_sheet(photographed: Draw, photo_folder: Path, monkeypatch) -> None:
     drawn: list[str] = []
-    from imgcls.ladders import photographs
+    from imgcls.ladders import report_data
 
-    original = photographs.draw_picture
-    monkeypatch.setattr(photographs, "draw_picture", lambda path: drawn.append(path.stem) or original(path))
+    original = report_data.draw_picture
+    monkeypatch.setattr(report_data, "draw_picture", lambda path: drawn.append(path.stem) or original(path))
     data = gather(*photographed())
     n_sheet = sum(len(entry.pictures) for entry in data.sheet)
     assert n_sheet == 24

@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from imgcls.ladders.job import JobResult
+from imgcls.ladders import judge
+from imgcls.ladders.run import JobResult, SilentWatcher, Watcher
 from imgcls.ladders.spec import Ladder
 from imgcls.ladders.state import LadderState, read_state
-from imgcls.ladders.watching import Silent, Watcher
-from imgcls.reports import ladder_live
-from imgcls.reports.ladder_live import FileReader, LadderLines, LadderScreen, job_line, ladder_screen
+from imgcls.reports import live
+from imgcls.reports.live import FileReader, LadderLines, LadderScreen, job_line, ladder_screen
 from imgcls.workspace import Workspace
 
 Draw = Callable[..., tuple[Ladder, Workspace]]
@@ -123,7 +123,7 @@ def test_the_cursor_comes_back_whatever_happens(drawn_ladder: Draw, problem: typ
 
 def test_reading_that_fails_does_not_end_the_work(drawn_ladder: Draw, monkeypatch: pytest.MonkeyPatch) -> None:
     """Files change while they are read; the next look comes soon."""
-    monkeypatch.setattr(ladder_live, "_EVERY_SECONDS", 0.02)
+    monkeypatch.setattr(live, "_EVERY_SECONDS", 0.02)
     ladder, workspace = drawn_ladder()
     state, screen, n_reads = read_state(ladder, workspace), terminal(), 0
 
@@ -172,8 +172,8 @@ def test_files_are_judged_again_only_when_a_run_was_added(drawn_ladder: Draw, mo
     """A look a second has to be cheap."""
     ladder, workspace = drawn_ladder()
     counted: list[LadderState] = []
-    real = ladder_live.judge_ladder
-    monkeypatch.setattr(ladder_live, "judge_ladder", lambda state: counted.append(state) or real(state))
+    real = judge.judge_ladder
+    monkeypatch.setattr(judge, "judge_ladder", lambda state: counted.append(state) or real(state))
     reader = FileReader(ladder, workspace)
     first, second = reader.read(), reader.read()
     assert len(counted) == 1
@@ -188,7 +188,7 @@ def test_the_silent_watcher_says_nothing(drawn_ladder: Draw, capsys: pytest.Capt
     """All of the protocol, and not a byte."""
     ladder, workspace = drawn_ladder(n_images=20, n_seeds=1)
     state = read_state(ladder, workspace)
-    watcher: Watcher = Silent()
+    watcher: Watcher = SilentWatcher()
     watcher.note("a")
     watcher.planned(ladder, ["b"])
     watcher.job_done(done(state, 0), state)

@@ -12,15 +12,13 @@ from rich.console import Console, RenderableType
 
 import imgcls
 from imgcls.evidence.verdicts import Judged
-from imgcls.ladders.changes import changed_images
-from imgcls.ladders.judge import judge_ladder
-from imgcls.ladders.result import LadderResult
+from imgcls.ladders.judge import LadderResult, judge_ladder
+from imgcls.ladders.predictions import changed_images
 from imgcls.ladders.state import LadderState, read_state
-from imgcls.reports.comparison import ComparisonView
-from imgcls.reports.gains import Units, change_text, gain_sentence, settle_sentence, short, verdict_text
-from imgcls.reports.ladder import LadderView
-from imgcls.reports.ladder_state import LadderList, StateGrid, state_json
-from imgcls.reports.text import clean
+from imgcls.reports.ladder import ComparisonView, LadderView
+from imgcls.reports.live import LadderList, StateGrid, state_json
+from imgcls.reports.verdict_text import GainUnits, change_text, gain_sentence, settle_text, short, verdict_text
+from imgcls.text import clean
 
 Draw = Callable[..., Any]
 WIDTHS = [40, 60, 80, 120]
@@ -68,7 +66,7 @@ def test_every_number_is_there_at_every_width(drawn_ladder: Draw, drawing: dict[
     """Nothing is cut: scores, gains, intervals and verdicts of all rungs can be read, also on a narrow terminal."""
     _, result = judged(drawn_ladder, **drawing)
     text = joined(drawn(LadderView(result), width))
-    units = Units(result.ladder.metric)
+    units = GainUnits(result.ladder.metric)
     for rung in result.rungs:
         assert units.scored(rung.score)[0] in text
         for entry in (rung.step, rung.total):
@@ -116,8 +114,8 @@ def test_one_seed_gives_no_intervals_in_the_table_and_says_why(drawn_ladder: Dra
     text = drawn(LadderView(result))
     table, _, sentences = text.partition("What it says")
     step = result.rungs[1].step
-    assert Units("accuracy").interval(step) not in table
-    assert f"These two models differ by {Units('accuracy').gain(step.value)} points" in joined(sentences)
+    assert GainUnits("accuracy").interval(step) not in table
+    assert f"These two models differ by {GainUnits('accuracy').gain(step.value)} points" in joined(sentences)
     assert "Nothing can be told yet" in sentences
     assert "--seeds 5" in sentences
 
@@ -193,7 +191,7 @@ def test_an_ablation_tells_what_recipes_are_worth(drawn_ladder: Draw) -> None:
 def test_both_seed_spreads_stand_beside_the_verdict(drawn_ladder: Draw) -> None:
     """A recipe whose seeds scatter more weakens the claim."""
     _, result = judged(drawn_ladder)
-    one, other = (Units("accuracy").score(sd) for sd in result.rungs[1].step.gain.seed_sds)
+    one, other = (GainUnits("accuracy").score(sd) for sd in result.rungs[1].step.gain.seed_sds)
     assert f"Seed sd: {one} for baseline, {other} for this rung." in joined(drawn(LadderView(result)))
 
 
@@ -307,8 +305,8 @@ def test_a_change_has_both_values() -> None:
 
 def test_a_gain_that_rounds_to_nothing_has_no_minus() -> None:
     """-0.0 would be read as a loss."""
-    assert Units("accuracy").gain(-0.0001) == "+0.0"
-    assert Units("log_loss").gain(-0.0001) == "-0.0001"
+    assert GainUnits("accuracy").gain(-0.0001) == "+0.0"
+    assert GainUnits("log_loss").gain(-0.0001) == "-0.0001"
 
 
 def _step(draw: Draw, **drawing: Any) -> Judged:
@@ -319,7 +317,7 @@ def _step(draw: Draw, **drawing: Any) -> Judged:
 
 def test_sentences_say_no_more_than_the_verdict(drawn_ladder: Draw) -> None:
     """Every verdict has its words."""
-    step, units = _step(drawn_ladder), Units("accuracy")
+    step, units = _step(drawn_ladder), GainUnits("accuracy")
     said = {
         verdict: gain_sentence(replace(step, verdict=verdict, remarks=()), units, over="baseline")
         for verdict in ("better", "likely better", "no evidence", "likely worse", "worse", "cannot tell")
@@ -333,15 +331,15 @@ def test_sentences_say_no_more_than_the_verdict(drawn_ladder: Draw) -> None:
 
 def test_what_would_settle_is_told_only_beyond_what_is_there(drawn_ladder: Draw) -> None:
     """Neither fewer seeds than there are, nor a sentence without content."""
-    step, units = _step(drawn_ladder), Units("accuracy")
+    step, units = _step(drawn_ladder), GainUnits("accuracy")
     assert step.settle is not None
     settle = replace(step.settle, target=0.005, n_seeds=12, n_images=23_456, limit="")
-    assert settle_sentence(settle, step.gain, units) == (
+    assert settle_text(settle, step.gain, units) == (
         "To see a gain of 0.5 points: about 12 seeds on these images, or about 24,000 images with these seeds."
     )
-    assert settle_sentence(replace(settle, n_seeds=2, n_images=100), step.gain, units) == ""
+    assert settle_text(replace(settle, n_seeds=2, n_images=100), step.gain, units) == ""
     only = replace(settle, n_seeds=None, n_images=None, limit="both are needed")
-    assert settle_sentence(only, step.gain, units) == "To see a gain of 0.5 points: both are needed."
+    assert settle_text(only, step.gain, units) == "To see a gain of 0.5 points: both are needed."
 
 
 def test_a_comparison_tells_both_targets_and_the_other_metrics(drawn_ladder: Draw) -> None:
@@ -349,10 +347,10 @@ def test_a_comparison_tells_both_targets_and_the_other_metrics(drawn_ladder: Dra
     _, workspace = drawn_ladder()
     comparison = imgcls.compare("baseline", "baseline+augmentation", workspace=workspace)
     text = joined(drawn(ComparisonView(comparison), 60))
-    low, high = (Units("roc_auc").gain(value) for value in comparison.judged.gain.here)
-    assert f"On exactly these images, new seeds: {Units('roc_auc').gain(comparison.judged.value)} points" in text
+    low, high = (GainUnits("roc_auc").gain(value) for value in comparison.judged.gain.here)
+    assert f"On exactly these images, new seeds: {GainUnits('roc_auc').gain(comparison.judged.value)} points" in text
     assert f"[{low}, {high}]" in text
-    assert all(Units(metric).interval(gain) in text for metric, gain in comparison.other_gains.items())
+    assert all(GainUnits(metric).interval(gain) in text for metric, gain in comparison.other_gains.items())
     assert "'--images 10' names them" in text
     named = drawn(ComparisonView(comparison, 3), 80)
     assert all(change.id in named for change in (*comparison.fixed[:3], *comparison.broken[:3]))

@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 from imgcls.eda.facts import Facts
-from imgcls.reports.page.looking import write_eda_page
+from imgcls.reports.page.data_page import write_eda_page
 
 MakeFacts = Callable[..., Facts]
 

@@ -15,12 +15,19 @@ from pathlib import Path
 import pytest
 
 from imgcls.errors import UsageError, WorkspaceError
-from imgcls.ladders.gathering import ReportData, gather
+from imgcls.ladders.report_data import ReportData, gather
 from imgcls.ladders.spec import Ladder
-from imgcls.reports.page.html import html_page
-from imgcls.reports.page.markdown import code_span, escape_markdown, markdown_page
-from imgcls.reports.page.wording import Units, minutes, short_value
-from imgcls.reports.page.write import form_of, page_json, place_of, write_page
+from imgcls.reports.page.render import (
+    code_span,
+    escape_markdown,
+    form_of,
+    html_page,
+    markdown_page,
+    page_json,
+    place_of,
+    write_page,
+)
+from imgcls.reports.verdict_text import Units, minutes, short_value
 from imgcls.workspace import Workspace
 
 Draw = Callable[..., tuple[Ladder, Workspace]]

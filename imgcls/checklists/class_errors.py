@@ -1,0 +1,157 @@
+"""Labels and answers of a run's validation part, read in pieces and without pandas."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from imgcls.errors import RecordError
+from imgcls.plan import canonical_json
+from imgcls.records.derived import read_kept, write_kept
+from imgcls.records.run import Fields, RunRecord
+from imgcls.workspace import Workspace
+
+TALLIES_JSON = ".tallies.json"
+SCHEMA = 1
+MOST_KEPT = 50
+
+
+@dataclass(frozen=True)
+class Tally:
+    """How often a run is wrong about one class."""
+
+    name: str
+    """The class."""
+    n: int
+    """Images with that label; for several labels an image, all images."""
+    n_wrong: int
+    """Those that it answers wrongly."""
+
+    @classmethod
+    def from_fields(cls, fields: Fields) -> Self:
+        """Read one from a JSON object; problems are collected in `fields`."""
+        return cls(fields.text("name"), fields.integer("n"), fields.integer("n_wrong"))
+
+
+def question_of(run: RunRecord, name: str) -> str:
+    """Give what tells a count from others: the content of one of a run's files, and how it is read."""
+    question = [run.files[name].sha256, run.problem, list(run.classes)]
+    return hashlib.sha256(canonical_json(question).encode("ascii")).hexdigest()
+
+
+def kept_tallies(workspace: Workspace) -> Mapping[str, tuple[Tally, ...]]:
+    """Give what was counted, by its question; a file that is missing or damaged holds nothing."""
+    return dict(read_kept(_class_errors_file(workspace), "tallies", _read, schema=SCHEMA))
+
+
+def keep_tallies(workspace: Workspace, question: str, tallies: tuple[Tally, ...]) -> None:
+    """Keep what was counted; where it cannot be written, nothing is kept.
+
+    Args:
+        workspace: Where the run lies.
+        question: What was counted: see `question_of`.
+        tallies: The answer.
+    """
+    newest = [*kept_tallies(workspace).items(), (question, tallies)][-MOST_KEPT:]
+    entries = [{"question": asked, "classes": [asdict(tally) for tally in counted]} for asked, counted in newest]
+    write_kept(_class_errors_file(workspace), "tallies", entries, schema=SCHEMA)
+
+
+def _read(fields: Fields) -> tuple[str, tuple[Tally, ...]]:
+    return fields.text("question"), fields.inner_list("classes", Tally.from_fields)
+
+
+def _class_errors_file(workspace: Workspace) -> Path:
+    return workspace.runs / TALLIES_JSON
+
+
+_N_ROWS = 8192
+_SEPARATOR = "|"
+
+
+def labels_of(run: RunRecord) -> list[str]:
+    """Give the labels of what a run validated on; none where they cannot be read."""
+    return [label for batch in _batches(run, ["label"]) for label in batch["label"].to_pylist()]
+
+
+def tallies(run: RunRecord, workspace: Workspace) -> tuple[Tally, ...]:
+    """Count for each class how often a run is wrong about it; nothing where its predictions cannot be read.
+
+    What was counted is kept, so that the predictions are read once.
+    """
+    path = _prediction_file(run)
+    if path is None or not run.classes:
+        return ()
+    question = question_of(run, path.name)
+    kept = kept_tallies(workspace).get(question)
+    if kept is not None:
+        return kept
+    counted = _count(run)
+    if _n_images(counted, run) == run.data.n.get("valid"):  # else the file could be read in part only
+        keep_tallies(workspace, question, counted)
+    return counted
+
+
+def _n_images(counted: tuple[Tally, ...], run: RunRecord) -> int:
+    numbers = [tally.n for tally in counted]
+    return max(numbers) if run.problem == "multilabel" else sum(numbers)
+
+
+def _count(run: RunRecord) -> tuple[Tally, ...]:
+    columns = [f"p_{name}" for name in run.classes]
+    n = dict.fromkeys(run.classes, 0)
+    n_wrong = dict.fromkeys(run.classes, 0)
+    for batch in _batches(run, ["label", *columns]):
+        count = _count_labels if run.problem == "multilabel" else _count_classes
+        count(batch, run.classes, n, n_wrong)
+    return tuple(Tally(name, n[name], n_wrong[name]) for name in run.classes)
+
+
+def _count_classes(batch: Any, classes: tuple[str, ...], n: dict[str, int], n_wrong: dict[str, int]) -> None:
+    answers = _probabilities(batch, classes).argmax(axis=1)
+    for label, answer in zip(batch["label"].to_pylist(), answers.tolist(), strict=True):
+        if label in n:
+            n[label] += 1
+            n_wrong[label] += classes[answer] != label
+
+
+def _count_labels(batch: Any, classes: tuple[str, ...], n: dict[str, int], n_wrong: dict[str, int]) -> None:
+    said = _probabilities(batch, classes) > 0.5
+    for label, row in zip(batch["label"].to_pylist(), said.tolist(), strict=True):
+        has = set((label or "").split(_SEPARATOR))
+        for name, says in zip(classes, row, strict=True):
+            n[name] += 1
+            n_wrong[name] += says != (name in has)
+
+
+def _probabilities(batch: Any, classes: tuple[str, ...]) -> Any:
+    import numpy as np
+
+    # pyarrow's own `to_numpy` loads pandas
+    return np.stack([np.from_dlpack(batch[f"p_{name}"]) for name in classes], axis=1)
+
+
+def _batches(run: RunRecord, columns: list[str]) -> Iterator[Any]:
+    """Yield the rows of a run's validation file in pieces, so that memory stays bounded."""
+    path = _prediction_file(run)
+    if path is None:
+        return
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        with pq.ParquetFile(path) as file:
+            if set(columns) <= set(file.schema_arrow.names):
+                yield from file.iter_batches(batch_size=_N_ROWS, columns=columns)
+    except (OSError, pa.ArrowException):  # a file that is damaged proves nothing
+        return
+
+
+def _prediction_file(run: RunRecord) -> Path | None:
+    try:
+        return run.path("oof.parquet" if run.folds is not None else "valid.parquet")
+    except RecordError:
+        return None

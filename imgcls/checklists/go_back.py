@@ -1,0 +1,190 @@
+"""The way back: when to leave the improving and look at the problem or the data again, and why."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from imgcls.checklists.class_errors import tallies
+from imgcls.checklists.commands import look_again
+from imgcls.checklists.evidence import FACTS, Evidence, grounds_of
+from imgcls.checklists.verdicts import GAINS, Climb, Opening, Trial, gain_text
+from imgcls.config.findings import FINDINGS_TOML
+from imgcls.config.problem import in_words
+from imgcls.ladders.spec import FINAL_JSON
+from imgcls.records.run import RunRecord
+
+N_RUNGS = 3
+_RISING = "curve.rising"
+_HALF = 0.5
+_TWICE = 2.0
+_FEWEST_WRONG = 10
+_Z99 = 2.576
+
+
+@dataclass(frozen=True)
+class Reason:
+    """One reason to go back."""
+
+    id: str
+    """A stable name: stalled, test.gain, test.score, findings, one.class or curve.rising."""
+    stage: str
+    """The stage to go back to, 1 or 2."""
+    text: str
+    """Why, with its numbers."""
+    command: str | None
+    """Where to begin there; None where a person has to think."""
+
+
+def way_back(evidence: Evidence) -> tuple[Reason, ...]:
+    """Give every reason to go back to stage 1 or 2."""
+    reasons = (rule(evidence) for rule in _RULES)
+    return tuple(reason for reason in reasons if reason is not None)
+
+
+def stalled(evidence: Evidence) -> Reason | None:
+    """The last rungs that could be judged brought no evidence of a gain."""
+    last = _last_answers(evidence)[-N_RUNGS:]
+    if len(last) < N_RUNGS or any(trial.verdict in GAINS for trial in last):
+        return None
+    told = "; ".join(f"{trial.what} {gain_text(trial.value, trial.low, trial.high, trial.metric)}" for trial in last)
+    return Reason("stalled", "1", f"The last {N_RUNGS} rungs brought no evidence of a gain: {told}.", None)
+
+
+def _last_answers(evidence: Evidence) -> list[Trial]:
+    """Give the last verdict on each question that a rung asked and that still holds, the one given last at the end."""
+    by_plans: dict[tuple[str, ...], Trial] = {}
+    for climb in evidence.climbs:
+        for trial in climb.trials if climb.ladder.kind == "climb" else ():
+            if trial.has_verdict and not evidence.change_since_trial(trial):
+                plans = tuple(side.plan_digest for side in trial.sides)
+                by_plans.pop(plans, None)  # judged anew, it is the last one
+                by_plans[plans] = trial
+    return list(by_plans.values())
+
+
+def test_gain(evidence: Evidence) -> Reason | None:
+    """The gain on the sealed test is another one than that on validation, beyond chance."""
+    for climb, opening in _opened(evidence):
+        test, validation = opening.test_gain, opening.validation_gain
+        if test is None or validation is None:
+            continue
+        if abs(test.value - validation.value) > math.hypot(test.half_width, validation.half_width):
+            shown = [gain_text(one.value, one.low, one.high, opening.metric) for one in (validation, test)]
+            text = f"Validation and test disagree beyond chance: {shown[0]} on validation, {shown[1]} on test"
+            return Reason("test.gain", "2", f"{text} ({_file(climb)}).", look_again(evidence))
+    return None
+
+
+def test_score(evidence: Evidence) -> Reason | None:
+    """The score on validation is far better than that on the sealed test."""
+    for climb, opening in _opened(evidence):
+        test, validation = opening.test_score, opening.validation_score
+        if test is None or validation is None:
+            continue
+        excess = (validation.value - test.value) * (-1 if opening.metric == "log_loss" else 1)
+        if excess > max(math.hypot(test.half_width, validation.half_width), climb.ladder.smallest_gain):
+            metric = in_words(opening.metric)
+            text = f"{metric} is {validation.value:.3f} on validation and {test.value:.3f} on the sealed test"
+            return Reason(
+                "test.score", "2", f"{text}, more than chance explains ({_file(climb)}).", look_again(evidence)
+            )
+    return None
+
+
+def findings(evidence: Evidence) -> Reason | None:
+    """Something that was found in the data is not dealt with."""
+    left = evidence.open_findings
+    if not left:
+        return None
+    told = "; ".join(f"{entry.id} ({entry.severity}, {entry.n})" for entry in left)
+    command = next((entry.command for entry in left if entry.command), look_again(evidence))
+    text = f"Findings are not dealt with: {told} ({FACTS})."
+    return Reason("findings", "2", text, None if evidence.is_damaged(FINDINGS_TOML) else command)
+
+
+def one_class(evidence: Evidence) -> Reason | None:
+    """One class carries most of the errors, and not merely because it is most of the data.
+
+    That is: more than half of the errors are its own, the share of its images that are answered wrongly is at
+    least twice that of the others, and chance explains that less than once in a hundred times.
+    """
+    run = _run_to_look_at(evidence)
+    if run is None or _n_wrong(run) < _FEWEST_WRONG:
+        return None
+    counted = tallies(run, evidence.workspace)
+    n_wrong = sum(tally.n_wrong for tally in counted)
+    if n_wrong < _FEWEST_WRONG:
+        return None
+    worst = max(counted, key=lambda tally: tally.n_wrong)
+    n_others = sum(tally.n for tally in counted) - worst.n
+    if worst.n_wrong <= _HALF * n_wrong or not worst.n or not n_others:
+        return None
+    rate, others = worst.n_wrong / worst.n, (n_wrong - worst.n_wrong) / n_others
+    if rate < _TWICE * others or _z(worst.n_wrong, worst.n, n_wrong - worst.n_wrong, n_others, run) < _Z99:
+        return None
+    text = (
+        f"{worst.n_wrong} of {n_wrong} errors are on {worst.name}: {100 * rate:.0f} % of its {worst.n} images are "
+        f"answered wrongly, {100 * others:.0f} % of the others (runs/{run.id})."
+    )
+    return Reason("one.class", "2", text, look_again(evidence))
+
+
+def rising(evidence: Evidence) -> Reason | None:
+    """More images would still bring better scores."""
+    facts = evidence.facts
+    found = [entry for entry in facts.findings if entry.id == _RISING] if facts else []
+    if facts is None or not found or evidence.deals_with(found[0]):
+        return None
+    numbers = ", ".join(f"{point.value:.3f} with {point.n_train:,} images" for point in facts.curve[-2:])
+    text = f"The learning curve over the number of images still rises: {numbers or found[0].title} ({FACTS})."
+    return Reason(_RISING, "2", text, None if evidence.is_damaged(FINDINGS_TOML) else found[0].command)
+
+
+def _opened(evidence: Evidence) -> list[tuple[Climb, Opening]]:
+    """Give the ladders whose sealed test was opened, on the data as they are, the newest first."""
+    return [
+        (climb, climb.opening)
+        for climb in reversed(evidence.climbs)
+        if climb.opening is not None and not evidence.present.change_since(climb.grounds)
+    ]
+
+
+def _file(climb: Climb) -> str:
+    return f"ladders/{climb.ladder.name}/{FINAL_JSON}"
+
+
+def _run_to_look_at(evidence: Evidence) -> RunRecord | None:
+    """Give a run of the stack to use, else the newest; only on the data as they are."""
+    holding = [run for run in evidence.runs if not evidence.present.change_since(grounds_of(run))]
+    wanted = set(evidence.climb.incumbent_runs) if evidence.climb else set()
+    return next(reversed([run for run in holding if run.id in wanted] or holding), None)
+
+
+def _n_wrong(run: RunRecord) -> float:
+    """Give how many images a run answers wrongly, as its accuracy says; infinity where that does not say it."""
+    accuracy = run.metrics.get("accuracy")
+    if run.problem == "multilabel" or accuracy is None or accuracy.value is None:
+        return math.inf
+    return round((1 - accuracy.value) * accuracy.n)
+
+
+def _z(wrong: int, n: int, others_wrong: int, n_others: int, run: RunRecord) -> float:
+    """Give how many standard errors two shares lie apart; images of a group share their luck and count as one."""
+    n_all = n + n_others
+    pooled = (wrong + others_wrong) / n_all
+    error = math.sqrt(pooled * (1 - pooled) * (1 / n + 1 / n_others))
+    n_images = run.data.n["valid"]
+    luck = min(1.0, run.data.n_valid_groups / n_images) if run.data.n_valid_groups and n_images else 1.0
+    return (wrong / n - others_wrong / n_others) / error * math.sqrt(luck) if error else 0.0
+
+
+_RULES: tuple[Callable[[Evidence], Reason | None], ...] = (
+    stalled,
+    test_gain,
+    test_score,
+    findings,
+    one_class,
+    rising,
+)

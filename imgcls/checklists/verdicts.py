@@ -1,0 +1,382 @@
+"""What was tried: verdicts with what they are about, and the comparisons that hold some."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from imgcls.catalog import find_recipes
+from imgcls.checklists.items import all_items
+from imgcls.config.problem import in_words
+from imgcls.errors import RecordError
+from imgcls.ladders.spec import COMPARISONS, FINAL_JSON, RESULT_JSON, Ladder, find_ladders
+from imgcls.records.run import read_json
+from imgcls.storage import time_written
+from imgcls.workspace import Workspace
+
+CANNOT_TELL = "cannot tell"
+VERDICTS = ("better", "likely better", "no evidence", "likely worse", "worse", CANNOT_TELL)
+"""Those of `imgcls.evidence.verdicts`, which loads more than a light command may."""
+GAINS = ("better", "likely better")
+
+
+@dataclass(frozen=True)
+class Grounds:
+    """The data and the split that something was found on."""
+
+    data_digest: str
+    """Digest of samples, labels and pixels."""
+    split_digests: tuple[str, ...]
+    """Digest of who trains and who validates, one for each fold."""
+    is_folded: bool = False
+    """Whether folds took turns in validating."""
+    split_seed: int | None = None
+    """What the split, or the folds, were drawn from; None where that was not kept."""
+
+
+@dataclass(frozen=True)
+class Side:
+    """A stack as it was when it was tried."""
+
+    stack: str
+    """The stack, without overrides."""
+    overrides: Mapping[str, Any]
+    """Plan paths set by hand on its base."""
+    plan_digest: str
+    """Digest of its plan."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One verdict, and what it is about."""
+
+    items: tuple[str, ...]
+    """The items that it answers."""
+    what: str
+    """What was tried, over what."""
+    verdict: str
+    """What may be said; `cannot tell` answers nothing."""
+    value: float
+    """The gain in the metric, in its unit."""
+    low: float | None
+    """Lower end of its 95 % interval; None without one."""
+    high: float | None
+    """Upper end of its 95 % interval; None without one."""
+    metric: str
+    """The metric."""
+    reason: str
+    """Why nothing can be told; empty where something can."""
+    n_runs: tuple[int, int]
+    """Runs on either side."""
+    file: str
+    """The file that says so, relative to the workspace."""
+    grounds: Grounds
+    """On which data and split."""
+    sides: tuple[Side, ...]
+    """What was compared."""
+    ladder: str = ""
+    """The name of its ladder; empty for a comparison."""
+
+    @property
+    def has_verdict(self) -> bool:
+        """Whether anything could be told."""
+        return self.verdict != CANNOT_TELL
+
+    @property
+    def said(self) -> str:
+        """The verdict as people read it, with the file that holds it."""
+        return f"{self.file}: {self.what}, {gain_text(self.value, self.low, self.high, self.metric)}: {self.verdict}"
+
+
+def gain_text(value: float, low: float | None, high: float | None, metric: str) -> str:
+    """Write a gain: `+1.3 points of accuracy [+0.4, +2.1]`."""
+    scale, unit = (1.0, "nats") if metric == "log_loss" else (100.0, "points")
+    digits = 3 if metric == "log_loss" else 1
+    interval = "" if low is None or high is None else f" [{scale * low:+.{digits}f}, {scale * high:+.{digits}f}]"
+    return f"{scale * value + 0.0:+.{digits}f} {unit} of {in_words(metric)}{interval}"
+
+
+def read_comparisons(workspace: Workspace) -> tuple[tuple[Trial, ...], list[str]]:
+    """Read every comparison that was kept.
+
+    Returns:
+        Their verdicts, the newest at the end, and a message for every file that cannot be read.
+    """
+    folder = workspace.reports / COMPARISONS
+    paths = sorted(folder.glob("*.json"), key=lambda path: (time_written(path), path.name))
+    found, damaged = [], []
+    for path in paths:
+        try:
+            found.append(_compared(read_json(path), path))
+        except RecordError as problem:
+            damaged.append(str(problem))
+        except (KeyError, TypeError, ValueError, AttributeError):
+            damaged.append(f"{path} is damaged, or another version wrote it. 'imgcls compare' writes it anew.")
+    return tuple(found), damaged
+
+
+def _compared(value: Any, path: Path) -> Trial:
+    a, b, data = value["a"], value["b"], value["data"]
+    paths = tuple(value["changes"])
+    items = tuple(text_of(item) for item in value["items"])
+    if not value["recipes"]:
+        items = tuple(item.id for item in all_items() if paths and all(map(item.is_answered_by, paths)))
+    return trial_of(
+        value["gain"],
+        items=items,
+        what=f"{text_of(b['label'])} over {text_of(a['label'])}",
+        metric=text_of(value["metric"]),
+        file=f"reports/{COMPARISONS}/{path.name}",
+        grounds=Grounds(
+            text_of(data["digest"]),
+            tuple(map(text_of, data["split_digests"])),
+            data["n_folds"] is not None,
+            seed_of(data),
+        ),
+        sides=tuple(
+            Side(text_of(side["stack"]), dict(side["overrides"]), text_of(side["plan_digest"])) for side in (a, b)
+        ),
+    )
+
+
+def trial_of(
+    judged: Any,
+    *,
+    items: tuple[str, ...],
+    what: str,
+    metric: str,
+    file: str,
+    grounds: Grounds,
+    sides: tuple[Side, ...],
+    ladder: str = "",
+) -> Trial:
+    """Make a trial of a gain and its verdict as JSON values; the other arguments are the fields of `Trial`.
+
+    Raises:
+        KeyError, TypeError, ValueError: The values are not those that were written.
+    """
+    verdict = text_of(judged["verdict"])
+    if verdict not in VERDICTS:
+        raise ValueError(f"{verdict!r} is no verdict")
+    low, high = (None if judged[end] is None else float(judged[end]) for end in ("low", "high"))
+    before, after = judged["n_runs"]
+    return Trial(
+        items=items,
+        what=what,
+        verdict=verdict,
+        value=float(judged["value"]),
+        low=low,
+        high=high,
+        metric=metric,
+        reason=text_of(judged["remarks"][0]) if verdict == CANNOT_TELL and judged["remarks"] else "",
+        n_runs=(int(before), int(after)),
+        file=file,
+        grounds=grounds,
+        sides=sides,
+        ladder=ladder,
+    )
+
+
+def text_of(value: object) -> str:
+    """Give a text of JSON, and refuse everything else."""
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r} is no text")
+    return value
+
+
+def seed_of(data: Mapping[str, Any]) -> int | None:
+    """Give the seed of the split where JSON values about the data hold one."""
+    seed = data.get("split_seed")
+    return seed if isinstance(seed, int) else None
+
+
+def answered(recipes: tuple[str, ...], items: tuple[str, ...]) -> tuple[str, ...]:
+    """Give the items that every one of some recipes answers: of several at once nothing is told of one alone.
+
+    Args:
+        recipes: The recipes that tell two stacks apart.
+        items: The items that any of them answers.
+    """
+    if len(recipes) < 2:
+        return items
+    known = find_recipes()
+    cards = [known[name].card.items if name in known else () for name in recipes]
+    return tuple(item for item in items if all(item in card for card in cards))
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A number with its 95 % interval."""
+
+    value: float
+    """The number."""
+    low: float
+    """Lower end."""
+    high: float
+    """Upper end."""
+
+    @property
+    def half_width(self) -> float:
+        """Half the width of the interval."""
+        return (self.high - self.low) / 2
+
+    @classmethod
+    def of(cls, value: Any) -> Measure | None:
+        """Read one from JSON values; None where there is no number, or no interval."""
+        numbers = [] if value is None else [value[name] for name in ("value", "low", "high")]
+        return cls(*map(float, numbers)) if numbers and None not in numbers else None
+
+
+@dataclass(frozen=True)
+class Opening:
+    """What the sealed test said, beside what validation had said."""
+
+    metric: str
+    """The metric."""
+    test_gain: Measure | None
+    """The gain of the incumbent over the base on test; None where the incumbent is the base."""
+    validation_gain: Measure | None
+    """The same on validation."""
+    test_score: Measure | None
+    """The incumbent's score on test."""
+    validation_score: Measure | None
+    """Its score on validation."""
+
+    @classmethod
+    def read(cls, path: Path) -> Opening | None:
+        """Read final.json; None where the test part is still sealed.
+
+        Raises:
+            RecordError: It is damaged.
+        """
+        if not path.is_file():
+            return None
+        value: Any = read_json(path)
+        try:
+            return cls(
+                metric=str(value["metric"]),
+                test_gain=Measure.of(value["test"]),
+                validation_gain=Measure.of(value["validation"]),
+                test_score=Measure.of(value["incumbent_score"]),
+                validation_score=Measure.of(value["validation_scores"]["incumbent"]),
+            )
+        except (KeyError, TypeError, ValueError) as problem:
+            raise RecordError(
+                f"{path} is damaged, or another version wrote it. 'imgcls ladder final' writes it anew."
+            ) from problem
+
+
+@dataclass(frozen=True)
+class Climb:
+    """A ladder: what it was judged to be, and what the sealed test said of it."""
+
+    ladder: Ladder
+    """The ladder as planned."""
+    grounds: Grounds
+    """On which data and split."""
+    trials: tuple[Trial, ...] = ()
+    """Its steps that were judged, the lowest first; empty before the first verdict."""
+    is_complete: bool = False
+    """Whether every run is done or has failed."""
+    incumbent: int | None = None
+    """The number of the rung to use; None before the ladder was judged, and where recipes are left out."""
+    incumbent_runs: tuple[str, ...] = ()
+    """The ids of its runs."""
+    opening: Opening | None = None
+    """What the sealed test said; None where it is still sealed."""
+
+    @property
+    def to_use(self) -> Side | None:
+        """The stack to use, as it was when it was tried; None before the ladder was judged."""
+        if self.incumbent is None:
+            return None
+        rung = self.ladder.rungs[self.incumbent]
+        return Side(rung.stack, self.ladder.overrides, rung.plan_digest)
+
+    @property
+    def file(self) -> str:
+        """The file that holds the verdicts, relative to the workspace."""
+        return f"ladders/{self.ladder.name}/{RESULT_JSON}"
+
+
+def read_climbs(workspace: Workspace) -> tuple[tuple[Climb, ...], list[str]]:
+    """Read every ladder of a workspace with its verdicts.
+
+    Returns:
+        The ladders, the one worked on last at the end, and a message for every file that cannot be read; what the
+        other files of that ladder say is still told.
+    """
+    ladders, damaged = find_ladders(workspace)
+    found = []
+    for ladder in ladders:
+        is_folded = ladder.n_folds is not None
+        climb = Climb(ladder, Grounds(ladder.data_digest, ladder.split_digests, is_folded, seed_of(ladder.data)))
+        for read in (_judged, _opened):
+            try:
+                climb = read(climb)
+            except RecordError as problem:
+                damaged.append(str(problem))
+        found.append(climb)
+    return tuple(found), damaged
+
+
+def _judged(climb: Climb) -> Climb:
+    """Add what result.json says; the stacks themselves are those of ladder.json.
+
+    Raises:
+        RecordError: It is damaged.
+    """
+    path = _beside(climb.ladder, RESULT_JSON)
+    if not path.is_file():
+        return climb
+    result: Any = read_json(path)
+    try:
+        return _with_verdicts(climb, result)
+    except (KeyError, TypeError, ValueError, AttributeError) as problem:
+        raise RecordError(
+            f"{path} is damaged, or another version wrote it. 'imgcls ladder run' with the same stack writes it anew."
+        ) from problem
+
+
+def _with_verdicts(climb: Climb, result: Any) -> Climb:
+    ladder = climb.ladder
+    steps = [rung["step"] for rung in result["rungs"]]
+    if len(steps) != len(ladder.rungs):
+        raise ValueError("not the rungs of its ladder")
+    printed = [rung.printed for rung in ladder.rungs]
+    incumbent = printed.index(result["incumbent"]) if ladder.kind == "climb" else None
+    return replace(
+        climb,
+        trials=tuple(_step(climb, number, step) for number, step in enumerate(steps) if number and step),
+        is_complete=bool(result["complete"]),
+        incumbent=incumbent,
+        incumbent_runs=() if incumbent is None else tuple(text_of(run) for run in result["rungs"][incumbent]["runs"]),
+    )
+
+
+def _opened(climb: Climb) -> Climb:
+    """Add what final.json says; see `Opening.read`."""
+    return replace(climb, opening=Opening.read(_beside(climb.ladder, FINAL_JSON)))
+
+
+def _beside(ladder: Ladder, name: str) -> Path:
+    """Give a file in the folder of a ladder."""
+    assert ladder.folder is not None  # noqa: S101 - it was read from there
+    return ladder.folder / name
+
+
+def _step(climb: Climb, number: int, step: Any) -> Trial:
+    ladder = climb.ladder
+    rung, other = ladder.rungs[number], ladder.rungs[ladder.compared_with(number)]
+    return trial_of(
+        step,
+        items=answered(rung.recipes, rung.items),
+        what=f"{rung.label} over {other.printed}" if ladder.kind == "climb" else rung.label,
+        metric=ladder.metric,
+        file=climb.file,
+        grounds=climb.grounds,
+        sides=tuple(Side(one.stack, ladder.overrides, one.plan_digest) for one in (other, rung)),
+        ladder=ladder.name,
+    )

@@ -1,0 +1,244 @@
+"""findings.toml: what of the data is left out or kept together because of what was found, and why.
+
+    schema = 1
+    [[excluded]]            images that are not used
+    [[grouped]]             images that stay together when the samples are split
+    [[kept]]                findings that were looked at and are left as they are
+    data                    the name of the data set that all of it is about
+
+Every entry names the finding and says why. Nothing in the data folder is touched: to take an
+entry out undoes it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from imgcls.config.problem import checked, read_text, read_toml
+from imgcls.errors import ProblemError
+from imgcls.storage import write_bytes
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from imgcls.data.samples import Samples
+
+FINDINGS_TOML = "findings.toml"
+SCHEMA = 1
+_HEADING = (
+    "# What 'imgcls eda apply' and 'imgcls eda keep' decided. Every command reads it; nothing in the data is touched."
+)
+
+
+class _Entry(BaseModel):
+    """A frozen entry that knows all of its keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+
+
+class Exclusion(_Entry):
+    """Images that are not used."""
+
+    images: Annotated[tuple[str, ...], Field(min_length=1)]
+    """The ids of the samples; bytes that are no UTF-8 as escapes."""
+    finding: str
+    """The id of the finding."""
+    why: str
+    """The reason, for people."""
+
+
+class Grouping(_Entry):
+    """Images that stay together when the samples are split."""
+
+    images: Annotated[tuple[str, ...], Field(min_length=1)]
+    """The ids of the samples; bytes that are no UTF-8 as escapes."""
+    finding: str
+    """The id of the finding."""
+    why: str
+    """The reason, for people."""
+
+
+class Kept(_Entry):
+    """A finding that was looked at and is left as it is."""
+
+    images: tuple[str, ...] = ()
+    """The ids of the samples that it was about; without any it is kept whatever it is about."""
+    finding: str
+    """The id of the finding."""
+    why: str
+    """The reason, for people."""
+
+
+class Adjustments(_Entry):
+    """Everything that was decided about the data."""
+
+    schema_: Literal[1] = Field(default=1, alias="schema")
+    """The version of this form; `schema` in the file."""
+    excluded: tuple[Exclusion, ...] = ()
+    """What is left out."""
+    grouped: tuple[Grouping, ...] = ()
+    """What stays together."""
+    kept: tuple[Kept, ...] = ()
+    """What is left as it is."""
+    data: str | None = None
+    """The short name of the data that it was decided about; None where nobody wrote it down."""
+
+    def keeps(self, finding: str, images: Iterable[str]) -> bool:
+        """Whether a finding is left as it is: one that is about further images now was not looked at.
+
+        Args:
+            finding: Its id.
+            images: The ids of all samples that it is about.
+        """
+        about = frozenset(images)
+        return any(entry.finding == finding and (not entry.images or about <= set(entry.images)) for entry in self.kept)
+
+
+def read_adjustments(path: Path) -> Adjustments:
+    """Read what was decided; nothing where there is no file.
+
+    Args:
+        path: findings.toml of a workspace.
+
+    Raises:
+        ProblemError: It cannot be read, is no TOML, or does not fit; every fault is told with its line.
+    """
+    if not path.exists() and not path.is_symlink():
+        return Adjustments()
+    text = read_text(path)
+    return checked(Adjustments, read_toml(path, text, schema=SCHEMA), path=path, text=text)
+
+
+def write_adjustments(path: Path, adjustments: Adjustments) -> None:
+    """Write what was decided, atomically.
+
+    Args:
+        path: The file; its folder must exist.
+        adjustments: What is written.
+
+    Raises:
+        ImgclsError: The file cannot be written; the old one is still there.
+    """
+    write_bytes(path, "".join(_lines(adjustments)).encode("utf-8"))
+
+
+def written(text: str) -> str:
+    """Give an id as a file of UTF-8 can hold it."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def _lines(adjustments: Adjustments) -> Iterator[str]:
+    """Yield the lines of the file: tomlkit would take minutes over 100,000 entries."""
+    yield f"{_HEADING}\nschema = {SCHEMA}\n"
+    if adjustments.data is not None:
+        yield f"data = {_text(adjustments.data)} # decided about this data set, and no other\n"
+    for name, entries in (("excluded", adjustments.excluded), ("grouped", adjustments.grouped)):
+        for entry in entries:
+            yield f"\n[[{name}]]\nimages = {_list(entry.images)}\n{_reason(entry)}"
+    for kept in adjustments.kept:
+        images = f"images = {_list(kept.images)}\n" if kept.images else ""
+        yield f"\n[[kept]]\n{images}{_reason(kept)}"
+
+
+def _reason(entry: Exclusion | Grouping | Kept) -> str:
+    return f"finding = {_text(entry.finding)}\nwhy = {_text(entry.why)}\n"
+
+
+def _list(texts: Sequence[str]) -> str:
+    if len(texts) == 1:
+        return f"[{_text(texts[0])}]"
+    return "".join(["[\n", *(f"  {_text(text)},\n" for text in texts), "]"])
+
+
+def _text(text: str) -> str:
+    """Write a text of TOML: its escapes are those of JSON, but for DEL, which it wants escaped too."""
+    return json.dumps(written(text), ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+_PREFIX = "findings:"
+
+
+def adjusted(samples: Samples, adjustments: Adjustments) -> Samples:
+    """Leave out and keep together what was decided; the samples keep their order and their splits.
+
+    A group that is there already is joined by those it is grouped with. Images that are not there
+    any more are told in a note.
+
+    Args:
+        samples: As they were read, or split already.
+        adjustments: What was decided.
+
+    Raises:
+        ProblemError: It was decided about another data set, whose ids may be the same.
+    """
+    import pandas as pd
+
+    if not adjustments.excluded and not adjustments.grouped:
+        return samples
+    if adjustments.data is not None and written(samples.name) != adjustments.data:
+        raise ProblemError(
+            f"{FINDINGS_TOML} was decided about {adjustments.data!r}, and these data are {samples.name!r}. A workspace "
+            f"holds one data set: take another folder (--out). If they are the same data under another name, correct "
+            f"the line that begins with 'data =' in {FINDINGS_TOML}."
+        )
+    ids = [written(name) for name in samples.frame["id"]]
+    rows = {name: row for row, name in enumerate(ids)}
+    reasons = {
+        rows[image]: f"{entry.finding}: {entry.why}"
+        for entry in reversed(adjustments.excluded)  # where several name an image, the first one counts
+        for image in entry.images
+        if image in rows
+    }
+    groups = _joined(samples.frame, ids, adjustments.grouped, rows=rows)
+    frame = samples.frame.assign(group=pd.Series(groups, index=samples.frame.index, dtype=object))
+    notes = _notes(samples, adjustments, known=set(rows), n_excluded=len(reasons))
+    return replace(samples, frame=frame, notes=(*samples.notes, *notes)).without_rows(reasons)
+
+
+def _joined(frame: pd.DataFrame, ids: Sequence[str], grouped: Sequence[Grouping], *, rows: dict[str, int]) -> list[str]:
+    """Give the group of each sample, [n]: groups that are there, joined by what is to stay together."""
+    from imgcls.data.grouping import connected
+
+    links = [(rows[image], number) for number, entry in enumerate(grouped) for image in entry.images if image in rows]
+    before: list[str] = frame["group"].tolist()
+    if not links:
+        return before
+    parts = connected(before, links, n_links=len(grouped))
+    touched = {parts[row] for row, _ in links}
+    members: dict[int, list[int]] = {part: [] for part in touched}
+    for row, part in enumerate(parts):
+        if part in touched:
+            members[part].append(row)
+    after, taken = list(before), set(before)
+    for inside in members.values():
+        name = min((before[row] for row in inside if before[row]), default="")
+        if not name:
+            name = _PREFIX + min(ids[row] for row in inside)
+            while name in taken:  # a group of the data that happens to be called so is another one
+                name += "+"
+        for row in inside:
+            after[row] = name
+    return after
+
+
+def _notes(samples: Samples, adjustments: Adjustments, *, known: set[str], n_excluded: int) -> list[str]:
+    """Say what findings.toml did, and which of its images are not there any more."""
+    from imgcls.data.grouping import named
+
+    notes = []
+    grouped = {image for entry in adjustments.grouped for image in entry.images}
+    wanted = {image for entry in adjustments.excluded for image in entry.images} | grouped
+    n_grouped = len(grouped & known)
+    told = [f"leaves out {n_excluded} of {len(samples)} samples"] if n_excluded else []
+    told += [f"keeps {n_grouped} together in groups"] if n_grouped else []
+    if told:
+        notes.append(f"{FINDINGS_TOML} {' and '.join(told)}.")
+    if missing := sorted(wanted - known):
+        notes.append(f"{FINDINGS_TOML} names {len(missing)} samples that are not there any more: {named(missing)}.")
+    return notes

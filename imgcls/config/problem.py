@@ -1,0 +1,660 @@
+"""imgcls.toml: found, read, written with comments, and changed without losing those of the user."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, get_args, get_origin
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, Strict, ValidationError
+from pydantic_core import ErrorDetails, PydanticCustomError
+
+from imgcls.errors import ProblemError, nearest_hint
+from imgcls.storage import write_bytes
+
+if TYPE_CHECKING:
+    from tomlkit import TOMLDocument
+    from tomlkit.items import Table
+
+MetricName = Literal["accuracy", "balanced_accuracy", "macro_f1", "roc_auc", "average_precision", "log_loss"]
+"""What `imgcls.evidence.metrics.METRICS` computes."""
+
+METRIC_NAMES: tuple[str, ...] = get_args(MetricName)
+PRIMARY: Mapping[str, MetricName] = MappingProxyType(
+    {"binary": "roc_auc", "multiclass": "accuracy", "multilabel": "roc_auc"}
+)
+"""From the kind of problem to its metric."""
+RANKING = frozenset({"roc_auc", "average_precision"})
+"""Metrics of the order of probabilities, which no threshold and no share of a class moves."""
+TITLES: Mapping[str, str] = MappingProxyType(
+    {
+        "accuracy": "Accuracy",
+        "balanced_accuracy": "Balanced accuracy",
+        "macro_f1": "Macro F1",
+        "roc_auc": "ROC AUC",
+        "average_precision": "Average precision",
+        "log_loss": "Log loss",
+    }
+)
+"""From the name of a metric to how people call it."""
+
+
+def decided_by(metric: str | None, kind: str, *, known: Collection[str]) -> str:
+    """Give the metric in which a run has to beat the answer that needs no photograph: ROC AUC or accuracy.
+
+    Where a rare class is to be found, always naming the other one has an accuracy that hardly any network exceeds,
+    however well it ranks; so what is judged by its ranking is compared with ranking at random.
+
+    Args:
+        metric: What decides; None for that of the kind of problem.
+        kind: `binary`, `multiclass` or `multilabel`.
+        known: Metrics whose interval is known: a ranking without a fault has none, and accuracy tells of it then.
+    """
+    ranks = (metric or PRIMARY[kind]) in RANKING and "roc_auc" in known
+    return "roc_auc" if ranks or kind == "multilabel" else "accuracy"
+
+
+def in_words(metric: str) -> str:
+    """Give a metric as it stands within a sentence: `accuracy`, `macro F1`, `ROC AUC`."""
+    title = TITLES.get(metric, metric)
+    return title if title.isupper() else title[:1].lower() + title[1:]
+
+
+SCHEMA = 1
+
+
+def _filled(text: str) -> str:
+    """Refuse what can name nothing."""
+    if not text.strip():
+        raise PydanticCustomError("blank", "has to be text that is not blank")
+    if "\0" in text:
+        raise PydanticCustomError("nul", "cannot hold a NUL character")
+    return text
+
+
+def _one_or_several(value: object) -> object:
+    """Refuse, in one sentence, what is neither a name nor a list of names; a list of one is that one."""
+    names = list(value) if isinstance(value, list | tuple) else [value]
+    if not names or not all(isinstance(name, str) and name.strip() and "\0" not in name for name in names):
+        raise PydanticCustomError("names", "has to be the name of a column, or a list of several names")
+    return names[0] if len(names) == 1 else tuple(names)
+
+
+Name = Annotated[str, AfterValidator(_filled)]
+"""Text that names a file, a folder or a column."""
+Names = Annotated[str | tuple[str, ...], BeforeValidator(_one_or_several)]
+"""One name, or several."""
+
+
+class _Part(BaseModel):
+    """A frozen value that knows all of its keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, defer_build=True)
+
+
+class ProblemData(_Part):
+    """Which photographs and labels the problem is about; paths start from the folder of the file."""
+
+    source: Name | None = None
+    """A folder, a table, `torchvision:NAME`, `fastai:NAME` or elpv; None is the default data."""
+    images: Name | None = None
+    """For a table: the folder of its photographs."""
+    id: Name | None = None
+    """For a table: the column that names the photographs."""
+    label: Names | None = None
+    """For a table: the column of labels, or several columns of 0 and 1."""
+    delimiter: Annotated[str, Field(min_length=1)] | None = None
+    """For a table: what separates several labels in a cell."""
+    test: Name | None = None
+    """The table of the photographs to predict; `none` for none, None finds one beside the table."""
+    sample_submission: Name | None = None
+    """The file that shows what a submission looks like."""
+    metadata: tuple[Name, ...] = ()
+    """Tables that say more of the photographs: sender, camera, date."""
+
+
+class ProblemSplit(_Part):
+    """Who trains and who validates."""
+
+    fraction: Annotated[float, Strict(), Field(gt=0, lt=1)] | None = None
+    """Share of the samples outside test that validates, in (0, 1); None takes the data's own advice."""
+    seed: Annotated[int, Strict(), Field(ge=0)] | None = None
+    """Decides the draw; None is 0."""
+    group: Name | None = None
+    """The column of groups that stay together."""
+    column: Name | None = None
+    """The column that says train, valid or test."""
+
+
+class Problem(_Part):
+    """What a person set out to do, and with what."""
+
+    schema_: Literal[1] = Field(default=1, alias="schema")
+    """The version of this form; `schema` in the file."""
+    title: str = ""
+    """A short name for people."""
+    goal: str = ""
+    """What is to be told apart, and what for."""
+    background: str = ""
+    """Where the photographs come from, and what else is known."""
+    type: Literal["binary", "multiclass", "multilabel"] | None = None
+    """One of two classes, one of several, or any number of them; None sees it from the labels."""
+    metric: MetricName | None = None
+    """The metric that decides; None takes the one of the problem type."""
+    data: ProblemData = Field(default_factory=ProblemData)
+    """The data."""
+    split: ProblemSplit = Field(default_factory=ProblemSplit)
+    """The split."""
+    skipped: dict[str, Name] = {}
+    """From the id of a checklist item to the reason why it is left out."""
+
+
+Place = tuple[str | int, ...]
+
+_KEY = r"""(?:[A-Za-z0-9_-]+|"(?:[^"\\]|\\.)*"|'[^']*')"""
+_DOTTED = rf"{_KEY}(?:\s*\.\s*{_KEY})*"
+_ARRAY_OF_TABLES = re.compile(rf"\s*\[\[\s*({_DOTTED})\s*\]\]")
+_TABLE = re.compile(rf"\s*\[\s*({_DOTTED})\s*\]")
+_PAIR = re.compile(rf"\s*({_DOTTED})\s*=(.*)", re.DOTALL)
+_LONG_QUOTES = ('"""', "'''")
+
+
+def key_lines(text: str) -> dict[Place, int]:
+    """Give the line, from 1, on which each key and each table of a TOML file begins.
+
+    Args:
+        text: A file that could be read. Keys inside inline tables are not looked for.
+
+    Returns:
+        From the way to a key, such as `("data", "images")` or `("excluded", 0, "why")`, to its line.
+    """
+    found: dict[Place, int] = {}
+    table: Place = ()
+    n_of: Counter[Place] = Counter()
+    for number, line in _outside_long_texts(text):
+        if match := _ARRAY_OF_TABLES.match(line):
+            name = _parts(match[1])
+            table = (*name, n_of[name])
+            n_of[name] += 1
+            found.setdefault(name, number)
+            found[table] = number
+        elif match := _TABLE.match(line):
+            table = _parts(match[1])
+            found.setdefault(table, number)
+        elif match := _PAIR.match(line):
+            found.setdefault((*table, *_parts(match[1])), number)
+    return found
+
+
+def line_of(place: Place, lines: dict[Place, int]) -> int | None:
+    """Give the line of a key, or of the nearest part around it that has one."""
+    return next((lines[place[:n]] for n in range(len(place), 0, -1) if place[:n] in lines), None)
+
+
+def _outside_long_texts(text: str) -> Iterator[tuple[int, str]]:
+    """Yield the lines that do not begin inside a text of several lines."""
+    closing = ""
+    for number, line in enumerate(text.split("\n"), 1):
+        if closing:
+            closing = "" if closing in line else closing
+            continue
+        yield number, line
+        closing = _opened(line)
+
+
+def _opened(line: str) -> str:
+    """Give the quotes of a text that a line begins and does not end, or nothing."""
+    match = _PAIR.match(line)
+    value = match[2].lstrip() if match else ""
+    quotes = next((quotes for quotes in _LONG_QUOTES if value.startswith(quotes)), "")
+    return quotes if quotes and quotes not in value[len(quotes) :] else ""
+
+
+def _parts(key: str) -> tuple[str, ...]:
+    """Give the parts of a key, which may be dotted and quoted."""
+    parts: list[str] = []
+    inner: object = tomllib.loads(f"{key} = 0")
+    while isinstance(inner, dict):
+        name, inner = next(iter(inner.items()))
+        parts.append(name)
+    return tuple(parts)
+
+
+Value = TypeVar("Value", bound=BaseModel)
+
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_MOST_TOLD = 20
+_MOST_SHOWN = 60
+_WHERE = re.compile(r"\s*\(at (?:line (?P<line>\d+), column (?P<column>\d+)|end of document)\)$")
+_WANTED = {
+    "string_type": "text in quotes",
+    "float_type": "a number",
+    "int_type": "a whole number",
+    "model_type": "a table",
+    "dict_type": "a table",
+    "tuple_type": "a list",
+    "string_too_short": "text that is not empty",
+}
+_BOUNDS = {"gt": "above", "ge": "at least", "lt": "below", "le": "at most"}
+
+
+def read_text(path: Path) -> str:
+    """Read a regular file of UTF-8.
+
+    Raises:
+        ProblemError: There is no such file, it is something else, or it cannot be read.
+    """
+    try:
+        if path.exists() and not path.is_file():
+            raise ProblemError(f"{path}: not a file. Move it away, since imgcls keeps a file of that name there.")
+        content = path.read_bytes()
+    except OSError as error:
+        raise ProblemError(f"{path}: cannot be read ({error.strerror or error}).") from error
+    if content.startswith(_BYTE_ORDER_MARK):
+        raise ProblemError(f"{path}, line 1: it begins with a byte order mark. Save it as UTF-8 without one.")
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise ProblemError(
+            f"{path}, line {line}: not UTF-8 (byte 0x{content[error.start]:02x}). Save it as UTF-8."
+        ) from error
+
+
+def read_toml(path: Path, text: str, *, schema: int) -> dict[str, Any]:
+    """Read the text of a file as TOML of a version that is known.
+
+    Args:
+        path: Where the text is from, for messages.
+        text: The text.
+        schema: The newest version that is understood.
+
+    Raises:
+        ProblemError: It is no TOML, or a newer imgcls wrote it.
+    """
+    try:
+        value = tomllib.loads(text)
+    except RecursionError as error:
+        raise ProblemError(f"{path}: cannot be read, since its lists or tables are nested too deeply.") from error
+    except ValueError as error:  # also what tomllib does not wrap, such as a number of 5,000 digits
+        raise ProblemError(_no_toml(path, text, str(error))) from error
+    found = value.get("schema", schema)
+    if isinstance(found, int) and not isinstance(found, bool) and found > schema:
+        raise ProblemError(
+            f"{path} was written by a newer imgcls (schema {found}; this one knows {schema}). Update imgcls."
+        )
+    return value
+
+
+def checked(kind: type[Value], value: Mapping[str, Any], *, path: Path, text: str) -> Value:
+    """Make a frozen value of what was read.
+
+    Args:
+        kind: What is made.
+        value: What `read_toml` gave.
+        path: Where it is from, for messages.
+        text: The text of the file, for the lines of what is wrong.
+
+    Raises:
+        ProblemError: Anything does not fit; everything is told, with its line and the nearest right name.
+    """
+    try:
+        return kind.model_validate(value)
+    except ValidationError as error:
+        faults = _faults(kind, error.errors(), text)
+        if len(faults) == 1:
+            line, words = faults[0]
+            raise ProblemError(f"{path}{f', line {line}' if line else ''}: {words}") from error
+        told = [f"{f'line {line}: ' if line else ''}{words}" for line, words in faults[:_MOST_TOLD]]
+        more = [f"and {len(faults) - _MOST_TOLD} more"] if len(faults) > _MOST_TOLD else []
+        raise ProblemError.together([*told, *more], heading=f"{path}: {len(faults)} faults:") from error
+
+
+def _no_toml(path: Path, text: str, problem: str) -> str:
+    """Say where a text is no TOML."""
+    match = _WHERE.search(problem)
+    said = problem[: match.start()] if match else problem
+    line = int(match["line"]) if match and match["line"] else len(text.splitlines()) if match else None
+    column = f", column {match['column']}" if match and match["column"] else ""
+    return f"{path}{f', line {line}' if line else ''}{column}: not TOML ({said.rstrip('.')}). Correct it there."
+
+
+def _faults(kind: type[BaseModel], errors: Iterable[ErrorDetails], text: str) -> list[tuple[int | None, str]]:
+    """Give the line and the words of every fault, in order of line."""
+    lines = key_lines(text)
+    found = [(line_of(error["loc"], lines), _words(kind, error)) for error in errors]
+    return sorted(found, key=lambda fault: fault[0] or 0)
+
+
+def _words(kind: type[BaseModel], error: ErrorDetails) -> str:
+    """Say what is wrong with a key, and what it has to be."""
+    place, given = error["loc"], error["input"]
+    name = _dotted(place)
+    if error["type"] == "extra_forbidden":
+        known = _keys(kind, place[:-1])
+        hint = nearest_hint(str(place[-1]), known) or f" There are {', '.join(known)}."
+        return f"there is no key {name}.{hint}"
+    if error["type"] == "missing":
+        return f"{name} is missing."
+    if error["type"] == "literal_error":
+        choices = [str(choice) for choice in _literal(kind, place)]
+        hint = nearest_hint(given, choices) if isinstance(given, str) else ""
+        return f"{name} has to be {_either(choices)}, not {_shown(given)}.{hint}"
+    return f"{name} {_demand(error)}, not {_shown(given)}."
+
+
+def _demand(error: ErrorDetails) -> str:
+    """Say what a value has to be."""
+    context = error.get("ctx", {})
+    if error["type"] in _WANTED:
+        return f"has to be {_WANTED[error['type']]}"
+    for bound, words in _BOUNDS.items():
+        if bound in context:
+            return f"has to be {words} {context[bound]:g}"
+    return error["msg"]
+
+
+def _keys(kind: type[BaseModel], place: Place) -> list[str]:
+    """Give the keys of the table at a place, as the file spells them."""
+    return [field.alias or name for name, field in _model_at(kind, place).model_fields.items()]
+
+
+def _literal(kind: type[BaseModel], place: Place) -> tuple[Any, ...]:
+    """Give what may stand at a place that has a few possible values."""
+    fields = _model_at(kind, place[:-1]).model_fields
+    annotation = next(field.annotation for name, field in fields.items() if (field.alias or name) == place[-1])
+    choices = [option for option in (annotation, *get_args(annotation)) if get_origin(option) is Literal]
+    return get_args(choices[0])
+
+
+def _model_at(kind: type[BaseModel], place: Place) -> type[BaseModel]:
+    """Give the model of the table at a place; numbers count the tables of a list."""
+    for part in place:
+        if isinstance(part, str):
+            annotation = kind.model_fields[part].annotation
+            kind = next(option for option in (annotation, *get_args(annotation)) if _is_model(option))
+    return kind
+
+
+def _is_model(option: object) -> bool:
+    return isinstance(option, type) and issubclass(option, BaseModel)
+
+
+def _dotted(place: Place) -> str:
+    """Write the way to a key: `data.images`, `excluded[2].why`, counted from 0 as programs do."""
+    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in place).lstrip(".")
+
+
+def _either(choices: list[str]) -> str:
+    return " or ".join([", ".join(choices[:-1]), choices[-1]]) if len(choices) > 1 else choices[0]
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}…"
+
+
+PROBLEM_TOML = "imgcls.toml"
+"""What also marks the folder of a workspace; see `imgcls.workspace.MARKER`."""
+_HEADING = "What the problem is. Every imgcls command in this folder reads it; change it as you like."
+_METRICS = f"The metric is one of {', '.join(METRIC_NAMES)}."
+_COMMENTS = {
+    "goal": "what is to be told apart, and what for",
+    "background": "where the photographs come from, and what else is known of them",
+    "type": "binary, multiclass or multilabel",
+    "metric": "what decides",
+    "data": "Which photographs and labels; paths start from the folder of this file, or from the data.",
+    "data.id": "the column that names the photographs",
+    "data.label": "the column of labels, or a list of columns of 0 and 1",
+    "data.images": "the folder of the photographs that the table names",
+    "data.delimiter": "what separates several labels in a cell",
+    "data.test": "the photographs to predict; none for none",
+    "data.sample_submission": "what a submission looks like",
+    "data.metadata": "tables that say more of the photographs",
+    "split": "Who trains and who validates.",
+    "split.fraction": "share of the photographs outside test that validates",
+    "split.seed": "decides the draw",
+    "split.group": "the column of groups that stay together",
+    "split.column": "the column that says train, valid or test",
+    "skipped": "Items of the checklist that are left out, and why.",
+}
+
+
+def find_problem(root: Path) -> Problem | None:
+    """Read the problem of a workspace; None where it has no imgcls.toml.
+
+    Args:
+        root: The folder of the workspace.
+
+    Raises:
+        ProblemError: The file cannot be read, or does not fit.
+    """
+    path = root / PROBLEM_TOML
+    return read_problem(path) if path.exists() or path.is_symlink() else None
+
+
+def metric_of(root: Path, kind: str) -> str:
+    """Give the metric that decides in a workspace: the one its problem names, else that of the kind of problem.
+
+    Args:
+        root: The folder of the workspace.
+        kind: `binary`, `multiclass` or `multilabel`.
+
+    Raises:
+        ProblemError: imgcls.toml cannot be read, or does not fit.
+    """
+    problem = find_problem(root)
+    return (problem.metric if problem else None) or PRIMARY[kind]
+
+
+def read_problem(path: Path) -> Problem:
+    """Read a problem.
+
+    Args:
+        path: The file, usually imgcls.toml; a newer schema is refused.
+
+    Raises:
+        ProblemError: It cannot be read, is no TOML, or does not fit; every fault is told with its line.
+    """
+    return problem_of(read_text(path), path=path)
+
+
+def problem_of(text: str, *, path: Path) -> Problem:
+    """Make a problem of the text of a file, whose path the messages name; see `read_problem`."""
+    return checked(Problem, read_toml(path, text, schema=SCHEMA), path=path, text=text)
+
+
+def write_problem(path: Path, problem: Problem) -> None:
+    """Write a problem with a short comment on each part; what was in the file before is gone.
+
+    Args:
+        path: The file; its folder must exist.
+        problem: What is written; parts that are None are left out.
+
+    Raises:
+        ProblemError: A text cannot be written as UTF-8.
+        ImgclsError: The file cannot be written; the old one is still there.
+    """
+    import tomlkit  # by those who write; most only read
+
+    document = tomlkit.document()
+    document.add(tomlkit.comment(_HEADING))
+    for key, value in _plain(problem).items():
+        if isinstance(value, dict):
+            document.add(key, _table(key, value))
+        else:
+            if key == "metric":
+                document.add(tomlkit.comment(_METRICS))
+            document.add(key, _item(value))
+            _remark(document[key], key)
+    _write(path, tomlkit.dumps(document))
+
+
+def edit_problem(path: Path, changes: Mapping[str, Any]) -> Problem:
+    """Change parts of a problem file; comments, order and everything else stay as they are.
+
+    Args:
+        path: The file.
+        changes: From a key, such as `metric`, `data.images` or `skipped.train.loss`, to its new value. None
+            removes the key.
+
+    Returns:
+        The problem as it is now.
+
+    Raises:
+        ProblemError: The file does not fit, before the changes or after them; it is then left as it was.
+        ImgclsError: The file cannot be written; the old one is still there.
+    """
+    import tomlkit
+
+    text = read_text(path)
+    problem_of(text, path=path)
+    document = tomlkit.parse(text)
+    for key, value in changes.items():
+        _change(document, key, value)
+    changed = tomlkit.dumps(document)
+    problem = problem_of(changed, path=path)
+    _write(path, changed)
+    return problem
+
+
+def _plain(problem: Problem) -> dict[str, Any]:
+    """Give what is written, in order: the parts that are None or empty tables are left out."""
+    value = problem.model_dump(mode="json", by_alias=True, exclude_none=True)
+    if not problem.data.metadata:
+        del value["data"]["metadata"]
+    return {key: entry for key, entry in value.items() if entry != {}}
+
+
+def _table(name: str, values: Mapping[str, Any]) -> Table:
+    import tomlkit
+
+    table = tomlkit.table()
+    if name in _COMMENTS:
+        table.add(tomlkit.comment(_COMMENTS[name]))
+    for key, value in values.items():
+        table.add(key, _item(value))
+        _remark(table[key], f"{name}.{key}")
+    return table
+
+
+def _item(value: Any) -> Any:
+    """Give a value as tomlkit has it; a tuple is a list."""
+    import tomlkit
+
+    return tomlkit.item(list(value) if isinstance(value, Sequence) and not isinstance(value, str) else value)
+
+
+def _remark(item: Any, key: str) -> None:
+    if key in _COMMENTS:
+        item.comment(_COMMENTS[key])
+
+
+def _change(document: TOMLDocument, key: str, value: Any) -> None:
+    """Change one key; only its first dot divides, since ids of items have dots of their own."""
+    table, dot, name = key.partition(".")
+    home: Any = document
+    if not dot:
+        name = key
+    elif table in document:
+        home = document[table]
+    elif value is not None:
+        document.add(table, _table(table, {}))
+        home = document[table]
+    if value is not None:
+        home[name] = _item(value)
+    elif name in home:
+        del home[name]
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        content = text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        shown = text[max(0, error.start - 20) : error.end].encode("utf-8", "backslashreplace").decode()
+        raise ProblemError(f"{path}: cannot be written, since {shown!r} holds bytes that are no UTF-8.") from error
+    write_bytes(path, content)
+
+
+_NAMED = ("torchvision:", "fastai:")
+_ELPV = "elpv"
+_NONE = "none"
+
+
+def reading_of(problem: Problem, root: Path) -> dict[str, Any]:
+    """Give what a problem says of its data, by the fields of `imgcls.engine.prepare.DataSource`.
+
+    Args:
+        problem: The problem.
+        root: The folder of its file, where paths begin.
+
+    Returns:
+        From the name of a field to its value; None where the problem says nothing.
+    """
+    data, split = problem.data, problem.split
+    source = place_of_source(data.source, root)
+    home = _home(source)
+    return {
+        "data": source,
+        "images": _beside(data.images, root, home),
+        "label": list(data.label) if isinstance(data.label, tuple) else data.label,
+        "id": data.id,
+        "group": split.group,
+        "split": split.column,
+        "problem_type": problem.type,
+        "delimiter": data.delimiter,
+        "test": data.test if data.test == _NONE else _beside(data.test, root, home),
+        "valid": split.fraction,
+        "split_seed": split.seed,
+    }
+
+
+def place_of_source(source: str | None, root: Path) -> str | None:
+    """Give a source that means the same from every folder: an absolute path, or the name of a known set."""
+    if source is None or is_named_set(source):
+        return source
+    return str(root / Path(source).expanduser())
+
+
+def place_of(text: str, problem: Problem, root: Path) -> Path:
+    """Give the file or folder that a problem names: from the folder of its file, else from that of its data."""
+    found = _beside(text, root, _home(place_of_source(problem.data.source, root)))
+    return Path(found or text)
+
+
+def is_named_set(source: str) -> bool:
+    """Say whether a source is the name of a known set, and no place on the disk."""
+    return source == _ELPV or source.startswith(_NAMED)
+
+
+def is_same_source(one: object, other: object) -> bool:
+    """Say whether two sources are the same data: the same name, or the same place on the disk."""
+    if not isinstance(one, str | Path) or not isinstance(other, str | Path):
+        return False
+    names = str(one), str(other)
+    if names[0] == names[1]:
+        return True
+    if any(map(is_named_set, names)):
+        return False
+    return Path(one).expanduser().resolve() == Path(other).expanduser().resolve()
+
+
+def _home(source: str | None) -> Path | None:
+    """Give the folder that a table lies in, or the folder that was named."""
+    if source is None:
+        return None
+    path = Path(source)
+    return path if path.is_dir() else path.parent
+
+
+def _beside(text: str | None, root: Path, home: Path | None) -> str | None:
+    """Give the absolute path of what is named from a root, or else from the folder of the data."""
+    if text is None:
+        return None
+    path = Path(text).expanduser()
+    beside = home / path if home is not None else root / path
+    return str(beside if not (root / path).exists() and beside.exists() else root / path)

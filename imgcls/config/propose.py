@@ -1,0 +1,143 @@
+"""What a problem seems to be, told from the files of its data: the proposal that `imgcls init` writes."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from imgcls.config.problem import PRIMARY, Problem, ProblemData, ProblemSplit, is_named_set
+from imgcls.data.load import FileRole, choices_of, file_roles, load_samples, table_in
+from imgcls.data.samples import Samples
+from imgcls.data.tables import TableOptions
+
+DEFAULT = "elpv"
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """A problem, and what it was told from."""
+
+    problem: Problem
+    """The problem."""
+    samples: Samples | None
+    """The samples; None for a set that would have to be fetched."""
+    files: tuple[FileRole, ...]
+    """What each file is for."""
+    notes: tuple[str, ...] = ()
+    """Sentences that a person should read."""
+
+
+def propose(
+    data: str | Path | None,
+    root: Path,
+    *,
+    options: TableOptions,
+    sample_submission: str | None = None,
+    metadata: Sequence[str] = (),
+) -> Proposal:
+    """Look at the files of some data, and say what the problem seems to be.
+
+    Photographs are not opened, and the labels of photographs to predict are not read.
+
+    Args:
+        data: A folder, a table, elpv or a known set; None is elpv.
+        root: The folder in which imgcls.toml will lie.
+        options: What was said of the table; what is None is found out.
+        sample_submission: What was said to show what a submission looks like.
+        metadata: Tables that were said to say more of the photographs.
+
+    Raises:
+        DataError: There are no such data, or they cannot be read.
+    """
+    source = str(data) if data is not None else DEFAULT
+    if is_named_set(source) and source != DEFAULT:
+        problem = Problem(data=ProblemData(source=source))
+        return Proposal(problem, None, (), (f"{source} is fetched when it is first used, and was not looked at.",))
+    samples = load_samples(source, **vars(options))
+    given = {"sample_submission": sample_submission, "metadata": metadata}
+    files = file_roles(source, samples, options=options, **given)  # type: ignore[arg-type] # a mapping of mixed values
+    choices = _choices(source, options)
+    problem = Problem(
+        type=samples.problem,
+        metric=PRIMARY[samples.problem],
+        data=ProblemData(
+            source=_place(source, root),
+            images=_text(options.images) or choices.get("images"),
+            id=options.id or choices.get("id"),
+            label=options.label or choices.get("label"),
+            delimiter=options.delimiter,
+            test=_text(options.test) or _first(files, "test list"),
+            sample_submission=sample_submission or _first(files, "sample submission"),
+            metadata=tuple(metadata) or tuple(entry.path for entry in files if entry.role == "metadata"),
+        ),
+        split=_split(samples, options),
+    )
+    return Proposal(problem, samples, files, samples.notes)
+
+
+def carried_on(proposal: Proposal, before: Problem) -> Proposal:
+    """Keep what a person wrote in an earlier file: title, goal, background, and why items are skipped."""
+    kept = {name: getattr(before, name) for name in ("title", "goal", "background", "skipped")}
+    return replace(proposal, problem=proposal.problem.model_copy(update=kept))
+
+
+def filled(proposal: Proposal, *, said: dict[str, Any]) -> Proposal:
+    """Put in what a person said of the problem: title, goal, background, metric, fraction and seed.
+
+    Args:
+        proposal: The proposal.
+        said: By name; None for what was not said.
+    """
+    parts = {name: said[name] for name in ("title", "goal", "background", "metric") if said.get(name) is not None}
+    split = {name: said[name] for name in ("fraction", "seed") if said.get(name) is not None}
+    problem = proposal.problem.model_copy(
+        update={**parts, "split": proposal.problem.split.model_copy(update=split)},
+    )
+    return replace(proposal, problem=Problem.model_validate(problem.model_dump(by_alias=True)))
+
+
+def _choices(source: str, options: TableOptions) -> dict[str, Any]:
+    """Give what the columns of the table of labels were taken for; nothing without a table."""
+    path = Path(source).expanduser()
+    table = path if path.is_file() else table_in(path, options) if path.is_dir() else None
+    if table is None or source == DEFAULT:
+        return {}
+    found = choices_of(table, options)
+    home = table.absolute().parent
+    images = found.images.absolute()
+    return {
+        "id": found.id,
+        "label": found.label,
+        "images": images.relative_to(home).as_posix() if images != home and images.is_relative_to(home) else None,
+    }
+
+
+def _split(samples: Samples, options: TableOptions) -> ProblemSplit:
+    """Write out how the samples would be split, unless all of their splits are given."""
+    is_drawn = bool((samples.frame["split"] == "").any())
+    return ProblemSplit(
+        fraction=samples.suggested_valid if is_drawn else None,
+        seed=0 if is_drawn else None,
+        group=options.group,
+        column=options.split,
+    )
+
+
+def _first(files: Sequence[FileRole], role: str) -> str | None:
+    return next((entry.path for entry in files if entry.role == role), None)
+
+
+def _text(value: object) -> str | None:
+    return None if value is None else str(value)
+
+
+def _place(source: str, root: Path) -> str:
+    """Name data from the folder of the file where they lie in or beside it, so that both can be moved together."""
+    if is_named_set(source):
+        return source
+    path, home = Path(source).expanduser().absolute(), root.absolute()
+    near = path.is_relative_to(home) or (home.parent != home.parent.parent and path.is_relative_to(home.parent))
+    return Path(os.path.relpath(path, home)).as_posix() if near else str(path)

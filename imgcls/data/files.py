@@ -1,0 +1,427 @@
+"""What data look like from outside, so that it is known whether they changed without reading them."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import os
+import stat
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+
+from imgcls.errors import DataError
+
+IMAGE_SUFFIXES = frozenset(
+    {
+        *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp"),
+        *(".ppm", ".pgm", ".pbm", ".jp2", ".avif"),
+    }
+)
+TABLE_SUFFIXES = frozenset({".csv", ".tsv", ".parquet"})
+
+_SYSTEM_NAMES = frozenset({"__macosx", "thumbs.db", "desktop.ini"})
+
+
+@dataclass(frozen=True)
+class Excluded:
+    """A file or row that is not used, and why."""
+
+    path: str
+    """The file as the user knows it: relative to the root of the data set."""
+    reason: str
+    """A short plain reason."""
+
+
+def is_hidden(name: str) -> bool:
+    """Whether a file or folder is hidden, or kept by an operating system for itself."""
+    return name.startswith(".") or name.lower() in _SYSTEM_NAMES
+
+
+def is_image_name(name: str) -> bool:
+    """Whether a name has the suffix of an image."""
+    return os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES  # noqa: PTH122 - of every file, ten times as fast
+
+
+def is_folder(entry: os.DirEntry[str]) -> bool:
+    """Whether an entry is a folder, or a link to one; a link that leads to itself is none."""
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
+
+
+def visible_files(root: Path, *, skip: Collection[str] = ()) -> Iterator[tuple[os.DirEntry[str], str]]:
+    """Yield what lies below a folder and is not hidden; real folders come before links to folders.
+
+    Args:
+        root: The folder.
+        skip: Names directly inside it that are passed over.
+
+    Yields:
+        Every file with its posix path relative to the root; and, likewise, every link to a folder
+        that was walked through already, which is not followed, so that loops end.
+    """
+    seen: set[str] = set()
+    folders = [(str(root), "")]
+    links: list[tuple[os.DirEntry[str], str]] = []
+    while folders or links:
+        if not folders:
+            entry, name = links.pop(0)
+            if os.path.realpath(entry.path) in seen:
+                yield entry, name
+                continue
+            folders.append((entry.path, f"{name}/"))
+        folder, prefix = folders.pop()
+        seen.add(os.path.realpath(folder))
+        for entry in _scan(folder):
+            if is_hidden(entry.name) or (not prefix and entry.name in skip):
+                continue
+            name = prefix + entry.name
+            if not is_folder(entry):
+                yield entry, name
+            elif entry.is_symlink():
+                links.append((entry, name))
+            else:
+                folders.append((entry.path, f"{name}/"))
+
+
+def _scan(folder: str) -> list[os.DirEntry[str]]:
+    with os.scandir(folder) as entries:
+        return sorted(entries, key=lambda entry: entry.name)
+
+
+MOST_TABLE_BYTES = 64_000_000
+"""Tables up to this size count with their content, larger ones with size and time stamp."""
+
+_NO_TEST = "none"
+
+
+@dataclass(frozen=True)
+class _Places:
+    """Where data lie."""
+
+    photographs: Path
+    """The folder with the photographs below it."""
+    home: Path
+    """The folder with the tables directly in it."""
+    table: str = ""
+    """The name of the one table that was named; "" where a folder was."""
+
+
+def data_fingerprint(
+    data: object = None,
+    *,
+    images: str | Path | None = None,
+    test: str | Path | None = None,
+    skip: Collection[str] = (),
+    sets: Path | None = None,
+) -> str | None:
+    """Give a digest of what data look like without being read.
+
+    Equal fingerprints mean the same relative paths, sizes and time stamps of all photographs, and the
+    same content of all tables that may hold labels or list the test part. It depends neither on where
+    the data lie nor on the order of folders. No photograph is opened, so that a change that keeps size
+    and time stamp is not seen; links are followed as reading follows them, each folder once.
+
+    Args:
+        data: A folder, a table, `elpv` or None for the default data, or `torchvision:NAME`.
+        images: For a table: the folder of its photographs; files that it names elsewhere are not looked at.
+        test: The table that lists the test part; None or `none` for no other than the one beside the data.
+        skip: Names directly inside a folder of photographs or tables that are no data.
+        sets: The folder in which fetched sets of torchvision are kept.
+
+    Returns:
+        64 hexadecimal digits; None where it cannot be known: for a frame, a set of fastai, a set that was
+        not fetched yet, and what is not there or may not be listed.
+    """
+    try:
+        places = _places_of(data, images=images, sets=sets)
+        if places is None:
+            return None
+        lines = sorted([*_looks(places, skip), *_test_looks(places, test, skip)])
+    except OSError:
+        return None
+    return hashlib.sha256(b"\0\0".join(lines)).hexdigest()
+
+
+def content_digest(path: Path) -> str:
+    """Give a digest of what a table holds; of a large one, size and time stamp. Only regular files are opened.
+
+    Raises:
+        OSError: It is not there, or cannot be read.
+    """
+    status = path.stat()
+    if not stat.S_ISREG(status.st_mode):
+        return "not a regular file"
+    if status.st_size > MOST_TABLE_BYTES:
+        return _stamp(status)
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _places_of(data: object, *, images: str | Path | None, sets: Path | None) -> _Places | None:
+    """Find out where data lie; None where that is not known."""
+    root = _root_of(data, sets)
+    if root is None:
+        return None
+    table = ""
+    if root.suffix.lower() in TABLE_SUFFIXES and root.is_file():
+        root, table = root.absolute().parent, root.name
+    if not root.is_dir():
+        return None
+    if images is None:
+        return _Places(root, root, table)
+    folder = next((path for path in (Path(images), root / images) if path.is_dir()), None)
+    return _Places(folder, root, table) if folder else None
+
+
+def _root_of(data: object, sets: Path | None) -> Path | None:
+    if data is None:
+        return _elpv_folder()
+    if not isinstance(data, str | Path):
+        return None
+    text = str(data)
+    if text == "elpv":
+        return _elpv_folder()
+    library, colon, name = text.partition(":")
+    if colon and library in ("torchvision", "fastai"):
+        return sets / library / name if sets and library == "torchvision" else None
+    return Path(text).expanduser()
+
+
+def _elpv_folder() -> Path | None:
+    """Find the data of the package elpv-dataset without importing it."""
+    spec = importlib.util.find_spec("elpv_dataset")
+    places = list(spec.submodule_search_locations or ()) if spec else []
+    return Path(places[0]) / "data" if places else None
+
+
+def _looks(places: _Places, skip: Collection[str]) -> Iterator[bytes]:
+    """Describe every photograph, and every table that may tell of them."""
+    yield from _photographs(places.photographs, skip, kind="photograph")
+    for name in _tables(places, skip):
+        yield _line("table", name, content_digest(places.home / name))
+
+
+def _photographs(folder: Path, skip: Collection[str], *, kind: str) -> Iterator[bytes]:
+    for entry, name in visible_files(folder, skip=skip):
+        if is_image_name(name):
+            yield _line(kind, name, _state_of(entry))
+
+
+def _tables(places: _Places, skip: Collection[str]) -> list[str]:
+    """List the tables that reading could turn to: that of the labels, or what may be it, and the test list beside."""
+    with os.scandir(places.home) as entries:
+        names = {entry.name for entry in entries if not is_hidden(entry.name) and entry.name not in skip}
+    tables = {name: PurePosixPath(name).stem.lower() for name in names if _is_table_name(name)}
+    labels = places.table or ("train.csv" if "train.csv" in tables else "")
+    if labels:
+        return sorted({labels, *(name for name, stem in tables.items() if stem == "test")})
+    return sorted(name for name, stem in tables.items() if "submission" not in stem)
+
+
+def _is_table_name(name: str) -> bool:
+    return PurePosixPath(name).suffix.lower() in TABLE_SUFFIXES
+
+
+def _test_looks(places: _Places, test: str | Path | None, skip: Collection[str]) -> Iterator[bytes]:
+    """Describe a test list that was named, and the photographs below it where it lies apart from the others."""
+    if test is None or str(test) == _NO_TEST:
+        return
+    found = next((path for path in (Path(test).expanduser(), places.home / test) if path.is_file()), None)
+    yield _line("test", "", content_digest(found) if found else "missing")
+    if found and places.photographs == places.home and not found.resolve().is_relative_to(places.home.resolve()):
+        yield from _photographs(found.parent, skip, kind="test")
+
+
+def _state_of(entry: os.DirEntry[str]) -> str:
+    """Give size and time stamp of a file, or what it is instead."""
+    try:
+        status = entry.stat()
+    except OSError:  # a link to nothing, or to itself
+        return "unreachable"
+    return _stamp(status) if stat.S_ISREG(status.st_mode) else "not a regular file"
+
+
+def _stamp(status: os.stat_result) -> str:
+    return f"{status.st_size} {status.st_mtime_ns}"
+
+
+def _line(kind: str, name: str, state: str) -> bytes:
+    """Join what no name of a file can hold between, so that no two looks give the same line."""
+    return b"\0".join((kind.encode(), os.fsencode(name), state.encode()))
+
+
+__all__ = [
+    "IMAGE_SUFFIXES",
+    "TABLE_SUFFIXES",
+    "Listing",
+    "is_hidden",
+    "is_image_name",
+    "list_images",
+    "visible_folders",
+]
+
+
+@dataclass(frozen=True)
+class Listing:
+    """What lies below a folder."""
+
+    images: tuple[str, ...]
+    """The image files, by suffix: relative posix paths in order of code point."""
+    excluded: tuple[Excluded, ...]
+    """Everything else that is not hidden, with the reason."""
+
+
+def list_images(root: Path, *, skip: Collection[str] = ()) -> Listing:
+    """List the image files below a folder.
+
+    Hidden files and folders and those of operating systems are passed over in silence. Links to
+    files count as files. A link to a folder is followed unless that folder was read already, so
+    that loops end; real folders come first.
+
+    Args:
+        root: The folder.
+        skip: Names of folders directly inside it that are not entered.
+    """
+    images: list[str] = []
+    excluded: list[Excluded] = []
+    for entry, name in visible_files(root, skip=skip):
+        if reason := _reason_to_exclude(entry):
+            excluded.append(Excluded(name, reason))
+        else:
+            images.append(name)
+    return Listing(tuple(sorted(images)), tuple(sorted(excluded, key=lambda entry: entry.path)))
+
+
+def visible_folders(root: Path, *, skip: Collection[str] = ()) -> list[Path]:
+    """Give the folders directly inside a folder that are not hidden, in order of code point."""
+    entries = (entry for entry in root.iterdir() if not is_hidden(entry.name) and entry.name not in skip)
+    return sorted((entry for entry in entries if entry.is_dir()), key=lambda entry: entry.name)
+
+
+def _reason_to_exclude(entry: os.DirEntry[str]) -> str:
+    if is_folder(entry):
+        return "link to a folder that was read already"
+    if not is_image_name(entry.name):
+        return "not an image, by its suffix"
+    try:
+        return "" if entry.is_file() else _what_else(entry)
+    except OSError:
+        return "link that leads to itself"
+
+
+def _what_else(entry: os.DirEntry[str]) -> str:
+    return "link to nothing" if entry.is_symlink() and not Path(entry.path).exists() else "not a regular file"
+
+
+_N_PROBED = 200
+
+
+@dataclass(frozen=True)
+class Finder:
+    """Finds files by name in an ordered list of folders, adding the suffix of an image where it is missing."""
+
+    folders: tuple[Path, ...]
+    """Where to look; the first that has the file wins."""
+    _stems: dict[Path, dict[str, list[str]]] = field(default_factory=dict, repr=False, compare=False)
+    """From a folder to its images by stem; each folder is listed once."""
+
+    def find(self, value: str) -> str:
+        """Give the absolute path of the file that a value names, or "" where there is none.
+
+        Raises:
+            DataError: The value leaves the folder, or more than one image has its stem.
+        """
+        if not value.strip() or "\0" in value:
+            return ""
+        if ".." in PurePosixPath(value).parts:
+            raise DataError(f"{value!r} leaves the folder of the images")
+        for folder in self.folders:
+            path = folder.absolute() / value
+            if path.is_file():
+                return str(path)
+            if named := self._with_suffix(path):
+                return named
+        return ""
+
+    def n_found(self, values: Sequence[str]) -> int:
+        """Count the values that name a file."""
+        return sum(self._names_a_file(value) for value in values)
+
+    def _names_a_file(self, value: str) -> bool:
+        try:
+            return bool(self.find(value))
+        except DataError:
+            return ".." not in PurePosixPath(value).parts  # several images of one stem: found, if not told apart
+
+    def _with_suffix(self, path: Path) -> str:
+        names = self._images_by_stem(path.parent).get(path.name, [])
+        if len(names) > 1:
+            raise DataError(f"{path.name!r} may be any of {', '.join(names)}")
+        return str(path.parent / names[0]) if names else ""
+
+    def _images_by_stem(self, folder: Path) -> dict[str, list[str]]:
+        if folder not in self._stems:
+            by_stem: dict[str, list[str]] = {}
+            names = sorted(entry.name for entry in folder.iterdir()) if folder.is_dir() else []
+            for name in filter(is_image_name, names):
+                by_stem.setdefault(PurePosixPath(name).stem, []).append(name)
+            self._stems[folder] = by_stem
+        return self._stems[folder]
+
+
+def probe(values: Sequence[str]) -> list[str]:
+    """Pick at most 200 values, spread evenly, to learn what a column holds."""
+    filled = [value for value in values if value.strip()]
+    step = max(1, -(-len(filled) // _N_PROBED))
+    return filled[::step]
+
+
+def find_folder(
+    home: Path, images: str | Path | None, values: Sequence[str], *, skip: Collection[str] = ()
+) -> tuple[Finder, int]:
+    """Find the folder whose files the values name.
+
+    Args:
+        home: The folder of the table.
+        images: The folder as the user gave it, from the current folder or from that of the table;
+            None looks in the folder of the table and in those directly inside it.
+        values: What should name files.
+        skip: Names of folders that are not looked into.
+
+    Returns:
+        A finder that looks there, then in the folder of the table; and how many values name a file in it.
+
+    Raises:
+        DataError: The given folder does not exist, or several serve equally well.
+    """
+    if images is not None:
+        folder = next((path for path in (Path(images), home / images) if path.is_dir()), None)
+        if folder is None:
+            raise DataError(f"{images}: there is no such folder of images, neither here nor in {home}.")
+        finder = Finder((folder, home))
+        return finder, finder.n_found(values)
+    counted = [(Finder((folder,)).n_found(values), folder) for folder in (home, *visible_folders(home, skip=skip))]
+    most = max(n_found for n_found, _ in counted)
+    folder = _preferred([folder for n_found, folder in counted if n_found == most], home) if most else home
+    return Finder((folder, home)), most
+
+
+def _preferred(folders: list[Path], home: Path) -> Path:
+    """Choose between folders that serve equally well; images for training go before images for testing."""
+    folders.sort(key=lambda folder: (_rank(folder, home), folder.name))
+    if len(folders) > 1 and _rank(folders[0], home) == _rank(folders[1], home):
+        names = ", ".join(folder.name for folder in folders)
+        raise DataError(f"{home}: the table may mean the files of any of {names}. Say which folder holds the images.")
+    return folders[0]
+
+
+def _rank(folder: Path, home: Path) -> int:
+    name = folder.name.lower()
+    if folder == home:
+        return 0
+    if "train" in name:
+        return 1
+    return 2 if name in {"images", "image", "imgs", "img", "photos"} else 3

@@ -1,0 +1,195 @@
+"""What must stay together when samples are split: groups, exact duplicates, and what the two of them link."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+from imgcls.data.samples import Samples
+
+_MOST_NAMED = 10
+
+Mask = npt.NDArray[np.bool_]
+Indices = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Units:
+    """Samples that must stay together, and the classes of each such unit."""
+
+    of_row: Indices
+    """int64 [n_samples], the unit of each sample, numbered from 0."""
+    members: Mask
+    """bool [n_units, n_classes], whether a unit has a sample of a class."""
+    n_samples: Indices
+    """int64 [n_units], the size of each unit."""
+
+    @classmethod
+    def of(cls, samples: Samples) -> Units:
+        """Find the units of samples; a sample without a group or a copy is one of its own."""
+        of_row = linked(samples.frame)
+        targets = samples.targets
+        n_units = int(of_row.max()) + 1 if len(of_row) else 0
+        members = np.zeros((n_units, samples.n_classes), dtype=bool)
+        if samples.problem == "multilabel":
+            rows, classes = np.nonzero(targets)
+        else:
+            rows = np.flatnonzero(targets >= 0)
+            classes = targets[rows].astype(np.int64)
+        members[of_row[rows], classes] = True
+        return cls(of_row, members, np.bincount(of_row, minlength=n_units).astype(np.int64))
+
+    def __len__(self) -> int:
+        return len(self.n_samples)
+
+    @property
+    def only_ones(self) -> Mask:
+        """Whether a unit is the only one that has one of its classes, bool [n_units]."""
+        is_alone = self.members.sum(axis=0) == 1
+        return np.asarray((self.members & is_alone).any(axis=1))
+
+
+def linked(frame: pd.DataFrame) -> Indices:
+    """Number the units of a frame in order of first appearance: samples linked by group or content.
+
+    Args:
+        frame: That of `Samples`.
+
+    Returns:
+        int64 [n], from 0.
+    """
+    n_rows = len(frame)
+    rows, links = [], []
+    n_nodes = n_rows
+    for column in ("group", "sha256"):
+        codes, distinct = pd.factorize(frame[column].where(frame[column] != "", None).to_numpy(dtype=object))
+        found = np.flatnonzero(codes >= 0)
+        rows.append(found)
+        links.append(n_nodes + codes[found])
+        n_nodes += len(distinct)
+    ends = (np.concatenate(rows), np.concatenate(links))
+    graph = coo_array((np.ones(len(ends[0]), dtype=np.int8), ends), shape=(n_nodes, n_nodes))
+    labels = connected_components(graph, directed=False)[1][:n_rows]
+    return np.asarray(pd.factorize(labels)[0], dtype=np.int64)
+
+
+def connected(groups: Sequence[str], links: Sequence[tuple[int, int]], *, n_links: int) -> Indices:
+    """Number what hangs together by group or by link.
+
+    Args:
+        groups: The group of each sample, [n]; empty for none.
+        links: Pairs of a sample's row and the number of a link that it is in, from 0.
+        n_links: How many links there are.
+
+    Returns:
+        int64 [n], the number of each sample's part.
+    """
+    n_rows = len(groups)
+    codes = pd.factorize(pd.Series(groups, dtype=object).replace("", None))[0]
+    inside = np.flatnonzero(codes >= 0)
+    pairs = np.array(links, dtype=np.int64)
+    ends = (
+        np.concatenate([inside, pairs[:, 0]]),
+        n_rows + np.concatenate([codes[inside] + n_links, pairs[:, 1]]),
+    )
+    n_nodes = n_rows + n_links + int(codes.max(initial=-1)) + 1
+    graph = coo_array((np.ones(len(ends[0]), dtype=np.int8), ends), shape=(n_nodes, n_nodes))
+    return np.asarray(connected_components(graph, directed=False)[1][:n_rows], dtype=np.int64)
+
+
+def straddling_notes(frame: pd.DataFrame, splits: npt.NDArray[np.object_]) -> list[str]:
+    """Report exact duplicates and groups that lie in more than one part, which only given splits can cause.
+
+    Args:
+        frame: That of `Samples`.
+        splits: [n], the part of each sample.
+    """
+    notes = []
+    for column, what in (("sha256", "photographs"), ("group", "groups")):
+        homes = {(value, split) for value, split in zip(frame[column], splits, strict=True) if value}
+        straddling = sorted(value for value, n_splits in Counter(value for value, _ in homes).items() if n_splits > 1)
+        if straddling:
+            ids = frame["id"][frame[column] == straddling[0]]
+            notes.append(
+                f"{len(straddling)} {what} lie in more than one given split (first: {named(ids)}); "
+                "they were not moved, and scores may flatter."
+            )
+    return notes
+
+
+def single_notes(samples: Samples, units: Units) -> list[str]:
+    """Name the classes that only one unit has, which therefore stays in train."""
+    alone = np.flatnonzero(units.members.sum(axis=0) == 1)
+    if not alone.size:
+        return []
+    names = named(samples.classes[position] for position in alone)
+    if len(alone) > 1:
+        return [f"The classes {names} have 1 sample or group each and stay in train: they are not validated."]
+    rows = units.of_row == int(np.flatnonzero(units.members[:, alone[0]])[0])
+    what = "1 sample" if rows.sum() == 1 else "1 group"
+    return [f"Class {names} has {what} and stays in train: it is not validated."]
+
+
+def named(names: Iterable[str]) -> str:
+    """Write some names, ten at the most, and how many more there are."""
+    listed: Sequence[str] = list(names)
+    more = f" and {len(listed) - _MOST_NAMED} more" if len(listed) > _MOST_NAMED else ""
+    return ", ".join(repr(name) for name in listed[:_MOST_NAMED]) + more
+
+
+def several_columns(members: Mask) -> Mask:
+    """Give the classes that occur, as iterative stratification takes them: two columns at the least.
+
+    Args:
+        members: bool [n, n_classes].
+    """
+    columns = members[:, members.any(axis=0)]
+    blank = np.zeros((len(members), max(0, 2 - columns.shape[1])), dtype=bool)
+    return np.concatenate([columns, blank], axis=1)
+
+
+@dataclass(frozen=True)
+class Kinship:
+    """Which samples a split already keeps together."""
+
+    unit_of: Mapping[str, int]
+    """From an id to its unit: samples linked by group or by equal files."""
+
+    @classmethod
+    def of(cls, samples: Samples) -> Kinship:
+        """Look at the groups and files of samples."""
+        return cls(dict(zip(samples.frame["id"], linked(samples.frame).tolist(), strict=True)))
+
+    def are_kin(self, *names: str) -> bool:
+        """Whether samples already stay together."""
+        return len({self.unit_of[name] for name in names}) < 2
+
+    def families(self, pairs: Iterable[Sequence[str]]) -> tuple[tuple[str, ...], ...]:
+        """Join ids that should stay together into families; those that stay together already are left out.
+
+        Args:
+            pairs: Sets of ids, each to be kept together.
+
+        Returns:
+            Disjoint families of at least two ids, each in order, in the order of their first ids.
+        """
+        sets = [tuple(names) for names in pairs]
+        order = sorted({name for names in sets for name in names})
+        place = {name: position for position, name in enumerate(order)}
+        ends = [(place[names[0]], place[name]) for names in sets for name in names[1:]]
+        if not ends:
+            return ()
+        rows, columns = np.array(ends).T
+        graph = coo_array((np.ones(len(ends), dtype=np.int8), (rows, columns)), shape=(len(order), len(order)))
+        families: dict[int, list[str]] = {}
+        for name, number in zip(order, connected_components(graph, directed=False)[1].tolist(), strict=True):
+            families.setdefault(number, []).append(name)
+        found = [tuple(names) for names in families.values() if len(names) > 1 and not self.are_kin(*names)]
+        return tuple(sorted(found))

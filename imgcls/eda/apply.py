@@ -1,0 +1,262 @@
+"""What is decided about findings: applied, undone or kept, in findings.toml and never in the data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from imgcls.config.findings import FINDINGS_TOML, Exclusion, Grouping, Kept, read_adjustments, write_adjustments
+from imgcls.config.problem import PROBLEM_TOML, find_problem, reading_of
+from imgcls.data.source import data_argument
+from imgcls.eda.facts import FACTS_JSON, Facts, Finding
+from imgcls.errors import RecordError, UsageError, nearest_hint
+from imgcls.records.derived import SeenData, look_at, recall, source_of
+from imgcls.storage import make_folder
+from imgcls.text import PLACEHOLDER
+from imgcls.workspace import Workspace
+
+Verb = Literal["applied", "undone", "kept"]
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What was decided just now."""
+
+    verb: Verb
+    """What was done with the findings."""
+    findings: tuple[str, ...]
+    """Their ids; none where there was nothing to do."""
+    n_excluded: int
+    """Images that are left out by them."""
+    n_grouped: int
+    """Images that are kept together by them."""
+    n_groups: int
+    """In how many groups."""
+    path: Path
+    """Where it is written: findings.toml of the workspace."""
+    again: str
+    """The words that name the data again in commands; empty where the workspace knows."""
+    out: str
+    """The option that names the workspace in commands; empty where they find it."""
+
+    def to_json(self) -> dict[str, object]:
+        """Give the decision as JSON values."""
+        return {
+            "schema": 1,
+            "done": self.verb,
+            "findings": list(self.findings),
+            "n_excluded": self.n_excluded,
+            "n_grouped": self.n_grouped,
+            "n_groups": self.n_groups,
+            "path": str(self.path),
+        }
+
+
+def apply_findings(names: Sequence[str], workspace: Workspace) -> Decision:
+    """Exclude and group images as findings propose.
+
+    Args:
+        names: Ids of findings; none means all open ones that can be applied.
+        workspace: Whose facts.json tells of them, and whose findings.toml is written.
+
+    Raises:
+        UsageError: There is no such finding, applying it changes nothing, or the data look different since.
+        RecordError: There are no facts yet, or they are damaged.
+    """
+    facts = _facts(workspace)
+    _check_current(facts, workspace)
+    chosen = [_applicable(finding) for finding in _named(names, facts)] if names else _all_applicable(facts)
+    path = workspace.root / FINDINGS_TOML
+    before = read_adjustments(path)
+    excluded = [
+        Exclusion(images=images, finding=finding.id, why=finding.title)
+        for finding in chosen
+        if finding.action == "exclude"
+        for images in finding.groups
+    ]
+    grouped = [
+        Grouping(images=images, finding=finding.id, why=finding.title)
+        for finding in chosen
+        if finding.action == "group"
+        for images in finding.groups
+    ]
+    done = {finding.id for finding in chosen}
+    if done:
+        after = before.model_copy(
+            update={
+                "excluded": (*before.excluded, *excluded),
+                "grouped": (*before.grouped, *grouped),
+                "kept": tuple(entry for entry in before.kept if entry.finding not in done),
+                "data": facts.data.name,
+            }
+        )
+        write_adjustments(path, after)
+        _restate(facts, workspace, lambda finding: _with_state(finding, "applied") if finding.id in done else finding)
+    return _decision("applied", [finding.id for finding in chosen], excluded, grouped, workspace)
+
+
+def undo_findings(names: Sequence[str], workspace: Workspace) -> Decision:
+    """Take back what was decided about findings.
+
+    Args:
+        names: Ids of findings; none means all that findings.toml holds.
+        workspace: Whose findings.toml is written.
+
+    Raises:
+        UsageError: findings.toml holds nothing of such a finding.
+    """
+    path = workspace.root / FINDINGS_TOML
+    before = read_adjustments(path)
+    entries: list[Exclusion | Grouping | Kept] = [*before.excluded, *before.grouped, *before.kept]
+    known = list(dict.fromkeys(entry.finding for entry in entries))
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        there = f"It holds {', '.join(known)}." if known else "It holds none."
+        raise UsageError.together(
+            [f"{FINDINGS_TOML} holds no finding {name!r}.{nearest_hint(name, known)} {there}" for name in unknown]
+        )
+    done = set(names or known)
+    excluded = [entry for entry in before.excluded if entry.finding in done]
+    grouped = [entry for entry in before.grouped if entry.finding in done]
+    if done:
+        after = before.model_copy(
+            update={
+                "excluded": tuple(entry for entry in before.excluded if entry.finding not in done),
+                "grouped": tuple(entry for entry in before.grouped if entry.finding not in done),
+                "kept": tuple(entry for entry in before.kept if entry.finding not in done),
+                "data": before.data if set(known) - done else None,
+            }
+        )
+        write_adjustments(path, after)
+        if (workspace.reports / FACTS_JSON).is_file():
+            _restate(
+                _facts(workspace), workspace, lambda finding: _reopened(finding) if finding.id in done else finding
+            )
+    return _decision("undone", [name for name in known if name in done], excluded, grouped, workspace)
+
+
+def keep_findings(names: Sequence[str], why: str, workspace: Workspace) -> Decision:
+    """Leave findings as they are, with the reason.
+
+    Args:
+        names: Ids of findings.
+        why: The reason, for people; not blank.
+        workspace: Whose facts.json tells of them, and whose findings.toml is written.
+
+    Raises:
+        UsageError: There is no such finding, or no reason.
+    """
+    if why.strip() in ("", PLACEHOLDER):
+        raise UsageError("Say with --why for what reason the finding is left as it is.")
+    facts = _facts(workspace)
+    chosen = _named(names, facts)
+    done = {finding.id for finding in chosen}
+    path = workspace.root / FINDINGS_TOML
+    before = read_adjustments(path)
+    others = [entry for entry in before.kept if entry.finding not in done]
+    kept = [Kept(images=finding.images, finding=finding.id, why=why) for finding in chosen]
+    make_folder(path.parent)
+    write_adjustments(path, before.model_copy(update={"kept": (*others, *kept), "data": facts.data.name}))
+    _restate(facts, workspace, lambda finding: _with_state(finding, "kept") if finding.id in done else finding)
+    return _decision("kept", [entry.finding for entry in kept], [], [], workspace)
+
+
+def _facts(workspace: Workspace) -> Facts:
+    if not (workspace.reports / FACTS_JSON).is_file():
+        raise RecordError(f"There are no facts in {workspace.reports} yet. 'imgcls eda' looks at the data.")
+    return Facts.read(workspace.reports)
+
+
+def _check_current(facts: Facts, workspace: Workspace) -> None:
+    """Refuse facts of data that look different since: an image that was put right would be left out for good."""
+    reading = _reading(facts, workspace)
+    now = look_at(reading, workspace) if reading is not None and facts.data.fingerprint is not None else None
+    if now is not None and now.fingerprint != facts.data.fingerprint:
+        raise UsageError(
+            "The data look different since 'imgcls eda' looked at them, so that its findings may not hold any more. "
+            f"Look again first: imgcls eda{_again(workspace)}{workspace.as_option}"
+        )
+
+
+def _reading(facts: Facts, workspace: Workspace) -> Mapping[str, Any] | None:
+    """Give how the data of the facts are read: as imgcls.toml says, else as they were; None where nobody knows."""
+    if (problem := find_problem(workspace.root)) is not None:
+        return reading_of(problem, workspace.root)
+    seen = _seen(facts.data.fingerprint, workspace)
+    return None if seen is None else source_of(seen, workspace)
+
+
+def _seen(fingerprint: str | None, workspace: Workspace) -> SeenData | None:
+    """Give what is remembered of the data that facts tell of."""
+    return next((entry for entry in reversed(recall(workspace)) if entry.fingerprint == fingerprint), None)
+
+
+def _named(names: Iterable[str], facts: Facts) -> list[Finding]:
+    """Give the findings of these ids, each once."""
+    found = {finding.id: finding for finding in facts.findings}
+    unknown = [name for name in names if name not in found]
+    if unknown:
+        there = f"There are {', '.join(found)}." if found else "There are none."
+        raise UsageError.together(
+            [f"There is no finding {name!r}.{nearest_hint(name, found)} {there}" for name in unknown]
+        )
+    return [found[name] for name in dict.fromkeys(names)]
+
+
+def _applicable(finding: Finding) -> Finding:
+    if finding.state == "applied":
+        raise UsageError(f"Finding {finding.id!r} is applied already; 'imgcls eda undo' takes it back.")
+    if finding.action is None or not finding.groups:
+        raise UsageError(
+            f"Finding {finding.id!r} has nothing that can be applied: {finding.advice} "
+            "'imgcls eda keep' says that it was looked at."
+        )
+    return finding
+
+
+def _all_applicable(facts: Facts) -> list[Finding]:
+    return [finding for finding in facts.findings if finding.state == "open" and finding.action and finding.groups]
+
+
+def _with_state(finding: Finding, state: Literal["open", "applied", "kept"]) -> Finding:
+    return finding.model_copy(update={"state": state})
+
+
+def _reopened(finding: Finding) -> Finding | None:
+    """Give the finding as it is without a decision; None where only another look can tell."""
+    return None if finding.state == "applied" and not finding.groups else _with_state(finding, "open")
+
+
+def _restate(facts: Facts, workspace: Workspace, change: Callable[[Finding], Finding | None]) -> None:
+    """Write the facts with changed findings."""
+    findings = tuple(after for before in facts.findings if (after := change(before)) is not None)
+    facts.model_copy(update={"findings": findings}).write(workspace.reports)
+
+
+def _decision(
+    verb: Verb,
+    names: Sequence[str],
+    excluded: Sequence[Exclusion],
+    grouped: Sequence[Grouping],
+    workspace: Workspace,
+) -> Decision:
+    return Decision(
+        verb=verb,
+        findings=tuple(names),
+        n_excluded=len({image for entry in excluded for image in entry.images}),
+        n_grouped=len({image for entry in grouped for image in entry.images}),
+        n_groups=len(grouped),
+        path=workspace.root / FINDINGS_TOML,
+        again=_again(workspace),
+        out=workspace.as_option,
+    )
+
+
+def _again(workspace: Workspace) -> str:
+    """Name the data of the facts again; nothing where imgcls.toml does, or where nobody knows them any more."""
+    if (workspace.root / PROBLEM_TOML).is_file() or not (workspace.reports / FACTS_JSON).is_file():
+        return ""
+    seen = _seen(_facts(workspace).data.fingerprint, workspace)
+    return data_argument(seen.reading) if seen is not None else ""

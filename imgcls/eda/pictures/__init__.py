@@ -1,5 +1,0 @@
-"""Pictures of a data set: how its classes are spread, what its photographs look like, and what was found in them."""
-
-from imgcls.eda.pictures.drawing import FOLDER, draw
-
-__all__ = ["FOLDER", "draw"]

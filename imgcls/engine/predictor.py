@@ -1,0 +1,211 @@
+"""A trained network read back from its record, for photographs it has not seen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from safetensors.torch import load as load_tensors
+from torch import nn
+
+from imgcls.data.decode import Preprocess, decode
+from imgcls.data.load import load_unlabelled
+from imgcls.engine.device import Machine, memory_format
+from imgcls.engine.inference import predict_batches
+from imgcls.engine.loaders import Normalisation, decode_item
+from imgcls.engine.models import build_network
+from imgcls.engine.prepare import preprocess_of
+from imgcls.engine.run import weights_of
+from imgcls.errors import DecodeError, RecordError
+from imgcls.plan import Model, Plan
+from imgcls.records.find import open_run
+from imgcls.records.run import RunRecord
+from imgcls.storage import sha256_file
+from imgcls.workspace import Workspace
+
+_BATCH = 64
+
+
+@dataclass(frozen=True)
+class Classifier:
+    """A trained network, with everything needed to ask it."""
+
+    record: RunRecord
+    """The run it is from."""
+    plan: Plan
+    """The run's plan."""
+    module: nn.Module
+    """The network, in evaluation mode."""
+    normalisation: Normalisation
+    """How images become floats."""
+    machine: Machine
+    """Where it runs."""
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The classes, in the order of the probabilities."""
+        return self.record.classes
+
+    @property
+    def preprocess(self) -> Preprocess:
+        """How photographs are decoded."""
+        return preprocess_of(self.plan.images)
+
+    def probabilities(self, images: Sequence[Any] | np.ndarray, *, ids: Sequence[str] | None = None) -> np.ndarray:
+        """Predict images at hand, as the run's plan says: its views, its smoothing.
+
+        Args:
+            images: Paths, PIL images or uint8 arrays [h, w, 3].
+            ids: Names, which decide how further views are drawn; their places when None.
+
+        Returns:
+            float64 [n, k].
+
+        Raises:
+            DataError: An image cannot be read.
+        """
+        names = list(ids) if ids is not None else [str(place) for place in range(len(images))]
+        decoded = (decode_item(image, self.preprocess) for image in images)
+        return self._predict(_in_batches(zip(decoded, names, strict=True)))
+
+    def predict(self, paths: Iterable[str | PathLike[str]], **table: Any) -> pd.DataFrame:
+        """Predict files, folders and tables of photographs; one that cannot be read does not stop the others.
+
+        Args:
+            paths: Files, folders (read with their subfolders), or CSV tables of ids.
+            **table: For tables: `images`, the folder of the photographs, and `id`, the column.
+
+        Returns:
+            One row for each photograph in order: id, path, status (`ok` or `error`), reason, prediction (classes
+            joined by "|" where images have several), confidence, and `p_<class>` for each class.
+        """
+        inputs = load_unlabelled([Path(path) for path in paths], **table)
+        reasons = [""] * len(inputs)
+        probabilities = np.full((len(inputs), len(self.classes)), np.nan)
+        with ThreadPoolExecutor() as threads:
+            for start in range(0, len(inputs), _BATCH):
+                chunk = inputs[start : start + _BATCH]
+                good, images = [], []
+                for place, found in enumerate(threads.map(self._decode, (path for _, path in chunk)), start=start):
+                    if isinstance(found, np.ndarray):
+                        good.append(place)
+                        images.append(found)
+                    else:
+                        reasons[place] = found
+                if images:
+                    batch = np.stack(images), [inputs[place][0] for place in good]
+                    probabilities[good] = self._predict([batch])
+        return self._as_frame(inputs, probabilities, reasons)
+
+    def _decode(self, path: Path) -> np.ndarray | str:
+        try:
+            return decode(path, self.preprocess)
+        except DecodeError as problem:
+            return str(problem)
+
+    def _predict(self, batches: Iterable[tuple[np.ndarray, Sequence[str]]]) -> np.ndarray:
+        return predict_batches(
+            self.module,
+            batches,
+            plan=self.plan,
+            normalisation=self.normalisation,
+            multilabel=self.record.problem == "multilabel",
+            seed=self.record.seed,
+            device=self.machine.torch_device(),
+            precision=self.machine.used_precision(),
+        )
+
+    def _as_frame(
+        self, inputs: Sequence[tuple[str, Path]], probabilities: np.ndarray, reasons: Sequence[str]
+    ) -> pd.DataFrame:
+        failed = [bool(reason) for reason in reasons]
+        # as objects: the text type of pandas cannot hold the name of a file that is no UTF-8
+        columns: dict[str, Any] = {
+            "id": pd.Series([name for name, _ in inputs], dtype=object),
+            "path": pd.Series([str(path) for _, path in inputs], dtype=object),
+            "status": ["error" if bad else "ok" for bad in failed],
+            "reason": list(reasons),
+            "prediction": ["" if bad else self._named(row) for bad, row in zip(failed, probabilities, strict=True)],
+            "confidence": [None if bad else float(row.max()) for bad, row in zip(failed, probabilities, strict=True)],
+        }
+        columns |= {f"p_{name}": probabilities[:, place] for place, name in enumerate(self.classes)}
+        return pd.DataFrame(columns)
+
+    def _named(self, row: np.ndarray) -> str:
+        if self.record.problem == "multilabel":
+            return "|".join(name for name, value in zip(self.classes, row, strict=True) if value > 0.5)
+        return self.classes[int(row.argmax())]
+
+
+def load(run: RunRecord | str | PathLike[str], *, machine: Machine | None = None) -> Classifier:
+    """Read a trained network back from its record.
+
+    Args:
+        run: A record, its folder, its id, or the beginning of its id.
+        machine: Where it is to run.
+
+    Raises:
+        RecordError: There is no such run, its weights are damaged, or it is that of all folds and has none.
+    """
+    record = run if isinstance(run, RunRecord) else open_run(run)
+    machine = machine or Machine()
+    machine.make_ready()
+    workspace = Workspace(record.folder.parent.parent) if record.folder else Workspace.find()
+    file, expected = weights_of(record, workspace)
+    plan = Plan.from_json(record.plan)
+    bare = Model(name=plan.model.name, weights="none", drop_rate=plan.model.drop_rate, drop_path=plan.model.drop_path)
+    network = build_network(bare, plan.images, n_classes=len(record.classes), seed=record.seed)
+    if sha256_file(file) != expected:
+        raise RecordError(f"{file} has another content than recorded. Train again with --again.")
+    try:
+        network.module.load_state_dict(load_tensors(file.read_bytes()), strict=True)
+    except RuntimeError as problem:
+        raise RecordError(f"{file} does not fit {plan.model.name}: {problem}") from problem
+    device = machine.torch_device()
+    module = network.module.to(device).to(memory_format=memory_format(device)).eval()
+    mean, std = (tuple(record.environment.get(name, getattr(network, name))) for name in ("mean", "std"))
+    return Classifier(record, plan, module, Normalisation(mean, std), machine)
+
+
+def predict(
+    run: RunRecord | str | PathLike[str],
+    paths: Iterable[str | PathLike[str]] | str | PathLike[str],
+    *,
+    machine: Machine | None = None,
+    **table: Any,
+) -> pd.DataFrame:
+    """Predict photographs with a trained run; see `Classifier.predict` for the table it gives.
+
+    Args:
+        run: A record, its folder, its id, or the beginning of its id.
+        paths: One or several files, folders or tables.
+        machine: Where it is to run.
+        **table: For tables: `images`, the folder of the photographs, and `id`, the column.
+
+    Raises:
+        RecordError: There is no such run, its weights are damaged, or it is that of all folds and has none.
+        DataError: There is nothing to predict.
+
+    Example:
+        >>> imgcls.predict("runs/baseline-s0-1a2b3c4d", "photo.jpg")  # doctest: +SKIP
+    """
+    several = [paths] if isinstance(paths, str | PathLike) else list(paths)
+    return load(run, machine=machine).predict(several, **table)
+
+
+def _in_batches(pairs: Iterator[tuple[np.ndarray, str]]) -> Iterator[tuple[np.ndarray, list[str]]]:
+    images, names = [], []
+    for image, name in pairs:
+        images.append(image)
+        names.append(name)
+        if len(images) == _BATCH:
+            yield np.stack(images), names
+            images, names = [], []
+    if images:
+        yield np.stack(images), names

@@ -1,0 +1,479 @@
+"""Doing one run: find its record, resume its attempt, train it, or predict with weights that are there."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from fastai.callback.core import Callback
+from fastai.callback.progress import ProgressCallback
+from safetensors.torch import load as load_tensors
+
+from imgcls.data.samples import Samples
+from imgcls.engine.build import Built, build, photo_dataset
+from imgcls.engine.callbacks.loop import Tracking
+from imgcls.engine.checkpoint import SaveEpochs, SkipEpochs, restore, weights_bytes
+from imgcls.engine.device import other_versions
+from imgcls.engine.inference import batches_of, predict_batches
+from imgcls.engine.linear_probe import fit_probe
+from imgcls.engine.progress import Reporter, Start
+from imgcls.engine.request import FoldsOutcome, Log, Outcome, Request, writable
+from imgcls.engine.timing import estimate_seconds
+from imgcls.errors import DivergedError, ImgclsError, RecordError, TrainingError
+from imgcls.evidence.gains import spread_of
+from imgcls.evidence.metrics import evaluate
+from imgcls.plan import Plan
+from imgcls.records.attempts import Attempt, acquire
+from imgcls.records.derived import Repetition, keep_repetition
+from imgcls.records.find import find_by_key, find_run, find_runs, remove_run
+from imgcls.records.run import Estimate, FoldRun, Folds, RunData, RunRecord, joint_digest, run_folder_name
+from imgcls.storage import remove_tree, write_bytes
+from imgcls.workspace import Workspace
+
+WEIGHTS_FILE = "weights.safetensors"
+PREDICTION_FILES = ("valid.parquet", "test.parquet")
+_BATCH = 64
+
+
+def write_predictions(request: Request, built: Built, folder: Path) -> Mapping[str, Estimate]:
+    """Predict validation and, where there is one, the sealed test part; score validation.
+
+    Args:
+        request: The run.
+        built: Its Learner, whose network holds the weights to predict with.
+        folder: Where `valid.parquet` and `test.parquet` are written, the latter without labels.
+
+    Returns:
+        The metrics of validation by name.
+    """
+    samples = request.prepared.samples
+    valid, test = samples.part("valid"), samples.part("test")
+    probabilities = _probabilities(request, built, "valid")
+    write_bytes(folder / "valid.parquet", _table(valid, probabilities, labels=True))
+    if len(test):
+        write_bytes(folder / "test.parquet", _table(test, _probabilities(request, built, "test"), labels=False))
+    groups = valid.frame["group"].tolist()
+    return evaluate(
+        probabilities,
+        valid.targets,
+        problem=samples.problem,
+        classes=samples.classes,
+        groups=groups if any(groups) else None,
+    )
+
+
+def weights_of(record: RunRecord, workspace: Workspace) -> tuple[Path, str]:
+    """Give the file of a run's weights and its recorded sha256: its own, or those of the run it was predicted from.
+
+    Raises:
+        RecordError: They are gone, or the record is that of all folds, which has none.
+    """
+    if record.folds is not None:
+        raise RecordError(
+            f"{record.id} holds the predictions of {len(record.folds.runs)} folds and has no weights. Name one of its "
+            f"folds, such as {record.folds.runs[0].run}, or run the same stack without folds."
+        )
+    if record.reused_from is None:
+        return record.path(WEIGHTS_FILE), record.files[WEIGHTS_FILE].sha256
+    try:
+        return weights_of(find_run(record.reused_from, workspace), workspace)
+    except RecordError as problem:
+        raise RecordError(f"Run {record.id} uses the weights of {record.reused_from}, which is gone.") from problem
+
+
+def _probabilities(request: Request, built: Built, split: str) -> np.ndarray:
+    return predict_batches(
+        built.learn.model,
+        batches_of(photo_dataset(request.prepared, split), size=_BATCH),
+        plan=request.plan,
+        normalisation=built.normalisation,
+        multilabel=request.multilabel,
+        seed=request.seed,
+        device=request.machine.torch_device(),
+        precision=request.machine.used_precision(),
+    )
+
+
+def _table(part: Samples, probabilities: np.ndarray, *, labels: bool) -> bytes:
+    """Give predictions as a Parquet file: id, label unless sealed, group if any, and a probability for each class."""
+    columns: dict[str, Any] = {"id": [writable(text) for text in part.frame["id"]]}
+    if labels:
+        columns["label"] = [writable(text) for text in part.frame["label"]]
+    if any(part.frame["group"]):
+        columns["group"] = [writable(text) for text in part.frame["group"]]
+    columns |= {f"p_{writable(name)}": probabilities[:, place] for place, name in enumerate(part.classes)}
+    return parquet(pd.DataFrame(columns))
+
+
+def parquet(frame: pd.DataFrame) -> bytes:
+    """Give a table as the content of a Parquet file."""
+    content = BytesIO()
+    frame.to_parquet(content, index=False)
+    return content.getvalue()
+
+
+@dataclass(frozen=True)
+class Job:
+    """One run to be done in a workspace."""
+
+    request: Request
+    """What the run is made of."""
+    workspace: Workspace
+    """Where its record goes."""
+    log: Log
+    """What is told and kept."""
+    began: float
+    """When the work on it began, by the performance counter."""
+
+    def do(self, *, again: bool) -> Outcome:
+        """Find the record, or make it.
+
+        Args:
+            again: Whether to train anew although there is a record, and to compare the two.
+
+        Raises:
+            TrainingError: The training failed; what is known of it is kept among the failed runs.
+        """
+        key = self.request.key
+        existing = find_by_key(self.workspace, key)
+        if existing is not None and not again:
+            return self._reuse(existing)
+        with acquire(self.workspace, key, self.request.about) as attempt:
+            self._tell_notes(attempt)
+            existing = find_by_key(self.workspace, key)  # another process may have finished it meanwhile
+            if existing is not None and not again:
+                return self._reuse(existing)
+            donor = None if again else self._donor()
+            try:
+                record = self._predict_with(donor, attempt) if donor else self._train(attempt)
+            except ImgclsError as problem:
+                self._keep_failure(attempt, problem)
+                raise
+            return self._publish(attempt, record, existing)
+
+    def _donor(self) -> RunRecord | None:
+        """Find a run with the same training and another way of predicting, whose weights can be used."""
+        for record in find_runs(self.workspace)[0]:
+            if record.train_digest != self.request.plan.train_digest or WEIGHTS_FILE not in record.files:
+                continue
+            with suppress(ImgclsError):
+                if record.key == self.request.key_of(Plan.from_json(record.plan)):
+                    record.verify()
+                    return record
+        return None
+
+    def _train(self, attempt: Attempt) -> RunRecord:
+        built = self._build()
+        done = self._resume(built, attempt)
+        tracking = Tracking(self.log, attempt.append_history)
+        first_seconds = self._fit(built, attempt, tracking, done=done)
+        weights = attempt.record_folder / WEIGHTS_FILE
+        write_bytes(weights, weights_bytes(built.learn.model))
+        seconds = {**first_seconds, "train": tracking.train_seconds, "epoch_validation": tracking.valid_seconds}
+        speed = tracking.n_images / tracking.train_seconds if tracking.train_seconds else None
+        return self._finish(built, attempt, weights, seconds=seconds, images_per_second=speed)
+
+    def _predict_with(self, donor: RunRecord, attempt: Attempt) -> RunRecord:
+        self.log.note(f"Only the prediction differs from run {donor.id}: its weights are used, nothing is trained.")
+        others = other_versions(donor.environment)
+        if others:
+            self.log.note(f"Those weights were made under other versions: {', '.join(others)}.")
+        record = self._finish(self._build(), attempt, donor.path(WEIGHTS_FILE), seconds={"train": 0.0})
+        return replace(record, reused_from=donor.id)
+
+    def _build(self) -> Built:
+        request = self.request
+        return build(request.plan, request.prepared, seed=request.seed, machine=request.machine)
+
+    def _resume(self, built: Built, attempt: Attempt) -> SkipEpochs | None:
+        """Put the last checkpoint back, and give what passes over the epochs that are done; None begins anew."""
+        checkpoint = attempt.load_checkpoint()
+        self._tell_notes(attempt)
+        if checkpoint is None:
+            return None
+        restore(built.learn, checkpoint.files, checkpoint.meta)
+        n_done = int(checkpoint.meta["epoch"])
+        self.log.note(f"Going on after epoch {n_done} of an attempt that was interrupted.")
+        return SkipEpochs(n_done, scaler=checkpoint.meta["scaler"])
+
+    def _fit(
+        self, built: Built, attempt: Attempt, tracking: Tracking, *, done: SkipEpochs | None
+    ) -> Mapping[str, float]:
+        """Train what is left, and give the seconds that the classifier's first weights took, by part."""
+        learn, plan = built.learn, self.request.plan
+        callbacks: list[Callback] = [tracking]
+        if not plan.fit.callbacks:  # what further callbacks remember is in no checkpoint
+            callbacks.append(SaveEpochs(attempt))
+        if done is not None:
+            callbacks.append(done)
+        n_done = done.n_done if done is not None else 0
+        learn.remove_cbs(learn._grab_cbs(ProgressCallback))  # it writes to stdout, also where that is a pipe
+        try:
+            estimate = estimate_seconds(learn, plan, n_done=n_done)
+            self.log.start(self._start(built, n_done, estimate))
+            seconds = self._begin_classifier(built) if done is None else {}
+            if plan.fit.epochs:
+                with learn.no_logging():
+                    learn.fit(plan.fit.epochs, cbs=callbacks)
+            return seconds
+        except DivergedError:
+            raise DivergedError(
+                learn.loss_guard.message or tracking.message
+            ) from None  # fastai has put words of its own around it
+        except ImgclsError as problem:
+            problem.args = (_in_our_words(problem),)
+            raise
+        except Exception as problem:
+            raise TrainingError(_told(problem, plan)) from problem
+        finally:
+            learn.dls.stop_workers()  # fastai ends a fit that failed without telling its callbacks
+            self.log.stop()
+
+    def _begin_classifier(self, built: Built) -> Mapping[str, float]:
+        """Fit the classifier's first weights where the plan wants them fitted, and give the seconds of that by part."""
+        request = self.request
+        if request.plan.fit.classifier == "gradient":
+            return {}
+        probe = fit_probe(
+            built,
+            request.prepared.samples,
+            seed=request.seed,
+            machine=request.machine,
+            progress=partial(self.log.progress, "Computing features"),
+        )
+        self.log.note(probe.note)
+        return probe.seconds
+
+    def _start(self, built: Built, n_done: int, estimate: float | None) -> Start:
+        request, loaders = self.request, built.learn.dls
+        device, precision = request.machine.torch_device().type, request.machine.used_precision()
+        return Start(
+            label=request.stack.label,
+            seed=request.seed,
+            turn=str(request.turn) if request.turn else "",
+            n_epochs=request.plan.fit.epochs,
+            n_batches=len(loaders.train),
+            n_train=len(loaders.train.dataset),
+            n_valid=len(loaders.valid.dataset),
+            device=device if precision == "float32" else f"{device} in {precision}",
+            done_epochs=n_done,
+            estimate_seconds=estimate,
+        )
+
+    def _finish(
+        self,
+        built: Built,
+        attempt: Attempt,
+        weights: Path,
+        *,
+        seconds: Mapping[str, float],
+        images_per_second: float | None = None,
+    ) -> RunRecord:
+        """Read the weights back, so that the recorded score is that of the file, and write all but run.json."""
+        began, folder = time.perf_counter(), attempt.record_folder
+        built.learn.model.load_state_dict(load_tensors(weights.read_bytes()), strict=True)
+        metrics = write_predictions(self.request, built, folder)
+        if history := attempt.history():
+            write_bytes(folder / "history.csv", pd.DataFrame(history).to_csv(index=False).encode())
+        write_bytes(folder / "log.txt", self.log.text().encode("utf-8", "backslashreplace"))
+        now = time.perf_counter()
+        seconds = {**seconds, "predict": now - began, "total": now - self.began}
+        record = self.request.record(seconds=seconds, images_per_second=images_per_second, network=built.network)
+        return replace(record, metrics=metrics)
+
+    def _publish(self, attempt: Attempt, record: RunRecord, existing: RunRecord | None) -> Outcome:
+        """Make the record the run; or, where there is one already, compare the two and keep the older."""
+        folder, final = attempt.record_folder, self.workspace.runs / record.id
+        record.write(folder)
+        same = None
+        if existing is not None:
+            repetition = Repetition.of(existing, folder, names=(WEIGHTS_FILE, *PREDICTION_FILES))
+            keep_repetition(self.workspace, repetition)
+            same = repetition.same_bits
+            if _is_whole(existing):
+                attempt.discard()
+                return Outcome(existing, same_bits=same)
+            self.log.note(f"The record {existing.id} was damaged and is replaced.")
+            remove_run(existing)
+        attempt.publish(final)
+        return Outcome(RunRecord.read(final), same_bits=same)
+
+    def _tell_notes(self, attempt: Attempt) -> None:
+        """Say what was found in an attempt, such as a damaged checkpoint; each thing once."""
+        for note in attempt.notes:
+            self.log.note(note)
+        attempt.notes.clear()
+
+    def _reuse(self, record: RunRecord) -> Outcome:
+        """Give a record that is there, after a look at its files, and say where it was made by other versions."""
+        for name in record.files:
+            record.path(name)  # a file that is missing or cut is told here
+        others = other_versions(record.environment)
+        if others:
+            self.log.note(f"Run {record.id} was made under other versions: {', '.join(others)}.")
+        return Outcome(record, reused=True, other_versions=others)
+
+    def _keep_failure(self, attempt: Attempt, problem: ImgclsError) -> None:
+        """Keep a training that failed; what has to be changed before a start is no failure of training."""
+        if isinstance(problem, TrainingError):
+            attempt.fail(str(problem), self.request.record(seconds={"total": time.perf_counter() - self.began}))
+        elif not attempt.history():
+            attempt.discard()
+
+
+def _told(problem: Exception, plan: Plan) -> str:
+    """Say why a training failed; want of memory has three forms, of which that of a CPU is told by its words only."""
+    if isinstance(problem, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(problem):
+        return (
+            f"Out of memory with batches of {plan.fit.batch_size} images of {plan.images.size_px} px. "
+            "Try a smaller --batch-size or --size."
+        )
+    return f"Training failed: {type(problem).__name__}: {_in_our_words(problem)}"
+
+
+def _in_our_words(problem: Exception) -> str:
+    """Give a message without the words that fastai puts before what a callback raised (callback/core.py)."""
+    return re.sub(r"^Exception occured in `\w+` when calling event `\w+`:\s*", "", str(problem))
+
+
+def _is_whole(record: RunRecord) -> bool:
+    try:
+        record.verify()
+    except RecordError:
+        return False
+    return True
+
+
+OUT_OF_FOLD_FILE = "oof.parquet"
+
+
+@dataclass(frozen=True)
+class OutOfFold:
+    """The finished folds of one stack and seed, to become one record, which can be remade from theirs at any time."""
+
+    requests: tuple[Request, ...]
+    """What each fold was made of."""
+    outcomes: tuple[Outcome, ...]
+    """The run of each fold."""
+    workspace: Workspace
+    """Where the record goes."""
+    reporter: Reporter
+    """Who is told why a record that was there would not do."""
+
+    def do(self) -> FoldsOutcome:
+        """Find the record of these very runs, or make it.
+
+        Raises:
+            RecordError: The predictions of a fold cannot be read, or are those of other samples.
+        """
+        existing, problem = self._existing()
+        if existing is not None and not problem:
+            return FoldsOutcome(existing, self.outcomes, reused=True)
+        if problem:
+            self.reporter.note(f"The record of all folds is made anew: {problem}")
+        frame = self._predictions()
+        record = self._record(frame)
+        final = self.workspace.runs / record.id
+        about = {**self.requests[0].about, "fold": None}
+        with acquire(self.workspace, record.key, about) as attempt:
+            write_bytes(attempt.record_folder / OUT_OF_FOLD_FILE, parquet(frame))
+            record.write(attempt.record_folder)
+            if existing is not None:
+                remove_run(existing)
+            if os.path.lexists(final):  # what cannot be read is no record
+                remove_tree(final)
+            attempt.publish(final)
+        return FoldsOutcome(RunRecord.read(final), self.outcomes)
+
+    @cached_property
+    def key(self) -> str:
+        """What makes it this record: the keys of its folds."""
+        return joint_digest([request.key for request in self.requests])
+
+    def _existing(self) -> tuple[RunRecord | None, str]:
+        """Find the record that is there, and say why it will not do, or nothing."""
+        existing = None
+        try:
+            existing = find_by_key(self.workspace, self.key)
+            if existing is None:
+                return None, ""
+            existing.verify()
+        except RecordError as problem:
+            return existing, str(problem)
+        before = existing.folds.runs if existing.folds else ()
+        changed = [run.run for run in self._runs if run not in before]
+        return existing, f"{', '.join(changed)} was trained since." if changed else ""
+
+    @cached_property
+    def _runs(self) -> tuple[FoldRun, ...]:
+        records = (outcome.record for outcome in self.outcomes)
+        return tuple(
+            FoldRun(fold, record.id, record.digest(), record.data.n, record.metrics)
+            for fold, record in enumerate(records)
+        )
+
+    @cached_property
+    def _rows(self) -> np.ndarray:
+        """The rows of the samples that the folds validate, fold after fold."""
+        return np.concatenate([request.prepared.samples.rows("valid") for request in self.requests])
+
+    def _predictions(self) -> pd.DataFrame:
+        """Give every prediction out of fold, in the order of the samples: id, label, fold, and p_<class> for each."""
+        parts = []
+        for fold, (request, outcome) in enumerate(zip(self.requests, self.outcomes, strict=True)):
+            part = outcome.record.predictions("valid")
+            ids = [writable(name) for name in request.prepared.samples.part("valid").frame["id"]]
+            if part["id"].tolist() != ids:
+                path = outcome.record.path("valid.parquet")
+                raise RecordError(f"{path} has other samples than fold {fold}. Train again with --again.")
+            part.insert(2, "fold", fold)
+            parts.append(part)
+        order = np.argsort(self._rows, kind="stable")
+        return pd.concat(parts, ignore_index=True).iloc[order].reset_index(drop=True)
+
+    def _record(self, frame: pd.DataFrame) -> RunRecord:
+        """Score the predictions out of fold, and describe where they are from."""
+        request, records = self.requests[0], [outcome.record for outcome in self.outcomes]
+        samples, rows = request.prepared.samples, np.sort(self._rows)
+        groups = samples.frame["group"].iloc[rows].tolist()
+        metrics = evaluate(
+            frame.filter(regex="^p_").to_numpy(dtype=np.float64),
+            samples.targets[rows],
+            problem=samples.problem,
+            classes=samples.classes,
+            groups=groups if any(groups) else None,
+        )
+        parts = dict.fromkeys(name for record in records for name in record.seconds)
+        seconds = {name: sum(record.seconds.get(name, 0.0) for record in records) for name in parts}
+        return replace(
+            request.record(seconds=seconds),
+            key=self.key,
+            id=run_folder_name(request.stack.text, seed=request.seed, fold=None, key=self.key, n_folds=len(records)),
+            fold=None,
+            data=self._data(records, n_groups=len(set(groups) - {""})),
+            environment=records[0].environment,
+            metrics=metrics,
+            folds=Folds(self._runs, spread_of([record.metrics for record in records])),
+        )
+
+    def _data(self, records: list[RunRecord], *, n_groups: int) -> RunData:
+        """Count every sample once: as validated where a fold does, as trained on where it trains in all of them."""
+        first, n_valid = records[0].data, len(self._rows)
+        n_train = first.n["train"] + first.n["valid"] - n_valid
+        return replace(
+            first,
+            split_digest=joint_digest([record.data.split_digest for record in records]),
+            n={**first.n, "train": n_train, "valid": n_valid},
+            n_valid_groups=n_groups,
+        )

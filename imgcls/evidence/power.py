@@ -1,0 +1,148 @@
+"""What a comparison is able to see, and what would settle it: more seeds, more images, or neither alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from imgcls.evidence.gains import Components, Gain
+from imgcls.evidence.variance import Noise, quantile
+
+_Z_POWER = 0.8416212335729143
+"""The normal quantile of 80 % power."""
+MOST_SEEDS = 50
+MOST_IMAGES = 10_000_000
+
+
+@dataclass(frozen=True)
+class Settle:
+    """About what it would take to settle a comparison; components are rough, so these are no promises."""
+
+    target: float
+    """The gain that should be found four times in five."""
+    n_seeds: int | None
+    """Seeds a rung that would be enough on these images; None where no number is."""
+    n_images: int | None
+    """Images (or groups) that would be enough with these seeds; None where no number is."""
+    limit: str
+    """What keeps one of the two from being enough alone; empty where both would do."""
+
+
+def minimal_detectable_gain(gain: Gain, *, level: float = 0.05) -> float | None:
+    """Give the gain that this comparison would find four times in five.
+
+    Args:
+        gain: A comparison; its noise is what is reckoned with.
+        level: The two-sided error level, before other comparisons are counted.
+
+    Returns:
+        A gain in the metric's unit; None where one run cannot tell, or where no noise was seen.
+    """
+    if not gain.standard_error > 0:
+        return None
+    if gain.method == "folds":
+        return (quantile(gain.degrees_of_freedom, level) + _Z_POWER) * gain.standard_error
+    if gain.components is None:
+        return None
+    return detectable(
+        gain.components,
+        n_seeds=gain.fewest_runs,
+        n_units=gain.n_units,
+        is_paired=gain.method == "same weights",
+        has_groups=gain.has_groups,
+        level=level,
+    )
+
+
+def detectable(
+    components: Components,
+    *,
+    n_seeds: int,
+    n_units: int,
+    is_paired: bool = False,
+    has_groups: bool = False,
+    level: float = 0.05,
+) -> float:
+    """Give the gain that would be found four times in five with other numbers of seeds and images.
+
+    Args:
+        components: What the noise is made of.
+        n_seeds: Runs on either side, at least 2.
+        n_units: Images, or groups.
+        is_paired: Whether both sides are predicted by the same weights.
+        has_groups: Whether units are groups.
+        level: The two-sided error level.
+    """
+    both = components.both / (n_units * n_seeds)
+    noise = Noise(
+        seeds=components.seed / n_seeds + both,
+        both=both,
+        images=components.image / n_units + both,
+        seed_df=(n_seeds - 1) * (1 if is_paired else 2),
+        image_df=n_units - 1 if has_groups else np.inf,
+    )
+    spread = noise.seeds + noise.images - noise.both
+    return noise.half_width(level) + _Z_POWER * float(np.sqrt(spread))
+
+
+def what_settles(gain: Gain, target: float) -> Settle | None:
+    """Say about how many seeds, or images, would settle a gain.
+
+    Args:
+        gain: A comparison.
+        target: The gain that should be found, in the metric's unit, above 0.
+
+    Returns:
+        The answer; None for folds and single runs, whose noise has no parts.
+    """
+    if gain.components is None:
+        return None
+    n_seeds = _first_seeds(gain, target)
+    n_images = _first_images(gain, target)
+    return Settle(target, n_seeds, n_images, _limit(gain, target, n_seeds=n_seeds, n_images=n_images))
+
+
+def _limit(gain: Gain, target: float, *, n_seeds: int | None, n_images: int | None) -> str:
+    """Say what keeps more of one thing from being enough, or nothing."""
+    if n_seeds is None and n_images is None:
+        return "neither more seeds nor more images alone settle this, both are needed"
+    parts, n_runs = gain.components, gain.fewest_runs
+    assert parts is not None  # noqa: S101 - `what_settles` has looked
+    if n_seeds is None:
+        if (quantile(np.inf, 0.05) + _Z_POWER) * np.sqrt(parts.image / gain.n_units) > target:
+            return "more seeds alone cannot settle this, the images are the limit"
+        return f"{MOST_SEEDS} seeds are not enough on these images"
+    if n_images is None:
+        df = (n_runs - 1) * (1 if gain.method == "same weights" else 2)
+        if (quantile(df, 0.05) + _Z_POWER) * np.sqrt(parts.seed / n_runs) > target:
+            return "more images alone cannot settle this, the seeds are the limit"
+        return f"{MOST_IMAGES:,} images are not enough with these seeds"
+    return ""
+
+
+def _first_seeds(gain: Gain, target: float) -> int | None:
+    for n_seeds in range(2, MOST_SEEDS + 1):
+        if _at(gain, n_seeds=n_seeds, n_units=gain.n_units) <= target:
+            return n_seeds
+    return None
+
+
+def _first_images(gain: Gain, target: float) -> int | None:
+    n_units = gain.n_units
+    while n_units <= MOST_IMAGES:
+        if _at(gain, n_seeds=gain.fewest_runs, n_units=n_units) <= target:
+            return n_units
+        n_units = int(np.ceil(n_units * 1.1))
+    return None
+
+
+def _at(gain: Gain, *, n_seeds: int, n_units: int) -> float:
+    assert gain.components is not None  # noqa: S101 - `what_settles` has looked
+    return detectable(
+        gain.components,
+        n_seeds=n_seeds,
+        n_units=n_units,
+        is_paired=gain.method == "same weights",
+        has_groups=gain.has_groups,
+    )

@@ -1,0 +1,503 @@
+"""Two sides from the records of a workspace, compared: which is better, and how sure is that."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from imgcls.catalog import Recipe, Stack, parse_steps
+from imgcls.config.problem import metric_of
+from imgcls.errors import ImgclsError, RecordError, StackError, UsageError
+from imgcls.evidence.contributions import CONTRIBUTIONS
+from imgcls.evidence.gains import Gain
+from imgcls.evidence.verdicts import Judged, judge
+from imgcls.ladders.judge import gain_json, judged_json
+from imgcls.ladders.predictions import Change, Folds, Measured, OneSplit, board, changes, shares_weights
+from imgcls.ladders.spec import COMPARISONS
+from imgcls.plan import Plan, canonical_json
+from imgcls.records.find import find_failed, find_run, find_runs
+from imgcls.records.run import Estimate, RunRecord
+from imgcls.storage import make_folder, write_json
+from imgcls.workspace import Workspace
+
+_DIGEST_LENGTH = 16
+
+
+def keep(comparison: Mapping[str, Any], workspace: Workspace) -> Path | None:
+    """Write a comparison where the checklist finds it; the same question again takes the place of the older answer.
+
+    Args:
+        comparison: What was found, as JSON values: see `imgcls.ladders.compare.Comparison.to_json`.
+        workspace: Whose runs were compared.
+
+    Returns:
+        The file; None where it cannot be written, for the answer itself does not depend on it.
+    """
+    path = workspace.reports / COMPARISONS / f"{_question(comparison)}.json"
+    with suppress(ImgclsError):
+        make_folder(path.parent)
+        write_json(path, comparison)
+        return path
+    return None
+
+
+def _question(comparison: Mapping[str, Any]) -> str:
+    """Give the digest of what was asked: what was typed, what it meant, on which images, by which metric."""
+    question = {
+        "sides": [[side["text"], side["plan_digest"]] for side in (comparison["a"], comparison["b"])],
+        "metric": comparison["metric"],
+        "data": comparison["data"]["digest"],
+        "splits": list(comparison["data"]["split_digests"]),
+    }
+    return hashlib.sha256(canonical_json(question).encode("ascii")).hexdigest()[:_DIGEST_LENGTH]
+
+
+_SHOWN_DIGEST_LENGTH = 8
+Seeds = Mapping[int, RunRecord]
+
+
+class Place(NamedTuple):
+    """What two runs have to have in common to be compared."""
+
+    data: str
+    """Digest of samples, labels and pixels."""
+    classes: tuple[str, ...]
+    """The classes, in order."""
+    problem: str
+    """`binary`, `multiclass` or `multilabel`."""
+    fold: int | None
+    """The fold; None without folds."""
+    split: str
+    """Digest of who trains and who validates."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The runs that a text means."""
+
+    text: str
+    """What was typed."""
+    runs: tuple[RunRecord, ...]
+    """Finished runs of one plan, oldest first; at least one."""
+    notes: tuple[str, ...]
+    """What a person should know of them."""
+
+
+def runs_asked_for(text: str, workspace: Workspace) -> Asked:
+    """Find the runs that a text means.
+
+    Args:
+        text: A stack as typed or printed, or the beginning of a plan's digest: all full runs of that plan.
+            A folder, an id, a key, or the beginning of one: that run alone.
+        workspace: Where to look.
+
+    Raises:
+        RecordError: There is none, it was only a trial, or the text can mean several plans.
+    """
+    everything, _ = find_runs(workspace)
+    plans = _plans_named(text, everything)
+    if len(plans) > 1:
+        listed = "; ".join(f"{digest[:_SHOWN_DIGEST_LENGTH]} ({label})" for digest, label in sorted(plans.items()))
+        raise RecordError(f"{text!r} can mean {len(plans)} plans. Name one by its digest: {listed}.")
+    if not plans:
+        return _one_run(text, everything, workspace)
+    (digest,) = plans
+    runs = [run for run in everything if run.plan_digest == digest]
+    full = tuple(run for run in runs if not run.quick)
+    if not full:
+        raise RecordError(f"{text!r} was only tried with --quick, and trials are not compared. Run it in full.")
+    n_failed = sum(run.plan_digest == digest for run in find_failed(workspace)[0])
+    notes = (f"{text}: {n_failed} further runs failed; the gain holds for runs that finish.",) if n_failed else ()
+    return Asked(text, full, notes)
+
+
+def side_by_side(a: Asked, b: Asked) -> tuple[dict[int | None, Seeds], dict[int | None, Seeds], tuple[str, ...]]:
+    """Keep the runs of both sides that were scored on the same images.
+
+    Returns:
+        Fold (None without folds) → seed → run, for either side with the same folds; and what was left out, in words.
+
+    Raises:
+        UsageError: A run is on both sides, or nothing was scored on the same images; what differs is named.
+    """
+    twice = {run.id for run in a.runs} & {run.id for run in b.runs}
+    if twice:
+        raise UsageError(f"{a.text!r} and {b.text!r} both mean {min(twice)}; a comparison needs two different sides.")
+    by_place = [_by_place(side) for side in (a, b)]
+    common = [place for place in by_place[0] if place in by_place[1]]
+    if not common:
+        raise UsageError.together(
+            _differences(a, b), heading=f"{a.text!r} and {b.text!r} were not scored on the same images:"
+        )
+    best = max(common, key=lambda place: _worth(place, by_place))
+    chosen: dict[int | None, Place] = {}
+    for place in sorted(common, key=lambda place: _worth(place, by_place)):
+        if (place.data, place.classes, place.fold is None) == (best.data, best.classes, best.fold is None):
+            chosen[place.fold] = place
+    sides: list[dict[int | None, Seeds]] = []
+    notes: list[str] = []
+    for asked, places in zip((a, b), by_place, strict=True):
+        kept: dict[int | None, Seeds] = {
+            fold: {run.seed: run for run in places[place]} for fold, place in chosen.items()
+        }
+        n_kept = sum(len(seeds) for seeds in kept.values())
+        if n_kept < len(asked.runs):
+            notes.append(
+                f"{asked.text}: {len(asked.runs) - n_kept} of {len(asked.runs)} runs are left out: "
+                "on other data, splits or folds, or an older run of the same seed."
+            )
+        sides.append(kept)
+    return sides[0], sides[1], tuple(notes)
+
+
+def _plans_named(text: str, runs: Sequence[RunRecord]) -> dict[str, str]:
+    """Give digest and label of the plans that a text can mean, the closest kind of name first."""
+    named = [run for run in runs if run.label == text] or [run for run in runs if run.stack == text]
+    if not named:
+        with suppress(StackError):  # then it may be the id of a run
+            digest = Stack.parse(text).plan.digest
+            named = [run for run in runs if run.plan_digest == digest]
+    if not named and len(text) >= _SHOWN_DIGEST_LENGTH:
+        named = [run for run in runs if run.plan_digest.startswith(text)]
+    return {run.plan_digest: run.label for run in named}
+
+
+def _one_run(text: str, everything: Sequence[RunRecord], workspace: Workspace) -> Asked:
+    try:
+        record = find_run(text, workspace)
+    except RecordError:
+        with suppress(StackError):
+            stack = Stack.parse(text)
+            raise RecordError(
+                f"There is no finished run of {text!r} in {workspace.runs}. 'imgcls recipe run {stack.text}' makes one."
+            ) from None
+        raise
+    if record.quick or record.status != "done":
+        why = "a trial (--quick)" if record.quick else "failed"
+        raise RecordError(f"Run {record.id} is {why}, and is not compared. Run it in full.")
+    others = [run for run in everything if run.plan_digest == record.plan_digest and not run.quick]
+    n_others = sum(run.id != record.id for run in others)
+    note = (
+        f"{record.id} is one run; there are {n_others} more of the same plan. "
+        f"'imgcls compare' with {record.label!r} takes all of them."
+    )
+    return Asked(text, (record,), (note,) if n_others else ())
+
+
+def _place(run: RunRecord) -> Place:
+    return Place(run.data.digest, run.classes, run.problem, run.fold, run.data.split_digest)
+
+
+def _by_place(asked: Asked) -> dict[Place, list[RunRecord]]:
+    found: dict[Place, list[RunRecord]] = {}
+    for run in asked.runs:
+        found.setdefault(_place(run), []).append(run)
+    return found
+
+
+def _worth(place: Place, by_place: Sequence[Mapping[Place, Sequence[RunRecord]]]) -> tuple[int, str]:
+    """Prefer the place where both sides have many runs, then the newest."""
+    sides = [places[place] for places in by_place]
+    return min(len(runs) for runs in sides), max(run.created for runs in sides for run in runs)
+
+
+def _differences(a: Asked, b: Asked) -> list[str]:
+    """Name what keeps the newest runs of both sides apart, the first thing that does."""
+    one, other = a.runs[-1], b.runs[-1]
+    pairs = {
+        "data": [f"{run.data.name}, digest {run.data.digest[:_SHOWN_DIGEST_LENGTH]}" for run in (one, other)],
+        "problem": [one.problem, other.problem],
+        "classes": [", ".join(run.classes) for run in (one, other)],
+        "folds": [_folds(side) for side in (a, b)],
+        "split": [f"digest {run.data.split_digest[:_SHOWN_DIGEST_LENGTH]}" for run in (one, other)],
+    }
+    different = [f"{what}: {left} and {right}" for what, (left, right) in pairs.items() if left != right]
+    advice = "Run both stacks with the same data and the same split."
+    return [*different[: 2 if different[0].startswith("problem") else 1], advice]
+
+
+def _folds(asked: Asked) -> str:
+    folds = sorted({-1 if run.fold is None else run.fold for run in asked.runs})
+    return ", ".join("none" if fold < 0 else str(fold) for fold in folds)
+
+
+SCHEMA = 1
+_SMALLEST_GAIN = 0.005
+_A, _B = 0, 1
+
+
+@dataclass(frozen=True)
+class Side:
+    """One side of a comparison."""
+
+    text: str
+    """What was asked for."""
+    label: str
+    """The stack with its overrides."""
+    stack: str
+    """The stack without them."""
+    overrides: Mapping[str, Any]
+    """Plan path → value that was set by hand on its base."""
+    plan_digest: str
+    """Digest of the plan."""
+    runs: tuple[str, ...]
+    """Ids of the runs, by fold and seed."""
+    seeds: tuple[int, ...]
+    """The seeds, each once."""
+    values: tuple[float, ...]
+    """The metric of each run, in its own direction."""
+    score: Estimate
+    """The metric over all runs, with its interval."""
+    seed_sd: float | None
+    """Standard deviation of the metric over seeds; None with fewer than two."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Give the side as JSON values."""
+        return asdict(self) | {"score": self.score.to_json()}
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Side B over side A."""
+
+    a: Side
+    """What is compared with."""
+    b: Side
+    """What is compared."""
+    judged: Judged
+    """The gain of B over A in the metric, and its verdict."""
+    other_gains: Mapping[str, Gain]
+    """The gain in the other metrics, for which no verdicts are given."""
+    metric: str
+    """The metric that the verdict is about."""
+    n_images: int
+    """Images that every run was scored on, over all folds."""
+    n_groups: int
+    """The groups that they come in; 0 where they stand alone."""
+    fixed: tuple[Change, ...]
+    """Images that B gets right more often, the most first; empty for several labels an image."""
+    broken: tuple[Change, ...]
+    """Images that B gets right less often, likewise."""
+    notes: tuple[str, ...]
+    """What a person should know before believing it."""
+    data_name: str
+    """The short name of the data set."""
+    data_digest: str
+    """Digest of samples, labels and pixels."""
+    split_digests: tuple[str, ...]
+    """Digest of who trains and who validates, one for each fold that both sides have."""
+    n_folds: int | None
+    """The number of folds that both sides have; None for one split."""
+    changes: Mapping[str, tuple[Any, Any]]
+    """Plan path → value of A and value of B."""
+    recipes: tuple[str, ...]
+    """The recipes that one side has and the other has not."""
+    items: tuple[str, ...]
+    """The checklist items that all of these answer."""
+    split_seed: int | None = None
+    """The seed that split or folds were drawn from; None where the records do not keep it."""
+
+    @property
+    def unit(self) -> str:
+        """Give the unit of gains: percentage points, or nats for log loss."""
+        return "nats" if self.metric == "log_loss" else "points"
+
+    def to_json(self) -> dict[str, Any]:
+        """Give the whole as JSON values, without NaN."""
+        return {
+            "schema": SCHEMA,
+            "a": self.a.to_json(),
+            "b": self.b.to_json(),
+            "metric": self.metric,
+            "unit": self.unit,
+            "gain": judged_json(self.judged),
+            "other_gains": {metric: gain_json(gain) for metric, gain in self.other_gains.items()},
+            "data": {
+                "name": self.data_name,
+                "digest": self.data_digest,
+                "split_digests": list(self.split_digests),
+                "n_images": self.n_images,
+                "n_groups": self.n_groups,
+                "n_folds": self.n_folds,
+                **({} if self.split_seed is None else {"split_seed": self.split_seed}),
+            },
+            "changes": {path: list(pair) for path, pair in self.changes.items()},
+            "recipes": list(self.recipes),
+            "items": list(self.items),
+            "fixed": [asdict(change) for change in self.fixed],
+            "broken": [asdict(change) for change in self.broken],
+            "notes": list(self.notes),
+        }
+
+
+def compare(
+    a: str,
+    b: str,
+    *,
+    workspace: Workspace | None = None,
+    metric: str | None = None,
+    smallest_gain: float | None = None,
+) -> Comparison:
+    """Compare B with A from what their runs recorded; nothing is trained.
+
+    The answer is kept in `reports/comparisons`, where the checklist finds it.
+
+    Args:
+        a: A stack such as `baseline+augmentation`: all its full runs. Or the id or folder of one run.
+        b: Likewise.
+        workspace: Where the records lie; the one of the current folder when None.
+        metric: What the verdict is about, chosen before looking: accuracy, balanced_accuracy, macro_f1, roc_auc or
+            log_loss. When None, the one that imgcls.toml names, or else ROC AUC for two classes and for several
+            labels, and accuracy otherwise.
+        smallest_gain: The smallest gain of interest, in the metric's own unit, above 0: a share (0.005 is half a
+            point), or nats for log loss.
+
+    Raises:
+        RecordError: There is no such run, or a record is damaged.
+        UsageError: The sides were not scored on the same images, or the metric cannot be computed on them.
+
+    Example:
+        >>> imgcls.compare("baseline", "baseline+augmentation").judged.verdict  # doctest: +SKIP
+        'likely better'
+    """
+    workspace = workspace or Workspace.find()
+    smallest = _checked(metric, smallest_gain)
+    asked = runs_asked_for(a, workspace), runs_asked_for(b, workspace)
+    before, after, left_out = side_by_side(*asked)
+    records = [run for side in (before, after) for seeds in side.values() for run in seeds.values()]
+    metric = metric or metric_of(workspace.root, records[0].problem)
+    same = shares_weights(_flat(before), _flat(after))
+    measured = _measured(before, after)
+    changed = changes(measured, _A, _B)
+    judged = judge([measured.gain(_A, _B, metric, same_weights=same)], smallest_gain=smallest)[0]
+    recipes = _different_recipes(records[0], records[-1])
+    found = Comparison(
+        a=_side(asked[0], before, measured, _A, metric),
+        b=_side(asked[1], after, measured, _B, metric),
+        judged=judged,
+        other_gains=_other_gains(measured, metric, same_weights=same),
+        metric=metric,
+        n_images=_n_images(measured),
+        n_groups=sum(_first(seeds).data.n_valid_groups for seeds in before.values()),
+        fixed=changed.fixed if changed else (),
+        broken=changed.broken if changed else (),
+        notes=(*asked[0].notes, *asked[1].notes, *left_out, *measured.notes, *_warnings(records)),
+        data_name=records[0].data.name,
+        data_digest=records[0].data.digest,
+        split_digests=tuple(_first(seeds).data.split_digest for seeds in before.values()),
+        n_folds=len(before) if isinstance(measured, Folds) else None,
+        changes=Plan.from_json(records[0].plan).diff(Plan.from_json(records[-1].plan)),
+        recipes=tuple(recipe.name for recipe in recipes),
+        items=_answered(recipes, records[0], records[-1]),
+        split_seed=next((seed for run in records if (seed := run.data.split_seed) is not None), None),
+    )
+    keep(found.to_json(), workspace)
+    return found
+
+
+def _checked(metric: str | None, smallest_gain: float | None) -> float:
+    """Refuse what cannot be judged, before anything is read."""
+    if metric is not None and metric not in CONTRIBUTIONS:
+        near = difflib.get_close_matches(metric, CONTRIBUTIONS, n=1)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        raise UsageError(f"No verdict can be given for {metric!r}.{hint} There are: {', '.join(CONTRIBUTIONS)}.")
+    smallest = _SMALLEST_GAIN if smallest_gain is None else smallest_gain
+    if not (np.isfinite(smallest) and smallest > 0):
+        raise UsageError(f"The smallest gain of interest has to be a number above 0, not {smallest_gain}.")
+    return smallest
+
+
+def _measured(before: Mapping[int | None, Seeds], after: Mapping[int | None, Seeds]) -> OneSplit | Folds:
+    """Put both sides side by side: on one split, or on folds."""
+    boards = {fold: board([*before[fold].values(), *after[fold].values()]) for fold in before}
+    if len(boards) == 1:
+        (fold,) = boards
+        return OneSplit(boards[fold], {_A: before[fold], _B: after[fold]})
+    n_different = len({id_ for part in boards.values() for id_ in part.ids})
+    if n_different < sum(len(part.ids) for part in boards.values()):
+        raise RecordError(
+            "The folds of these runs overlap: they come from folds that were made differently. "
+            "Remove those of one kind with 'imgcls runs rm'."
+        )
+    folds = [fold for fold in before if fold is not None]
+    runs = {number: {fold: side[fold] for fold in folds} for number, side in ((_A, before), (_B, after))}
+    return Folds({fold: boards[fold] for fold in folds}, runs)
+
+
+def _side(asked: Asked, folds: Mapping[int | None, Seeds], measured: Measured, number: int, metric: str) -> Side:
+    runs = [seeds[seed] for _, seeds in sorted(folds.items(), key=lambda pair: pair[0] or 0) for seed in sorted(seeds)]
+    sign = -1 if metric == "log_loss" else 1
+    sd = measured.seed_sd(number, metric)
+    return Side(
+        text=asked.text,
+        label=runs[0].label,
+        stack=runs[0].stack,
+        overrides=dict(runs[0].overrides),
+        plan_digest=runs[0].plan_digest,
+        runs=tuple(run.id for run in runs),
+        seeds=tuple(sorted({run.seed for run in runs})),
+        values=tuple(sign * value for value in measured.values(number, metric)),
+        score=measured.score(number, metric),
+        seed_sd=None if np.isnan(sd) else sd,
+    )
+
+
+def _other_gains(measured: Measured, primary: str, *, same_weights: bool) -> dict[str, Gain]:
+    found = {}
+    for metric in CONTRIBUTIONS:
+        if metric != primary:
+            try:
+                found[metric] = measured.gain(_A, _B, metric, same_weights=same_weights)
+            except UsageError:  # cannot be computed on these images, and no verdict depends on it
+                continue
+    return found
+
+
+def _different_recipes(a: RunRecord, b: RunRecord) -> tuple[Recipe, ...]:
+    """Give the recipes that only one of two runs has; none where a recipe is gone meanwhile."""
+    try:
+        ours, theirs = ({step.recipe.name: step.recipe for step in parse_steps(record.stack)[1:]} for record in (a, b))
+    except StackError:
+        return ()
+    everything = ours | theirs
+    return tuple(everything[name] for name in everything if (name in ours) != (name in theirs))
+
+
+def _answered(recipes: tuple[Recipe, ...], a: RunRecord, b: RunRecord) -> tuple[str, ...]:
+    """Give the checklist items that a verdict on some recipes answers: those that each of them answers."""
+    if not recipes or a.overrides != b.overrides:  # then the gain is not that of the recipes alone
+        return ()
+    items = dict.fromkeys(item for recipe in recipes for item in recipe.card.items)
+    return tuple(item for item in items if all(item in recipe.card.items for recipe in recipes))
+
+
+def _flat(side: Mapping[int | None, Seeds]) -> dict[tuple[int | None, int], RunRecord]:
+    return {(fold, seed): run for fold, seeds in side.items() for seed, run in seeds.items()}
+
+
+def _first(seeds: Seeds) -> RunRecord:
+    return next(iter(seeds.values()))
+
+
+def _n_images(measured: OneSplit | Folds) -> int:
+    boards = [measured.board] if isinstance(measured, OneSplit) else measured.boards.values()
+    return sum(len(part.ids) for part in boards)
+
+
+def _warnings(records: list[RunRecord]) -> list[str]:
+    found = []
+    if len({run.environment.get("device") for run in records}) > 1:
+        found.append("The runs were made on different devices; so may be part of the difference.")
+    if len({str(sorted(run.environment.get("versions", {}).items())) for run in records}) > 1:
+        found.append("The runs were made under different versions of the libraries; 'imgcls runs show' tells which.")
+    first, last = records[0], records[-1]
+    if first.plan.get("model") == last.plan.get("model") and len({run.weights.sha256 for run in records}) > 1:
+        found.append("The runs did not begin with the same weights; so may be part of the difference.")
+    return found

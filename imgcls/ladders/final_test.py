@@ -1,0 +1,249 @@
+"""The last word: baseline and incumbent, scored once on the sealed test part, and the opening written down."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from imgcls.data.samples import Samples, as_targets
+from imgcls.errors import RecordError, UsageError
+from imgcls.evidence.contributions import Floats, contributions
+from imgcls.evidence.gains import Gain, measure, score
+from imgcls.evidence.variance import group_numbers
+from imgcls.evidence.verdicts import Judged, judge
+from imgcls.ladders.judge import LadderResult, judge_ladder, judged_json
+from imgcls.ladders.predictions import shares_weights
+from imgcls.ladders.report_data import find_photographs, written
+from imgcls.ladders.spec import FINAL_JSON, Ladder
+from imgcls.ladders.state import LadderState, read_state
+from imgcls.records.lock import FolderLock
+from imgcls.records.run import Estimate, RunRecord
+from imgcls.storage import write_bytes, write_json
+from imgcls.workspace import LEDGER, Workspace
+
+_LEDGER_SECONDS = 60.0
+_RESTORE = "Restore it from a copy, or move it away: it counts how often a test part was opened."
+_COLUMNS = (
+    "time",
+    "data",
+    "ladder",
+    "metric",
+    "n_images",
+    "baseline",
+    "baseline_score",
+    "incumbent",
+    "incumbent_score",
+    "gain",
+)
+
+
+@dataclass(frozen=True)
+class Final:
+    """What the sealed test says of a ladder."""
+
+    ladder: str
+    """The ladder's name."""
+    metric: str
+    """The primary metric."""
+    baseline: str
+    """The stack of the base."""
+    incumbent: str
+    """The stack that the ladder recommends."""
+    n_images: int
+    """Test images with a label."""
+    n_groups: int
+    """The groups that they come in; 0 where they stand alone."""
+    baseline_score: Estimate
+    """The base on test."""
+    incumbent_score: Estimate
+    """The incumbent on test."""
+    judged: Judged | None
+    """The gain on test; None where the incumbent is the base."""
+    validation: Judged | None
+    """The gain on validation, which is optimistic: the incumbent was chosen by it."""
+    n_openings: int
+    """How often this test part was scored, this time included."""
+    baseline_validation: Estimate | None = None
+    """The base on validation, to hold its score on test against."""
+    incumbent_validation: Estimate | None = None
+    """The incumbent on validation, likewise; optimistic, since it was chosen there."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Give it as JSON values."""
+        return {
+            "schema": 1,
+            "ladder": self.ladder,
+            "metric": self.metric,
+            "baseline": self.baseline,
+            "incumbent": self.incumbent,
+            "n_images": self.n_images,
+            "n_groups": self.n_groups,
+            "baseline_score": asdict(self.baseline_score),
+            "incumbent_score": asdict(self.incumbent_score),
+            "test": judged_json(self.judged),
+            "validation": judged_json(self.validation),
+            "n_openings": self.n_openings,
+            "validation_scores": {
+                name: None if estimate is None else asdict(estimate)
+                for name, estimate in (("baseline", self.baseline_validation), ("incumbent", self.incumbent_validation))
+            },
+        }
+
+
+def open_test(ladder: Ladder, workspace: Workspace) -> Final:
+    """Score baseline and incumbent on the sealed test part, and write the opening in the ledger.
+
+    What came out is kept as final.json in the ladder's folder.
+
+    Args:
+        ladder: A ladder that was climbed to its end.
+        workspace: Where its records and the ledger lie.
+
+    Raises:
+        UsageError: The ladder is not finished, recipes were left out instead of added, or there is no test part
+            with labels.
+        RecordError: Records or the ledger are damaged.
+    """
+    if ladder.kind != "climb":
+        raise UsageError(f"Ladder {ladder.name} leaves recipes out; the test part is for a ladder that was climbed.")
+    state = read_state(ladder, workspace)
+    if not state.is_complete:
+        raise UsageError(f"Ladder {ladder.name} is not finished; 'imgcls ladder run {ladder.stack}' goes on with it.")
+    result = judge_ladder(state)
+    test = find_photographs(ladder, workspace).part("test")
+    labelled = [place for place, known in enumerate(test.is_labelled) if known]
+    if not labelled:
+        raise UsageError(f"{test.name} has no test part with labels, so there is nothing to open.")
+    if not _runs(state, 0):
+        raise UsageError(f"No run of the base of {ladder.name} is done; 'imgcls ladder run' with --retry-failed tries.")
+    lock = FolderLock.take(workspace.ladders, wait_seconds=_LEDGER_SECONDS)  # two openings at once are two rows
+    try:
+        before = _ledger(workspace)
+        final = _scored(state, result, test, openings=1 + sum(row["data"] == _mark(ladder) for row in before))
+        _write_ledger(workspace, [*before, _row(final, ladder)])
+        write_json((ladder.folder or workspace.ladders / ladder.name) / FINAL_JSON, final.to_json())
+    finally:
+        lock.release()
+    return final
+
+
+def _scored(state: LadderState, result: LadderResult, test: Samples, *, openings: int) -> Final:
+    ladder, top = state.ladder, result.incumbent
+    names = [written(name) for name in test.frame["id"]]
+    labels = dict(zip(names, test.frame["label"], strict=True))
+    groups = dict(zip(names, test.frame["group"], strict=True))
+    scored = _runs(state, 0)[0].predictions("test")["id"].tolist()
+    if gone := [name for name in scored if name not in labels]:
+        raise RecordError(
+            f"{len(gone)} of {len(scored)} test photographs are gone, such as {gone[0]!r}; the data changed since. "
+            "Restore them: a score of the rest would be another one."
+        )
+    ids = [name for name in scored if labels[name]]
+    numbers = group_numbers([groups[name] for name in ids], n=len(ids))
+    by_seed = {rung: _rows(state, rung, ids, [labels[name] for name in ids]) for rung in {0, top}}
+    rows = {rung: np.stack(list(found.values())) for rung, found in by_seed.items()}
+    judged = None
+    if top:
+        sides = [{(run.fold, run.seed): run for run in _runs(state, rung)} for rung in (0, top)]
+        gain = _gain(by_seed[0], by_seed[top], same_weights=shares_weights(sides[0], sides[1]), groups=numbers)
+        judged = judge([gain], smallest_gain=ladder.smallest_gain)[0]
+    return Final(
+        ladder=ladder.name,
+        metric=ladder.metric,
+        baseline=ladder.rungs[0].printed,
+        incumbent=ladder.rungs[top].printed,
+        n_images=len(ids),
+        n_groups=0 if numbers is None else int(numbers.max()) + 1,
+        baseline_score=score(ladder.metric, rows[0], groups=numbers),
+        incumbent_score=score(ladder.metric, rows[top], groups=numbers),
+        judged=judged,
+        validation=result.rungs[top].total,
+        n_openings=openings,
+        baseline_validation=result.rungs[0].score,
+        incumbent_validation=result.rungs[top].score,
+    )
+
+
+def _runs(state: LadderState, rung: int) -> list[RunRecord]:
+    return [entry.record for entry in state.of(rung) if entry.record is not None]
+
+
+def _gain(
+    before: Mapping[int, Floats],
+    after: Mapping[int, Floats],
+    *,
+    same_weights: bool,
+    groups: npt.NDArray[np.intp] | None,
+) -> Gain:
+    """Measure the incumbent against the base; with the same weights only the seeds that both have count."""
+    if same_weights:
+        both = [seed for seed in before if seed in after]
+        before, after = ({seed: side[seed] for seed in both} for side in (before, after))
+    return measure(
+        np.stack(list(before.values())), np.stack(list(after.values())), same_weights=same_weights, groups=groups
+    )
+
+
+def _rows(state: LadderState, rung: int, ids: Sequence[str], labels: Sequence[str]) -> dict[int, Floats]:
+    """Give contributions [images] by seed; folds of one seed are averaged, since they share most of their training."""
+    by_seed: dict[int, list[Floats]] = {}
+    for run in _runs(state, rung):
+        frame = run.predictions("test").set_index("id")
+        if missing := [name for name in ids if name not in frame.index]:
+            raise RecordError(f"Run {run.id} has no prediction of {missing[0]!r} in test; the data changed since.")
+        probabilities = frame.loc[list(ids), [f"p_{name}" for name in run.classes]].to_numpy(dtype=np.float64)
+        targets = as_targets(labels, classes=run.classes, problem=run.problem)
+        by_seed.setdefault(run.seed, []).append(
+            contributions(state.ladder.metric, probabilities, targets, problem=run.problem)  # type: ignore[arg-type]
+        )
+    return {seed: np.mean(rows, axis=0) for seed, rows in sorted(by_seed.items())}
+
+
+def _ledger(workspace: Workspace) -> list[Mapping[str, str]]:
+    path = workspace.root / LEDGER
+    if not path.is_file():
+        return []
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            reader = csv.DictReader(file, strict=True)
+            rows: list[Mapping[str, str]] = list(reader)
+    except (UnicodeDecodeError, csv.Error) as problem:
+        raise RecordError(f"{path} is damaged: {problem}. {_RESTORE}") from problem
+    if tuple(reader.fieldnames or ()) != _COLUMNS or any(None in row or None in row.values() for row in rows):
+        raise RecordError(f"{path} is damaged: it has other columns than {', '.join(_COLUMNS)}. {_RESTORE}")
+    return rows
+
+
+def _row(final: Final, ladder: Ladder) -> dict[str, str]:
+    return {
+        "time": datetime.now(UTC).isoformat(timespec="seconds"),
+        "data": _mark(ladder),
+        "ladder": final.ladder,
+        "metric": final.metric,
+        "n_images": str(final.n_images),
+        "baseline": final.baseline,
+        "baseline_score": f"{final.baseline_score.value}",
+        "incumbent": final.incumbent,
+        "incumbent_score": f"{final.incumbent_score.value}",
+        "gain": f"{final.judged.value if final.judged else 0.0}",
+    }
+
+
+def _mark(ladder: Ladder) -> str:
+    """Give what tells one test part from another: the data it belongs to."""
+    return ladder.data_digest[:16]
+
+
+def _write_ledger(workspace: Workspace, rows: Sequence[Mapping[str, str]]) -> None:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, _COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    write_bytes(workspace.root / LEDGER, text.getvalue().encode("utf-8", "backslashreplace"))

@@ -1,0 +1,405 @@
+"""The runs of a ladder put side by side, on one split or on folds, ready to be compared."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Protocol, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from imgcls.data.samples import as_targets
+from imgcls.errors import RecordError, UsageError
+from imgcls.evidence.contributions import Floats, contributions
+from imgcls.evidence.gains import Gain, fold_gain, fold_score, measure, score
+from imgcls.evidence.variance import group_numbers
+from imgcls.ladders.state import LadderState
+from imgcls.records.run import Estimate, RunRecord
+
+
+@dataclass(frozen=True, eq=False)
+class Board:
+    """The predictions of several runs on the images that all of them were scored on."""
+
+    ids: tuple[str, ...]
+    """[n] names of the images."""
+    labels: tuple[str, ...]
+    """[n] labels as recorded."""
+    targets: npt.NDArray[np.int64] | npt.NDArray[np.uint8]
+    """[n] class numbers, or [n, k] of 0 and 1."""
+    groups: npt.NDArray[np.intp] | None
+    """[n] numbers of groups; None where images stand alone."""
+    probabilities: Mapping[str, Floats]
+    """Key of the run → [n, k]."""
+    notes: tuple[str, ...]
+    """What a person should know, such as images that not every run was scored on."""
+    problem: str
+    """`binary`, `multiclass` or `multilabel`."""
+
+    def contributions(self, metric: str, keys: Sequence[str]) -> Floats:
+        """Give the contributions [runs, images] of some runs to a metric.
+
+        Raises:
+            UsageError: The metric cannot be computed on these images.
+        """
+        problem = self.problem
+        return np.stack(
+            [
+                contributions(metric, self.probabilities[key], self.targets, problem=problem)  # type: ignore[arg-type]
+                for key in keys
+            ]
+        )
+
+
+def board(records: Sequence[RunRecord]) -> Board:
+    """Put the validation predictions of runs side by side.
+
+    Args:
+        records: Runs on the same data, classes and split; at least one.
+
+    Raises:
+        RecordError: A file is damaged, or the runs disagree on the label of an image.
+    """
+    first = records[0]
+    frames = {record.key: _indexed(record) for record in records}
+    common = frames[first.key].index
+    for frame in frames.values():
+        common = common.intersection(frame.index, sort=False)
+    most = max(len(frame) for frame in frames.values())
+    notes = [] if len(common) == most else [f"Only the {len(common)} of {most} images that all runs have are compared."]
+    if not len(common):
+        raise RecordError("The runs were scored on different images; there is nothing to compare.")
+    rows = {key: frame.loc[common] for key, frame in frames.items()}
+    reference = rows[first.key]
+    for record in records:
+        if (rows[record.key]["label"].to_numpy() != reference["label"].to_numpy()).any():
+            raise RecordError(f"Runs {first.id} and {record.id} have other labels for the same images.")
+    columns = [f"p_{name}" for name in first.classes]
+    labels = tuple(reference["label"])
+    return Board(
+        ids=tuple(common),
+        labels=labels,
+        targets=as_targets(labels, classes=first.classes, problem=first.problem),
+        groups=_groups(reference, first),
+        probabilities={key: frame[columns].to_numpy(dtype=np.float64) for key, frame in rows.items()},
+        notes=tuple(notes),
+        problem=first.problem,
+    )
+
+
+def _indexed(record: RunRecord) -> pd.DataFrame:
+    frame = record.predictions("valid").set_index("id")
+    if frame.index.has_duplicates:
+        raise RecordError(f"Run {record.id}: valid.parquet has an image twice. Train again with --again.")
+    return frame
+
+
+def _groups(frame: pd.DataFrame, record: RunRecord) -> npt.NDArray[np.intp] | None:
+    if "group" in frame.columns:
+        return group_numbers(frame["group"].tolist(), n=len(frame))
+    if record.data.n_valid_groups:
+        raise RecordError(
+            f"Run {record.id} has {record.data.n_valid_groups} groups but does not say which image is in which. "
+            "It was made by an older imgcls; train it again with --again."
+        )
+    return None
+
+
+_WEIGHTS_FILE = "weights.safetensors"
+Place = TypeVar("Place", bound=Hashable)
+
+
+class Measured(Protocol):
+    """The runs of a ladder, ready to be compared."""
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Give what is to be said of the images."""
+
+    def values(self, rung: int, metric: str) -> list[float]:
+        """Give the metric of each run, as a gain is measured: higher is better."""
+
+    def score(self, rung: int, metric: str) -> Estimate:
+        """Give the metric over all runs."""
+
+    def seed_sd(self, rung: int, metric: str) -> float:
+        """Give the standard deviation over seeds; NaN with fewer than two."""
+
+    def gain(self, before: int, after: int, metric: str, *, same_weights: bool) -> Gain:
+        """Measure one rung against another."""
+
+
+@dataclass(frozen=True)
+class OneSplit:
+    """Runs that were all scored on the same images."""
+
+    board: Board
+    """Their predictions."""
+    runs: Mapping[int, Mapping[int, RunRecord]]
+    """Rung → seed → run."""
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What is to be said of the images."""
+        return self.board.notes
+
+    def values(self, rung: int, metric: str) -> list[float]:
+        """Give the metric of each run, by seed."""
+        return [float(value) for value in self._rows(rung, metric, self._seeds(rung)).mean(axis=1)]
+
+    def score(self, rung: int, metric: str) -> Estimate:
+        """Give the metric over all runs."""
+        return score(metric, self._rows(rung, metric, self._seeds(rung)), groups=self.board.groups)
+
+    def seed_sd(self, rung: int, metric: str) -> float:
+        """Give the standard deviation over seeds."""
+        values = self.values(rung, metric)
+        return float(np.std(values, ddof=1)) if len(values) > 1 else np.nan
+
+    def gain(self, before: int, after: int, metric: str, *, same_weights: bool) -> Gain:
+        """Measure one rung against another; with the same weights only the seeds that both have count."""
+        a, b = self._seeds(before), self._seeds(after)
+        if same_weights:
+            a = b = [seed for seed in a if seed in b]
+        return measure(
+            self._rows(before, metric, a),
+            self._rows(after, metric, b),
+            same_weights=same_weights,
+            groups=self.board.groups,
+        )
+
+    def _seeds(self, rung: int) -> list[int]:
+        return sorted(self.runs[rung])
+
+    def _rows(self, rung: int, metric: str, seeds: Sequence[int]) -> Floats:
+        return self.board.contributions(metric, [self.runs[rung][seed].key for seed in seeds])
+
+
+@dataclass(frozen=True)
+class Folds:
+    """Runs over folds: within a fold all were scored on the same images."""
+
+    boards: Mapping[int, Board]
+    """Fold → predictions."""
+    runs: Mapping[int, Mapping[int, Mapping[int, RunRecord]]]
+    """Rung → fold → seed → run."""
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What is to be said of the images."""
+        return tuple(dict.fromkeys(note for part in self.boards.values() for note in part.notes))
+
+    def values(self, rung: int, metric: str) -> list[float]:
+        """Give the metric of each run, by fold and seed."""
+        return [value for fold in sorted(self.runs[rung]) for value in self._on(rung, fold, metric)]
+
+    def score(self, rung: int, metric: str) -> Estimate:
+        """Give the mean of the metric over the folds."""
+        folds = sorted(self.runs[rung])
+        values = np.array([np.mean(self._on(rung, fold, metric)) for fold in folds])
+        n_train, n_valid = self._sizes(rung, folds)
+        n_images = sum(n_valid)
+        if len(folds) < 2:
+            value = abs(float(values[0])) if metric == "log_loss" else float(values[0])
+            return Estimate(value, None, None, n_images, "no interval: one fold is done")
+        return fold_score(
+            metric, values, n_train=round(np.mean(n_train)), n_valid=round(np.mean(n_valid)), n_images=n_images
+        )
+
+    def seed_sd(self, rung: int, metric: str) -> float:
+        """Give the standard deviation over seeds of the mean over folds, for the seeds that all folds have."""
+        folds = sorted(self.runs[rung])
+        seeds = set.intersection(*(set(self.runs[rung][fold]) for fold in folds))
+        if len(seeds) < 2:
+            return np.nan
+        means = np.mean([self._on(rung, fold, metric, sorted(seeds)) for fold in folds], axis=0)
+        return float(np.std(means, ddof=1))
+
+    def gain(self, before: int, after: int, metric: str, *, same_weights: bool) -> Gain:
+        """Measure one rung against another, over the folds that both have."""
+        seeds = {
+            rung: self._seeds(rung, only_of=partner if same_weights else rung)
+            for rung, partner in ((before, after), (after, before))
+        }
+        folds = [fold for fold in seeds[before] if fold in seeds[after]]
+        if len(folds) < 2:
+            raise UsageError("A gain over folds needs two folds that both rungs have.")
+        a, b = (
+            np.array([np.mean(self._on(rung, fold, metric, seeds[rung][fold])) for fold in folds])
+            for rung in (before, after)
+        )
+        n_train, n_valid = self._sizes(after, folds)
+        fewest = [min(len(seeds[rung][fold]) for fold in folds) for rung in (before, after)]
+        return fold_gain(
+            a,
+            b,
+            n_train=n_train,
+            n_valid=n_valid,
+            n_runs=(fewest[0], fewest[1]),
+            seed_sds=(self.seed_sd(before, metric), self.seed_sd(after, metric)),
+        )
+
+    def _seeds(self, rung: int, *, only_of: int) -> dict[int, list[int]]:
+        """Give the seeds of each fold that another rung has too; folds without any are left out."""
+        common = {
+            fold: sorted(set(runs) & set(self.runs[only_of].get(fold, {})))
+            for fold, runs in sorted(self.runs[rung].items())
+        }
+        return {fold: seeds for fold, seeds in common.items() if seeds}
+
+    def _on(self, rung: int, fold: int, metric: str, seeds: Sequence[int] | None = None) -> list[float]:
+        runs = self.runs[rung][fold]
+        keys = [runs[seed].key for seed in (sorted(runs) if seeds is None else seeds)]
+        return [float(value) for value in self.boards[fold].contributions(metric, keys).mean(axis=1)]
+
+    def _sizes(self, rung: int, folds: Sequence[int]) -> tuple[list[int], list[int]]:
+        first = [next(iter(self.runs[rung][fold].values())) for fold in folds]
+        return [run.data.n["train"] for run in first], [len(self.boards[fold].ids) for fold in folds]
+
+
+def measured_runs(state: LadderState) -> Measured:
+    """Put the finished runs of a ladder side by side; there has to be one at least.
+
+    Raises:
+        RecordError: A record is damaged, or records do not fit each other.
+    """
+    ladder = state.ladder
+    if ladder.n_folds is None:
+        runs: dict[int, dict[int, RunRecord]] = {}
+        for entry in state.jobs:
+            if entry.record is not None:
+                runs.setdefault(entry.job.rung, {})[entry.job.seed] = entry.record
+        return OneSplit(board([run for by_seed in runs.values() for run in by_seed.values()]), runs)
+    by_fold: dict[int, dict[int, dict[int, RunRecord]]] = {}
+    for entry in state.jobs:
+        if entry.record is not None and entry.job.fold is not None:
+            by_fold.setdefault(entry.job.rung, {}).setdefault(entry.job.fold, {})[entry.job.seed] = entry.record
+    folds = sorted({fold for rung in by_fold.values() for fold in rung})
+    boards = {fold: board([run for rung in by_fold.values() for run in rung.get(fold, {}).values()]) for fold in folds}
+    return Folds(boards, by_fold)
+
+
+def weights_identity(record: RunRecord) -> str:
+    """Give what tells the weights of a run from others: their digest, or the run that they were taken from."""
+    file = record.files.get(_WEIGHTS_FILE)
+    return file.sha256 if file is not None else record.reused_from or record.key
+
+
+def shares_weights(before: Mapping[Place, RunRecord], after: Mapping[Place, RunRecord]) -> bool:
+    """Say whether every run on one side predicts with the weights of the run of the same seed on the other.
+
+    Args:
+        before: Seed (or fold and seed) → run.
+        after: Likewise.
+    """
+    common = [place for place in before if place in after]
+    return bool(common) and all(_is_same_weights(before[place], after[place]) for place in common)
+
+
+def _is_same_weights(a: RunRecord, b: RunRecord) -> bool:
+    if a.train_digest != b.train_digest:
+        return False
+    names = [{weights_identity(run), run.id, run.reused_from or run.id} for run in (a, b)]
+    return bool(names[0] & names[1])
+
+
+@dataclass(frozen=True)
+class Change:
+    """One image that two sides do not answer alike."""
+
+    id: str
+    """Its name."""
+    label: str
+    """Its class."""
+    before: float
+    """Share of the runs that were right on the side it is compared with, in [0, 1]."""
+    after: float
+    """Share of the runs that are right on the other side, in [0, 1]."""
+
+
+@dataclass(frozen=True)
+class Changes:
+    """The images that two sides do not answer alike, the ones that changed most first."""
+
+    n_fixed: int
+    """Images that are right more often."""
+    n_broken: int
+    """Images that are right less often."""
+    fixed: tuple[Change, ...]
+    """Those that are right more often, or the first of them."""
+    broken: tuple[Change, ...]
+    """Those that are right less often, or the first of them."""
+
+    def first(self, n: int) -> Changes:
+        """Keep the first n of either kind; they are counted as before."""
+        return replace(self, fixed=self.fixed[:n], broken=self.broken[:n])
+
+    def to_json(self) -> dict[str, Any]:
+        """Give them as JSON values."""
+        return asdict(self)
+
+
+def changes(measured: Measured, before: int, after: int) -> Changes | None:
+    """Find the images on which one rung is right more often than another, and less often.
+
+    Args:
+        measured: Runs side by side.
+        before: The number of the rung that is compared with.
+        after: The number of the rung that is compared.
+
+    Returns:
+        The images; None where an image may have several labels and so is neither right nor wrong.
+    """
+    found: list[Change] = []
+    for board, old, new in _parts(measured, before, after):
+        if board.problem == "multilabel":
+            return None
+        seeds = sorted(set(old) & set(new)) if shares_weights(old, new) else None
+        shares = [_right(board, side, seeds) for side in (old, new)]
+        rows = zip(board.ids, board.labels, *shares, strict=True)
+        found += [Change(id_, label, float(a), float(b)) for id_, label, a, b in rows if a != b]
+    found.sort(key=lambda change: (-abs(change.after - change.before), change.id))
+    fixed = tuple(change for change in found if change.after > change.before)
+    broken = tuple(change for change in found if change.after < change.before)
+    return Changes(len(fixed), len(broken), fixed, broken)
+
+
+def changed_images(state: LadderState, *, most: int) -> dict[int, Changes]:
+    """Find, for every rung that has runs, the images that changed over the rung it is compared with.
+
+    Args:
+        state: The ladder and its records; where recipes are left out, the full stack counts as what comes after.
+        most: How many images of either kind are named.
+    """
+    ladder = state.ladder
+    ready = [number for number in range(len(ladder.rungs)) if any(entry.record for entry in state.of(number))]
+    if not ready:
+        return {}
+    measured = measured_runs(state)
+    found: dict[int, Changes] = {}
+    for number in ready:
+        partner = ladder.compared_with(number)
+        if number and partner in ready:
+            before, after = (number, partner) if ladder.kind == "ablate" else (partner, number)
+            changed = changes(measured, before, after)
+            found |= {} if changed is None else {number: changed.first(most)}
+    return found
+
+
+def _parts(
+    measured: Measured, before: int, after: int
+) -> list[tuple[Board, Mapping[int, RunRecord], Mapping[int, RunRecord]]]:
+    """Give the predictions of each split with the runs, by seed, of both sides."""
+    if isinstance(measured, OneSplit):
+        return [(measured.board, measured.runs[before], measured.runs[after])]
+    assert isinstance(measured, Folds)  # noqa: S101 - there is no third kind
+    both = [fold for fold in sorted(measured.runs[before]) if fold in measured.runs[after]]
+    return [(measured.boards[fold], measured.runs[before][fold], measured.runs[after][fold]) for fold in both]
+
+
+def _right(board: Board, runs: Mapping[int, RunRecord], seeds: list[int] | None) -> Floats:
+    """Give the share of runs that are right, for each image."""
+    keys = [run.key for seed, run in sorted(runs.items()) if seeds is None or seed in seeds]
+    return np.asarray(board.contributions("accuracy", keys).mean(axis=0), dtype=np.float64)

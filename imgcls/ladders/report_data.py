@@ -1,0 +1,527 @@
+"""Everything that a page about a ladder shows, gathered from its records and its photographs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from io import BytesIO
+from itertools import islice
+from pathlib import Path, PurePath
+
+import numpy as np
+from PIL import Image
+
+from imgcls._version import __version__
+from imgcls.config.findings import FINDINGS_TOML, adjusted, read_adjustments
+from imgcls.data.decode import Preprocess, decode_with_size
+from imgcls.data.load import OFF, load_samples
+from imgcls.data.samples import Samples, classes_in
+from imgcls.engine.known_datasets import fetched_set, is_known_set
+from imgcls.errors import DataError, DecodeError, UsageError
+from imgcls.evidence.contributions import Floats
+from imgcls.evidence.metrics import confident_mistakes, majority_accuracy
+from imgcls.ladders.judge import LadderResult, judge_ladder
+from imgcls.ladders.predictions import Board, board
+from imgcls.ladders.spec import Ladder
+from imgcls.ladders.state import LadderState, read_state
+from imgcls.records.run import RunRecord
+from imgcls.workspace import OWN_FOLDERS, Workspace, cache_folder
+
+MOST_CLASSES = 20
+MOST_PAIRS = 10
+MOST_MISTAKES = 12
+
+
+@dataclass(frozen=True)
+class Turn:
+    """The runs of one rung that were scored on the same images: those of a fold, or all."""
+
+    board: Board
+    """Their predictions."""
+    classes: tuple[str, ...]
+    """The names of the classes."""
+
+    @property
+    def stacked(self) -> Floats:
+        """Give the probabilities of all runs, [runs, images, classes]."""
+        return np.stack(list(self.board.probabilities.values()))
+
+    @property
+    def is_multilabel(self) -> bool:
+        """Whether an image may have several labels."""
+        return self.board.targets.ndim == 2
+
+
+@dataclass(frozen=True)
+class Confusion:
+    """How often each class was taken for each, in the mean over runs."""
+
+    classes: tuple[str, ...]
+    """The classes that are shown, in the order of the data."""
+    counts: tuple[tuple[float, ...], ...]
+    """For each label the images given each answer, in the mean over runs."""
+    totals: tuple[int, ...]
+    """For each label all of its images, answers that are not shown included."""
+    n_hidden: int
+    """The classes that are left out, being confused least."""
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A class taken for another."""
+
+    label: str
+    """The class it is."""
+    predicted: str
+    """The class it was taken for."""
+    n: float
+    """How many images of a run, in the mean over runs."""
+    n_label: int
+    """The images of the class it is."""
+
+
+@dataclass(frozen=True)
+class WorstMistake:
+    """An image on which the runs are sure of a wrong answer."""
+
+    id: str
+    """The sample's id; empty where ids are withheld."""
+    label: str
+    """Its label."""
+    predicted: str
+    """The answer of the averaged probabilities."""
+    confidence: float
+    """The averaged probability of that answer, in [0, 1]."""
+    n_wrong: int | None
+    """How many of the runs are wrong about it; None where images have several labels."""
+    n_runs: int
+    """The runs that were averaged."""
+
+
+def turns_of(state: LadderState, rung: int) -> tuple[Turn, ...]:
+    """Give the predictions of a rung, by fold.
+
+    Args:
+        state: The ladder and its records.
+        rung: A rung with one finished run at least.
+
+    Raises:
+        RecordError: A record is damaged.
+    """
+    records = [entry.record for entry in state.of(rung) if entry.record is not None]
+    folds = sorted({record.fold for record in records}, key=lambda fold: -1 if fold is None else fold)
+    parts = [[record for record in records if record.fold == fold] for fold in folds]
+    return tuple(Turn(board(part), part[0].classes) for part in parts)
+
+
+def confusion(turns: Sequence[Turn]) -> Confusion | None:
+    """Count which class was taken for which; None where images have several labels.
+
+    Of more than `MOST_CLASSES` classes those are shown that most images are confused with.
+    """
+    if turns[0].is_multilabel:
+        return None
+    classes, counts = turns[0].classes, _all_counts(turns)
+    wrong = counts - np.diag(np.diag(counts))
+    order = np.argsort(-(wrong.sum(axis=0) + wrong.sum(axis=1)), kind="stable")
+    shown = np.sort(order[:MOST_CLASSES])
+    return Confusion(
+        classes=tuple(classes[place] for place in shown),
+        counts=tuple(tuple(float(counts[row, column]) for column in shown) for row in shown),
+        totals=tuple(round(float(counts[row].sum())) for row in shown),
+        n_hidden=len(classes) - len(shown),
+    )
+
+
+def confused_pairs(turns: Sequence[Turn]) -> tuple[Pair, ...]:
+    """Give the pairs of classes that are confused most often, the most frequent first."""
+    pairs = _label_pairs(turns) if turns[0].is_multilabel else _class_pairs(turns)
+    ordered = sorted((pair for pair in pairs if pair.n > 0), key=lambda pair: -pair.n)
+    return tuple(ordered[:MOST_PAIRS])
+
+
+def worst_mistakes(turns: Sequence[Turn], *, most: int = MOST_MISTAKES) -> tuple[WorstMistake, ...]:
+    """Give the images that the runs, their probabilities averaged, are most sure and wrong about.
+
+    Args:
+        turns: The predictions of a rung.
+        most: How many at the most.
+    """
+    found = [mistake for turn in turns for mistake in _worst_of(turn, most)]
+    return tuple(sorted(found, key=lambda mistake: -mistake.confidence)[:most])
+
+
+def _worst_of(turn: Turn, most: int) -> list[WorstMistake]:
+    part = turn.board
+    mistakes = confident_mistakes(
+        part.ids, turn.stacked.mean(axis=0), part.targets, classes=turn.classes, labels=part.labels, most=most
+    )
+    row = {name: place for place, name in enumerate(part.ids)}
+    wrong = None if turn.is_multilabel else (turn.stacked.argmax(axis=2) != part.targets).sum(axis=0)
+    return [
+        WorstMistake(
+            id=mistake.id,
+            label=mistake.label,
+            predicted=mistake.predicted,
+            confidence=mistake.confidence,
+            n_wrong=None if wrong is None else int(wrong[row[mistake.id]]),
+            n_runs=len(part.probabilities),
+        )
+        for mistake in mistakes
+    ]
+
+
+def _all_counts(turns: Sequence[Turn]) -> Floats:
+    return np.sum([_counts(turn) for turn in turns], axis=0)
+
+
+def _counts(turn: Turn) -> Floats:
+    """Count label × answer, [k, k], in the mean over runs."""
+    answers = turn.stacked.argmax(axis=2)
+    k = len(turn.classes)
+    flat = (turn.board.targets * k + answers).ravel()
+    return np.bincount(flat, minlength=k * k).reshape(k, k) / len(answers)
+
+
+def _class_pairs(turns: Sequence[Turn]) -> list[Pair]:
+    classes, counts = turns[0].classes, _all_counts(turns)
+    totals = counts.sum(axis=1)
+    return [
+        Pair(classes[row], classes[column], float(counts[row, column]), round(float(totals[row])))
+        for row, column in np.argwhere(counts > 0)
+        if row != column
+    ]
+
+
+def _label_pairs(turns: Sequence[Turn]) -> list[Pair]:
+    """Count, label by label, those missed and those seen where they are not."""
+    pairs = []
+    for place, name in enumerate(turns[0].classes):
+        missed = alarms = 0.0
+        n_with = n_without = 0
+        for turn in turns:
+            has = turn.board.targets[:, place] == 1
+            said = turn.stacked[:, :, place] > 0.5
+            missed += float((~said[:, has]).sum(axis=1).mean())
+            alarms += float(said[:, ~has].sum(axis=1).mean())
+            n_with, n_without = n_with + int(has.sum()), n_without + int((~has).sum())
+        pairs += [Pair(name, f"no {name}", missed, n_with), Pair(f"no {name}", name, alarms, n_without)]
+    return pairs
+
+
+SIDE_PX = 144
+"""The longer side of a picture: 96 px on a page, and half as much again for fine screens."""
+MOST_SHOWN_CLASSES = 12
+_QUALITY = 80
+_READING = ("images", "label", "id", "group", "split", "problem_type", "delimiter", "test")
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One photograph, small."""
+
+    jpeg: bytes
+    """The picture as a JPEG file, without any description of its own."""
+    width_px: int
+    """Its width."""
+    height_px: int
+    """Its height."""
+
+
+@dataclass(frozen=True)
+class ClassPictures:
+    """A few training photographs of one class."""
+
+    name: str
+    """The class."""
+    n_samples: int
+    """All photographs of the class outside test."""
+    pictures: tuple[Picture, ...]
+    """Some of those that train."""
+
+
+def find_photographs(ladder: Ladder, workspace: Workspace) -> Samples:
+    """Read the samples of a ladder again, without deep learning, and without fetching anything.
+
+    Args:
+        ladder: Says how its data are read.
+        workspace: Where a path that is not absolute begins, if it does not exist here.
+
+    Raises:
+        DataError: They are not there any more, or cannot be read.
+        ProblemError: The findings.toml that it followed cannot be read.
+    """
+    reading = {name: ladder.data.get(name) for name in _READING}
+    for name in ("images", "test"):
+        if reading[name] not in (None, OFF):
+            reading[name] = _place(reading[name], workspace)
+    samples = load_samples(_place(ladder.data.get("data"), workspace), skip=OWN_FOLDERS, **reading)
+    findings = ladder.data.get("findings")
+    return samples if findings is None else adjusted(samples, read_adjustments(_findings(findings, workspace)))
+
+
+def contact_sheet(
+    samples: Samples, *, validating: Collection[str], classes: Sequence[str]
+) -> tuple[ClassPictures, ...]:
+    """Draw a few training photographs of each class; the same ones every time.
+
+    Args:
+        samples: All samples; those of a given test split are never shown.
+        validating: Ids of those that validate, which are not shown either.
+        classes: In the order in which they are shown; of more than `MOST_CLASSES` the most frequent.
+    """
+    rows = _rows_by_class(samples, classes)
+    most = sorted(classes, key=lambda name: -len(rows[name]))[:MOST_SHOWN_CLASSES]
+    ids, paths = samples.frame["id"].tolist(), samples.frame["path"].tolist()
+    n_each = 8 if len(classes) <= 3 else 6 if len(classes) <= 6 else 4
+    sheet = []
+    for name in (name for name in classes if name in most):
+        order = np.random.default_rng(0).permutation(len(rows[name]))
+        training = [rows[name][place] for place in order if written(ids[rows[name][place]]) not in validating]
+        pictures = islice(_readable(Path(paths[row]) for row in training), n_each)
+        sheet.append(ClassPictures(name, len(rows[name]), tuple(pictures)))
+    return tuple(sheet)
+
+
+def pictures_of(ids: Sequence[str], samples: Samples) -> dict[str, Picture]:
+    """Give the pictures of those samples that are there and can be read, by id."""
+    wanted = set(ids)
+    found = {}
+    for name, path in zip(samples.frame["id"], samples.frame["path"], strict=True):
+        if (known := written(name)) in wanted:
+            with suppress(DecodeError):
+                found[known] = draw_picture(Path(path))
+    return found
+
+
+def draw_picture(path: Path) -> Picture:
+    """Draw a photograph small, upright and in its own proportions.
+
+    Raises:
+        DecodeError: It cannot be read.
+    """
+    decoded = decode_with_size(path, Preprocess(SIDE_PX, resize="pad", pad_mode="constant"))
+    scale = SIDE_PX / max(decoded.width_px, decoded.height_px)
+    width, height = (max(1, round(side * scale)) for side in (decoded.width_px, decoded.height_px))
+    left, top = (SIDE_PX - width) // 2, (SIDE_PX - height) // 2
+    file = BytesIO()
+    image = Image.fromarray(decoded.pixels[top : top + height, left : left + width])
+    image.save(file, "JPEG", quality=_QUALITY, optimize=True)
+    return Picture(file.getvalue(), width, height)
+
+
+def written(text: str) -> str:
+    """Give an id as records hold it, which are UTF-8."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def _place(source: object, workspace: Workspace) -> str | Path | None:
+    """Find where data lie that were named by a path, or by the name of a known set."""
+    if source is None or str(source) == "elpv":
+        return None
+    if is_known_set(source):
+        folder = fetched_set(str(source), cache_folder() / "sets")
+        if folder is None:
+            raise DataError(f"{source}: its photographs are not where imgcls keeps sets.")
+        return folder
+    path = Path(str(source)).expanduser()
+    return path if path.is_absolute() or path.exists() else workspace.root / path
+
+
+def _findings(path: object, workspace: Workspace) -> Path:
+    """Find the findings.toml that a ladder followed; where its workspace was moved, the one that lies there now."""
+    named = Path(str(path))
+    return named if named.exists() else workspace.root / FINDINGS_TOML
+
+
+def _rows_by_class(samples: Samples, classes: Sequence[str]) -> dict[str, list[int]]:
+    """Give the rows of each class, the sealed test split left out."""
+    rows: dict[str, list[int]] = {name: [] for name in classes}
+    for row, (label, split) in enumerate(zip(samples.frame["label"], samples.frame["split"], strict=True)):
+        names = classes_in(label) if samples.problem == "multilabel" else [label]
+        for name in names if split != "test" else []:
+            if name in rows:
+                rows[name].append(row)
+    return rows
+
+
+def _readable(paths: Iterable[Path]) -> Iterator[Picture]:
+    for path in paths:
+        with suppress(DecodeError):
+            yield draw_picture(path)
+
+
+_HISTORY = "history.csv"
+_IMAGE_NAME = re.compile(r"\.(jpe?g|jfif|png|webp|gif|bmp|tiff?|ppm|pgm|jp2|j2k|avif)\b", re.IGNORECASE)
+_SHORT_NUMBER = re.compile("[0-9]{1,5}")
+WITHHELD = "(withheld, since it names photographs; 'imgcls runs list' shows it)"
+
+
+@dataclass(frozen=True)
+class Curves:
+    """How one rung learnt."""
+
+    seeds: tuple[tuple[float, ...], ...]
+    """The validation loss of each run, epoch by epoch; a run that ended early is shorter."""
+    mean: tuple[float, ...]
+    """The mean over runs, as far as all of them go."""
+    weights_of: int | None
+    """The rung whose weights it uses, having learnt nothing itself; None where it was trained."""
+
+
+@dataclass(frozen=True)
+class ReportData:
+    """What a page shows; the page itself computes nothing."""
+
+    result: LadderResult
+    """The ladder, judged."""
+    n_by_class: Mapping[str, int]
+    """Class → the photographs of it that validate."""
+    trivial: tuple[str, float] | None
+    """An answer that needs no photograph, and what it scores; None where the metric has none."""
+    curves: tuple[Curves, ...]
+    """The learning curves of each rung."""
+    confusion: Confusion | None
+    """Which class the incumbent takes for which; None where images have several labels."""
+    pairs: tuple[Pair, ...]
+    """The classes that the incumbent confuses most often."""
+    mistakes: tuple[WorstMistake, ...]
+    """The photographs that the incumbent is most sure and wrong about; empty where photographs are withheld."""
+    sheet: tuple[ClassPictures, ...]
+    """Some training photographs of each class; empty where there are none to show."""
+    pictures: Mapping[str, Picture]
+    """Id → the picture of a mistake."""
+    licence: str
+    """The licence of the photographs, where it is known."""
+    withheld: bool
+    """Whether photographs and their names are left out because that was asked for."""
+    trouble: str
+    """Why photographs are not shown although nobody asked for that; empty where they are."""
+    updated: str
+    """When the newest run was made: UTC, ISO 8601."""
+    version: str
+    """The version of imgcls that gathered this."""
+
+
+def gather(ladder: Ladder, workspace: Workspace, *, with_images: bool = True) -> ReportData:
+    """Gather what a page about a ladder shows.
+
+    Args:
+        ladder: The ladder; it need not be complete.
+        workspace: Where its records lie.
+        with_images: Whether photographs and their names may be shown.
+
+    Raises:
+        UsageError: No run is done yet.
+        RecordError: A record is damaged.
+    """
+    state = read_state(ladder, workspace)
+    records = [entry.record for entry in state.jobs if entry.record is not None]
+    if not records:
+        raise UsageError(f"No run of {ladder.name} is done yet. 'imgcls ladder run {ladder.stack}' goes on with it.")
+    result = judge_ladder(state)
+    shown = _shown_rung(result)
+    turns = turns_of(state, shown)
+    gathered = ReportData(
+        result=result,
+        n_by_class=_n_by_class(turns),
+        trivial=_trivial(ladder.metric, turns),
+        curves=tuple(_curves(state, number) for number in range(len(ladder.rungs))),
+        confusion=confusion(turns),
+        pairs=confused_pairs(turns),
+        mistakes=worst_mistakes(turns),
+        sheet=(),
+        pictures={},
+        licence="",
+        withheld=not with_images,
+        trouble="",
+        updated=max(record.created for record in records),
+        version=__version__,
+    )
+    if with_images:
+        return _with_photographs(gathered, workspace, turns)
+    return _without_names(gathered, records, turns)
+
+
+def _shown_rung(result: LadderResult) -> int:
+    """Give the incumbent, or the lowest rung with a finished run before the incumbent has any."""
+    has_runs = [place for place, rung in enumerate(result.rungs) if rung.runs]
+    return result.incumbent if result.incumbent in has_runs else has_runs[0]
+
+
+def _n_by_class(turns: Sequence[Turn]) -> dict[str, int]:
+    classes = turns[0].classes
+    if turns[0].is_multilabel:
+        counts = sum(turn.board.targets.sum(axis=0, dtype=np.int64) for turn in turns)
+    else:
+        counts = sum(np.bincount(turn.board.targets, minlength=len(classes)) for turn in turns)
+    return dict(zip(classes, np.asarray(counts).tolist(), strict=True))
+
+
+def _trivial(metric: str, turns: Sequence[Turn]) -> tuple[str, float] | None:
+    """Give the answer that needs no photograph, for the metrics in which it has a score of its own."""
+    if metric == "roc_auc":
+        return "ranking at random", 0.5
+    if metric != "accuracy":
+        return None
+    name = "always giving the most frequent answer"
+    return name, majority_accuracy(np.concatenate([turn.board.targets for turn in turns]))
+
+
+def _curves(state: LadderState, number: int) -> Curves:
+    records = [entry.record for entry in state.of(number) if entry.record is not None]
+    runs = [_losses(record) for record in records if record.reused_from is None and _HISTORY in record.files]
+    seeds = tuple(losses for losses in runs if losses)
+    n_common = min((len(losses) for losses in seeds), default=0)
+    mean = np.mean([losses[:n_common] for losses in seeds], axis=0).tolist() if n_common else []
+    has_own = any(record.reused_from is None for record in records)
+    return Curves(seeds, tuple(mean), None if has_own else state.ladder.rungs[number].weights_of)
+
+
+def _losses(record: RunRecord) -> tuple[float, ...]:
+    values = [row.get("valid_loss") for row in record.history()]
+    return tuple(float(value) for value in values if isinstance(value, int | float) and np.isfinite(value))
+
+
+def _with_photographs(gathered: ReportData, workspace: Workspace, turns: Sequence[Turn]) -> ReportData:
+    """Add pictures, or say why there are none."""
+    ladder, classes = gathered.result.ladder, gathered.result.classes
+    try:
+        samples = find_photographs(ladder, workspace)
+    except (DataError, OSError) as problem:
+        return replace(gathered, trouble=f"The photographs are not where they were, or cannot be read: {problem}")
+    validating = dict(pair for turn in turns for pair in zip(turn.board.ids, turn.board.labels, strict=True))
+    labels = {written(name): label for name, label in zip(samples.frame["id"], samples.frame["label"], strict=True)}
+    if n_other := sum(labels.get(name) != label for name, label in validating.items()):
+        text = (
+            f"The data have changed since: {n_other} of {len(validating)} photographs are gone or labelled otherwise."
+        )
+        return replace(gathered, trouble=text)
+    hidden = validating if ladder.n_folds is None else {}
+    pictures = pictures_of([mistake.id for mistake in gathered.mistakes], samples)
+    sheet = contact_sheet(samples, validating=hidden, classes=classes)
+    trouble = "" if any(entry.pictures for entry in sheet) else "No photograph could be read any more."
+    return replace(gathered, sheet=sheet, pictures=pictures, licence=samples.licence, trouble=trouble)
+
+
+def _without_names(gathered: ReportData, records: Sequence[RunRecord], turns: Sequence[Turn]) -> ReportData:
+    """Leave out ids, and every message that may name a photograph."""
+    names = {name for turn in turns for name in turn.board.ids}
+    names |= {place for record in records for place, _ in record.data.excluded}
+    names |= {PurePath(name).name for name in names} | {PurePath(name).stem for name in names}
+    result = gathered.result
+    rungs = tuple(
+        replace(rung, failures=tuple(replace(one, reason=_harmless(one.reason, names)) for one in rung.failures))
+        for rung in result.rungs
+    )
+    notes = tuple(dict.fromkeys(_harmless(note, names) for note in result.notes))
+    return replace(gathered, result=replace(result, rungs=rungs, notes=notes), mistakes=())
+
+
+def _harmless(text: str, names: Collection[str]) -> str:
+    """Withhold a message that names a photograph; a short number tells nothing and may be anything."""
+    telling = (name for name in names if name in text and name and not _SHORT_NUMBER.fullmatch(name))
+    is_named = any(re.search(rf"(?<!\w){re.escape(name)}(?!\w)", text) for name in telling)
+    return WITHHELD if is_named or _IMAGE_NAME.search(text) else text

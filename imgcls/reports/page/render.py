@@ -1,0 +1,420 @@
+"""The page in one of its forms, and its way to the disk."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from importlib.resources import files
+from pathlib import Path, PurePath
+from typing import Any, Literal, cast, get_args
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+from rich.console import Console, ConsoleOptions, RenderResult
+from rich.text import Text
+
+from imgcls.checklists.checklist import Checklist
+from imgcls.checklists.items import STATES
+from imgcls.errors import UsageError, WorkspaceError, nearest_hint
+from imgcls.ladders.report_data import Picture, ReportData
+from imgcls.ladders.spec import Ladder
+from imgcls.reports import verdict_text
+from imgcls.reports.checklist import summary
+from imgcls.reports.console import count, path, size
+from imgcls.reports.page import figures
+from imgcls.storage import json_bytes, make_folder, write_bytes
+from imgcls.text import clean
+from imgcls.workspace import Workspace
+
+_PACKAGE = "imgcls.reports.page"
+
+
+def environment() -> Environment:
+    """Give the templates; text that comes from data is made harmless and escaped wherever it stands."""
+    return Environment(
+        loader=PackageLoader(_PACKAGE, "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=_harmless,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+def resource(name: str) -> str:
+    """Read a file that lies beside the templates."""
+    return (files(_PACKAGE) / "templates" / name).read_text(encoding="utf-8")
+
+
+def policy_of(style: str, script: str) -> str:
+    """Allow the page's own style and script by their digests, pictures that it holds, and nothing else."""
+    digests = (base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in (style, script))
+    allowed = "default-src 'none'; img-src data:; style-src 'sha256-{}'; script-src 'sha256-{}'".format(*digests)
+    return f"{allowed}; base-uri 'none'; form-action 'none'"
+
+
+def _harmless(value: Any) -> Any:
+    """Write out the control characters of every text that comes from data; escaping is jinja's part."""
+    return clean(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+_FLAGS = {
+    "images": "--images",
+    "id": "--id",
+    "group": "--group",
+    "split": "--split",
+    "problem_type": "--type",
+    "delimiter": "--delimiter",
+    "test": "--test",
+    "valid": "--valid",
+}
+_PLACES = ("images", "test")
+_VERSIONS = ("imgcls", "python", "torch", "fastai", "timm", "numpy")
+
+
+def commands(ladder: Ladder) -> tuple[str, ...]:
+    """Give the commands that make a ladder and its page; of paths only the last part, since pages travel.
+
+    Args:
+        ladder: The ladder.
+    """
+    verb = "ablate" if ladder.kind == "ablate" else "run"
+    words = ["imgcls", "ladder", verb, ladder.stack, "--seeds", str(ladder.n_seeds), "--metric", ladder.metric]
+    words += ["--folds", str(ladder.n_folds)] if ladder.n_folds is not None else []
+    words += _data_words(ladder.data)
+    for setting, value in ladder.overrides.items():
+        words += ["--set", f"{setting}={value if isinstance(value, str) else json.dumps(value)}"]
+    return shlex.join(words), shlex.join(["imgcls", "report", ladder.name])
+
+
+def facts(data: ReportData) -> dict[str, str]:
+    """Give what has to be the same for the same numbers, by name."""
+    result, ladder = data.result, data.result.ladder
+    environment = result.environment
+    versions = {**{"imgcls": data.version}, **environment.get("versions", {})}
+    shown = sorted(versions, key=lambda name: (_VERSIONS.index(name) if name in _VERSIONS else 99, name))
+    found = {
+        "Data": f"{ladder.data_name}, digest {ladder.data_digest[:16]}",
+        "Decided about them": "findings.toml of the workspace, which has to lie there too"
+        if ladder.data.get("findings")
+        else "",
+        "Split": ", ".join(digest[:16] for digest in ladder.split_digests),
+        "Seeds": ", ".join(map(str, ladder.seeds)),
+        "Device": ", ".join(dict.fromkeys([*result.devices, str(environment.get("device_name") or "")])).strip(", "),
+        "Precision": str(environment.get("precision", "")),
+        "Versions": ", ".join(f"{name} {versions[name]}" for name in shown),
+        "Planned": _moment(ladder.created),
+        "Newest run": _moment(data.updated),
+    }
+    return {title: text for title, text in found.items() if text}
+
+
+def plan_digests(ladder: Ladder) -> tuple[tuple[str, str], ...]:
+    """Give each rung's stack, overrides included, with the digest of its plan."""
+    return tuple((rung.printed, rung.plan_digest[:16]) for rung in ladder.rungs)
+
+
+def _data_words(data: Mapping[str, Any]) -> list[str]:
+    words: list[str] = []
+    source = data.get("data")
+    if source is not None:
+        words += ["--data", str(source) if ":" in str(source) else PurePath(str(source)).name]
+    labels = data.get("label")
+    for label in [labels] if isinstance(labels, str) else labels or []:
+        words += ["--label", label]
+    for name, flag in _FLAGS.items():
+        if data.get(name) is not None:
+            words += [flag, PurePath(str(data[name])).name if name in _PLACES else str(data[name])]
+    if data.get("split_seed"):
+        words += ["--split-seed", str(data["split_seed"])]
+    return words
+
+
+def _moment(text: str) -> str:
+    """Give a moment without its seconds: `2026-11-24 10:02 UTC`."""
+    return f"{text[:10]} {text[11:16]} UTC" if len(text) > 15 else text
+
+
+_N_SHADES = 9
+
+
+def html_page(data: ReportData, *, checklist: Checklist | None = None) -> str:
+    """Give the page as HTML.
+
+    Args:
+        data: What it shows.
+        checklist: Where the workspace stands; None leaves that out.
+    """
+    style, script = resource("page.css"), resource("sort.js")
+    context = {**_context(data), "checklist": checklist, "style": Markup(style), "script": Markup(script)}  # noqa: S704 - files of this package
+    return environment().get_template("page.html.j2").render(context, policy=policy_of(style, script))
+
+
+def _context(data: ReportData) -> dict[str, Any]:
+    result = data.result
+    return {
+        "data": data,
+        "result": result,
+        "ladder": result.ladder,
+        "units": verdict_text.Units(result.ladder.metric),
+        "incumbent": result.rungs[result.incumbent],
+        "wording": verdict_text,
+        "commands": commands(result.ladder),
+        "conditions": facts(data),
+        "plan_digests": plan_digests(result.ladder),
+        "count": count,
+        "picture_source": picture_source,
+        "shade": _shade,
+        "summary": summary,
+        "steps": figures.steps_figure(result) if len(result.rungs) > 1 else "",
+        "climb": figures.climb_figure(result) if result.ladder.kind == "climb" else "",
+        "curves": _curve_figures(data),
+    }
+
+
+def _curve_figures(data: ReportData) -> Mapping[int, Markup]:
+    """Draw the curves of all rungs that have any, to one scale."""
+    known = {number: curves for number, curves in enumerate(data.curves) if curves.seeds}
+    top = max((max(losses) for curves in known.values() for losses in curves.seeds), default=1.0)
+    n_epochs = max((len(losses) for curves in known.values() for losses in curves.seeds), default=1)
+    return {
+        number: figures.curves_figure(curves, number=number, top=top, n_epochs=n_epochs)
+        for number, curves in known.items()
+    }
+
+
+def picture_source(picture: Picture) -> str:
+    """Give a picture as the address of an image that holds it."""
+    return f"data:image/jpeg;base64,{base64.b64encode(picture.jpeg).decode('ascii')}"
+
+
+def _shade(n: float, total: int) -> str:
+    """Give the class of a cell of the confusion matrix, by its share of the row."""
+    share = n / total if total else 0.0
+    return f"shade{min(_N_SHADES, round(share * _N_SHADES))}" if n else "shade0"
+
+
+_SPECIAL = re.compile(r"([\\`*_\[\]<>|#~!&])")
+
+
+def markdown_page(data: ReportData, *, checklist: Checklist | None = None) -> str:
+    """Give the page as Markdown.
+
+    Args:
+        data: What it shows.
+        checklist: Where the workspace stands; None leaves that out.
+    """
+    result = data.result
+    environment = Environment(  # noqa: S701 - it is no HTML, and `escape_markdown` is applied to every value
+        loader=PackageLoader("imgcls.reports.page", "templates"),
+        undefined=StrictUndefined,
+        finalize=_finalized,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    text = environment.get_template("page.md.j2").render(
+        data=data,
+        result=result,
+        ladder=result.ladder,
+        units=verdict_text.Units(result.ladder.metric),
+        incumbent=result.rungs[result.incumbent],
+        wording=verdict_text,
+        commands=commands(result.ladder),
+        conditions=facts(data),
+        plan_digests=plan_digests(result.ladder),
+        count=count,
+        standing=summary(checklist) if checklist is not None else "",
+        code=code_span,
+        ready=_Ready,
+        block=code_block,
+    )
+    return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
+
+
+class _Ready(str):
+    """A text that is Markdown already."""
+
+
+def code_span(text: str) -> str:
+    """Give a name as code, whatever it holds."""
+    inner = clean(text).replace("|", "\N{BROKEN BAR}")
+    longest = max((len(run) for run in re.findall("`+", inner)), default=0)
+    fence = "`" * (longest + 1)
+    space = " " if longest else ""
+    return _Ready(f"{fence}{space}{inner}{space}{fence}")
+
+
+def code_block(lines: Sequence[str]) -> str:
+    """Give commands as a block of code that none of them can end."""
+    inner = "\n".join(map(clean, lines))
+    longest = max((len(run) for run in re.findall("`+", inner)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return _Ready(f"{fence}bash\n{inner}\n{fence}")
+
+
+def escape_markdown(text: str) -> str:
+    """Give a text so that Markdown shows it as it is."""
+    return _SPECIAL.sub(r"\\\1", clean(text))
+
+
+def _finalized(value: Any) -> Any:
+    return value if isinstance(value, _Ready) or not isinstance(value, str) else escape_markdown(value)
+
+
+Form = Literal["html", "markdown", "json"]
+SUFFIXES: dict[str, Form] = {
+    ".html": "html",
+    ".htm": "html",
+    ".md": "markdown",
+    ".markdown": "markdown",
+    ".json": "json",
+}
+
+
+def form_of(file: Path | None, form: str | None) -> Form:
+    """Give the form to write: the one asked for, else what the file's ending says, else HTML.
+
+    Raises:
+        UsageError: The file has another ending than the forms have.
+    """
+    if file is not None and file.suffix.lower() not in SUFFIXES:
+        hint = nearest_hint(file.suffix.lower(), list(SUFFIXES))
+        raise UsageError(f"{file} has to end in {', '.join(SUFFIXES)}.{hint}")
+    known = form or (SUFFIXES[file.suffix.lower()] if file is not None else "html")
+    if known not in get_args(Form):
+        raise UsageError(f"There is no form {known!r}; there are {', '.join(get_args(Form))}.")
+    return cast("Form", known)
+
+
+def page_bytes(data: ReportData, form: Form, *, checklist: Checklist | None = None) -> bytes:
+    """Give the page in one of its forms, with the checklist of its workspace where that is given."""
+    if form == "json":
+        standing = {} if checklist is None else {"checklist": {state: checklist.n(state) for state in STATES}}
+        return json_bytes(page_json(data) | standing)
+    text = html_page(data, checklist=checklist) if form == "html" else markdown_page(data, checklist=checklist)
+    return text.encode("utf-8", "backslashreplace")
+
+
+def page_json(data: ReportData) -> dict[str, Any]:
+    """Give what the page shows as JSON values, without pictures."""
+    return {
+        **data.result.to_json(),
+        "validating": dict(data.n_by_class),
+        "trivial": None if data.trivial is None else {"name": data.trivial[0], "value": data.trivial[1]},
+        "curves": [asdict(curves) for curves in data.curves],
+        "confusion": None if data.confusion is None else asdict(data.confusion),
+        "confused": [asdict(pair) for pair in data.pairs],
+        "mistakes": [asdict(mistake) for mistake in data.mistakes],
+        "photographs": "withheld" if data.withheld else data.trouble or "shown in HTML",
+        "commands": list(commands(data.result.ladder)),
+        "updated": data.updated,
+        "version": data.version,
+    }
+
+
+def place_of(data: ReportData, workspace: Workspace, form: Form, *, file: Path | None = None) -> Path:
+    """Give the file that a page goes to.
+
+    Args:
+        data: What it shows.
+        workspace: Where `reports/` lies.
+        form: Gives the ending.
+        file: Where it is to go instead.
+
+    Raises:
+        WorkspaceError: The file would lie among photographs or records.
+    """
+    if file is None:
+        suffix = next(suffix for suffix, known in SUFFIXES.items() if known == form)
+        return workspace.reports / f"{data.result.ladder.name}{suffix}"
+    place = file.absolute().resolve()
+    kept = [folder for folder in (workspace.runs, workspace.ladders) if place.is_relative_to(folder.resolve())]
+    if kept:
+        raise WorkspaceError(f"{file} lies among the records in {kept[0]}. Choose another place with --to.")
+    photographs = _photographs(data)
+    if photographs is not None and place.is_relative_to(photographs) and not place.is_relative_to(workspace.reports):
+        raise WorkspaceError(f"{file} lies among the photographs in {photographs}. Choose another place with --to.")
+    return place
+
+
+def write_page(data: ReportData, file: Path, form: Form, *, checklist: Checklist | None = None) -> int:
+    """Write the page, whole or not at all, and give its size in bytes.
+
+    Args:
+        data: What it shows.
+        file: Where it goes.
+        form: In which form.
+        checklist: Where the workspace stands; None leaves that out.
+
+    Raises:
+        WorkspaceError: It may not be written there.
+    """
+    content = page_bytes(data, form, checklist=checklist)
+    make_folder(file.parent)
+    write_bytes(file, content)
+    return len(content)
+
+
+def _photographs(data: ReportData) -> Path | None:
+    """Give the folder of the photographs, where the ladder names one."""
+    named = data.result.ladder.data.get("images") or data.result.ladder.data.get("data")
+    folder = Path(str(named)).expanduser() if named else None
+    return folder.resolve() if folder is not None and folder.is_dir() else None
+
+
+@dataclass(frozen=True)
+class PageWritten:
+    """A page that lies on the disk."""
+
+    data: ReportData
+    """What it shows."""
+    file: Path
+    """Where it lies."""
+    form: str
+    """`html`, `markdown` or `json`."""
+    n_bytes: int
+    """Its size."""
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Say what was written, what is in it, and what to do next."""
+        ladder = self.data.result.ladder
+        yield Text(f"A page about {clean(ladder.name)}, {size(self.n_bytes)}, that stands alone:")
+        yield path(self.file)
+        yield Text(self._photographs())
+        if not self.data.result.is_complete:
+            yield Text(f"The ladder is not finished: imgcls ladder run {clean(ladder.stack)}", style="dim")
+        elif not self.data.withheld and self.n_shown:
+            yield Text("For data that must not travel: imgcls report --no-images", style="dim")
+
+    @property
+    def n_shown(self) -> int:
+        """Count the photographs that are in it."""
+        shown = sum(len(entry.pictures) for entry in self.data.sheet) + len(self.data.pictures)
+        return shown if self.form == "html" else 0
+
+    def _photographs(self) -> str:
+        if self.data.withheld:
+            return "It holds neither photographs nor their names."
+        if self.data.trouble:
+            return clean(self.data.trouble)
+        names = " and the names of some" if self.data.mistakes else ""
+        return f"It holds small copies of {count(self.n_shown, 'photograph')}{names}."
+
+    def to_json(self) -> dict[str, Any]:
+        """Give the same as JSON values."""
+        return {
+            "schema": 1,
+            "path": str(self.file),
+            "format": self.form,
+            "n_bytes": self.n_bytes,
+            "ladder": self.data.result.ladder.name,
+            "complete": self.data.result.is_complete,
+            "n_photographs": self.n_shown,
+            "withheld": self.data.withheld,
+            "trouble": self.data.trouble,
+        }

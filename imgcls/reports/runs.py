@@ -1,0 +1,632 @@
+"""Lists of runs, and one run in full."""
+
+from __future__ import annotations
+
+import csv
+import json
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console, ConsoleOptions, RenderResult
+from rich.table import Table
+from rich.text import Text
+
+from imgcls.catalog import Stack
+from imgcls.config.problem import PRIMARY
+from imgcls.errors import ImgclsError, WorkspaceError
+from imgcls.predictions.submission import TEST_FILE, Submission
+from imgcls.records.run import Folds, FoldSpread, RunRecord, short_key
+from imgcls.reports.console import count, interval, name, number, path, show
+from imgcls.storage import write_bytes
+from imgcls.text import clean, duration
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from imgcls.engine.request import FoldsOutcome, Outcome
+    from imgcls.evidence.metrics import Mistake, Trivial
+    from imgcls.records.attempts import AttemptState
+
+_SHOWN_EXCLUDED = 10
+_ROOMY = 100
+
+
+@dataclass(frozen=True)
+class RunList:
+    """Everything that was trained in a workspace."""
+
+    finished: tuple[RunRecord, ...]
+    """Runs, oldest first."""
+    attempts: tuple[AttemptState, ...]
+    """Trainings on their way, or interrupted."""
+    failed: tuple[RunRecord, ...]
+    """Trainings that failed."""
+    damaged: tuple[str, ...]
+    """What could not be read, in words."""
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Draw a row for each run, and what else there is."""
+        if not (self.finished or self.attempts or self.failed):
+            yield Text("Nothing was trained here yet. Begin with 'imgcls recipe run baseline'.")
+            return
+        table = Table(box=None, pad_edge=False, show_edge=False)
+        table.add_column("run", style="dim", no_wrap=True)
+        for title in ("stack", "data"):
+            table.add_column(title, overflow="fold")
+        for title in ("seed", "accuracy", "AUC"):
+            table.add_column(title, justify="right", no_wrap=True)
+        table.add_column("when", no_wrap=True)
+        length = len("2026-01-01 00:00") if options.max_width >= _ROOMY else len("2026-01-01")
+        for record in self.finished:
+            accuracy, auc = (record.metrics.get(metric) for metric in ("accuracy", "roc_auc"))
+            table.add_row(
+                short_key(record.key),
+                name(f"{record.label}{_turn(record)}" + (" (quick)" if record.quick else ""), "bold"),
+                name(record.data.name),
+                str(record.seed),
+                number(accuracy.value if accuracy else None),
+                number(auc.value if auc else None),
+                record.created[:length].replace("T", " "),
+            )
+        yield table
+        if self.finished:
+            yield Text(f"One in full: imgcls runs show {short_key(self.finished[-1].key)}", style="dim")
+        for attempt in self.attempts:
+            stack = clean(str(attempt.info.get("stack", attempt.key[:8])))
+            fold = attempt.info.get("fold")
+            turn = "" if fold is None else f", fold {fold} of {attempt.info.get('n_folds')}"
+            yield Text(f"{attempt.state}: {stack}{clean(turn)}, {attempt.n_epochs} epochs done", style="yellow")
+        for record in self.failed:
+            what = clean(f"{record.label}{_turn(record)}, seed {record.seed}: {record.reason or ''}")
+            yield Text(f"failed: {what}", style="red")
+        for sentence in self.damaged:
+            yield Text(f"damaged: {clean(sentence)}", style="red")
+
+
+def runs_json(view: RunList) -> dict[str, Any]:
+    """Give a list of runs as JSON."""
+    return {
+        "schema": 1,
+        "runs": [_short(record) for record in view.finished],
+        "attempts": [
+            {"key": entry.key, "state": entry.state, "info": dict(entry.info), "n_epochs": entry.n_epochs}
+            for entry in view.attempts
+        ],
+        "failed": [{**_short(record), "reason": record.reason} for record in view.failed],
+        "damaged": list(view.damaged),
+    }
+
+
+def _turn(record: RunRecord) -> str:
+    """Say which fold a run is, or that it is all of them; nothing without folds."""
+    if record.folds is not None:
+        return f" (all {record.n_folds} folds)"
+    return "" if record.fold is None else f" (fold {record.fold} of {record.n_folds})"
+
+
+def _short(record: RunRecord) -> dict[str, Any]:
+    return {
+        "run": record.id,
+        "path": str(record.folder),
+        "stack": record.label,
+        "seed": record.seed,
+        "fold": record.fold,
+        "n_folds": record.n_folds,
+        "folds": None if record.folds is None else [fold.run for fold in record.folds.runs],
+        "digest": record.plan_digest,
+        "quick": record.quick,
+        "data": record.data.name,
+        "metrics": {metric: estimate.to_json() for metric, estimate in record.metrics.items()},
+        "created": record.created,
+    }
+
+
+@dataclass(frozen=True)
+class RunCard:
+    """One run in full."""
+
+    record: RunRecord
+    """The run."""
+    verified: bool = False
+    """Whether its files were compared with their digests."""
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Draw what it was made of, what came out, and its files."""
+        record = self.record
+        yield Text(clean(record.label), style="bold")
+        yield path(record.folder)
+        grid = Table.grid(padding=(0, 2))
+        grid.add_column(style="dim", no_wrap=True)
+        grid.add_column(overflow="fold")
+        for title, text in self._rows().items():
+            grid.add_row(title, name(text))
+        yield grid
+        if record.folds is not None:
+            yield Text("\nFolds", style="bold")
+            yield fold_table(record, record.folds)
+            yield Text()
+            yield spread_table(record, record.folds)
+        else:
+            yield from self._metrics()
+        yield from self._history()
+        yield from self._excluded()
+
+    def _metrics(self) -> RenderResult:
+        yield Text("\nValidation", style="bold")
+        for metric, estimate in self.record.metrics.items():
+            note = f"  {clean(estimate.reason)}" if estimate.reason else ""
+            yield Text(f"  {metric}: {number(estimate.value)}, {interval(estimate)}, {estimate.n} images{note}")
+
+    def _rows(self) -> dict[str, str]:
+        record = self.record
+        environment, n = record.environment, record.data.n
+        return {
+            "data": f"{record.data.name}, digest {record.data.digest[:8]}, split {record.data.split_digest[:8]}",
+            "photographs": ", ".join(f"{split} {number_of}" for split, number_of in n.items()),
+            "classes": ", ".join(record.classes[:12]) + (" …" if len(record.classes) > 12 else ""),
+            "problem": record.problem + (", quick" if record.quick else ""),
+            "seed": str(record.seed),
+            **({"fold": _turn(record).strip(" ()")} if record.n_folds else {}),
+            "plan": f"digest {record.plan_digest[:8]}",
+            "weights": f"{record.weights.source}, sha256 {(record.weights.sha256 or 'none')[:8]}",
+            "reused from": record.reused_from or "nothing",
+            "device": "{device} in {precision}, {threads} threads".format_map(environment),
+            "versions": ", ".join(
+                f"{package} {version}" for package, version in environment.get("versions", {}).items()
+            ),
+            "seconds": ", ".join(f"{part} {seconds:.1f}" for part, seconds in record.seconds.items()),
+            "created": record.created,
+            "files": ", ".join(record.files) + (", all as recorded" if self.verified else ""),
+        }
+
+    def _history(self) -> RenderResult:
+        rows = self.record.history() if "history.csv" in self.record.files else []
+        if not rows:
+            return
+        yield Text("\nEpochs", style="bold")
+        table = Table(box=None, pad_edge=False, show_edge=False)
+        for title in rows[0]:
+            table.add_column(title.replace("_", " "), justify="right")
+        for row in rows:
+            table.add_row(*(f"{value:.4g}" if isinstance(value, float) else str(value) for value in row.values()))
+        yield table
+
+    def _excluded(self) -> RenderResult:
+        excluded = self.record.data.excluded
+        if not excluded:
+            return
+        yield Text(f"\nLeft out: {len(excluded)}", style="bold")
+        for place, reason in excluded[:_SHOWN_EXCLUDED]:
+            yield Text(f"  {clean(place)}: {clean(reason)}")
+        if len(excluded) > _SHOWN_EXCLUDED:
+            yield Text(f"  … and {len(excluded) - _SHOWN_EXCLUDED} more; --json lists all.", style="dim")
+
+
+# What a person who has a baseline would try next, one step at a time.
+_LADDER = ("augmentation", "adamw_cosine", "label_smoothing", "tta")
+
+TRIAL_MEANING = "A trial, short and on few photographs: it shows that everything works, its scores mean little."
+
+
+@dataclass(frozen=True)
+class RunSummary:
+    """What a person sees when a run is done."""
+
+    outcome: Outcome
+    """The run, and how it came about."""
+    mistakes: tuple[Mistake, ...]
+    """Its most confident mistakes in validation."""
+    trivial: Trivial | None
+    """How it stands against the answer that needs no photograph."""
+    metric: str | None = None
+    """The metric that decides, shown first; None for that of the kind of problem."""
+
+    @classmethod
+    def of(cls, outcome: Outcome, *, metric: str | None = None) -> RunSummary:
+        """Gather what is shown from the record of a run; `metric` is shown first."""
+        from imgcls.data.samples import as_targets
+        from imgcls.evidence.metrics import against_trivial, confident_mistakes
+
+        record = outcome.record
+        frame = record.predictions("valid")
+        probabilities = frame.filter(regex="^p_").to_numpy(dtype="float64")
+        targets = as_targets(frame["label"], classes=record.classes, problem=record.problem)
+        mistakes = confident_mistakes(
+            frame["id"].tolist(), probabilities, targets, classes=record.classes, labels=frame["label"].tolist()
+        )
+        trivial = against_trivial(record.metrics, targets, classes=record.classes, metric=metric)
+        return cls(outcome, tuple(mistakes), trivial, metric)
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Draw the scores, the mistakes, the meaning, the place and the next command."""
+        record = self.outcome.record
+        yield Text()
+        yield Text(f"{clean(record.label)}, seed {record.seed}: {self._how()}", style="bold")
+        yield metric_table(record, self.metric)
+        if record.data.n["excluded"]:
+            n = record.data.n["excluded"]
+            yield Text(f"{count(n, 'file')} left out; 'imgcls runs show {record.id}' lists them.", style="yellow")
+        if self.mistakes:
+            yield Text("\nMost confident mistakes in validation", style="bold")
+            yield self._mistake_table()
+        yield Text("\nWhat it means", style="bold")
+        yield Text(self.meaning())
+        yield Text("\nRecord", style="bold")
+        yield path(record.folder)
+        yield Text("\nNext", style="bold")
+        for line in self.next_commands():
+            yield Text(f"  {line}", no_wrap=True, overflow="ignore")
+
+    def meaning(self) -> str:
+        """Say what the score does and does not tell."""
+        from imgcls.evidence.metrics import METRICS  # loads scipy, which a list of runs does not need
+
+        record, trivial = self.outcome.record, self.trivial
+        if record.quick:
+            return TRIAL_MEANING
+        if trivial is None:
+            return "The score could not be computed; the table says why."
+        value = record.metrics[trivial.metric].value or 0.0
+        title = METRICS[trivial.metric].title
+        against = f"{clean(trivial.name)} scores {trivial.value:.3f}"
+        verdict = {
+            "better": f"{title} {value:.3f} is better than the answer that needs no photograph: {against}.",
+            "no better": f"{title} {value:.3f}, but {against}: nothing was learned. Look at the data and the labels.",
+            "cannot tell": f"{title} {value:.3f} does not settle it: {against}, and the interval reaches down to that.",
+        }[trivial.verdict]
+        return f"{verdict} This is one seed: whether a recipe helps takes several, since two seeds differ too."
+
+    def next_commands(self) -> list[str]:
+        """Give the next sensible commands."""
+        record = self.outcome.record
+        use = [f"imgcls predict {record.id} PHOTO …"]
+        if record.quick:
+            return [f"imgcls recipe run {record.stack}    # the whole data, with the same options", *use]
+        if TEST_FILE in record.files:
+            use.append(f"imgcls submit {record.id}    # what it says of the test part")
+        for recipe in _LADDER:
+            with suppress(ImgclsError):  # a recipe that does not go with this stack is no next step
+                longer = Stack.parse(f"{record.stack}+{recipe}", record.overrides).text
+                return [f"imgcls recipe run {longer}    # with the same options", *use]
+        return [*use, "imgcls recipe list"]
+
+    def _how(self) -> str:
+        outcome, record = self.outcome, self.outcome.record
+        if outcome.same_bits is not None:
+            different = [name for name, same in outcome.same_bits.items() if not same]
+            if not different:
+                return f"trained anew, and equal to the record bit by bit in {', '.join(outcome.same_bits)}"
+            return f"trained anew, and different from the record in {', '.join(different)}"
+        if outcome.reused:
+            return f"already trained on {record.created[:10]}; use --again to train anew"
+        if record.reused_from:
+            return f"predicted with the weights of {record.reused_from}"
+        speed = f", {record.images_per_second:.0f} images/s in training" if record.images_per_second else ""
+        return f"done in {duration(record.seconds['total'])}{speed}"
+
+    def _mistake_table(self) -> Table:
+        table = Table(box=None, pad_edge=False, show_edge=False)
+        for title in ("photograph", "label", "predicted"):
+            table.add_column(title)
+        table.add_column("sure", justify="right")
+        for mistake in self.mistakes:
+            table.add_row(
+                name(mistake.id), name(mistake.label or "none"), name(mistake.predicted), number(mistake.confidence)
+            )
+        return table
+
+
+def in_order(record: RunRecord, metric: str | None = None) -> list[str]:
+    """Give the metrics of a record in the order they are shown; the first decides.
+
+    Args:
+        record: The run.
+        metric: The one that decides; None for that of the kind of problem.
+    """
+    from imgcls.evidence.metrics import METRICS  # loads scipy, which a list of runs does not need
+
+    first = metric or PRIMARY[record.problem]
+    return sorted(record.metrics, key=lambda entry: (entry != first, list(METRICS).index(entry)))
+
+
+def metric_table(record: RunRecord, metric: str | None = None) -> Table:
+    """Draw the metrics of a run with their intervals, the one that decides first; arguments as `in_order`."""
+    from imgcls.evidence.metrics import METRICS  # loads scipy, which a list of runs does not need
+
+    table = Table(box=None, pad_edge=False, show_edge=False)
+    n_groups = record.data.n_valid_groups
+    table.add_column(f"validation, {count(n_groups, 'group')} of images" if n_groups else "validation")
+    table.add_column("value", justify="right")
+    table.add_column("95 % interval")
+    table.add_column("images", justify="right")
+    for place, entry in enumerate(in_order(record, metric)):
+        estimate, known = record.metrics[entry], METRICS[entry]
+        title = known.title + ("" if known.higher_is_better else " (lower is better)")
+        note = f"  {estimate.reason}" if estimate.reason else ""
+        table.add_row(
+            Text(title, style="" if place else "bold"),
+            number(estimate.value),
+            Text(interval(estimate) + clean(note)),
+            str(estimate.n),
+        )
+    return table
+
+
+def outcome_json(outcome: Outcome) -> dict[str, Any]:
+    """Give a run as the one JSON object that `recipe run --json` prints."""
+    record = outcome.record
+    found: dict[str, Any] = {
+        "schema": 1,
+        "run": record.id,
+        "path": str(record.folder),
+        "stack": record.label,
+        "seed": record.seed,
+        "fold": record.fold,
+        "n_folds": record.n_folds,
+        "digest": record.plan_digest,
+        "quick": record.quick,
+        "metrics": {metric: estimate.to_json() for metric, estimate in record.metrics.items()},
+        "n": dict(record.data.n),
+        "seconds": dict(record.seconds),
+        "images_per_second": record.images_per_second,
+        "reused": outcome.reused,
+        "reused_from": record.reused_from,
+    }
+    if outcome.other_versions:
+        found["other_versions"] = list(outcome.other_versions)
+    if outcome.same_bits is not None:
+        found["same_bits"] = outcome.same_bits
+    return found
+
+
+MEANING = (
+    "Out of fold, every photograph is scored once, by a network that did not see it; the interval says how sure that "
+    "is for other photographs like these. The ± is the standard deviation from fold to fold. It shows how much the "
+    "score depends on who trains and who validates; it is no error of the mean, since the trainings share most of "
+    "their photographs and are not independent. Whether a recipe helps takes the same folds and several seeds."
+)
+
+
+@dataclass(frozen=True)
+class FoldsSummary:
+    """What a person sees when all folds are done."""
+
+    outcome: FoldsOutcome
+    """The folds, and how they came about."""
+    metric: str | None = None
+    """The metric that decides, shown first; None for that of the kind of problem."""
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Draw the folds, the scores, what they mean, the place and the next command."""
+        record = self.outcome.record
+        yield Text()
+        yield Text(f"{clean(record.label)}, seed {record.seed}, {record.n_folds} folds: {self._how()}", style="bold")
+        if record.folds:
+            yield fold_table(record, record.folds, self.metric)
+            yield Text()
+            yield spread_table(record, record.folds, self.metric)
+        if record.data.n["train"]:
+            yield Text(f"{count(record.data.n['train'], 'photograph')} train in every fold and are not scored.")
+        if record.data.n["excluded"]:
+            n = record.data.n["excluded"]
+            yield Text(f"{count(n, 'file')} left out; 'imgcls runs show {record.id}' lists them.", style="yellow")
+        yield Text("\nWhat it means", style="bold")
+        yield Text(TRIAL_MEANING if record.quick else MEANING)
+        yield Text("\nRecord", style="bold")
+        yield path(record.folder)
+        yield Text("\nNext", style="bold")
+        for line in self.next_commands():
+            yield Text(f"  {line}", no_wrap=True, overflow="ignore")
+
+    def next_commands(self) -> list[str]:
+        """Give the next sensible commands."""
+        record = self.outcome.record
+        first = self.outcome.folds[0].record.id
+        return [
+            f"imgcls recipe run {record.stack}    # one network to use, with the same options",
+            f"imgcls predict {first} PHOTO …    # or that of a fold",
+        ]
+
+    def _how(self) -> str:
+        folds = self.outcome.folds
+        if all(outcome.same_bits is not None for outcome in folds):
+            n_equal = sum(all((outcome.same_bits or {}).values()) for outcome in folds)
+            return f"trained anew, {n_equal} of {len(folds)} equal to their records bit by bit"
+        n_reused = sum(outcome.reused for outcome in folds)
+        if n_reused == len(folds):
+            return "already trained; use --again to train anew"
+        trained = [outcome.record.seconds["total"] for outcome in folds if not outcome.reused]
+        before = f", {n_reused} already trained" if n_reused else ""
+        return f"{len(trained)} done in {duration(sum(trained))}{before}"
+
+
+def fold_table(record: RunRecord, folds: Folds, metric: str | None = None) -> Table:
+    """Draw a row for each fold: its run, its size, its score in the metric that decides."""
+    from imgcls.evidence.metrics import METRICS  # loads scipy, which a list of runs does not need
+
+    primary = metric or PRIMARY[record.problem]
+    table = Table(box=None, pad_edge=False, show_edge=False)
+    table.add_column("fold", justify="right")
+    table.add_column("run", style="dim", no_wrap=True)
+    for title in ("train", "validation", METRICS[primary].title):
+        table.add_column(title, justify="right")
+    table.add_column("95 % interval")
+    for run in folds.runs:
+        estimate = run.metrics[primary]
+        table.add_row(
+            str(run.fold),
+            run.run.rpartition("-")[2],
+            str(run.n["train"]),
+            str(run.n["valid"]),
+            number(estimate.value),
+            interval(estimate),
+        )
+    return table
+
+
+def spread_table(record: RunRecord, folds: Folds, metric: str | None = None) -> Table:
+    """Draw the metrics out of fold with their intervals, beside mean and spread over the folds; `metric` is first."""
+    from imgcls.evidence.metrics import METRICS  # loads scipy, which a list of runs does not need
+
+    table = Table(box=None, pad_edge=False, show_edge=False)
+    n_groups = record.data.n_valid_groups
+    table.add_column(f"out of fold, {count(n_groups, 'group')} of images" if n_groups else "out of fold")
+    table.add_column("value", justify="right")
+    table.add_column("95 % interval")
+    table.add_column("images", justify="right")
+    table.add_column("mean of folds ± spread", no_wrap=True)
+    for place, entry in enumerate(in_order(record, metric)):
+        estimate, known = record.metrics[entry], METRICS[entry]
+        note = f"  {clean(estimate.reason)}" if estimate.reason else ""
+        table.add_row(
+            Text(
+                known.title + ("" if known.higher_is_better else " (lower is better)"),
+                style="" if place else "bold",
+            ),
+            number(estimate.value),
+            Text(interval(estimate) + note),
+            str(estimate.n),
+            spread_text(folds.spread[entry], n_folds=len(folds.runs)),
+        )
+    return table
+
+
+def spread_text(spread: FoldSpread, *, n_folds: int) -> str:
+    """Give mean and standard deviation over folds, and of how many where some have no value."""
+    if spread.mean is None:
+        return "-"
+    of = "" if spread.n == n_folds else f" ({spread.n} of {n_folds})"
+    return f"{number(spread.mean)} ± {number(spread.sd)}{of}"
+
+
+def folds_json(outcome: FoldsOutcome) -> dict[str, Any]:
+    """Give all folds as the one JSON object that `recipe run --folds --json` prints.
+
+    Returns:
+        The fields of a run, which are those out of fold; `spread`, mean and standard deviation over the folds of each
+        metric; and `folds`, the runs with the same fields.
+    """
+    from imgcls.engine.request import Outcome  # loads torch, which a list of runs does not need
+
+    record = outcome.record
+    spread = record.folds.spread if record.folds else {}
+    return {
+        **outcome_json(Outcome(record, reused=outcome.reused)),
+        "spread": {metric: entry.to_json() for metric, entry in spread.items()},
+        "folds": [outcome_json(entry) for entry in outcome.folds],
+    }
+
+
+_MOST_ROWS = 50
+
+
+def print_table(frame: pd.DataFrame, record: RunRecord) -> None:
+    """Print predictions for a person to read; long ones are cut, and say so."""
+    table = Table(box=None, pad_edge=False, show_edge=False)
+    table.add_column("photograph")
+    table.add_column("prediction")
+    table.add_column("sure", justify="right")
+    for row in frame.head(_MOST_ROWS).itertuples():
+        if row.status == "error":
+            table.add_row(name(str(row.id)), Text(clean(str(row.reason)), style="red"), "-")
+        else:
+            table.add_row(name(str(row.id)), name(str(row.prediction) or "none"), number(float(row.confidence)))  # type: ignore[arg-type]
+    show(table)
+    if len(frame) > _MOST_ROWS:
+        show(Text(f"… and {len(frame) - _MOST_ROWS} more; '-o predictions.csv' writes all.", style="dim"))
+    show(Text(f"by {record.id}", style="dim"))
+
+
+def as_csv(frame: pd.DataFrame) -> str:
+    """Give predictions as CSV, names exactly as they are."""
+    return _writable(frame).to_csv(index=False, quoting=csv.QUOTE_NONNUMERIC)  # a name may hold any line end
+
+
+def as_json_text(frame: pd.DataFrame, record: RunRecord) -> str:
+    """Give predictions as one JSON object."""
+    rows: list[dict[str, Any]] = []
+    columns = [column for column in frame.columns if column.startswith("p_")]
+    for row in _writable(frame).to_dict(orient="records"):
+        failed = row["status"] == "error"
+        probabilities = None if failed else {column[2:]: row[column] for column in columns}
+        kept = {key: row[key] for key in ("id", "path", "status", "reason", "prediction")}
+        confidence = None if failed else row["confidence"]
+        rows.append({**kept, "confidence": confidence, "probabilities": probabilities})
+    head = {"schema": 1, "run": record.id, "classes": list(record.classes)}
+    return json.dumps({**head, "predictions": rows}, allow_nan=False) + "\n"
+
+
+def write(frame: pd.DataFrame, file: Path, record: RunRecord) -> None:
+    """Write predictions to a `.csv` or `.json` file, whole or not at all.
+
+    Raises:
+        WorkspaceError: The file's ending is neither.
+    """
+    forms = {".csv": lambda: as_csv(frame), ".json": lambda: as_json_text(frame, record)}
+    if file.suffix.lower() not in forms:
+        raise WorkspaceError(f"{file} has to end in .csv or .json.")
+    write_bytes(file, forms[file.suffix.lower()]().encode("utf-8"))
+
+
+def _writable(frame: pd.DataFrame) -> pd.DataFrame:
+    """Give names that are no UTF-8 with their bytes written out, so that a file can hold them."""
+    texts = frame.copy()
+    for column in ("id", "path"):
+        texts[column] = [text.encode("utf-8", "backslashreplace").decode("utf-8") for text in frame[column]]
+    return texts
+
+
+_MOST_COLUMNS = 8
+
+
+@dataclass(frozen=True)
+class SubmissionWritten:
+    """A table of predictions that lies on the disk."""
+
+    submission: Submission
+    """What was written."""
+    columns: tuple[str, ...]
+    """Its columns."""
+    probability_of: str
+    """The class whose probability the one column holds; "" otherwise."""
+    record: RunRecord
+    """The run that predicted."""
+    why: str = ""
+    """Why this run, where none was named; "" where one was."""
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Say whose predictions they are, what is in the file, where it lies, and what to do next."""
+        record, submission = self.record, self.submission
+        trial = " (a trial: its scores mean little)" if record.quick else ""
+        rows = count(submission.n_rows, "test photograph")
+        yield Text(f"Predictions of {clean(record.label)}, seed {record.seed}{trial}, for {rows}:", style="bold")
+        yield path(submission.path)
+        if self.why:
+            yield Text(clean(f"Chosen: {self.why}."))
+        yield Text(self._contents())
+        yield Text("\nNext", style="bold")
+        yield Text("  imgcls checklist    # where you stand", no_wrap=True, overflow="ignore")
+
+    def _contents(self) -> str:
+        more = f" and {len(self.columns) - _MOST_COLUMNS} more" if len(self.columns) > _MOST_COLUMNS else ""
+        columns = clean(", ".join(self.columns[:_MOST_COLUMNS]) + more)
+        form = f"as in {clean(self.submission.sample)}" if self.submission.sample else "no sample submission was given"
+        return f"Columns {columns}: {self._meaning()}; {form}."
+
+    def _meaning(self) -> str:
+        if self.probability_of:
+            return f"the probability of {clean(self.probability_of)!r}"
+        if self.submission.holds == "classes" and self.record.problem == "binary":
+            return "classes (--probabilities writes probabilities)"
+        return self.submission.holds
+
+    def to_json(self) -> dict[str, Any]:
+        """Give the same as JSON values."""
+        return {
+            **self.submission.to_json(),
+            "path": str(self.submission.path),
+            "columns": list(self.columns),
+            "probability_of": self.probability_of or None,
+        }

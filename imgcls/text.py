@@ -1,0 +1,102 @@
+"""How a value that lies below the reports is shown: its view is named, and loaded when somebody looks.
+
+And text from data is made harmless, wherever it is written: on a terminal, a page, or a picture.
+"""
+
+from __future__ import annotations
+
+import importlib
+import io
+import re
+import shlex
+import unicodedata
+from collections.abc import Iterable
+from itertools import islice
+from typing import Any, ClassVar
+
+_WIDTH = 100
+_HTML = '<pre style="font-family:monospace;line-height:1.25;white-space:pre">{code}</pre>'
+# C0 and C1 controls could drive the terminal; the bidirectional ones could reorder what a person reads.
+_CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+
+
+class Viewed:
+    """A value with a view in `imgcls.reports`, for a terminal (`rich.print`) and a notebook alike.
+
+    The layers forbid the import of reports from below; the name of the view is therefore data, as the public names of
+    `imgcls` are.
+    """
+
+    VIEW: ClassVar[str]
+    """`module:class`; the class is called with the value and gives a renderable of rich."""
+
+    def __rich__(self) -> Any:
+        """Give the view of this value."""
+        module, _, name = self.VIEW.partition(":")
+        return getattr(importlib.import_module(module), name)(self)
+
+    def _repr_html_(self) -> str:
+        """Give the view as HTML, which a notebook shows; the text is escaped by rich."""
+        from rich.console import Console
+
+        console = Console(record=True, file=io.StringIO(), width=_WIDTH, highlight=False, emoji=False)
+        console.print(self)
+        return console.export_html(inline_styles=True, code_format=_HTML)
+
+
+def clean(text: str, *, keep_lines: bool = False) -> str:
+    """Give a text from data with its control characters written out, so that it can only be read.
+
+    Args:
+        text: File names, class names, messages.
+        keep_lines: Whether line breaks stay.
+    """
+
+    def written_out(match: re.Match[str]) -> str:
+        character = match.group()
+        if keep_lines and character == "\n":
+            return character
+        return character.encode("unicode_escape").decode("ascii")
+
+    visible = text.encode("utf-8", "backslashreplace").decode("utf-8")
+    return unicodedata.normalize("NFC", _CONTROLS.sub(written_out, visible))
+
+
+MOST_EXAMPLES = 8
+PLACEHOLDER = "REASON"
+"""What stands in commands where a person has to say why."""
+
+
+def amount(n: int, word: str, plural: str = "") -> str:
+    """Give a number with its noun: `1 image`, `2 images`, `2 classes`."""
+    return f"{n:,} {word if n == 1 else plural or word + 's'}"
+
+
+def some(names: Iterable[str]) -> tuple[str, ...]:
+    """Give the first few names."""
+    return tuple(islice(names, MOST_EXAMPLES))
+
+
+def listed(names: Iterable[str]) -> str:
+    """Write names in a sentence: at most `MOST_EXAMPLES` of them, and how many more there are."""
+    every = list(names)
+    more = f" and {len(every) - MOST_EXAMPLES} more" if len(every) > MOST_EXAMPLES else ""
+    return ", ".join(some(every)) + more
+
+
+def apply_command(finding: str) -> str:
+    """Give the command that applies a finding, as a shell takes it."""
+    return f"imgcls eda apply {shlex.quote(finding)}"
+
+
+def keep_command(finding: str) -> str:
+    """Give the command that leaves a finding as it is, as a shell takes it."""
+    return f"imgcls eda keep {shlex.quote(finding)} --why {PLACEHOLDER}"
+
+
+def duration(seconds: float) -> str:
+    """Give a duration as a person would say it: 45 s, 3 min, 2 h 5 min."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"

@@ -125,7 +125,7 @@ def verdicts(pairs: int, ladders: int, seed: int, as_json: bool) -> None:
 
 
 def _sides(workers: tuple[int, ...], our_workers: int) -> list[Side]:
-    """Give the settings of fastai that are tried, and imgcls last."""
+    """Return the settings of fastai that are tried, and imgcls last."""
     reference = [
         Side(f"fastai, {n} worker{'s' * (n != 1)}", "benchmarks.fastai_side", n) for n in dict.fromkeys(workers)
     ]

@@ -23,7 +23,7 @@ class Measure:
     """Which way is better; None where only the difference is of interest."""
 
     def of(self, trained: Trained) -> float:
-        """Give the figure of one training."""
+        """Return the figure of one training."""
         values = {
             "train_images_per_second": trained.train_images_per_second,
             "valid_images_per_second": trained.valid_images_per_second,
@@ -60,7 +60,7 @@ class Spread:
         return cls(min(values), median(values), max(values))
 
     def to_json(self) -> dict[str, float]:
-        """Give min, median and max."""
+        """Return min, median and max."""
         return {"min": self.low, "median": self.middle, "max": self.high}
 
 
@@ -83,15 +83,15 @@ class Comparison:
         return max(range(len(self.sides) - 1), key=lambda place: self.spread(speed, place).middle)
 
     def values(self, measure: Measure, place: int) -> list[float]:
-        """Give a figure of one side, round by round."""
+        """Return a figure of one side, round by round."""
         return [measure.of(trained[place]) for trained in self.rounds]
 
     def spread(self, measure: Measure, place: int) -> Spread:
-        """Give a figure of one side over the rounds."""
+        """Return a figure of one side over the rounds."""
         return Spread.of(self.values(measure, place))
 
     def ratio(self, measure: Measure) -> Spread | None:
-        """Give how many times better ours is than the best reference, round by round; below 1 is worse.
+        """Return how many times better ours is than the best reference, round by round; below 1 is worse.
 
         Returns:
             None where a ratio says nothing.
@@ -102,7 +102,7 @@ class Comparison:
         return Spread.of([ours / theirs if measure.more_is_better else theirs / ours for ours, theirs in pairs])
 
     def to_json(self) -> dict[str, object]:
-        """Give every figure of every side, and the ratios."""
+        """Return every figure of every side, and the ratios."""
         sides: dict[str, dict[str, object]] = {
             side.name: {"precision": self.rounds[0][place].measured.precision}
             | {

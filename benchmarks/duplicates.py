@@ -83,7 +83,7 @@ class Outcome:
     """One for each seed."""
 
     def to_json(self) -> dict[str, object]:
-        """Give plain JSON."""
+        """Return plain JSON."""
         return {
             "schema": 2,
             "name": self.name,
@@ -187,7 +187,7 @@ class OutcomeTable:
     """What is shown."""
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        """Give the table, a column for each planting, and the pairs that a person has to judge."""
+        """Return the table, a column for each planting, and the pairs that a person has to judge."""
         table = Table(title=f"{self.outcome.name}: {self.outcome.n} photographs", box=None, title_justify="left")
         columns = [_cells(one) for one in self.outcome.plantings]
         table.add_column("")
@@ -205,7 +205,7 @@ class OutcomeTable:
 
 
 def _cells(one: Planting) -> dict[str, str]:
-    """Give what a column shows, by the title of its row."""
+    """Return what a column shows, by the title of its row."""
     copies, broken = one.copies, one.broken
     return {
         **{f"copies found: {kind}": f"{found} of {n}" for kind, (found, n) in copies.found.items()},
@@ -238,7 +238,7 @@ def _line(pair: Pair) -> Text:
 
 
 def _scan(photographs: Prepared) -> Scan:
-    """Give what is compared of photographs; their measures are left out."""
+    """Return what is compared of photographs; their measures are left out."""
     rows = photographs.store_rows(np.arange(len(photographs.samples)))
     parts = [
         signature(photographs.photos.pixels(rows[start : start + _N_AT_ONCE]))
@@ -249,7 +249,7 @@ def _scan(photographs: Prepared) -> Scan:
 
 
 def _pairs(scan: Scan, reporter: Reporter) -> tuple[tuple[Pair, ...], float]:
-    """Give the pairs of a data set, and how long the search took."""
+    """Return the pairs of a data set, and how long the search took."""
     began = time.perf_counter()
     pairs = find_pairs(scan, progress=lambda done, total: reporter.progress("Comparing photographs", done, total))
     return pairs, time.perf_counter() - began

@@ -11,9 +11,9 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from imgcls.data.grouping import Kinship
+from imgcls.data.grouping import ConnectedGroups
 from imgcls.eda.facts import Pair
-from imgcls.eda.features import see
+from imgcls.eda.features import extract_features
 from imgcls.eda.findings import Copies
 from imgcls.eda.scan import Scan
 from imgcls.engine.progress import Reporter
@@ -55,12 +55,12 @@ def measure_leak(scan: Scan, pairs: Iterable[Pair], *, reporter: Reporter) -> Le
         The accuracies; None where there are no pretrained weights, or several labels at once.
     """
     pairs = list(pairs)
-    features = see(scan, most=len(scan.samples), reporter=reporter)
+    features = extract_features(scan, most=len(scan.samples), reporter=reporter)
     if features is None or scan.samples.problem == "multilabel":
         return None
     frame = scan.samples.frame
     frozen = frozenset(frame["id"][frame["split"].isin(["valid", "test"])])
-    found = Copies(pairs, frozen, Kinship.of(scan.samples)).findings()
+    found = Copies(pairs, frozen, ConnectedGroups.of(scan.samples)).findings()
     excluded = {name for entry in found if entry.action == "exclude" for group in entry.groups for name in group}
     is_kept = ~frame["id"].isin(excluded).to_numpy() & scan.samples.is_labelled
     is_train, is_valid = ((frame["split"] == split).to_numpy() for split in ("train", "valid"))
@@ -76,7 +76,7 @@ def measure_leak(scan: Scan, pairs: Iterable[Pair], *, reporter: Reporter) -> Le
 
 
 def _in_train_too(pairs: Iterable[Pair]) -> set[str]:
-    """Give the ids of validation images that are paired with a training image."""
+    """Return the ids of validation images that are paired with a training image."""
     ends = ({pair.splits[0]: pair.first, pair.splits[1]: pair.second} for pair in pairs)
     return {by_split["valid"] for by_split in ends if by_split.keys() == {"train", "valid"}}
 

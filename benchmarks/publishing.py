@@ -100,7 +100,7 @@ def with_tables(text: str, folder: Path) -> str:
 
 
 def _lines(state: LadderState) -> Iterator[list[str]]:
-    """Give the lines of `correct.csv.gz`: groups first, where there are any, then every run."""
+    """Return the lines of `correct.csv.gz`: groups first, where there are any, then every run."""
     yield ["what", "seed", "fold", "values"]
     shown: set[int | None] = set()
     done = [entry for entry in state.jobs if entry.record is not None]
@@ -127,7 +127,7 @@ def _groups(entry: JobState) -> str | None:
 
 
 def _right(record: RunRecord) -> str:
-    """Give 1 or 0 for every image, or the number of right labels where images have several."""
+    """Return 1 or 0 for every image, or the number of right labels where images have several."""
     frame = record.predictions("valid")
     p = frame[[f"p_{name}" for name in record.classes]].to_numpy(dtype=np.float64)
     targets = as_targets(frame["label"], classes=record.classes, problem=record.problem)
@@ -140,7 +140,7 @@ def _text(number: int | None) -> str:
 
 
 def _packed(lines: Iterator[list[str]]) -> bytes:
-    """Give lines as a compressed table; the time is left out, so that the same lines are the same bytes."""
+    """Return lines as a compressed table; the time is left out, so that the same lines are the same bytes."""
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows(lines)
     return gzip.compress(text.getvalue().encode("ascii"), mtime=0)
@@ -192,7 +192,7 @@ def _one_table(name: str, result: Mapping[str, Any]) -> str:
 
 
 def _score(units: GainUnits, estimate: Mapping[str, Any] | None) -> str:
-    """Give a score with its interval, as far as there are any."""
+    """Return a score with its interval, as far as there are any."""
     if estimate is None:
         return "-"
     value, low, high = (units.score(estimate[part]) for part in ("value", "low", "high"))
@@ -200,7 +200,7 @@ def _score(units: GainUnits, estimate: Mapping[str, Any] | None) -> str:
 
 
 def _gain(units: GainUnits, judged: Mapping[str, Any] | None) -> tuple[str, str]:
-    """Give a gain with its interval, and its verdict; both empty for the base, and before there are runs."""
+    """Return a gain with its interval, and its verdict; both empty for the base, and before there are runs."""
     if judged is None:
         return "", ""
     between = "" if judged["low"] is None else f" {units.between(judged['low'], judged['high'])}"

@@ -78,7 +78,7 @@ class Measured:
 
 
 def peak_bytes() -> int:
-    """Give the most resident memory that this process has held.
+    """Return the most resident memory that this process has held.
 
     `getrusage` would do, but on Linux its peak begins with that of the process it was started from.
     """

@@ -29,7 +29,7 @@ class ComparisonTable:
     """What was trained."""
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        """Give the table and what its figures mean."""
+        """Return the table and what its figures mean."""
         yield Text(self.title, style="bold")
         yield Text()
         yield self._table()

@@ -61,7 +61,7 @@ class VerdictTable:
     """What was drawn."""
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        """Give the table and what its figures mean."""
+        """Return the table and what its figures mean."""
         yield Text(self.title, style="bold")
         yield Text()
         yield self._table()
@@ -97,7 +97,7 @@ class DetectableTable:
     """World → what the noise is made of."""
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        """Give the table."""
+        """Return the table."""
         yield Text("Gains found four times in five, in points, before other comparisons are counted", style="bold")
         yield Text()
         table = Table(box=None, pad_edge=False)

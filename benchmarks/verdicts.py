@@ -17,7 +17,7 @@ from scipy.stats import binom
 
 from benchmarks.world import NOISY, ORDINARY, World, ladders, lift_for
 from imgcls.evidence.gains import Components, Gain, measure
-from imgcls.evidence.variance import Noise
+from imgcls.evidence.variance import VarianceComponents
 from imgcls.evidence.verdicts import judge
 
 LEVEL = 0.05
@@ -54,7 +54,7 @@ class Counted:
         return float(np.sqrt(self.share * (1 - self.share) / self.n_drawn))
 
     def is_too_often(self, level: float = LEVEL) -> bool:
-        """Say whether it happened more often than a level allows, the luck of the simulation counted.
+        """Return whether it happened more often than a level allows, the luck of the simulation counted.
 
         Args:
             level: The share that is allowed.
@@ -71,18 +71,18 @@ def _higher_mean(gain: Gain) -> bool:
 
 
 def _images_alone(gain: Gain) -> bool:
-    return _noise(gain, Noise(0.0, 0.0, _parts(gain).images, np.inf)) <= LEVEL
+    return _noise(gain, VarianceComponents(0.0, 0.0, _parts(gain).images, np.inf)) <= LEVEL
 
 
 def _seeds_alone(gain: Gain) -> bool:
-    return _noise(gain, Noise(_parts(gain).seeds, 0.0, 0.0, gain.degrees_of_freedom)) <= LEVEL
+    return _noise(gain, VarianceComponents(_parts(gain).seeds, 0.0, 0.0, gain.degrees_of_freedom)) <= LEVEL
 
 
-def _noise(gain: Gain, noise: Noise) -> float:
+def _noise(gain: Gain, noise: VarianceComponents) -> float:
     return noise.p_value(gain.value)
 
 
-def _parts(gain: Gain) -> Noise:
+def _parts(gain: Gain) -> VarianceComponents:
     assert gain.noise is not None  # noqa: S101 - folds have none, and none are drawn here
     return gain.noise
 
@@ -167,7 +167,7 @@ _CLAIMS = (
 
 
 def _claims(rungs: list[npt.NDArray[np.float64]]) -> dict[str, bool]:
-    """Say what of a ladder without gains is claimed."""
+    """Describe what of a ladder without gains is claimed."""
     together = list(itertools.pairwise(rungs))
     steps = [measure(*pair, same_weights=place == len(together) - 1) for place, pair in enumerate(together)]
     said = [judged.verdict for judged in judge(steps)]
@@ -184,7 +184,7 @@ def _claims(rungs: list[npt.NDArray[np.float64]]) -> dict[str, bool]:
 
 
 def parts(world: World, *, seed: int) -> Components:
-    """Give what the noise of a gain is made of in a world, averaged over comparisons of eight seeds.
+    """Return what the noise of a gain is made of in a world, averaged over comparisons of eight seeds.
 
     Args:
         world: How much seeds differ.

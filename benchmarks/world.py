@@ -79,7 +79,7 @@ def ladders(
 
 
 def lift_for(world: World, gain: float) -> float:
-    """Give the lift of the lead that raises expected accuracy by a gain.
+    """Return the lift of the lead that raises expected accuracy by a gain.
 
     Args:
         world: How much seeds differ.
@@ -93,7 +93,7 @@ def lift_for(world: World, gain: float) -> float:
 def _gaps(
     world: World, random: np.random.Generator, shape: tuple[int, int, int, int], *, last_is_predicted: bool
 ) -> Floats:
-    """Give how far the strongest wrong class leads: [ladders, rungs, seeds, images]."""
+    """Return how far the strongest wrong class leads: [ladders, rungs, seeds, images]."""
     n_ladders, n_rungs, n_seeds, n = shape
 
     def normal(*size: int) -> Floats:

@@ -137,7 +137,7 @@ class Place:
 
 
 def commands_of(source: str) -> list[str]:
-    """Give every command of a source, in order."""
+    """Return every command of a source, in order."""
     return [command for block in _BLOCK.finditer(source) for command in Step.of(block["words"], block["body"]).commands]
 
 

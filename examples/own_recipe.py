@@ -11,7 +11,7 @@ RECIPE = Path(__file__).with_name("clip_gradients.py")
 
 
 def main(photos: str | None, *, quick: bool) -> None:
-    """Say what the recipe changes, train with it, and read the score."""
+    """Describe what the recipe changes, train with it, and read the score."""
     stack = imgcls.Stack.parse(f"baseline+{RECIPE}:norm=0.5")
     for path, (before, after) in stack.base_plan.diff(stack.plan).items():
         print(f"{path}: {before} becomes {after}")

@@ -80,7 +80,7 @@ class Recipe:
 
 
 def find_recipes() -> dict[str, Recipe]:
-    """Give every recipe that is shipped or installed, by name, in the order of the names."""
+    """Return every recipe that is shipped or installed, by name, in the order of the names."""
     found = {recipe.name: recipe for recipe in _shipped()}
     for point in sorted(_installed(entry_points), key=lambda entry: entry.name):
         if point.name in found:
@@ -100,7 +100,7 @@ def _shipped() -> tuple[Recipe, ...]:
 
 
 def find_recipe(name: str, *, home: Path | None = None) -> Recipe:
-    """Give one recipe by its name, or by the path of its file.
+    """Return one recipe by its name, or by the path of its file.
 
     Args:
         name: The name, or the path.
@@ -122,7 +122,7 @@ def find_recipe(name: str, *, home: Path | None = None) -> Recipe:
 
 
 def recipe_file(name: str, *, home: Path | None = None) -> Path | None:
-    """Give the file that is meant where a recipe is named by a path; None where it is named by its name.
+    """Return the file that is meant where a recipe is named by a path; None where it is named by its name.
 
     Args:
         name: The name, or the path.
@@ -272,7 +272,7 @@ class Stack:
         return plan.with_values(self.final)
 
     def rungs(self) -> tuple[Stack, ...]:
-        """Give the stacks of the ladder: the base alone, then one recipe more each time."""
+        """Return the stacks of the ladder: the base alone, then one recipe more each time."""
         return tuple(Stack(self.steps[: n + 1], self.overrides, self.final) for n in range(len(self.steps)))
 
     def problems(self) -> list[str]:

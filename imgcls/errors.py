@@ -99,7 +99,7 @@ class RecordError(UsageError):
 
 
 def nearest_hint(name: str, known: Iterable[str]) -> str:
-    """Give ` Did you mean …?` with the known names nearest to a wrong one, or nothing."""
+    """Return ` Did you mean …?` with the known names nearest to a wrong one, or nothing."""
     from difflib import get_close_matches
 
     near = get_close_matches(name, list(known), n=3, cutoff=0.5)

@@ -100,7 +100,7 @@ class Op:
         return ", ".join([f"Op({self.name!r}", *(f"{k}={v!r}" for k, v in self.options.items())]) + ")"
 
     def to_json(self) -> dict[str, dict[str, Any]]:
-        """Give `{name: options}`."""
+        """Return `{name: options}`."""
         return {self.name: dict(self.options)}
 
 
@@ -127,7 +127,7 @@ def canonical_json(value: Any) -> str:
 
 
 def plain(value: Any) -> Any:
-    """Give a value as JSON would give it back: tuples become lists, Ops their JSON."""
+    """Return a value as JSON would give it back: tuples become lists, Ops their JSON."""
     if isinstance(value, Op):
         return value.to_json()
     if isinstance(value, Mapping):
@@ -150,7 +150,7 @@ def _op_from_json(value: Any) -> Op:
 
 
 def field_types(part: type) -> Mapping[str, Any]:
-    """Give the annotations of a part's fields, by name."""
+    """Return the annotations of a part's fields, by name."""
     return _field_types(part)
 
 
@@ -161,7 +161,7 @@ def _field_types(part: type) -> Mapping[str, Any]:
 
 
 def _checked(value: Any, annotation: Any) -> Any:
-    """Give the value in the one form its annotation asks for, or say what it has to be."""
+    """Return the value in the one form its annotation asks for, or say what it has to be."""
     origin, arguments = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
         number = _checked(value, arguments[0])
@@ -393,7 +393,7 @@ class Plan:
     """From the network to the answer."""
 
     def to_json(self) -> dict[str, dict[str, Any]]:
-        """Give the plan as JSON, fields at their default left out."""
+        """Return the plan as JSON, fields at their default left out."""
         start = _DEFAULT_VALUES
         sparse: dict[str, dict[str, Any]] = {}
         for (part, name), value in _values(self).items():
@@ -416,7 +416,7 @@ class Plan:
         return cls().with_values(overrides)
 
     def values(self) -> dict[str, Any]:
-        """Give every path of the plan with its JSON value; mappings are followed by key."""
+        """Return every path of the plan with its JSON value; mappings are followed by key."""
         flat: dict[str, Any] = {}
         for (part, name), value in _values(self).items():
             if isinstance(getattr(getattr(self, part), name), Options):
@@ -443,7 +443,7 @@ class Plan:
         return Plan(**parts)
 
     def diff(self, other: Plan) -> dict[str, tuple[Any, Any]]:
-        """Give every path whose value differs, with the value here and the value there."""
+        """Return every path whose value differs, with the value here and the value there."""
         mine, theirs = self.values(), other.values()
         paths = [*mine, *(path for path in theirs if path not in mine)]
         pairs = {path: (mine.get(path), theirs.get(path)) for path in paths}
@@ -461,7 +461,7 @@ class Plan:
 
 
 def plan_paths() -> tuple[str, ...]:
-    """Give every path a plan has, in order."""
+    """Return every path a plan has, in order."""
     return tuple(f"{part}.{name}" for part, name in _DEFAULT_VALUES)
 
 

@@ -225,7 +225,7 @@ def write_json(path: Path, value: object) -> None:
 
 
 def json_bytes(value: object) -> bytes:
-    """Give the bytes that `write_json` writes."""
+    """Return the bytes that `write_json` writes."""
     text = json.dumps(value, allow_nan=False, sort_keys=True, indent=2, default=_plain)
     return f"{text}\n".encode("ascii")
 
@@ -279,7 +279,7 @@ def make_folder(folder: Path) -> None:
 
 
 def publish_folder(temporary: Path, final: Path) -> bool:
-    """Give a finished folder its final name, by one rename, after everything in it is on the disk.
+    """Return a finished folder its final name, by one rename, after everything in it is on the disk.
 
     Args:
         temporary: The folder as it was built; on the same file system as `final`.
@@ -337,13 +337,13 @@ def clear_leftovers(folder: Path) -> None:
 
 
 def sha256_file(path: Path) -> str:
-    """Give the sha256 of a file's content as 64 hexadecimal digits."""
+    """Return the sha256 of a file's content as 64 hexadecimal digits."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def time_written(path: Path) -> int:
-    """Give when a file was last written, in nanoseconds since 1970; 0 where it is gone meanwhile."""
+    """Return when a file was last written, in nanoseconds since 1970; 0 where it is gone meanwhile."""
     try:
         return path.stat().st_mtime_ns
     except OSError:
@@ -380,7 +380,7 @@ def explained(path: Path) -> Iterator[None]:
 
 
 def _free_megabytes(path: Path) -> str:
-    """Say how much room the disk of a path has, or `?`."""
+    """Describe how much room the disk of a path has, or `?`."""
     try:
         return str(shutil.disk_usage(path.parent).free // 1_000_000)
     except OSError:
@@ -398,7 +398,7 @@ def _write_all(file: BinaryIO, data: bytes) -> None:
 
 
 def _end_of_last_line(file: BinaryIO) -> int:
-    """Say where the last whole line of a file ends, in bytes."""
+    """Describe where the last whole line of a file ends, in bytes."""
     size = file.seek(0, os.SEEK_END)
     if size == 0:
         return 0

@@ -31,12 +31,12 @@ class Viewed:
     """`module:class`; the class is called with the value and gives a renderable of rich."""
 
     def __rich__(self) -> Any:
-        """Give the view of this value."""
+        """Return the view of this value."""
         module, _, name = self.VIEW.partition(":")
         return getattr(importlib.import_module(module), name)(self)
 
     def _repr_html_(self) -> str:
-        """Give the view as HTML, which a notebook shows; the text is escaped by rich."""
+        """Return the view as HTML, which a notebook shows; the text is escaped by rich."""
         from rich.console import Console
 
         console = Console(record=True, file=io.StringIO(), width=_WIDTH, highlight=False, emoji=False)
@@ -45,7 +45,7 @@ class Viewed:
 
 
 def clean(text: str, *, keep_lines: bool = False) -> str:
-    """Give a text from data with its control characters written out, so that it can only be read.
+    """Return a text from data with its control characters written out, so that it can only be read.
 
     Args:
         text: File names, class names, messages.
@@ -68,12 +68,12 @@ PLACEHOLDER = "REASON"
 
 
 def amount(n: int, word: str, plural: str = "") -> str:
-    """Give a number with its noun: `1 image`, `2 images`, `2 classes`."""
+    """Return a number with its noun: `1 image`, `2 images`, `2 classes`."""
     return f"{n:,} {word if n == 1 else plural or word + 's'}"
 
 
 def some(names: Iterable[str]) -> tuple[str, ...]:
-    """Give the first few names."""
+    """Return the first few names."""
     return tuple(islice(names, MOST_EXAMPLES))
 
 
@@ -85,17 +85,17 @@ def listed(names: Iterable[str]) -> str:
 
 
 def apply_command(finding: str) -> str:
-    """Give the command that applies a finding, as a shell takes it."""
+    """Return the command that applies a finding, as a shell takes it."""
     return f"imgcls eda apply {shlex.quote(finding)}"
 
 
 def keep_command(finding: str) -> str:
-    """Give the command that leaves a finding as it is, as a shell takes it."""
+    """Return the command that leaves a finding as it is, as a shell takes it."""
     return f"imgcls eda keep {shlex.quote(finding)} --why {PLACEHOLDER}"
 
 
 def duration(seconds: float) -> str:
-    """Give a duration as a person would say it: 45 s, 3 min, 2 h 5 min."""
+    """Return a duration as a person would say it: 45 s, 3 min, 2 h 5 min."""
     if seconds < 90:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)

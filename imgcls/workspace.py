@@ -138,7 +138,7 @@ def check_writable(folder: Path, *, what: str) -> None:
 
 
 def cache_folder() -> Path:
-    """Give the user's folder for decoded photographs: $IMGCLS_CACHE, else the system's cache folder."""
+    """Return the user's folder for decoded photographs: $IMGCLS_CACHE, else the system's cache folder."""
     chosen = os.environ.get("IMGCLS_CACHE")
     if chosen:
         return Path(chosen).expanduser()
@@ -148,7 +148,7 @@ def cache_folder() -> Path:
 
 
 def cache_budget_bytes() -> int:
-    """Give the size that decoded photographs may reach: $IMGCLS_CACHE_GB in gigabytes, else 8.
+    """Return the size that decoded photographs may reach: $IMGCLS_CACHE_GB in gigabytes, else 8.
 
     Raises:
         WorkspaceError: If the variable is no number, or below 0.
@@ -164,12 +164,12 @@ def cache_budget_bytes() -> int:
 
 
 def _holds_table(folder: Path) -> bool:
-    """Say whether a table of photographs lies directly in a folder."""
+    """Return whether a table of photographs lies directly in a folder."""
     return folder.is_dir() and any(path.suffix.lower() in TABLE_SUFFIXES for path in folder.iterdir())
 
 
 def _holds_photographs(folder: Path) -> bool:
-    """Say whether photographs lie directly in a folder."""
+    """Return whether photographs lie directly in a folder."""
     return folder.is_dir() and any(is_image_name(path.name) for path in folder.iterdir())
 
 

@@ -91,7 +91,7 @@ class Checklist(Viewed):
         return bool(self.n_findings or self.n("stale") or self.damages or self.is_doubtful)
 
     def of_stage(self, stage: str | None) -> Checklist:
-        """Give the same checklist with the items of one stage only; `4` is 4a, 4b and 4c, None all.
+        """Return the same checklist with the items of one stage only; `4` is 4a, 4b and 4c, None all.
 
         Raises:
             UsageError: There is no such stage.
@@ -102,7 +102,7 @@ class Checklist(Viewed):
         return replace(self, items=tuple(entry for entry in self.items if entry.item.stage in wanted))
 
     def to_json(self) -> dict[str, Any]:
-        """Give the checklist as JSON values."""
+        """Return the checklist as JSON values."""
         return {
             "schema": SCHEMA,
             "items": [
@@ -131,7 +131,7 @@ class Checklist(Viewed):
 def checklist(
     folder: Workspace | Path | str | None = None, *, lang: Language = "en", verify: bool = False
 ) -> Checklist:
-    """Give the checklist of a workspace: each item ticked by evidence, never by hand.
+    """Return the checklist of a workspace: each item ticked by evidence, never by hand.
 
     Only where the data look different from when they were last read, they are read once more.
 

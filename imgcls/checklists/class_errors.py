@@ -10,7 +10,7 @@ from typing import Any, Self
 
 from imgcls.errors import RecordError
 from imgcls.plan import canonical_json
-from imgcls.records.derived import read_kept, write_kept
+from imgcls.records.derived import read_entries, write_entries
 from imgcls.records.run import Fields, RunRecord
 from imgcls.workspace import Workspace
 
@@ -20,7 +20,7 @@ MOST_KEPT = 50
 
 
 @dataclass(frozen=True)
-class Tally:
+class ClassErrors:
     """How often a run is wrong about one class."""
 
     name: str
@@ -37,17 +37,17 @@ class Tally:
 
 
 def question_of(run: RunRecord, name: str) -> str:
-    """Give what tells a count from others: the content of one of a run's files, and how it is read."""
+    """Return what tells a count from others: the content of one of a run's files, and how it is read."""
     question = [run.files[name].sha256, run.problem, list(run.classes)]
     return hashlib.sha256(canonical_json(question).encode("ascii")).hexdigest()
 
 
-def kept_tallies(workspace: Workspace) -> Mapping[str, tuple[Tally, ...]]:
-    """Give what was counted, by its question; a file that is missing or damaged holds nothing."""
-    return dict(read_kept(_class_errors_file(workspace), "tallies", _read, schema=SCHEMA))
+def load_class_errors(workspace: Workspace) -> Mapping[str, tuple[ClassErrors, ...]]:
+    """Return what was counted, by its question; a file that is missing or damaged holds nothing."""
+    return dict(read_entries(_class_errors_file(workspace), "tallies", _read, schema=SCHEMA))
 
 
-def keep_tallies(workspace: Workspace, question: str, tallies: tuple[Tally, ...]) -> None:
+def save_class_errors(workspace: Workspace, question: str, tallies: tuple[ClassErrors, ...]) -> None:
     """Keep what was counted; where it cannot be written, nothing is kept.
 
     Args:
@@ -55,13 +55,13 @@ def keep_tallies(workspace: Workspace, question: str, tallies: tuple[Tally, ...]
         question: What was counted: see `question_of`.
         tallies: The answer.
     """
-    newest = [*kept_tallies(workspace).items(), (question, tallies)][-MOST_KEPT:]
+    newest = [*load_class_errors(workspace).items(), (question, tallies)][-MOST_KEPT:]
     entries = [{"question": asked, "classes": [asdict(tally) for tally in counted]} for asked, counted in newest]
-    write_kept(_class_errors_file(workspace), "tallies", entries, schema=SCHEMA)
+    write_entries(_class_errors_file(workspace), "tallies", entries, schema=SCHEMA)
 
 
-def _read(fields: Fields) -> tuple[str, tuple[Tally, ...]]:
-    return fields.text("question"), fields.inner_list("classes", Tally.from_fields)
+def _read(fields: Fields) -> tuple[str, tuple[ClassErrors, ...]]:
+    return fields.text("question"), fields.inner_list("classes", ClassErrors.from_fields)
 
 
 def _class_errors_file(workspace: Workspace) -> Path:
@@ -73,11 +73,11 @@ _SEPARATOR = "|"
 
 
 def labels_of(run: RunRecord) -> list[str]:
-    """Give the labels of what a run validated on; none where they cannot be read."""
+    """Return the labels of what a run validated on; none where they cannot be read."""
     return [label for batch in _batches(run, ["label"]) for label in batch["label"].to_pylist()]
 
 
-def tallies(run: RunRecord, workspace: Workspace) -> tuple[Tally, ...]:
+def class_errors(run: RunRecord, workspace: Workspace) -> tuple[ClassErrors, ...]:
     """Count for each class how often a run is wrong about it; nothing where its predictions cannot be read.
 
     What was counted is kept, so that the predictions are read once.
@@ -86,28 +86,28 @@ def tallies(run: RunRecord, workspace: Workspace) -> tuple[Tally, ...]:
     if path is None or not run.classes:
         return ()
     question = question_of(run, path.name)
-    kept = kept_tallies(workspace).get(question)
+    kept = load_class_errors(workspace).get(question)
     if kept is not None:
         return kept
     counted = _count(run)
     if _n_images(counted, run) == run.data.n.get("valid"):  # else the file could be read in part only
-        keep_tallies(workspace, question, counted)
+        save_class_errors(workspace, question, counted)
     return counted
 
 
-def _n_images(counted: tuple[Tally, ...], run: RunRecord) -> int:
+def _n_images(counted: tuple[ClassErrors, ...], run: RunRecord) -> int:
     numbers = [tally.n for tally in counted]
     return max(numbers) if run.problem == "multilabel" else sum(numbers)
 
 
-def _count(run: RunRecord) -> tuple[Tally, ...]:
+def _count(run: RunRecord) -> tuple[ClassErrors, ...]:
     columns = [f"p_{name}" for name in run.classes]
     n = dict.fromkeys(run.classes, 0)
     n_wrong = dict.fromkeys(run.classes, 0)
     for batch in _batches(run, ["label", *columns]):
         count = _count_labels if run.problem == "multilabel" else _count_classes
         count(batch, run.classes, n, n_wrong)
-    return tuple(Tally(name, n[name], n_wrong[name]) for name in run.classes)
+    return tuple(ClassErrors(name, n[name], n_wrong[name]) for name in run.classes)
 
 
 def _count_classes(batch: Any, classes: tuple[str, ...], n: dict[str, int], n_wrong: dict[str, int]) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 from imgcls.catalog import Stack
 from imgcls.checklists.evidence import Evidence, gather
 from imgcls.checklists.items import Item, ItemState
-from imgcls.checklists.verdicts import Climb
+from imgcls.checklists.verdicts import LadderStatus
 from imgcls.data import source as naming
 from imgcls.data.source import set_options
 from imgcls.errors import ImgclsError
@@ -55,8 +55,8 @@ def command_for(item: Item, evidence: Evidence) -> str | None:
     return item.command.format_map(words)
 
 
-def ladder_again(climb: Climb, evidence: Evidence, *, n_seeds: int) -> str:
-    """Give the command that goes on with a ladder, or makes it anew on the data as they are."""
+def ladder_again(climb: LadderStatus, evidence: Evidence, *, n_seeds: int) -> str:
+    """Return the command that goes on with a ladder, or makes it anew on the data as they are."""
     ladder = climb.ladder
     words = ["imgcls", "ladder", "ablate" if ladder.kind == "ablate" else "run", ladder.stack, "--seeds", str(n_seeds)]
     if ladder.n_folds is not None:
@@ -65,7 +65,7 @@ def ladder_again(climb: Climb, evidence: Evidence, *, n_seeds: int) -> str:
 
 
 def next_commands(states: Sequence[ItemState], *, most: int = N_NEXT) -> tuple[str, ...]:
-    """Give the first commands that would tick what is open or stale, each once, in the order of the method."""
+    """Return the first commands that would tick what is open or stale, each once, in the order of the method."""
     found = dict.fromkeys(
         state.command for state in states if state.state in ("open", "stale") and state.command is not None
     )
@@ -73,7 +73,7 @@ def next_commands(states: Sequence[ItemState], *, most: int = N_NEXT) -> tuple[s
 
 
 def _to_build_on(evidence: Evidence) -> tuple[str, Mapping[str, Any]]:
-    """Give the stack that the newest ladder recommends, else the baseline, with what is set by hand on its base."""
+    """Return the stack that the newest ladder recommends, else the baseline, with what is set by hand on its base."""
     climb = evidence.climb
     if climb is not None and climb.incumbent is not None:
         return climb.ladder.rungs[climb.incumbent].stack, climb.ladder.overrides
@@ -103,7 +103,7 @@ def _run_to_submit(item: Item, evidence: Evidence) -> str | None:
 
 
 def run_to_submit(evidence: Evidence) -> RunRecord | None:
-    """Give the newest run of the baseline that holds and whose one network has predicted the test part."""
+    """Return the newest run of the baseline that holds and whose one network has predicted the test part."""
     return next((run for run in evidence.baselines if run.fold is None and TEST_FILE in run.files), None)
 
 
@@ -118,7 +118,7 @@ class Recommended:
 
 
 def recommended(workspace: Workspace) -> Recommended | None:
-    """Give a run of the stack that the newest ladder recommends; None where no ladder holds, or no run has a test."""
+    """Return a run of the stack that the newest ladder recommends; None where no ladder holds, or no run has a test."""
     evidence = gather(workspace)
     climb = evidence.climb
     if climb is None:
@@ -129,26 +129,26 @@ def recommended(workspace: Workspace) -> Recommended | None:
 
 
 def without_folds(run: RunRecord, evidence: Evidence) -> str:
-    """Give the command that trains the one network that a run in folds does not leave."""
+    """Return the command that trains the one network that a run in folds does not leave."""
     return f"imgcls recipe run {shlex.quote(run.stack)}{set_options(run.overrides)}{data_option(evidence)}"
 
 
 def again(run: RunRecord, evidence: Evidence) -> str:
-    """Give the command that trains a run once more and compares the bits."""
+    """Return the command that trains a run once more and compares the bits."""
     folds = "" if run.n_folds is None else f" --folds {run.n_folds}"
     words = f"{shlex.quote(run.stack)} --seed {run.seed}{folds} --again"
     return f"imgcls recipe run {words}{set_options(run.overrides)}{data_option(evidence)}"
 
 
 def in_folds(run: RunRecord, evidence: Evidence) -> str:
-    """Give the command that lets every photograph validate once, where one part is too small to tell."""
+    """Return the command that lets every photograph validate once, where one part is too small to tell."""
     return (
         f"imgcls recipe run {shlex.quote(run.stack)} --folds {FOLDS}{set_options(run.overrides)}{data_option(evidence)}"
     )
 
 
 def look_again(evidence: Evidence) -> str:
-    """Give the command that looks at the data."""
+    """Return the command that looks at the data."""
     return f"imgcls eda{data_argument(evidence)}"
 
 
@@ -163,7 +163,7 @@ def data_option(evidence: Evidence) -> str:
 
 
 def _reading(evidence: Evidence) -> Mapping[str, Any]:
-    """Give how the data have to be named: as they were read last, unless imgcls.toml does it."""
+    """Return how the data have to be named: as they were read last, unless imgcls.toml does it."""
     if evidence.problem is not None:
         return {}
     if evidence.present.seen is not None:

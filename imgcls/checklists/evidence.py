@@ -9,7 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from imgcls.catalog import Stack, recipe_file
-from imgcls.checklists.verdicts import Climb, Grounds, Side, Trial, read_climbs, read_comparisons
+from imgcls.checklists.verdicts import (
+    ArmRuns,
+    DataVersion,
+    LadderStatus,
+    VerdictEntry,
+    read_comparisons,
+    read_ladder_statuses,
+)
 from imgcls.config.findings import FINDINGS_TOML, Adjustments, Exclusion, Grouping, read_adjustments
 from imgcls.config.problem import Problem, find_problem, reading_of
 from imgcls.eda.facts import FACTS_JSON, Facts, Finding
@@ -17,28 +24,28 @@ from imgcls.errors import ImgclsError
 from imgcls.plan import Plan, canonical_json
 from imgcls.predictions.submission import TEST_FILE, Submission, find_submissions
 from imgcls.records.derived import (
-    Look,
+    DatasetSummary,
+    Fingerprint,
     Repetition,
-    SeenData,
     changed_tables,
-    find,
-    look_at,
-    recall,
-    remember,
+    find_summary,
+    load_summaries,
     repetitions,
+    save_summary,
     source_of,
+    take_fingerprint,
 )
 from imgcls.records.find import find_runs
 from imgcls.records.run import RunRecord
 from imgcls.workspace import MARKER, Workspace
 
 if TYPE_CHECKING:
-    from imgcls.checklists.verdicts import Climb, Grounds
+    from imgcls.checklists.verdicts import DataVersion, LadderStatus
     from imgcls.config.problem import Problem
     from imgcls.engine.progress import Reporter
 
 
-class Meanings:
+class CurrentPlans:
     """The plans that stacks mean, each worked out once."""
 
     def __init__(self, home: Path) -> None:
@@ -50,8 +57,8 @@ class Meanings:
         self._home = home
         self._digests: dict[tuple[str, str], str | None] = {}
 
-    def change_since(self, side: Side) -> str:
-        """Say why a stack no longer means the plan that it was tried with; nothing where it does."""
+    def change_since(self, side: ArmRuns) -> str:
+        """Describe why a stack no longer means the plan that it was tried with; nothing where it does."""
         digest = self._digest(side.stack, side.overrides)
         if digest == side.plan_digest:
             return ""
@@ -62,7 +69,7 @@ class Meanings:
         return f"{side.stack} is no stack any more; 'imgcls recipe show' says why"
 
     def _digest(self, stack: str, overrides: Mapping[str, Any]) -> str | None:
-        """Give the digest of the plan that a stack means now; None where it is no stack."""
+        """Return the digest of the plan that a stack means now; None where it is no stack."""
         asked = stack, canonical_json(dict(overrides))
         if asked not in self._digests:
             try:
@@ -81,10 +88,10 @@ _UNNAMED = "No imgcls.toml names the data, so that nobody can see whether they c
 
 
 @dataclass(frozen=True)
-class Present:
+class CurrentData:
     """The data as they are now."""
 
-    seen: SeenData | None = None
+    seen: DatasetSummary | None = None
     """What reading them gives; None where that is not known."""
     split_seed: int = 0
     """What their split, or their folds, are drawn from."""
@@ -94,12 +101,12 @@ class Present:
     """Whether there is something that could hold or not, and that cannot be told although the data are named."""
 
     @classmethod
-    def doubtful(cls, note: str) -> Present:
-        """Give data of which nobody can tell whether they changed, and why."""
+    def doubtful(cls, note: str) -> CurrentData:
+        """Return data of which nobody can tell whether they changed, and why."""
         return cls(note=note, is_doubtful=True)
 
-    def change_since(self, grounds: Grounds) -> str:
-        """Say what changed since something was found on some data; nothing where nothing is known to have.
+    def change_since(self, grounds: DataVersion) -> str:
+        """Describe what changed since something was found on some data; nothing where nothing is known to have.
 
         A split into folds is another one than that of a single training, and is not held against it; but folds that
         were drawn from another seed are other folds.
@@ -110,22 +117,22 @@ class Present:
             return "the data changed since"
         return "the split changed since" if self._is_other_split(grounds) else ""
 
-    def _is_other_split(self, grounds: Grounds) -> bool:
+    def _is_other_split(self, grounds: DataVersion) -> bool:
         if grounds.is_folded:
             return grounds.split_seed not in (None, self.split_seed)
         split = self.seen.split_digest if self.seen is not None else None
         return split is not None and grounds.split_digests != (split,)
 
 
-def look_at_present(
+def read_current_data(
     workspace: Workspace,
     problem: Problem | None,
     *,
-    climbs: Sequence[Climb],
+    climbs: Sequence[LadderStatus],
     runs: Sequence[RunRecord],
     reporter: Reporter | None,
     verify: bool,
-) -> Present:
+) -> CurrentData:
     """Find out what the data of a workspace are now.
 
     Args:
@@ -138,22 +145,22 @@ def look_at_present(
     """
     source = _source(problem, workspace, climbs)
     if source is None:
-        return Present(note=_UNNAMED if runs else "")
-    look = look_at(source, workspace)
-    seen = find(workspace, look.key) if look and not verify else None
+        return CurrentData(note=_UNNAMED if runs else "")
+    look = take_fingerprint(source, workspace)
+    seen = find_summary(workspace, look.key) if look and not verify else None
     if seen is not None:
-        return Present(seen, source.get("split_seed") or 0)
+        return CurrentData(seen, source.get("split_seed") or 0)
     if reporter is None:
-        return Present.doubtful(f"{CHANGED}; 'imgcls checklist' reads them anew.")
+        return CurrentData.doubtful(f"{CHANGED}; 'imgcls checklist' reads them anew.")
     reporter.note("Reading the data and hashing every file …" if verify else "The data changed; reading them …")
     return _read_anew(workspace, source, look, runs, reporter, verify=verify)
 
 
-def _source(problem: Problem | None, workspace: Workspace, climbs: Sequence[Climb]) -> Mapping[str, Any] | None:
-    """Give the fields of a `DataSource`: what imgcls.toml says, else what was read last; None where nobody knows."""
+def _source(problem: Problem | None, workspace: Workspace, climbs: Sequence[LadderStatus]) -> Mapping[str, Any] | None:
+    """Return the fields of a `DataSource`: what imgcls.toml says, else what was read last; None where nobody knows."""
     if problem is not None:
         return reading_of(problem, workspace.root)
-    if seen := recall(workspace):
+    if seen := load_summaries(workspace):
         return source_of(seen[-1], workspace)
     return climbs[-1].ladder.data if climbs else None
 
@@ -161,12 +168,12 @@ def _source(problem: Problem | None, workspace: Workspace, climbs: Sequence[Clim
 def _read_anew(
     workspace: Workspace,
     source: Mapping[str, Any],
-    look: Look | None,
+    look: Fingerprint | None,
     runs: Sequence[RunRecord],
     reporter: Reporter,
     *,
     verify: bool,
-) -> Present:
+) -> CurrentData:
     """Read, decode and split the data once, at the size of the newest run, and remember what came out."""
     from imgcls.engine.prepare import DataSource, prepare  # with torch: only where data have to be read
 
@@ -176,11 +183,11 @@ def _read_anew(
         named = DataSource(**options).in_workspace(workspace)
         samples = prepare(named, images, quick=False, reporter=reporter).samples
     except (ImgclsError, OSError) as problem:
-        return Present.doubtful(f"The data cannot be read, so that nobody can tell whether they changed: {problem}")
-    seen = SeenData.of(samples, look or Look("", "", {}))
+        return CurrentData.doubtful(f"The data cannot be read, so that nobody can tell whether they changed: {problem}")
+    seen = DatasetSummary.of(samples, look or Fingerprint("", "", {}))
     if look is not None:
-        remember(workspace, seen)
-    return Present(seen, named.split_seed or 0)
+        save_summary(workspace, seen)
+    return CurrentData(seen, named.split_seed or 0)
 
 
 FACTS = f"reports/{FACTS_JSON}"
@@ -215,19 +222,19 @@ class Evidence:
     """Trials, which prove nothing."""
     repetitions: tuple[Repetition, ...]
     """Runs that were trained once more, and what came of it, oldest first."""
-    climbs: tuple[Climb, ...]
+    climbs: tuple[LadderStatus, ...]
     """Ladders, the one worked on last at the end."""
-    comparisons: tuple[Trial, ...]
+    comparisons: tuple[VerdictEntry, ...]
     """Comparisons that were kept, the newest at the end."""
     submissions: tuple[Submission, ...]
     """Submissions, oldest first."""
-    present: Present
+    present: CurrentData
     """The data as they are now."""
     damages: tuple[Damage, ...]
     """Files that cannot be read."""
 
     @property
-    def trials(self) -> tuple[Trial, ...]:
+    def trials(self) -> tuple[VerdictEntry, ...]:
         """Every verdict, the newest at the end; those of ladders weigh more than those of comparisons."""
         return (*self.comparisons, *(trial for climb in self.climbs for trial in climb.trials))
 
@@ -252,7 +259,7 @@ class Evidence:
         if self.facts is None:
             return ""
         data = self.facts.data
-        if change := self.present.change_since(Grounds(data.data_digest, (data.split_digest,))):
+        if change := self.present.change_since(DataVersion(data.data_digest, (data.split_digest,))):
             return change
         if tables := changed_tables(data.tables, self.workspace):
             return f"{', '.join(tables)} changed since"
@@ -262,9 +269,9 @@ class Evidence:
         return ""
 
     @cached_property
-    def meanings(self) -> Meanings:
+    def meanings(self) -> CurrentPlans:
         """What stacks mean now."""
-        return Meanings(self.workspace.root)
+        return CurrentPlans(self.workspace.root)
 
     @cached_property
     def baselines(self) -> tuple[RunRecord, ...]:
@@ -277,7 +284,7 @@ class Evidence:
         return next(iter(self.baselines), next(filter(is_baseline, reversed(self.runs)), None))
 
     def repetition_of(self, run: RunRecord) -> Repetition | None:
-        """Give what came of training a run once more; None where nobody did."""
+        """Return what came of training a run once more; None where nobody did."""
         return next((entry for entry in reversed(self.repetitions) if entry.is_of(run)), None)
 
     @property
@@ -289,28 +296,28 @@ class Evidence:
         return any(TEST_FILE in run.files for run in self.runs)
 
     @property
-    def climbed(self) -> tuple[Climb, ...]:
+    def climbed(self) -> tuple[LadderStatus, ...]:
         """The ladders that were climbed to their end, the one worked on last at the end."""
         return tuple(climb for climb in self.climbs if climb.is_complete and climb.incumbent is not None)
 
     @cached_property
-    def climb(self) -> Climb | None:
+    def climb(self) -> LadderStatus | None:
         """The ladder to build on: the newest that was climbed to its end and still holds."""
         return next((climb for climb in reversed(self.climbed) if not self.change_since_climb(climb)), None)
 
     def change_since_run(self, run: RunRecord) -> str:
-        """Say what changed since a run: the data, the split, or what its stack means; nothing where nothing did."""
-        return self._change_since(grounds_of(run), Side(run.stack, run.overrides, run.plan_digest))
+        """Describe what changed since a run: data, split, or what its stack means; nothing where nothing did."""
+        return self._change_since(data_version(run), ArmRuns(run.stack, run.overrides, run.plan_digest))
 
-    def change_since_trial(self, trial: Trial) -> str:
-        """Say what changed since a verdict, likewise."""
+    def change_since_trial(self, trial: VerdictEntry) -> str:
+        """Describe what changed since a verdict, likewise."""
         return self._change_since(trial.grounds, *trial.sides)
 
-    def change_since_climb(self, climb: Climb) -> str:
-        """Say what changed since a ladder recommended a stack, likewise."""
+    def change_since_climb(self, climb: LadderStatus) -> str:
+        """Describe what changed since a ladder recommended a stack, likewise."""
         return self._change_since(climb.grounds, *([climb.to_use] if climb.to_use else []))
 
-    def _change_since(self, grounds: Grounds, *sides: Side) -> str:
+    def _change_since(self, grounds: DataVersion, *sides: ArmRuns) -> str:
         changes = (self.present.change_since(grounds), *map(self.meanings.change_since, sides))
         return next(filter(None, changes), "")
 
@@ -329,9 +336,9 @@ def named(run: RunRecord) -> str:
     return f"runs/{run.folder.name if run.folder else run.id}"
 
 
-def grounds_of(run: RunRecord) -> Grounds:
-    """Give the data and the split of a run."""
-    return Grounds(run.data.digest, (run.data.split_digest,), run.n_folds is not None, run.data.split_seed)
+def data_version(run: RunRecord) -> DataVersion:
+    """Return the data and the split of a run."""
+    return DataVersion(run.data.digest, (run.data.split_digest,), run.n_folds is not None, run.data.split_seed)
 
 
 def gather(workspace: Workspace, *, reporter: Reporter | None = None, verify: bool = False) -> Evidence:
@@ -353,7 +360,7 @@ def gather(workspace: Workspace, *, reporter: Reporter | None = None, verify: bo
     )
     unreadable = [name for name in (MARKER, FINDINGS_TOML) if any(name in damage.reason for damage in damages)]
     records, damaged_runs = find_runs(workspace)
-    climbs, damaged_climbs = read_climbs(workspace)
+    climbs, damaged_climbs = read_ladder_statuses(workspace)
     comparisons, damaged_comparisons = read_comparisons(workspace)
     submissions, damaged_submissions = find_submissions(workspace)
     damages += _all(damaged_runs, "what that run proves")
@@ -362,12 +369,12 @@ def gather(workspace: Workspace, *, reporter: Reporter | None = None, verify: bo
     damages += _all(damaged_submissions, "what was submitted")
     runs = tuple(run for run in records if not run.quick)
     if facts is None and not (runs or climbs):  # then nothing depends on the data
-        present = Present()
+        present = CurrentData()
     elif unreadable:
         files = " and ".join(unreadable)
-        present = Present.doubtful(f"{files} cannot be read, so that nobody can tell whether the data changed.")
+        present = CurrentData.doubtful(f"{files} cannot be read, so that nobody can tell whether the data changed.")
     else:
-        present = look_at_present(workspace, problem, climbs=climbs, runs=runs, reporter=reporter, verify=verify)
+        present = read_current_data(workspace, problem, climbs=climbs, runs=runs, reporter=reporter, verify=verify)
     return Evidence(
         workspace=workspace,
         problem=problem,

@@ -6,10 +6,10 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from imgcls.checklists.class_errors import tallies
+from imgcls.checklists.class_errors import class_errors
 from imgcls.checklists.commands import look_again
-from imgcls.checklists.evidence import FACTS, Evidence, grounds_of
-from imgcls.checklists.verdicts import GAINS, Climb, Opening, Trial, gain_text
+from imgcls.checklists.evidence import FACTS, Evidence, data_version
+from imgcls.checklists.verdicts import GAINS, LadderStatus, TestOpening, VerdictEntry, gain_text
 from imgcls.config.findings import FINDINGS_TOML
 from imgcls.config.problem import in_words
 from imgcls.ladders.spec import FINAL_JSON
@@ -38,7 +38,7 @@ class Reason:
 
 
 def way_back(evidence: Evidence) -> tuple[Reason, ...]:
-    """Give every reason to go back to stage 1 or 2."""
+    """Return every reason to go back to stage 1 or 2."""
     reasons = (rule(evidence) for rule in _RULES)
     return tuple(reason for reason in reasons if reason is not None)
 
@@ -52,9 +52,9 @@ def stalled(evidence: Evidence) -> Reason | None:
     return Reason("stalled", "1", f"The last {N_RUNGS} rungs brought no evidence of a gain: {told}.", None)
 
 
-def _last_answers(evidence: Evidence) -> list[Trial]:
-    """Give the last verdict on each question that a rung asked and that still holds, the one given last at the end."""
-    by_plans: dict[tuple[str, ...], Trial] = {}
+def _last_answers(evidence: Evidence) -> list[VerdictEntry]:
+    """Return the last verdict on each question that a rung asked and that still holds, the newest at the end."""
+    by_plans: dict[tuple[str, ...], VerdictEntry] = {}
     for climb in evidence.climbs:
         for trial in climb.trials if climb.ladder.kind == "climb" else ():
             if trial.has_verdict and not evidence.change_since_trial(trial):
@@ -113,7 +113,7 @@ def one_class(evidence: Evidence) -> Reason | None:
     run = _run_to_look_at(evidence)
     if run is None or _n_wrong(run) < _FEWEST_WRONG:
         return None
-    counted = tallies(run, evidence.workspace)
+    counted = class_errors(run, evidence.workspace)
     n_wrong = sum(tally.n_wrong for tally in counted)
     if n_wrong < _FEWEST_WRONG:
         return None
@@ -142,8 +142,8 @@ def rising(evidence: Evidence) -> Reason | None:
     return Reason(_RISING, "2", text, None if evidence.is_damaged(FINDINGS_TOML) else found[0].command)
 
 
-def _opened(evidence: Evidence) -> list[tuple[Climb, Opening]]:
-    """Give the ladders whose sealed test was opened, on the data as they are, the newest first."""
+def _opened(evidence: Evidence) -> list[tuple[LadderStatus, TestOpening]]:
+    """Return the ladders whose sealed test was opened, on the data as they are, the newest first."""
     return [
         (climb, climb.opening)
         for climb in reversed(evidence.climbs)
@@ -151,19 +151,19 @@ def _opened(evidence: Evidence) -> list[tuple[Climb, Opening]]:
     ]
 
 
-def _file(climb: Climb) -> str:
+def _file(climb: LadderStatus) -> str:
     return f"ladders/{climb.ladder.name}/{FINAL_JSON}"
 
 
 def _run_to_look_at(evidence: Evidence) -> RunRecord | None:
-    """Give a run of the stack to use, else the newest; only on the data as they are."""
-    holding = [run for run in evidence.runs if not evidence.present.change_since(grounds_of(run))]
+    """Return a run of the stack to use, else the newest; only on the data as they are."""
+    holding = [run for run in evidence.runs if not evidence.present.change_since(data_version(run))]
     wanted = set(evidence.climb.incumbent_runs) if evidence.climb else set()
     return next(reversed([run for run in holding if run.id in wanted] or holding), None)
 
 
 def _n_wrong(run: RunRecord) -> float:
-    """Give how many images a run answers wrongly, as its accuracy says; infinity where that does not say it."""
+    """Return how many images a run answers wrongly, as its accuracy says; infinity where that does not say it."""
     accuracy = run.metrics.get("accuracy")
     if run.problem == "multilabel" or accuracy is None or accuracy.value is None:
         return math.inf
@@ -171,7 +171,7 @@ def _n_wrong(run: RunRecord) -> float:
 
 
 def _z(wrong: int, n: int, others_wrong: int, n_others: int, run: RunRecord) -> float:
-    """Give how many standard errors two shares lie apart; images of a group share their luck and count as one."""
+    """Return how many standard errors two shares lie apart; images of a group share their luck and count as one."""
     n_all = n + n_others
     pooled = (wrong + others_wrong) / n_all
     error = math.sqrt(pooled * (1 - pooled) * (1 / n + 1 / n_others))

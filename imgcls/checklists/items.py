@@ -42,13 +42,13 @@ class Item:
 
 @cache
 def stage_titles() -> Mapping[str, Mapping[str, str]]:
-    """Give the titles of the stages: stage → language → title."""
+    """Return the titles of the stages: stage → language → title."""
     return MappingProxyType({stage: MappingProxyType(titles) for stage, titles in _read()["stages"].items()})
 
 
 @cache
 def all_items() -> tuple[Item, ...]:
-    """Give every item, in the order of the method."""
+    """Return every item, in the order of the method."""
     return tuple(
         Item(
             id=entry["id"],
@@ -69,7 +69,7 @@ def _read() -> Mapping[str, Any]:
 
 
 def find_item(id_: str) -> Item:
-    """Give the item with an id.
+    """Return the item with an id.
 
     Raises:
         UsageError: There is none; the message names the nearest.
@@ -81,7 +81,7 @@ def find_item(id_: str) -> Item:
 
 
 def stages_of(text: str) -> tuple[str, ...]:
-    """Give the stages that a person means: `4` is 4a, 4b and 4c.
+    """Return the stages that a person means: `4` is 4a, 4b and 4c.
 
     Raises:
         UsageError: There is no such stage.
@@ -111,7 +111,7 @@ class Answer:
 
     @classmethod
     def proved(cls, evidence: str, change: str = "") -> Answer:
-        """Give the answer of a proof: done, or stale where something changed since.
+        """Return the answer of a proof: done, or stale where something changed since.
 
         Args:
             evidence: What proves it.
@@ -121,7 +121,7 @@ class Answer:
 
     @classmethod
     def missing(cls, evidence: str, command: str | None = None) -> Answer:
-        """Give the answer where there is no proof, and why."""
+        """Return the answer where there is no proof, and why."""
         return cls("open", evidence, command)
 
 

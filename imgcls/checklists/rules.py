@@ -8,11 +8,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from imgcls.catalog import Stack
-from imgcls.checklists.class_errors import labels_of, tallies
+from imgcls.checklists.class_errors import class_errors, labels_of
 from imgcls.checklists.commands import SEEDS, again, in_folds, ladder_again, look_again, run_to_submit, without_folds
 from imgcls.checklists.evidence import FACTS, Evidence, is_baseline, named
 from imgcls.checklists.items import BY_HAND, Answer, find_item
-from imgcls.checklists.verdicts import Climb, Trial
+from imgcls.checklists.verdicts import LadderStatus, VerdictEntry
 from imgcls.config.findings import FINDINGS_TOML
 from imgcls.config.problem import decided_by, in_words
 from imgcls.eda.facts import Facts, FileFacts, Finding
@@ -151,14 +151,14 @@ def validation(run: RunRecord, evidence: Evidence) -> Answer:
 
 
 def _majority(run: RunRecord, evidence: Evidence) -> float | None:
-    """Give the share of the most frequent class among what the run validated on."""
+    """Return the share of the most frequent class among what the run validated on."""
     seen = evidence.present.seen
     if seen is not None and (seen.data_digest, seen.split_digest) == (run.data.digest, run.data.split_digest):
         return seen.majority_accuracy
     if run.problem == "multilabel":
         counts = list(Counter(labels_of(run)).values())
     else:
-        counts = [tally.n for tally in tallies(run, evidence.workspace)]
+        counts = [tally.n for tally in class_errors(run, evidence.workspace)]
     return max(counts) / sum(counts) if any(counts) else None
 
 
@@ -258,13 +258,13 @@ def _listed(findings: Sequence[Finding]) -> str:
 
 
 def _drawn(facts: Facts, evidence: Evidence, names: Sequence[str]) -> list[str]:
-    """Give the files of pictures that were drawn and are still there, relative to the workspace."""
+    """Return the files of pictures that were drawn and are still there, relative to the workspace."""
     known = [facts.pictures[name] for name in names if name in facts.pictures]
     return [f"reports/{file}" for file in known if (evidence.workspace.reports / file).is_file()]
 
 
 def _copies(facts: Facts) -> str:
-    """Say that there are no copies of the kind in question, and how many there are of others."""
+    """Describe that there are no copies of the kind in question, and how many there are of others."""
     n = len(facts.duplicates)
     return f"none of {n:,} pair{'s' * (n != 1)} of copies" if n else "no copies"
 
@@ -309,7 +309,7 @@ def metric(evidence: Evidence) -> Answer:
 
 
 def _seen_type(evidence: Evidence) -> tuple[str, str] | None:
-    """Give the type that the data have, and what says so."""
+    """Return the type that the data have, and what says so."""
     seen, facts = evidence.present.seen, evidence.facts
     if facts is not None and not evidence.facts_change:
         n_classes = len(facts.data.classes)
@@ -321,7 +321,7 @@ def _seen_type(evidence: Evidence) -> tuple[str, str] | None:
 
 
 def _counted(kind: str, n_classes: int) -> str:
-    """Give the type that the classes make: one that was asked for says nothing of the data, their number does."""
+    """Return the type that the classes make: one that was asked for says nothing of the data, their number does."""
     return kind if kind == "multilabel" else "binary" if n_classes == 2 else "multiclass"
 
 
@@ -368,7 +368,7 @@ def final(evidence: Evidence) -> Answer:
 
 
 def _not_whole(entry: Submission, evidence: Evidence) -> Answer:
-    """Say that a submission is not what it was, and how its run is submitted once more."""
+    """Describe that a submission is not what it was, and how its run is submitted once more."""
     is_in_the_way = (evidence.workspace.submissions / f"{entry.run}.csv").is_file()
     command = f"imgcls submit {shlex.quote(entry.run)}{' --force' if is_in_the_way else ''}"
     return Answer.missing(f"{entry.name} is gone, or was changed since it was written", command)
@@ -385,7 +385,7 @@ def _no_submission(evidence: Evidence) -> Answer:
 
 
 def _run_first(evidence: Evidence) -> str | None:
-    """Give the command that has to come before a submission; None where a run can be submitted, or none was made."""
+    """Return the command that has to come before a submission; None where a run can be submitted, or none was made."""
     if evidence.baseline is None or run_to_submit(evidence) is not None:
         return None
     return without_folds(evidence.baseline, evidence)
@@ -439,7 +439,7 @@ def epochs(evidence: Evidence) -> Answer:
 
 
 def flat_curve(run: RunRecord) -> str:
-    """Say that a run's validation no longer improved; nothing where it did, or where it was too short to tell.
+    """Describe that a run's validation no longer improved; nothing where it did, or where it was too short to tell.
 
     A curve is flat when the last third of the epochs holds neither a lower loss nor a higher accuracy than the
     epochs before it, and that third is two epochs at least.
@@ -462,7 +462,7 @@ def flat_curve(run: RunRecord) -> str:
 
 
 def _numbers(rows: Sequence[Mapping[str, object]], name: str) -> list[float]:
-    """Give a column of a history, without what is no number."""
+    """Return a column of a history, without what is no number."""
     return [float(value) for row in rows if isinstance(value := row.get(name), int | float)]
 
 
@@ -488,23 +488,23 @@ def _not_tried(id_: str, evidence: Evidence) -> Answer:
     return Answer.missing("not tried yet")
 
 
-def _more_seeds(trial: Trial, evidence: Evidence) -> str | None:
-    """Give the command that would tell what could not be told; None where seeds are not what is missing."""
+def _more_seeds(trial: VerdictEntry, evidence: Evidence) -> str | None:
+    """Return the command that would tell what could not be told; None where seeds are not what is missing."""
     climb = _ladder_of(trial, evidence)
     if climb is None or min(trial.n_runs) >= SEEDS:
         return None
     return ladder_again(climb, evidence, n_seeds=SEEDS)
 
 
-def _once_more(trial: Trial, evidence: Evidence) -> str | None:
-    """Give the command that asks the same on the data as they are; None where its stack no longer stands."""
+def _once_more(trial: VerdictEntry, evidence: Evidence) -> str | None:
+    """Return the command that asks the same on the data as they are; None where its stack no longer stands."""
     climb = _ladder_of(trial, evidence)
     if climb is None or not _stands(climb.ladder.stack, evidence):
         return None
     return ladder_again(climb, evidence, n_seeds=climb.ladder.n_seeds)
 
 
-def _ladder_of(trial: Trial, evidence: Evidence) -> Climb | None:
+def _ladder_of(trial: VerdictEntry, evidence: Evidence) -> LadderStatus | None:
     return next((climb for climb in evidence.climbs if climb.ladder.name == trial.ladder), None)
 
 
@@ -517,7 +517,7 @@ def _stands(stack: str, evidence: Evidence) -> bool:
 
 
 def _curves_of(evidence: Evidence) -> Sequence[RunRecord]:
-    """Give the runs whose epochs count: those of the stack to use, else of the baseline, those that hold first."""
+    """Return the runs whose epochs count: those of the stack to use, else of the baseline, those that hold first."""
     climb = evidence.climb or next(reversed(evidence.climbed), None)
     wanted = set(climb.incumbent_runs) if climb else set()
     runs = [run for run in evidence.runs if run.id in wanted and "history.csv" in run.files]

@@ -23,7 +23,7 @@ GAINS = ("better", "likely better")
 
 
 @dataclass(frozen=True)
-class Grounds:
+class DataVersion:
     """The data and the split that something was found on."""
 
     data_digest: str
@@ -37,7 +37,7 @@ class Grounds:
 
 
 @dataclass(frozen=True)
-class Side:
+class ArmRuns:
     """A stack as it was when it was tried."""
 
     stack: str
@@ -49,7 +49,7 @@ class Side:
 
 
 @dataclass(frozen=True)
-class Trial:
+class VerdictEntry:
     """One verdict, and what it is about."""
 
     items: tuple[str, ...]
@@ -72,9 +72,9 @@ class Trial:
     """Runs on either side."""
     file: str
     """The file that says so, relative to the workspace."""
-    grounds: Grounds
+    grounds: DataVersion
     """On which data and split."""
-    sides: tuple[Side, ...]
+    sides: tuple[ArmRuns, ...]
     """What was compared."""
     ladder: str = ""
     """The name of its ladder; empty for a comparison."""
@@ -98,7 +98,7 @@ def gain_text(value: float, low: float | None, high: float | None, metric: str) 
     return f"{scale * value + 0.0:+.{digits}f} {unit} of {in_words(metric)}{interval}"
 
 
-def read_comparisons(workspace: Workspace) -> tuple[tuple[Trial, ...], list[str]]:
+def read_comparisons(workspace: Workspace) -> tuple[tuple[VerdictEntry, ...], list[str]]:
     """Read every comparison that was kept.
 
     Returns:
@@ -117,42 +117,42 @@ def read_comparisons(workspace: Workspace) -> tuple[tuple[Trial, ...], list[str]
     return tuple(found), damaged
 
 
-def _compared(value: Any, path: Path) -> Trial:
+def _compared(value: Any, path: Path) -> VerdictEntry:
     a, b, data = value["a"], value["b"], value["data"]
     paths = tuple(value["changes"])
     items = tuple(text_of(item) for item in value["items"])
     if not value["recipes"]:
         items = tuple(item.id for item in all_items() if paths and all(map(item.is_answered_by, paths)))
-    return trial_of(
+    return verdict_entry(
         value["gain"],
         items=items,
         what=f"{text_of(b['label'])} over {text_of(a['label'])}",
         metric=text_of(value["metric"]),
         file=f"reports/{COMPARISONS}/{path.name}",
-        grounds=Grounds(
+        grounds=DataVersion(
             text_of(data["digest"]),
             tuple(map(text_of, data["split_digests"])),
             data["n_folds"] is not None,
             seed_of(data),
         ),
         sides=tuple(
-            Side(text_of(side["stack"]), dict(side["overrides"]), text_of(side["plan_digest"])) for side in (a, b)
+            ArmRuns(text_of(side["stack"]), dict(side["overrides"]), text_of(side["plan_digest"])) for side in (a, b)
         ),
     )
 
 
-def trial_of(
+def verdict_entry(
     judged: Any,
     *,
     items: tuple[str, ...],
     what: str,
     metric: str,
     file: str,
-    grounds: Grounds,
-    sides: tuple[Side, ...],
+    grounds: DataVersion,
+    sides: tuple[ArmRuns, ...],
     ladder: str = "",
-) -> Trial:
-    """Make a trial of a gain and its verdict as JSON values; the other arguments are the fields of `Trial`.
+) -> VerdictEntry:
+    """Make a trial of a gain and its verdict as JSON values; the other arguments are the fields of `VerdictEntry`.
 
     Raises:
         KeyError, TypeError, ValueError: The values are not those that were written.
@@ -162,7 +162,7 @@ def trial_of(
         raise ValueError(f"{verdict!r} is no verdict")
     low, high = (None if judged[end] is None else float(judged[end]) for end in ("low", "high"))
     before, after = judged["n_runs"]
-    return Trial(
+    return VerdictEntry(
         items=items,
         what=what,
         verdict=verdict,
@@ -180,20 +180,20 @@ def trial_of(
 
 
 def text_of(value: object) -> str:
-    """Give a text of JSON, and refuse everything else."""
+    """Return a text of JSON, and refuse everything else."""
     if not isinstance(value, str):
         raise TypeError(f"{value!r} is no text")
     return value
 
 
 def seed_of(data: Mapping[str, Any]) -> int | None:
-    """Give the seed of the split where JSON values about the data hold one."""
+    """Return the seed of the split where JSON values about the data hold one."""
     seed = data.get("split_seed")
     return seed if isinstance(seed, int) else None
 
 
 def answered(recipes: tuple[str, ...], items: tuple[str, ...]) -> tuple[str, ...]:
-    """Give the items that every one of some recipes answers: of several at once nothing is told of one alone.
+    """Return the items that every one of some recipes answers: of several at once nothing is told of one alone.
 
     Args:
         recipes: The recipes that tell two stacks apart.
@@ -207,7 +207,7 @@ def answered(recipes: tuple[str, ...], items: tuple[str, ...]) -> tuple[str, ...
 
 
 @dataclass(frozen=True)
-class Measure:
+class ScoreSummary:
     """A number with its 95 % interval."""
 
     value: float
@@ -223,29 +223,29 @@ class Measure:
         return (self.high - self.low) / 2
 
     @classmethod
-    def of(cls, value: Any) -> Measure | None:
+    def of(cls, value: Any) -> ScoreSummary | None:
         """Read one from JSON values; None where there is no number, or no interval."""
         numbers = [] if value is None else [value[name] for name in ("value", "low", "high")]
         return cls(*map(float, numbers)) if numbers and None not in numbers else None
 
 
 @dataclass(frozen=True)
-class Opening:
+class TestOpening:
     """What the sealed test said, beside what validation had said."""
 
     metric: str
     """The metric."""
-    test_gain: Measure | None
+    test_gain: ScoreSummary | None
     """The gain of the incumbent over the base on test; None where the incumbent is the base."""
-    validation_gain: Measure | None
+    validation_gain: ScoreSummary | None
     """The same on validation."""
-    test_score: Measure | None
+    test_score: ScoreSummary | None
     """The incumbent's score on test."""
-    validation_score: Measure | None
+    validation_score: ScoreSummary | None
     """Its score on validation."""
 
     @classmethod
-    def read(cls, path: Path) -> Opening | None:
+    def read(cls, path: Path) -> TestOpening | None:
         """Read final.json; None where the test part is still sealed.
 
         Raises:
@@ -257,10 +257,10 @@ class Opening:
         try:
             return cls(
                 metric=str(value["metric"]),
-                test_gain=Measure.of(value["test"]),
-                validation_gain=Measure.of(value["validation"]),
-                test_score=Measure.of(value["incumbent_score"]),
-                validation_score=Measure.of(value["validation_scores"]["incumbent"]),
+                test_gain=ScoreSummary.of(value["test"]),
+                validation_gain=ScoreSummary.of(value["validation"]),
+                test_score=ScoreSummary.of(value["incumbent_score"]),
+                validation_score=ScoreSummary.of(value["validation_scores"]["incumbent"]),
             )
         except (KeyError, TypeError, ValueError) as problem:
             raise RecordError(
@@ -269,14 +269,14 @@ class Opening:
 
 
 @dataclass(frozen=True)
-class Climb:
+class LadderStatus:
     """A ladder: what it was judged to be, and what the sealed test said of it."""
 
     ladder: Ladder
     """The ladder as planned."""
-    grounds: Grounds
+    grounds: DataVersion
     """On which data and split."""
-    trials: tuple[Trial, ...] = ()
+    trials: tuple[VerdictEntry, ...] = ()
     """Its steps that were judged, the lowest first; empty before the first verdict."""
     is_complete: bool = False
     """Whether every run is done or has failed."""
@@ -284,16 +284,16 @@ class Climb:
     """The number of the rung to use; None before the ladder was judged, and where recipes are left out."""
     incumbent_runs: tuple[str, ...] = ()
     """The ids of its runs."""
-    opening: Opening | None = None
+    opening: TestOpening | None = None
     """What the sealed test said; None where it is still sealed."""
 
     @property
-    def to_use(self) -> Side | None:
+    def to_use(self) -> ArmRuns | None:
         """The stack to use, as it was when it was tried; None before the ladder was judged."""
         if self.incumbent is None:
             return None
         rung = self.ladder.rungs[self.incumbent]
-        return Side(rung.stack, self.ladder.overrides, rung.plan_digest)
+        return ArmRuns(rung.stack, self.ladder.overrides, rung.plan_digest)
 
     @property
     def file(self) -> str:
@@ -301,7 +301,7 @@ class Climb:
         return f"ladders/{self.ladder.name}/{RESULT_JSON}"
 
 
-def read_climbs(workspace: Workspace) -> tuple[tuple[Climb, ...], list[str]]:
+def read_ladder_statuses(workspace: Workspace) -> tuple[tuple[LadderStatus, ...], list[str]]:
     """Read every ladder of a workspace with its verdicts.
 
     Returns:
@@ -312,7 +312,9 @@ def read_climbs(workspace: Workspace) -> tuple[tuple[Climb, ...], list[str]]:
     found = []
     for ladder in ladders:
         is_folded = ladder.n_folds is not None
-        climb = Climb(ladder, Grounds(ladder.data_digest, ladder.split_digests, is_folded, seed_of(ladder.data)))
+        climb = LadderStatus(
+            ladder, DataVersion(ladder.data_digest, ladder.split_digests, is_folded, seed_of(ladder.data))
+        )
         for read in (_judged, _opened):
             try:
                 climb = read(climb)
@@ -322,7 +324,7 @@ def read_climbs(workspace: Workspace) -> tuple[tuple[Climb, ...], list[str]]:
     return tuple(found), damaged
 
 
-def _judged(climb: Climb) -> Climb:
+def _judged(climb: LadderStatus) -> LadderStatus:
     """Add what result.json says; the stacks themselves are those of ladder.json.
 
     Raises:
@@ -340,7 +342,7 @@ def _judged(climb: Climb) -> Climb:
         ) from problem
 
 
-def _with_verdicts(climb: Climb, result: Any) -> Climb:
+def _with_verdicts(climb: LadderStatus, result: Any) -> LadderStatus:
     ladder = climb.ladder
     steps = [rung["step"] for rung in result["rungs"]]
     if len(steps) != len(ladder.rungs):
@@ -356,27 +358,27 @@ def _with_verdicts(climb: Climb, result: Any) -> Climb:
     )
 
 
-def _opened(climb: Climb) -> Climb:
+def _opened(climb: LadderStatus) -> LadderStatus:
     """Add what final.json says; see `Opening.read`."""
-    return replace(climb, opening=Opening.read(_beside(climb.ladder, FINAL_JSON)))
+    return replace(climb, opening=TestOpening.read(_beside(climb.ladder, FINAL_JSON)))
 
 
 def _beside(ladder: Ladder, name: str) -> Path:
-    """Give a file in the folder of a ladder."""
+    """Return a file in the folder of a ladder."""
     assert ladder.folder is not None  # noqa: S101 - it was read from there
     return ladder.folder / name
 
 
-def _step(climb: Climb, number: int, step: Any) -> Trial:
+def _step(climb: LadderStatus, number: int, step: Any) -> VerdictEntry:
     ladder = climb.ladder
     rung, other = ladder.rungs[number], ladder.rungs[ladder.compared_with(number)]
-    return trial_of(
+    return verdict_entry(
         step,
         items=answered(rung.recipes, rung.items),
         what=f"{rung.label} over {other.printed}" if ladder.kind == "climb" else rung.label,
         metric=ladder.metric,
         file=climb.file,
         grounds=climb.grounds,
-        sides=tuple(Side(one.stack, ladder.overrides, one.plan_digest) for one in (other, rung)),
+        sides=tuple(ArmRuns(one.stack, ladder.overrides, one.plan_digest) for one in (other, rung)),
         ladder=ladder.name,
     )

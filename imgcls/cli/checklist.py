@@ -85,7 +85,7 @@ def unskip(item: str, out: Path | None) -> None:
     click.echo(f"{item} counts again.")
 
 
-def tell_standing(workspace: Workspace) -> None:
+def print_status_line(workspace: Workspace) -> None:
     """Print the state of the checklist in a line; the work is done, so nothing that goes wrong here is told.
 
     Args:

@@ -101,7 +101,7 @@ def _check_place(workspace: Workspace, data: str | None, *, images: str | None, 
 
 
 def _proposed(data: str | None, workspace: Workspace, options: dict[str, Any]) -> Proposal:
-    from imgcls.config.propose import carried_on, filled, propose
+    from imgcls.config.propose import carry_over, fill_in, propose
     from imgcls.data.tables import TableOptions
 
     label = options["label"]
@@ -124,9 +124,9 @@ def _proposed(data: str | None, workspace: Workspace, options: dict[str, Any]) -
         metadata=options["metadata"],
     )
     if (before := _before(workspace.root / MARKER)) is not None:
-        proposal = carried_on(proposal, before)
+        proposal = carry_over(proposal, before)
     said = {name: options[name] for name in ("title", "goal", "background", "metric")}
-    return filled(proposal, said={**said, "fraction": options["valid"], "seed": options["split_seed"]})
+    return fill_in(proposal, said={**said, "fraction": options["valid"], "seed": options["split_seed"]})
 
 
 def _before(file: Path) -> Problem | None:
@@ -140,7 +140,7 @@ def _before(file: Path) -> Problem | None:
 
 def _asked(proposal: Proposal) -> Proposal:
     """Ask for what was not said and cannot be seen."""
-    from imgcls.config.propose import filled
+    from imgcls.config.propose import fill_in
 
     problem, said = proposal.problem, {}
     for name, question in (
@@ -154,7 +154,7 @@ def _asked(proposal: Proposal) -> Proposal:
     said["metric"] = click.prompt(
         f"Metric{kind}", type=click.Choice(METRIC_NAMES), default=problem.metric or "accuracy"
     )
-    return filled(proposal, said=said)
+    return fill_in(proposal, said=said)
 
 
 @click.command()
@@ -241,7 +241,7 @@ class DefaultGroup(click.Group):
 
 
 def _misspelled(word: str, commands: list[str]) -> str:
-    """Give the command that somebody meant by a word; "" where it is none of them by a letter or two."""
+    """Return the command that somebody meant by a word; "" where it is none of them by a letter or two."""
     return next(iter(difflib.get_close_matches(word, commands, n=1, cutoff=0.75)), "")
 
 
@@ -321,7 +321,7 @@ eda.add_command(augment)
 
 
 def _workspace(out: Path | None) -> Workspace:
-    """Give the workspace that `--out` names by itself or by its folder of reports, or the one at hand."""
+    """Return the workspace that `--out` names by itself or by its folder of reports, or the one at hand."""
     if out is not None and out.absolute().name == _REPORTS:
         return Workspace(out.absolute().parent)
     return workspace_of(out)

@@ -204,17 +204,17 @@ def climb_and_report(
     Returns:
         The exit code: 3 where runs failed.
     """
-    from imgcls.cli.checklist import tell_standing
+    from imgcls.cli.checklist import print_status_line
     from imgcls.reports.console import show
     from imgcls.reports.ladder import LadderView
     from imgcls.reports.live import ladder_screen, reporter_for
 
     with reporter_for(as_json=options["as_json"]) as reporter:
         reporter.note("Loading torch and fastai …")
-        from imgcls.ladders.design import Question
+        from imgcls.ladders.design import LadderConfig
         from imgcls.ladders.run import at_a_time, run_ladder
 
-        question = Question(
+        question = LadderConfig(
             stack,
             source_of(options).in_workspace(workspace, folds=options["folds"]),
             kind=kind,
@@ -241,7 +241,7 @@ def climb_and_report(
         print_json(result.to_json())
     else:
         show(LadderView(result))
-        tell_standing(workspace)
+        print_status_line(workspace)
     return 3 if result.n_failed else 0
 
 

@@ -26,7 +26,7 @@ DEVICE = click.option("--device", default="auto", show_default=True, help="auto,
 
 
 def workspace_of(out: Path | None) -> Workspace:
-    """Give the workspace that `--out` names, or the one at hand."""
+    """Return the workspace that `--out` names, or the one at hand."""
     return Workspace(out.absolute()) if out is not None else Workspace.find()
 
 
@@ -147,7 +147,7 @@ def training_options(command: Command) -> Command:
 
 
 def overrides_of(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Give the plan paths that flags set on the base.
+    """Return the plan paths that flags set on the base.
 
     Raises:
         click.BadParameter: A path is set twice.
@@ -161,7 +161,7 @@ def overrides_of(options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def source_of(options: Mapping[str, Any]) -> DataSource:
-    """Give the data that the options name (loads the engine)."""
+    """Return the data that the options name (loads the engine)."""
     from imgcls.engine.prepare import DataSource
 
     label = options["label"]
@@ -182,7 +182,7 @@ def source_of(options: Mapping[str, Any]) -> DataSource:
 
 
 def machine_of(options: Mapping[str, Any]) -> Machine:
-    """Give the machine that the options name (loads the engine)."""
+    """Return the machine that the options name (loads the engine)."""
     from imgcls.engine.device import Machine
 
     return Machine(options["device"], options["workers"], options["precision"], keep_memory=True)

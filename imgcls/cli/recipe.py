@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from imgcls.catalog import Stack
-from imgcls.cli.checklist import tell_standing
+from imgcls.cli.checklist import print_status_line
 from imgcls.cli.options import (
     JSON,
     OUT,
@@ -153,4 +153,4 @@ def train_and_report(stack: Stack, options: Mapping[str, Any], *, workspace: Wor
         print_json(found)
     else:
         show(view)
-        tell_standing(workspace)
+        print_status_line(workspace)

@@ -64,7 +64,7 @@ class Grouping(_Entry):
     """The reason, for people."""
 
 
-class Kept(_Entry):
+class Accepted(_Entry):
     """A finding that was looked at and is left as it is."""
 
     images: tuple[str, ...] = ()
@@ -84,7 +84,7 @@ class Adjustments(_Entry):
     """What is left out."""
     grouped: tuple[Grouping, ...] = ()
     """What stays together."""
-    kept: tuple[Kept, ...] = ()
+    kept: tuple[Accepted, ...] = ()
     """What is left as it is."""
     data: str | None = None
     """The short name of the data that it was decided about; None where nobody wrote it down."""
@@ -128,8 +128,8 @@ def write_adjustments(path: Path, adjustments: Adjustments) -> None:
     write_bytes(path, "".join(_lines(adjustments)).encode("utf-8"))
 
 
-def written(text: str) -> str:
-    """Give an id as a file of UTF-8 can hold it."""
+def as_utf8(text: str) -> str:
+    """Return an id as a file of UTF-8 can hold it."""
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
@@ -146,7 +146,7 @@ def _lines(adjustments: Adjustments) -> Iterator[str]:
         yield f"\n[[kept]]\n{images}{_reason(kept)}"
 
 
-def _reason(entry: Exclusion | Grouping | Kept) -> str:
+def _reason(entry: Exclusion | Grouping | Accepted) -> str:
     return f"finding = {_text(entry.finding)}\nwhy = {_text(entry.why)}\n"
 
 
@@ -158,13 +158,13 @@ def _list(texts: Sequence[str]) -> str:
 
 def _text(text: str) -> str:
     """Write a text of TOML: its escapes are those of JSON, but for DEL, which it wants escaped too."""
-    return json.dumps(written(text), ensure_ascii=False).replace("\x7f", "\\u007f")
+    return json.dumps(as_utf8(text), ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 _PREFIX = "findings:"
 
 
-def adjusted(samples: Samples, adjustments: Adjustments) -> Samples:
+def apply_adjustments(samples: Samples, adjustments: Adjustments) -> Samples:
     """Leave out and keep together what was decided; the samples keep their order and their splits.
 
     A group that is there already is joined by those it is grouped with. Images that are not there
@@ -181,13 +181,13 @@ def adjusted(samples: Samples, adjustments: Adjustments) -> Samples:
 
     if not adjustments.excluded and not adjustments.grouped:
         return samples
-    if adjustments.data is not None and written(samples.name) != adjustments.data:
+    if adjustments.data is not None and as_utf8(samples.name) != adjustments.data:
         raise ProblemError(
             f"{FINDINGS_TOML} was decided about {adjustments.data!r}, and these data are {samples.name!r}. A workspace "
             f"holds one data set: take another folder (--out). If they are the same data under another name, correct "
             f"the line that begins with 'data =' in {FINDINGS_TOML}."
         )
-    ids = [written(name) for name in samples.frame["id"]]
+    ids = [as_utf8(name) for name in samples.frame["id"]]
     rows = {name: row for row, name in enumerate(ids)}
     reasons = {
         rows[image]: f"{entry.finding}: {entry.why}"
@@ -202,7 +202,7 @@ def adjusted(samples: Samples, adjustments: Adjustments) -> Samples:
 
 
 def _joined(frame: pd.DataFrame, ids: Sequence[str], grouped: Sequence[Grouping], *, rows: dict[str, int]) -> list[str]:
-    """Give the group of each sample, [n]: groups that are there, joined by what is to stay together."""
+    """Return the group of each sample, [n]: groups that are there, joined by what is to stay together."""
     from imgcls.data.grouping import connected
 
     links = [(rows[image], number) for number, entry in enumerate(grouped) for image in entry.images if image in rows]
@@ -228,7 +228,7 @@ def _joined(frame: pd.DataFrame, ids: Sequence[str], grouped: Sequence[Grouping]
 
 
 def _notes(samples: Samples, adjustments: Adjustments, *, known: set[str], n_excluded: int) -> list[str]:
-    """Say what findings.toml did, and which of its images are not there any more."""
+    """Describe what findings.toml did, and which of its images are not there any more."""
     from imgcls.data.grouping import named
 
     notes = []

@@ -44,7 +44,7 @@ TITLES: Mapping[str, str] = MappingProxyType(
 
 
 def decided_by(metric: str | None, kind: str, *, known: Collection[str]) -> str:
-    """Give the metric in which a run has to beat the answer that needs no photograph: ROC AUC or accuracy.
+    """Return the metric in which a run has to beat the answer that needs no photograph: ROC AUC or accuracy.
 
     Where a rare class is to be found, always naming the other one has an accuracy that hardly any network exceeds,
     however well it ranks; so what is judged by its ranking is compared with ranking at random.
@@ -59,7 +59,7 @@ def decided_by(metric: str | None, kind: str, *, known: Collection[str]) -> str:
 
 
 def in_words(metric: str) -> str:
-    """Give a metric as it stands within a sentence: `accuracy`, `macro F1`, `ROC AUC`."""
+    """Return a metric as it stands within a sentence: `accuracy`, `macro F1`, `ROC AUC`."""
     title = TITLES.get(metric, metric)
     return title if title.isupper() else title[:1].lower() + title[1:]
 
@@ -164,7 +164,7 @@ _LONG_QUOTES = ('"""', "'''")
 
 
 def key_lines(text: str) -> dict[Place, int]:
-    """Give the line, from 1, on which each key and each table of a TOML file begins.
+    """Return the line, from 1, on which each key and each table of a TOML file begins.
 
     Args:
         text: A file that could be read. Keys inside inline tables are not looked for.
@@ -191,7 +191,7 @@ def key_lines(text: str) -> dict[Place, int]:
 
 
 def line_of(place: Place, lines: dict[Place, int]) -> int | None:
-    """Give the line of a key, or of the nearest part around it that has one."""
+    """Return the line of a key, or of the nearest part around it that has one."""
     return next((lines[place[:n]] for n in range(len(place), 0, -1) if place[:n] in lines), None)
 
 
@@ -207,7 +207,7 @@ def _outside_long_texts(text: str) -> Iterator[tuple[int, str]]:
 
 
 def _opened(line: str) -> str:
-    """Give the quotes of a text that a line begins and does not end, or nothing."""
+    """Return the quotes of a text that a line begins and does not end, or nothing."""
     match = _PAIR.match(line)
     value = match[2].lstrip() if match else ""
     quotes = next((quotes for quotes in _LONG_QUOTES if value.startswith(quotes)), "")
@@ -215,7 +215,7 @@ def _opened(line: str) -> str:
 
 
 def _parts(key: str) -> tuple[str, ...]:
-    """Give the parts of a key, which may be dotted and quoted."""
+    """Return the parts of a key, which may be dotted and quoted."""
     parts: list[str] = []
     inner: object = tomllib.loads(f"{key} = 0")
     while isinstance(inner, dict):
@@ -315,7 +315,7 @@ def checked(kind: type[Value], value: Mapping[str, Any], *, path: Path, text: st
 
 
 def _no_toml(path: Path, text: str, problem: str) -> str:
-    """Say where a text is no TOML."""
+    """Describe where a text is no TOML."""
     match = _WHERE.search(problem)
     said = problem[: match.start()] if match else problem
     line = int(match["line"]) if match and match["line"] else len(text.splitlines()) if match else None
@@ -324,14 +324,14 @@ def _no_toml(path: Path, text: str, problem: str) -> str:
 
 
 def _faults(kind: type[BaseModel], errors: Iterable[ErrorDetails], text: str) -> list[tuple[int | None, str]]:
-    """Give the line and the words of every fault, in order of line."""
+    """Return the line and the words of every fault, in order of line."""
     lines = key_lines(text)
     found = [(line_of(error["loc"], lines), _words(kind, error)) for error in errors]
     return sorted(found, key=lambda fault: fault[0] or 0)
 
 
 def _words(kind: type[BaseModel], error: ErrorDetails) -> str:
-    """Say what is wrong with a key, and what it has to be."""
+    """Describe what is wrong with a key, and what it has to be."""
     place, given = error["loc"], error["input"]
     name = _dotted(place)
     if error["type"] == "extra_forbidden":
@@ -348,7 +348,7 @@ def _words(kind: type[BaseModel], error: ErrorDetails) -> str:
 
 
 def _demand(error: ErrorDetails) -> str:
-    """Say what a value has to be."""
+    """Describe what a value has to be."""
     context = error.get("ctx", {})
     if error["type"] in _WANTED:
         return f"has to be {_WANTED[error['type']]}"
@@ -359,12 +359,12 @@ def _demand(error: ErrorDetails) -> str:
 
 
 def _keys(kind: type[BaseModel], place: Place) -> list[str]:
-    """Give the keys of the table at a place, as the file spells them."""
+    """Return the keys of the table at a place, as the file spells them."""
     return [field.alias or name for name, field in _model_at(kind, place).model_fields.items()]
 
 
 def _literal(kind: type[BaseModel], place: Place) -> tuple[Any, ...]:
-    """Give what may stand at a place that has a few possible values."""
+    """Return what may stand at a place that has a few possible values."""
     fields = _model_at(kind, place[:-1]).model_fields
     annotation = next(field.annotation for name, field in fields.items() if (field.alias or name) == place[-1])
     choices = [option for option in (annotation, *get_args(annotation)) if get_origin(option) is Literal]
@@ -372,7 +372,7 @@ def _literal(kind: type[BaseModel], place: Place) -> tuple[Any, ...]:
 
 
 def _model_at(kind: type[BaseModel], place: Place) -> type[BaseModel]:
-    """Give the model of the table at a place; numbers count the tables of a list."""
+    """Return the model of the table at a place; numbers count the tables of a list."""
     for part in place:
         if isinstance(part, str):
             annotation = kind.model_fields[part].annotation
@@ -438,7 +438,7 @@ def find_problem(root: Path) -> Problem | None:
 
 
 def metric_of(root: Path, kind: str) -> str:
-    """Give the metric that decides in a workspace: the one its problem names, else that of the kind of problem.
+    """Return the metric that decides in a workspace: the one its problem names, else that of the kind of problem.
 
     Args:
         root: The folder of the workspace.
@@ -523,7 +523,7 @@ def edit_problem(path: Path, changes: Mapping[str, Any]) -> Problem:
 
 
 def _plain(problem: Problem) -> dict[str, Any]:
-    """Give what is written, in order: the parts that are None or empty tables are left out."""
+    """Return what is written, in order: the parts that are None or empty tables are left out."""
     value = problem.model_dump(mode="json", by_alias=True, exclude_none=True)
     if not problem.data.metadata:
         del value["data"]["metadata"]
@@ -543,7 +543,7 @@ def _table(name: str, values: Mapping[str, Any]) -> Table:
 
 
 def _item(value: Any) -> Any:
-    """Give a value as tomlkit has it; a tuple is a list."""
+    """Return a value as tomlkit has it; a tuple is a list."""
     import tomlkit
 
     return tomlkit.item(list(value) if isinstance(value, Sequence) and not isinstance(value, str) else value)
@@ -586,7 +586,7 @@ _NONE = "none"
 
 
 def reading_of(problem: Problem, root: Path) -> dict[str, Any]:
-    """Give what a problem says of its data, by the fields of `imgcls.engine.prepare.DataSource`.
+    """Return what a problem says of its data, by the fields of `imgcls.engine.prepare.DataSource`.
 
     Args:
         problem: The problem.
@@ -614,25 +614,25 @@ def reading_of(problem: Problem, root: Path) -> dict[str, Any]:
 
 
 def place_of_source(source: str | None, root: Path) -> str | None:
-    """Give a source that means the same from every folder: an absolute path, or the name of a known set."""
+    """Return a source that means the same from every folder: an absolute path, or the name of a known set."""
     if source is None or is_named_set(source):
         return source
     return str(root / Path(source).expanduser())
 
 
 def place_of(text: str, problem: Problem, root: Path) -> Path:
-    """Give the file or folder that a problem names: from the folder of its file, else from that of its data."""
+    """Return the file or folder that a problem names: from the folder of its file, else from that of its data."""
     found = _beside(text, root, _home(place_of_source(problem.data.source, root)))
     return Path(found or text)
 
 
 def is_named_set(source: str) -> bool:
-    """Say whether a source is the name of a known set, and no place on the disk."""
+    """Return whether a source is the name of a known set, and no place on the disk."""
     return source == _ELPV or source.startswith(_NAMED)
 
 
 def is_same_source(one: object, other: object) -> bool:
-    """Say whether two sources are the same data: the same name, or the same place on the disk."""
+    """Return whether two sources are the same data: the same name, or the same place on the disk."""
     if not isinstance(one, str | Path) or not isinstance(other, str | Path):
         return False
     names = str(one), str(other)
@@ -644,7 +644,7 @@ def is_same_source(one: object, other: object) -> bool:
 
 
 def _home(source: str | None) -> Path | None:
-    """Give the folder that a table lies in, or the folder that was named."""
+    """Return the folder that a table lies in, or the folder that was named."""
     if source is None:
         return None
     path = Path(source)
@@ -652,7 +652,7 @@ def _home(source: str | None) -> Path | None:
 
 
 def _beside(text: str | None, root: Path, home: Path | None) -> str | None:
-    """Give the absolute path of what is named from a root, or else from the folder of the data."""
+    """Return the absolute path of what is named from a root, or else from the folder of the data."""
     if text is None:
         return None
     path = Path(text).expanduser()

@@ -78,13 +78,13 @@ def propose(
     return Proposal(problem, samples, files, samples.notes)
 
 
-def carried_on(proposal: Proposal, before: Problem) -> Proposal:
+def carry_over(proposal: Proposal, before: Problem) -> Proposal:
     """Keep what a person wrote in an earlier file: title, goal, background, and why items are skipped."""
     kept = {name: getattr(before, name) for name in ("title", "goal", "background", "skipped")}
     return replace(proposal, problem=proposal.problem.model_copy(update=kept))
 
 
-def filled(proposal: Proposal, *, said: dict[str, Any]) -> Proposal:
+def fill_in(proposal: Proposal, *, said: dict[str, Any]) -> Proposal:
     """Put in what a person said of the problem: title, goal, background, metric, fraction and seed.
 
     Args:
@@ -100,7 +100,7 @@ def filled(proposal: Proposal, *, said: dict[str, Any]) -> Proposal:
 
 
 def _choices(source: str, options: TableOptions) -> dict[str, Any]:
-    """Give what the columns of the table of labels were taken for; nothing without a table."""
+    """Return what the columns of the table of labels were taken for; nothing without a table."""
     path = Path(source).expanduser()
     table = path if path.is_file() else table_in(path, options) if path.is_dir() else None
     if table is None or source == DEFAULT:

@@ -197,7 +197,7 @@ def lock_of(pool_folder: Path) -> FileLock:
 
 
 def pool_folders(folder: Path) -> list[Path]:
-    """Give the pools of a cache, the least recently used first; what is not ours is left out."""
+    """Return the pools of a cache, the least recently used first; what is not ours is left out."""
     if not folder.is_dir():
         return []
     found = [path for path in folder.iterdir() if _POOL_NAME.fullmatch(path.name) and path.is_dir() and _is_ours(path)]
@@ -205,7 +205,7 @@ def pool_folders(folder: Path) -> list[Path]:
 
 
 def n_bytes_of(pool_folder: Path) -> int:
-    """Give the size of the files of a pool."""
+    """Return the size of the files of a pool."""
     return sum(path.stat().st_size for path in pool_folder.iterdir())
 
 
@@ -237,13 +237,13 @@ def slug(name: str) -> str:
 
 
 def name_in(pool_folder: Path) -> str:
-    """Give the name of the data set, as `slug` made it, that a pool was filled for."""
+    """Return the name of the data set, as `slug` made it, that a pool was filled for."""
     match = _POOL_NAME.fullmatch(pool_folder.name)
     return match["name"] if match else ""
 
 
 def last_used(pool_folder: Path) -> float:
-    """Give the time stamp of the last use of a pool, 0 where it has no manifest."""
+    """Return the time stamp of the last use of a pool, 0 where it has no manifest."""
     manifest = pool_folder / "manifest.json"
     return manifest.stat().st_mtime if manifest.exists() else 0.0
 
@@ -297,7 +297,7 @@ class FileIndex:
         self._changed = False
 
     def unchanged(self, path: str) -> Known | None:
-        """Give what is known of a file, if its size and time stamp are still the same."""
+        """Return what is known of a file, if its size and time stamp are still the same."""
         known = self._files.get(self._name(path))
         try:
             status = Path(path).stat() if known else None
@@ -346,7 +346,7 @@ SETS = "sets"
 
 
 def cache_report(folder: Path) -> list[PoolInfo]:
-    """Say what a cache holds.
+    """Describe what a cache holds.
 
     Args:
         folder: The folder of the cache; need not exist.
@@ -481,7 +481,7 @@ class Photos:
         return int((self.rows_in_pool < 0).sum()) == sum(path in self.reasons for path in self.paths)
 
     def pixels(self, rows: npt.NDArray[np.integer]) -> Pixels:
-        """Give the pixels of photographs.
+        """Return the pixels of photographs.
 
         Args:
             rows: [b], positions in `paths`.

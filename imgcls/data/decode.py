@@ -67,7 +67,7 @@ class Preprocess:
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
     def to_json(self) -> dict[str, int | str]:
-        """Give the settings as plain JSON; the pad mode only where it matters."""
+        """Return the settings as plain JSON; the pad mode only where it matters."""
         settings = asdict(self)
         if self.resize != "pad":
             del settings["pad_mode"]
@@ -195,7 +195,7 @@ def _orientation(image: Image.Image) -> int:
 
 
 def _load_upright(content: bytes, wanted_px: int) -> tuple[Image.Image, tuple[int, int]]:
-    """Give the first frame, turned by its EXIF orientation, and its full size before scaled decoding."""
+    """Return the first frame, turned by its EXIF orientation, and its full size before scaled decoding."""
     with _without_warnings():
         image = Image.open(io.BytesIO(content), formats=FORMATS)
     width, height = image.size

@@ -40,7 +40,7 @@ class _Cell:
 
 
 def load_elpv() -> Samples:
-    """Give the solar cells: defective where the defect probability is at least 0.5.
+    """Return the solar cells: defective where the defect probability is at least 0.5.
 
     The test split is given: 9 of 44 blocks of 60 consecutive cells, the same on every machine.
 

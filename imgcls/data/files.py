@@ -117,7 +117,7 @@ def data_fingerprint(
     skip: Collection[str] = (),
     sets: Path | None = None,
 ) -> str | None:
-    """Give a digest of what data look like without being read.
+    """Return a digest of what data look like without being read.
 
     Equal fingerprints mean the same relative paths, sizes and time stamps of all photographs, and the
     same content of all tables that may hold labels or list the test part. It depends neither on where
@@ -146,7 +146,7 @@ def data_fingerprint(
 
 
 def content_digest(path: Path) -> str:
-    """Give a digest of what a table holds; of a large one, size and time stamp. Only regular files are opened.
+    """Return a digest of what a table holds; of a large one, size and time stamp. Only regular files are opened.
 
     Raises:
         OSError: It is not there, or cannot be read.
@@ -236,7 +236,7 @@ def _test_looks(places: _Places, test: str | Path | None, skip: Collection[str])
 
 
 def _state_of(entry: os.DirEntry[str]) -> str:
-    """Give size and time stamp of a file, or what it is instead."""
+    """Return size and time stamp of a file, or what it is instead."""
     try:
         status = entry.stat()
     except OSError:  # a link to nothing, or to itself
@@ -296,7 +296,7 @@ def list_images(root: Path, *, skip: Collection[str] = ()) -> Listing:
 
 
 def visible_folders(root: Path, *, skip: Collection[str] = ()) -> list[Path]:
-    """Give the folders directly inside a folder that are not hidden, in order of code point."""
+    """Return the folders directly inside a folder that are not hidden, in order of code point."""
     entries = (entry for entry in root.iterdir() if not is_hidden(entry.name) and entry.name not in skip)
     return sorted((entry for entry in entries if entry.is_dir()), key=lambda entry: entry.name)
 
@@ -329,7 +329,7 @@ class Finder:
     """From a folder to its images by stem; each folder is listed once."""
 
     def find(self, value: str) -> str:
-        """Give the absolute path of the file that a value names, or "" where there is none.
+        """Return the absolute path of the file that a value names, or "" where there is none.
 
         Raises:
             DataError: The value leaves the folder, or more than one image has its stem.

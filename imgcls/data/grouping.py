@@ -145,7 +145,7 @@ def named(names: Iterable[str]) -> str:
 
 
 def several_columns(members: Mask) -> Mask:
-    """Give the classes that occur, as iterative stratification takes them: two columns at the least.
+    """Return the classes that occur, as iterative stratification takes them: two columns at the least.
 
     Args:
         members: bool [n, n_classes].
@@ -156,14 +156,14 @@ def several_columns(members: Mask) -> Mask:
 
 
 @dataclass(frozen=True)
-class Kinship:
+class ConnectedGroups:
     """Which samples a split already keeps together."""
 
     unit_of: Mapping[str, int]
     """From an id to its unit: samples linked by group or by equal files."""
 
     @classmethod
-    def of(cls, samples: Samples) -> Kinship:
+    def of(cls, samples: Samples) -> ConnectedGroups:
         """Look at the groups and files of samples."""
         return cls(dict(zip(samples.frame["id"], linked(samples.frame).tolist(), strict=True)))
 

@@ -289,7 +289,7 @@ def load_table(source: Path | pd.DataFrame, options: TableOptions | None = None)
 
 
 def choices_of(source: Path, options: TableOptions) -> Choices:
-    """Say what the columns of a table are taken for, without looking at its labels.
+    """Describe what the columns of a table are taken for, without looking at its labels.
 
     Raises:
         DataError: It cannot be read, or a column cannot be told from others.
@@ -387,7 +387,7 @@ def file_roles(
     sample_submission: str | Path | None = None,
     metadata: Sequence[str | Path] = (),
 ) -> tuple[FileRole, ...]:
-    """Say which files a data set has, and what each is for.
+    """Describe which files a data set has, and what each is for.
 
     Of tables beside that of the labels, only the header and some rows are looked at, and of columns that may hold
     labels not even these. A table that lies beside the folder and is called after it, such as `photos_senders.csv`
@@ -461,7 +461,7 @@ def _is_elpv(data: object) -> bool:
 
 
 def _place(path: str | Path, root: Path) -> Path:
-    """Give the place of a file that is named from here or from the root."""
+    """Return the place of a file that is named from here or from the root."""
     given = Path(path).expanduser()
     return given.absolute() if given.exists() else root / given
 
@@ -477,7 +477,7 @@ def _places(samples: Samples) -> dict[str, int]:
 
 
 def _files(root: Path) -> list[Path]:
-    """Give the regular files directly in a folder that are neither hidden nor photographs, in order."""
+    """Return the regular files directly in a folder that are neither hidden nor photographs, in order."""
     entries = sorted(root.iterdir()) if root.is_dir() else []
     return [
         path.absolute()
@@ -514,7 +514,7 @@ def _photographs(samples: Samples) -> Iterator[FileRole]:
 
 
 def _above_classes(folder: PurePosixPath, classes: Sequence[str]) -> PurePosixPath:
-    """Give the part of a folder's path before the first folder that bears the name of a class."""
+    """Return the part of a folder's path before the first folder that bears the name of a class."""
     return PurePosixPath(*itertools.takewhile(lambda part: part not in classes, folder.parts))
 
 
@@ -526,7 +526,7 @@ def _summed(counts: Counter[str], shorten: Callable[[str], str]) -> Counter[str]
 
 
 def _table_role(path: Path, known: _Known, samples: Samples) -> FileRole:
-    """Say what a table is for."""
+    """Describe what a table is for."""
     seen = peek(path, shown=lambda column: column.lower() not in known.label_columns)
     role = known.said.get(path) or _role_of(path.stem.lower(), seen, known)
     if path == known.headless:
@@ -550,7 +550,7 @@ def _role_of(stem: str, seen: Peek, known: _Known) -> Role:
 
 
 def _named(seen: Peek, known: _Known) -> int:
-    """Say where the samples lie that a column of a table names, 0 where no column names any."""
+    """Describe where the samples lie that a column of a table names, 0 where no column names any."""
     for values in seen.some.values():
         found = [known.places[value] for value in values if value in known.places]
         if found and 2 * len(found) >= len(values):

@@ -99,11 +99,11 @@ class Samples:
         return _digest(sorted(zip(self.frame["id"], self.frame["split"], strict=True)))
 
     def rows(self, split: str) -> npt.NDArray[np.int64]:
-        """Give the positions in `frame` of the samples of one split, int64 [n]."""
+        """Return the positions in `frame` of the samples of one split, int64 [n]."""
         return np.flatnonzero((self.frame["split"] == split).to_numpy()).astype(np.int64)
 
     def part(self, split: str) -> Samples:
-        """Give the samples of one split, in the same order."""
+        """Return the samples of one split, in the same order."""
         return replace(self, frame=self.frame.iloc[self.rows(split)].reset_index(drop=True))
 
     def without(self, reasons: Mapping[str, str]) -> Samples:
@@ -130,15 +130,15 @@ class Samples:
         return replace(self, frame=self.frame[stays].reset_index(drop=True), excluded=excluded)
 
     def with_split(self, splits: Sequence[str] | pd.Series) -> Samples:
-        """Give the same samples with other splits, one for each row in the order of `frame`."""
+        """Return the same samples with other splits, one for each row in the order of `frame`."""
         return self._with_column("split", list(splits))
 
     def with_sha256(self, digests: Sequence[str]) -> Samples:
-        """Give the same samples with the digests of their files, one for each row in the order of `frame`."""
+        """Return the same samples with the digests of their files, one for each row in the order of `frame`."""
         return self._with_column("sha256", list(digests))
 
     def relative(self, path: str) -> str:
-        """Give a path the way the user knows it: relative to the root where it lies below."""
+        """Return a path the way the user knows it: relative to the root where it lies below."""
         try:
             return Path(path).relative_to(self.root.absolute()).as_posix()
         except ValueError:
@@ -179,7 +179,7 @@ def frame_of(
 def as_targets(
     labels: Iterable[str], *, classes: Sequence[str], problem: str
 ) -> npt.NDArray[np.int64] | npt.NDArray[np.uint8]:
-    """Give labels as numbers.
+    """Return labels as numbers.
 
     Args:
         labels: [n], as `Samples.frame` and records hold them.
@@ -201,7 +201,7 @@ def as_targets(
 
 
 def classes_in(label: str) -> list[str]:
-    """Give the classes that a multi-label label names."""
+    """Return the classes that a multi-label label names."""
     return [name for name in label.split(SEPARATOR) if name]
 
 

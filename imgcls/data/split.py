@@ -21,7 +21,7 @@ MAX_FOLDS = 20
 
 
 def split_samples(samples: Samples, *, valid: float | None = None, seed: int = 0) -> Samples:
-    """Give every sample a split.
+    """Return every sample a split.
 
     Samples with a given split keep it; the others are drawn into train and valid. Where all splits
     are given and none is valid, valid is drawn from train. Test never changes. A sample in the group,
@@ -51,7 +51,7 @@ def split_samples(samples: Samples, *, valid: float | None = None, seed: int = 0
 
 
 def _drawn(samples: Samples, share: float, seed: int) -> tuple[list[str], list[str]]:
-    """Give the splits of samples that are sorted by id, and the notes."""
+    """Return the splits of samples that are sorted by id, and the notes."""
     splits = samples.frame["split"].to_numpy(dtype=object, copy=True)
     notes: list[str] = []
     to_draw = splits == ""
@@ -196,7 +196,7 @@ _MOST_NAMED = 10
 
 
 @dataclass(frozen=True)
-class Turn:
+class Fold:
     """Which of how many folds validates while the others train."""
 
     fold: int
@@ -237,8 +237,8 @@ def check_n_folds(n_folds: int) -> None:
         raise DataError(f"The number of folds has to be a whole number from 2 to {MAX_FOLDS}, not {n_folds!r}.")
 
 
-def fold_samples(samples: Samples, turn: Turn, *, seed: int = 0) -> Samples:
-    """Give every sample its split in one turn: the samples of one fold validate, the others train.
+def fold_samples(samples: Samples, turn: Fold, *, seed: int = 0) -> Samples:
+    """Return every sample its split in one turn: the samples of one fold validate, the others train.
 
     Every sample outside test is in exactly one fold, but for those that train in all turns: where a
     class has a single unit (sample, group or set of duplicates), or where no fold could take a unit
@@ -272,7 +272,7 @@ def fold_samples(samples: Samples, turn: Turn, *, seed: int = 0) -> Samples:
 
 
 def _folds_of(pool: Samples, *, n_folds: int, seed: int) -> tuple[Indices, list[str]]:
-    """Give the fold of each sample, sorted by id, −1 for those that always train; and the notes."""
+    """Return the fold of each sample, sorted by id, −1 for those that always train; and the notes."""
     units = Units.of(pool)
     folds = np.full(len(units), _ALWAYS_TRAIN, dtype=np.int64)
     free = np.flatnonzero(~units.only_ones)
@@ -384,7 +384,7 @@ def _is_spread(folds: Indices) -> bool:
 
 
 def _fill_empty(units: Units, folds: Indices, *, n_folds: int) -> None:
-    """Give a fold without units the smallest one of the fold that has most of them; no class loses by that."""
+    """Return a fold without units the smallest one of the fold that has most of them; no class loses by that."""
     for fold in range(n_folds):
         n_units = np.bincount(folds[folds >= 0], minlength=n_folds)
         if not n_units[fold]:
@@ -393,7 +393,7 @@ def _fill_empty(units: Units, folds: Indices, *, n_folds: int) -> None:
 
 
 def _pooled_notes(pool: Samples) -> list[str]:
-    """Say that given parts are not used as they are; samples that were all to train lose nothing."""
+    """Describe that given parts are not used as they are; samples that were all to train lose nothing."""
     given = set(pool.frame["split"])
     if given <= {""} or given == {"train"}:
         return []

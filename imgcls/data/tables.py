@@ -38,7 +38,7 @@ class Table:
         return len(self.numbers)
 
     def where(self, row: int) -> str:
-        """Say where a row stands in the source."""
+        """Describe where a row stands in the source."""
         return f"{self.unit} {self.numbers[row]}"
 
     def places(self, rows: Sequence[int], texts: Sequence[str] | None = None) -> str:
@@ -363,7 +363,7 @@ def find_ids(table: Table, *, home: Path, options: TableOptions) -> tuple[str, F
 
 
 def locate_all(table: Table, column: str, finder: Finder) -> list[str]:
-    """Give the path of the file that each row names.
+    """Return the path of the file that each row names.
 
     Raises:
         DataError: Rows name no file, the same id, or a place outside the folder; all are listed.

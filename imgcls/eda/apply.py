@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from imgcls.config.findings import FINDINGS_TOML, Exclusion, Grouping, Kept, read_adjustments, write_adjustments
+from imgcls.config.findings import FINDINGS_TOML, Accepted, Exclusion, Grouping, read_adjustments, write_adjustments
 from imgcls.config.problem import PROBLEM_TOML, find_problem, reading_of
 from imgcls.data.source import data_argument
 from imgcls.eda.facts import FACTS_JSON, Facts, Finding
 from imgcls.errors import RecordError, UsageError, nearest_hint
-from imgcls.records.derived import SeenData, look_at, recall, source_of
+from imgcls.records.derived import DatasetSummary, load_summaries, source_of, take_fingerprint
 from imgcls.storage import make_folder
 from imgcls.text import PLACEHOLDER
 from imgcls.workspace import Workspace
@@ -42,7 +42,7 @@ class Decision:
     """The option that names the workspace in commands; empty where they find it."""
 
     def to_json(self) -> dict[str, object]:
-        """Give the decision as JSON values."""
+        """Return the decision as JSON values."""
         return {
             "schema": 1,
             "done": self.verb,
@@ -109,7 +109,7 @@ def undo_findings(names: Sequence[str], workspace: Workspace) -> Decision:
     """
     path = workspace.root / FINDINGS_TOML
     before = read_adjustments(path)
-    entries: list[Exclusion | Grouping | Kept] = [*before.excluded, *before.grouped, *before.kept]
+    entries: list[Exclusion | Grouping | Accepted] = [*before.excluded, *before.grouped, *before.kept]
     known = list(dict.fromkeys(entry.finding for entry in entries))
     unknown = [name for name in names if name not in known]
     if unknown:
@@ -156,7 +156,7 @@ def keep_findings(names: Sequence[str], why: str, workspace: Workspace) -> Decis
     path = workspace.root / FINDINGS_TOML
     before = read_adjustments(path)
     others = [entry for entry in before.kept if entry.finding not in done]
-    kept = [Kept(images=finding.images, finding=finding.id, why=why) for finding in chosen]
+    kept = [Accepted(images=finding.images, finding=finding.id, why=why) for finding in chosen]
     make_folder(path.parent)
     write_adjustments(path, before.model_copy(update={"kept": (*others, *kept), "data": facts.data.name}))
     _restate(facts, workspace, lambda finding: _with_state(finding, "kept") if finding.id in done else finding)
@@ -172,7 +172,7 @@ def _facts(workspace: Workspace) -> Facts:
 def _check_current(facts: Facts, workspace: Workspace) -> None:
     """Refuse facts of data that look different since: an image that was put right would be left out for good."""
     reading = _reading(facts, workspace)
-    now = look_at(reading, workspace) if reading is not None and facts.data.fingerprint is not None else None
+    now = take_fingerprint(reading, workspace) if reading is not None and facts.data.fingerprint is not None else None
     if now is not None and now.fingerprint != facts.data.fingerprint:
         raise UsageError(
             "The data look different since 'imgcls eda' looked at them, so that its findings may not hold any more. "
@@ -181,20 +181,20 @@ def _check_current(facts: Facts, workspace: Workspace) -> None:
 
 
 def _reading(facts: Facts, workspace: Workspace) -> Mapping[str, Any] | None:
-    """Give how the data of the facts are read: as imgcls.toml says, else as they were; None where nobody knows."""
+    """Return how the data of the facts are read: as imgcls.toml says, else as they were; None where nobody knows."""
     if (problem := find_problem(workspace.root)) is not None:
         return reading_of(problem, workspace.root)
     seen = _seen(facts.data.fingerprint, workspace)
     return None if seen is None else source_of(seen, workspace)
 
 
-def _seen(fingerprint: str | None, workspace: Workspace) -> SeenData | None:
-    """Give what is remembered of the data that facts tell of."""
-    return next((entry for entry in reversed(recall(workspace)) if entry.fingerprint == fingerprint), None)
+def _seen(fingerprint: str | None, workspace: Workspace) -> DatasetSummary | None:
+    """Return what is remembered of the data that facts tell of."""
+    return next((entry for entry in reversed(load_summaries(workspace)) if entry.fingerprint == fingerprint), None)
 
 
 def _named(names: Iterable[str], facts: Facts) -> list[Finding]:
-    """Give the findings of these ids, each once."""
+    """Return the findings of these ids, each once."""
     found = {finding.id: finding for finding in facts.findings}
     unknown = [name for name in names if name not in found]
     if unknown:
@@ -225,7 +225,7 @@ def _with_state(finding: Finding, state: Literal["open", "applied", "kept"]) -> 
 
 
 def _reopened(finding: Finding) -> Finding | None:
-    """Give the finding as it is without a decision; None where only another look can tell."""
+    """Return the finding as it is without a decision; None where only another look can tell."""
     return None if finding.state == "applied" and not finding.groups else _with_state(finding, "open")
 
 

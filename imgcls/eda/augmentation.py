@@ -55,7 +55,7 @@ class AugmentationSheet(Viewed):
     """The command that is sensible next."""
 
     def to_json(self) -> dict[str, Any]:
-        """Give the same as JSON values."""
+        """Return the same as JSON values."""
         return {"schema": 1, **asdict(self), "file": None if self.file is None else str(self.file)}
 
 
@@ -127,7 +127,7 @@ def _most_frequent(samples: Samples) -> tuple[str, ...]:
 
 
 def _place(stack: Stack, source: DataSource, workspace: Workspace, file: Path | None) -> Path:
-    """Give where the picture goes, apart from photographs and records."""
+    """Return where the picture goes, apart from photographs and records."""
     if file is None:
         slug = re.sub(r"[^A-Za-z0-9.]+", "-", stack.text).strip("-.")[:60]
         file = workspace.reports / "pictures" / f"augment-{slug}.png"

@@ -12,7 +12,7 @@ from imgcls.data.grouping import linked
 from imgcls.eda.facts import Drift
 from imgcls.eda.features import Features
 from imgcls.eda.scan import Scan
-from imgcls.eda.statistics import Deal, p_value, principal_components
+from imgcls.eda.statistics import PermutationFolds, p_value, principal_components
 
 Floats = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.int64]
@@ -62,7 +62,7 @@ def is_drifted(drift: Drift, *, n_comparisons: int) -> bool:
     return drift.auc >= _LEAST_AUC and drift.p <= 0.05 / max(1, n_comparisons)
 
 
-def told_apart(
+def domain_auc(
     values: npt.ArrayLike, is_part: npt.ArrayLike, units: npt.ArrayLike, *, seed: int
 ) -> tuple[float, float]:
     """Tell two parts of images apart by a linear classifier on their features.
@@ -81,7 +81,7 @@ def told_apart(
         The mean over the folds of the AUC, and p.
     """
     rng = np.random.default_rng([seed, 4])
-    deal = Deal.of(np.asarray(is_part), units, n_folds=N_FOLDS, rng=rng)
+    deal = PermutationFolds.of(np.asarray(is_part), units, n_folds=N_FOLDS, rng=rng)
     components = principal_components(np.asarray(values, dtype=np.float64))
     auc = float(_fold_aucs(components, deal, deal.kinds[None])[0])
     by_chance = [_fold_aucs(components, deal, deal.shuffled(n, rng)) for n in _batches(N_SHUFFLES)]
@@ -95,7 +95,7 @@ def _by_pictures(scan: Scan, features: Features, part: str, *, seed: int) -> Ite
     n = int((~is_part).sum()), int(is_part.sum())
     if min(n) >= _FEWEST:
         units = linked(scan.samples.frame.iloc[features.rows[chosen]])
-        auc, p = told_apart(features.values[chosen], is_part, units, seed=seed)
+        auc, p = domain_auc(features.values[chosen], is_part, units, seed=seed)
         yield Drift(parts=("train", part), by="pictures", auc=auc, p=p, n=n)
 
 
@@ -107,7 +107,7 @@ def _by_measures(scan: Scan, part: str, *, seed: int) -> Iterator[Drift]:
         return
     both = np.concatenate(rows)
     is_part = np.arange(len(both)) >= n[0]
-    deal = Deal.of(is_part, linked(scan.samples.frame.iloc[both]), n_folds=1, rng=rng)
+    deal = PermutationFolds.of(is_part, linked(scan.samples.frame.iloc[both]), n_folds=1, rng=rng)
     shuffles = [deal.shuffled(count, rng) for count in _batches(N_SHUFFLES)]
     for by, measure in measures_of(scan).items():
         values = measure[both]
@@ -118,14 +118,14 @@ def _by_measures(scan: Scan, part: str, *, seed: int) -> Iterator[Drift]:
 
 
 def measures_of(scan: Scan) -> dict[str, Floats]:
-    """Give the measures by which parts and images are compared, each float64 [n]."""
+    """Return the measures by which parts and images are compared, each float64 [n]."""
     measures = scan.measures
     width, height = (measures[side].to_numpy(dtype=np.float64) for side in ("width_px", "height_px"))
     single = {name: measures[name].to_numpy(dtype=np.float64) for name in ("brightness", "contrast", "sharpness")}
     return {"size": width * height, **single, "shape": width / np.maximum(height, 1)}
 
 
-def _fold_aucs(components: Floats, deal: Deal, kinds: Indices) -> Floats:
+def _fold_aucs(components: Floats, deal: PermutationFolds, kinds: Indices) -> Floats:
     """Return the mean over the folds of the AUC for several divisions into two parts, [n_shuffles]."""
     from sklearn.linear_model import Ridge
 

@@ -16,13 +16,20 @@ from scipy.sparse.csgraph import breadth_first_order, connected_components
 from imgcls.data.cache import Photos, Progress
 from imgcls.eda.facts import Pair
 from imgcls.eda.scan import Scan
-from imgcls.eda.similarity import Candidates, MadeCopies, detail_of, find_candidates, make_copies, threshold
+from imgcls.eda.similarity import (
+    Candidates,
+    SyntheticDuplicates,
+    detail_of,
+    find_candidates,
+    make_synthetic_duplicates,
+    threshold,
+)
 
 Rows = npt.NDArray[np.int64]
 
 
 def equal_rows(values: Iterable[Hashable], rows: Rows) -> list[Rows]:
-    """Give the rows that share a value, int64 [at least 2] each, in the order of `rows`; "" is no value."""
+    """Return the rows that share a value, int64 [at least 2] each, in the order of `rows`; "" is no value."""
     groups: dict[Hashable, list[int]] = defaultdict(list)
     for value, row in zip(values, rows, strict=True):
         if value != "":
@@ -31,7 +38,7 @@ def equal_rows(values: Iterable[Hashable], rows: Rows) -> list[Rows]:
 
 
 def linked_rows(first: Rows, second: Rows) -> list[Rows]:
-    """Give the rows that pairs link, directly or through others: int64 [at least 2] each, sorted."""
+    """Return the rows that pairs link, directly or through others: int64 [at least 2] each, sorted."""
     rows, places = np.unique(np.concatenate([first, second]), return_inverse=True)
     if not len(rows):
         return []
@@ -42,7 +49,7 @@ def linked_rows(first: Rows, second: Rows) -> list[Rows]:
 
 
 def tree(first: Rows, second: Rows, *, root: int) -> list[tuple[int, int]]:
-    """Give pairs that connect all rows, as near to the root as pairs lead, as (nearer, farther).
+    """Return pairs that connect all rows, as near to the root as pairs lead, as (nearer, farther).
 
     Args:
         first: int64 [m], rows that pairs connect.
@@ -78,11 +85,11 @@ class Copies:
         return len(self.pairs)
 
     def joined(self, others: Copies) -> Copies:
-        """Give these and others."""
+        """Return these and others."""
         return Copies(self.pairs.joined(others.pairs), np.concatenate([self.scores, others.scores]))
 
     def clusters(self) -> list[Rows]:
-        """Give the rows that are linked, directly or through others: int64 [at least 2] each, sorted."""
+        """Return the rows that are linked, directly or through others: int64 [at least 2] each, sorted."""
         return linked_rows(self.pairs.first, self.pairs.second)
 
 
@@ -99,7 +106,7 @@ def confirm(scan: Scan, rows: Rows, ranks: Rows, *, progress: Progress) -> Copie
         The pairs, enough of them to connect all copies of a photograph.
     """
     candidates = _candidates(scan, rows, progress)
-    made = make_copies(scan.photos, scan.store_rows[rows])
+    made = make_synthetic_duplicates(scan.photos, scan.store_rows[rows])
     scores, colours = _look(scan, candidates, made, progress)
     least = threshold(_nearest(candidates, scores, colours >= made.colours, made.score), made, n=len(rows))
     judge = _Judge(scan, made, least)
@@ -126,7 +133,7 @@ class _Judge:
 
     scan: Scan
     """The data set."""
-    made: MadeCopies
+    made: SyntheticDuplicates
     """The copies made by hand."""
     least: float
     """The least score of a copy."""
@@ -136,7 +143,7 @@ class _Judge:
         return self.chosen(candidates, *_look(self.scan, candidates, self.made, _silent))
 
     def chosen(self, candidates: Candidates, scores: Values, colours: Values) -> Copies:
-        """Give the copies among pairs that were looked at."""
+        """Return the copies among pairs that were looked at."""
         is_copy = (scores >= self.least) & (colours >= self.made.colours)
         return Copies(candidates.take(is_copy), scores[is_copy])
 
@@ -153,8 +160,8 @@ def _star(group: Rows, root: int) -> Candidates:
     )
 
 
-def _look(scan: Scan, candidates: Candidates, made: MadeCopies, progress: Progress) -> tuple[Values, Values]:
-    """Give the scores of pairs and the likeness of their colours, float64 [m] each."""
+def _look(scan: Scan, candidates: Candidates, made: SyntheticDuplicates, progress: Progress) -> tuple[Values, Values]:
+    """Return the scores of pairs and the likeness of their colours, float64 [m] each."""
     scores, colours = np.zeros(len(candidates)), np.zeros(len(candidates))
     order = np.lexsort((candidates.second, candidates.first))
     for start in range(0, len(order), _N_AT_ONCE):
@@ -170,7 +177,7 @@ def _look(scan: Scan, candidates: Candidates, made: MadeCopies, progress: Progre
 
 
 def _nearest(candidates: Candidates, scores: Values, are_coloured_alike: Flags, end: float) -> Values:
-    """Give the scores of pairs that are the nearest of one of their photographs.
+    """Return the scores of pairs that are the nearest of one of their photographs.
 
     Those below `end` are strangers and a photograph that has a copy has its nearest stranger too; of those above,
     only pairs of like colours may be copies.
@@ -204,7 +211,7 @@ class _Link:
 
 
 def find_pairs(scan: Scan, *, progress: Progress) -> tuple[Pair, ...]:
-    """Give the pairs of samples that show the same photograph.
+    """Return the pairs of samples that show the same photograph.
 
     Of several copies of one photograph each is paired with one of the others only, most of them with the first that
     is labelled and not in the test split; so there are fewer pairs than photographs.
@@ -229,7 +236,7 @@ def find_pairs(scan: Scan, *, progress: Progress) -> tuple[Pair, ...]:
 
 
 def _ranks(scan: Scan) -> Rows:
-    """Give each row its rank in standing for its copies, int64 [n]: labelled rows outside test first, then by row."""
+    """Return each row its rank in standing for its copies, int64 [n]: labelled rows outside test first, then by row."""
     is_shown = scan.samples.is_labelled & (scan.samples.frame["split"] != "test").to_numpy()
     ranks = np.empty(len(scan.samples), dtype=np.int64)
     ranks[np.argsort(~is_shown, kind="stable")] = np.arange(len(ranks))
@@ -245,7 +252,7 @@ def _without(rows: Rows, links: list[_Link]) -> Rows:
 
 
 def _equal_pixels(scan: Scan, rows: Rows) -> list[Rows]:
-    """Give the rows whose decoded pixels are equal; only those with equal thumbnails are looked at."""
+    """Return the rows whose decoded pixels are equal; only those with equal thumbnails are looked at."""
     alike = equal_rows((thumbnail.tobytes() for thumbnail in scan.thumbnails[rows]), rows)
     suspects = np.concatenate([np.empty(0, dtype=np.int64), *alike])
     return equal_rows(_digests(scan.photos, scan.store_rows[suspects]), suspects)
@@ -258,7 +265,7 @@ def _digests(photos: Photos, store_rows: Rows) -> Iterable[bytes]:
 
 
 def _near(copies: Copies, ranks: Rows) -> list[_Link]:
-    """Give the links of each cluster of copies: a tree from the row that stands for them."""
+    """Return the links of each cluster of copies: a tree from the row that stands for them."""
     links = []
     best = np.argsort(copies.scores)  # of a pair that is found both ways, the more alike comes last and stays
     first, second = copies.pairs.first[best], copies.pairs.second[best]

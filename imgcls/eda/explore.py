@@ -11,28 +11,28 @@ from pathlib import Path
 from typing import Any
 
 from imgcls.catalog import Stack
-from imgcls.config.findings import Adjustments, read_adjustments, written
+from imgcls.config.findings import Adjustments, as_utf8, read_adjustments
 from imgcls.config.problem import PRIMARY, Problem, find_problem, place_of
 from imgcls.data.samples import SPLITS
 from imgcls.data.source import data_option
 from imgcls.eda.drift import find_drift
 from imgcls.eda.duplicates import find_pairs
 from imgcls.eda.facts import DataFacts, Facts, Finding
-from imgcls.eda.features import see
+from imgcls.eda.features import extract_features
 from imgcls.eda.files import Files, broken_files
-from imgcls.eda.findings import find, left_out
-from imgcls.eda.leakage import guess_labels
+from imgcls.eda.findings import excluded_images, find_all
+from imgcls.eda.leakage import probe_labels
 from imgcls.eda.learning_curve import learning_curve
 from imgcls.eda.metadata import MetaTable
-from imgcls.eda.outliers import find_odd
+from imgcls.eda.outliers import find_outliers
 from imgcls.eda.plots.sheets import FOLDER, draw
-from imgcls.eda.scan import Look, look
+from imgcls.eda.scan import ScanResult, scan_data
 from imgcls.eda.statistics import class_facts, imbalance_facts, occurring_together, size_facts
 from imgcls.engine.device import Machine
 from imgcls.engine.prepare import DataSource
 from imgcls.engine.progress import Lines, Reporter
-from imgcls.records.derived import Look as Outside
-from imgcls.records.derived import SeenData, look_at, remember, table_digests
+from imgcls.records.derived import DatasetSummary, save_summary, table_digests, take_fingerprint
+from imgcls.records.derived import Fingerprint as Outside
 from imgcls.storage import make_folder
 from imgcls.workspace import Workspace, check_writable
 
@@ -129,8 +129,8 @@ class _Exploring:
     def run(self, *, write: bool) -> Facts:
         """Look, measure, judge, and write."""
         adjustments = read_adjustments(Path(self.source.findings)) if self.source.findings else Adjustments()
-        outside = look_at(vars(self.source), self.place)
-        seen = look(self.source, Stack.parse("baseline").plan.images, quick=self.quick, reporter=self.reporter)
+        outside = take_fingerprint(vars(self.source), self.place)
+        seen = scan_data(self.source, Stack.parse("baseline").plan.images, quick=self.quick, reporter=self.reporter)
         self.seconds.update(seen.seconds)
         with self._timed("tables"):
             files = Files.of(self.source, seen.scan.samples, problem=self.problem, place=self.place, named=self.tables)
@@ -138,9 +138,9 @@ class _Exploring:
         facts = self._measured(seen, self._data(seen, outside, files), tables)
         decided = {f"{entry.finding}: {entry.why}" for entry in adjustments.excluded}
         told = {entry.path for entry in facts.broken}
-        unused = left_out(seen.scan.samples.excluded, told=told, decided=decided)
+        unused = excluded_images(seen.scan.samples.excluded, told=told, decided=decided)
         facts = facts.model_copy(update={"files": files.facts(), "left_out": unused})
-        findings = find(facts, seen, tables=tables, adjustments=adjustments, again=self.again, out=self.out)
+        findings = find_all(facts, seen, tables=tables, adjustments=adjustments, again=self.again, out=self.out)
         facts = facts.model_copy(update={"findings": tuple(map(_undecided, findings)) if self.quick else findings})
         if write:
             with self._timed("pictures"):
@@ -152,13 +152,13 @@ class _Exploring:
             self._remember(seen, outside)
         return facts
 
-    def _data(self, seen: Look, outside: Outside | None, files: Files) -> DataFacts:
+    def _data(self, seen: ScanResult, outside: Outside | None, files: Files) -> DataFacts:
         samples = seen.scan.samples
         counts = samples.n_per_split
         is_unknown = ~samples.is_labelled & (samples.frame["split"] != "test").to_numpy()
         return DataFacts(
             name=samples.name,
-            source=written(self.named or self.problem.data.source or "elpv"),
+            source=as_utf8(self.named or self.problem.data.source or "elpv"),
             problem=samples.problem,
             metric=self.problem.metric or PRIMARY[samples.problem],
             classes=samples.classes,
@@ -172,19 +172,19 @@ class _Exploring:
             tables=table_digests(files.read, self.place),
         )
 
-    def _measured(self, seen: Look, data: DataFacts, tables: Sequence[MetaTable]) -> Facts:
+    def _measured(self, seen: ScanResult, data: DataFacts, tables: Sequence[MetaTable]) -> Facts:
         """Measure everything but the findings and pictures."""
         scan = seen.scan
         has_any = len(scan.samples) > 0
         with self._timed("duplicates"):
             pairs = find_pairs(scan, progress=self._progress("Looking for copies")) if has_any else ()
         with self._timed("guesses"):
-            guesses = guess_labels(scan, tables) if has_any else ()
+            guesses = probe_labels(scan, tables) if has_any else ()
         with self._timed("features"):
-            features = see(scan, reporter=self.reporter) if has_any else None
+            features = extract_features(scan, reporter=self.reporter) if has_any else None
         with self._timed("parts"):
             drift = find_drift(scan, features) if has_any else ()
-            odd = find_odd(scan, features) if has_any else ()
+            odd = find_outliers(scan, features) if has_any else ()
             curve = learning_curve(scan, features) if has_any and not seen.unusable else ()
         return Facts(
             data=data,
@@ -205,11 +205,11 @@ class _Exploring:
             created=datetime.now(UTC).isoformat(timespec="seconds"),
         )
 
-    def _remember(self, seen: Look, outside: Outside | None) -> None:
+    def _remember(self, seen: ScanResult, outside: Outside | None) -> None:
         """Keep the digests for commands that do not read the data."""
         if outside is not None and not self.quick and not seen.unusable:
-            known = SeenData.of(seen.scan.samples, outside)
-            remember(self.place, replace(known, data_digest=seen.data_digest, split_digest=seen.split_digest))
+            known = DatasetSummary.of(seen.scan.samples, outside)
+            save_summary(self.place, replace(known, data_digest=seen.data_digest, split_digest=seen.split_digest))
 
     def _progress(self, what: str) -> Callable[[int, int], None]:
         return lambda done, total: self.reporter.progress(what, done, total)
@@ -222,12 +222,12 @@ class _Exploring:
 
 
 def reports_of(place: Workspace, *, quick: bool) -> Path:
-    """Give the folder of facts, pictures and page; a look at a part never takes the place of one at everything."""
+    """Return the folder of facts, pictures and page; a look at a part never takes the place of one at everything."""
     return place.reports / QUICK if quick else place.reports
 
 
 def _undecided(finding: Finding) -> Finding:
-    """Give a finding of a look at a part, about which nothing can be decided yet."""
+    """Return a finding of a look at a part, about which nothing can be decided yet."""
     return finding.model_copy(update={"command": None, "action": None, "groups": ()})
 
 

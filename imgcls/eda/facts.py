@@ -152,7 +152,7 @@ class BrokenFile(_Fact):
     """What the reader said."""
 
 
-class LeftOut(_Fact):
+class ExcludedImages(_Fact):
     """Photographs that are there and not used, for one reason."""
 
     reason: str
@@ -190,7 +190,7 @@ class Pair(_Fact):
         return self.labels is not None and self.labels[0] != self.labels[1]
 
 
-class Guess(_Fact):
+class LeakageProbe(_Fact):
     """How well the label can be told from something that is not the picture."""
 
     by: str
@@ -222,7 +222,7 @@ class Drift(_Fact):
     """Images of each part that were looked at."""
 
 
-class Odd(_Fact):
+class Outlier(_Fact):
     """An image unlike the others."""
 
     id: str
@@ -306,15 +306,15 @@ class Facts(Viewed, _Fact):
     """Sizes and quality."""
     broken: tuple[BrokenFile, ...]
     """Files that cannot be used."""
-    left_out: tuple[LeftOut, ...] = ()
+    left_out: tuple[ExcludedImages, ...] = ()
     """Photographs that can be read, or might be, and are not used."""
     duplicates: tuple[Pair, ...]
     """Photographs that are there twice."""
-    guesses: tuple[Guess, ...]
+    guesses: tuple[LeakageProbe, ...]
     """What gives the label away."""
     drift: tuple[Drift, ...]
     """Parts that differ."""
-    odd: tuple[Odd, ...]
+    odd: tuple[Outlier, ...]
     """Images unlike the others, the oddest first."""
     curve: tuple[CurvePoint, ...]
     """More images, better scores? Empty where it was not measured."""
@@ -347,7 +347,7 @@ class Facts(Viewed, _Fact):
         return tuple(sorted(self.duplicates, key=rank))
 
     def to_json(self) -> dict[str, Any]:
-        """Give the facts as JSON values."""
+        """Return the facts as JSON values."""
         value = self.model_dump(mode="json")
         return {"schema": value.pop("schema_"), **value}
 

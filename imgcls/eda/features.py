@@ -44,7 +44,7 @@ class Features:
     """float32 [m, d]."""
 
 
-def see(
+def extract_features(
     scan: Scan, *, most: int = 4000, reporter: Reporter, machine: Machine | None = None, seed: int = 0
 ) -> Features | None:
     """Compute the features of a part of the samples, drawn by the seed and balanced over the splits.
@@ -61,10 +61,10 @@ def see(
     """
     if len(scan.samples) < _FEWEST_PHOTOGRAPHS:
         return None
-    from imgcls.engine.features import eye
+    from imgcls.engine.features import feature_extractor
 
     try:
-        seer = eye(machine=machine)
+        seer = feature_extractor(machine=machine)
     except WeightsError as problem:
         reporter.note(f"The pictures are compared by their measures only. {problem}")
         return None
@@ -106,7 +106,7 @@ class _Store:
         return cls(cache_folder() / FEATURES / name)
 
     def read(self) -> dict[str, Floats32]:
-        """Give the features by digest; none where the file is missing or damaged, as it is only a cache."""
+        """Return the features by digest; none where the file is missing or damaged, as it is only a cache."""
         try:
             with zipfile.ZipFile(self.path) as file:  # every member is checked against its CRC-32
                 digests, values = (_array(file.read(f"{name}.npy")) for name in ("sha256", "values"))

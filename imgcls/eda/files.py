@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from imgcls.config.findings import written
+from imgcls.config.findings import as_utf8
 from imgcls.config.problem import Problem, place_of
 from imgcls.data.files import Excluded
 from imgcls.data.load import FileRole, file_roles
@@ -55,13 +55,13 @@ class Files:
         return cls(source, samples, tuple(named), roles)
 
     def facts(self) -> tuple[FileFacts, ...]:
-        """Give the files as facts."""
+        """Return the files as facts."""
         return tuple(
             FileFacts(
-                path=written(entry.path),
+                path=as_utf8(entry.path),
                 role=entry.role,
                 n=entry.n,
-                note=f"columns {listed(map(written, entry.columns))}" if entry.columns else "",
+                note=f"columns {listed(map(as_utf8, entry.columns))}" if entry.columns else "",
             )
             for entry in self.roles
         )
@@ -89,7 +89,7 @@ class Files:
         return tuple(found)
 
     def _own_columns(self) -> tuple[str, ...]:
-        """Give the columns of the table of labels that were asked for: they are no metadata."""
+        """Return the columns of the table of labels that were asked for: they are no metadata."""
         source = self.source
         labels = (source.label,) if isinstance(source.label, str) else tuple(source.label or ())
         return tuple(name for name in (*labels, source.id, source.group, source.split) if name is not None)
@@ -148,7 +148,7 @@ def broken_files(reasons: Mapping[str, str], excluded: Iterable[Excluded]) -> tu
 
 
 def kind_of(reason: str) -> str:
-    """Give the kind of trouble that a reason of the decoder or of a source tells of, a word or two."""
+    """Return the kind of trouble that a reason of the decoder or of a source tells of, a word or two."""
     kinds = (kind for start, kind in _KINDS.items() if reason.startswith(start))
     found = next(kinds, "other")
     return "unsupported" if found == "damaged" and _names_what_is_missing(reason) else found

@@ -13,7 +13,7 @@ import numpy as np
 
 from imgcls.config.findings import Adjustments, Exclusion, Grouping
 from imgcls.data.files import Excluded, is_image_name
-from imgcls.data.grouping import Kinship
+from imgcls.data.grouping import ConnectedGroups
 from imgcls.data.samples import Samples, classes_in
 from imgcls.eda.drift import is_drifted
 from imgcls.eda.facts import (
@@ -21,18 +21,18 @@ from imgcls.eda.facts import (
     ClassFacts,
     CurvePoint,
     Drift,
+    ExcludedImages,
     Facts,
     Finding,
-    Guess,
     ImbalanceFacts,
-    LeftOut,
+    LeakageProbe,
     Pair,
     SizeFacts,
 )
 from imgcls.eda.leakage import is_telling
 from imgcls.eda.learning_curve import is_rising
 from imgcls.eda.metadata import MetaTable
-from imgcls.eda.scan import Look
+from imgcls.eda.scan import ScanResult
 from imgcls.eda.statistics import UNEVEN
 from imgcls.text import amount, apply_command, keep_command, listed, some
 
@@ -51,11 +51,11 @@ class Copies:
     """All pairs."""
     frozen: frozenset[str]
     """Ids in the parts that the data give for scoring, which are never changed."""
-    kinship: Kinship
+    kinship: ConnectedGroups
     """Which samples stay together when they are split."""
 
     def findings(self) -> list[Finding]:
-        """Give the findings, each pair in one of them: conflict before across before within."""
+        """Return the findings, each pair in one of them: conflict before across before within."""
         conflicts = [pair for pair in self.pairs if pair.is_conflict]
         others = [pair for pair in self.pairs if not pair.is_conflict]
         across = [pair for pair in others if pair.is_across]
@@ -73,7 +73,7 @@ class Copies:
         return pair.first in self.frozen or pair.second in self.frozen
 
     def _free(self, pairs: Iterable[Pair]) -> tuple[str, ...]:
-        """Give the ids of pairs that may be excluded."""
+        """Return the ids of pairs that may be excluded."""
         return tuple(name for name in _about(pairs) if name not in self.frozen)
 
     def _conflict(self, pairs: list[Pair]) -> Finding:
@@ -148,7 +148,7 @@ class Copies:
 
 
 def _about(pairs: Iterable[Pair]) -> tuple[str, ...]:
-    """Give the ids of the photographs of pairs."""
+    """Return the ids of the photographs of pairs."""
     return tuple(sorted({name for pair in pairs for name in (pair.first, pair.second)}))
 
 
@@ -186,7 +186,9 @@ _WHAT = {
 """From what a label is guessed by to its words and to what to do."""
 
 
-def find_giveaways(facts: Facts, look: Look, tables: Sequence[MetaTable], kinship: Kinship) -> list[Finding]:
+def find_leakage(
+    facts: Facts, look: ScanResult, tables: Sequence[MetaTable], kinship: ConnectedGroups
+) -> list[Finding]:
     """Find what tells the label, what is shared between parts, and parts that differ."""
     found: list[Finding] = []
     for guess in facts.guesses:
@@ -197,7 +199,7 @@ def find_giveaways(facts: Facts, look: Look, tables: Sequence[MetaTable], kinshi
     return [*found, *_drifts(facts.drift)]
 
 
-def _plainly(guess: Guess, samples: Samples) -> Finding:
+def _plainly(guess: LeakageProbe, samples: Samples) -> Finding:
     """Tell of a guess, as a note only where nothing has to be done about it."""
     if guess.by == "name" and names_say_classes(samples):
         return _noted(guess, "The file names name the classes.", "A network never sees them.")
@@ -213,7 +215,7 @@ def _is_grouped(samples: Samples) -> bool:
     return bool((samples.frame["group"][labelled] != "").mean() >= _NEARLY_ALL) if labelled.any() else False
 
 
-def _guess(guess: Guess) -> Finding:
+def _guess(guess: LeakageProbe) -> Finding:
     what, advice = _WHAT.get(
         guess.by,
         (
@@ -234,7 +236,7 @@ def _guess(guess: Guess) -> Finding:
     )
 
 
-def _noted(guess: Guess, title: str, advice: str) -> Finding:
+def _noted(guess: LeakageProbe, title: str, advice: str) -> Finding:
     return Finding(
         id=f"guess:{guess.by}",
         severity="note",
@@ -260,8 +262,10 @@ def _letters(text: str) -> str:
     return "".join(filter(str.isalnum, text.casefold()))
 
 
-def _shared(guess: Guess, look: Look, values: Sequence[str] | None, kinship: Kinship) -> Finding | None:
-    """Say where a column that tells the label has the same values in train and in what is scored."""
+def _shared(
+    guess: LeakageProbe, look: ScanResult, values: Sequence[str] | None, kinship: ConnectedGroups
+) -> Finding | None:
+    """Describe where a column that tells the label has the same values in train and in what is scored."""
     shares = {split: share for split, share in guess.shared.items() if share >= _LEAST_SHARED}
     if values is None or not shares or not is_identity(guess, n=len(values)):
         return None
@@ -290,7 +294,7 @@ def _advice(shares: dict[str, float], *, can_group: bool) -> str:
     return f"Keep equal values together, so that validation is on new ones.{more}"
 
 
-def is_identity(guess: Guess, *, n: int) -> bool:
+def is_identity(guess: LeakageProbe, *, n: int) -> bool:
     """Whether a column says who or what a photograph is from, rather than what is on it.
 
     Its name says so, or it has as many different values as whole numbers below the root of n: properties have few.
@@ -304,14 +308,14 @@ def is_identity(guess: Guess, *, n: int) -> bool:
     return guess.n_values >= (_LEAST_IDENTITIES if named else max(_LEAST_IDENTITIES, int(np.sqrt(n))))
 
 
-def _is_drawn(look: Look) -> bool:
+def _is_drawn(look: ScanResult) -> bool:
     """Whether validation was drawn, so that another draw can keep groups whole."""
     is_valid = (look.scan.samples.frame["split"] == "valid").to_numpy()
     return bool((is_valid & (look.given == "")).any())
 
 
-def _by_value(look: Look, values: Sequence[str]) -> Iterator[tuple[str, ...]]:
-    """Give the ids of the samples that may be split, by value."""
+def _by_value(look: ScanResult, values: Sequence[str]) -> Iterator[tuple[str, ...]]:
+    """Return the ids of the samples that may be split, by value."""
     free: dict[str, list[str]] = {}
     for name, value, frozen in zip(look.scan.samples.frame["id"], values, look.is_frozen, strict=True):
         if value and not frozen:
@@ -351,7 +355,9 @@ UNREAD_SUFFIXES = frozenset(
 """Of photographs in forms that are not read; a phone's are the most frequent ones."""
 
 
-def left_out(excluded: Iterable[Excluded], *, told: Collection[str], decided: Collection[str]) -> tuple[LeftOut, ...]:
+def excluded_images(
+    excluded: Iterable[Excluded], *, told: Collection[str], decided: Collection[str]
+) -> tuple[ExcludedImages, ...]:
     """Gather by reason what is a photograph by its name and not used, the most frequent reason first.
 
     Args:
@@ -366,11 +372,13 @@ def left_out(excluded: Iterable[Excluded], *, told: Collection[str], decided: Co
             paths.setdefault(f"{suffix} files are not read", []).append(entry.path)
         elif is_image_name(entry.path) and entry.path not in told and entry.reason not in decided:
             paths.setdefault(entry.reason, []).append(entry.path)
-    found = (LeftOut(reason=reason, n=len(names), examples=some(sorted(names))) for reason, names in paths.items())
+    found = (
+        ExcludedImages(reason=reason, n=len(names), examples=some(sorted(names))) for reason, names in paths.items()
+    )
     return tuple(sorted(found, key=lambda entry: (-entry.n, entry.reason)))
 
 
-def find_left_out(facts: Facts) -> list[Finding]:
+def find_excluded(facts: Facts) -> list[Finding]:
     """Tell of photographs that are not used."""
     if not facts.left_out:
         return []
@@ -400,7 +408,7 @@ _BLURRED_SHARE = 0.1
 _STRETCH = 2.0
 
 
-def find_shortcomings(facts: Facts, look: Look, *, again: str = "") -> list[Finding]:
+def find_quality_issues(facts: Facts, look: ScanResult, *, again: str = "") -> list[Finding]:
     """Find what is wrong with the files and amounts of a data set.
 
     Args:
@@ -434,7 +442,7 @@ def _unusable(reason: str) -> Finding | None:
     )
 
 
-def _broken(facts: Facts, look: Look) -> Finding | None:
+def _broken(facts: Facts, look: ScanResult) -> Finding | None:
     files = facts.broken
     if not files:
         return None
@@ -528,7 +536,7 @@ def _varied(sizes: SizeFacts, again: str) -> Finding | None:
     )
 
 
-def _blank(look: Look) -> Finding | None:
+def _blank(look: ScanResult) -> Finding | None:
     rows = np.flatnonzero(look.scan.measures["contrast"].to_numpy() < BLANK_CONTRAST)
     if not rows.size:
         return None
@@ -548,7 +556,7 @@ def _blank(look: Look) -> Finding | None:
     )
 
 
-def _blurred(look: Look) -> Finding | None:
+def _blurred(look: ScanResult) -> Finding | None:
     rows = blurred_rows(look)
     if not rows.size:
         return None
@@ -564,8 +572,8 @@ def _blurred(look: Look) -> Finding | None:
     )
 
 
-def blurred_rows(look: Look) -> np.ndarray:
-    """Give the rows of images whose sharpness is far below that of the set, the least sharp first, int64 [n].
+def blurred_rows(look: ScanResult) -> np.ndarray:
+    """Return the rows of images whose sharpness is far below that of the set, the least sharp first, int64 [n].
 
     Far below is both a tenth of the median and four robust deviations of the logarithms: sharpness has no scale of its
     own that would hold for every subject.
@@ -600,7 +608,7 @@ def _rising(curve: tuple[CurvePoint, ...]) -> Finding | None:
 
 
 def _gain(point: CurvePoint) -> str:
-    """Give the gain over the point before with its interval, on the same validation images."""
+    """Return the gain over the point before with its interval, on the same validation images."""
     if point.gain is None or point.gain_low is None or point.gain_high is None:
         return ""
     return f", {point.gain:+.3f} [{point.gain_low:+.3f}, {point.gain_high:+.3f}] on the same validation images"
@@ -609,9 +617,9 @@ def _gain(point: CurvePoint) -> str:
 _WORST_FIRST = {"error": 0, "warning": 1, "note": 2}
 
 
-def find(
+def find_all(
     facts: Facts,
-    look: Look,
+    look: ScanResult,
     *,
     tables: Sequence[MetaTable],
     adjustments: Adjustments,
@@ -632,13 +640,13 @@ def find(
         again: The options that name the data again in commands; empty where the workspace knows.
         out: The option that names the workspace in commands; empty where it is found without.
     """
-    kinship = Kinship.of(look.scan.samples)
+    kinship = ConnectedGroups.of(look.scan.samples)
     frozen = frozenset(look.scan.samples.frame["id"][look.is_frozen])
     found = [
-        *find_shortcomings(facts, look, again=again),
-        *find_left_out(facts),
+        *find_quality_issues(facts, look, again=again),
+        *find_excluded(facts),
         *Copies(facts.duplicates, frozen, kinship).findings(),
-        *find_giveaways(facts, look, tables, kinship),
+        *find_leakage(facts, look, tables, kinship),
     ]
     found = [_looked_at(finding, adjustments) for finding in found]
     found += _applied(adjustments, seen=[finding.id for finding in found if finding.action is not None])
@@ -648,7 +656,7 @@ def find(
 
 
 def _looked_at(finding: Finding, adjustments: Adjustments) -> Finding:
-    """Say that a finding was kept, or that it was kept for other images than it is about now."""
+    """Describe that a finding was kept, or that it was kept for other images than it is about now."""
     if adjustments.keeps(finding.id, finding.images):
         return finding.model_copy(update={"state": "kept"})
     before = {image for entry in adjustments.kept if entry.finding == finding.id for image in entry.images}

@@ -23,10 +23,10 @@ from scipy.sparse import csr_array
 from imgcls.data.folder import SPLIT_FOLDERS
 from imgcls.data.grouping import linked
 from imgcls.data.samples import Samples, as_targets, classes_in
-from imgcls.eda.facts import Guess
+from imgcls.eda.facts import LeakageProbe
 from imgcls.eda.metadata import MetaTable, is_number
 from imgcls.eda.scan import Scan
-from imgcls.eda.statistics import Deal, areas, p_value
+from imgcls.eda.statistics import PermutationFolds, aucs, p_value
 
 Floats = npt.NDArray[np.float64]
 Words = list[list[str]]
@@ -43,7 +43,7 @@ _PIECES = re.compile(r"[^\W\d_]+|\d+")
 
 
 @dataclass(frozen=True)
-class Clue:
+class MetadataFeature:
     """Something that is known of every sample besides its picture."""
 
     by: str
@@ -54,16 +54,16 @@ class Clue:
     """The ways in which it can be read, at least one."""
 
 
-def clues_of(scan: Scan, tables: Sequence[MetaTable]) -> list[Clue]:
-    """Give everything that a label might be guessed from, in a fixed order."""
+def metadata_features(scan: Scan, tables: Sequence[MetaTable]) -> list[MetadataFeature]:
+    """Return everything that a label might be guessed from, in a fixed order."""
     samples, measures = scan.samples, scan.measures
     own_names = _own_names(samples)
     sizes = [f"{width}x{height}" for width, height in zip(measures["width_px"], measures["height_px"], strict=True)]
     clues = [
-        Clue("name", tuple(own_names), (_as_names(own_names),)),
+        MetadataFeature("name", tuple(own_names), (_as_names(own_names),)),
         _order(samples, own_names),
         _number("bytes", measures["n_bytes"].to_numpy(dtype=np.float64)),
-        Clue(
+        MetadataFeature(
             "size", tuple(sizes), _size_readings(measures[["width_px", "height_px"]].to_numpy(dtype=np.float64), sizes)
         ),
     ]
@@ -92,7 +92,7 @@ def name_words(name: str) -> list[str]:
 
 
 def number_words(numbers: Floats) -> Words:
-    """Say in which part of the numbers each one lies, coarse and fine; missing ones share a word.
+    """Describe in which part of the numbers each one lies, coarse and fine; missing ones share a word.
 
     Args:
         numbers: [m]; NaN where missing.
@@ -124,7 +124,7 @@ def tell_of_photographs(stamps: Floats) -> bool:
 
 
 def _own_names(samples: Samples) -> list[str]:
-    """Give what is left of each id without folders that are named like a class or a split."""
+    """Return what is left of each id without folders that are named like a class or a split."""
     known = {*samples.classes, *(name for label in samples.classes for name in classes_in(label))}
     return [_without(PurePosixPath(name), known) for name in samples.frame["id"]]
 
@@ -134,8 +134,8 @@ def _without(path: PurePosixPath, folders: Collection[str]) -> str:
     return "/".join([*kept, path.name])
 
 
-def _order(samples: Samples, names: Sequence[str]) -> Clue:
-    """Give the places of the samples by the numbers in their names and, where a table lists them, in it.
+def _order(samples: Samples, names: Sequence[str]) -> MetadataFeature:
+    """Return the places of the samples by the numbers in their names and, where a table lists them, in it.
 
     Where classes are folders, the samples are listed class by class, which tells nothing.
     """
@@ -143,7 +143,7 @@ def _order(samples: Samples, names: Sequence[str]) -> Clue:
     if _are_in_class_folders(samples):
         return _number("order", by_number)
     listed = np.arange(len(samples), dtype=np.float64)
-    return Clue("order", tuple(map(str, range(len(samples)))), (_as_numbers(listed), _as_numbers(by_number)))
+    return MetadataFeature("order", tuple(map(str, range(len(samples)))), (_as_numbers(listed), _as_numbers(by_number)))
 
 
 def _natural(text: str) -> list[tuple[int, int, str]]:
@@ -152,7 +152,7 @@ def _natural(text: str) -> list[tuple[int, int, str]]:
 
 
 def _ranks(keys: Sequence[list[Any]]) -> Floats:
-    """Give the place of each key in their order; equal ones share theirs."""
+    """Return the place of each key in their order; equal ones share theirs."""
     ranks = np.zeros(len(keys))
     order = sorted(range(len(keys)), key=keys.__getitem__)
     place = 0
@@ -168,8 +168,8 @@ def _are_in_class_folders(samples: Samples) -> bool:
     return bool(inside) and 2 * sum(inside) > len(inside)
 
 
-def _number(by: str, numbers: Floats) -> Clue:
-    return Clue(by, tuple(f"{number:.17g}" for number in numbers), (_as_numbers(numbers),))
+def _number(by: str, numbers: Floats) -> MetadataFeature:
+    return MetadataFeature(by, tuple(f"{number:.17g}" for number in numbers), (_as_numbers(numbers),))
 
 
 def _size_readings(sides: Floats, sizes: Sequence[str]) -> tuple[Reading, ...]:
@@ -177,7 +177,7 @@ def _size_readings(sides: Floats, sizes: Sequence[str]) -> tuple[Reading, ...]:
     return _as_values(sizes), _as_numbers(area), _as_numbers(aspect)
 
 
-def _column(by: str, values: Sequence[str]) -> Clue:
+def _column(by: str, values: Sequence[str]) -> MetadataFeature:
     """Read a column as values, as numbers where there are many different ones, or as texts where nearly all differ."""
     filled = [value for value in values if value]
     n_values = len(set(filled))
@@ -187,7 +187,7 @@ def _column(by: str, values: Sequence[str]) -> Clue:
     elif 2 * n_values > len(filled):
         ranks = _ranks([_natural(value) for value in values])
         readings += [_as_names(values), _as_numbers(np.where(np.array(values, dtype=object) == "", np.nan, ranks))]
-    return Clue(by, tuple(values), tuple(readings))
+    return MetadataFeature(by, tuple(values), tuple(readings))
 
 
 def _as_values(values: Sequence[str]) -> Reading:
@@ -225,7 +225,7 @@ _MOST_CELLS = 40_000_000
 _CELLS_AT_ONCE = 4_000_000
 
 
-def guess_labels(scan: Scan, tables: Sequence[MetaTable] = (), *, seed: int = 0) -> tuple[Guess, ...]:
+def probe_labels(scan: Scan, tables: Sequence[MetaTable] = (), *, seed: int = 0) -> tuple[LeakageProbe, ...]:
     """Guess the labels of train and valid from everything but the pictures.
 
     Labels of test are never read. A clue that is the same everywhere gives no guess; nor do time stamps that an
@@ -245,11 +245,11 @@ def guess_labels(scan: Scan, tables: Sequence[MetaTable] = (), *, seed: int = 0)
         return ()
     kinds, kind_of = np.unique(members, axis=0, return_inverse=True)
     units = linked(scan.samples.frame.iloc[rows])
-    deal = Deal.of(kind_of.ravel(), units, n_folds=N_FOLDS, rng=np.random.default_rng([seed, 1]))
+    deal = PermutationFolds.of(kind_of.ravel(), units, n_folds=N_FOLDS, rng=np.random.default_rng([seed, 1]))
     if deal.n_folds < 2:
         return ()
     found = []
-    for clue in clues_of(scan, tables):
+    for clue in metadata_features(scan, tables):
         if len({clue.values[row] for row in rows}) > 1:
             readings = [reading(rows.tolist()) for reading in clue.readings]
             auc, p = judge(readings, deal, kinds.astype(np.float64), seed=seed)
@@ -257,7 +257,7 @@ def guess_labels(scan: Scan, tables: Sequence[MetaTable] = (), *, seed: int = 0)
     return tuple(sorted(found, key=lambda guess: -guess.auc))
 
 
-def is_telling(guess: Guess, *, n_guesses: int) -> bool:
+def is_telling(guess: LeakageProbe, *, n_guesses: int) -> bool:
     """Whether the label can be guessed better than chance explains, and well enough to matter.
 
     The size of an image, and still more that of its file, come with what is photographed: a defect that makes a
@@ -273,7 +273,7 @@ def is_telling(guess: Guess, *, n_guesses: int) -> bool:
 
 
 def labelled(samples: Samples, *, seed: int) -> tuple[Indices, npt.NDArray[np.bool_]]:
-    """Give the samples outside test whose label is known, at most `MOST_SAMPLES`, and their classes.
+    """Return the samples outside test whose label is known, at most `MOST_SAMPLES`, and their classes.
 
     Returns:
         int64 [m], positions in `samples.frame`; and bool [m, k], whether a sample belongs to each of the classes that
@@ -297,7 +297,7 @@ def _members(labels: Sequence[str], samples: Samples) -> npt.NDArray[np.bool_]:
     return targets.astype(bool) if targets.ndim == 2 else targets[:, None] == np.arange(samples.n_classes)
 
 
-def judge(readings: Sequence[Words], deal: Deal, kinds: Floats, *, seed: int) -> tuple[float, float]:
+def judge(readings: Sequence[Words], deal: PermutationFolds, kinds: Floats, *, seed: int) -> tuple[float, float]:
     """Guess labels by the reading that does best, and say how often chance does as well by any of them.
 
     Args:
@@ -309,7 +309,7 @@ def judge(readings: Sequence[Words], deal: Deal, kinds: Floats, *, seed: int) ->
     Returns:
         The AUC, and p.
     """
-    guessers = [Guesser(words, deal, kinds) for words in readings]
+    guessers = [LabelProbe(words, deal, kinds) for words in readings]
     auc = float(_best(guessers, deal.kinds[None])[0])
     rng = np.random.default_rng([seed, 2])
     n_cells = sum(guesser.n_cells for guesser in guessers) * max(kinds.shape)
@@ -321,22 +321,22 @@ def judge(readings: Sequence[Words], deal: Deal, kinds: Floats, *, seed: int) ->
     return auc, p_value(auc, by_chance)
 
 
-def _best(guessers: Sequence[Guesser], kinds: Indices) -> Floats:
+def _best(guessers: Sequence[LabelProbe], kinds: Indices) -> Floats:
     return np.max([guesser.aucs(kinds) for guesser in guessers], axis=0)
 
 
-def _shuffled(guessers: Sequence[Guesser], n: int, rng: np.random.Generator, *, at_once: int) -> Floats:
+def _shuffled(guessers: Sequence[LabelProbe], n: int, rng: np.random.Generator, *, at_once: int) -> Floats:
     deal, step = guessers[0].deal, max(1, at_once)
     return np.concatenate([_best(guessers, deal.shuffled(min(step, n - done), rng)) for done in range(0, n, step)])
 
 
-class Guesser:
+class LabelProbe:
     """Guesses labels from words, out of fold, for labels as they are and as chance would deal them.
 
     Samples with the same words in the same fold get the same score, so that they are counted as one cell.
     """
 
-    def __init__(self, words: Words, deal: Deal, kinds: Floats) -> None:
+    def __init__(self, words: Words, deal: PermutationFolds, kinds: Floats) -> None:
         """Gather what is the same for all labels.
 
         Args:
@@ -378,7 +378,7 @@ class Guesser:
             held_out = self.fold_of_cell == fold
             weights = self._weights(flat, ~held_out)
             scores[held_out] = self.design[held_out] @ weights
-        found = areas(scores, positive=flat, negative=self.sizes[:, None] - flat)
+        found = aucs(scores, positive=flat, negative=self.sizes[:, None] - flat)
         return np.asarray(found.reshape(-1, k).mean(axis=1))
 
     def _members(self, kinds: Indices) -> Floats:
@@ -389,7 +389,7 @@ class Guesser:
         return counts.reshape(n, n_cells, n_kinds).astype(np.float64) @ self.kinds
 
     def _weights(self, members: Floats, seen: npt.NDArray[np.bool_]) -> Floats:
-        """Give what each word adds to the log-odds of each class, [n_words, q]: 0 for a word that was not seen."""
+        """Return what each word adds to the log-odds of each class, [n_words, q]: 0 for a word that was not seen."""
         n_seen = self.sizes[seen].sum()
         share = np.clip(members[seen].sum(axis=0) / n_seen, 0.5 / n_seen, 1 - 0.5 / n_seen)
         by_word = self.design[seen].T
@@ -405,16 +405,16 @@ def _shared_words(words: Words) -> Words:
 
 
 def _design(words: Words) -> csr_array:
-    """Say which row has which word, [n_rows, n_words] of 0 and 1."""
+    """Describe which row has which word, [n_rows, n_words] of 0 and 1."""
     ends = np.cumsum([0, *map(len, words)])
     codes, distinct = pd.factorize(np.array([word for entry in words for word in entry], dtype=object))
     return csr_array((np.ones(len(codes)), codes.astype(np.int64), ends), shape=(len(words), max(1, len(distinct))))
 
 
-def _guess(clue: Clue, auc: float, p: float, *, n: int, samples: Samples) -> Guess:
+def _guess(clue: MetadataFeature, auc: float, p: float, *, n: int, samples: Samples) -> LeakageProbe:
     different = {value for value in clue.values if value}
     is_few = 2 <= len(different) <= len(samples) / 2
-    return Guess(
+    return LeakageProbe(
         by=clue.by,
         auc=auc,
         p=p,
@@ -425,7 +425,7 @@ def _guess(clue: Clue, auc: float, p: float, *, n: int, samples: Samples) -> Gue
 
 
 def _shared(values: Sequence[str], samples: Samples) -> dict[str, float]:
-    """Give the share of the samples of valid and test whose value occurs in train too, of those that have one."""
+    """Return the share of the samples of valid and test whose value occurs in train too, of those that have one."""
     in_train = {values[row] for row in samples.rows("train")} - {""}
     found = {}
     for split in ("valid", "test"):

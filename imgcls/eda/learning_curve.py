@@ -13,7 +13,7 @@ from imgcls.data.grouping import linked
 from imgcls.eda.facts import CurvePoint
 from imgcls.eda.features import Features
 from imgcls.eda.scan import Scan
-from imgcls.eda.statistics import Deal, principal_components
+from imgcls.eda.statistics import PermutationFolds, principal_components
 from imgcls.evidence.metrics import wilson_interval
 from imgcls.evidence.variance import quantile
 
@@ -121,11 +121,11 @@ class _Trial:
 
     def best_strength(self, rng: np.random.Generator) -> float:
         """Choose the strength with the smallest log loss out of fold."""
-        deal = Deal.of(self._kinds()[self.train], self.units[self.train], n_folds=_N_FOLDS, rng=rng)
+        deal = PermutationFolds.of(self._kinds()[self.train], self.units[self.train], n_folds=_N_FOLDS, rng=rng)
         losses = [self._loss_out_of_fold(deal, strength) for strength in _STRENGTHS]
         return _STRENGTHS[int(np.argmin(losses))]
 
-    def _loss_out_of_fold(self, deal: Deal, strength: float) -> float:
+    def _loss_out_of_fold(self, deal: PermutationFolds, strength: float) -> float:
         found = 0.0
         for fold in range(deal.n_folds):
             asked, rows = self.train[deal.folds == fold], self.train[deal.folds != fold]
@@ -142,7 +142,7 @@ class _Trial:
         return np.unique(self.targets, axis=0, return_inverse=True)[1].ravel().astype(np.int64)
 
     def _columns(self) -> list[Indices]:
-        """Give the problems to be fitted one by one: the classes, or each label by itself."""
+        """Return the problems to be fitted one by one: the classes, or each label by itself."""
         return [self.targets] if self.targets.ndim == 1 else list(self.targets.T)
 
     def _predict(self, rows: Indices, asked: Indices, strength: float) -> Indices:
@@ -167,7 +167,7 @@ class _Said:
         return self.classes[self.probabilities.argmax(axis=1)]
 
     def log_of(self, targets: Indices) -> Floats:
-        """Give the logarithm of what the truth was given, [n]; hardly anything for a class that was never seen."""
+        """Return the logarithm of what the truth was given, [n]; hardly anything for a class that was never seen."""
         places = np.minimum(np.searchsorted(self.classes, targets), len(self.classes) - 1)
         given = self.probabilities[np.arange(len(targets)), places]
         return np.log(np.maximum(np.where(self.classes[places] == targets, given, 0.0), _SMALLEST))
@@ -216,7 +216,7 @@ def _interval(each: Floats, units: Indices, *, is_share: bool) -> tuple[float, f
 
 
 def _half_width(each: Floats, units: Indices, *, luck: float = 0.0) -> float:
-    """Give half the width of the 95 % interval of a mean over images, of which those of a unit share their luck."""
+    """Return half the width of the 95 % interval of a mean over images, of which those of a unit share their luck."""
     n_units = int(units.max()) + 1
     summed = np.bincount(units, weights=each - each.mean()) * n_units / len(each)
     variance = summed.var(ddof=1) / n_units + luck

@@ -83,7 +83,7 @@ class _Names:
         self.forms = [_unambiguous(form) for form in (ids, files, *_endings(files))]
 
     def rows_of(self, table: Table) -> tuple[np.ndarray, str]:
-        """Give the row of the table for each sample, int64 [n], −1 where there is none, and the column that names.
+        """Return the row of the table for each sample, int64 [n], −1 where there is none, and the column that names.
 
         Raises:
             DataError: No column names samples.
@@ -112,7 +112,7 @@ class _Names:
 
 
 def _endings(files: Sequence[str]) -> list[list[str]]:
-    """Give other ways to write files: without suffix, and by the last parts of their paths alone."""
+    """Return other ways to write files: without suffix, and by the last parts of their paths alone."""
     parts = [PurePosixPath(file) for file in files]
     without = [str(path.with_suffix("")) for path in parts]
     ends = [["/".join(path.parts[-n:]) for path in parts] for n in (2, 1)]
@@ -151,7 +151,7 @@ def _named_texts(samples: Samples) -> list[frozenset[str]]:
 
 
 def _why_not(column: str, values: Sequence[str], samples: Samples, named: Sequence[frozenset[str]]) -> str:
-    """Say why a column tells nothing of a leak; "" where it may."""
+    """Describe why a column tells nothing of a leak; "" where it may."""
     filled = [value for value in values if value]
     if len(set(values)) < 2:
         return "the same everywhere" if filled else "empty"

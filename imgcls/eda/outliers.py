@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from imgcls.eda.drift import measures_of
-from imgcls.eda.facts import Odd
+from imgcls.eda.facts import Outlier
 from imgcls.eda.features import Features
 from imgcls.eda.scan import Scan
 from imgcls.eda.statistics import principal_components
@@ -51,7 +51,7 @@ class _Candidate:
     """In what it is odd."""
 
 
-def find_odd(scan: Scan, features: Features | None) -> tuple[Odd, ...]:
+def find_outliers(scan: Scan, features: Features | None) -> tuple[Outlier, ...]:
     """Find images unlike the others.
 
     An image is odd by its picture where the mean distance to its nearest neighbours in the space of features, on a
@@ -72,7 +72,7 @@ def find_odd(scan: Scan, features: Features | None) -> tuple[Odd, ...]:
     best: dict[int, _Candidate] = {}
     for candidate in sorted(candidates, key=lambda entry: (-entry.excess, entry.row)):
         best.setdefault(candidate.row, candidate)
-    return tuple(_odd(scan, candidate) for candidate in list(best.values())[:MOST_ODD])
+    return tuple(_outlier(scan, candidate) for candidate in list(best.values())[:MOST_ODD])
 
 
 def neighbour_distances(values: npt.ArrayLike, *, n_neighbours: int = N_NEIGHBOURS) -> Floats:
@@ -120,7 +120,7 @@ def _by_pictures(features: Features) -> Iterator[_Candidate]:
 
 
 def _deviations(values: Floats, least_scale: float) -> Floats:
-    """Give how many typical deviations each value lies from the median.
+    """Return how many typical deviations each value lies from the median.
 
     What is typical is told by where the outer twentieth begins, on either side by itself: many sets hold two kinds of
     images, of which neither is odd, and the median of absolute deviations would call the smaller kind so.
@@ -132,7 +132,7 @@ def _deviations(values: Floats, least_scale: float) -> Floats:
     return np.asarray(apart / scale)
 
 
-def _odd(scan: Scan, candidate: _Candidate) -> Odd:
+def _outlier(scan: Scan, candidate: _Candidate) -> Outlier:
     entry = scan.samples.frame.iloc[candidate.row]
     label = "" if entry["split"] == "test" else entry["label"]
-    return Odd(id=entry["id"], split=entry["split"], label=label, distance=candidate.distance, why=candidate.why)
+    return Outlier(id=entry["id"], split=entry["split"], label=label, distance=candidate.distance, why=candidate.why)

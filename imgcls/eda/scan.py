@@ -20,7 +20,7 @@ import pandas as pd
 from numpy.lib.recfunctions import repack_fields
 from PIL import Image
 
-from imgcls.config.findings import written
+from imgcls.config.findings import as_utf8
 from imgcls.data.cache import MEASURES, Photos
 from imgcls.data.decode import Header, Pixels, read_header
 from imgcls.data.files import Excluded
@@ -205,7 +205,7 @@ def _measured(pixels: Pixels) -> Records:
 
 
 def laplacian_variance(gray: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """Give the variance of the Laplacian of gray images: low where an image is blurred.
+    """Return the variance of the Laplacian of gray images: low where an image is blurred.
 
     Args:
         gray: float32 [b, side, side], 0 to 255, side at least 3.
@@ -280,8 +280,8 @@ HIDDEN = "*"
 """What stands for the folder of a class, so that a shell finds the file by the name that is shown."""
 
 
-def sealed(ids: Sequence[str], splits: Sequence[str], classes: Collection[str]) -> list[str]:
-    """Give ids that can be shown: those of test without the names of classes among their folders.
+def redacted_names(ids: Sequence[str], splits: Sequence[str], classes: Collection[str]) -> list[str]:
+    """Return ids that can be shown: those of test without the names of classes among their folders.
 
     Args:
         ids: [n], all different.
@@ -313,7 +313,7 @@ def without_classes(name: str, classes: Collection[str]) -> str:
 
 
 @dataclass(frozen=True, eq=False)
-class Look:
+class ScanResult:
     """A scan, and what does not fit into it."""
 
     scan: Scan
@@ -339,7 +339,7 @@ class Look:
         return np.isin(self.given, ("valid", "test"))
 
 
-def look(source: DataSource, images: Images, *, quick: bool, reporter: Reporter) -> Look:
+def scan_data(source: DataSource, images: Images, *, quick: bool, reporter: Reporter) -> ScanResult:
     """Look at every photograph of a data set once.
 
     The photographs are decoded into the cache that training uses. Samples that cannot be split or trained on are
@@ -375,13 +375,13 @@ def look(source: DataSource, images: Images, *, quick: bool, reporter: Reporter)
     for note in samples.notes:
         reporter.note(note)
     reasons = {**read.photos.reasons, **measured.reasons, **gone}
-    return Look(
+    return ScanResult(
         scan=_scan(replace(read, samples=_written(samples)), measured, stats),
         data_digest=samples.data_digest,
         split_digest=samples.split_digest,
         given=given,
-        broken={written(samples.relative(path)): written(reasons[path]) for path in sorted(reasons)},
-        broken_ids=tuple(sorted(map(written, photographs.frame["id"][photographs.frame["path"].isin(reasons)]))),
+        broken={as_utf8(samples.relative(path)): as_utf8(reasons[path]) for path in sorted(reasons)},
+        broken_ids=tuple(sorted(map(as_utf8, photographs.frame["id"][photographs.frame["path"].isin(reasons)]))),
         unusable=unusable,
         seconds={"photographs": decoded - began, "measures": time.perf_counter() - decoded},
     )
@@ -399,15 +399,15 @@ def _split(samples: Samples, source: DataSource) -> tuple[Samples, str]:
 
 
 def _written(samples: Samples) -> Samples:
-    """Give samples whose ids can be shown and stored, and tell no label of test; paths stay as the disk has them."""
+    """Return samples whose ids can be shown and stored, and tell no label of test; paths stay as the disk has them."""
     frame = samples.frame
-    ids = sealed([written(name) for name in frame["id"]], frame["split"].tolist(), samples.classes)
-    excluded = tuple(Excluded(written(entry.path), entry.reason) for entry in samples.excluded)
+    ids = redacted_names([as_utf8(name) for name in frame["id"]], frame["split"].tolist(), samples.classes)
+    excluded = tuple(Excluded(as_utf8(entry.path), entry.reason) for entry in samples.excluded)
     return replace(samples, frame=frame.assign(id=pd.Series(ids, index=frame.index, dtype=object)), excluded=excluded)
 
 
 def _file_stats(samples: Samples) -> tuple[dict[str, tuple[int, int]], dict[str, str]]:
-    """Give size in bytes and time stamp of each file, by path, and the reasons for those that are gone."""
+    """Return size in bytes and time stamp of each file, by path, and the reasons for those that are gone."""
     stats, gone = {}, {}
     for path in samples.frame["path"]:
         try:

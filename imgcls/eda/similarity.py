@@ -47,11 +47,11 @@ class Candidates:
         return len(self.first)
 
     def take(self, chosen: npt.NDArray[np.bool_] | npt.NDArray[np.int64] | slice) -> Candidates:
-        """Give some of the pairs."""
+        """Return some of the pairs."""
         return Candidates(self.first[chosen], self.second[chosen], self.mirrored[chosen])
 
     def joined(self, others: Candidates) -> Candidates:
-        """Give these pairs and others."""
+        """Return these pairs and others."""
         return Candidates(
             np.concatenate([self.first, others.first]),
             np.concatenate([self.second, others.second]),
@@ -60,7 +60,7 @@ class Candidates:
 
 
 def find_candidates(thumbnails: Pixels, *, progress: Progress) -> Candidates:
-    """Give the pairs of thumbnails of which one is among the nearest neighbours of the other.
+    """Return the pairs of thumbnails of which one is among the nearest neighbours of the other.
 
     Their number is at most a few for each photograph, however alike all of them are.
 
@@ -100,7 +100,7 @@ def find_candidates(thumbnails: Pixels, *, progress: Progress) -> Candidates:
 
 
 def waves_of(thumbnails: Pixels) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-    """Give the cosine coefficients of thumbnails that are even and odd from left to right, at length 1 together.
+    """Return the cosine coefficients of thumbnails that are even and odd from left to right, at length 1 together.
 
     Each is weighted with its frequency, since photographs hold as much less of what is finer: without it a pair
     would be compared by where it is bright and dark. The product of two photographs is the sum of the products of
@@ -154,7 +154,7 @@ class Detail:
     def octave_likeness(
         self, first: npt.NDArray[np.int64], second: npt.NDArray[np.int64], mirrored: npt.NDArray[np.bool_]
     ) -> npt.NDArray[np.float32]:
-        """Give the correlation of pairs in each octave as Fisher's z.
+        """Return the correlation of pairs in each octave as Fisher's z.
 
         A correlation does not change with brightness and contrast.
 
@@ -178,7 +178,7 @@ class Detail:
     def colour_likeness(
         self, first: npt.NDArray[np.int64], second: npt.NDArray[np.int64], mirrored: npt.NDArray[np.bool_]
     ) -> npt.NDArray[np.float32]:
-        """Give the cosine of the colours of pairs, place by place: 1 is the same hues, whatever their strength.
+        """Return the cosine of the colours of pairs, place by place: 1 is the same hues, whatever their strength.
 
         Args and shapes are those of `octave_likeness`.
 
@@ -194,7 +194,7 @@ class Detail:
 
 
 def detail_of(pixels: Pixels) -> Detail:
-    """Give what is compared of photographs.
+    """Return what is compared of photographs.
 
     The coefficients are weighted with their frequency, as the amplitudes of photographs fall with it (Field 1987):
     within an octave, what is fine then counts as much as what is coarse.
@@ -225,12 +225,12 @@ def detail_of(pixels: Pixels) -> Detail:
 
 
 def n_octaves(size_px: int) -> int:
-    """Give the number of octaves of photographs of a size."""
+    """Return the number of octaves of photographs of a size."""
     return len(_octave_edges(min(size_px, FINEST)))
 
 
 def _octave_edges(size: int) -> list[tuple[int, int]]:
-    """Give where octaves begin and end: 1, 4, 8, 16, … half waves; the two coarsest are too small to stand alone."""
+    """Return where octaves begin and end: 1, 4, 8, 16, … half waves; the two coarsest are too small to stand alone."""
     edges = [1]
     while edges[-1] < size:
         edges.append(min(max(4, 2 * edges[-1]), size))
@@ -268,7 +268,7 @@ _FEW = 50
 
 
 @dataclass(frozen=True, eq=False)
-class MadeCopies:
+class SyntheticDuplicates:
     """What is left of the likeness of photographs of the set after they were made smaller and saved anew."""
 
     octaves: npt.NDArray[np.bool_]
@@ -279,16 +279,16 @@ class MadeCopies:
     """The likeness of colours that nearly all of them reach, at most `SAME_COLOURS`."""
 
     def score_of(self, likeness: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
-        """Give the mean of the octaves that are compared, [b, n_octaves] to [b]."""
+        """Return the mean of the octaves that are compared, [b, n_octaves] to [b]."""
         if not self.octaves.any():
             return np.zeros(len(likeness))
         return likeness[:, self.octaves].mean(axis=1, dtype=np.float64)
 
 
-_NOTHING = MadeCopies(np.zeros(0, dtype=bool), math.inf, 1.0)
+_NOTHING = SyntheticDuplicates(np.zeros(0, dtype=bool), math.inf, 1.0)
 
 
-def make_copies(photos: Photos, rows: npt.NDArray[np.int64], *, seed: int = 0) -> MadeCopies:
+def make_synthetic_duplicates(photos: Photos, rows: npt.NDArray[np.int64], *, seed: int = 0) -> SyntheticDuplicates:
     """Make copies of some photographs, and see how alike they are.
 
     Args:
@@ -309,12 +309,12 @@ def make_copies(photos: Photos, rows: npt.NDArray[np.int64], *, seed: int = 0) -
     if not is_seen.any():
         return _NOTHING
     colours = float(np.quantile(detail.colour_likeness(places, places + n, direct)[is_seen], _LOWEST_SHARE))
-    copies = MadeCopies(np.median(likeness[is_seen], axis=0) > _KEPT, math.inf, min(colours, SAME_COLOURS))
+    copies = SyntheticDuplicates(np.median(likeness[is_seen], axis=0) > _KEPT, math.inf, min(colours, SAME_COLOURS))
     return replace(copies, score=float(np.quantile(copies.score_of(likeness[is_seen]), _LOWEST_SHARE)))
 
 
-def threshold(scores: npt.NDArray[np.float64], copies: MadeCopies, *, n: int) -> float:
-    """Give the score from which on a pair is a copy.
+def threshold(scores: npt.NDArray[np.float64], copies: SyntheticDuplicates, *, n: int) -> float:
+    """Return the score from which on a pair is a copy.
 
     Pairs that are less alike than the copies made by hand are nearly all strangers. The largest of their scores fall
     off exponentially, as far as one sees; the threshold lies where no further stranger is to be expected, or where
@@ -331,7 +331,7 @@ def threshold(scores: npt.NDArray[np.float64], copies: MadeCopies, *, n: int) ->
     Source: Benjamini and Hochberg 1995, J. R. Stat. Soc. B 57, for the share among those above it.
     """
     strangers = np.sort(scores[scores < copies.score])[::-1]
-    falls = [_fall(strangers, copies.score, n_tail=max(_TAIL_PAIRS, math.ceil(share * n))) for share in _TAIL_SHARES]
+    falls = [_tail(strangers, copies.score, n_tail=max(_TAIL_PAIRS, math.ceil(share * n))) for share in _TAIL_SHARES]
     reach = min(fall.reach(FALSE_PAIRS) for fall in falls)
     alike = np.sort(scores[scores >= LEAST])[::-1]
     n_strangers = np.min([fall.n_beyond(alike) for fall in falls], axis=0)
@@ -342,7 +342,7 @@ def threshold(scores: npt.NDArray[np.float64], copies: MadeCopies, *, n: int) ->
 
 
 @dataclass(frozen=True)
-class _Fall:
+class _Tail:
     """How the number of strangers falls with their score."""
 
     n: int
@@ -353,11 +353,11 @@ class _Fall:
     """By how much the score rises until there are 2.7 times fewer; infinite where nothing falls off."""
 
     def reach(self, n: float) -> float:
-        """Give the score beyond which so many are expected."""
+        """Return the score beyond which so many are expected."""
         return self.start + self.scale * math.log(self.n / n)
 
     def n_beyond(self, scores: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-        """Give how many are expected beyond each score, [m]; infinitely many where the fall was not measured."""
+        """Return how many are expected beyond each score, [m]; infinitely many where the fall was not measured."""
         if not math.isfinite(self.start):
             return np.zeros(len(scores))
         above = np.maximum(scores - self.start, 0)
@@ -365,16 +365,16 @@ class _Fall:
         return np.where(scores < self.start, math.inf, beyond)
 
 
-def _fall(strangers: npt.NDArray[np.float64], end: float, *, n_tail: int) -> _Fall:
+def _tail(strangers: npt.NDArray[np.float64], end: float, *, n_tail: int) -> _Tail:
     """Measure the fall of so many of the strangers; they fall, and are cut off at `end`."""
     if len(strangers) <= n_tail:
-        return _Fall(n_tail, -math.inf, 0.0)
+        return _Tail(n_tail, -math.inf, 0.0)
     start = float(strangers[n_tail])
-    return _Fall(n_tail, start, _cut_scale(float(np.median(strangers[:n_tail])) - start, end - start))
+    return _Tail(n_tail, start, _cut_scale(float(np.median(strangers[:n_tail])) - start, end - start))
 
 
 def _cut_scale(median: float, length: float) -> float:
-    """Give the scale of an exponential distribution that is cut off at `length` and has this median.
+    """Return the scale of an exponential distribution that is cut off at `length` and has this median.
 
     Infinite where the median is half the length or more: nothing falls off there.
     """
@@ -387,7 +387,7 @@ def _cut_scale(median: float, length: float) -> float:
 
 
 def _saved_anew(photos: Photos, row: int) -> Pixels | None:
-    """Give the pixels of a photograph that was made smaller and saved as JPEG; None where it cannot be read."""
+    """Return the pixels of a photograph that was made smaller and saved as JPEG; None where it cannot be read."""
     largest = _LARGEST * photos.preprocess.size_px
     size = int(_SCALE * math.sqrt(float(np.prod(photos.sizes[row].astype(np.float64)))))
     try:

@@ -47,7 +47,7 @@ def class_counts(samples: Samples, split: str) -> npt.NDArray[np.int64]:
 
 
 def labelled_rows(samples: Samples, split: str) -> npt.NDArray[np.int64]:
-    """Give the rows of one split whose label is known, int64 [n]."""
+    """Return the rows of one split whose label is known, int64 [n]."""
     return np.flatnonzero((samples.frame["split"] == split).to_numpy() & samples.is_labelled).astype(np.int64)
 
 
@@ -61,7 +61,7 @@ def occurring_together(samples: Samples) -> tuple[tuple[int, ...], ...]:
 
 
 def imbalance_facts(samples: Samples, *, metric: str) -> ImbalanceFacts:
-    """Say what the shares of the classes mean for a metric.
+    """Describe what the shares of the classes mean for a metric.
 
     Args:
         samples: Split.
@@ -94,7 +94,7 @@ def imbalance_facts(samples: Samples, *, metric: str) -> ImbalanceFacts:
 
 
 def recall_half_width(n: int) -> float | None:
-    """Give half the width of the 95 % interval of a recall of 0.8 measured on n images; None without any."""
+    """Return half the width of the 95 % interval of a recall of 0.8 measured on n images; None without any."""
     if not n:
         return None
     low, high = wilson_interval(round(_RECALL * n), n)
@@ -118,7 +118,7 @@ def _meaning(metric: str, *, ratio: float, majority: float, n_valid: int, half_w
 
 
 def _uneven(metric: str, majority: float) -> str:
-    """Say what uneven classes mean for a metric."""
+    """Describe what uneven classes mean for a metric."""
     if metric == "accuracy" and majority < _FLATTERING:
         return "Accuracy counts every image alike, so that the rarest classes hardly move it."
     return _UNEVEN[metric].format(majority=majority)
@@ -141,8 +141,8 @@ _UNEVEN = {
 Floats = npt.NDArray[np.float64]
 
 
-def areas(scores: Floats, *, positive: Floats, negative: Floats) -> Floats:
-    """Give the ROC AUC of every column of scores; equal scores count half.
+def aucs(scores: Floats, *, positive: Floats, negative: Floats) -> Floats:
+    """Return the ROC AUC of every column of scores; equal scores count half.
 
     Args:
         scores: [n_cells, q], the score of each cell of samples that share it.
@@ -185,7 +185,7 @@ _FEW_IMAGES = 500  # below, a decomposition of the images costs less than one of
 def principal_components(
     values: npt.ArrayLike, *, most: int = MOST_COMPONENTS, whiten: bool = True, images_each: int = _IMAGES_A_COMPONENT
 ) -> Floats:
-    """Give the strongest principal components of standardised features.
+    """Return the strongest principal components of standardised features.
 
     Args:
         values: [n, d].
@@ -215,7 +215,7 @@ Indices = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class Deal:
+class PermutationFolds:
     """Samples with kinds, divided into folds; the kinds can be dealt out anew."""
 
     kinds: Indices
@@ -226,7 +226,9 @@ class Deal:
     """int64 [m], in which turn a sample is held out."""
 
     @classmethod
-    def of(cls, kinds: npt.ArrayLike, units: npt.ArrayLike, *, n_folds: int, rng: np.random.Generator) -> Deal:
+    def of(
+        cls, kinds: npt.ArrayLike, units: npt.ArrayLike, *, n_folds: int, rng: np.random.Generator
+    ) -> PermutationFolds:
         """Divide samples into folds: units whole, and as many of each kind in each fold as can be.
 
         Args:
@@ -254,7 +256,7 @@ class Deal:
         return len(self.units) == int(self.units.max(initial=-1)) + 1
 
     def shuffled(self, n: int, rng: np.random.Generator) -> Indices:
-        """Give kinds as chance would deal them.
+        """Return kinds as chance would deal them.
 
         Single samples exchange their kinds within their folds, so that the folds stay as they are. A unit gets those of
         another one, from the first on and again where it is larger, so that what is alike within units stays so.
@@ -289,7 +291,7 @@ class Deal:
 
 
 def p_value(found: float, by_chance: npt.NDArray[np.float64]) -> float:
-    """Give the share of shuffles that did as well, the one that was found counted among them; NaN counts as well.
+    """Return the share of shuffles that did as well, the one that was found counted among them; NaN counts as well.
 
     Source: Phipson and Smyth 2010, Statistical Applications in Genetics and Molecular Biology 9(1), article 39.
     """
@@ -329,14 +331,14 @@ def size_facts(scan: Scan, *, device: str) -> SizeFacts:
 
 
 def quantiles(values: npt.ArrayLike) -> Quantiles:
-    """Give the 5, 50 and 95 % quantiles; zeros where there are no values."""
+    """Return the 5, 50 and 95 % quantiles; zeros where there are no values."""
     array = np.asarray(values, dtype=np.float64)
     low, middle, high = np.quantile(array, (0.05, 0.5, 0.95)) if array.size else (0.0, 0.0, 0.0)
     return Quantiles(low=float(low), middle=float(middle), high=float(high))
 
 
 def recommend_px(short_sides: npt.NDArray[np.integer], *, device: str) -> tuple[int, str]:
-    """Give the side in pixels to begin with, and the reason.
+    """Return the side in pixels to begin with, and the reason.
 
     It is a place to begin, not an optimum: only a ladder can say whether larger images help.
 

@@ -39,7 +39,7 @@ from imgcls.plan import Fit, Plan
 
 
 @dataclass(frozen=True)
-class Built:
+class BuiltLearner:
     """A Learner with what it was made of."""
 
     learn: Learner
@@ -53,7 +53,7 @@ class Built:
         return Normalisation(self.network.mean, self.network.std)
 
 
-def build(plan: Plan, prepared: Prepared, *, seed: int, machine: Machine, path: Path | None = None) -> Built:
+def build(plan: Plan, prepared: Prepared, *, seed: int, machine: Machine, path: Path | None = None) -> BuiltLearner:
     """Build a fresh Learner with fresh loaders.
 
     Args:
@@ -94,11 +94,11 @@ def build(plan: Plan, prepared: Prepared, *, seed: int, machine: Machine, path: 
     guard = learn.loss_guard
     learn.recorder.loss, learn.recorder.smooth_loss = MeanOnDevice("loss", batch_loss), ReadLoss(guard)
     learn.create_opt()
-    return Built(learn, network)
+    return BuiltLearner(learn, network)
 
 
 def plan_callbacks(plan: Plan) -> list[Callback]:
-    """Give the callbacks that a plan's mixing, loss, schedule and fit ask for."""
+    """Return the callbacks that a plan's mixing, loss, schedule and fit ask for."""
     callbacks: list[Callback] = [LossGuard(), PlainValidationLoss(), PlanSchedule(plan.schedule)]
     if plan.augment.mix is not None:
         callbacks.append(MixBatches(plan.augment.mix))
@@ -157,7 +157,7 @@ def build_loaders(
 def photo_dataset(
     prepared: Prepared, split: str, *, pipeline: Pipeline | None = None, eraser: Pipeline | None = None, seed: int = 0
 ) -> PhotoDataset:
-    """Give one split as a dataset; what changes its images is drawn by the seed."""
+    """Return one split as a dataset; what changes its images is drawn by the seed."""
     rows = prepared.samples.rows(split)
     part = prepared.samples.part(split)
     targets = part.targets
@@ -199,7 +199,7 @@ class LearnerDescription:
     """The course of the learning rate."""
 
     def to_json(self) -> dict[str, object]:
-        """Give the description as JSON."""
+        """Return the description as JSON."""
         return {
             "callbacks": list(self.callbacks),
             "loss": self.loss,

@@ -23,12 +23,12 @@ MODEL_FILE, OPTIMIZER_FILE, AVERAGE_FILE = "model.safetensors", "optimizer.safet
 
 
 def weights_bytes(network: nn.Module) -> bytes:
-    """Give a network's tensors as a safetensors file, in the names of its state."""
+    """Return a network's tensors as a safetensors file, in the names of its state."""
     return save_tensors({name: _saved(tensor) for name, tensor in network.state_dict().items()})
 
 
 def capture(learn: Learner) -> tuple[dict[str, bytes], dict[str, Any]]:
-    """Give the state of a Learner between two epochs: files by name, and JSON."""
+    """Return the state of a Learner between two epochs: files by name, and JSON."""
     state = learn.opt.opt.state_dict()
     tensors, numbers = {}, {}
     for parameter, values in state["state"].items():
@@ -114,7 +114,7 @@ class SkipEpochs(Callback):
     order = 70  # after the recorder, which has to have begun its row, and after mixed precision has made its scaler
 
     def __init__(self, n_done: int, *, scaler: Mapping[str, Any] | None) -> None:
-        """Say where to go on.
+        """Describe where to go on.
 
         Args:
             n_done: Epochs that are done.

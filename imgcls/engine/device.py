@@ -43,7 +43,7 @@ class Machine:
             keep_memory()
 
     def torch_device(self) -> torch.device:
-        """Give the device.
+        """Return the device.
 
         Raises:
             DeviceError: This machine does not have it.
@@ -61,7 +61,7 @@ class Machine:
         return device
 
     def used_precision(self) -> str:
-        """Give the precision that training really uses on this device."""
+        """Return the precision that training really uses on this device."""
         kind = self.torch_device().type
         if self.precision not in ("auto", "float32", "bf16", "fp16"):
             raise DeviceError(f"Precision {self.precision!r} is unknown; use auto, float32, bf16 or fp16.")
@@ -74,7 +74,7 @@ class Machine:
         return "bf16" if torch.cuda.is_bf16_supported() else "fp16"
 
     def used_workers(self) -> int:
-        """Give the number of worker processes."""
+        """Return the number of worker processes."""
         if self.n_workers is not None:
             if self.n_workers < 0:
                 raise DeviceError(f"The number of workers has to be at least 0, not {self.n_workers}.")
@@ -83,7 +83,7 @@ class Machine:
 
 
 def memory_format(device: torch.device) -> torch.memory_format:
-    """Give the layout in which convolutions are fastest on a device: channels-last but on MPS."""
+    """Return the layout in which convolutions are fastest on a device: channels-last but on MPS."""
     return torch.contiguous_format if device.type == "mps" else torch.channels_last
 
 
@@ -106,7 +106,7 @@ def keep_memory() -> bool:
 
 
 def n_gpus() -> int:
-    """Give the number of CUDA devices that this process sees."""
+    """Return the number of CUDA devices that this process sees."""
     return torch.cuda.device_count() if torch.cuda.is_available() else 0
 
 

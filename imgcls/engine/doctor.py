@@ -26,7 +26,7 @@ class Finding:
     """What was found, and what to do where it is not well."""
 
     def to_json(self) -> dict[str, str]:
-        """Give the finding as JSON."""
+        """Return the finding as JSON."""
         return asdict(self)
 
 

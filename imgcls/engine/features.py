@@ -26,7 +26,7 @@ _BATCH = 64
 
 
 def linear_classifier(network: Network, *, n_classes: int) -> nn.Linear:
-    """Give the linear layer that is the whole classifier of a network.
+    """Return the linear layer that is the whole classifier of a network.
 
     Raises:
         PlanError: The classifier is no single linear layer, or there is nothing below it.
@@ -110,7 +110,7 @@ _N_OUTPUTS = 2  # of a classifier that is not used
 
 
 @dataclass(frozen=True)
-class Eye:
+class FeatureExtractor:
     """A pretrained network that is at hand, and where it runs."""
 
     plan: Plan
@@ -161,7 +161,7 @@ class Eye:
         return np.asarray(features.cpu().numpy(), dtype=np.float32)
 
 
-def eye(*, machine: Machine | None = None) -> Eye:
+def feature_extractor(*, machine: Machine | None = None) -> FeatureExtractor:
     """Find the network of the baseline with its pretrained weights, without reaching the network.
 
     Args:
@@ -175,4 +175,4 @@ def eye(*, machine: Machine | None = None) -> Eye:
     if weights is None:
         raise WeightsError(f"{plan.model.name} has no pretrained weights.")
     model = plan.model if weights.by_order else replace(plan.model, weights=str(weights.path))
-    return Eye(replace(plan, model=model), weights, machine or Machine())
+    return FeatureExtractor(replace(plan, model=model), weights, machine or Machine())

@@ -37,7 +37,7 @@ class Views:
         )
 
     def make(self, images: Images, ids: Sequence[str], view: int) -> Images:
-        """Give one view of every image.
+        """Return one view of every image.
 
         Args:
             images: uint8 [b, size, size, 3].
@@ -149,7 +149,7 @@ def without_gradients(device: torch.device, precision: str) -> Iterator[None]:
 
 
 def batches_of(dataset: PhotoDataset, *, size: int) -> Iterator[tuple[Images, list[str]]]:
-    """Give a dataset's decoded images in order, with their ids, without augmentation."""
+    """Return a dataset's decoded images in order, with their ids, without augmentation."""
     for start in range(0, len(dataset), size):
         rows = np.arange(start, min(start + size, len(dataset)))
         yield dataset.photos.pixels(dataset.rows[rows]), [dataset.ids[row] for row in rows]

@@ -24,12 +24,12 @@ _PARTS = {
 
 
 def is_known_set(data: object) -> bool:
-    """Say whether a data argument names a set of torchvision or fastai."""
+    """Return whether a data argument names a set of torchvision or fastai."""
     return isinstance(data, str) and data.startswith(_PREFIXES)
 
 
 def known_set(name: str, folder: Path) -> Path:
-    """Give the folder of a named set, fetching it when it is not there yet.
+    """Return the folder of a named set, fetching it when it is not there yet.
 
     Args:
         name: `torchvision:NAME` (a class of `torchvision.datasets`) or `fastai:NAME` (an entry of `URLs`).
@@ -43,7 +43,7 @@ def known_set(name: str, folder: Path) -> Path:
 
 
 def fetched_set(name: str, folder: Path) -> Path | None:
-    """Give the folder of a named set of torchvision that was fetched before; None otherwise. Nothing is fetched.
+    """Return the folder of a named set of torchvision that was fetched before; None otherwise. Nothing is fetched.
 
     Args:
         name: `torchvision:NAME`; fastai's sets lie where only fastai knows.

@@ -130,7 +130,7 @@ def _sets(paths: Collection[str], *prefixes: str) -> bool:
 
 
 def _plan_of(learn: Learner) -> Plan:
-    """Give the default plan with what recipes leave standing on a Learner, so that they act on that."""
+    """Return the default plan with what recipes leave standing on a Learner, so that they act on that."""
     values: dict[str, Any] = {"optimizer.weight_decay": _weight_decay(learn)}
     if isinstance(learn.loss_func, TrainLoss):
         values["loss.smoothing"] = learn.loss_func.smoothing
@@ -142,7 +142,7 @@ def _plan_of(learn: Learner) -> Plan:
 
 
 def _weight_decay(learn: Learner) -> float:
-    """Give the decay that a fit would use: the Learner's own, or else its optimiser's."""
+    """Return the decay that a fit would use: the Learner's own, or else its optimiser's."""
     if isinstance(learn.wd, int | float):
         return float(learn.wd)
     if learn.opt is None:

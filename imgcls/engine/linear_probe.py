@@ -17,8 +17,8 @@ from torch.nn.functional import softplus
 
 from imgcls.data.grouping import Units
 from imgcls.data.samples import Samples
-from imgcls.data.split import Turn, fold_samples
-from imgcls.engine.build import Built
+from imgcls.data.split import Fold, fold_samples
+from imgcls.engine.build import BuiltLearner
 from imgcls.engine.device import Machine
 from imgcls.engine.features import frozen_features, linear_classifier
 from imgcls.engine.losses import one_hot
@@ -106,7 +106,7 @@ def _searched(
 
 
 def _learned(steps: Tensor, changes: Tensor, scale: Tensor) -> tuple[_Pair, Tensor]:
-    """Give what the last steps taught; a function that rests, or whose curvature drowns in rounding, learns nothing."""
+    """Return what the last steps taught; a function that rests, or is lost in rounding, learns nothing."""
     products, squares = (steps * changes).sum(dim=1), (changes * changes).sum(dim=1)
     is_sound = products > 1e-12 * squares
     inverse = torch.where(is_sound, products.reciprocal(), 0.0)
@@ -149,7 +149,7 @@ class _Problem:
     """Whether each column has a probability of its own."""
 
     def start(self, shares: Tensor) -> Tensor:
-        """Give the coefficients of the strongest penalty: no feature counts, the intercept is the classes' log-odds.
+        """Return the coefficients of the strongest penalty: no feature counts, the intercept is the classes' log-odds.
 
         Args:
             shares: float64 [m, n], the weight of each sample, 0 or 1.
@@ -164,7 +164,7 @@ class _Problem:
         return points.flatten(1)
 
     def objective(self, shares: Tensor, strength: float) -> Function:
-        """Give the mean loss with its penalty, for several choices of samples at once.
+        """Return the mean loss with its penalty, for several choices of samples at once.
 
         Args:
             shares: float64 [m, n], the weight of each sample, 0 or 1.
@@ -186,7 +186,7 @@ class _Problem:
         return evaluate
 
     def losses(self, coefficients: Tensor) -> tuple[Tensor, Tensor]:
-        """Give the loss of each sample under several regressions, and its derivative by the logits.
+        """Return the loss of each sample under several regressions, and its derivative by the logits.
 
         Args:
             coefficients: float64 [m, d + 1, c].
@@ -234,7 +234,7 @@ def fit_logistic(features: Tensor, targets: Tensor, *, multilabel: bool, folds: 
 
 
 def _intercept_column(features: Tensor) -> Tensor:
-    """Give the column of the intercept, constant and large enough to make the intercept about as stiff as the weights.
+    """Return the column of the intercept, constant, so large that the intercept is about as stiff as the weights.
 
     It changes how soon the minimum is found, not where it is, since the intercept is not penalised. On the features
     of 1,790 photographs, ten classes, √d/4 took 377 evaluations in all, 1 took 974 and √d 1,140.
@@ -271,7 +271,7 @@ _N_FOLDS = 5
 
 
 @dataclass(frozen=True)
-class Probe:
+class LinearProbe:
     """A classifier that was fitted, as a person may want to know of it."""
 
     note: str
@@ -281,8 +281,8 @@ class Probe:
 
 
 def fit_probe(
-    built: Built, samples: Samples, *, seed: int, machine: Machine, progress: Callable[[int, int], None]
-) -> Probe:
+    built: BuiltLearner, samples: Samples, *, seed: int, machine: Machine, progress: Callable[[int, int], None]
+) -> LinearProbe:
     """Fit the classifier of a network by logistic regression, and write it into the network.
 
     The features are those of the clean training photographs, computed once. Nothing of the loss is used: neither
@@ -322,7 +322,7 @@ def fit_probe(
         layer.weight.copy_(fitted.weight)
         layer.bias.copy_(fitted.bias)
     seconds = {"features": at_hand - began, "classifier": time.perf_counter() - at_hand}
-    return Probe(_told(fitted, features, folds) + caution, seconds)
+    return LinearProbe(_told(fitted, features, folds) + caution, seconds)
 
 
 def choose_folds(samples: Samples, *, seed: int) -> tuple[np.ndarray | None, str]:
@@ -344,7 +344,7 @@ def choose_folds(samples: Samples, *, seed: int) -> tuple[np.ndarray | None, str
     free = replace(samples, notes=()).with_split([""] * len(samples))
     folds = np.full(len(samples), -1, dtype=np.int64)
     for fold in range(n_folds):
-        turn = fold_samples(free, Turn(fold, n_folds), seed=keyed_seed(seed, "folds of the classifier") % 2**32)
+        turn = fold_samples(free, Fold(fold, n_folds), seed=keyed_seed(seed, "folds of the classifier") % 2**32)
         folds[turn.rows("valid")] = fold
     few = f" There are only {n_folds} folds, since the smallest class has no more samples or groups."
     return folds, few if n_folds < _N_FOLDS else ""

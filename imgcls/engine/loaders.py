@@ -47,7 +47,7 @@ class Key:
 
     @classmethod
     def of_epoch(cls, rows: Iterable[int], epoch: int) -> list[Key]:
-        """Give the keys of an epoch's rows, in their order."""
+        """Return the keys of an epoch's rows, in their order."""
         n_shown: Counter[int] = Counter()
         keys = []
         for row in rows:
@@ -56,7 +56,7 @@ class Key:
         return keys
 
     def generator(self, seed: int, what: str, name: str) -> np.random.Generator:
-        """Give the generator of one thing that is done to the sample of that name."""
+        """Return the generator of one thing that is done to the sample of that name."""
         return generator(seed, what, self.epoch, name, *([self.turn] if self.turn else []))
 
 
@@ -64,7 +64,7 @@ class HoldsPixels(Protocol):
     """Where decoded photographs are had from: the store, or a few of them in memory."""
 
     def pixels(self, rows: np.ndarray) -> np.ndarray:
-        """Give the pixels of some rows, a fresh uint8 [b, size, size, 3]."""
+        """Return the pixels of some rows, a fresh uint8 [b, size, size, 3]."""
         ...
 
 
@@ -107,13 +107,13 @@ class PhotoDataset(Dataset):
         return len(self.rows)
 
     def __getitem__(self, row: int | Key) -> tuple[np.ndarray, np.ndarray]:
-        """Give the image, uint8 [size, size, 3], and the target of one sample."""
+        """Return the image, uint8 [size, size, 3], and the target of one sample."""
         key = row if isinstance(row, Key) else Key(row, 0)
         images, targets = self.__getitems__([key])
         return images[0], targets[0]
 
     def __getitems__(self, keys: Sequence[Key]) -> Batch:
-        """Give images, uint8 [b, size, size, 3], and targets of several samples at once."""
+        """Return images, uint8 [b, size, size, 3], and targets of several samples at once."""
         rows = np.fromiter((key.row for key in keys), dtype=np.int64, count=len(keys))
         images = self.photos.pixels(self.rows[rows])
         for name, pipeline in self.pipelines.items():
@@ -138,7 +138,7 @@ class ImageList:
 
 
 def decode_item(item: Any, preprocess: Preprocess) -> np.ndarray:
-    """Give a file, a PIL image or a uint8 array [h, w, 3] as training would see it, uint8 [size, size, 3].
+    """Return a file, a PIL image or a uint8 array [h, w, 3] as training would see it, uint8 [size, size, 3].
 
     Raises:
         DataError: It is none of these, or cannot be read.
@@ -252,7 +252,7 @@ class PhotoLoader(TfmdDL):
         return (cls or type(self))(self.dataset if dataset is None else dataset, **settings | changes)
 
     def get_idxs(self) -> list[int]:
-        """Give the order of this epoch."""
+        """Return the order of this epoch."""
         if self.fixed_rows is not None:
             return list(self.fixed_rows)
         if not self.shuffle:
@@ -268,7 +268,7 @@ class PhotoLoader(TfmdDL):
             yield self._to_device(images, targets)
 
     def one_batch(self) -> tuple[Tensor, Tensor]:
-        """Give the first batch, without worker processes."""
+        """Return the first batch, without worker processes."""
         if not len(self):
             raise DataError("This loader has no batch: it has fewer samples than a batch and leaves the last one out.")
         keys = Key.of_epoch(self.get_idxs()[: self.bs], self.epoch)
@@ -318,7 +318,7 @@ class PhotoLoader(TfmdDL):
     # What fastai shows: here, and only here, batches become its tensor classes.
 
     def decode(self, batch: Sequence[Tensor]) -> tuple[Any, ...]:
-        """Give a batch as fastai's tensors, images in [0, 1], for showing."""
+        """Return a batch as fastai's tensors, images in [0, 1], for showing."""
         from fastai.vision import learner as _  # noqa: F401 - registers how images are shown
 
         images = self.normalisation.decode(batch[0]) if self.normalisation else batch[0]
@@ -422,7 +422,7 @@ def _plain(tensor: Tensor) -> Tensor:
 
 
 def sample_shares(fit: Fit, targets: np.ndarray) -> np.ndarray | None:
-    """Give the probability with which each sample is drawn, float64 [n]; None where each is shown once an epoch.
+    """Return the probability with which each sample is drawn, float64 [n]; None where each is shown once an epoch.
 
     A sample counts by the inverse of the number of samples of its class, so that every class that there is has the
     same share. One with several labels counts by its rarest class, which evens classes out but cannot make them

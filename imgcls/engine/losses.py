@@ -36,7 +36,7 @@ class TrainLoss(nn.Module):
         self.register_buffer("class_weights", class_weights)
 
     def forward(self, logits: Tensor, targets: Tensor) -> Tensor:
-        """Give the loss of logits [b, k]: a scalar, or by image when `reduction` is `none`."""
+        """Return the loss of logits [b, k]: a scalar, or by image when `reduction` is `none`."""
         smoothing = self.smoothing if self.training else 0.0
         weights = self.class_weights if self.training else None
         logits = logits.float()
@@ -46,7 +46,7 @@ class TrainLoss(nn.Module):
         return F.binary_cross_entropy_with_logits(logits, soft, pos_weight=weights, reduction=self.reduction)
 
     def _cross_entropy(self, logits: Tensor, targets: Tensor, weights: Tensor | None, smoothing: float) -> Tensor:
-        """Give torch's cross entropy; a weighted mean over shares of classes is one over their weights too.
+        """Return torch's cross entropy; a weighted mean over shares of classes is one over their weights too.
 
         torch itself divides by the number of images there, while for classes it divides by their weights, so that
         mixing an image with itself would change its loss.
@@ -135,5 +135,5 @@ def build_loss(loss: Loss, *, multilabel: bool, train_targets: Tensor) -> TrainL
 
 
 def one_hot(targets: Tensor, n_classes: int) -> Tensor:
-    """Give class indices [n] as 0/1 [n, k]; targets that are 0/1 already pass through."""
+    """Return class indices [n] as 0/1 [n, k]; targets that are 0/1 already pass through."""
     return targets if targets.ndim == 2 else torch.nn.functional.one_hot(targets.long(), n_classes)

@@ -22,7 +22,7 @@ _CONTAINERS = (nn.Sequential, nn.ModuleList, nn.ModuleDict)
 
 
 def layers_of(module: nn.Module, head: nn.Module) -> list[list[nn.Parameter]]:
-    """Give all parameters by layer, the first layer first and the classifier last.
+    """Return all parameters by layer, the first layer first and the classifier last.
 
     timm says of its networks which layers they have: the stem, every block, what follows them. In other networks
     a layer is a block, or a convolution or matrix by itself together with the norms that follow it.
@@ -62,7 +62,7 @@ def _blocks(module: nn.Module, *, is_network: bool = False) -> list[nn.Module]:
 
 
 def _is_stack(module: nn.Module, children: list[nn.Module]) -> bool:
-    """Say whether a part of a network is several layers: blocks or matrices in a row, or something around such a row.
+    """Return whether a part of a network is several layers: blocks or matrices in a row, or what surrounds such.
 
     One convolution with its norm is no stack, nor is a block that has convolutions in a row, or several rows abreast.
     """
@@ -119,7 +119,7 @@ class Network:
     """The classifier."""
 
     def layer_groups(self, module: nn.Module) -> list[list[nn.Parameter]]:
-        """Give the parameters in fastai's layer groups: everything below the classifier, and the classifier.
+        """Return the parameters in fastai's layer groups: everything below the classifier, and the classifier.
 
         Args:
             module: The network, as fastai passes it to its splitter.
@@ -129,7 +129,7 @@ class Network:
         return [body, list(self.head.parameters())] if body else [list(self.head.parameters())]
 
     def layers(self, module: nn.Module) -> list[list[nn.Parameter]]:
-        """Give the parameters layer by layer, each a layer group; the last one is the classifier here too.
+        """Return the parameters layer by layer, each a layer group; the last one is the classifier here too.
 
         Args:
             module: The network, as fastai passes it to its splitter.
@@ -201,7 +201,7 @@ def build_network(model: Model, images: Images, *, n_classes: int, seed: int) ->
 
 
 def _begin_classifier(head: nn.Module, *, seed: int) -> None:
-    """Give a fresh classifier small weights, as torch does by default.
+    """Return a fresh classifier small weights, as torch does by default.
 
     Some of timm's networks draw them from ±1/√n_classes, for training from nothing with a thousand classes. With two
     classes their first logits are ten times too large, and the first steps undo what pretraining had learned.
@@ -285,6 +285,6 @@ def _function_problem(name: str) -> str:
 
 
 def batchnorms(module: nn.Module) -> Sequence[nn.Module]:
-    """Give the batch normalisations of a network that keep running statistics."""
+    """Return the batch normalisations of a network that keep running statistics."""
     kinds = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)
     return [m for m in module.modules() if isinstance(m, kinds) and m.track_running_stats]

@@ -82,7 +82,7 @@ class LayerOptimizer(OptimWrapper):
         super().set_hyper(name, values)
 
     def _spread(self, name: str, value: Any) -> list[Any]:
-        """Give one value to each layer group; a learning rate falls towards the first."""
+        """Return one value to each layer group; a learning rate falls towards the first."""
         if name != "lr" or self.layer_decay == 1:
             return [value] * self.n_layers
         return [value * self.layer_decay ** (self.n_layers - 1 - layer) for layer in range(self.n_layers)]
@@ -107,7 +107,7 @@ def optimizer_problems(optimizer: Optimizer) -> list[str]:
 
 
 def optimizer_factory(optimizer: Optimizer) -> Callable[..., LayerOptimizer]:
-    """Give what fastai calls `opt_func`: layer groups and a rate → optimiser.
+    """Return what fastai calls `opt_func`: layer groups and a rate → optimiser.
 
     Raises:
         PlanError: The name is unknown, or an option is not read by it.

@@ -11,13 +11,13 @@ from typing import Any, Self
 import numpy as np
 import pandas as pd
 
-from imgcls.config.findings import FINDINGS_TOML, adjusted, read_adjustments
+from imgcls.config.findings import FINDINGS_TOML, apply_adjustments, read_adjustments
 from imgcls.config.problem import PROBLEM_TOML, find_problem, is_same_source, reading_of
 from imgcls.data.cache import Photos, fill
 from imgcls.data.decode import Preprocess
 from imgcls.data.load import load_samples
 from imgcls.data.samples import ProblemType, Samples, check_samples
-from imgcls.data.split import Turn, fold_samples, split_samples
+from imgcls.data.split import Fold, fold_samples, split_samples
 from imgcls.engine.known_datasets import is_known_set, known_set
 from imgcls.engine.progress import Reporter
 from imgcls.engine.seeding import keyed_seed
@@ -130,7 +130,7 @@ class DataSource:
             test=self.test,
             skip=OWN_FOLDERS,
         )
-        return samples if self.findings is None else adjusted(samples, read_adjustments(Path(self.findings)))
+        return samples if self.findings is None else apply_adjustments(samples, read_adjustments(Path(self.findings)))
 
 
 @dataclass(frozen=True)
@@ -147,19 +147,19 @@ class Prepared:
     """What the split, or the folds, were drawn from."""
 
     def store_rows(self, rows: np.ndarray) -> np.ndarray:
-        """Give rows of the store for rows of the samples, int64 [n]."""
+        """Return rows of the store for rows of the samples, int64 [n]."""
         place = {path: row for row, path in enumerate(self.photos.paths)}
         paths = self.samples.frame["path"].tolist()
         return np.array([place[paths[row]] for row in rows], dtype=np.int64)
 
 
 def preprocess_of(images: Images) -> Preprocess:
-    """Give the decoding that a plan's images ask for."""
+    """Return the decoding that a plan's images ask for."""
     return Preprocess(images.size_px, resize=images.resize, pad_mode=images.pad_mode)
 
 
 def prepare(
-    source: DataSource, images: Images, *, quick: bool, reporter: Reporter, turn: Turn | None = None
+    source: DataSource, images: Images, *, quick: bool, reporter: Reporter, turn: Fold | None = None
 ) -> Prepared:
     """Read, decode, check and split.
 
@@ -174,7 +174,7 @@ def prepare(
         DataError: The data cannot be used; all faults together.
     """
     photographs = read_photographs(source, images, quick=quick, reporter=reporter)
-    return divided(photographs, source, reporter=reporter, turn=turn)
+    return split_prepared(photographs, source, reporter=reporter, turn=turn)
 
 
 def read_photographs(source: DataSource, images: Images, *, quick: bool, reporter: Reporter) -> Prepared:
@@ -209,7 +209,7 @@ def decode_photographs(samples: Samples, source: DataSource, images: Images, *, 
     return Prepared(samples.with_sha256(photos.sha256).without(photos.reasons), photos, preprocess)
 
 
-def divided(prepared: Prepared, source: DataSource, *, reporter: Reporter, turn: Turn | None = None) -> Prepared:
+def split_prepared(prepared: Prepared, source: DataSource, *, reporter: Reporter, turn: Fold | None = None) -> Prepared:
     """Split what was read, and check it; the arguments are those of `prepare`."""
     seed = source.split_seed or 0
     if turn is None:

@@ -41,7 +41,7 @@ class _Held:
     """uint8 [n, size, size, 3]."""
 
     def pixels(self, rows: np.ndarray) -> Pixels:
-        """Give a fresh copy of some of them."""
+        """Return a fresh copy of some of them."""
         return self.images[np.asarray(rows)]
 
 
@@ -89,7 +89,7 @@ def preview(
 
 
 def changes_images(augment: Augment) -> bool:
-    """Say whether there is anything that changes single images."""
+    """Return whether there is anything that changes single images."""
     return bool(augment.transforms) or augment.erasing > 0
 
 
@@ -102,7 +102,7 @@ def what_is_shown(augment: Augment) -> list[str]:
 
 
 def what_is_not_shown(augment: Augment) -> list[str]:
-    """Say what else training does to images that no single image can show."""
+    """Describe what else training does to images that no single image can show."""
     if augment.mix is None:
         return []
     how = {"mixup": "blends each photograph with another of its batch", "cutmix": "pastes a part of another one in"}
@@ -131,7 +131,7 @@ def _first_readable(samples: Samples, name: str, plan: Plan, *, seed: int) -> tu
 
 
 def _rows_of(samples: Samples, name: str) -> list[int]:
-    """Give the rows of a class outside test, in the order of their ids."""
+    """Return the rows of a class outside test, in the order of their ids."""
     frame = samples.frame
     several = samples.problem == "multilabel"
     rows = [

@@ -60,7 +60,7 @@ class Reporter(Protocol):
     """Whoever wants to know how a training goes."""
 
     def note(self, text: str) -> None:
-        """Say a sentence."""
+        """Describe a sentence."""
 
     def progress(self, what: str, done: int, total: int) -> None:
         """Tell how far a piece of work is."""
@@ -135,7 +135,7 @@ class Lines(Silent):
 
 
 def headline(start: Start) -> str:
-    """Say what begins, where, and about how long it will take."""
+    """Describe what begins, where, and about how long it will take."""
     about = f", about {duration(start.estimate_seconds)}" if start.estimate_seconds else ""
     resumed = f" ({start.done_epochs} done already)" if start.done_epochs else ""
     turn = f", {start.turn}" if start.turn else ""

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from imgcls.catalog import Stack
-from imgcls.data.split import Turn
+from imgcls.data.split import Fold
 from imgcls.engine.check import check
 from imgcls.engine.device import Machine, environment
 from imgcls.engine.models import Network
@@ -28,7 +28,7 @@ from imgcls.workspace import Workspace
 
 
 @dataclass(frozen=True)
-class Request:
+class RunSpec:
     """A stack, samples, a seed and a machine: together they are one run."""
 
     stack: Stack
@@ -43,7 +43,7 @@ class Request:
     """Where it runs."""
     weights: Weights | None
     """The first weights; None for random ones."""
-    turn: Turn | None = None
+    turn: Fold | None = None
     """Which of how many folds validates; None without folds."""
 
     @property
@@ -78,7 +78,7 @@ class Request:
         return self.key_of(self.plan)
 
     def key_of(self, plan: Plan) -> str:
-        """Give the key that another plan would have with everything else equal."""
+        """Return the key that another plan would have with everything else equal."""
         return run_key(
             plan.to_json(),
             data_digest=self.prepared.samples.data_digest,
@@ -96,7 +96,7 @@ class Request:
     def record(
         self, *, seconds: Mapping[str, float], images_per_second: float | None = None, network: Network | None = None
     ) -> RunRecord:
-        """Give the record of this run, its metrics still to be filled in.
+        """Return the record of this run, its metrics still to be filled in.
 
         Args:
             seconds: What the time went into.
@@ -141,7 +141,7 @@ class Request:
 
 
 def _named_code(plan: Plan) -> str | None:
-    """Give the sha256 of the source of every module that a plan names, so that another source is another run."""
+    """Return the sha256 of the source of every module that a plan names, so that another source is another run."""
     names = [plan.model.name, *plan.fit.callbacks]
     modules = sorted({name.partition(":")[0] for name in names if ":" in name} - {"torchvision"})
     if not modules:
@@ -154,12 +154,12 @@ def _named_code(plan: Plan) -> str | None:
 
 
 def writable(text: str) -> str:
-    """Give a name as UTF-8 can hold it; bytes that are no UTF-8 are written as escapes."""
+    """Return a name as UTF-8 can hold it; bytes that are no UTF-8 are written as escapes."""
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 @dataclass(frozen=True)
-class Outcome:
+class RunOutcome:
     """A finished run and how it was reached."""
 
     record: RunRecord
@@ -178,14 +178,14 @@ class FoldsOutcome:
 
     record: RunRecord
     """The record of all of them: the predictions out of fold."""
-    folds: tuple[Outcome, ...]
+    folds: tuple[RunOutcome, ...]
     """The runs, fold by fold."""
     reused: bool = False
     """Whether the record of all of them was there already."""
 
 
 @dataclass
-class Log:
+class RunLog:
     """A reporter that keeps the words of a run for its log file, and passes everything on."""
 
     reporter: Reporter
@@ -221,12 +221,12 @@ class Log:
         self.reporter.stop()
 
     def text(self) -> str:
-        """Give all lines."""
+        """Return all lines."""
         return "".join(f"{line}\n" for line in self.lines)
 
 
 @dataclass(frozen=True)
-class Ready:
+class RunSetup:
     """A stack, a seed, a machine and a place that go together; with samples they are a run."""
 
     stack: Stack
@@ -272,13 +272,13 @@ class Ready:
         place.writable()
         return cls(stack, seed, quick, machine, place, resolve_weights(stack.plan.model))
 
-    def request(self, prepared: Prepared, turn: Turn | None = None) -> Request:
-        """Give the run that this is with samples, split as in `turn`."""
-        return Request(self.stack, prepared, self.seed, self.quick, self.machine, self.weights, turn)
+    def request(self, prepared: Prepared, turn: Fold | None = None) -> RunSpec:
+        """Return the run that this is with samples, split as in `turn`."""
+        return RunSpec(self.stack, prepared, self.seed, self.quick, self.machine, self.weights, turn)
 
 
 def workspace_at(workspace: Workspace | Path | str | None) -> Workspace:
-    """Give the workspace that was passed, that of a folder, or the one at hand."""
+    """Return the workspace that was passed, that of a folder, or the one at hand."""
     return workspace if isinstance(workspace, Workspace) else Workspace.find(Path(workspace) if workspace else None)
 
 
@@ -296,7 +296,7 @@ def check_no_share(source: DataSource) -> None:
 
 
 def _trial(plan: Plan) -> dict[str, Any]:
-    """Give what a trial sets whatever the recipes say: one epoch or none, and what was longer made to fit."""
+    """Return what a trial sets whatever the recipes say: one epoch or none, and what was longer made to fit."""
     final: dict[str, Any] = {"fit.epochs": min(plan.fit.epochs, 1)}
     if plan.schedule.warmup_epochs >= 1:
         final["schedule.warmup_epochs"] = 0.5

@@ -21,14 +21,14 @@ from fastai.callback.progress import ProgressCallback
 from safetensors.torch import load as load_tensors
 
 from imgcls.data.samples import Samples
-from imgcls.engine.build import Built, build, photo_dataset
+from imgcls.engine.build import BuiltLearner, build, photo_dataset
 from imgcls.engine.callbacks.loop import Tracking
 from imgcls.engine.checkpoint import SaveEpochs, SkipEpochs, restore, weights_bytes
 from imgcls.engine.device import other_versions
 from imgcls.engine.inference import batches_of, predict_batches
 from imgcls.engine.linear_probe import fit_probe
 from imgcls.engine.progress import Reporter, Start
-from imgcls.engine.request import FoldsOutcome, Log, Outcome, Request, writable
+from imgcls.engine.request import FoldsOutcome, RunLog, RunOutcome, RunSpec, writable
 from imgcls.engine.timing import estimate_seconds
 from imgcls.errors import DivergedError, ImgclsError, RecordError, TrainingError
 from imgcls.evidence.gains import spread_of
@@ -46,7 +46,7 @@ PREDICTION_FILES = ("valid.parquet", "test.parquet")
 _BATCH = 64
 
 
-def write_predictions(request: Request, built: Built, folder: Path) -> Mapping[str, Estimate]:
+def write_predictions(request: RunSpec, built: BuiltLearner, folder: Path) -> Mapping[str, Estimate]:
     """Predict validation and, where there is one, the sealed test part; score validation.
 
     Args:
@@ -74,7 +74,7 @@ def write_predictions(request: Request, built: Built, folder: Path) -> Mapping[s
 
 
 def weights_of(record: RunRecord, workspace: Workspace) -> tuple[Path, str]:
-    """Give the file of a run's weights and its recorded sha256: its own, or those of the run it was predicted from.
+    """Return the file of a run's weights and its recorded sha256: its own, or those of the run it was predicted from.
 
     Raises:
         RecordError: They are gone, or the record is that of all folds, which has none.
@@ -92,7 +92,7 @@ def weights_of(record: RunRecord, workspace: Workspace) -> tuple[Path, str]:
         raise RecordError(f"Run {record.id} uses the weights of {record.reused_from}, which is gone.") from problem
 
 
-def _probabilities(request: Request, built: Built, split: str) -> np.ndarray:
+def _probabilities(request: RunSpec, built: BuiltLearner, split: str) -> np.ndarray:
     return predict_batches(
         built.learn.model,
         batches_of(photo_dataset(request.prepared, split), size=_BATCH),
@@ -106,7 +106,7 @@ def _probabilities(request: Request, built: Built, split: str) -> np.ndarray:
 
 
 def _table(part: Samples, probabilities: np.ndarray, *, labels: bool) -> bytes:
-    """Give predictions as a Parquet file: id, label unless sealed, group if any, and a probability for each class."""
+    """Return predictions as a Parquet file: id, label unless sealed, group if any, and a probability for each class."""
     columns: dict[str, Any] = {"id": [writable(text) for text in part.frame["id"]]}
     if labels:
         columns["label"] = [writable(text) for text in part.frame["label"]]
@@ -117,7 +117,7 @@ def _table(part: Samples, probabilities: np.ndarray, *, labels: bool) -> bytes:
 
 
 def parquet(frame: pd.DataFrame) -> bytes:
-    """Give a table as the content of a Parquet file."""
+    """Return a table as the content of a Parquet file."""
     content = BytesIO()
     frame.to_parquet(content, index=False)
     return content.getvalue()
@@ -127,16 +127,16 @@ def parquet(frame: pd.DataFrame) -> bytes:
 class Job:
     """One run to be done in a workspace."""
 
-    request: Request
+    request: RunSpec
     """What the run is made of."""
     workspace: Workspace
     """Where its record goes."""
-    log: Log
+    log: RunLog
     """What is told and kept."""
     began: float
     """When the work on it began, by the performance counter."""
 
-    def do(self, *, again: bool) -> Outcome:
+    def do(self, *, again: bool) -> RunOutcome:
         """Find the record, or make it.
 
         Args:
@@ -192,11 +192,11 @@ class Job:
         record = self._finish(self._build(), attempt, donor.path(WEIGHTS_FILE), seconds={"train": 0.0})
         return replace(record, reused_from=donor.id)
 
-    def _build(self) -> Built:
+    def _build(self) -> BuiltLearner:
         request = self.request
         return build(request.plan, request.prepared, seed=request.seed, machine=request.machine)
 
-    def _resume(self, built: Built, attempt: Attempt) -> SkipEpochs | None:
+    def _resume(self, built: BuiltLearner, attempt: Attempt) -> SkipEpochs | None:
         """Put the last checkpoint back, and give what passes over the epochs that are done; None begins anew."""
         checkpoint = attempt.load_checkpoint()
         self._tell_notes(attempt)
@@ -208,7 +208,7 @@ class Job:
         return SkipEpochs(n_done, scaler=checkpoint.meta["scaler"])
 
     def _fit(
-        self, built: Built, attempt: Attempt, tracking: Tracking, *, done: SkipEpochs | None
+        self, built: BuiltLearner, attempt: Attempt, tracking: Tracking, *, done: SkipEpochs | None
     ) -> Mapping[str, float]:
         """Train what is left, and give the seconds that the classifier's first weights took, by part."""
         learn, plan = built.learn, self.request.plan
@@ -240,7 +240,7 @@ class Job:
             learn.dls.stop_workers()  # fastai ends a fit that failed without telling its callbacks
             self.log.stop()
 
-    def _begin_classifier(self, built: Built) -> Mapping[str, float]:
+    def _begin_classifier(self, built: BuiltLearner) -> Mapping[str, float]:
         """Fit the classifier's first weights where the plan wants them fitted, and give the seconds of that by part."""
         request = self.request
         if request.plan.fit.classifier == "gradient":
@@ -255,7 +255,7 @@ class Job:
         self.log.note(probe.note)
         return probe.seconds
 
-    def _start(self, built: Built, n_done: int, estimate: float | None) -> Start:
+    def _start(self, built: BuiltLearner, n_done: int, estimate: float | None) -> Start:
         request, loaders = self.request, built.learn.dls
         device, precision = request.machine.torch_device().type, request.machine.used_precision()
         return Start(
@@ -273,7 +273,7 @@ class Job:
 
     def _finish(
         self,
-        built: Built,
+        built: BuiltLearner,
         attempt: Attempt,
         weights: Path,
         *,
@@ -292,7 +292,7 @@ class Job:
         record = self.request.record(seconds=seconds, images_per_second=images_per_second, network=built.network)
         return replace(record, metrics=metrics)
 
-    def _publish(self, attempt: Attempt, record: RunRecord, existing: RunRecord | None) -> Outcome:
+    def _publish(self, attempt: Attempt, record: RunRecord, existing: RunRecord | None) -> RunOutcome:
         """Make the record the run; or, where there is one already, compare the two and keep the older."""
         folder, final = attempt.record_folder, self.workspace.runs / record.id
         record.write(folder)
@@ -303,26 +303,26 @@ class Job:
             same = repetition.same_bits
             if _is_whole(existing):
                 attempt.discard()
-                return Outcome(existing, same_bits=same)
+                return RunOutcome(existing, same_bits=same)
             self.log.note(f"The record {existing.id} was damaged and is replaced.")
             remove_run(existing)
         attempt.publish(final)
-        return Outcome(RunRecord.read(final), same_bits=same)
+        return RunOutcome(RunRecord.read(final), same_bits=same)
 
     def _tell_notes(self, attempt: Attempt) -> None:
-        """Say what was found in an attempt, such as a damaged checkpoint; each thing once."""
+        """Describe what was found in an attempt, such as a damaged checkpoint; each thing once."""
         for note in attempt.notes:
             self.log.note(note)
         attempt.notes.clear()
 
-    def _reuse(self, record: RunRecord) -> Outcome:
-        """Give a record that is there, after a look at its files, and say where it was made by other versions."""
+    def _reuse(self, record: RunRecord) -> RunOutcome:
+        """Return a record that is there, after a look at its files, and say where it was made by other versions."""
         for name in record.files:
             record.path(name)  # a file that is missing or cut is told here
         others = other_versions(record.environment)
         if others:
             self.log.note(f"Run {record.id} was made under other versions: {', '.join(others)}.")
-        return Outcome(record, reused=True, other_versions=others)
+        return RunOutcome(record, reused=True, other_versions=others)
 
     def _keep_failure(self, attempt: Attempt, problem: ImgclsError) -> None:
         """Keep a training that failed; what has to be changed before a start is no failure of training."""
@@ -333,7 +333,7 @@ class Job:
 
 
 def _told(problem: Exception, plan: Plan) -> str:
-    """Say why a training failed; want of memory has three forms, of which that of a CPU is told by its words only."""
+    """Describe why a training failed; a CPU's lack of memory is known by its words only."""
     if isinstance(problem, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(problem):
         return (
             f"Out of memory with batches of {plan.fit.batch_size} images of {plan.images.size_px} px. "
@@ -343,7 +343,7 @@ def _told(problem: Exception, plan: Plan) -> str:
 
 
 def _in_our_words(problem: Exception) -> str:
-    """Give a message without the words that fastai puts before what a callback raised (callback/core.py)."""
+    """Return a message without the words that fastai puts before what a callback raised (callback/core.py)."""
     return re.sub(r"^Exception occured in `\w+` when calling event `\w+`:\s*", "", str(problem))
 
 
@@ -362,9 +362,9 @@ OUT_OF_FOLD_FILE = "oof.parquet"
 class OutOfFold:
     """The finished folds of one stack and seed, to become one record, which can be remade from theirs at any time."""
 
-    requests: tuple[Request, ...]
+    requests: tuple[RunSpec, ...]
     """What each fold was made of."""
-    outcomes: tuple[Outcome, ...]
+    outcomes: tuple[RunOutcome, ...]
     """The run of each fold."""
     workspace: Workspace
     """Where the record goes."""
@@ -429,7 +429,7 @@ class OutOfFold:
         return np.concatenate([request.prepared.samples.rows("valid") for request in self.requests])
 
     def _predictions(self) -> pd.DataFrame:
-        """Give every prediction out of fold, in the order of the samples: id, label, fold, and p_<class> for each."""
+        """Return every prediction out of fold, in the order of the samples: id, label, fold, and p_<class> for each."""
         parts = []
         for fold, (request, outcome) in enumerate(zip(self.requests, self.outcomes, strict=True)):
             part = outcome.record.predictions("valid")

@@ -15,7 +15,7 @@ PREDICTION_EPOCH = -1
 
 
 def keyed_seed(*parts: int | str) -> int:
-    """Give a 64-bit seed for a name: blake2b of the parts, each marked with its length.
+    """Return a 64-bit seed for a name: blake2b of the parts, each marked with its length.
 
     Args:
         *parts: Whole numbers and texts; `(1, "23")` and `(12, "3")` give different seeds.
@@ -28,7 +28,7 @@ def keyed_seed(*parts: int | str) -> int:
 
 
 def generator(*parts: int | str) -> np.random.Generator:
-    """Give a NumPy generator for a name; Philox by key, since seeding it is cheap."""
+    """Return a NumPy generator for a name; Philox by key, since seeding it is cheap."""
     return np.random.Generator(np.random.Philox(key=keyed_seed(*parts)))
 
 
@@ -40,7 +40,7 @@ def seed_torch(*parts: int | str) -> None:
 
 
 def order(n: int, *parts: int | str) -> np.ndarray:
-    """Give a permutation of `range(n)`, int64 [n], by name."""
+    """Return a permutation of `range(n)`, int64 [n], by name."""
     return generator(*parts).permutation(n)
 
 

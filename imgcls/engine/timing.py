@@ -12,7 +12,7 @@ from torch import Tensor
 from imgcls.engine.build import build
 from imgcls.engine.device import synchronize
 from imgcls.engine.losses import TrainLoss
-from imgcls.engine.request import Request
+from imgcls.engine.request import RunSpec
 from imgcls.plan import Plan
 
 _N_WARM, _N_TIMED = 2, 3
@@ -46,7 +46,7 @@ def estimate_seconds(learn: Learner, plan: Plan, *, n_done: int = 0, always: boo
     return step_seconds * (n_steps + (_PREDICTION_SHARE if n_epochs else 1) * n_seen / len(images))
 
 
-def estimate_run(request: Request, *, trains: bool) -> float:
+def estimate_run(request: RunSpec, *, trains: bool) -> float:
     """Build a run's Learner and tell about how many seconds its training and prediction will take.
 
     Args:

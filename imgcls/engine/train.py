@@ -9,15 +9,15 @@ from typing import Any
 
 from imgcls.catalog import Stack
 from imgcls.config.problem import metric_of
-from imgcls.data.split import Turn, check_n_folds
+from imgcls.data.split import Fold, check_n_folds
 from imgcls.engine.device import Machine
-from imgcls.engine.prepare import DataSource, divided, prepare, read_photographs
+from imgcls.engine.prepare import DataSource, prepare, read_photographs, split_prepared
 from imgcls.engine.progress import Lines, Reporter, Silent
-from imgcls.engine.request import FoldsOutcome, Log, Outcome, Ready, check_no_share, workspace_at
+from imgcls.engine.request import FoldsOutcome, RunLog, RunOutcome, RunSetup, check_no_share, workspace_at
 from imgcls.engine.run import Job, OutOfFold
 from imgcls.errors import RecordError
 from imgcls.evidence.metrics import METRICS
-from imgcls.records.derived import SeenData, look_at, remember
+from imgcls.records.derived import DatasetSummary, save_summary, take_fingerprint
 from imgcls.records.find import find_by_key
 from imgcls.records.run import RunRecord
 from imgcls.workspace import Workspace
@@ -49,25 +49,29 @@ def run_folds(
     """
     check_n_folds(n_folds)
     check_no_share(source)
-    ready = Ready.of(stack, source, seed=seed, overrides=overrides, quick=quick, machine=machine, workspace=workspace)
-    log = Log(reporter or Lines())
-    look = None if quick else look_at(vars(source), ready.workspace)
+    ready = RunSetup.of(
+        stack, source, seed=seed, overrides=overrides, quick=quick, machine=machine, workspace=workspace
+    )
+    log = RunLog(reporter or Lines())
+    look = None if quick else take_fingerprint(vars(source), ready.workspace)
     photographs = read_photographs(source, ready.stack.plan.images, quick=quick, reporter=log)
     requests, outcomes = [], []
     for fold in range(n_folds):
-        turn, began = Turn(fold, n_folds), time.perf_counter()
-        notes = Log(log.reporter if fold == 0 else Silent(), list(log.lines))  # what holds for all folds is told once
-        request = ready.request(divided(photographs, source, reporter=notes, turn=turn), turn)
+        turn, began = Fold(fold, n_folds), time.perf_counter()
+        notes = RunLog(
+            log.reporter if fold == 0 else Silent(), list(log.lines)
+        )  # what holds for all folds is told once
+        request = ready.request(split_prepared(photographs, source, reporter=notes, turn=turn), turn)
         if fold == 0 and look is not None:
-            remember(ready.workspace, SeenData.of(request.prepared.samples, look, in_folds=True))
-        outcome = _do(Job(request, ready.workspace, Log(log.reporter, notes.lines), began), again=again)
+            save_summary(ready.workspace, DatasetSummary.of(request.prepared.samples, look, in_folds=True))
+        outcome = _do(Job(request, ready.workspace, RunLog(log.reporter, notes.lines), began), again=again)
         log.reporter.note(_told(turn, outcome, metric_of(ready.workspace.root, outcome.record.problem)))
         requests.append(request)
         outcomes.append(outcome)
     return OutOfFold(tuple(requests), tuple(outcomes), ready.workspace, log.reporter).do()
 
 
-def _do(job: Job, *, again: bool) -> Outcome:
+def _do(job: Job, *, again: bool) -> RunOutcome:
     """Do one fold; where its record is damaged, train it anew, since the others would have to wait for it."""
     existing = find_by_key(job.workspace, job.request.key)
     damage = _damage(existing) if existing else ""
@@ -77,7 +81,7 @@ def _do(job: Job, *, again: bool) -> Outcome:
 
 
 def _damage(record: RunRecord) -> str:
-    """Say what is wrong with the files of a record that was read, or nothing; of their contents, predictions only."""
+    """Describe what is wrong with the files of a record, or nothing; only predictions are read whole."""
     try:
         for name in record.files:
             record.path(name)
@@ -87,8 +91,8 @@ def _damage(record: RunRecord) -> str:
     return ""
 
 
-def _told(turn: Turn, outcome: Outcome, metric: str) -> str:
-    """Say in a line how a fold came out."""
+def _told(turn: Fold, outcome: RunOutcome, metric: str) -> str:
+    """Describe in a line how a fold came out."""
     record = outcome.record
     how = "already trained" if outcome.reused else "done"
     return f"{str(turn).capitalize()} {how}: {METRICS[metric].title} {record.metrics[metric]}"
@@ -168,7 +172,7 @@ def run_job(
     machine: Machine | None = None,
     workspace: Workspace | Path | str | None = None,
     reporter: Reporter | None = None,
-) -> Outcome:
+) -> RunOutcome:
     """Do one run, and tell how the record came about.
 
     The arguments are those of `train`, but that `source` is taken as it is, whatever imgcls.toml says; and `fold`, the
@@ -176,13 +180,15 @@ def run_job(
     samples validates.
     """
     began = time.perf_counter()
-    turn = Turn.of(fold, n_folds)
+    turn = Fold.of(fold, n_folds)
     if turn is not None:
         check_no_share(source)
-    ready = Ready.of(stack, source, seed=seed, overrides=overrides, quick=quick, machine=machine, workspace=workspace)
-    log = Log(reporter or Lines())
-    look = None if quick else look_at(vars(source), ready.workspace)
+    ready = RunSetup.of(
+        stack, source, seed=seed, overrides=overrides, quick=quick, machine=machine, workspace=workspace
+    )
+    log = RunLog(reporter or Lines())
+    look = None if quick else take_fingerprint(vars(source), ready.workspace)
     prepared = prepare(source, ready.stack.plan.images, quick=quick, reporter=log, turn=turn)
     if look is not None:
-        remember(ready.workspace, SeenData.of(prepared.samples, look, in_folds=turn is not None))
+        save_summary(ready.workspace, DatasetSummary.of(prepared.samples, look, in_folds=turn is not None))
     return Job(ready.request(prepared, turn), ready.workspace, log, began).do(again=again)

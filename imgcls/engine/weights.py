@@ -167,7 +167,7 @@ def load_into(network: nn.Module, state: Mapping[str, Tensor], *, head: set[str]
 
 
 def sha256_of(path: Path) -> str:
-    """Give the sha256 of a file, hexadecimal."""
+    """Return the sha256 of a file, hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

@@ -127,7 +127,7 @@ def _target_problems(labels: npt.NDArray[np.generic], shape: tuple[int, ...], *,
 
 
 def _rows(wrong: Booleans) -> str:
-    """Say how many rows are wrong and which is the first."""
+    """Describe how many rows are wrong and which is the first."""
     return f"{int(wrong.sum())} of {len(wrong)} rows do not, the first is row {int(wrong.argmax())}"
 
 
@@ -135,7 +135,7 @@ SMALLEST_PROBABILITY = 1e-7
 
 
 def contributions(metric: str, probabilities: npt.ArrayLike, targets: npt.ArrayLike, *, problem: ProblemType) -> Floats:
-    """Give the contribution of every image to a metric; higher is better for all of them.
+    """Return the contribution of every image to a metric; higher is better for all of them.
 
     Classes that a metric cannot be computed for are left out of its mean: see `counted_classes`.
 

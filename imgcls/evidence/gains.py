@@ -18,7 +18,15 @@ from scipy.special import bdtr, stdtr
 from imgcls.errors import UsageError
 from imgcls.evidence.contributions import Floats
 from imgcls.evidence.metrics import FEWEST_GROUPS, METRICS, wilson_interval
-from imgcls.evidence.variance import ROUNDING, Noise, Spread, by_group, quantile, spread, without_rounding
+from imgcls.evidence.variance import (
+    ROUNDING,
+    RunVariance,
+    VarianceComponents,
+    by_group,
+    quantile,
+    run_variance,
+    without_rounding,
+)
 from imgcls.records.run import Estimate, FoldSpread
 
 Method = Literal["separate trainings", "same weights", "these models", "folds"]
@@ -78,7 +86,7 @@ class Gain:
     """Whether the two sides do not differ on a single image in a single run."""
     has_groups: bool = False
     """Whether the units are groups of images."""
-    noise: Noise | None = None
+    noise: VarianceComponents | None = None
     """The noise by its source; None for folds."""
     components: Components | None = None
     """What the noise is made of; None where one run cannot tell."""
@@ -116,9 +124,9 @@ def measure(
     """
     _check(before, after, same_weights=same_weights)
     a, b = (before, after) if groups is None else (by_group(before, groups), by_group(after, groups))
-    sides = spread(a), spread(b)
+    sides = run_variance(a), run_variance(b)
     paired = same_weights and len(before) > 1
-    noise, components = _of_pairs(spread(b - a)) if paired else _of_sides(*sides)
+    noise, components = _of_pairs(run_variance(b - a)) if paired else _of_sides(*sides)
     given = sides[0].n_runs < 2 or sides[1].n_runs < 2
     method: Method = "these models" if given else "same weights" if same_weights else "separate trainings"
     if groups is not None:
@@ -154,7 +162,7 @@ def measure(
 
 
 def mcnemar(before: Floats, after: Floats) -> float:
-    """Give McNemar's exact two-sided p for the accuracy of two given models.
+    """Return McNemar's exact two-sided p for the accuracy of two given models.
 
     Args:
         before: [n], 1 where the first is right, else 0.
@@ -186,13 +194,13 @@ def _check(before: Floats, after: Floats, *, same_weights: bool) -> None:
         raise UsageError.together(problems)
 
 
-def _of_sides(a: Spread, b: Spread) -> tuple[Noise, Components | None]:
+def _of_sides(a: RunVariance, b: RunVariance) -> tuple[VarianceComponents, Components | None]:
     """Add up the noise of trainings that have nothing to do with each other (Welch)."""
     images = _variance_of_mean(b.average - a.average)
     if a.n_units < 2:
-        return Noise(np.nan, np.nan, np.nan, np.inf), None
+        return VarianceComponents(np.nan, np.nan, np.nan, np.inf), None
     if a.n_runs < 2 or b.n_runs < 2:
-        return Noise(0.0, 0.0, images, np.inf), None
+        return VarianceComponents(0.0, 0.0, images, np.inf), None
     of_means = a.seed_variance / a.n_runs, b.seed_variance / b.n_runs
     seeds = sum(of_means)
     both = a.interaction / a.n_runs + b.interaction / b.n_runs
@@ -205,16 +213,16 @@ def _of_sides(a: Spread, b: Spread) -> tuple[Noise, Components | None]:
         both=a.n_units * (a.interaction + b.interaction),
         image=a.n_units * max(0.0, images - both),
     )
-    return Noise(float(seeds), float(both), images, float(df)), components
+    return VarianceComponents(float(seeds), float(both), images, float(df)), components
 
 
-def _of_pairs(difference: Spread) -> tuple[Noise, Components | None]:
-    """Give the noise of differences, row by row."""
+def _of_pairs(difference: RunVariance) -> tuple[VarianceComponents, Components | None]:
+    """Return the noise of differences, row by row."""
     n_runs, n_units = difference.n_runs, difference.n_units
     images = _variance_of_mean(difference.average)
     if n_units < 2:
-        return Noise(np.nan, np.nan, np.nan, np.inf), None
-    noise = Noise(
+        return VarianceComponents(np.nan, np.nan, np.nan, np.inf), None
+    noise = VarianceComponents(
         seeds=difference.seed_variance / n_runs,
         both=difference.interaction / n_runs,
         images=images,
@@ -232,7 +240,7 @@ def _variance_of_mean(values: Floats) -> float:
     return float(values.var(ddof=1) / len(values)) if len(values) > 1 else np.nan
 
 
-def _here(value: float, noise: Noise) -> tuple[float, float]:
+def _here(value: float, noise: VarianceComponents) -> tuple[float, float]:
     half = quantile(noise.seed_df, 0.05) * float(np.sqrt(max(noise.seeds, noise.both)))
     return value - half, value + half
 
@@ -274,7 +282,7 @@ def fold_gain(
     ratio = float(np.mean(np.asarray(n_valid) / np.asarray(n_train)))
     df = n_folds - 1
     # Folds have one kind of luck, which stands where that of seeds stands elsewhere: it gets t(J − 1).
-    noise = Noise(float((1 / n_folds + ratio) * differences.var(ddof=1)), 0.0, 0.0, df)
+    noise = VarianceComponents(float((1 / n_folds + ratio) * differences.var(ddof=1)), 0.0, 0.0, df)
     rounding = ROUNDING * float(max(np.abs(before).max(), np.abs(after).max()))
     value, noise = without_rounding(float(differences.mean()), noise, rounding)
     error = noise.standard_error
@@ -316,7 +324,7 @@ def _p_value(value: float, error: float, df: int) -> float:
 
 
 def spread_of(folds: Sequence[Mapping[str, Estimate]]) -> dict[str, FoldSpread]:
-    """Give the mean and the standard deviation of every metric over folds.
+    """Return the mean and the standard deviation of every metric over folds.
 
     They describe, and no interval follows from them: any two of k trainings share (k − 2) / (k − 1) of
     their samples, so the scores of the folds are not independent, and no estimate of the variance of
@@ -341,7 +349,7 @@ def _spread(values: Sequence[float | None]) -> FoldSpread:
 
 
 def score(metric: str, contributions: Floats, *, groups: npt.NDArray[np.intp] | None = None) -> Estimate:
-    """Give the metric of a rung with the 95 % interval over new seeds and new images.
+    """Return the metric of a rung with the 95 % interval over new seeds and new images.
 
     Args:
         metric: Whose contributions they are.
@@ -354,7 +362,7 @@ def score(metric: str, contributions: Floats, *, groups: npt.NDArray[np.intp] | 
     """
     n_images = contributions.shape[1]
     units = contributions if groups is None else by_group(contributions, groups)
-    summed = spread(units)
+    summed = run_variance(units)
     value, image_df = float(summed.means.mean()), np.inf
     if groups is not None:
         if units.shape[1] < FEWEST_GROUPS:
@@ -368,16 +376,18 @@ def score(metric: str, contributions: Floats, *, groups: npt.NDArray[np.intp] | 
         return Estimate(value, *wilson_interval(int(contributions.sum()), n_images), n_images)
     images = float(summed.average.var(ddof=1) / summed.n_units)
     if n_runs > 1:
-        noise = Noise(summed.seed_variance / n_runs, summed.interaction / n_runs, images, n_runs - 1, image_df)
+        noise = VarianceComponents(
+            summed.seed_variance / n_runs, summed.interaction / n_runs, images, n_runs - 1, image_df
+        )
     else:
-        noise = Noise(0.0, 0.0, images, np.inf, image_df)
+        noise = VarianceComponents(0.0, 0.0, images, np.inf, image_df)
     if noise.standard_error <= ROUNDING * float(np.abs(contributions).max()):
         return _estimate(metric, value, None, n=n_images, reason="no interval: the images do not differ")
     return _estimate(metric, value, noise.half_width(0.05), n=n_images)
 
 
 def fold_score(metric: str, values: Floats, *, n_train: int, n_valid: int, n_images: int) -> Estimate:
-    """Give the metric of a rung over folds, with the interval of Nadeau and Bengio.
+    """Return the metric of a rung over folds, with the interval of Nadeau and Bengio.
 
     Args:
         metric: Whose values they are.

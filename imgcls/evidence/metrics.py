@@ -28,7 +28,7 @@ _CELLS_AT_ONCE = 4_000_000
 
 
 def average_precision(predictions: Scored) -> float:
-    """Give the mean over classes of average precision, without interpolation.
+    """Return the mean over classes of average precision, without interpolation.
 
     Args:
         predictions: With at least one counted class: see `counted_classes`.
@@ -39,7 +39,7 @@ def average_precision(predictions: Scored) -> float:
 
 
 def bootstrap_interval(predictions: Scored, groups: npt.NDArray[np.intp]) -> tuple[float, float]:
-    """Give the 95 % percentile interval of average precision over resampled groups of images.
+    """Return the 95 % percentile interval of average precision over resampled groups of images.
 
     A class without positives in a resample is left out of that resample's mean. The draws are
     fixed. There are 1000 resamples, fewer (100 at least) beyond 200,000 images × classes.
@@ -54,7 +54,7 @@ def bootstrap_interval(predictions: Scored, groups: npt.NDArray[np.intp]) -> tup
 
 
 def _resamples(predictions: Scored, groups: npt.NDArray[np.intp]) -> Iterator[Floats]:
-    """Give [resamples, n] counts of how often each image was drawn, a block at a time."""
+    """Return [resamples, n] counts of how often each image was drawn, a block at a time."""
     rng = np.random.default_rng(0)
     n_groups = int(groups.max()) + 1
     n_left = int(np.clip(_MOST_CELLS // predictions.truth.size, _FEWEST_RESAMPLES, N_RESAMPLES))
@@ -165,7 +165,7 @@ def evaluate(
 
 
 def majority_accuracy(targets: npt.ArrayLike) -> float:
-    """Give the accuracy of always saying what is most frequent.
+    """Return the accuracy of always saying what is most frequent.
 
     Args:
         targets: [n] class numbers; multi-label: [n, k] of 0 and 1, and then the mean over the labels.
@@ -183,7 +183,7 @@ def majority_accuracy(targets: npt.ArrayLike) -> float:
 
 
 def wilson_interval(n_right: int, n: int) -> tuple[float, float]:
-    """Give Wilson's 95 % interval of a share.
+    """Return Wilson's 95 % interval of a share.
 
     Args:
         n_right: How many of them.
@@ -214,7 +214,7 @@ def _estimate(name: str, predictions: Scored, *, classes: Sequence[str], groups:
 
 
 def _by_bootstrap(predictions: Scored, groups: Groups) -> tuple[float, tuple[float, float] | None, str]:
-    """Give average precision, its interval and why there is none."""
+    """Return average precision, its interval and why there is none."""
     value = average_precision(predictions)
     problem = _too_few(groups)
     if problem:
@@ -226,7 +226,7 @@ def _by_bootstrap(predictions: Scored, groups: Groups) -> tuple[float, tuple[flo
 
 
 def _by_contributions(name: str, predictions: Scored, groups: Groups) -> tuple[float, tuple[float, float] | None, str]:
-    """Give a metric, its interval and why there is none."""
+    """Return a metric, its interval and why there is none."""
     each = CONTRIBUTIONS[name](predictions)
     metric = METRICS[name]
     value = float(each.mean() if metric.higher_is_better else 0.0 - each.mean())
@@ -252,7 +252,7 @@ def _half_width(each: Floats, groups: Groups) -> float:
 
 
 def _too_few(groups: Groups) -> str:
-    """Say why there can be no interval at all, or nothing."""
+    """Describe why there can be no interval at all, or nothing."""
     if groups.are_single:
         return "" if groups.n > 1 else "no interval: one image tells nothing of others"
     if groups.n >= FEWEST_GROUPS:
@@ -269,7 +269,7 @@ def _group(groups: Sequence[str] | None, *, n: int) -> Groups:
 
 
 def _why_none(name: str, predictions: Scored, *, classes: Sequence[str]) -> str:
-    """Say why no class at all can be counted."""
+    """Describe why no class at all can be counted."""
     present = _named(classes, np.any(predictions.truth, axis=0))
     if predictions.is_multilabel:
         return f"no label has {_needed(name, predictions)}"
@@ -291,12 +291,12 @@ def _left_out(name: str, predictions: Scored, *, classes: Sequence[str]) -> str:
 
 
 def _named(classes: Sequence[str], chosen: Booleans) -> list[str]:
-    """Give the names of the chosen classes."""
+    """Return the names of the chosen classes."""
     return [name for name, is_chosen in zip(classes, chosen.tolist(), strict=True) if is_chosen]
 
 
 def _needed(name: str, predictions: Scored) -> str:
-    """Say what a class must have to be counted."""
+    """Describe what a class must have to be counted."""
     both = name == "roc_auc" or (name == "balanced_accuracy" and predictions.is_multilabel)
     return "both positives and negatives" if both else "positives"
 

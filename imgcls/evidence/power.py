@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from imgcls.evidence.gains import Components, Gain
-from imgcls.evidence.variance import Noise, quantile
+from imgcls.evidence.variance import VarianceComponents, quantile
 
 _Z_POWER = 0.8416212335729143
 """The normal quantile of 80 % power."""
@@ -16,7 +16,7 @@ MOST_IMAGES = 10_000_000
 
 
 @dataclass(frozen=True)
-class Settle:
+class RequiredSamples:
     """About what it would take to settle a comparison; components are rough, so these are no promises."""
 
     target: float
@@ -30,7 +30,7 @@ class Settle:
 
 
 def minimal_detectable_gain(gain: Gain, *, level: float = 0.05) -> float | None:
-    """Give the gain that this comparison would find four times in five.
+    """Return the gain that this comparison would find four times in five.
 
     Args:
         gain: A comparison; its noise is what is reckoned with.
@@ -64,7 +64,7 @@ def detectable(
     has_groups: bool = False,
     level: float = 0.05,
 ) -> float:
-    """Give the gain that would be found four times in five with other numbers of seeds and images.
+    """Return the gain that would be found four times in five with other numbers of seeds and images.
 
     Args:
         components: What the noise is made of.
@@ -75,7 +75,7 @@ def detectable(
         level: The two-sided error level.
     """
     both = components.both / (n_units * n_seeds)
-    noise = Noise(
+    noise = VarianceComponents(
         seeds=components.seed / n_seeds + both,
         both=both,
         images=components.image / n_units + both,
@@ -86,7 +86,7 @@ def detectable(
     return noise.half_width(level) + _Z_POWER * float(np.sqrt(spread))
 
 
-def what_settles(gain: Gain, target: float) -> Settle | None:
+def required_samples(gain: Gain, target: float) -> RequiredSamples | None:
     """Say about how many seeds, or images, would settle a gain.
 
     Args:
@@ -100,15 +100,15 @@ def what_settles(gain: Gain, target: float) -> Settle | None:
         return None
     n_seeds = _first_seeds(gain, target)
     n_images = _first_images(gain, target)
-    return Settle(target, n_seeds, n_images, _limit(gain, target, n_seeds=n_seeds, n_images=n_images))
+    return RequiredSamples(target, n_seeds, n_images, _limit(gain, target, n_seeds=n_seeds, n_images=n_images))
 
 
 def _limit(gain: Gain, target: float, *, n_seeds: int | None, n_images: int | None) -> str:
-    """Say what keeps more of one thing from being enough, or nothing."""
+    """Describe what keeps more of one thing from being enough, or nothing."""
     if n_seeds is None and n_images is None:
         return "neither more seeds nor more images alone settle this, both are needed"
     parts, n_runs = gain.components, gain.fewest_runs
-    assert parts is not None  # noqa: S101 - `what_settles` has looked
+    assert parts is not None  # noqa: S101 - `required_samples` has looked
     if n_seeds is None:
         if (quantile(np.inf, 0.05) + _Z_POWER) * np.sqrt(parts.image / gain.n_units) > target:
             return "more seeds alone cannot settle this, the images are the limit"
@@ -138,7 +138,7 @@ def _first_images(gain: Gain, target: float) -> int | None:
 
 
 def _at(gain: Gain, *, n_seeds: int, n_units: int) -> float:
-    assert gain.components is not None  # noqa: S101 - `what_settles` has looked
+    assert gain.components is not None  # noqa: S101 - `required_samples` has looked
     return detectable(
         gain.components,
         n_seeds=n_seeds,

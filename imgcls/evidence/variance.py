@@ -19,7 +19,7 @@ from imgcls.evidence.contributions import Floats
 
 
 @dataclass(frozen=True)
-class Spread:
+class RunVariance:
     """One rung, summed up: all that comparisons need of it."""
 
     means: Floats
@@ -47,7 +47,7 @@ class Spread:
         return float(np.sqrt(self.seed_variance))
 
 
-def spread(contributions: Floats) -> Spread:
+def run_variance(contributions: Floats) -> RunVariance:
     """Sum up the runs of one rung.
 
     Args:
@@ -56,10 +56,10 @@ def spread(contributions: Floats) -> Spread:
     n_runs, n_units = contributions.shape
     means, average = contributions.mean(axis=1), contributions.mean(axis=0)
     if n_runs < 2 or n_units < 2:
-        return Spread(means, average, np.nan, np.nan)
+        return RunVariance(means, average, np.nan, np.nan)
     rest = contributions - means[:, None] - average + means.mean()
     interaction = float(np.square(rest).sum() / ((n_runs - 1) * (n_units - 1)) / n_units)
-    return Spread(means, average, float(means.var(ddof=1)), interaction)
+    return RunVariance(means, average, float(means.var(ddof=1)), interaction)
 
 
 def as_rows(contributions: npt.ArrayLike, *, name: str) -> Floats:
@@ -138,7 +138,7 @@ _N_STEPS = 50
 
 
 @dataclass(frozen=True)
-class Noise:
+class VarianceComponents:
     """The variance of a gain, by where it comes from; all NaN where a single unit was seen."""
 
     seeds: float
@@ -158,7 +158,7 @@ class Noise:
         return float(np.sqrt(np.max([self.seeds + max(0.0, self.images - self.both), self.images, self.both])))
 
     def half_width(self, level: float) -> float:
-        """Give half the width of the interval whose two-sided error level is given.
+        """Return half the width of the interval whose two-sided error level is given.
 
         Args:
             level: In (0, 1), such as 0.05 for 95 %.
@@ -166,7 +166,7 @@ class Noise:
         return self._half_width_at(level / 2)
 
     def p_value(self, gain: float) -> float:
-        """Give the level at which the interval just touches zero; 1 without a gain, or where no noise was seen.
+        """Return the level at which the interval just touches zero; 1 without a gain, or where no noise was seen.
 
         Where nothing varies, luck cannot be measured, and nothing may be concluded.
 
@@ -185,13 +185,13 @@ class Noise:
         return float(2 * ndtr(-(low + high) / 2))
 
     def _half_width_at(self, tail: float) -> float:
-        """Give the half width for the probability of one tail, in (0, 0.5]."""
+        """Return the half width for the probability of one tail, in (0, 0.5]."""
         seed2, image2 = _quantile(self.seed_df, tail) ** 2, _quantile(self.image_df, tail) ** 2
         apart = seed2 * self.seeds + image2 * max(0.0, self.images - self.both)
         return float(np.sqrt(np.max([apart, image2 * self.images, image2 * self.both])))
 
 
-def without_rounding(gain: float, noise: Noise, rounding: float) -> tuple[float, Noise]:
+def without_rounding(gain: float, noise: VarianceComponents, rounding: float) -> tuple[float, VarianceComponents]:
     """Set to zero what is rounding only: else a gain that is the same everywhere would look certain.
 
     Args:
@@ -205,7 +205,7 @@ def without_rounding(gain: float, noise: Noise, rounding: float) -> tuple[float,
 
 
 def quantile(df: float, level: float) -> float:
-    """Give the two-sided quantile of Student's t, of the normal distribution where df is infinite.
+    """Return the two-sided quantile of Student's t, of the normal distribution where df is infinite.
 
     Args:
         df: Degrees of freedom, above 0.

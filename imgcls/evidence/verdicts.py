@@ -21,7 +21,7 @@ from imgcls.errors import UsageError
 from imgcls.evidence.contributions import Floats, contributions
 from imgcls.evidence.gains import FEWEST_FOLDS, Gain, measure
 from imgcls.evidence.metrics import FEWEST_GROUPS
-from imgcls.evidence.power import Settle, minimal_detectable_gain, what_settles
+from imgcls.evidence.power import RequiredSamples, minimal_detectable_gain, required_samples
 from imgcls.evidence.variance import as_rows, group_numbers
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ class Judged:
     """What a reader should know beside the verdict."""
     detectable: float | None
     """The gain that would be found four times in five; None where nothing can be told."""
-    settle: Settle | None
+    settle: RequiredSamples | None
     """What would settle it; None where it is settled, cannot be told, or could have been seen already."""
 
     @property
@@ -79,7 +79,7 @@ class Judged:
 
 
 def holm(values: Sequence[float]) -> list[float]:
-    """Give p values with all of their family counted.
+    """Return p values with all of their family counted.
 
     Args:
         values: The p of every comparison.
@@ -127,7 +127,7 @@ def judge(gains: Sequence[Gain], *, smallest_gain: float = 0.005, n_looks: int =
 
 
 def _why_not(gain: Gain) -> str:
-    """Say why nothing can be told, or nothing."""
+    """Describe why nothing can be told, or nothing."""
     if gain.lacks_groups:
         return f"too few groups to tell: {gain.n_units}, and {FEWEST_GROUPS} are needed; use folds"
     if gain.method == "folds" and gain.n_units < FEWEST_FOLDS:
@@ -151,7 +151,7 @@ def _judge(gain: Gain, holm_p: float, *, n_family: int, smallest_gain: float, n_
     detectable = minimal_detectable_gain(gain)
     is_settled = verdict in ("better", "worse") or gain.is_identical
     could_have_been_seen = detectable is None or detectable <= smallest_gain
-    settle = None if is_settled or could_have_been_seen else what_settles(gain, smallest_gain)
+    settle = None if is_settled or could_have_been_seen else required_samples(gain, smallest_gain)
     return Judged(gain, verdict, holm_p, remarks, detectable, settle)
 
 
@@ -260,7 +260,7 @@ def verdict(
 
 
 def contributed(metric: str, probabilities: npt.ArrayLike, targets: npt.NDArray[np.generic], *, name: str) -> Floats:
-    """Give the contributions [runs, images] of runs to a metric.
+    """Return the contributions [runs, images] of runs to a metric.
 
     Args:
         metric: A name that `imgcls.evidence.contributions` takes.

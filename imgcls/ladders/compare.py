@@ -19,7 +19,15 @@ from imgcls.evidence.contributions import CONTRIBUTIONS
 from imgcls.evidence.gains import Gain
 from imgcls.evidence.verdicts import Judged, judge
 from imgcls.ladders.judge import gain_json, judged_json
-from imgcls.ladders.predictions import Change, Folds, Measured, OneSplit, board, changes, shares_weights
+from imgcls.ladders.predictions import (
+    Change,
+    CrossValidated,
+    MeasuredRuns,
+    OneSplit,
+    changes,
+    read_predictions,
+    shares_weights,
+)
 from imgcls.ladders.spec import COMPARISONS
 from imgcls.plan import Plan, canonical_json
 from imgcls.records.find import find_failed, find_run, find_runs
@@ -49,7 +57,7 @@ def keep(comparison: Mapping[str, Any], workspace: Workspace) -> Path | None:
 
 
 def _question(comparison: Mapping[str, Any]) -> str:
-    """Give the digest of what was asked: what was typed, what it meant, on which images, by which metric."""
+    """Return the digest of what was asked: what was typed, what it meant, on which images, by which metric."""
     question = {
         "sides": [[side["text"], side["plan_digest"]] for side in (comparison["a"], comparison["b"])],
         "metric": comparison["metric"],
@@ -63,7 +71,7 @@ _SHOWN_DIGEST_LENGTH = 8
 Seeds = Mapping[int, RunRecord]
 
 
-class Place(NamedTuple):
+class ComparisonKey(NamedTuple):
     """What two runs have to have in common to be compared."""
 
     data: str
@@ -79,7 +87,7 @@ class Place(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Asked:
+class RunSelection:
     """The runs that a text means."""
 
     text: str
@@ -90,7 +98,7 @@ class Asked:
     """What a person should know of them."""
 
 
-def runs_asked_for(text: str, workspace: Workspace) -> Asked:
+def select_runs(text: str, workspace: Workspace) -> RunSelection:
     """Find the runs that a text means.
 
     Args:
@@ -115,10 +123,12 @@ def runs_asked_for(text: str, workspace: Workspace) -> Asked:
         raise RecordError(f"{text!r} was only tried with --quick, and trials are not compared. Run it in full.")
     n_failed = sum(run.plan_digest == digest for run in find_failed(workspace)[0])
     notes = (f"{text}: {n_failed} further runs failed; the gain holds for runs that finish.",) if n_failed else ()
-    return Asked(text, full, notes)
+    return RunSelection(text, full, notes)
 
 
-def side_by_side(a: Asked, b: Asked) -> tuple[dict[int | None, Seeds], dict[int | None, Seeds], tuple[str, ...]]:
+def side_by_side(
+    a: RunSelection, b: RunSelection
+) -> tuple[dict[int | None, Seeds], dict[int | None, Seeds], tuple[str, ...]]:
     """Keep the runs of both sides that were scored on the same images.
 
     Returns:
@@ -137,7 +147,7 @@ def side_by_side(a: Asked, b: Asked) -> tuple[dict[int | None, Seeds], dict[int 
             _differences(a, b), heading=f"{a.text!r} and {b.text!r} were not scored on the same images:"
         )
     best = max(common, key=lambda place: _worth(place, by_place))
-    chosen: dict[int | None, Place] = {}
+    chosen: dict[int | None, ComparisonKey] = {}
     for place in sorted(common, key=lambda place: _worth(place, by_place)):
         if (place.data, place.classes, place.fold is None) == (best.data, best.classes, best.fold is None):
             chosen[place.fold] = place
@@ -158,7 +168,7 @@ def side_by_side(a: Asked, b: Asked) -> tuple[dict[int | None, Seeds], dict[int 
 
 
 def _plans_named(text: str, runs: Sequence[RunRecord]) -> dict[str, str]:
-    """Give digest and label of the plans that a text can mean, the closest kind of name first."""
+    """Return digest and label of the plans that a text can mean, the closest kind of name first."""
     named = [run for run in runs if run.label == text] or [run for run in runs if run.stack == text]
     if not named:
         with suppress(StackError):  # then it may be the id of a run
@@ -169,7 +179,7 @@ def _plans_named(text: str, runs: Sequence[RunRecord]) -> dict[str, str]:
     return {run.plan_digest: run.label for run in named}
 
 
-def _one_run(text: str, everything: Sequence[RunRecord], workspace: Workspace) -> Asked:
+def _one_run(text: str, everything: Sequence[RunRecord], workspace: Workspace) -> RunSelection:
     try:
         record = find_run(text, workspace)
     except RecordError:
@@ -188,27 +198,27 @@ def _one_run(text: str, everything: Sequence[RunRecord], workspace: Workspace) -
         f"{record.id} is one run; there are {n_others} more of the same plan. "
         f"'imgcls compare' with {record.label!r} takes all of them."
     )
-    return Asked(text, (record,), (note,) if n_others else ())
+    return RunSelection(text, (record,), (note,) if n_others else ())
 
 
-def _place(run: RunRecord) -> Place:
-    return Place(run.data.digest, run.classes, run.problem, run.fold, run.data.split_digest)
+def _place(run: RunRecord) -> ComparisonKey:
+    return ComparisonKey(run.data.digest, run.classes, run.problem, run.fold, run.data.split_digest)
 
 
-def _by_place(asked: Asked) -> dict[Place, list[RunRecord]]:
-    found: dict[Place, list[RunRecord]] = {}
+def _by_place(asked: RunSelection) -> dict[ComparisonKey, list[RunRecord]]:
+    found: dict[ComparisonKey, list[RunRecord]] = {}
     for run in asked.runs:
         found.setdefault(_place(run), []).append(run)
     return found
 
 
-def _worth(place: Place, by_place: Sequence[Mapping[Place, Sequence[RunRecord]]]) -> tuple[int, str]:
+def _worth(place: ComparisonKey, by_place: Sequence[Mapping[ComparisonKey, Sequence[RunRecord]]]) -> tuple[int, str]:
     """Prefer the place where both sides have many runs, then the newest."""
     sides = [places[place] for places in by_place]
     return min(len(runs) for runs in sides), max(run.created for runs in sides for run in runs)
 
 
-def _differences(a: Asked, b: Asked) -> list[str]:
+def _differences(a: RunSelection, b: RunSelection) -> list[str]:
     """Name what keeps the newest runs of both sides apart, the first thing that does."""
     one, other = a.runs[-1], b.runs[-1]
     pairs = {
@@ -223,7 +233,7 @@ def _differences(a: Asked, b: Asked) -> list[str]:
     return [*different[: 2 if different[0].startswith("problem") else 1], advice]
 
 
-def _folds(asked: Asked) -> str:
+def _folds(asked: RunSelection) -> str:
     folds = sorted({-1 if run.fold is None else run.fold for run in asked.runs})
     return ", ".join("none" if fold < 0 else str(fold) for fold in folds)
 
@@ -234,7 +244,7 @@ _A, _B = 0, 1
 
 
 @dataclass(frozen=True)
-class Side:
+class Arm:
     """One side of a comparison."""
 
     text: str
@@ -259,7 +269,7 @@ class Side:
     """Standard deviation of the metric over seeds; None with fewer than two."""
 
     def to_json(self) -> dict[str, Any]:
-        """Give the side as JSON values."""
+        """Return the side as JSON values."""
         return asdict(self) | {"score": self.score.to_json()}
 
 
@@ -267,9 +277,9 @@ class Side:
 class Comparison:
     """Side B over side A."""
 
-    a: Side
+    a: Arm
     """What is compared with."""
-    b: Side
+    b: Arm
     """What is compared."""
     judged: Judged
     """The gain of B over A in the metric, and its verdict."""
@@ -306,11 +316,11 @@ class Comparison:
 
     @property
     def unit(self) -> str:
-        """Give the unit of gains: percentage points, or nats for log loss."""
+        """Return the unit of gains: percentage points, or nats for log loss."""
         return "nats" if self.metric == "log_loss" else "points"
 
     def to_json(self) -> dict[str, Any]:
-        """Give the whole as JSON values, without NaN."""
+        """Return the whole as JSON values, without NaN."""
         return {
             "schema": SCHEMA,
             "a": self.a.to_json(),
@@ -369,7 +379,7 @@ def compare(
     """
     workspace = workspace or Workspace.find()
     smallest = _checked(metric, smallest_gain)
-    asked = runs_asked_for(a, workspace), runs_asked_for(b, workspace)
+    asked = select_runs(a, workspace), select_runs(b, workspace)
     before, after, left_out = side_by_side(*asked)
     records = [run for side in (before, after) for seeds in side.values() for run in seeds.values()]
     metric = metric or metric_of(workspace.root, records[0].problem)
@@ -392,7 +402,7 @@ def compare(
         data_name=records[0].data.name,
         data_digest=records[0].data.digest,
         split_digests=tuple(_first(seeds).data.split_digest for seeds in before.values()),
-        n_folds=len(before) if isinstance(measured, Folds) else None,
+        n_folds=len(before) if isinstance(measured, CrossValidated) else None,
         changes=Plan.from_json(records[0].plan).diff(Plan.from_json(records[-1].plan)),
         recipes=tuple(recipe.name for recipe in recipes),
         items=_answered(recipes, records[0], records[-1]),
@@ -414,9 +424,9 @@ def _checked(metric: str | None, smallest_gain: float | None) -> float:
     return smallest
 
 
-def _measured(before: Mapping[int | None, Seeds], after: Mapping[int | None, Seeds]) -> OneSplit | Folds:
+def _measured(before: Mapping[int | None, Seeds], after: Mapping[int | None, Seeds]) -> OneSplit | CrossValidated:
     """Put both sides side by side: on one split, or on folds."""
-    boards = {fold: board([*before[fold].values(), *after[fold].values()]) for fold in before}
+    boards = {fold: read_predictions([*before[fold].values(), *after[fold].values()]) for fold in before}
     if len(boards) == 1:
         (fold,) = boards
         return OneSplit(boards[fold], {_A: before[fold], _B: after[fold]})
@@ -428,14 +438,16 @@ def _measured(before: Mapping[int | None, Seeds], after: Mapping[int | None, See
         )
     folds = [fold for fold in before if fold is not None]
     runs = {number: {fold: side[fold] for fold in folds} for number, side in ((_A, before), (_B, after))}
-    return Folds({fold: boards[fold] for fold in folds}, runs)
+    return CrossValidated({fold: boards[fold] for fold in folds}, runs)
 
 
-def _side(asked: Asked, folds: Mapping[int | None, Seeds], measured: Measured, number: int, metric: str) -> Side:
+def _side(
+    asked: RunSelection, folds: Mapping[int | None, Seeds], measured: MeasuredRuns, number: int, metric: str
+) -> Arm:
     runs = [seeds[seed] for _, seeds in sorted(folds.items(), key=lambda pair: pair[0] or 0) for seed in sorted(seeds)]
     sign = -1 if metric == "log_loss" else 1
     sd = measured.seed_sd(number, metric)
-    return Side(
+    return Arm(
         text=asked.text,
         label=runs[0].label,
         stack=runs[0].stack,
@@ -449,7 +461,7 @@ def _side(asked: Asked, folds: Mapping[int | None, Seeds], measured: Measured, n
     )
 
 
-def _other_gains(measured: Measured, primary: str, *, same_weights: bool) -> dict[str, Gain]:
+def _other_gains(measured: MeasuredRuns, primary: str, *, same_weights: bool) -> dict[str, Gain]:
     found = {}
     for metric in CONTRIBUTIONS:
         if metric != primary:
@@ -461,7 +473,7 @@ def _other_gains(measured: Measured, primary: str, *, same_weights: bool) -> dic
 
 
 def _different_recipes(a: RunRecord, b: RunRecord) -> tuple[Recipe, ...]:
-    """Give the recipes that only one of two runs has; none where a recipe is gone meanwhile."""
+    """Return the recipes that only one of two runs has; none where a recipe is gone meanwhile."""
     try:
         ours, theirs = ({step.recipe.name: step.recipe for step in parse_steps(record.stack)[1:]} for record in (a, b))
     except StackError:
@@ -471,7 +483,7 @@ def _different_recipes(a: RunRecord, b: RunRecord) -> tuple[Recipe, ...]:
 
 
 def _answered(recipes: tuple[Recipe, ...], a: RunRecord, b: RunRecord) -> tuple[str, ...]:
-    """Give the checklist items that a verdict on some recipes answers: those that each of them answers."""
+    """Return the checklist items that a verdict on some recipes answers: those that each of them answers."""
     if not recipes or a.overrides != b.overrides:  # then the gain is not that of the recipes alone
         return ()
     items = dict.fromkeys(item for recipe in recipes for item in recipe.card.items)
@@ -486,7 +498,7 @@ def _first(seeds: Seeds) -> RunRecord:
     return next(iter(seeds.values()))
 
 
-def _n_images(measured: OneSplit | Folds) -> int:
+def _n_images(measured: OneSplit | CrossValidated) -> int:
     boards = [measured.board] if isinstance(measured, OneSplit) else measured.boards.values()
     return sum(len(part.ids) for part in boards)
 

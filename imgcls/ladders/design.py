@@ -16,12 +16,12 @@ from imgcls.config.problem import metric_of
 from imgcls.data.elpv import NAME as DEFAULT_DATA
 from imgcls.data.load import OFF
 from imgcls.data.samples import Samples
-from imgcls.data.split import Turn, check_n_folds
+from imgcls.data.split import Fold, check_n_folds
 from imgcls.engine.device import Machine
 from imgcls.engine.known_datasets import is_known_set
 from imgcls.engine.prepare import DataSource, Prepared, prepare
 from imgcls.engine.progress import Reporter
-from imgcls.engine.request import Ready, Request, check_no_share
+from imgcls.engine.request import RunSetup, RunSpec, check_no_share
 from imgcls.engine.timing import estimate_run
 from imgcls.errors import UsageError, nearest_hint
 from imgcls.evidence.contributions import CONTRIBUTIONS, contributions
@@ -42,7 +42,7 @@ from imgcls.ladders.spec import (
     rung_plans,
 )
 from imgcls.plan import Images
-from imgcls.records.derived import SeenData, look_at, remember
+from imgcls.records.derived import DatasetSummary, save_summary, take_fingerprint
 from imgcls.records.find import find_runs
 from imgcls.text import duration
 from imgcls.workspace import Workspace
@@ -51,7 +51,7 @@ MOST_SEEDS = 1000
 
 
 @dataclass(frozen=True)
-class Question:
+class LadderConfig:
     """What a person wants to know of a stack."""
 
     stack: Stack
@@ -72,7 +72,7 @@ class Question:
     """The name of the ladder's folder; None makes one."""
 
 
-def design(question: Question, *, machine: Machine, workspace: Workspace, reporter: Reporter) -> Ladder:
+def plan_ladder(question: LadderConfig, *, machine: Machine, workspace: Workspace, reporter: Reporter) -> Ladder:
     """Plan a ladder, or more seeds for one that is there; nothing of it is written yet.
 
     Photographs are decoded on the way, once for all rungs, seeds and folds.
@@ -92,13 +92,13 @@ def design(question: Question, *, machine: Machine, workspace: Workspace, report
         check_no_share(question.source)
     rungs = leaving_out(question.stack) if question.kind == "ablate" else climbing(question.stack)
     data = _as_json(question.source)
-    grounds = _Grounds(question, rungs, machine=machine, place=workspace)
-    look = look_at(data, workspace)
+    grounds = _PreparedData(question, rungs, machine=machine, place=workspace)
+    look = take_fingerprint(data, workspace)
     grounds.read(rungs, reporter)
     plans = rung_plans(rungs, question.kind)
     first = [grounds.samples(rungs[0], fold) for fold in grounds.folds]
     if look is not None:
-        remember(workspace, SeenData.of(first[0], look, in_folds=question.n_folds is not None))
+        save_summary(workspace, DatasetSummary.of(first[0], look, in_folds=question.n_folds is not None))
     metric = _metric_of(question, first, workspace)
     identity = _identity(question, plans, metric=metric, first=[(s.data_digest, s.split_digest) for s in first])
     name = question.name or ladder_name(question.stack.text, kind=question.kind, identity=identity | _device(machine))
@@ -138,15 +138,17 @@ def design(question: Question, *, machine: Machine, workspace: Workspace, report
     return replace(ladder, rungs=_with_estimates(ladder, rungs, grounds, workspace))
 
 
-class _Grounds:
+class _PreparedData:
     """The samples and weights that the rungs stand on, each read once."""
 
-    def __init__(self, question: Question, rungs: Sequence[Rung], *, machine: Machine, place: Workspace) -> None:
+    def __init__(self, question: LadderConfig, rungs: Sequence[Rung], *, machine: Machine, place: Workspace) -> None:
         source, stacks = question.source, [rung.stack for rung in rungs]
         self._question = question
         self._prepared: dict[tuple[Images, int | None], Prepared] = {}
         self._ready = {
-            stack.text: Ready.of(stack, source, seed=0, overrides=None, quick=False, machine=machine, workspace=place)
+            stack.text: RunSetup.of(
+                stack, source, seed=0, overrides=None, quick=False, machine=machine, workspace=place
+            )
             for stack in stacks
         }
         self.folds: tuple[int | None, ...] = (None,) if question.n_folds is None else tuple(range(question.n_folds))
@@ -162,20 +164,20 @@ class _Grounds:
             for fold in self.folds:
                 place = (rung.plan.images, fold)
                 if place not in self._prepared:
-                    turn = Turn.of(fold, self._question.n_folds)
+                    turn = Fold.of(fold, self._question.n_folds)
                     self._prepared[place] = prepare(
                         self._question.source, rung.plan.images, quick=False, reporter=reporter, turn=turn
                     )
                     self._check_equal(rung, fold)
 
     def samples(self, rung: Rung, fold: int | None) -> Samples:
-        """Give the samples of a rung."""
+        """Return the samples of a rung."""
         return self._prepared[rung.plan.images, fold].samples
 
-    def request(self, rung: Rung, seed: int, fold: int | None) -> Request:
-        """Give one run as the engine knows it."""
+    def request(self, rung: Rung, seed: int, fold: int | None) -> RunSpec:
+        """Return one run as the engine knows it."""
         ready = replace(self._ready[rung.stack.text], seed=seed)
-        return ready.request(self._prepared[rung.plan.images, fold], Turn.of(fold, self._question.n_folds))
+        return ready.request(self._prepared[rung.plan.images, fold], Fold.of(fold, self._question.n_folds))
 
     def _check_equal(self, rung: Rung, fold: int | None) -> None:
         """Refuse rungs that see other samples: a gain needs the same ones on both sides."""
@@ -187,7 +189,7 @@ class _Grounds:
             )
 
 
-def _check_numbers(question: Question) -> None:
+def _check_numbers(question: LadderConfig) -> None:
     if not 1 <= question.n_seeds <= MOST_SEEDS:
         raise UsageError(f"A ladder has 1 to {MOST_SEEDS} seeds, not {question.n_seeds}; 5 are a good start.")
     if not 0 < question.smallest_gain < float("inf"):
@@ -199,7 +201,7 @@ def _check_numbers(question: Question) -> None:
 
 
 def _as_json(source: DataSource) -> dict[str, Any]:
-    """Give a source as JSON values that mean the same in every process of this machine."""
+    """Return a source as JSON values that mean the same in every process of this machine."""
     if source.data is not None and not isinstance(source.data, str | Path):
         raise UsageError(
             "A ladder's runs may be made in other processes, which cannot see a frame in memory. Write it to a CSV "
@@ -218,13 +220,13 @@ def _as_json(source: DataSource) -> dict[str, Any]:
 
 
 def _here_or_beside(path: Path, data: str | None) -> Path:
-    """Give a path that was named from here, or from where the data lie, as reading them finds it."""
+    """Return a path that was named from here, or from where the data lie, as reading them finds it."""
     home = Path(data) if data is not None else Path()
     beside = (home if home.is_dir() else home.parent) / path
     return (beside if not path.exists() and beside.exists() else path).absolute()
 
 
-def _metric_of(question: Question, first: Sequence[Samples], workspace: Workspace) -> str:
+def _metric_of(question: LadderConfig, first: Sequence[Samples], workspace: Workspace) -> str:
     """Choose the metric, and make sure that it can be computed on every part that validates."""
     metric = question.metric or metric_of(workspace.root, first[0].problem)
     if metric == "average_precision":
@@ -252,7 +254,7 @@ def _n_groups(samples: Samples) -> int:
 
 
 def _identity(
-    question: Question, plans: Sequence[RungPlan], *, metric: str, first: Sequence[tuple[str, str]]
+    question: LadderConfig, plans: Sequence[RungPlan], *, metric: str, first: Sequence[tuple[str, str]]
 ) -> dict[str, Any]:
     return {
         "kind": question.kind,
@@ -273,7 +275,7 @@ def _before(folder: Path) -> Ladder | None:
 
 
 def _asked(ladder: Ladder) -> dict[str, Any]:
-    """Give what makes a ladder another question than one with fewer seeds, by how a message names it."""
+    """Return what makes a ladder another question than one with fewer seeds, by how a message names it."""
     return {
         "kind": ladder.kind,
         "rungs": [rung.plan_digest for rung in ladder.rungs],
@@ -296,7 +298,7 @@ def _check_same_question(before: Ladder, ladder: Ladder) -> None:
 
 
 def _looks(ladder: Ladder, workspace: Workspace) -> tuple[int, ...]:
-    """Give the numbers of seeds with which these very runs were judged before, under whatever name."""
+    """Return the numbers of seeds with which these very runs were judged before, under whatever name."""
     keys = {job.key for job in ladder.jobs}
     same = [
         other
@@ -307,9 +309,9 @@ def _looks(ladder: Ladder, workspace: Workspace) -> tuple[int, ...]:
 
 
 def _notes(
-    question: Question, before: Ladder | None, workspace: Workspace, *, metric: str, keys: set[str]
+    question: LadderConfig, before: Ladder | None, workspace: Workspace, *, metric: str, keys: set[str]
 ) -> tuple[str, ...]:
-    """Say what of the planning touches what may be believed."""
+    """Describe what of the planning touches what may be believed."""
     notes = []
     if before and before.n_seeds > question.n_seeds:
         notes.append(f"This ladder has {before.n_seeds} seeds already; all of them are used.")
@@ -323,7 +325,7 @@ def _notes(
 
 
 def _with_estimates(
-    ladder: Ladder, rungs: Sequence[Rung], grounds: _Grounds, workspace: Workspace
+    ladder: Ladder, rungs: Sequence[Rung], grounds: _PreparedData, workspace: Workspace
 ) -> tuple[RungPlan, ...]:
     """Time a few steps of every rung of which no run is there yet."""
     done = {record.key: record.seconds.get("total", 0.0) for record in find_runs(workspace)[0]}
@@ -361,7 +363,7 @@ class Forecast:
 
 
 def forecast(ladder: Ladder, *, done: Mapping[str, object], n_parallel: int = 1) -> Forecast:
-    """Say what a ladder will cost, and what it will be able to see.
+    """Describe what a ladder will cost, and what it will be able to see.
 
     Args:
         ladder: A ladder with estimates.
@@ -383,12 +385,12 @@ def forecast(ladder: Ladder, *, done: Mapping[str, object], n_parallel: int = 1)
 
 
 def seconds_left(ladder: Ladder, *, done: Mapping[str, object]) -> float:
-    """Give about how long the runs that are not there yet take, one after the other."""
+    """Return about how long the runs that are not there yet take, one after the other."""
     return sum(ladder.rungs[job.rung].estimate_seconds or 0.0 for job in ladder.jobs if job.key not in done)
 
 
 def within_budget(ladder: Ladder, budget_seconds: float, *, done: Mapping[str, object], n_parallel: int) -> Ladder:
-    """Give the ladder with as many seeds as a budget allows.
+    """Return the ladder with as many seeds as a budget allows.
 
     Args:
         ladder: A ladder with estimates, and with as many seeds as are wanted at most.
@@ -416,7 +418,7 @@ def within_budget(ladder: Ladder, budget_seconds: float, *, done: Mapping[str, o
 
 
 def with_seeds(ladder: Ladder, n_seeds: int) -> Ladder:
-    """Give a ladder with its first seeds only."""
+    """Return a ladder with its first seeds only."""
     jobs = tuple(job for job in ladder.jobs if job.seed < n_seeds)
     return replace(ladder, seeds=ladder.seeds[:n_seeds], jobs=jobs)
 
@@ -438,7 +440,7 @@ def read_duration(text: str) -> float:
 
 
 def _sight(ladder: Ladder) -> list[str]:
-    """Say what gains can be settled; only for accuracy is there something usual to go by."""
+    """Describe what gains can be settled; only for accuracy is there something usual to go by."""
     n_images, n_groups = ladder.n_valid, ladder.n_valid_groups
     if ladder.n_seeds == 1 and ladder.n_folds is None:
         return ["One seed cannot tell a recipe from a lucky run: this shows how models differ, and gives no verdict."]

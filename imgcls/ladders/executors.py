@@ -70,7 +70,7 @@ def open_executor(spec: str, *, workers: int | None = None, resources: Mapping[s
 
 
 def n_parallel(executor: Executor) -> int | None:
-    """Give how many jobs an executor runs at a time; None where it does not say."""
+    """Return how many jobs an executor runs at a time; None where it does not say."""
     if isinstance(executor, SerialExecutor):
         return 1
     number = getattr(executor, "_max_workers", None)

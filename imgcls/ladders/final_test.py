@@ -76,7 +76,7 @@ class Final:
     """The incumbent on validation, likewise; optimistic, since it was chosen there."""
 
     def to_json(self) -> dict[str, Any]:
-        """Give it as JSON values."""
+        """Return it as JSON values."""
         return {
             "schema": 1,
             "ladder": self.ladder,
@@ -192,7 +192,7 @@ def _gain(
 
 
 def _rows(state: LadderState, rung: int, ids: Sequence[str], labels: Sequence[str]) -> dict[int, Floats]:
-    """Give contributions [images] by seed; folds of one seed are averaged, since they share most of their training."""
+    """Return contributions [images] by seed; folds of one seed are averaged: they share most of their training."""
     by_seed: dict[int, list[Floats]] = {}
     for run in _runs(state, rung):
         frame = run.predictions("test").set_index("id")
@@ -237,7 +237,7 @@ def _row(final: Final, ladder: Ladder) -> dict[str, str]:
 
 
 def _mark(ladder: Ladder) -> str:
-    """Give what tells one test part from another: the data it belongs to."""
+    """Return what tells one test part from another: the data it belongs to."""
     return ladder.data_digest[:16]
 
 

@@ -14,7 +14,7 @@ from imgcls.evidence.contributions import CONTRIBUTIONS
 from imgcls.evidence.gains import Gain
 from imgcls.evidence.metrics import METRICS
 from imgcls.evidence.verdicts import Judged, judge
-from imgcls.ladders.predictions import Measured, measured_runs, shares_weights
+from imgcls.ladders.predictions import MeasuredRuns, measured_runs, shares_weights
 from imgcls.ladders.spec import Ladder, RungPlan
 from imgcls.ladders.state import LadderState
 from imgcls.records.run import Estimate, RunRecord
@@ -67,13 +67,13 @@ class RungResult:
 
     @property
     def seconds_per_point(self) -> float | None:
-        """Give what a point of gain costs in time; None where no gain was shown."""
+        """Return what a point of gain costs in time; None where no gain was shown."""
         if self.step is None or self.extra_seconds is None or self.step.verdict not in ("better", "likely better"):
             return None
         return self.extra_seconds / (100 * self.step.value)
 
     def to_json(self) -> dict[str, Any]:
-        """Give the rung as JSON values."""
+        """Return the rung as JSON values."""
         return {
             **asdict(self.plan),
             "n_planned": self.n_planned,
@@ -127,7 +127,7 @@ class LadderResult:
 
     @property
     def incumbent(self) -> int:
-        """Give the number of the rung to use: the highest that is better, or likely better, than the base."""
+        """Return the number of the rung to use: the highest that is better, or likely better, than the base."""
         if self.ladder.kind == "ablate":
             return 0
         shown = [place for place, rung in enumerate(self.rungs) if rung.total and rung.total.verdict in _GAINS]
@@ -135,12 +135,12 @@ class LadderResult:
 
     @property
     def unit(self) -> str:
-        """Give the unit of gains: percentage points, or nats for log loss."""
+        """Return the unit of gains: percentage points, or nats for log loss."""
         return "nats" if self.ladder.metric == "log_loss" else "points"
 
     @property
     def metric_title(self) -> str:
-        """Give the metric as people read it."""
+        """Return the metric as people read it."""
         return METRICS[self.ladder.metric].title
 
     @property
@@ -149,7 +149,7 @@ class LadderResult:
         return sum(len(rung.failures) for rung in self.rungs)
 
     def to_json(self) -> dict[str, Any]:
-        """Give the whole as JSON values, without NaN."""
+        """Return the whole as JSON values, without NaN."""
         value = {
             "schema": SCHEMA,
             "name": self.ladder.name,
@@ -190,7 +190,7 @@ _GAINS = ("better", "likely better")
 
 
 def judged_json(judged: Judged | None) -> dict[str, Any] | None:
-    """Give a gain and its verdict as JSON values."""
+    """Return a gain and its verdict as JSON values."""
     if judged is None:
         return None
     return {
@@ -204,7 +204,7 @@ def judged_json(judged: Judged | None) -> dict[str, Any] | None:
 
 
 def gain_json(gain: Gain) -> dict[str, Any]:
-    """Give a gain as JSON values; numbers that do not exist are null."""
+    """Return a gain as JSON values; numbers that do not exist are null."""
     value = _finite(asdict(gain))
     assert isinstance(value, dict)  # noqa: S101 - it was one
     return value
@@ -259,7 +259,7 @@ def judge_ladder(state: LadderState) -> LadderResult:
 
 
 def _comparisons(
-    state: LadderState, measured: Measured
+    state: LadderState, measured: MeasuredRuns
 ) -> tuple[dict[int, Judged], dict[int, Judged], dict[int, dict[str, Gain]]]:
     """Measure every rung that can be measured, and judge both families."""
     ladder = state.ladder
@@ -288,7 +288,7 @@ def _comparisons(
     return families[0], families[1], others
 
 
-def _between(state: LadderState, measured: Measured, partner: int, number: int, metric: str) -> Gain | None:
+def _between(state: LadderState, measured: MeasuredRuns, partner: int, number: int, metric: str) -> Gain | None:
     """Measure a rung against its partner; a left-out recipe is worth what the full stack has over its rung."""
     ladder = state.ladder
     before, after = (number, partner) if ladder.kind == "ablate" else (partner, number)
@@ -308,7 +308,7 @@ def _between(state: LadderState, measured: Measured, partner: int, number: int, 
 def _rung(
     state: LadderState,
     number: int,
-    measured: Measured | None,
+    measured: MeasuredRuns | None,
     *,
     step: Judged | None,
     total: Judged | None,
@@ -346,7 +346,7 @@ def _rung(
     )
 
 
-def _other_scores(measured: Measured, number: int, primary: str) -> dict[str, Estimate]:
+def _other_scores(measured: MeasuredRuns, number: int, primary: str) -> dict[str, Estimate]:
     found = {}
     for metric in CONTRIBUTIONS:
         if metric == primary:
@@ -359,18 +359,18 @@ def _other_scores(measured: Measured, number: int, primary: str) -> dict[str, Es
 
 
 def _shown(metric: str, values: Sequence[float]) -> list[float]:
-    """Give values in the metric's own direction."""
+    """Return values in the metric's own direction."""
     return [0.0 - value for value in values] if metric == "log_loss" else list(values)
 
 
 def _work(record: RunRecord) -> float:
-    """Give what a run itself took, decoding and loading left out."""
+    """Return what a run itself took, decoding and loading left out."""
     parts = [value for name, value in record.seconds.items() if name != "total"]
     return sum(parts) if parts else record.seconds.get("total", 0.0)
 
 
 def _borrowed(record: RunRecord, state: LadderState) -> float:
-    """Give what training the weights took that a run was given; 0 for one that trained its own."""
+    """Return what training the weights took that a run was given; 0 for one that trained its own."""
     if record.reused_from is None:
         return 0.0
     donors = [entry.record for entry in state.jobs if entry.record and entry.record.id == record.reused_from]

@@ -20,7 +20,7 @@ from imgcls.records.run import Estimate, RunRecord
 
 
 @dataclass(frozen=True, eq=False)
-class Board:
+class Predictions:
     """The predictions of several runs on the images that all of them were scored on."""
 
     ids: tuple[str, ...]
@@ -39,7 +39,7 @@ class Board:
     """`binary`, `multiclass` or `multilabel`."""
 
     def contributions(self, metric: str, keys: Sequence[str]) -> Floats:
-        """Give the contributions [runs, images] of some runs to a metric.
+        """Return the contributions [runs, images] of some runs to a metric.
 
         Raises:
             UsageError: The metric cannot be computed on these images.
@@ -53,7 +53,7 @@ class Board:
         )
 
 
-def board(records: Sequence[RunRecord]) -> Board:
+def read_predictions(records: Sequence[RunRecord]) -> Predictions:
     """Put the validation predictions of runs side by side.
 
     Args:
@@ -78,7 +78,7 @@ def board(records: Sequence[RunRecord]) -> Board:
             raise RecordError(f"Runs {first.id} and {record.id} have other labels for the same images.")
     columns = [f"p_{name}" for name in first.classes]
     labels = tuple(reference["label"])
-    return Board(
+    return Predictions(
         ids=tuple(common),
         labels=labels,
         targets=as_targets(labels, classes=first.classes, problem=first.problem),
@@ -111,21 +111,21 @@ _WEIGHTS_FILE = "weights.safetensors"
 Place = TypeVar("Place", bound=Hashable)
 
 
-class Measured(Protocol):
+class MeasuredRuns(Protocol):
     """The runs of a ladder, ready to be compared."""
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Give what is to be said of the images."""
+        """Return what is to be said of the images."""
 
     def values(self, rung: int, metric: str) -> list[float]:
-        """Give the metric of each run, as a gain is measured: higher is better."""
+        """Return the metric of each run, as a gain is measured: higher is better."""
 
     def score(self, rung: int, metric: str) -> Estimate:
-        """Give the metric over all runs."""
+        """Return the metric over all runs."""
 
     def seed_sd(self, rung: int, metric: str) -> float:
-        """Give the standard deviation over seeds; NaN with fewer than two."""
+        """Return the standard deviation over seeds; NaN with fewer than two."""
 
     def gain(self, before: int, after: int, metric: str, *, same_weights: bool) -> Gain:
         """Measure one rung against another."""
@@ -135,7 +135,7 @@ class Measured(Protocol):
 class OneSplit:
     """Runs that were all scored on the same images."""
 
-    board: Board
+    board: Predictions
     """Their predictions."""
     runs: Mapping[int, Mapping[int, RunRecord]]
     """Rung → seed → run."""
@@ -146,15 +146,15 @@ class OneSplit:
         return self.board.notes
 
     def values(self, rung: int, metric: str) -> list[float]:
-        """Give the metric of each run, by seed."""
+        """Return the metric of each run, by seed."""
         return [float(value) for value in self._rows(rung, metric, self._seeds(rung)).mean(axis=1)]
 
     def score(self, rung: int, metric: str) -> Estimate:
-        """Give the metric over all runs."""
+        """Return the metric over all runs."""
         return score(metric, self._rows(rung, metric, self._seeds(rung)), groups=self.board.groups)
 
     def seed_sd(self, rung: int, metric: str) -> float:
-        """Give the standard deviation over seeds."""
+        """Return the standard deviation over seeds."""
         values = self.values(rung, metric)
         return float(np.std(values, ddof=1)) if len(values) > 1 else np.nan
 
@@ -178,10 +178,10 @@ class OneSplit:
 
 
 @dataclass(frozen=True)
-class Folds:
+class CrossValidated:
     """Runs over folds: within a fold all were scored on the same images."""
 
-    boards: Mapping[int, Board]
+    boards: Mapping[int, Predictions]
     """Fold → predictions."""
     runs: Mapping[int, Mapping[int, Mapping[int, RunRecord]]]
     """Rung → fold → seed → run."""
@@ -192,11 +192,11 @@ class Folds:
         return tuple(dict.fromkeys(note for part in self.boards.values() for note in part.notes))
 
     def values(self, rung: int, metric: str) -> list[float]:
-        """Give the metric of each run, by fold and seed."""
+        """Return the metric of each run, by fold and seed."""
         return [value for fold in sorted(self.runs[rung]) for value in self._on(rung, fold, metric)]
 
     def score(self, rung: int, metric: str) -> Estimate:
-        """Give the mean of the metric over the folds."""
+        """Return the mean of the metric over the folds."""
         folds = sorted(self.runs[rung])
         values = np.array([np.mean(self._on(rung, fold, metric)) for fold in folds])
         n_train, n_valid = self._sizes(rung, folds)
@@ -209,7 +209,7 @@ class Folds:
         )
 
     def seed_sd(self, rung: int, metric: str) -> float:
-        """Give the standard deviation over seeds of the mean over folds, for the seeds that all folds have."""
+        """Return the standard deviation over seeds of the mean over folds, for the seeds that all folds have."""
         folds = sorted(self.runs[rung])
         seeds = set.intersection(*(set(self.runs[rung][fold]) for fold in folds))
         if len(seeds) < 2:
@@ -242,7 +242,7 @@ class Folds:
         )
 
     def _seeds(self, rung: int, *, only_of: int) -> dict[int, list[int]]:
-        """Give the seeds of each fold that another rung has too; folds without any are left out."""
+        """Return the seeds of each fold that another rung has too; folds without any are left out."""
         common = {
             fold: sorted(set(runs) & set(self.runs[only_of].get(fold, {})))
             for fold, runs in sorted(self.runs[rung].items())
@@ -259,7 +259,7 @@ class Folds:
         return [run.data.n["train"] for run in first], [len(self.boards[fold].ids) for fold in folds]
 
 
-def measured_runs(state: LadderState) -> Measured:
+def measured_runs(state: LadderState) -> MeasuredRuns:
     """Put the finished runs of a ladder side by side; there has to be one at least.
 
     Raises:
@@ -271,24 +271,27 @@ def measured_runs(state: LadderState) -> Measured:
         for entry in state.jobs:
             if entry.record is not None:
                 runs.setdefault(entry.job.rung, {})[entry.job.seed] = entry.record
-        return OneSplit(board([run for by_seed in runs.values() for run in by_seed.values()]), runs)
+        return OneSplit(read_predictions([run for by_seed in runs.values() for run in by_seed.values()]), runs)
     by_fold: dict[int, dict[int, dict[int, RunRecord]]] = {}
     for entry in state.jobs:
         if entry.record is not None and entry.job.fold is not None:
             by_fold.setdefault(entry.job.rung, {}).setdefault(entry.job.fold, {})[entry.job.seed] = entry.record
     folds = sorted({fold for rung in by_fold.values() for fold in rung})
-    boards = {fold: board([run for rung in by_fold.values() for run in rung.get(fold, {}).values()]) for fold in folds}
-    return Folds(boards, by_fold)
+    boards = {
+        fold: read_predictions([run for rung in by_fold.values() for run in rung.get(fold, {}).values()])
+        for fold in folds
+    }
+    return CrossValidated(boards, by_fold)
 
 
 def weights_identity(record: RunRecord) -> str:
-    """Give what tells the weights of a run from others: their digest, or the run that they were taken from."""
+    """Return what tells the weights of a run from others: their digest, or the run that they were taken from."""
     file = record.files.get(_WEIGHTS_FILE)
     return file.sha256 if file is not None else record.reused_from or record.key
 
 
 def shares_weights(before: Mapping[Place, RunRecord], after: Mapping[Place, RunRecord]) -> bool:
-    """Say whether every run on one side predicts with the weights of the run of the same seed on the other.
+    """Return whether every run on one side predicts with the weights of the run of the same seed on the other.
 
     Args:
         before: Seed (or fold and seed) → run.
@@ -337,11 +340,11 @@ class Changes:
         return replace(self, fixed=self.fixed[:n], broken=self.broken[:n])
 
     def to_json(self) -> dict[str, Any]:
-        """Give them as JSON values."""
+        """Return them as JSON values."""
         return asdict(self)
 
 
-def changes(measured: Measured, before: int, after: int) -> Changes | None:
+def changes(measured: MeasuredRuns, before: int, after: int) -> Changes | None:
     """Find the images on which one rung is right more often than another, and less often.
 
     Args:
@@ -389,17 +392,17 @@ def changed_images(state: LadderState, *, most: int) -> dict[int, Changes]:
 
 
 def _parts(
-    measured: Measured, before: int, after: int
-) -> list[tuple[Board, Mapping[int, RunRecord], Mapping[int, RunRecord]]]:
-    """Give the predictions of each split with the runs, by seed, of both sides."""
+    measured: MeasuredRuns, before: int, after: int
+) -> list[tuple[Predictions, Mapping[int, RunRecord], Mapping[int, RunRecord]]]:
+    """Return the predictions of each split with the runs, by seed, of both sides."""
     if isinstance(measured, OneSplit):
         return [(measured.board, measured.runs[before], measured.runs[after])]
-    assert isinstance(measured, Folds)  # noqa: S101 - there is no third kind
+    assert isinstance(measured, CrossValidated)  # noqa: S101 - there is no third kind
     both = [fold for fold in sorted(measured.runs[before]) if fold in measured.runs[after]]
     return [(measured.boards[fold], measured.runs[before][fold], measured.runs[after][fold]) for fold in both]
 
 
-def _right(board: Board, runs: Mapping[int, RunRecord], seeds: list[int] | None) -> Floats:
-    """Give the share of runs that are right, for each image."""
+def _right(board: Predictions, runs: Mapping[int, RunRecord], seeds: list[int] | None) -> Floats:
+    """Return the share of runs that are right, for each image."""
     keys = [run.key for seed, run in sorted(runs.items()) if seeds is None or seed in seeds]
     return np.asarray(board.contributions("accuracy", keys).mean(axis=0), dtype=np.float64)

@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image
 
 from imgcls._version import __version__
-from imgcls.config.findings import FINDINGS_TOML, adjusted, read_adjustments
+from imgcls.config.findings import FINDINGS_TOML, apply_adjustments, read_adjustments
 from imgcls.data.decode import Preprocess, decode_with_size
 from imgcls.data.load import OFF, load_samples
 from imgcls.data.samples import Samples, classes_in
@@ -23,7 +23,7 @@ from imgcls.errors import DataError, DecodeError, UsageError
 from imgcls.evidence.contributions import Floats
 from imgcls.evidence.metrics import confident_mistakes, majority_accuracy
 from imgcls.ladders.judge import LadderResult, judge_ladder
-from imgcls.ladders.predictions import Board, board
+from imgcls.ladders.predictions import Predictions, read_predictions
 from imgcls.ladders.spec import Ladder
 from imgcls.ladders.state import LadderState, read_state
 from imgcls.records.run import RunRecord
@@ -35,17 +35,17 @@ MOST_MISTAKES = 12
 
 
 @dataclass(frozen=True)
-class Turn:
+class FoldOutputs:
     """The runs of one rung that were scored on the same images: those of a fold, or all."""
 
-    board: Board
+    board: Predictions
     """Their predictions."""
     classes: tuple[str, ...]
     """The names of the classes."""
 
     @property
     def stacked(self) -> Floats:
-        """Give the probabilities of all runs, [runs, images, classes]."""
+        """Return the probabilities of all runs, [runs, images, classes]."""
         return np.stack(list(self.board.probabilities.values()))
 
     @property
@@ -69,7 +69,7 @@ class Confusion:
 
 
 @dataclass(frozen=True)
-class Pair:
+class ConfusedPair:
     """A class taken for another."""
 
     label: str
@@ -100,8 +100,8 @@ class WorstMistake:
     """The runs that were averaged."""
 
 
-def turns_of(state: LadderState, rung: int) -> tuple[Turn, ...]:
-    """Give the predictions of a rung, by fold.
+def fold_outputs(state: LadderState, rung: int) -> tuple[FoldOutputs, ...]:
+    """Return the predictions of a rung, by fold.
 
     Args:
         state: The ladder and its records.
@@ -113,10 +113,10 @@ def turns_of(state: LadderState, rung: int) -> tuple[Turn, ...]:
     records = [entry.record for entry in state.of(rung) if entry.record is not None]
     folds = sorted({record.fold for record in records}, key=lambda fold: -1 if fold is None else fold)
     parts = [[record for record in records if record.fold == fold] for fold in folds]
-    return tuple(Turn(board(part), part[0].classes) for part in parts)
+    return tuple(FoldOutputs(read_predictions(part), part[0].classes) for part in parts)
 
 
-def confusion(turns: Sequence[Turn]) -> Confusion | None:
+def confusion(turns: Sequence[FoldOutputs]) -> Confusion | None:
     """Count which class was taken for which; None where images have several labels.
 
     Of more than `MOST_CLASSES` classes those are shown that most images are confused with.
@@ -135,15 +135,15 @@ def confusion(turns: Sequence[Turn]) -> Confusion | None:
     )
 
 
-def confused_pairs(turns: Sequence[Turn]) -> tuple[Pair, ...]:
-    """Give the pairs of classes that are confused most often, the most frequent first."""
+def confused_pairs(turns: Sequence[FoldOutputs]) -> tuple[ConfusedPair, ...]:
+    """Return the pairs of classes that are confused most often, the most frequent first."""
     pairs = _label_pairs(turns) if turns[0].is_multilabel else _class_pairs(turns)
     ordered = sorted((pair for pair in pairs if pair.n > 0), key=lambda pair: -pair.n)
     return tuple(ordered[:MOST_PAIRS])
 
 
-def worst_mistakes(turns: Sequence[Turn], *, most: int = MOST_MISTAKES) -> tuple[WorstMistake, ...]:
-    """Give the images that the runs, their probabilities averaged, are most sure and wrong about.
+def worst_mistakes(turns: Sequence[FoldOutputs], *, most: int = MOST_MISTAKES) -> tuple[WorstMistake, ...]:
+    """Return the images that the runs, their probabilities averaged, are most sure and wrong about.
 
     Args:
         turns: The predictions of a rung.
@@ -153,7 +153,7 @@ def worst_mistakes(turns: Sequence[Turn], *, most: int = MOST_MISTAKES) -> tuple
     return tuple(sorted(found, key=lambda mistake: -mistake.confidence)[:most])
 
 
-def _worst_of(turn: Turn, most: int) -> list[WorstMistake]:
+def _worst_of(turn: FoldOutputs, most: int) -> list[WorstMistake]:
     part = turn.board
     mistakes = confident_mistakes(
         part.ids, turn.stacked.mean(axis=0), part.targets, classes=turn.classes, labels=part.labels, most=most
@@ -173,11 +173,11 @@ def _worst_of(turn: Turn, most: int) -> list[WorstMistake]:
     ]
 
 
-def _all_counts(turns: Sequence[Turn]) -> Floats:
+def _all_counts(turns: Sequence[FoldOutputs]) -> Floats:
     return np.sum([_counts(turn) for turn in turns], axis=0)
 
 
-def _counts(turn: Turn) -> Floats:
+def _counts(turn: FoldOutputs) -> Floats:
     """Count label × answer, [k, k], in the mean over runs."""
     answers = turn.stacked.argmax(axis=2)
     k = len(turn.classes)
@@ -185,17 +185,17 @@ def _counts(turn: Turn) -> Floats:
     return np.bincount(flat, minlength=k * k).reshape(k, k) / len(answers)
 
 
-def _class_pairs(turns: Sequence[Turn]) -> list[Pair]:
+def _class_pairs(turns: Sequence[FoldOutputs]) -> list[ConfusedPair]:
     classes, counts = turns[0].classes, _all_counts(turns)
     totals = counts.sum(axis=1)
     return [
-        Pair(classes[row], classes[column], float(counts[row, column]), round(float(totals[row])))
+        ConfusedPair(classes[row], classes[column], float(counts[row, column]), round(float(totals[row])))
         for row, column in np.argwhere(counts > 0)
         if row != column
     ]
 
 
-def _label_pairs(turns: Sequence[Turn]) -> list[Pair]:
+def _label_pairs(turns: Sequence[FoldOutputs]) -> list[ConfusedPair]:
     """Count, label by label, those missed and those seen where they are not."""
     pairs = []
     for place, name in enumerate(turns[0].classes):
@@ -207,7 +207,7 @@ def _label_pairs(turns: Sequence[Turn]) -> list[Pair]:
             missed += float((~said[:, has]).sum(axis=1).mean())
             alarms += float(said[:, ~has].sum(axis=1).mean())
             n_with, n_without = n_with + int(has.sum()), n_without + int((~has).sum())
-        pairs += [Pair(name, f"no {name}", missed, n_with), Pair(f"no {name}", name, alarms, n_without)]
+        pairs += [ConfusedPair(name, f"no {name}", missed, n_with), ConfusedPair(f"no {name}", name, alarms, n_without)]
     return pairs
 
 
@@ -259,7 +259,7 @@ def find_photographs(ladder: Ladder, workspace: Workspace) -> Samples:
             reading[name] = _place(reading[name], workspace)
     samples = load_samples(_place(ladder.data.get("data"), workspace), skip=OWN_FOLDERS, **reading)
     findings = ladder.data.get("findings")
-    return samples if findings is None else adjusted(samples, read_adjustments(_findings(findings, workspace)))
+    return samples if findings is None else apply_adjustments(samples, read_adjustments(_findings(findings, workspace)))
 
 
 def contact_sheet(
@@ -286,7 +286,7 @@ def contact_sheet(
 
 
 def pictures_of(ids: Sequence[str], samples: Samples) -> dict[str, Picture]:
-    """Give the pictures of those samples that are there and can be read, by id."""
+    """Return the pictures of those samples that are there and can be read, by id."""
     wanted = set(ids)
     found = {}
     for name, path in zip(samples.frame["id"], samples.frame["path"], strict=True):
@@ -313,7 +313,7 @@ def draw_picture(path: Path) -> Picture:
 
 
 def written(text: str) -> str:
-    """Give an id as records hold it, which are UTF-8."""
+    """Return an id as records hold it, which are UTF-8."""
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
@@ -337,7 +337,7 @@ def _findings(path: object, workspace: Workspace) -> Path:
 
 
 def _rows_by_class(samples: Samples, classes: Sequence[str]) -> dict[str, list[int]]:
-    """Give the rows of each class, the sealed test split left out."""
+    """Return the rows of each class, the sealed test split left out."""
     rows: dict[str, list[int]] = {name: [] for name in classes}
     for row, (label, split) in enumerate(zip(samples.frame["label"], samples.frame["split"], strict=True)):
         names = classes_in(label) if samples.problem == "multilabel" else [label]
@@ -385,7 +385,7 @@ class ReportData:
     """The learning curves of each rung."""
     confusion: Confusion | None
     """Which class the incumbent takes for which; None where images have several labels."""
-    pairs: tuple[Pair, ...]
+    pairs: tuple[ConfusedPair, ...]
     """The classes that the incumbent confuses most often."""
     mistakes: tuple[WorstMistake, ...]
     """The photographs that the incumbent is most sure and wrong about; empty where photographs are withheld."""
@@ -423,7 +423,7 @@ def gather(ladder: Ladder, workspace: Workspace, *, with_images: bool = True) ->
         raise UsageError(f"No run of {ladder.name} is done yet. 'imgcls ladder run {ladder.stack}' goes on with it.")
     result = judge_ladder(state)
     shown = _shown_rung(result)
-    turns = turns_of(state, shown)
+    turns = fold_outputs(state, shown)
     gathered = ReportData(
         result=result,
         n_by_class=_n_by_class(turns),
@@ -446,12 +446,12 @@ def gather(ladder: Ladder, workspace: Workspace, *, with_images: bool = True) ->
 
 
 def _shown_rung(result: LadderResult) -> int:
-    """Give the incumbent, or the lowest rung with a finished run before the incumbent has any."""
+    """Return the incumbent, or the lowest rung with a finished run before the incumbent has any."""
     has_runs = [place for place, rung in enumerate(result.rungs) if rung.runs]
     return result.incumbent if result.incumbent in has_runs else has_runs[0]
 
 
-def _n_by_class(turns: Sequence[Turn]) -> dict[str, int]:
+def _n_by_class(turns: Sequence[FoldOutputs]) -> dict[str, int]:
     classes = turns[0].classes
     if turns[0].is_multilabel:
         counts = sum(turn.board.targets.sum(axis=0, dtype=np.int64) for turn in turns)
@@ -460,8 +460,8 @@ def _n_by_class(turns: Sequence[Turn]) -> dict[str, int]:
     return dict(zip(classes, np.asarray(counts).tolist(), strict=True))
 
 
-def _trivial(metric: str, turns: Sequence[Turn]) -> tuple[str, float] | None:
-    """Give the answer that needs no photograph, for the metrics in which it has a score of its own."""
+def _trivial(metric: str, turns: Sequence[FoldOutputs]) -> tuple[str, float] | None:
+    """Return the answer that needs no photograph, for the metrics in which it has a score of its own."""
     if metric == "roc_auc":
         return "ranking at random", 0.5
     if metric != "accuracy":
@@ -485,7 +485,7 @@ def _losses(record: RunRecord) -> tuple[float, ...]:
     return tuple(float(value) for value in values if isinstance(value, int | float) and np.isfinite(value))
 
 
-def _with_photographs(gathered: ReportData, workspace: Workspace, turns: Sequence[Turn]) -> ReportData:
+def _with_photographs(gathered: ReportData, workspace: Workspace, turns: Sequence[FoldOutputs]) -> ReportData:
     """Add pictures, or say why there are none."""
     ladder, classes = gathered.result.ladder, gathered.result.classes
     try:
@@ -506,7 +506,7 @@ def _with_photographs(gathered: ReportData, workspace: Workspace, turns: Sequenc
     return replace(gathered, sheet=sheet, pictures=pictures, licence=samples.licence, trouble=trouble)
 
 
-def _without_names(gathered: ReportData, records: Sequence[RunRecord], turns: Sequence[Turn]) -> ReportData:
+def _without_names(gathered: ReportData, records: Sequence[RunRecord], turns: Sequence[FoldOutputs]) -> ReportData:
     """Leave out ids, and every message that may name a photograph."""
     names = {name for turn in turns for name in turn.board.ids}
     names |= {place for record in records for place, _ in record.data.excluded}

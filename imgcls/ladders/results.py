@@ -38,7 +38,7 @@ class Effect:
 
 
 def measured_effects(recipe: str, workspace: Workspace) -> list[Effect]:
-    """Give what every ladder of a workspace measured of one recipe alone, in the order of their names.
+    """Return what every ladder of a workspace measured of one recipe alone, in the order of their names.
 
     Args:
         recipe: Its name.

@@ -16,7 +16,7 @@ from imgcls.engine.prepare import DataSource
 from imgcls.engine.progress import Lines, Reporter
 from imgcls.engine.request import workspace_at
 from imgcls.errors import BusyError, ImgclsError, TrainingError, UsageError
-from imgcls.ladders.design import Question, design, forecast, read_duration, within_budget
+from imgcls.ladders.design import LadderConfig, forecast, plan_ladder, read_duration, within_budget
 from imgcls.ladders.executors import SerialExecutor, n_parallel, open_executor
 from imgcls.ladders.judge import LadderResult, judge_ladder
 from imgcls.ladders.spec import RESULT_JSON, JobPlan, Kind, Ladder
@@ -54,7 +54,7 @@ class JobResult:
 
 
 def job_arguments(ladder: Ladder, job: JobPlan, workspace: Workspace) -> dict[str, Any]:
-    """Give a job as JSON values: what is trained, on what, and where its record goes."""
+    """Return a job as JSON values: what is trained, on what, and where its record goes."""
     return {
         "stack": ladder.rungs[job.rung].stack,
         "overrides": dict(ladder.overrides),
@@ -133,7 +133,7 @@ class Watcher(Protocol):
     """Whoever wants to know how a ladder goes."""
 
     def note(self, text: str) -> None:
-        """Say a sentence."""
+        """Describe a sentence."""
 
     def planned(self, ladder: Ladder, forecast_sentences: Sequence[str]) -> None:
         """Tell what is about to begin, what it will cost and what it will be able to see."""
@@ -165,7 +165,7 @@ _BUSY_SECONDS = 2.0
 
 
 @dataclass
-class Drive:
+class LadderRunner:
     """One process at work on a ladder."""
 
     ladder: Ladder
@@ -405,7 +405,7 @@ def ladder(
     """
     place = workspace_at(workspace)
     parsed = stack if isinstance(stack, Stack) else Stack.parse(stack, overrides)
-    question = Question(
+    question = LadderConfig(
         parsed,
         DataSource.of(data, reading).in_workspace(place, folds=folds),
         kind=kind,
@@ -429,7 +429,7 @@ def ladder(
 
 
 def run_ladder(
-    question: Question,
+    question: LadderConfig,
     *,
     machine: Machine,
     workspace: Workspace,
@@ -450,14 +450,14 @@ def run_ladder(
         return open_executor(executor, resources={"n_gpus": n_gpus()}) if isinstance(executor, str) else executor
 
     n_at_once = at_a_time(executor)
-    planned = design(question, machine=machine, workspace=workspace, reporter=reporter)
+    planned = plan_ladder(question, machine=machine, workspace=workspace, reporter=reporter)
     state = read_state(planned, workspace)
     done = {entry.job.key for entry in state.jobs if entry.state == "done"}
     if budget_seconds is not None:
         planned = within_budget(planned, budget_seconds, done=dict.fromkeys(done), n_parallel=n_at_once)
     told = forecast(planned, done=dict.fromkeys(done), n_parallel=n_at_once)
     watcher.planned(planned, told.sentences)
-    drive = Drive(
+    drive = LadderRunner(
         planned,
         workspace,
         opened,
@@ -470,7 +470,7 @@ def run_ladder(
 
 
 def at_a_time(executor: str | Executor) -> int:
-    """Give how many jobs an executor, or the text that names one, runs at a time; 1 where it does not say."""
+    """Return how many jobs an executor, or the text that names one, runs at a time; 1 where it does not say."""
     if not isinstance(executor, str):
         return n_parallel(executor) or 1
     opened = open_executor(executor)  # a pool starts no process before its first job

@@ -128,11 +128,11 @@ class Ladder:
         return (None,) if self.n_folds is None else tuple(range(self.n_folds))
 
     def compared_with(self, rung: int) -> int:
-        """Give the rung that a rung's step is measured against: the one below, or the full stack."""
+        """Return the rung that a rung's step is measured against: the one below, or the full stack."""
         return 0 if self.kind == "ablate" else rung - 1
 
     def to_json(self) -> dict[str, Any]:
-        """Give the ladder as JSON values."""
+        """Return the ladder as JSON values."""
         shallow = {name: value for name, value in asdict(self).items() if name != "folder"}
         return {"schema": SCHEMA, **shallow}
 
@@ -333,7 +333,7 @@ class Rung:
 
 
 def climbing(stack: Stack) -> tuple[Rung, ...]:
-    """Give the rungs of a ladder: the base alone, then one recipe more each time.
+    """Return the rungs of a ladder: the base alone, then one recipe more each time.
 
     Raises:
         StackError: A rung is no plan, since a recipe stands before what it needs; all are named.
@@ -353,7 +353,7 @@ def climbing(stack: Stack) -> tuple[Rung, ...]:
 
 
 def leaving_out(stack: Stack) -> tuple[Rung, ...]:
-    """Give the full stack, then the stack without each recipe, and without what cannot stand without that one.
+    """Return the full stack, then the stack without each recipe, and without what cannot stand without that one.
 
     Raises:
         StackError: There is nothing to leave out.
@@ -395,7 +395,7 @@ def _without(stack: Stack, step: Step) -> Rung:
 
 
 def rung_plans(rungs: Sequence[Rung], kind: Kind) -> tuple[RungPlan, ...]:
-    """Give rungs as data, with what each changes and whose weights it can use.
+    """Return rungs as data, with what each changes and whose weights it can use.
 
     Args:
         rungs: From `climbing` or `leaving_out`.
@@ -426,5 +426,5 @@ def rung_plans(rungs: Sequence[Rung], kind: Kind) -> tuple[RungPlan, ...]:
 
 
 def _all_steps(rungs: Sequence[Rung]) -> tuple[Step, ...]:
-    """Give the steps of the longest stack."""
+    """Return the steps of the longest stack."""
     return max((rung.stack.steps for rung in rungs), key=len)

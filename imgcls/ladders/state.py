@@ -51,7 +51,7 @@ class LadderState:
     """A message for each record in the workspace that cannot be read."""
 
     def of(self, rung: int) -> tuple[JobState, ...]:
-        """Give the jobs of one rung."""
+        """Return the jobs of one rung."""
         return tuple(entry for entry in self.jobs if entry.job.rung == rung)
 
     def n(self, state: State) -> int:
@@ -64,7 +64,7 @@ class LadderState:
         return all(entry.state in ("done", "failed") for entry in self.jobs)
 
     def seconds_left(self, *, n_parallel: int = 1) -> float | None:
-        """Give about how long the rest takes.
+        """Return about how long the rest takes.
 
         What was estimated is scaled by how long finished runs took against their own estimate.
 
@@ -143,7 +143,7 @@ def _is_driven(ladder: Ladder) -> bool:
 
 
 def _seconds_by_rung(jobs: tuple[JobState, ...]) -> dict[int, float]:
-    """Give the mean time of the finished runs of each rung."""
+    """Return the mean time of the finished runs of each rung."""
     times: dict[int, list[float]] = {}
     for entry in jobs:
         if entry.record is not None:

@@ -56,12 +56,12 @@ class Predicted:
     """`binary`, `multiclass` or `multilabel`."""
 
     def ordered(self, rows: Sequence[int]) -> Predicted:
-        """Give the same in another order."""
+        """Return the same in another order."""
         ids = [self.ids[row] for row in rows]
         return Predicted(ids, self.probabilities[list(rows)], self.classes, self.problem)
 
     def named(self, *, delimiter: str = _DELIMITERS[0]) -> list[str]:
-        """Give the class of each photograph; for multi-label those above 0.5, joined by `delimiter`."""
+        """Return the class of each photograph; for multi-label those above 0.5, joined by `delimiter`."""
         if self.problem != "multilabel":
             return [self.classes[place] for place in self.probabilities.argmax(axis=1)]
         return [
@@ -70,7 +70,7 @@ class Predicted:
         ]
 
     def of_class(self, name: str) -> list[float]:
-        """Give the probabilities of a class, written as short as float32 allows."""
+        """Return the probabilities of a class, written as short as float32 allows."""
         column = self.probabilities[:, list(self.classes).index(name)]
         return [float(f"{value:.{_SIGNIFICANT}g}") for value in column]
 
@@ -90,7 +90,7 @@ class SubmissionTable:
         return len(next(iter(self.columns.values())))
 
     def as_csv(self) -> str:
-        """Give it as CSV: text in quotes, exactly as it is, since an id may hold any line end or sign."""
+        """Return it as CSV: text in quotes, exactly as it is, since an id may hold any line end or sign."""
         import pandas as pd
 
         return pd.DataFrame(dict(self.columns)).to_csv(index=False, quoting=csv.QUOTE_NONNUMERIC, lineterminator="\n")
@@ -173,7 +173,7 @@ def _matched(sample: Table, ids: Sequence[str]) -> tuple[str, list[int]]:
 
 
 def _mismatch(sample: Table, ids: Sequence[str], column: str, form: Callable[[str], str]) -> str:
-    """Say which ids of a column have no prediction, and which predictions it has no place for."""
+    """Describe which ids of a column have no prediction, and which predictions it has no place for."""
     texts = sample.columns[column]
     known, wanted = {form(name) for name in ids}, {form(text) for text in texts}
     repeated = {text for text, n in Counter(texts).items() if n > 1}
@@ -228,7 +228,7 @@ def _is_share(text: str) -> bool:
 
 
 def _class_of_column(predicted: Predicted, column: str, *, asked: bool) -> str:
-    """Give the class whose probability a single column takes.
+    """Return the class whose probability a single column takes.
 
     Raises:
         DataError: The sample holds fractions, and no class can be meant.
@@ -359,7 +359,7 @@ class Submission:
             return False
 
     def to_json(self) -> dict[str, Any]:
-        """Give it as JSON values."""
+        """Return it as JSON values."""
         return {"schema": SCHEMA, **{name: value for name, value in asdict(self).items() if name != "folder"}}
 
     def write(self, workspace: Workspace) -> Submission:
@@ -433,7 +433,7 @@ def run_to_submit(text: str | None, workspace: Workspace) -> RunRecord:
 
 
 def known_sample(workspace: Workspace) -> Path | None:
-    """Give the sample submission that imgcls.toml names; None where it names none.
+    """Return the sample submission that imgcls.toml names; None where it names none.
 
     Raises:
         ProblemError: imgcls.toml cannot be read, or does not fit.
@@ -506,7 +506,7 @@ def _predictions_of(record: RunRecord) -> Predicted:
 
 
 def _place_of(record: RunRecord, workspace: Workspace, to: Path | None) -> Path:
-    """Give the file that is written.
+    """Return the file that is written.
 
     Raises:
         WorkspaceError: It is no CSV, or would lie among the records.

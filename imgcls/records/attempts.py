@@ -401,7 +401,7 @@ def _attempt_folders(workspace: Workspace) -> list[Path]:
 
 
 def _published_keys(workspace: Workspace) -> set[str]:
-    """Give the short keys of the finished runs, by their folders' names."""
+    """Return the short keys of the finished runs, by their folders' names."""
     if not workspace.runs.is_dir():
         return set()
     return {path.name.rpartition("-")[2] for path in workspace.runs.iterdir() if not path.name.startswith(".")}
@@ -418,7 +418,7 @@ def _sweep(workspace: Workspace) -> None:
 
 
 def _was_published(folder: Path, published: set[str]) -> bool:
-    """Say whether an attempt's record has become the run; a training anew beside a run still has its own."""
+    """Return whether an attempt's record has become the run; a training anew beside a run still has its own."""
     return folder.name in published and not (folder / _RECORD).exists()
 
 

@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 Entry = TypeVar("Entry")
 
 
-def read_kept(path: Path, name: str, read: Callable[[Fields], Entry], *, schema: int) -> tuple[Entry, ...]:
-    """Give what is kept, oldest first; a file that is missing, damaged or of another version holds nothing.
+def read_entries(path: Path, name: str, read: Callable[[Fields], Entry], *, schema: int) -> tuple[Entry, ...]:
+    """Return what is kept, oldest first; a file that is missing, damaged or of another version holds nothing.
 
     Args:
         path: The file.
@@ -49,7 +49,7 @@ def read_kept(path: Path, name: str, read: Callable[[Fields], Entry], *, schema:
     return tuple(found) if found_schema == schema else ()
 
 
-def write_kept(path: Path, name: str, entries: Sequence[Any], *, schema: int) -> None:
+def write_entries(path: Path, name: str, entries: Sequence[Any], *, schema: int) -> None:
     """Keep entries, JSON values, in place of those before; where it cannot be written, nothing is kept."""
     with contextlib.suppress(ImgclsError):
         make_folder(path.parent)
@@ -58,7 +58,7 @@ def write_kept(path: Path, name: str, entries: Sequence[Any], *, schema: int) ->
 
 DATA_JSON = ".data.json"
 SCHEMA = 1
-MOST_KEPT = 50
+MOST_SUMMARIES = 50
 _FINDINGS_TOML = "findings.toml"
 _PLACES = frozenset({"data", "images", "test", "findings"})
 """Options that say where things lie: the fingerprint and the findings speak for them."""
@@ -66,7 +66,7 @@ _WITHOUT_EFFECT = frozenset({"verify"})
 
 
 @dataclass(frozen=True)
-class Look:
+class Fingerprint:
     """Data as they looked at one moment, unread."""
 
     key: str
@@ -78,7 +78,7 @@ class Look:
 
 
 @dataclass(frozen=True)
-class SeenData:
+class DatasetSummary:
     """What reading data in one way gave."""
 
     key: str
@@ -101,7 +101,7 @@ class SeenData:
     """When: UTC, ISO 8601."""
 
     @classmethod
-    def of(cls, samples: Samples, look: Look, *, in_folds: bool = False) -> Self:
+    def of(cls, samples: Samples, look: Fingerprint, *, in_folds: bool = False) -> Self:
         """Describe samples that were split.
 
         Args:
@@ -155,7 +155,7 @@ class SeenData:
         return max(counts) / n
 
 
-def look_at(source: Mapping[str, Any], workspace: Workspace) -> Look | None:
+def take_fingerprint(source: Mapping[str, Any], workspace: Workspace) -> Fingerprint | None:
     """Look at data without reading them.
 
     Take the look before reading: what changes meanwhile then counts as changed.
@@ -177,11 +177,11 @@ def look_at(source: Mapping[str, Any], workspace: Workspace) -> Look | None:
     if fingerprint is None:
         return None
     findings = Path(source.get("findings") or workspace.root / _FINDINGS_TOML)
-    return Look(key_of(source, fingerprint, _content_of(findings)), fingerprint, _reading_of(source, workspace))
+    return Fingerprint(key_of(source, fingerprint, _content_of(findings)), fingerprint, _reading_of(source, workspace))
 
 
 def table_digests(paths: Iterable[Path], workspace: Workspace) -> dict[str, str]:
-    """Give the digests of tables that say more of the samples, which the data digest knows nothing of.
+    """Return the digests of tables that say more of the samples, which the data digest knows nothing of.
 
     Args:
         paths: The tables; those that cannot be read are left out.
@@ -198,13 +198,13 @@ def table_digests(paths: Iterable[Path], workspace: Workspace) -> dict[str, str]
 
 
 def changed_tables(digests: Mapping[str, str], workspace: Workspace) -> list[str]:
-    """Give the names of tables that hold something else than they did, or are gone."""
+    """Return the names of tables that hold something else than they did, or are gone."""
     now = table_digests((workspace.root / place for place in digests), workspace)
     return [Path(place).name for place, digest in digests.items() if now.get(place) != digest]
 
 
 def key_of(source: Mapping[str, Any], fingerprint: str, findings: bytes = b"") -> str:
-    """Give what tells data that are read in one way from others.
+    """Return what tells data that are read in one way from others.
 
     It holds no place, so that a workspace that was copied together with its data knows them again.
 
@@ -225,7 +225,7 @@ def key_of(source: Mapping[str, Any], fingerprint: str, findings: bytes = b"") -
 
 
 def _decided(findings: bytes) -> Any:
-    """Give what findings.toml leaves out and keeps together, whatever it gives as reasons."""
+    """Return what findings.toml leaves out and keeps together, whatever it gives as reasons."""
     try:
         value = tomllib.loads(findings.decode("utf-8"))
         excluded = {image for entry in value.get("excluded", []) for image in entry["images"]}
@@ -235,8 +235,8 @@ def _decided(findings: bytes) -> Any:
     return {"excluded": sorted(excluded), "grouped": grouped}
 
 
-def source_of(seen: SeenData, workspace: Workspace) -> dict[str, Any]:
-    """Give the fields of a `DataSource` that read the same data again, places as absolute paths."""
+def source_of(seen: DatasetSummary, workspace: Workspace) -> dict[str, Any]:
+    """Return the fields of a `DataSource` that read the same data again, places as absolute paths."""
     return {
         name: str(workspace.root / value) if name in _PLACES and (workspace.root / value).exists() else value
         for name, value in seen.reading.items()
@@ -244,44 +244,44 @@ def source_of(seen: SeenData, workspace: Workspace) -> dict[str, Any]:
 
 
 def _reading_of(source: Mapping[str, Any], workspace: Workspace) -> dict[str, Any]:
-    """Give the options that were said, as JSON values; places in the workspace relative to it, others absolute."""
+    """Return the options that were said, as JSON values; places in the workspace relative to it, others absolute."""
     said = {name: value for name, value in source.items() if value is not None and name not in ("findings", "verify")}
     return {name: _place(value, workspace) if name in _PLACES else _in_one_form(value) for name, value in said.items()}
 
 
 def _place(place: Any, workspace: Workspace) -> str:
-    """Give a path; names of known sets, and `none`, stay as they are."""
+    """Return a path; names of known sets, and `none`, stay as they are."""
     if not Path(place).exists():
         return str(place)
     path, home = Path(place).resolve(), workspace.root.resolve()
     return path.relative_to(home).as_posix() if path.is_relative_to(home) else str(path)
 
 
-def remember(workspace: Workspace, seen: SeenData) -> None:
+def save_summary(workspace: Workspace, seen: DatasetSummary) -> None:
     """Keep what reading data gave, for `find`; where it cannot be written, nothing is kept.
 
     Args:
         workspace: Whose runs used them.
         seen: Replaces what was kept under the same key, but for a split that only the older one knows.
     """
-    kept = {entry.key: entry for entry in recall(workspace)}
+    kept = {entry.key: entry for entry in load_summaries(workspace)}
     before = kept.pop(seen.key, None)
     if before is not None and seen.split_digest is None and before.data_digest == seen.data_digest:
         seen = before
     if before is not None and asdict(before) | {"created": ""} == asdict(seen) | {"created": ""}:
         return
-    newest = [*kept.values(), seen][-MOST_KEPT:]
-    write_kept(_summary_file(workspace), "data", [asdict(entry) for entry in newest], schema=SCHEMA)
+    newest = [*kept.values(), seen][-MOST_SUMMARIES:]
+    write_entries(_summary_file(workspace), "data", [asdict(entry) for entry in newest], schema=SCHEMA)
 
 
-def recall(workspace: Workspace) -> tuple[SeenData, ...]:
-    """Give what is kept of data, oldest first; a file that is missing, damaged or of a newer imgcls holds nothing."""
-    return read_kept(_summary_file(workspace), "data", SeenData.from_fields, schema=SCHEMA)
+def load_summaries(workspace: Workspace) -> tuple[DatasetSummary, ...]:
+    """Return what is kept of data, oldest first; a file that is missing, damaged or of a newer imgcls holds nothing."""
+    return read_entries(_summary_file(workspace), "data", DatasetSummary.from_fields, schema=SCHEMA)
 
 
-def find(workspace: Workspace, key: str) -> SeenData | None:
-    """Give what reading the data of a key gave; None where they were not read yet, or it is forgotten."""
-    return next((entry for entry in recall(workspace) if entry.key == key), None)
+def find_summary(workspace: Workspace, key: str) -> DatasetSummary | None:
+    """Return what reading the data of a key gave; None where they were not read yet, or it is forgotten."""
+    return next((entry for entry in load_summaries(workspace) if entry.key == key), None)
 
 
 def _summary_file(workspace: Workspace) -> Path:
@@ -296,7 +296,7 @@ def _n_per_class(targets: npt.NDArray[np.int64] | npt.NDArray[np.uint8], classes
 
 
 def _in_one_form(value: Any) -> Any:
-    """Give an option as JSON values; one column alone means the same as a list of it."""
+    """Return an option as JSON values; one column alone means the same as a list of it."""
     if isinstance(value, list | tuple):
         return list(value) if len(value) != 1 else value[0]
     return value
@@ -386,12 +386,14 @@ def keep_repetition(workspace: Workspace, repetition: Repetition) -> None:
     """
     kept = [entry for entry in repetitions(workspace) if entry.run != repetition.run]
     newest = [*kept, repetition][-MOST_REPETITIONS:]
-    write_kept(_repetition_file(workspace), "repeated", [asdict(entry) for entry in newest], schema=REPETITION_SCHEMA)
+    write_entries(
+        _repetition_file(workspace), "repeated", [asdict(entry) for entry in newest], schema=REPETITION_SCHEMA
+    )
 
 
 def repetitions(workspace: Workspace) -> tuple[Repetition, ...]:
-    """Give what is kept, oldest first; a file that is missing, damaged or of a newer imgcls holds nothing."""
-    return read_kept(_repetition_file(workspace), "repeated", Repetition.from_fields, schema=REPETITION_SCHEMA)
+    """Return what is kept, oldest first; a file that is missing, damaged or of a newer imgcls holds nothing."""
+    return read_entries(_repetition_file(workspace), "repeated", Repetition.from_fields, schema=REPETITION_SCHEMA)
 
 
 def _repetition_file(workspace: Workspace) -> Path:

@@ -165,12 +165,12 @@ def _as_folder(text: str) -> Path | None:
 
 
 def _folder_name(record: RunRecord) -> str:
-    """Give the present name of a record's folder."""
+    """Return the present name of a record's folder."""
     return record.folder.name if record.folder else ""
 
 
 def _not_found(text: str, names: list[str], workspace: Workspace) -> str:
-    """Say that there is no such run, and which ones come near."""
+    """Describe that there is no such run, and which ones come near."""
     if not names:
         return f"There is no run {text!r}, and none at all in {workspace.runs}. 'imgcls recipe run baseline' makes one."
     near = difflib.get_close_matches(text, names, n=_N_SUGGESTIONS, cutoff=0.3)

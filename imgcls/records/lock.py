@@ -148,7 +148,7 @@ def is_held(folder: Path) -> bool:
 
 
 def _in_use(folder: Path) -> str:
-    """Say who is in a folder and what to do."""
+    """Describe who is in a folder and what to do."""
     holder = holder_of(folder)
     if holder is None:
         return f"{folder} is in use by another process. Wait for it, or use another --seed."

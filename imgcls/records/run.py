@@ -275,7 +275,7 @@ class Estimate:
         return cls(value, low, high, fields.integer("n"), fields.text_or_none("reason"))
 
     def to_json(self) -> dict[str, float | int | str | None]:
-        """Give the estimate as a JSON object."""
+        """Return the estimate as a JSON object."""
         return asdict(self)
 
     def __str__(self) -> str:
@@ -314,7 +314,7 @@ class FoldRun:
         )
 
     def to_json(self) -> dict[str, Any]:
-        """Give it as a JSON object."""
+        """Return it as a JSON object."""
         return asdict(self)
 
 
@@ -335,7 +335,7 @@ class FoldSpread:
         return cls(fields.number_or_none("mean"), fields.number_or_none("sd"), fields.integer("n"))
 
     def to_json(self) -> dict[str, Any]:
-        """Give it as a JSON object."""
+        """Return it as a JSON object."""
         return asdict(self)
 
 
@@ -357,7 +357,7 @@ class Folds:
         )
 
     def to_json(self) -> dict[str, Any]:
-        """Give them as a JSON object."""
+        """Return them as a JSON object."""
         return {
             "runs": [run.to_json() for run in self.runs],
             "spread": {name: spread.to_json() for name, spread in self.spread.items()},
@@ -383,7 +383,7 @@ def run_key(
     code_sha256: str | None = None,
     n_folds: int | None = None,
 ) -> str:
-    """Give the key of a training: equal keys mean that the same record answers both.
+    """Return the key of a training: equal keys mean that the same record answers both.
 
     Nothing of the machine is in it: no path, host, time or number of workers.
 
@@ -422,7 +422,7 @@ def run_key(
 
 
 def joint_digest(parts: Sequence[str]) -> str:
-    """Give the digest of several digests in order, such as the key of all folds together from those of the folds.
+    """Return the digest of several digests in order, such as the key of all folds together from those of the folds.
 
     Args:
         parts: Hexadecimal digests.
@@ -434,7 +434,7 @@ def joint_digest(parts: Sequence[str]) -> str:
 
 
 def short_key(key: str) -> str:
-    """Give the first eight digits of a key, as they appear in names of folders."""
+    """Return the first eight digits of a key, as they appear in names of folders."""
     return key[:_KEY_LENGTH]
 
 
@@ -482,7 +482,7 @@ class RunData:
     """The seed that the split or the folds were drawn from; None in records of before it was kept."""
 
     def to_json(self) -> dict[str, Any]:
-        """Give it as a JSON object; a seed that is not known is left out."""
+        """Return it as a JSON object; a seed that is not known is left out."""
         return {name: value for name, value in asdict(self).items() if value is not None}
 
 
@@ -632,7 +632,7 @@ class RunRecord:
         return record
 
     def to_json(self) -> dict[str, Any]:
-        """Give the record as JSON values."""
+        """Return the record as JSON values."""
         left_out = {"folder", *(name for name in ("n_folds", "folds") if getattr(self, name) is None)}
         shallow = {item.name: getattr(self, item.name) for item in fields(self) if item.name not in left_out}
         return shallow | {
@@ -658,7 +658,7 @@ class RunRecord:
         return written
 
     def path(self, name: str) -> Path:
-        """Give the path of one file of the record, after a look at its size.
+        """Return the path of one file of the record, after a look at its size.
 
         Args:
             name: Such as `valid.parquet`.
@@ -694,7 +694,7 @@ class RunRecord:
             raise RecordError.together(problems, heading=f"Run {self.id} is damaged; train it again with --again:")
 
     def digest(self) -> str:
-        """Give the sha256 of run.json as it lies on the disk; it holds the digests of the other files."""
+        """Return the sha256 of run.json as it lies on the disk; it holds the digests of the other files."""
         return sha256_file(self._home() / RUN_JSON)
 
     def predictions(self, split: str) -> pd.DataFrame:
@@ -734,13 +734,13 @@ class RunRecord:
             return [{name: _cell(text) for name, text in row.items()} for row in csv.DictReader(file)]
 
     def _home(self) -> Path:
-        """Give the folder of a record that was read or written."""
+        """Return the folder of a record that was read or written."""
         if self.folder is None:
             raise RecordError(f"Run {self.id} has not been written yet, so it has no files.")
         return self.folder
 
     def _size_problem(self, name: str) -> str:
-        """Say what a file's size tells against it, or nothing."""
+        """Describe what a file's size tells against it, or nothing."""
         path, n_bytes = self._home() / name, self.files[name].n_bytes
         if not path.is_file():
             return "is missing"
@@ -749,7 +749,7 @@ class RunRecord:
 
 
 def describe_files(folder: Path) -> dict[str, RunFile]:
-    """Give digest and size of every file in a folder of a run but run.json itself."""
+    """Return digest and size of every file in a folder of a run but run.json itself."""
     paths = sorted(path for path in folder.iterdir() if path.is_file() and path.name != RUN_JSON)
     return {path.name: RunFile(sha256_file(path), path.stat().st_size) for path in paths}
 

@@ -69,12 +69,12 @@ _WORDS: dict[Language, Words] = {"en": _ENGLISH, "ko": _KOREAN}
 
 
 def words_of(lang: Language) -> Words:
-    """Give the words of a language."""
+    """Return the words of a language."""
     return _WORDS[lang]
 
 
 def summary(checklist: Checklist) -> str:
-    """Say how many items are in which state: `Checklist: 12 of 28 done, 1 stale, 15 open`."""
+    """Describe how many items are in which state: `Checklist: 12 of 28 done, 1 stale, 15 open`."""
     words = words_of(checklist.lang)
     parts = [words.counted.format(done=checklist.n("done"), n=len(checklist.items))]
     for state in ("stale", "open", "skipped"):
@@ -159,19 +159,19 @@ class ChecklistView:
 
 
 def _shared_evidence(entries: list[ItemState]) -> str:
-    """Give what is said of every item of a stage alike; empty where they differ."""
+    """Return what is said of every item of a stage alike; empty where they differ."""
     said = {entry.evidence for entry in entries}
     return said.pop() if len(entries) > 1 and len(said) == 1 else ""
 
 
 def _mark(state: str, options: ConsoleOptions) -> str:
-    """Give the mark of a state; where the terminal knows ASCII only, a cross stands for a tick."""
+    """Return the mark of a state; where the terminal knows ASCII only, a cross stands for a tick."""
     mark = _MARKS[state]
     return mark.replace("✓", "x") if options.ascii_only else mark
 
 
 def status_line(checklist: Checklist) -> Text:
-    """Give the checklist in a line, for the end of other commands."""
+    """Return the checklist in a line, for the end of other commands."""
     stale = f", {checklist.n('stale')} stale" if checklist.n("stale") else ""
     following = f" Next: {clean(checklist.next[0])}" if checklist.next else ""
     line = f"Checklist: {checklist.n('done')} of {len(checklist.items)} done{stale}.{following}  ('imgcls checklist')"

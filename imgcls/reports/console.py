@@ -13,17 +13,17 @@ from imgcls.text import clean
 
 
 def name(text: str, style: str = "") -> Text:
-    """Give a name from data as rich shows it: no markup, no emoji, no controls."""
+    """Return a name from data as rich shows it: no markup, no emoji, no controls."""
     return Text(clean(text), style=style, overflow="fold")
 
 
 def path(text: object) -> Text:
-    """Give a path on a line that is never broken."""
+    """Return a path on a line that is never broken."""
     return Text(clean(str(text)), no_wrap=True, overflow="ignore")
 
 
 def console(stream: IO[str] | None = None) -> Console:
-    """Give the console of a stream; rich itself respects NO_COLOR, FORCE_COLOR, COLUMNS and TERM."""
+    """Return the console of a stream; rich itself respects NO_COLOR, FORCE_COLOR, COLUMNS and TERM."""
     return Console(file=stream or sys.stdout, highlight=False, emoji=False)
 
 
@@ -33,19 +33,19 @@ def show(view: RenderableType) -> None:
 
 
 def number(value: float | None, *, digits: int = 3) -> str:
-    """Give a number with fixed digits, or a dash."""
+    """Return a number with fixed digits, or a dash."""
     return "-" if value is None else f"{value:.{digits}f}"
 
 
 def interval(estimate: Estimate) -> str:
-    """Give a 95 % interval, or a dash."""
+    """Return a 95 % interval, or a dash."""
     if estimate.low is None or estimate.high is None:
         return "-"
     return f"{estimate.low:.3f} to {estimate.high:.3f}"
 
 
 def size(n_bytes: int) -> str:
-    """Give a size as a person would say it."""
+    """Return a size as a person would say it."""
     value = float(n_bytes)
     for unit in ("B", "kB", "MB", "GB"):
         if value < 1000:
@@ -55,5 +55,5 @@ def size(n_bytes: int) -> str:
 
 
 def count(n: int, word: str) -> str:
-    """Give a number with its noun: `1 image`, `2 images`."""
+    """Return a number with its noun: `1 image`, `2 images`."""
     return f"{n} {word}" if n == 1 else f"{n} {word}s"

@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from imgcls.config.problem import in_words
-from imgcls.eda.facts import FACTS_JSON, ClassFacts, Drift, Facts, Finding, Guess, Quantiles
+from imgcls.eda.facts import FACTS_JSON, ClassFacts, Drift, Facts, Finding, LeakageProbe, Quantiles
 from imgcls.reports.console import count, name, path, size
 from imgcls.text import clean
 from imgcls.workspace import Workspace
@@ -32,7 +32,7 @@ _PROBLEMS = {"binary": "two classes", "multiclass": "one class each", "multilabe
 
 
 def data_sentence(facts: Facts) -> str:
-    """Say how much there is: `2,503 photographs of 10 classes, one class each; metric accuracy`."""
+    """Describe how much there is: `2,503 photographs of 10 classes, one class each; metric accuracy`."""
     n = sum(facts.data.n.get(split, 0) for split in SPLITS)
     n_classes = len(facts.data.classes)
     classes = "1 class" if n_classes == 1 else f"{n_classes:,} classes"
@@ -43,7 +43,7 @@ def data_sentence(facts: Facts) -> str:
 
 
 def split_sentence(facts: Facts) -> str:
-    """Say who trains, validates and tests, and what is not used."""
+    """Describe who trains, validates and tests, and what is not used."""
     n = facts.data.n
     parts = [f"{split} {n.get(split, 0):,}" for split in SPLITS if n.get(split)]
     parts += [f"excluded {n['excluded']:,}"] if n.get("excluded") else []
@@ -52,7 +52,7 @@ def split_sentence(facts: Facts) -> str:
 
 
 def state_sentence(facts: Facts) -> str:
-    """Say how many findings wait for somebody."""
+    """Describe how many findings wait for somebody."""
     n_open = Counter(finding.severity for finding in facts.open_findings)
     if not n_open:
         return "Nothing asks for action."
@@ -61,7 +61,7 @@ def state_sentence(facts: Facts) -> str:
 
 
 def sizes_sentences(facts: Facts) -> list[str]:
-    """Say how large the photographs are, what they are, and with which size to begin."""
+    """Describe how large the photographs are, what they are, and with which size to begin."""
     sizes = facts.sizes
     if sizes.n_sizes == 1:
         what = f"all {sizes.width_px.middle:.0f} × {sizes.height_px.middle:.0f} px"
@@ -79,14 +79,14 @@ def sizes_sentences(facts: Facts) -> list[str]:
 
 
 def light_sentence(facts: Facts) -> str:
-    """Say how bright the photographs of each split are."""
+    """Describe how bright the photographs of each split are."""
     measured = facts.sizes.brightness
     parts = [f"{split} {_range(measured[split])}" for split in SPLITS if split in measured]
     return f"mean gray of most, 0 to 255: {', '.join(parts)}" if parts else "not measured"
 
 
 def drift_sentences(facts: Facts) -> list[str]:
-    """Say of each two splits by what they can be told apart, those first that differ most."""
+    """Describe of each two splits by what they can be told apart, those first that differ most."""
     by_parts: dict[tuple[str, str], list[Drift]] = {}
     for entry in sorted(facts.drift, key=lambda entry: (not is_different(entry), -entry.auc)):
         by_parts.setdefault(entry.parts, []).append(entry)
@@ -103,24 +103,24 @@ def _drift_sentence(first: str, second: str, entries: Sequence[Drift]) -> str:
 
 
 def is_different(entry: Drift) -> bool:
-    """Say whether two splits differ by more than chance."""
+    """Return whether two splits differ by more than chance."""
     return entry.p <= CHANCE
 
 
-def guess_sentence(entry: Guess) -> str:
-    """Say how well something that is no picture gives the label away."""
+def guess_sentence(entry: LeakageProbe) -> str:
+    """Describe how well something that is no picture gives the label away."""
     known = f"{entry.by}: AUC {entry.auc:.3f}, p {entry.p:.3g}"
     shared = ", ".join(f"{100 * share:.0f} % of {split}" for split, share in in_order(entry.shared).items())
     return known + (f"; its values in train are also those of {shared}" if shared else "")
 
 
-def is_telling(entry: Guess) -> bool:
-    """Say whether a guess is better than chance."""
+def is_telling(entry: LeakageProbe) -> bool:
+    """Return whether a guess is better than chance."""
     return entry.p <= CHANCE and entry.auc > 0.5
 
 
 def duplicates_sentence(facts: Facts) -> str:
-    """Say how many pairs there are, of what kind, and where."""
+    """Describe how many pairs there are, of what kind, and where."""
     pairs = facts.duplicates
     if not pairs:
         return "none"
@@ -131,19 +131,19 @@ def duplicates_sentence(facts: Facts) -> str:
 
 
 def broken_sentence(facts: Facts) -> str:
-    """Say how many files cannot be used, by kind."""
+    """Describe how many files cannot be used, by kind."""
     kinds = Counter(entry.kind for entry in facts.broken)
     words = ", ".join(f"{n:,} {kind}" for kind, n in sorted(kinds.items(), key=lambda entry: (-entry[1], entry[0])))
     return f"{_n(len(facts.broken), 'file')}: {words}" if facts.broken else "none"
 
 
 def left_out_sentence(facts: Facts) -> str:
-    """Say how many photographs are there and not used, by reason."""
+    """Describe how many photographs are there and not used, by reason."""
     return ", ".join(f"{entry.n:,} {entry.reason}" for entry in facts.left_out) or "none"
 
 
 def curve_sentence(facts: Facts) -> str:
-    """Say what more training photographs brought a quick classifier."""
+    """Describe what more training photographs brought a quick classifier."""
     if not facts.curve:
         return "not measured"
     first, last = facts.curve[0], facts.curve[-1]
@@ -154,17 +154,17 @@ def curve_sentence(facts: Facts) -> str:
 
 
 def as_sentence(text: str) -> str:
-    """Give words as a sentence of their own."""
+    """Return words as a sentence of their own."""
     return f"{text[:1].upper()}{text[1:].removesuffix('.')}."
 
 
 def by_frequency(facts: Facts) -> list[ClassFacts]:
-    """Give the classes, the most frequent first."""
+    """Return the classes, the most frequent first."""
     return sorted(facts.classes, key=lambda entry: -sum(entry.n.values()))
 
 
 def dealt_with(facts: Facts) -> dict[str, list[Finding]]:
-    """Give the findings that findings.toml deals with, by state."""
+    """Return the findings that findings.toml deals with, by state."""
     found: dict[str, list[Finding]] = {}
     for finding in facts.findings:
         if finding.state != "open":
@@ -173,7 +173,7 @@ def dealt_with(facts: Facts) -> dict[str, list[Finding]]:
 
 
 def in_order(by_split: Mapping[str, float]) -> dict[str, float]:
-    """Give what is told by split in the order of the splits, which JSON does not keep."""
+    """Return what is told by split in the order of the splits, which JSON does not keep."""
     known = {split: by_split[split] for split in SPLITS if split in by_split}
     return known | {split: by_split[split] for split in sorted(by_split) if split not in known}
 
@@ -188,7 +188,7 @@ def _range(measure: Quantiles) -> str:
 
 
 def _kinds(counts: Mapping[str, int]) -> str:
-    """Give kinds by number, and the number only where there are several."""
+    """Return kinds by number, and the number only where there are several."""
     ordered = sorted(counts.items(), key=lambda entry: (-entry[1], entry[0]))
     return ordered[0][0] if len(ordered) == 1 else ", ".join(f"{n:,} {kind}" for kind, n in ordered)
 
@@ -283,7 +283,7 @@ def _classes(facts: Facts, *, width: int, is_ascii: bool) -> Iterator[Renderable
 
 
 def _shown_classes(facts: Facts) -> list[ClassFacts | None]:
-    """Give the classes in their order where they are few; else the most frequent, None, and the rarest."""
+    """Return the classes in their order where they are few; else the most frequent, None, and the rarest."""
     if len(facts.classes) <= MOST_CLASSES:
         return list(facts.classes)
     ordered = by_frequency(facts)
@@ -375,7 +375,7 @@ class AugmentationView:
     """The picture."""
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        """Say what is on it, what to look for, and what comes next."""
+        """Describe what is on it, what to look for, and what comes next."""
         sheet = self.sheet
         if sheet.file is None:
             yield Text(f"{clean(sheet.stack)} leaves each training image as it is: there is nothing to draw.")
@@ -420,7 +420,7 @@ class DecisionView:
     """What was decided."""
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        """Say what was done, where it stands, and what comes next."""
+        """Describe what was done, where it stands, and what comes next."""
         decision = self.decision
         if not decision.findings:
             yield Text(_NOTHING[decision.verb])
@@ -472,7 +472,7 @@ class LookedAt:
             yield Text("What is left open above is for you to judge: mend it, or keep it with a reason.")
 
     def next_command(self) -> str:
-        """Give the command that is sensible next: to apply what can be applied, else the baseline."""
+        """Return the command that is sensible next: to apply what can be applied, else the baseline."""
         waiting = self.facts.open_findings
         if self.facts.data.quick:
             return f"imgcls eda{self.again}{self.out}    # all of them, before anything is decided"
@@ -501,7 +501,7 @@ class ProblemWritten:
     """Where it lies."""
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        """Say what was seen, what each file is for, what is still to be filled in, and what to do next."""
+        """Describe what was seen, what each file is for, what is still to be filled in, and what to do next."""
         problem, samples = self.proposal.problem, self.proposal.samples
         if samples is not None:
             yield Text(self._seen(), style="bold")
@@ -536,7 +536,7 @@ class ProblemWritten:
         return Padding(table, (1, 0, 0, 2))
 
     def to_json(self) -> dict[str, Any]:
-        """Give the same as JSON values."""
+        """Return the same as JSON values."""
         return {
             "schema": 1,
             "file": str(self.file),

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from imgcls.evidence.verdicts import Judged
-from imgcls.ladders.compare import Comparison, Side
+from imgcls.ladders.compare import Arm, Comparison
 from imgcls.ladders.final_test import Final
 from imgcls.ladders.judge import LadderResult, RungResult
 from imgcls.ladders.predictions import Change, Changes
@@ -151,7 +151,7 @@ class LadderView:
         return "; ".join(change_text(rung.plan.changes, arrow=arrow))
 
     def _changes(self, rung: RungResult, arrow: str) -> str:
-        """Say what a rung changes and what it costs."""
+        """Describe what a rung changes and what it costs."""
         cost = [f"{minutes(rung.seconds)} min a run"] if rung.seconds is not None else []
         if rung.seconds_per_point is not None:
             unit = "0.01 nats" if GainUnits(self.result.ladder.metric).is_loss else "point"
@@ -245,7 +245,7 @@ def _gain_line(title: str, judged: Judged, units: GainUnits) -> Text:
 
 
 def _between(units: GainUnits) -> str:
-    """Give what stands between a number and its interval in a cell: log loss has too many digits for one line."""
+    """Return what stands between a number and its interval in a cell: log loss has too many digits for one line."""
     return "\n" if units.is_loss else " "
 
 
@@ -313,7 +313,7 @@ class ComparisonView:
         return table
 
     def _sentences(self) -> Iterator[str]:
-        """Say what stands behind the verdict: what could have been seen, and what holds on exactly these images."""
+        """Describe what stands behind the verdict: what could have been seen, what holds on exactly these images."""
         judged, units = self.comparison.judged, self._units
         if judged.gain.same_weights:
             yield "A and B predict with the same weights, so they are compared seed by seed."
@@ -355,8 +355,8 @@ class ComparisonView:
             )
 
 
-def _runs(side: Side) -> str:
-    """Say how many runs there are, and of which seeds."""
+def _runs(side: Arm) -> str:
+    """Describe how many runs there are, and of which seeds."""
     seeds = ", ".join(str(seed) for seed in side.seeds[:_MOST_SEEDS]) + (", …" if len(side.seeds) > _MOST_SEEDS else "")
     return f"{len(side.runs)}, {'seed' if len(side.seeds) == 1 else 'seeds'} {seeds}"
 

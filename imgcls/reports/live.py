@@ -128,7 +128,7 @@ def epoch_table(rows: list[EpochRow]) -> Table:
 
 @contextmanager
 def reporter_for(*, as_json: bool) -> Iterator[PlainLines | LiveTable]:
-    """Give the reporter that suits where stderr goes, and end it whatever happens.
+    """Return the reporter that suits where stderr goes, and end it whatever happens.
 
     Args:
         as_json: Whether a program is listening; it gets plain lines, never a live table.
@@ -206,7 +206,7 @@ class StateGrid:
         return Text(text, style=_STYLES[shown.state])
 
     def _detail(self, entry: JobState) -> str:
-        """Give the score of a run that is done, the epoch of one on its way."""
+        """Return the score of a run that is done, the epoch of one on its way."""
         from imgcls.reports.verdict_text import GainUnits
 
         metric = self.state.ladder.metric
@@ -259,7 +259,7 @@ class LadderList:
             yield Text(f"damaged: {clean(sentence)}", style="red")
 
     def to_json(self) -> dict[str, Any]:
-        """Give the list as JSON values."""
+        """Return the list as JSON values."""
         return {
             "schema": 1,
             "ladders": [_summary(state) for state in self.states],
@@ -268,7 +268,7 @@ class LadderList:
 
 
 def progress_line(state: LadderState, *, n_parallel: int = 1) -> str:
-    """Say how far a ladder is: `3 of 25 runs done, 1 running, about 20 min left`.
+    """Describe how far a ladder is: `3 of 25 runs done, 1 running, about 20 min left`.
 
     Args:
         state: The ladder.
@@ -297,7 +297,7 @@ def job_name(state: LadderState, entry: JobState) -> str:
 
 
 def state_json(state: LadderState) -> dict[str, Any]:
-    """Give the state of a ladder as JSON values."""
+    """Return the state of a ladder as JSON values."""
     return {"schema": 1, **_summary(state), "jobs": list(_jobs(state)), "damaged": list(state.damaged)}
 
 
@@ -438,7 +438,7 @@ class LadderScreen:
 def ladder_screen(
     source: Workspace | Read, *, as_json: bool = False, n_parallel: int = 1, screen: Console | None = None
 ) -> Iterator[LadderLines | LadderScreen]:
-    """Give the watcher that suits where stderr goes, and end it whatever happens.
+    """Return the watcher that suits where stderr goes, and end it whatever happens.
 
     Args:
         source: The workspace whose files tell how far the ladder is; or what gives state and result.
@@ -470,7 +470,7 @@ class FileReader:
         self._judged_at = -1
 
     def read(self) -> Reading:
-        """Give the state and the result as they are now."""
+        """Return the state and the result as they are now."""
         from imgcls.ladders.judge import judge_ladder
 
         state = read_state(self._ladder, self._workspace, known=self._known)
@@ -482,14 +482,14 @@ class FileReader:
 
 
 def planned_lines(ladder: Ladder, forecast_sentences: Sequence[str]) -> list[str]:
-    """Say what a ladder is about to do."""
+    """Describe what a ladder is about to do."""
     rungs = ", ".join(clean(rung.label) for rung in ladder.rungs)
     head = f"{clean(ladder.name)}: {count(len(ladder.rungs), 'rung')} ({rungs})"
     return [head, *(clean(sentence) for sentence in forecast_sentences)]
 
 
 def job_line(result: JobResult, state: LadderState, *, n_parallel: int = 1) -> str:
-    """Say what came of a job: `baseline, seed 0: ROC AUC 0.845, 68 s (3 of 25 runs, about 20 min left)`.
+    """Describe what came of a job: `baseline, seed 0: ROC AUC 0.845, 68 s (3 of 25 runs, about 20 min left)`.
 
     Args:
         result: What came of it.

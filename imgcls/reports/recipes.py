@@ -86,15 +86,15 @@ class StackView:
 
     @property
     def recipe_name(self) -> str:
-        """Give the name of the recipe; empty for a whole stack."""
+        """Return the name of the recipe; empty for a whole stack."""
         return self.recipe.name if self.recipe is not None else ""
 
     def with_effects(self, effects: Sequence[Effect]) -> StackView:
-        """Give the same view with what ladders measured."""
+        """Return the same view with what ladders measured."""
         return replace(self, effects=tuple(effects))
 
     def with_learner(self, described: LearnerDescription | None) -> StackView:
-        """Give the same view with what the plan becomes on a Learner."""
+        """Return the same view with what the plan becomes on a Learner."""
         return replace(self, learner=described)
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
@@ -121,11 +121,8 @@ class StackView:
 
 
 def effect_sentence(effect: Effect) -> str:
-    """Say what a ladder measured: `here: +1.3 points of accuracy [+0.4, +2.1], 5 seeds, 540 images: better`."""
-    from imgcls.reports.verdict_text import (  # loads scipy, which listing recipes need not wait for
-        GainUnits,
-        verdict_cell,
-    )
+    """Describe what a ladder measured: `here: +1.3 points of accuracy [+0.4, +2.1], 5 seeds, 540 images: better`."""
+    from imgcls.reports.verdict_text import GainUnits, verdict_cell
 
     units, on = GainUnits(effect.metric), f"{count(effect.n_seeds, 'seed')}, {count(effect.n_images, 'image')}"
     gain = f"{units.gain(effect.value)} {units.name} of {units.title} {units.between(effect.low, effect.high)}"
@@ -178,7 +175,7 @@ def _value(value: Any) -> str:
 
 
 def recipe_json(recipe: Recipe) -> dict[str, Any]:
-    """Give a recipe as JSON: its card, its knobs with their defaults."""
+    """Return a recipe as JSON: its card, its knobs with their defaults."""
     card = recipe.card
     return {
         "name": recipe.name,
@@ -201,7 +198,7 @@ def recipe_json(recipe: Recipe) -> dict[str, Any]:
 
 
 def stack_json(view: StackView, described: LearnerDescription | None) -> dict[str, Any]:
-    """Give a view as JSON."""
+    """Return a view as JSON."""
     found: dict[str, Any] = {
         "schema": 1,
         "stack": view.label,

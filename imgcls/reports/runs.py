@@ -25,7 +25,7 @@ from imgcls.text import clean, duration
 if TYPE_CHECKING:
     import pandas as pd
 
-    from imgcls.engine.request import FoldsOutcome, Outcome
+    from imgcls.engine.request import FoldsOutcome, RunOutcome
     from imgcls.evidence.metrics import Mistake, Trivial
     from imgcls.records.attempts import AttemptState
 
@@ -86,7 +86,7 @@ class RunList:
 
 
 def runs_json(view: RunList) -> dict[str, Any]:
-    """Give a list of runs as JSON."""
+    """Return a list of runs as JSON."""
     return {
         "schema": 1,
         "runs": [_short(record) for record in view.finished],
@@ -100,7 +100,7 @@ def runs_json(view: RunList) -> dict[str, Any]:
 
 
 def _turn(record: RunRecord) -> str:
-    """Say which fold a run is, or that it is all of them; nothing without folds."""
+    """Describe which fold a run is, or that it is all of them; nothing without folds."""
     if record.folds is not None:
         return f" (all {record.n_folds} folds)"
     return "" if record.fold is None else f" (fold {record.fold} of {record.n_folds})"
@@ -214,7 +214,7 @@ TRIAL_MEANING = "A trial, short and on few photographs: it shows that everything
 class RunSummary:
     """What a person sees when a run is done."""
 
-    outcome: Outcome
+    outcome: RunOutcome
     """The run, and how it came about."""
     mistakes: tuple[Mistake, ...]
     """Its most confident mistakes in validation."""
@@ -224,7 +224,7 @@ class RunSummary:
     """The metric that decides, shown first; None for that of the kind of problem."""
 
     @classmethod
-    def of(cls, outcome: Outcome, *, metric: str | None = None) -> RunSummary:
+    def of(cls, outcome: RunOutcome, *, metric: str | None = None) -> RunSummary:
         """Gather what is shown from the record of a run; `metric` is shown first."""
         from imgcls.data.samples import as_targets
         from imgcls.evidence.metrics import against_trivial, confident_mistakes
@@ -260,7 +260,7 @@ class RunSummary:
             yield Text(f"  {line}", no_wrap=True, overflow="ignore")
 
     def meaning(self) -> str:
-        """Say what the score does and does not tell."""
+        """Describe what the score does and does not tell."""
         from imgcls.evidence.metrics import METRICS  # loads scipy, which a list of runs does not need
 
         record, trivial = self.outcome.record, self.trivial
@@ -279,7 +279,7 @@ class RunSummary:
         return f"{verdict} This is one seed: whether a recipe helps takes several, since two seeds differ too."
 
     def next_commands(self) -> list[str]:
-        """Give the next sensible commands."""
+        """Return the next sensible commands."""
         record = self.outcome.record
         use = [f"imgcls predict {record.id} PHOTO …"]
         if record.quick:
@@ -319,7 +319,7 @@ class RunSummary:
 
 
 def in_order(record: RunRecord, metric: str | None = None) -> list[str]:
-    """Give the metrics of a record in the order they are shown; the first decides.
+    """Return the metrics of a record in the order they are shown; the first decides.
 
     Args:
         record: The run.
@@ -354,8 +354,8 @@ def metric_table(record: RunRecord, metric: str | None = None) -> Table:
     return table
 
 
-def outcome_json(outcome: Outcome) -> dict[str, Any]:
-    """Give a run as the one JSON object that `recipe run --json` prints."""
+def outcome_json(outcome: RunOutcome) -> dict[str, Any]:
+    """Return a run as the one JSON object that `recipe run --json` prints."""
     record = outcome.record
     found: dict[str, Any] = {
         "schema": 1,
@@ -421,7 +421,7 @@ class FoldsSummary:
             yield Text(f"  {line}", no_wrap=True, overflow="ignore")
 
     def next_commands(self) -> list[str]:
-        """Give the next sensible commands."""
+        """Return the next sensible commands."""
         record = self.outcome.record
         first = self.outcome.folds[0].record.id
         return [
@@ -494,7 +494,7 @@ def spread_table(record: RunRecord, folds: Folds, metric: str | None = None) -> 
 
 
 def spread_text(spread: FoldSpread, *, n_folds: int) -> str:
-    """Give mean and standard deviation over folds, and of how many where some have no value."""
+    """Return mean and standard deviation over folds, and of how many where some have no value."""
     if spread.mean is None:
         return "-"
     of = "" if spread.n == n_folds else f" ({spread.n} of {n_folds})"
@@ -502,18 +502,18 @@ def spread_text(spread: FoldSpread, *, n_folds: int) -> str:
 
 
 def folds_json(outcome: FoldsOutcome) -> dict[str, Any]:
-    """Give all folds as the one JSON object that `recipe run --folds --json` prints.
+    """Return all folds as the one JSON object that `recipe run --folds --json` prints.
 
     Returns:
         The fields of a run, which are those out of fold; `spread`, mean and standard deviation over the folds of each
         metric; and `folds`, the runs with the same fields.
     """
-    from imgcls.engine.request import Outcome  # loads torch, which a list of runs does not need
+    from imgcls.engine.request import RunOutcome  # loads torch, which a list of runs does not need
 
     record = outcome.record
     spread = record.folds.spread if record.folds else {}
     return {
-        **outcome_json(Outcome(record, reused=outcome.reused)),
+        **outcome_json(RunOutcome(record, reused=outcome.reused)),
         "spread": {metric: entry.to_json() for metric, entry in spread.items()},
         "folds": [outcome_json(entry) for entry in outcome.folds],
     }
@@ -540,12 +540,12 @@ def print_table(frame: pd.DataFrame, record: RunRecord) -> None:
 
 
 def as_csv(frame: pd.DataFrame) -> str:
-    """Give predictions as CSV, names exactly as they are."""
+    """Return predictions as CSV, names exactly as they are."""
     return _writable(frame).to_csv(index=False, quoting=csv.QUOTE_NONNUMERIC)  # a name may hold any line end
 
 
 def as_json_text(frame: pd.DataFrame, record: RunRecord) -> str:
-    """Give predictions as one JSON object."""
+    """Return predictions as one JSON object."""
     rows: list[dict[str, Any]] = []
     columns = [column for column in frame.columns if column.startswith("p_")]
     for row in _writable(frame).to_dict(orient="records"):
@@ -571,7 +571,7 @@ def write(frame: pd.DataFrame, file: Path, record: RunRecord) -> None:
 
 
 def _writable(frame: pd.DataFrame) -> pd.DataFrame:
-    """Give names that are no UTF-8 with their bytes written out, so that a file can hold them."""
+    """Return names that are no UTF-8 with their bytes written out, so that a file can hold them."""
     texts = frame.copy()
     for column in ("id", "path"):
         texts[column] = [text.encode("utf-8", "backslashreplace").decode("utf-8") for text in frame[column]]
@@ -623,7 +623,7 @@ class SubmissionWritten:
         return self.submission.holds
 
     def to_json(self) -> dict[str, Any]:
-        """Give the same as JSON values."""
+        """Return the same as JSON values."""
         return {
             **self.submission.to_json(),
             "path": str(self.submission.path),

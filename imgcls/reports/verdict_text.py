@@ -11,7 +11,7 @@ from typing import Any
 
 from imgcls.evidence.gains import Gain
 from imgcls.evidence.metrics import METRICS
-from imgcls.evidence.power import Settle
+from imgcls.evidence.power import RequiredSamples
 from imgcls.evidence.verdicts import Judged
 from imgcls.ladders.judge import LadderResult, RungResult
 from imgcls.records.run import Estimate
@@ -43,34 +43,34 @@ class Units:
 
     @property
     def word(self) -> str:
-        """Give the unit of gains."""
+        """Return the unit of gains."""
         return "nats" if self.is_nats else "points"
 
     def bare(self, value: float) -> str:
-        """Give a gain without its unit: `+2.3`."""
+        """Return a gain without its unit: `+2.3`."""
         text = f"{value:+.3f}" if self.is_nats else f"{100 * value:+.1f}"
         return text.replace("-", "\N{MINUS SIGN}") if float(text) else text.lstrip("+-")
 
     def gain(self, value: float) -> str:
-        """Give a gain: `+2.3 points`."""
+        """Return a gain: `+2.3 points`."""
         return f"{self.bare(value)} {self.word}"
 
     def size(self, value: float) -> str:
-        """Give a gain without its sign: `2.3 points`."""
+        """Return a gain without its sign: `2.3 points`."""
         return f"{value:.3f} nats" if self.is_nats else f"{100 * value:.1f} points"
 
     def interval(self, low: float, high: float) -> str:
-        """Give the interval of a gain: `+0.8 to +3.8`."""
+        """Return the interval of a gain: `+0.8 to +3.8`."""
         return f"{self.bare(low)} to {self.bare(high)}"
 
     def score(self, value: float | None) -> str:
-        """Give a score; accuracy in percent."""
+        """Return a score; accuracy in percent."""
         if value is None:
             return "\N{EN DASH}"
         return f"{100 * value:.1f} %" if self.metric == "accuracy" else f"{value:.3f}"
 
     def score_interval(self, estimate: Estimate) -> str:
-        """Give the interval of a score, or nothing where there is none."""
+        """Return the interval of a score, or nothing where there is none."""
         if estimate.low is None or estimate.high is None:
             return ""
         if self.metric == "accuracy":
@@ -78,7 +78,7 @@ class Units:
         return f"{estimate.low:.3f} to {estimate.high:.3f}"
 
     def spread(self, value: float | None) -> str:
-        """Give a standard deviation in the unit of gains."""
+        """Return a standard deviation in the unit of gains."""
         if value is None:
             return "\N{EN DASH}"
         return f"{value:.4f}" if self.is_nats else f"{100 * value:.2f}"
@@ -107,14 +107,14 @@ class Group:
 
 
 def shown_verdict(judged: Judged | None) -> str:
-    """Give the verdict as people read it; what leans worse is no evidence all the same."""
+    """Return the verdict as people read it; what leans worse is no evidence all the same."""
     if judged is None:
         return ""
     return "no evidence (leans worse)" if judged.verdict == "likely worse" else judged.verdict
 
 
 def minutes(seconds: float | None) -> str:
-    """Give minutes with a digit that matters."""
+    """Return minutes with a digit that matters."""
     if seconds is None:
         return "\N{EN DASH}"
     value = seconds / 60
@@ -123,7 +123,7 @@ def minutes(seconds: float | None) -> str:
 
 
 def cost(rung: RungResult) -> str:
-    """Say what a rung costs in time beside the one it is compared with; nothing where that is about the same."""
+    """Describe what a rung costs in time beside the one it is compared with; nothing where that is about the same."""
     extra = rung.extra_seconds
     if extra is None:
         return ""
@@ -133,7 +133,7 @@ def cost(rung: RungResult) -> str:
 
 
 def gain_text(judged: Judged, units: Units) -> str:
-    """Give a gain with its interval: `+2.3 points (95 % interval +0.8 to +3.8)`."""
+    """Return a gain with its interval: `+2.3 points (95 % interval +0.8 to +3.8)`."""
     return f"{units.gain(judged.value)} (95 % interval {units.interval(judged.low, judged.high)})"
 
 
@@ -169,7 +169,7 @@ def _short(rung: RungResult, judged: Judged, units: Units) -> str:
 
 
 def verdict_sentences(judged: Judged, *, units: Units, than: str) -> tuple[str, ...]:
-    """Say what a verdict means, what could have been found, and what would settle it.
+    """Describe what a verdict means, what could have been found, and what would settle it.
 
     Args:
         judged: A gain and its verdict.
@@ -203,7 +203,7 @@ _MEANINGS = {
 }
 
 
-def settle_sentence(settle: Settle, units: Units, *, has_groups: bool) -> str:
+def settle_sentence(settle: RequiredSamples, units: Units, *, has_groups: bool) -> str:
     """Say about what it would take to find the smallest gain of interest."""
     what = "groups of photographs" if has_groups else "validation photographs"
     ways = [f"about {settle.n_seeds} seeds a rung"] if settle.n_seeds else []
@@ -216,7 +216,7 @@ def settle_sentence(settle: Settle, units: Units, *, has_groups: bool) -> str:
 
 
 def settle_short(judged: Judged | None, units: Units) -> str:
-    """Say in a few words what a comparison was able to find; nothing where it found something."""
+    """Describe in a few words what a comparison was able to find; nothing where it found something."""
     if judged is None or judged.detectable is None or judged.verdict not in ("no evidence", "likely worse"):
         return ""
     return f"could find {units.size(judged.detectable)}"
@@ -233,13 +233,13 @@ def passengers(result: LadderResult) -> tuple[str, ...]:
 
 
 def title(result: LadderResult) -> str:
-    """Give the title of a page: what was asked."""
+    """Return the title of a page: what was asked."""
     what = "Which recipes help" if result.ladder.kind == "climb" else "What each recipe is worth"
     return f"{what} on {result.ladder.data_name}"
 
 
 def how_to_read(result: LadderResult) -> tuple[str, ...]:
-    """Say in a few sentences how the numbers came about and what they mean."""
+    """Describe in a few sentences how the numbers came about and what they mean."""
     units = Units(result.ladder.metric)
     point = "" if units.is_nats else f" A point is one hundredth of {metric_name(result)}: from 0.80 to 0.81."
     folds = (
@@ -266,7 +266,7 @@ def how_to_read(result: LadderResult) -> tuple[str, ...]:
 
 
 def data_sentence(result: LadderResult) -> str:
-    """Say what the problem is and how much data there is, without names."""
+    """Describe what the problem is and how much data there is, without names."""
     kind = {
         "binary": "Each photograph belongs to one of two classes",
         "multiclass": f"Each photograph belongs to one of {len(result.classes)} classes",
@@ -282,13 +282,13 @@ def data_sentence(result: LadderResult) -> str:
 
 
 def metric_name(result: LadderResult) -> str:
-    """Give the metric as it stands inside a sentence."""
+    """Return the metric as it stands inside a sentence."""
     name = result.metric_title
     return name if name[:3].isupper() else name[0].lower() + name[1:]
 
 
 def time_sentence(result: LadderResult) -> str:
-    """Say what a training of the incumbent takes beside one of the base."""
+    """Describe what a training of the incumbent takes beside one of the base."""
     base, used = result.rungs[0].seconds, result.rungs[result.incumbent].seconds
     if base is None or used is None:
         return ""
@@ -298,7 +298,7 @@ def time_sentence(result: LadderResult) -> str:
 
 
 def state_sentence(result: LadderResult) -> str:
-    """Say how much of the ladder is done, if not all is."""
+    """Describe how much of the ladder is done, if not all is."""
     n_done, n_all = sum(len(rung.runs) for rung in result.rungs), sum(rung.n_planned for rung in result.rungs)
     if result.is_complete:
         return ""
@@ -306,7 +306,7 @@ def state_sentence(result: LadderResult) -> str:
 
 
 def short_value(value: object) -> str:
-    """Give a value of a plan so that it fits into a table: of transforms and the like only their names."""
+    """Return a value of a plan so that it fits into a table: of transforms and the like only their names."""
     if value in (None, [], (), {}):
         return "nothing"
     if isinstance(value, list | tuple):
@@ -332,7 +332,7 @@ class GainUnits:
 
     @property
     def title(self) -> str:
-        """Give the metric as people read it."""
+        """Return the metric as people read it."""
         return METRICS[self.metric].title
 
     @property
@@ -342,12 +342,12 @@ class GainUnits:
 
     @property
     def name(self) -> str:
-        """Give the unit."""
+        """Return the unit."""
         return "nats" if self.is_loss else "points"
 
     @property
     def explained(self) -> str:
-        """Say what the unit is, and which way is better."""
+        """Describe what the unit is, and which way is better."""
         if self.is_loss:
             return f"{self.title} in nats, lower is better. A gain is a drop in log loss: above 0 is better."
         return f"{self.title} in points: 100 would be perfect. A gain above 0 is better."
@@ -389,27 +389,27 @@ class GainUnits:
 
 
 def verdict_text(judged: Judged) -> str:
-    """Give a verdict in the four words of the interface."""
+    """Return a verdict in the four words of the interface."""
     return verdict_cell(judged.verdict)
 
 
 def verdict_cell(verdict: str) -> str:
-    """Give the word of a verdict as the interface has it."""
+    """Return the word of a verdict as the interface has it."""
     return _SHOWN.get(verdict, verdict)
 
 
 def verdict_style(judged: Judged) -> str:
-    """Give the colour of a verdict."""
+    """Return the colour of a verdict."""
     return _STYLES.get(judged.verdict, "")
 
 
 def is_shown(judged: Judged | None) -> bool:
-    """Say whether a gain was shown, at least as likely."""
+    """Return whether a gain was shown, at least as likely."""
     return judged is not None and judged.verdict in ("better", "likely better")
 
 
 def gain_sentence(judged: Judged, units: GainUnits, *, over: str, subject: str = "") -> str:
-    """Say a verdict as a sentence: `better than baseline, +1.3 points [+0.4, +2.1]`, with a full stop.
+    """Describe a verdict as a sentence: `better than baseline, +1.3 points [+0.4, +2.1]`, with a full stop.
 
     Args:
         judged: The comparison.
@@ -431,7 +431,7 @@ def gain_sentence(judged: Judged, units: GainUnits, *, over: str, subject: str =
 
 
 def short_sentence(judged: Judged, units: GainUnits) -> str:
-    """Say a verdict in a few words: `better, +1.3 points [+0.4, +2.1]`, with a full stop."""
+    """Describe a verdict in a few words: `better, +1.3 points [+0.4, +2.1]`, with a full stop."""
     if judged.verdict == "cannot tell":
         return "cannot tell."
     sees = ""
@@ -441,14 +441,14 @@ def short_sentence(judged: Judged, units: GainUnits) -> str:
 
 
 def _measured(judged: Judged, gain: str) -> str:
-    """Say what was measured where no verdict can be given."""
+    """Describe what was measured where no verdict can be given."""
     if judged.gain.method == "these models":
         return f" These two models differ by {gain}; models of other seeds may differ otherwise."
     return f" Measured: {gain}."
 
 
 def sight_sentences(judged: Judged, units: GainUnits) -> list[str]:
-    """Say what a comparison without a finding could have seen, and what would settle it."""
+    """Describe what a comparison without a finding could have seen, and what would settle it."""
     if judged.verdict not in ("no evidence", "likely worse") or judged.gain.is_identical:
         return []
     found = []
@@ -459,8 +459,8 @@ def sight_sentences(judged: Judged, units: GainUnits) -> list[str]:
     return found
 
 
-def settle_text(settle: Settle, gain: Gain, units: GainUnits) -> str:
-    """Say what would settle a comparison, or nothing where it already sees enough."""
+def settle_text(settle: RequiredSamples, gain: Gain, units: GainUnits) -> str:
+    """Describe what would settle a comparison, or nothing where it already sees enough."""
     ways = []
     if settle.n_seeds is not None and settle.n_seeds > gain.fewest_runs:
         ways.append(f"about {settle.n_seeds} seeds on these images")
@@ -474,7 +474,7 @@ def settle_text(settle: Settle, gain: Gain, units: GainUnits) -> str:
 
 
 def sd_sentence(judged: Judged, units: GainUnits, *, sides: tuple[str, str]) -> str:
-    """Say how much the seeds of both sides differ, or nothing where one has a single seed.
+    """Describe how much the seeds of both sides differ, or nothing where one has a single seed.
 
     Args:
         judged: The comparison.
@@ -489,7 +489,7 @@ def sd_sentence(judged: Judged, units: GainUnits, *, sides: tuple[str, str]) -> 
 
 
 def change_text(changes: Mapping[str, tuple[Any, Any]], *, arrow: str = "→") -> list[str]:
-    """Say what a plan changes, a path an entry: `loss.smoothing 0 → 0.1`.
+    """Describe what a plan changes, a path an entry: `loss.smoothing 0 → 0.1`.
 
     Args:
         changes: Plan path → value before and value after.
@@ -515,7 +515,7 @@ def short(value: Any) -> str:
 
 
 def scored_on(n_images: int, n_groups: int, n_folds: int | None, *, data: str) -> str:
-    """Say what scores were measured on: `540 images in 9 groups of elpv, over 5 folds`.
+    """Describe what scores were measured on: `540 images in 9 groups of elpv, over 5 folds`.
 
     Args:
         n_images: Images, over all folds.
@@ -540,7 +540,7 @@ _MOST_NAMED = 5
 
 
 def heading(result: LadderResult) -> list[str]:
-    """Give the lines above the table: what was compared, on what, how far it is."""
+    """Return the lines above the table: what was compared, on what, how far it is."""
     ladder, units = result.ladder, GainUnits(result.ladder.metric)
     full = ladder.rungs[0 if ladder.kind == "ablate" else -1].printed
     title = {
@@ -562,7 +562,7 @@ def len_done(result: LadderResult) -> int:
 
 
 def answer(result: LadderResult) -> list[str]:
-    """Say which stack to use, or what was shown of the recipes."""
+    """Describe which stack to use, or what was shown of the recipes."""
     first, *more = _worth_having(result) if result.ladder.kind == "ablate" else _to_use(result)
     return [first if result.is_complete else f"So far: {first[0].lower()}{first[1:]}", *more]
 
@@ -598,7 +598,7 @@ def recipe_names(rung: RungResult) -> str:
 
 
 def rung_sentences(result: LadderResult, number: int) -> str:
-    """Say what a rung is worth: its verdicts, what could have been seen, what would settle it."""
+    """Describe what a rung is worth: its verdicts, what could have been seen, what would settle it."""
     rung, ladder, units = result.rungs[number], result.ladder, GainUnits(result.ladder.metric)
     if not rung.runs:
         return "no run is done yet."
@@ -620,7 +620,7 @@ def rung_sentences(result: LadderResult, number: int) -> str:
 
 
 def notes(result: LadderResult) -> list[str]:
-    """Say what a person should know: failures, looks, what sharing weights saved, and what the judgement noted."""
+    """Describe what a person should know: failures, looks, what sharing weights saved, and what the judgement noted."""
     found = [
         f"{clean(rung.plan.label)}, seed {failure.seed}{'' if failure.fold is None else f', fold {failure.fold}'} "
         f"failed: {clean(failure.reason)}"
@@ -639,7 +639,7 @@ def notes(result: LadderResult) -> list[str]:
 
 
 def caveats(result: LadderResult) -> list[str]:
-    """Say what the ladder does not say."""
+    """Describe what the ladder does not say."""
     ladder = result.ladder
     found = [
         "'No evidence' does not mean 'no effect'. A gain that a comparison 'could have seen' is found four times in "
@@ -658,7 +658,7 @@ def caveats(result: LadderResult) -> list[str]:
 
 
 def reading(result: LadderResult) -> str:
-    """Say how to read the numbers."""
+    """Describe how to read the numbers."""
     ladder, units = result.ladder, GainUnits(result.ladder.metric)
     n_compared = sum(rung.step is not None and rung.step.holm_p is not None for rung in result.rungs)
     looks = f" Verdicts allow for {n_compared} comparisons ('looks') being made at once." if n_compared > 1 else ""
@@ -673,7 +673,7 @@ def reading(result: LadderResult) -> str:
 
 
 def next_commands(result: LadderResult) -> list[str]:
-    """Give the next sensible commands."""
+    """Return the next sensible commands."""
     ladder = result.ladder
     again = f"imgcls ladder {'ablate' if ladder.kind == 'ablate' else 'run'} {shlex.quote(clean(ladder.stack))}"
     name = shlex.quote(clean(ladder.name))
@@ -692,7 +692,7 @@ def next_commands(result: LadderResult) -> list[str]:
 
 
 def _more_seeds(result: LadderResult) -> int | None:
-    """Give a number of seeds that would settle what is open; None where seeds are not what is missing."""
+    """Return a number of seeds that would settle what is open; None where seeds are not what is missing."""
     steps = [rung.step for rung in result.rungs if rung.step is not None]
     n_seeds = result.ladder.n_seeds
     if n_seeds == 1 and any(step.verdict == "cannot tell" and not step.gain.lacks_groups for step in steps):

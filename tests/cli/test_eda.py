@@ -22,7 +22,7 @@ pytestmark = pytest.mark.usefixtures("no_features")
 @pytest.fixture
 def no_features(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave the network out of commands in this process."""
-    monkeypatch.setattr("imgcls.eda.explore.see", lambda scan, **options: None)
+    monkeypatch.setattr("imgcls.eda.explore.extract_features", lambda scan, **options: None)
 
 
 @pytest.fixture
@@ -147,7 +147,7 @@ def test_a_workspace_that_cannot_be_written_is_said_before_the_look(
     imgcls, photos: Path, empty_folder: Path, monkeypatch: pytest.MonkeyPatch, flags: list[str]
 ) -> None:
     (empty_folder / "reports").write_text("in the way")
-    monkeypatch.setattr("imgcls.eda.explore.look", lambda *_, **__: pytest.fail("looked"))
+    monkeypatch.setattr("imgcls.eda.explore.scan_data", lambda *_, **__: pytest.fail("looked"))
     result = imgcls("eda", photos, *flags)
     assert result.code == 2
     assert "Cannot write reports to" in result.err

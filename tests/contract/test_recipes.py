@@ -91,14 +91,14 @@ every_recipe = pytest.mark.parametrize("recipe", RECIPES.values(), ids=RECIPES)
 
 
 def another(value: Any) -> Any:
-    """Give another value that a knob with this default takes; mirrorings are powers of two."""
+    """Return another value that a knob with this default takes; mirrorings are powers of two."""
     if value is None:
         return 1
     return {int: lambda: value * 2, float: lambda: value * 0.9, str: lambda: "resnet10t"}[type(value)]()
 
 
 def variants(recipe: Recipe) -> list[Mapping[str, Any]]:
-    """Give the defaults, and one other value for each knob."""
+    """Return the defaults, and one other value for each knob."""
     return [{}, *({name: another(knob.default)} for name, knob in recipe.knobs.items())]
 
 

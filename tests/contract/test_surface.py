@@ -109,7 +109,7 @@ def test_only_the_engine_imports_its_libraries(path: Path) -> None:
 
 
 def loaded_by(code: str) -> set[str]:
-    """Give the top-level packages that a fresh interpreter holds after some code."""
+    """Return the top-level packages that a fresh interpreter holds after some code."""
     told = f"{code}\nimport json, sys; print(json.dumps(sorted({{name.partition('.')[0] for name in sys.modules}})))"
     done = subprocess.run([sys.executable, "-c", told], capture_output=True, text=True, check=True, timeout=120)
     return set(json.loads(done.stdout))

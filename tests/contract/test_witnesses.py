@@ -55,7 +55,7 @@ def test_it_trains(name: str, learner: Build) -> None:
 
 
 def first_losses(learn: Learner) -> tuple[float, float, Tensor, Tensor]:
-    """Give the loss of the first batch as training and as validation see it, with its logits and targets."""
+    """Return the loss of the first batch as training and as validation see it, with its logits and targets."""
     images, targets = learn.dls.train.one_batch()
     with torch.no_grad():
         logits = learn.model.eval()(images)
@@ -144,7 +144,7 @@ def test_witness_of_freeze_batchnorm(learner: Build) -> None:
 
 
 def clean_features(learn: Learner, network: nn.Module, split: str) -> np.ndarray:
-    """Give what everything below the linear layer sees in the clean photographs of a split, float64 [n, d]."""
+    """Return what everything below the linear layer sees in the clean photographs of a split, float64 [n, d]."""
     dataset = learn.dls.train.dataset if split == "train" else learn.dls.valid.dataset
     images = torch.from_numpy(dataset.photos.pixels(dataset.rows))
     with torch.no_grad():
@@ -394,7 +394,7 @@ def trained_on(learn: Learner) -> list[tuple[Tensor, Tensor]]:
 
 
 def batches_of_epoch(learn: Learner) -> list[tuple[Tensor, Tensor]]:
-    """Give the batches of the first epoch as the loader gives them, its classes as shares."""
+    """Return the batches of the first epoch as the loader gives them, its classes as shares."""
     return [(images, nn.functional.one_hot(targets, 3).float()) for images, targets in learn.dls.train]
 
 

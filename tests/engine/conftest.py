@@ -66,7 +66,7 @@ def learner(photo_folder: Path) -> Callable[..., Learner]:
 
 @pytest.fixture
 def bits() -> Callable[[RunRecord], dict[str, str]]:
-    """Give the sha256 of the weights and predictions of a run, read from the files themselves."""
+    """Return the sha256 of the weights and predictions of a run, read from the files themselves."""
 
     def read(run: RunRecord) -> dict[str, str]:
         names = [name for name in run.files if name.endswith((".safetensors", ".parquet"))]

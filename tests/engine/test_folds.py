@@ -13,13 +13,13 @@ import pandas as pd
 import pytest
 
 import imgcls
-from imgcls.data.split import Turn
+from imgcls.data.split import Fold
 from imgcls.engine import run as job
 from imgcls.engine import run as out_of_fold
 from imgcls.engine.checkpoint import SaveEpochs
 from imgcls.engine.prepare import DataSource, prepare
 from imgcls.engine.progress import Silent, Start
-from imgcls.engine.request import FoldsOutcome, Ready
+from imgcls.engine.request import FoldsOutcome, RunSetup
 from imgcls.engine.train import run_folds, run_job
 from imgcls.errors import DataError, RecordError, UsageError
 from imgcls.evidence.metrics import evaluate
@@ -88,7 +88,7 @@ def copied(three: Workspace, tmp_path: Path) -> Workspace:
 
 
 def parts_of(workspace: Workspace) -> tuple[RunRecord, list[RunRecord]]:
-    """Give the record of all folds, and those of the folds in order."""
+    """Return the record of all folds, and those of the folds in order."""
     records, damaged = find_runs(workspace)
     assert damaged == []
     (whole,) = [record for record in records if record.folds]
@@ -214,9 +214,9 @@ def test_turns_are_told_apart_even_where_they_validate_the_same_samples(photo_fo
     """With few groups, fold 0 of 5 can be fold 0 of 10."""
     source = DataSource(photo_folder)
     options: dict[str, Any] = {"seed": 0, "quick": False, "machine": None, "workspace": None}
-    ready = Ready.of(STACK, source, overrides=SMALL, **options)
+    ready = RunSetup.of(STACK, source, overrides=SMALL, **options)
     prepared = prepare(source, ready.stack.plan.images, quick=False, reporter=Silent())
-    turns = (None, Turn(0, 5), Turn(1, 5), Turn(0, 10))
+    turns = (None, Fold(0, 5), Fold(1, 5), Fold(0, 10))
     assert len({ready.request(prepared, turn).key for turn in turns}) == 4
 
 

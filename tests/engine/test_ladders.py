@@ -20,7 +20,7 @@ import numpy as np
 import pytest
 
 import imgcls
-from imgcls.checklists.verdicts import Opening
+from imgcls.checklists.verdicts import TestOpening
 from imgcls.engine import run as engine_job
 from imgcls.engine.prepare import DataSource
 from imgcls.engine.progress import Silent as Quiet
@@ -29,7 +29,7 @@ from imgcls.ladders import design
 from imgcls.ladders.executors import SerialExecutor
 from imgcls.ladders.final_test import open_test
 from imgcls.ladders.judge import LadderResult
-from imgcls.ladders.run import Drive, JobResult, SilentWatcher, do_job, job_arguments
+from imgcls.ladders.run import JobResult, LadderRunner, SilentWatcher, do_job, job_arguments
 from imgcls.ladders.spec import FINAL_JSON, RESULT_JSON, find_ladder
 from imgcls.ladders.state import LadderState, read_state
 from imgcls.records.attempts import acquire, find_attempts
@@ -79,7 +79,7 @@ def climb(photo_folder: Path, tmp_path: Path) -> Climb:
 
 
 def bits(workspace: Workspace) -> dict[str, str]:
-    """Give the digest of every file of predictions and weights, by run."""
+    """Return the digest of every file of predictions and weights, by run."""
     return {
         f"{run.id}/{name}": file.sha256
         for run in find_runs(workspace)[0]
@@ -89,7 +89,7 @@ def bits(workspace: Workspace) -> dict[str, str]:
 
 
 def judged(result: LadderResult) -> list[Any]:
-    """Give what a ladder says, without times."""
+    """Return what a ladder says, without times."""
     return [(rung.score, rung.step and rung.step.gain, rung.step and rung.step.verdict) for rung in result.rungs]
 
 
@@ -196,7 +196,7 @@ def test_a_death_is_not_blamed_on_what_others_left(climb: Climb, tmp_path: Path)
             shutil.rmtree(run.folder)
             with acquire(place, run.key, {}):
                 pass
-    drive = Drive(ladder, place, lambda: SerialExecutor(), SilentWatcher())
+    drive = LadderRunner(ladder, place, lambda: SerialExecutor(), SilentWatcher())
     drive._handed_out = {keys[1]}
     drive._after_a_death()
     assert drive._lost == {keys[1]: 1}
@@ -490,7 +490,7 @@ def test_the_sealed_test_speaks_last_and_every_opening_is_counted(
     kept = place.ladders / ladder.name / FINAL_JSON
     assert json.loads(kept.read_text(encoding="utf-8")) == json.loads(json.dumps(second.to_json()))
     assert second.to_json()["validation_scores"]["incumbent"]["value"] is not None
-    opening = Opening.read(kept)
+    opening = TestOpening.read(kept)
     assert opening is not None
     assert opening.test_gain is not None
     assert opening.test_gain.value == second.judged.value  # type: ignore[union-attr]

@@ -85,7 +85,7 @@ def test_blocks_stay_whole_and_norms_go_with_the_layer_before() -> None:
 
 
 def rates(learn: Learner) -> list[float]:
-    """Give the rate of every layer; norms and biases have that of their layer."""
+    """Return the rate of every layer; norms and biases have that of their layer."""
     found: dict[int, set[float]] = {}
     for layer, hypers in zip(learn.opt.layer_of_group, learn.opt.hypers, strict=True):
         found.setdefault(layer, set()).add(hypers["lr"])

@@ -11,7 +11,7 @@ import pytest
 import imgcls
 from imgcls.engine.progress import Silent
 from imgcls.ladders.run import SilentWatcher as Unwatched
-from imgcls.records.derived import DATA_JSON, SeenData, find, look_at, recall
+from imgcls.records.derived import DATA_JSON, DatasetSummary, find_summary, load_summaries, take_fingerprint
 from imgcls.records.run import RunRecord
 from imgcls.workspace import Workspace
 
@@ -20,10 +20,10 @@ pytestmark = pytest.mark.train
 Train = Callable[..., RunRecord]
 
 
-def known(data: Path, **reading: object) -> SeenData | None:
-    """Give what is known of data as they look now, in the workspace of the current folder."""
-    look = look_at({"data": data, **reading}, Workspace.find())
-    return find(Workspace.find(), look.key) if look else None
+def known(data: Path, **reading: object) -> DatasetSummary | None:
+    """Return what is known of data as they look now, in the workspace of the current folder."""
+    look = take_fingerprint({"data": data, **reading}, Workspace.find())
+    return find_summary(Workspace.find(), look.key) if look else None
 
 
 def test_a_training_leaves_what_it_read(train: Train, photo_folder: Path, tmp_path: Path) -> None:
@@ -40,7 +40,7 @@ def test_a_training_leaves_what_it_read(train: Train, photo_folder: Path, tmp_pa
 
 def test_a_trial_leaves_nothing(train: Train) -> None:
     train(quick=True)
-    assert recall(Workspace.find()) == ()
+    assert load_summaries(Workspace.find()) == ()
 
 
 def test_folds_leave_the_data_without_a_split(train: Train, photo_folder: Path) -> None:

@@ -57,7 +57,7 @@ def predict(images: np.ndarray, ids: list[str], part: Predict, *, size: int = 7,
 
 
 def by_hand(image: np.ndarray) -> np.ndarray:
-    """Give the probabilities of one view, computed in numpy."""
+    """Return the probabilities of one view, computed in numpy."""
     values = (image / 255 - 0.5) / 0.1
     logits = np.array([part.mean() for row in np.split(values, 2) for part in np.split(row, 2, axis=1)])
     odds = np.exp(logits - logits.max())

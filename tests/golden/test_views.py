@@ -11,7 +11,7 @@ from rich.console import Console, RenderableType
 
 from imgcls.catalog import find_recipes
 from imgcls.engine.progress import EpochRow, Start, headline
-from imgcls.engine.request import FoldsOutcome, Outcome
+from imgcls.engine.request import FoldsOutcome, RunOutcome
 from imgcls.ladders.report_data import gather
 from imgcls.records.attempts import AttemptState
 from imgcls.records.run import Estimate, FoldRun, Folds, FoldSpread, RunRecord
@@ -50,28 +50,28 @@ def test_recipe_show(snapshot, stack: str, width: int) -> None:
 
 @pytest.mark.parametrize("width", WIDTHS)
 def test_the_end_of_a_run(snapshot, record: RunRecord, width: int) -> None:
-    text = drawn(RunSummary.of(Outcome(record)), width)
+    text = drawn(RunSummary.of(RunOutcome(record)), width)
     assert text.replace(str(RECORD), "<folder>") == snapshot
 
 
 def test_the_end_of_a_run_that_was_there_already(snapshot, record: RunRecord) -> None:
-    text = drawn(RunSummary.of(Outcome(record, reused=True)), 80)
+    text = drawn(RunSummary.of(RunOutcome(record, reused=True)), 80)
     assert text.replace(str(RECORD), "<folder>") == snapshot
 
 
 def test_the_end_of_a_training_anew(record: RunRecord) -> None:
-    equal = drawn(RunSummary.of(Outcome(record, same_bits={"weights.safetensors": True})), 120)
+    equal = drawn(RunSummary.of(RunOutcome(record, same_bits={"weights.safetensors": True})), 120)
     assert "equal to the record bit by bit" in equal
-    other = drawn(RunSummary.of(Outcome(record, same_bits={"weights.safetensors": False})), 120)
+    other = drawn(RunSummary.of(RunOutcome(record, same_bits={"weights.safetensors": False})), 120)
     assert "different from the record in weights.safetensors" in other
 
 
 def test_a_run_that_predicted_the_test_part_can_be_submitted(record: RunRecord) -> None:
     command = f"imgcls submit {record.id}"
-    assert not [line for line in RunSummary.of(Outcome(record)).next_commands() if line.startswith(command)]
+    assert not [line for line in RunSummary.of(RunOutcome(record)).next_commands() if line.startswith(command)]
     able = replace(record, files={**record.files, "test.parquet": record.files["valid.parquet"]})
-    assert [line for line in RunSummary.of(Outcome(able)).next_commands() if line.startswith(command)]
-    trial = RunSummary.of(Outcome(replace(able, quick=True)))
+    assert [line for line in RunSummary.of(RunOutcome(able)).next_commands() if line.startswith(command)]
+    trial = RunSummary.of(RunOutcome(replace(able, quick=True)))
     assert not [line for line in trial.next_commands() if line.startswith(command)]
 
 
@@ -92,7 +92,7 @@ def folds(record: RunRecord) -> FoldsOutcome:
     spread = {name: FoldSpread(0.75, 0.0321, 3) for name in record.metrics} | {"roc_auc": FoldSpread(0.5, 0.1, 2)}
     data = replace(record.data, n={"train": 2, "valid": 58, "test": 0, "excluded": 1}, n_valid_groups=7)
     whole = replace(record, id="baseline-s0-oof3-00000003", n_folds=3, folds=Folds(runs, spread), data=data)
-    return FoldsOutcome(whole, tuple(Outcome(part, reused=part.fold == 0) for part in parts))
+    return FoldsOutcome(whole, tuple(RunOutcome(part, reused=part.fold == 0) for part in parts))
 
 
 @pytest.mark.parametrize("width", WIDTHS)

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from imgcls.data.samples import Samples, class_order, classes_in, frame_of
-from imgcls.data.split import Turn, fold_samples, split_samples
+from imgcls.data.split import Fold, fold_samples, split_samples
 from imgcls.errors import DataError
 
 LABELS = {"multiclass": ["a", "b", "c"], "multilabel": ["a", "b", "a|b", "b|c", "|"]}
@@ -140,9 +140,9 @@ N_FOLDS = st.integers(2, 6)
 
 
 def all_turns(samples: Samples, n_folds: int, seed: int = 0) -> list[Samples] | None:
-    """Give every turn, or None where there are rightly too few units."""
+    """Return every turn, or None where there are rightly too few units."""
     try:
-        return [fold_samples(samples, Turn(fold, n_folds), seed=seed) for fold in range(n_folds)]
+        return [fold_samples(samples, Fold(fold, n_folds), seed=seed) for fold in range(n_folds)]
     except DataError:
         rows = np.flatnonzero(samples.frame["split"] != "test")
         units = dict(zip(rows, units_of(samples), strict=True))
@@ -235,7 +235,7 @@ def test_single_samples_are_dealt_evenly(n: int, n_classes: int, n_folds: int, s
     ids = [f"{position:03d}" for position in range(n)]
     labels = [str(position % n_classes) for position in range(n)]
     samples = Samples(frame_of(ids=ids, paths=ids, labels=labels), class_order(labels), "multiclass", "drawn", Path())
-    turns = [fold_samples(samples, Turn(fold, n_folds), seed=seed) for fold in range(n_folds)]
+    turns = [fold_samples(samples, Fold(fold, n_folds), seed=seed) for fold in range(n_folds)]
     sizes = [turn.n_per_split["valid"] for turn in turns]
     by_class = np.array([np.bincount(turn.part("valid").targets, minlength=n_classes) for turn in turns])
     assert max(sizes) - min(sizes) <= 1

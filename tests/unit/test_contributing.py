@@ -17,7 +17,7 @@ BLOCK = re.compile(r"^ {3}```(\w+)\n(.*?)^ {3}```", re.MULTILINE | re.DOTALL)
 
 
 def steps(language: str) -> list[str]:
-    """Give the blocks of one language in the guide, in order."""
+    """Return the blocks of one language in the guide, in order."""
     guide = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8").partition("## Add a recipe")[2]
     return [dedent(body) for found, body in BLOCK.findall(guide) if found == language]
 

@@ -64,7 +64,7 @@ def by_folds(lines: list[dict[str, Any]], below: str, above: str, *, n_folds: in
 
 
 def steps_of(folder: Path) -> Iterator[tuple[Gain, dict[str, Any]]]:
-    """Give the accuracy gain of each rung over the one below: measured from what is published, and as judged."""
+    """Return the accuracy gain of each rung over the one below: measured from what is published, and as judged."""
     result = result_of(folder)
     labels = [rung["label"] for rung in result["rungs"]]
     for below, rung in zip(labels, result["rungs"][1:], strict=False):
@@ -73,7 +73,7 @@ def steps_of(folder: Path) -> Iterator[tuple[Gain, dict[str, Any]]]:
 
 
 def rows_between(text: str, mark: str) -> list[list[str]]:
-    """Give the cells of the table between two marks of the README of ladders, without its head."""
+    """Return the cells of the table between two marks of the README of ladders, without its head."""
     found = re.search(rf"<!-- {mark}[^>]*-->\n(.*?)<!-- end of {mark} -->", text, re.DOTALL)
     assert found, f"there is no table {mark!r}"
     return [[cell.strip() for cell in line.strip("|").split("|")] for line in found[1].splitlines()[2:]]

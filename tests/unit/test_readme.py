@@ -31,7 +31,7 @@ def blocks(text: str, *languages: str) -> list[str]:
 
 
 def commands(text: str) -> Iterator[str]:
-    """Give every `imgcls …` command of blocks and of running text."""
+    """Return every `imgcls …` command of blocks and of running text."""
     for body in blocks(text, "bash", "sh", "console"):
         for line in body.replace("\\\n", " ").splitlines():
             for part in line.removeprefix("$ ").split("&&"):

@@ -58,7 +58,7 @@ def drawing() -> Iterator[None]:
 
 @cache
 def families() -> tuple[str, ...]:
-    """Give the fonts that are there, in the order in which they are asked for a character."""
+    """Return the fonts that are there, in the order in which they are asked for a character."""
     there = set(font_manager.fontManager.get_font_names())
     return tuple(family for family in _FAMILIES if family in there) or ("sans-serif",)
 
@@ -77,7 +77,7 @@ def new_figure(width: float, height: float, *, sharpness: float = CHART_SHARPNES
 
 
 def size_of(figure: Figure) -> tuple[float, float]:
-    """Give the width and height of a figure in units."""
+    """Return the width and height of a figure in units."""
     width, height = figure.get_size_inches()
     return float(width) * UNIT_DPI, float(height) * UNIT_DPI
 
@@ -127,7 +127,7 @@ def plain(axes: Axes) -> None:
 
 
 def png_of(figure: Figure) -> bytes:
-    """Give a figure as a PNG file without any date or version in it."""
+    """Return a figure as a PNG file without any date or version in it."""
     canvas: Any = figure.canvas  # matplotlib's stubs leave the methods of this one open
     canvas.draw()
     pixels = np.asarray(canvas.buffer_rgba())[..., :3]
@@ -159,13 +159,13 @@ def _measure() -> Any:
 
 
 def _width(text: str, size: float, weight: str) -> float:
-    """Give the width of a text in units, with a little room for how it is placed."""
+    """Return the width of a text in units, with a little room for how it is placed."""
     properties = FontProperties(family=list(families()), size=size, weight=weight)
     return float(_measure().get_text_width_height_descent(text, properties, ismath=False)[0]) + 2
 
 
 def _n_fitting(text: str, width: float, size: float, weight: str) -> int:
-    """Give how many characters of the beginning fit, at least one."""
+    """Return how many characters of the beginning fit, at least one."""
     low, high = 1, len(text)
     while low < high:
         middle = (low + high + 1) // 2

@@ -96,7 +96,7 @@ def _about(facts: Facts, is_many: bool) -> str:
 
 
 def _ends(entries: Sequence[ClassFacts]) -> list[ClassFacts]:
-    """Give the most frequent and the rarest classes, the most frequent first."""
+    """Return the most frequent and the rarest classes, the most frequent first."""
     ordered = _by_frequency(entries)
     return [*ordered[:N_ENDS], *ordered[-N_ENDS:]]
 
@@ -179,7 +179,7 @@ def _draw_pie(figure: Figure, entries: Sequence[ClassFacts], split: str, *, x: f
 
 
 def _slices(entries: Sequence[ClassFacts], split: str) -> list[tuple[str, int, str]]:
-    """Give name, photographs and colour of each slice of a pie.
+    """Return name, photographs and colour of each slice of a pie.
 
     The most frequent classes of all splits come first and the rest is one slice, so that a class has the same place and
     colour in each pie; what does not occur has no slice.
@@ -196,7 +196,7 @@ def _slices(entries: Sequence[ClassFacts], split: str) -> list[tuple[str, int, s
 
 
 def _ink_on(colour: str) -> str:
-    """Give the ink that can be read on a colour."""
+    """Return the ink that can be read on a colour."""
     red, green, blue = (int(colour[place : place + 2], 16) for place in (1, 3, 5))
     return INK if 0.299 * red + 0.587 * green + 0.114 * blue > 140 else "#ffffff"
 
@@ -281,7 +281,7 @@ def curve_figure(facts: Facts) -> Figure:
 
 
 def _parts(measures: pd.DataFrame, samples: Samples, columns: tuple[str, ...]) -> Mapping[str, Values]:
-    """Give the values of each split that has any, float64 [n, k], what could not be measured left out."""
+    """Return the values of each split that has any, float64 [n, k], what could not be measured left out."""
     values = measures[list(columns)].to_numpy(dtype=np.float64)
     splits = samples.frame["split"].to_numpy()
     found = {split: values[splits == split] for split in SPLITS}
@@ -327,7 +327,7 @@ def _draw_sizes(axes: Axes, values: Values, split: str, *, limits: tuple[float, 
 
 
 def _pixel_ticks(low: float, high: float) -> FixedLocator:
-    """Give at most six powers of two within some limits, or the middle where there is at most one."""
+    """Return at most six powers of two within some limits, or the middle where there is at most one."""
     steps = [2.0**power for power in range(20) if low <= 2.0**power <= high]
     return FixedLocator(steps[:: -(-len(steps) // 6)] if len(steps) > 1 else [float(round((low * high) ** 0.5))])
 
@@ -352,12 +352,12 @@ def _draw_shares(axes: Axes, parts: Mapping[str, Values], *, is_log: bool) -> No
 
 
 def _n_bins(parts: Mapping[str, Values]) -> int:
-    """Give fewer bins the fewer photographs the smallest split has, so that the curves are not all noise."""
+    """Return fewer bins the fewer photographs the smallest split has, so that the curves are not all noise."""
     return int(min(max(1.5 * min((len(part) for part in parts.values()), default=1) ** 0.5, 8), _N_BINS))
 
 
 def _edges(values: Values, *, n: int, is_log: bool) -> Values:
-    """Give the edges of bins, float64 [n + 1], the few farthest values left to the outer ones."""
+    """Return the edges of bins, float64 [n + 1], the few farthest values left to the outer ones."""
     low, high = (float(value) for value in np.quantile(values, (0.002, 0.998)))
     if not high > low:
         low, high = low - max(0.1 * abs(low), 0.5 * (not is_log)), high + max(0.1 * abs(high), 1e-3)

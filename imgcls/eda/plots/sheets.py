@@ -16,7 +16,7 @@ from PIL import Image
 
 from imgcls.data.decode import Pixels, Preprocess, decode_with_size
 from imgcls.data.samples import Samples, classes_in
-from imgcls.eda.facts import Facts, Odd, Pair
+from imgcls.eda.facts import Facts, Outlier, Pair
 from imgcls.eda.plots.canvas import (
     BOX,
     FAINT,
@@ -97,12 +97,12 @@ class Grid:
         return cls(Box(width, round(width / shape)), n_columns, left, gap, words)
 
     def corner(self, place: int) -> tuple[int, int]:
-        """Give where a cell begins, in pixels from the left and the upper edge of the sheet."""
+        """Return where a cell begins, in pixels from the left and the upper edge of the sheet."""
         row, column = divmod(place, self.n_columns)
         return self.left + column * (self.box.width + self.gap), TOP + row * self._row_height
 
     def height(self, n: int) -> int:
-        """Give how high a sheet of some cells is, in pixels."""
+        """Return how high a sheet of some cells is, in pixels."""
         return TOP + -(-max(1, n) // self.n_columns) * self._row_height
 
     @property
@@ -172,7 +172,7 @@ def caption(figure: Figure, text: str, box: Box, *, x: int, y: int) -> None:
 
 
 def rows_by_class(samples: Samples) -> dict[str, npt.NDArray[np.int64]]:
-    """Give the rows of the labelled samples outside test of each class, int64 [n], in the order of their ids."""
+    """Return the rows of the labelled samples outside test of each class, int64 [n], in the order of their ids."""
     rows: dict[str, list[int]] = {name: [] for name in samples.classes}
     ids = samples.frame["id"].tolist()
     labels, splits = samples.frame["label"].tolist(), samples.frame["split"].tolist()
@@ -195,7 +195,7 @@ def rows_by_id(samples: Samples, ids: Iterable[str]) -> Mapping[str, int]:
 
 
 def most_frequent(n_by_class: Mapping[str, int], n: int) -> list[str]:
-    """Give the classes with most samples, in the order in which they come."""
+    """Return the classes with most samples, in the order in which they come."""
     most = set(sorted(n_by_class, key=lambda name: -n_by_class[name])[:n])
     return [name for name in n_by_class if name in most]
 
@@ -243,13 +243,13 @@ def augmented_figure(
 
 
 def _side(n_classes: int, n: int) -> int:
-    """Give the side of a photograph in pixels: what fills the width, and less where they are many."""
+    """Return the side of a photograph in pixels: what fills the width, and less where they are many."""
     room = (_ROOM_PX - _LEFT - _RIGHT) / n - _GAP
     return int(min(max(min(room, (_MOST_PX / n_classes / n) ** 0.5), _SIDES_PX[0]), _SIDES_PX[1]))
 
 
 def _x(column: int, side: int) -> int:
-    """Give where a column begins; the untouched photograph stands a little apart."""
+    """Return where a column begins; the untouched photograph stands a little apart."""
     return _LEFT + column * (side + _GAP) + (_GAP if column else 0)
 
 
@@ -335,7 +335,7 @@ def _where(pair: Pair, side: int) -> str:
     return f"{pair.splits[side]}, {pair.labels[side]}" if pair.labels else pair.splits[side]
 
 
-def _odd_where(entry: Odd) -> str:
+def _odd_where(entry: Outlier) -> str:
     return f"{entry.split}, {entry.label}" if entry.label else entry.split
 
 
@@ -411,7 +411,7 @@ def _class_sheet(facts: Facts, samples: Samples, name: str, rows: npt.NDArray[np
 
 
 def _most_frequent(facts: Facts, n: int) -> list[str]:
-    """Give the classes that have photographs, the most frequent ones where they are many."""
+    """Return the classes that have photographs, the most frequent ones where they are many."""
     return most_frequent({entry.name: sum(entry.n.values()) for entry in facts.classes if any(entry.n.values())}, n)
 
 
@@ -482,7 +482,7 @@ def _figures(facts: Facts, scan: Scan, *, seed: int) -> Iterator[tuple[str, str,
 
 
 def _slug(name: str) -> str:
-    """Give what a class's name can lend to the name of a file, which its number alone keeps apart from others."""
+    """Return what a class's name can lend to the name of a file, which its number alone keeps apart from others."""
     text = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:32].strip("-")
     return f"-{text}" if text else ""
 

@@ -111,12 +111,12 @@ class MeanOnDevice(Metric):
 
 
 def batch_loss(learn: Learner) -> Tensor:
-    """Give the mean loss of the batch at hand."""
+    """Return the mean loss of the batch at hand."""
     return learn.loss.mean()
 
 
 def batch_accuracy(learn: Learner) -> Tensor:
-    """Give the share of right predictions in the batch at hand; over labels where images have several."""
+    """Return the share of right predictions in the batch at hand; over labels where images have several."""
     predictions, targets = learn.loss_func.decodes(learn.loss_func.activation(learn.pred)), learn.yb[0]
     return (predictions == targets.to(predictions.dtype)).float().mean()
 
@@ -159,7 +159,7 @@ class Tracking(Callback):
     order = 80  # after the recorder (50) and everything that may cancel an epoch
 
     def __init__(self, reporter: Reporter, keep: Callable[[dict[str, Any]], None]) -> None:
-        """Say where rows go.
+        """Describe where rows go.
 
         Args:
             reporter: Who is told.

@@ -76,7 +76,7 @@ class AverageWeights(Callback):
             self.average, self.is_swapped = None, False
 
     def state(self) -> dict[str, Tensor]:
-        """Give the average by the names of the network's parameters; empty before the first epoch."""
+        """Return the average by the names of the network's parameters; empty before the first epoch."""
         return {} if self.average is None else dict(self.average.module.named_parameters())
 
     def restore(self, state: Mapping[str, Tensor], *, n_steps: int) -> None:
@@ -131,7 +131,7 @@ def averaging_problems(fit: Fit) -> list[str]:
 
 
 def has_layer_groups(learn: Learner) -> bool:
-    """Say whether a Learner's splitter gives groups of parameters; that of a plain Learner gives parameters."""
+    """Return whether a Learner's splitter gives groups of parameters; that of a plain Learner gives parameters."""
     return not isinstance(learn.splitter(learn.model)[0], nn.Parameter)
 
 
@@ -177,7 +177,7 @@ class FreezeBody(Callback):
                 module.eval()
 
     def after_fit(self) -> None:
-        """Give the network back as it was."""
+        """Return the network back as it was."""
         self.set_free()
 
     def set_free(self) -> None:
@@ -246,7 +246,7 @@ class MixBatches(Callback):
         self.learn.xb, self.learn.yb = (images,), (shares,)
 
     def after_loss(self) -> None:
-        """Give the labels back, for metrics of training."""
+        """Return the labels back, for metrics of training."""
         if self.labels is not None:
             self.learn.yb, self.labels = self.labels, None
 

@@ -15,7 +15,7 @@ _MOMENTA = (0.95, 0.85, 0.95)
 
 
 def rate_factor(schedule: Schedule, *, n_epochs: int) -> Callable[[float], float]:
-    """Give the share of the peak learning rate as a function of the share of training that is done.
+    """Return the share of the peak learning rate as a function of the share of training that is done.
 
     Cosine with warm-up, at step s of S with W steps of warm-up: s/W before W, then
     (1 + cos(π (s − W)/(S − W)))/2.

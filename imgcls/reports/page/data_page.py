@@ -98,7 +98,7 @@ def _context(facts: Facts, folder: Path, *, with_images: bool) -> dict[str, Any]
 
 
 def _unnamed(files: Sequence[FileFacts]) -> list[FileFacts]:
-    """Give the files without the names of photographs and folders, which may be those of persons."""
+    """Return the files without the names of photographs and folders, which may be those of persons."""
     tables = [entry for entry in files if entry.role not in ("photographs", "other")]
     photographs, others = (sum(entry.n for entry in files if entry.role == role) for role in ("photographs", "other"))
     first = [FileFacts(path="(photographs)", role="photographs", n=photographs)]
@@ -106,7 +106,7 @@ def _unnamed(files: Sequence[FileFacts]) -> list[FileFacts]:
 
 
 def _sheets(facts: Facts, folder: Path) -> list[Sheet]:
-    """Give the contact sheets whose files are there, in the order of the classes; the first of them in the page."""
+    """Return the contact sheets whose files are there, in the order of the classes; the first of them in the page."""
     sheets: list[Sheet] = []
     for name in facts.data.classes:
         file = facts.pictures.get(f"{_SHEET}{name}")
@@ -138,5 +138,5 @@ def _smaller(image: Image.Image) -> tuple[str, bytes]:
 
 
 def _label_of(pair: Pair, side: int) -> str:
-    """Give the label of one side of a pair as it may be shown."""
+    """Return the label of one side of a pair as it may be shown."""
     return pair.labels[side] if pair.labels else "sealed" if pair.splits[side] == "test" else "not compared"

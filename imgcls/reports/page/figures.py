@@ -33,7 +33,7 @@ _REFERENCE = re.compile(r"#([\w-]+)")
 
 
 def inline_svg(figure: Figure, *, name: str, description: str) -> Markup:
-    """Give a figure as an SVG element: text stays text, styles become attributes, ids are its own.
+    """Return a figure as an SVG element: text stays text, styles become attributes, ids are its own.
 
     Args:
         figure: The figure; it has no background of its own.
@@ -61,7 +61,7 @@ def inline_svg(figure: Figure, *, name: str, description: str) -> Markup:
 
 
 def _references(root: ElementTree.Element) -> set[str]:
-    """Give the ids that something in the drawing refers to."""
+    """Return the ids that something in the drawing refers to."""
     values = (value for element in root.iter() for value in element.attrib.values() if "#" in value)
     return {found for value in values for found in _REFERENCE.findall(value)}
 
@@ -81,7 +81,7 @@ def _make_inline(element: ElementTree.Element, *, name: str, used: set[str]) -> 
 
 
 def _attributes(attribute: str, value: str) -> list[tuple[str, str]]:
-    """Give a rule as presentation attributes; the shorthand `font` has none, and its family is the page's."""
+    """Return a rule as presentation attributes; the shorthand `font` has none, and its family is the page's."""
     if attribute != "font":
         return [(attribute, value)]
     size = re.search(r"([0-9.]+)px", value)

@@ -35,7 +35,7 @@ _PACKAGE = "imgcls.reports.page"
 
 
 def environment() -> Environment:
-    """Give the templates; text that comes from data is made harmless and escaped wherever it stands."""
+    """Return the templates; text that comes from data is made harmless and escaped wherever it stands."""
     return Environment(
         loader=PackageLoader(_PACKAGE, "templates"),
         autoescape=True,
@@ -78,7 +78,7 @@ _VERSIONS = ("imgcls", "python", "torch", "fastai", "timm", "numpy")
 
 
 def commands(ladder: Ladder) -> tuple[str, ...]:
-    """Give the commands that make a ladder and its page; of paths only the last part, since pages travel.
+    """Return the commands that make a ladder and its page; of paths only the last part, since pages travel.
 
     Args:
         ladder: The ladder.
@@ -93,7 +93,7 @@ def commands(ladder: Ladder) -> tuple[str, ...]:
 
 
 def facts(data: ReportData) -> dict[str, str]:
-    """Give what has to be the same for the same numbers, by name."""
+    """Return what has to be the same for the same numbers, by name."""
     result, ladder = data.result, data.result.ladder
     environment = result.environment
     versions = {**{"imgcls": data.version}, **environment.get("versions", {})}
@@ -115,7 +115,7 @@ def facts(data: ReportData) -> dict[str, str]:
 
 
 def plan_digests(ladder: Ladder) -> tuple[tuple[str, str], ...]:
-    """Give each rung's stack, overrides included, with the digest of its plan."""
+    """Return each rung's stack, overrides included, with the digest of its plan."""
     return tuple((rung.printed, rung.plan_digest[:16]) for rung in ladder.rungs)
 
 
@@ -136,7 +136,7 @@ def _data_words(data: Mapping[str, Any]) -> list[str]:
 
 
 def _moment(text: str) -> str:
-    """Give a moment without its seconds: `2026-11-24 10:02 UTC`."""
+    """Return a moment without its seconds: `2026-11-24 10:02 UTC`."""
     return f"{text[:10]} {text[11:16]} UTC" if len(text) > 15 else text
 
 
@@ -144,7 +144,7 @@ _N_SHADES = 9
 
 
 def html_page(data: ReportData, *, checklist: Checklist | None = None) -> str:
-    """Give the page as HTML.
+    """Return the page as HTML.
 
     Args:
         data: What it shows.
@@ -189,12 +189,12 @@ def _curve_figures(data: ReportData) -> Mapping[int, Markup]:
 
 
 def picture_source(picture: Picture) -> str:
-    """Give a picture as the address of an image that holds it."""
+    """Return a picture as the address of an image that holds it."""
     return f"data:image/jpeg;base64,{base64.b64encode(picture.jpeg).decode('ascii')}"
 
 
 def _shade(n: float, total: int) -> str:
-    """Give the class of a cell of the confusion matrix, by its share of the row."""
+    """Return the class of a cell of the confusion matrix, by its share of the row."""
     share = n / total if total else 0.0
     return f"shade{min(_N_SHADES, round(share * _N_SHADES))}" if n else "shade0"
 
@@ -203,7 +203,7 @@ _SPECIAL = re.compile(r"([\\`*_\[\]<>|#~!&])")
 
 
 def markdown_page(data: ReportData, *, checklist: Checklist | None = None) -> str:
-    """Give the page as Markdown.
+    """Return the page as Markdown.
 
     Args:
         data: What it shows.
@@ -241,7 +241,7 @@ class _Ready(str):
 
 
 def code_span(text: str) -> str:
-    """Give a name as code, whatever it holds."""
+    """Return a name as code, whatever it holds."""
     inner = clean(text).replace("|", "\N{BROKEN BAR}")
     longest = max((len(run) for run in re.findall("`+", inner)), default=0)
     fence = "`" * (longest + 1)
@@ -250,7 +250,7 @@ def code_span(text: str) -> str:
 
 
 def code_block(lines: Sequence[str]) -> str:
-    """Give commands as a block of code that none of them can end."""
+    """Return commands as a block of code that none of them can end."""
     inner = "\n".join(map(clean, lines))
     longest = max((len(run) for run in re.findall("`+", inner)), default=0)
     fence = "`" * max(3, longest + 1)
@@ -258,7 +258,7 @@ def code_block(lines: Sequence[str]) -> str:
 
 
 def escape_markdown(text: str) -> str:
-    """Give a text so that Markdown shows it as it is."""
+    """Return a text so that Markdown shows it as it is."""
     return _SPECIAL.sub(r"\\\1", clean(text))
 
 
@@ -277,7 +277,7 @@ SUFFIXES: dict[str, Form] = {
 
 
 def form_of(file: Path | None, form: str | None) -> Form:
-    """Give the form to write: the one asked for, else what the file's ending says, else HTML.
+    """Return the form to write: the one asked for, else what the file's ending says, else HTML.
 
     Raises:
         UsageError: The file has another ending than the forms have.
@@ -292,7 +292,7 @@ def form_of(file: Path | None, form: str | None) -> Form:
 
 
 def page_bytes(data: ReportData, form: Form, *, checklist: Checklist | None = None) -> bytes:
-    """Give the page in one of its forms, with the checklist of its workspace where that is given."""
+    """Return the page in one of its forms, with the checklist of its workspace where that is given."""
     if form == "json":
         standing = {} if checklist is None else {"checklist": {state: checklist.n(state) for state in STATES}}
         return json_bytes(page_json(data) | standing)
@@ -301,7 +301,7 @@ def page_bytes(data: ReportData, form: Form, *, checklist: Checklist | None = No
 
 
 def page_json(data: ReportData) -> dict[str, Any]:
-    """Give what the page shows as JSON values, without pictures."""
+    """Return what the page shows as JSON values, without pictures."""
     return {
         **data.result.to_json(),
         "validating": dict(data.n_by_class),
@@ -318,7 +318,7 @@ def page_json(data: ReportData) -> dict[str, Any]:
 
 
 def place_of(data: ReportData, workspace: Workspace, form: Form, *, file: Path | None = None) -> Path:
-    """Give the file that a page goes to.
+    """Return the file that a page goes to.
 
     Args:
         data: What it shows.
@@ -361,7 +361,7 @@ def write_page(data: ReportData, file: Path, form: Form, *, checklist: Checklist
 
 
 def _photographs(data: ReportData) -> Path | None:
-    """Give the folder of the photographs, where the ladder names one."""
+    """Return the folder of the photographs, where the ladder names one."""
     named = data.result.ladder.data.get("images") or data.result.ladder.data.get("data")
     folder = Path(str(named)).expanduser() if named else None
     return folder.resolve() if folder is not None and folder.is_dir() else None
@@ -381,7 +381,7 @@ class PageWritten:
     """Its size."""
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        """Say what was written, what is in it, and what to do next."""
+        """Describe what was written, what is in it, and what to do next."""
         ladder = self.data.result.ladder
         yield Text(f"A page about {clean(ladder.name)}, {size(self.n_bytes)}, that stands alone:")
         yield path(self.file)
@@ -406,7 +406,7 @@ class PageWritten:
         return f"It holds small copies of {count(self.n_shown, 'photograph')}{names}."
 
     def to_json(self) -> dict[str, Any]:
-        """Give the same as JSON values."""
+        """Return the same as JSON values."""
         return {
             "schema": 1,
             "path": str(self.file),

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from imgcls.checklists.checklist import Checklist, evaluate
-from imgcls.checklists.evidence import Meanings
+from imgcls.checklists.evidence import CurrentPlans
 from imgcls.checklists.go_back import Reason
 from imgcls.checklists.items import ItemState
 from imgcls.config.problem import Problem, ProblemData, find_problem, reading_of, write_problem
@@ -21,7 +21,14 @@ from imgcls.ladders.judge import judge_ladder
 from imgcls.ladders.spec import RESULT_JSON, Ladder
 from imgcls.ladders.state import read_state
 from imgcls.predictions.submission import Submission
-from imgcls.records.derived import RepeatedFile, Repetition, SeenData, keep_repetition, look_at, remember
+from imgcls.records.derived import (
+    DatasetSummary,
+    RepeatedFile,
+    Repetition,
+    keep_repetition,
+    save_summary,
+    take_fingerprint,
+)
 from imgcls.records.find import find_runs, remove_run
 from imgcls.records.run import RunRecord
 from imgcls.storage import sha256_file, write_json
@@ -56,12 +63,14 @@ class Desk:
         """Let the data, as they look now, be known to have some digests; needs imgcls.toml."""
         problem = find_problem(self.workspace.root)
         assert problem is not None
-        look = look_at(reading_of(problem, self.workspace.root), self.workspace)
+        look = take_fingerprint(reading_of(problem, self.workspace.root), self.workspace)
         assert look is not None
         n = counts or {"cat": 30, "dog": 30}
         amounts = {"train": 100, "valid": sum(n.values()), "test": n_test, "excluded": 2}
-        seen = SeenData(look.key, look.fingerprint, look.reading, data, split, kind, amounts, n, "2026-11-24T10:00:00")
-        remember(self.workspace, seen)
+        seen = DatasetSummary(
+            look.key, look.fingerprint, look.reading, data, split, kind, amounts, n, "2026-11-24T10:00:00"
+        )
+        save_summary(self.workspace, seen)
 
     def facts(self, *, findings: tuple[object, ...] = (), **fields: Any) -> Facts:
         """Write facts.json with its pictures."""
@@ -97,7 +106,7 @@ class Desk:
         return ladder
 
     def runs(self, stack: str = "baseline") -> list[RunRecord]:
-        """Give the runs of a stack, oldest first."""
+        """Return the runs of a stack, oldest first."""
         return [run for run in find_runs(self.workspace)[0] if run.stack == stack]
 
     def change(self, run: RunRecord, **fields: Any) -> RunRecord:
@@ -106,7 +115,7 @@ class Desk:
         return replace(run, **fields).write(run.folder)
 
     def with_test(self, run: RunRecord) -> RunRecord:
-        """Give a run predictions of a test part."""
+        """Return a run predictions of a test part."""
         assert run.folder is not None
         pd.DataFrame({"id": ["t"], "p_cat": [0.9], "p_dog": [0.1]}).to_parquet(run.folder / "test.parquet")
         return self.change(run)
@@ -144,17 +153,17 @@ class Desk:
         return evaluate(self.workspace)
 
     def states(self) -> Mapping[str, ItemState]:
-        """Give every item with its state, by its id."""
+        """Return every item with its state, by its id."""
         return {entry.item.id: entry for entry in self.list().items}
 
     def reasons(self) -> Mapping[str, Reason]:
-        """Give the way back by the ids of its reasons."""
+        """Return the way back by the ids of its reasons."""
         return {reason.id: reason for reason in self.list().back}
 
 
 def forget_plans(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let every stack mean another plan than it did."""
-    monkeypatch.setattr(Meanings, "change_since", lambda _, side: f"{side.stack} means another plan since")
+    monkeypatch.setattr(CurrentPlans, "change_since", lambda _, side: f"{side.stack} means another plan since")
 
 
 @pytest.fixture

@@ -82,7 +82,7 @@ def test_findings_lead_back_until_they_are_dealt_with(known: Desk) -> None:
 
 
 def mistaken(desk: Desk, *, cats: tuple[int, int], dogs: tuple[int, int]) -> None:
-    """Give the baseline wrong answers: of so many of a class so many."""
+    """Return the baseline wrong answers: of so many of a class so many."""
     desk.baseline(n_seeds=1)
     (run,) = desk.runs()
     labels = ["cat"] * cats[0] + ["dog"] * dogs[0]

@@ -11,7 +11,7 @@ import pytest
 from imgcls.catalog import Stack
 from imgcls.checklists.checklist import skip, unskip
 from imgcls.checklists.items import all_items
-from imgcls.config.findings import FINDINGS_TOML, Adjustments, Exclusion, Kept, write_adjustments
+from imgcls.config.findings import FINDINGS_TOML, Accepted, Adjustments, Exclusion, write_adjustments
 from imgcls.eda.facts import FileFacts
 from imgcls.errors import UsageError
 from imgcls.ladders.spec import RESULT_JSON
@@ -180,7 +180,7 @@ def test_a_leak_is_open_until_it_is_dealt_with(known: Desk) -> None:
 def test_a_leak_that_is_kept_on_purpose_is_dealt_with(known: Desk) -> None:
     finding = known.make_facts().findings[0]
     known.facts(findings=(finding,))
-    kept = Adjustments(kept=(Kept(finding=finding.id, why="looked at"),))
+    kept = Adjustments(kept=(Accepted(finding=finding.id, why="looked at"),))
     write_adjustments(known.workspace.root / FINDINGS_TOML, kept)
     known.know()
     answer = known.states()["eda.leaks"]

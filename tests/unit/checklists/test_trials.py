@@ -14,7 +14,7 @@ import pytest
 
 import imgcls
 from imgcls.catalog import Stack, copy_recipe, find_recipes
-from imgcls.checklists.class_errors import TALLIES_JSON, Tally, kept_tallies, tallies
+from imgcls.checklists.class_errors import TALLIES_JSON, ClassErrors, class_errors, load_class_errors
 from imgcls.checklists.verdicts import GAINS, VERDICTS
 from imgcls.evidence.verdicts import Verdict
 from imgcls.ladders.spec import COMPARISONS, FINAL_JSON, RESULT_JSON
@@ -184,7 +184,7 @@ def test_odd_values_are_damage_or_do_not_matter(known: Desk, name: str, place: t
 
 
 def put(value: Any, place: tuple[str | int, ...], new: object) -> Any:
-    """Give a copy of JSON values with another one at a place."""
+    """Return a copy of JSON values with another one at a place."""
     if not place:
         return new
     changed = deepcopy(value)
@@ -221,37 +221,37 @@ def test_errors_are_counted_by_label(known: Desk) -> None:
     }
     pd.DataFrame(rows).to_parquet(run.folder / "valid.parquet")
     several = known.change(run, problem="multilabel")
-    assert tallies(several, known.workspace) == (Tally("cat", 4, 2), Tally("dog", 4, 1))
+    assert class_errors(several, known.workspace) == (ClassErrors("cat", 4, 2), ClassErrors("dog", 4, 1))
     one = known.change(run, problem="binary")
-    assert tallies(one, known.workspace) == (Tally("cat", 1, 0), Tally("dog", 1, 0))
-    assert tallies(known.change(run, classes=("cat", "fox")), known.workspace) == (
-        Tally("cat", 0, 0),
-        Tally("fox", 0, 0),
+    assert class_errors(one, known.workspace) == (ClassErrors("cat", 1, 0), ClassErrors("dog", 1, 0))
+    assert class_errors(known.change(run, classes=("cat", "fox")), known.workspace) == (
+        ClassErrors("cat", 0, 0),
+        ClassErrors("fox", 0, 0),
     )
-    assert tallies(known.change(run, classes=()), known.workspace) == ()
+    assert class_errors(known.change(run, classes=()), known.workspace) == ()
     (run.folder / "valid.parquet").write_bytes(b"no parquet")
-    assert tallies(known.change(run), known.workspace) == (Tally("cat", 0, 0), Tally("dog", 0, 0))
+    assert class_errors(known.change(run), known.workspace) == (ClassErrors("cat", 0, 0), ClassErrors("dog", 0, 0))
 
 
 def test_what_was_counted_is_read_once(known: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     known.baseline(n_seeds=1)
     (run,) = known.runs()
-    counted = tallies(run, known.workspace)
+    counted = class_errors(run, known.workspace)
     assert sum(tally.n for tally in counted) == run.data.n["valid"]
     with monkeypatch.context() as patch:
         patch.setattr("imgcls.checklists.class_errors._batches", pytest.fail)
-        assert tallies(run, known.workspace) == counted
+        assert class_errors(run, known.workspace) == counted
     (known.workspace.runs / TALLIES_JSON).write_text("{", encoding="utf-8")
-    assert tallies(run, known.workspace) == counted
+    assert class_errors(run, known.workspace) == counted
     assert run.folder is not None
     pd.DataFrame({"id": ["a"], "label": ["cat"], "p_cat": [0.1], "p_dog": [0.9]}).to_parquet(
         run.folder / "valid.parquet"
     )
     other = known.change(run)
-    assert tallies(other, known.workspace) == (Tally("cat", 1, 1), Tally("dog", 0, 0))
-    assert len(kept_tallies(known.workspace)) == 1  # of predictions that are not all there nothing is kept
+    assert class_errors(other, known.workspace) == (ClassErrors("cat", 1, 1), ClassErrors("dog", 0, 0))
+    assert len(load_class_errors(known.workspace)) == 1  # of predictions that are not all there nothing is kept
     (run.folder / "valid.parquet").unlink()
-    assert tallies(other, known.workspace) == ()
+    assert class_errors(other, known.workspace) == ()
 
 
 @pytest.mark.parametrize(("accuracy", "reads"), [(0.9, False), (0.8, True), (None, True)])
@@ -262,7 +262,7 @@ def test_predictions_are_not_read_for_a_handful_of_errors(
     scored = Estimate(accuracy, None, None, 60)
     known.change(known.runs()[0], metrics={"accuracy": scored})
     asked: list[str] = []
-    monkeypatch.setattr("imgcls.checklists.go_back.tallies", lambda run, _: asked.append(run.id) or ())
+    monkeypatch.setattr("imgcls.checklists.go_back.class_errors", lambda run, _: asked.append(run.id) or ())
     known.list()
     assert bool(asked) is reads
 

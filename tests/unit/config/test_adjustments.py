@@ -9,11 +9,11 @@ import pytest
 
 from imgcls.config.findings import (
     FINDINGS_TOML,
+    Accepted,
     Adjustments,
     Exclusion,
     Grouping,
-    Kept,
-    adjusted,
+    apply_adjustments,
     read_adjustments,
     write_adjustments,
 )
@@ -42,7 +42,7 @@ def test_what_is_written_is_read_back(tmp_path: Path) -> None:
     names = ('a "b".jpg', "back\\slash\n\t\x1b\x7f.jpg", "\U0001f431.jpg", "[x]", "bytes_\udcff.jpg")
     path = tmp_path / FINDINGS_TOML
     written = Adjustments(
-        excluded=(without(*names),), grouped=(together("a", "b"),), kept=(Kept(finding="x", why="y"),)
+        excluded=(without(*names),), grouped=(together("a", "b"),), kept=(Accepted(finding="x", why="y"),)
     )
     write_adjustments(path, written)
     back = read_adjustments(path)
@@ -53,7 +53,7 @@ def test_what_is_written_is_read_back(tmp_path: Path) -> None:
 
 
 def test_excluded_samples_are_accounted_for() -> None:
-    found = adjusted(samples(["a", "b", "c"]), Adjustments(excluded=(without("b"),)))
+    found = apply_adjustments(samples(["a", "b", "c"]), Adjustments(excluded=(without("b"),)))
     assert found.frame["id"].tolist() == ["a", "c"]
     assert [(entry.path, entry.reason) for entry in found.excluded] == [("b", "duplicates.conflict: two labels")]
     assert "leaves out 1 of 3 samples" in found.notes[-1]
@@ -62,7 +62,7 @@ def test_excluded_samples_are_accounted_for() -> None:
 def test_what_is_kept_together_joins_groups_that_are_there() -> None:
     """Directly, and through others."""
     before = samples(list("abcdefg"), groups=["", "g1", "g1", "g2", "", "", "g3"])
-    found = adjusted(before, Adjustments(grouped=(together("a", "b"), together("c", "d"), together("e", "f"))))
+    found = apply_adjustments(before, Adjustments(grouped=(together("a", "b"), together("c", "d"), together("e", "f"))))
     groups = dict(zip(found.frame["id"], found.frame["group"], strict=True))
     assert len({groups[name] for name in "abcd"}) == 1
     assert groups["a"] == "g1"
@@ -74,7 +74,7 @@ def test_what_is_kept_together_joins_groups_that_are_there() -> None:
 def test_a_split_keeps_them_whole() -> None:
     """Whatever the seed."""
     ids = [f"{row:02d}" for row in range(40)]
-    found = adjusted(samples(ids), Adjustments(grouped=(together("00", "01", "02", "03", "04"),)))
+    found = apply_adjustments(samples(ids), Adjustments(grouped=(together("00", "01", "02", "03", "04"),)))
     for seed in range(10):
         frame = split_samples(found, seed=seed).frame.set_index("id")
         assert len(set(frame.loc[["00", "01", "02", "03", "04"], "split"])) == 1
@@ -82,38 +82,38 @@ def test_a_split_keeps_them_whole() -> None:
 
 def test_given_splits_stay(tmp_path: Path) -> None:
     before = samples(list("abcd"), splits=["train", "train", "valid", "test"])
-    found = adjusted(before, Adjustments(grouped=(together("a", "d"),), excluded=(without("b"),)))
+    found = apply_adjustments(before, Adjustments(grouped=(together("a", "d"),), excluded=(without("b"),)))
     assert found.frame["split"].tolist() == ["train", "valid", "test"]
 
 
 def test_what_was_decided_about_other_data_is_refused() -> None:
     decided = Adjustments(excluded=(without("b"),), data="photos of others")
     with pytest.raises(ProblemError, match="decided about 'photos of others', and these data are"):
-        adjusted(samples(["a", "b", "c"]), decided)
+        apply_adjustments(samples(["a", "b", "c"]), decided)
     own = decided.model_copy(update={"data": samples(["a"]).name})
-    assert len(adjusted(samples(["a", "b", "c"]), own)) == 2
-    assert len(adjusted(samples(["a", "b", "c"]), Adjustments(data="photos of others"))) == 3
+    assert len(apply_adjustments(samples(["a", "b", "c"]), own)) == 2
+    assert len(apply_adjustments(samples(["a", "b", "c"]), Adjustments(data="photos of others"))) == 3
 
 
 def test_the_digest_of_the_data_follows() -> None:
     before = samples(list("abcd"))
-    assert adjusted(before, Adjustments()).data_digest == before.data_digest
+    assert apply_adjustments(before, Adjustments()).data_digest == before.data_digest
     digests = {
         before.data_digest,
-        adjusted(before, Adjustments(excluded=(without("b"),))).data_digest,
-        adjusted(before, Adjustments(grouped=(together("a", "b"),))).data_digest,
+        apply_adjustments(before, Adjustments(excluded=(without("b"),))).data_digest,
+        apply_adjustments(before, Adjustments(grouped=(together("a", "b"),))).data_digest,
     }
     assert len(digests) == 3
 
 
 def test_images_that_are_gone_are_told() -> None:
-    found = adjusted(samples(list("ab")), Adjustments(excluded=(without("x"),), grouped=(together("a", "y"),)))
+    found = apply_adjustments(samples(list("ab")), Adjustments(excluded=(without("x"),), grouped=(together("a", "y"),)))
     assert any("names 2 samples that are not there any more: 'x', 'y'" in note for note in found.notes)
 
 
 def test_a_group_of_the_data_is_never_taken_over() -> None:
     before = samples(list("abc"), groups=["", "", "findings:a"])
-    groups = adjusted(before, Adjustments(grouped=(together("a", "b"),))).frame["group"].tolist()
+    groups = apply_adjustments(before, Adjustments(grouped=(together("a", "b"),))).frame["group"].tolist()
     assert groups[0] == groups[1] != groups[2]
 
 
@@ -142,6 +142,6 @@ def test_many_entries_are_quick(tmp_path: Path) -> None:
     path, began = tmp_path / FINDINGS_TOML, time.perf_counter()
     pairs = tuple(together(ids[row], ids[row + 1]) for row in range(0, 60_000, 2))
     write_adjustments(path, Adjustments(grouped=pairs, excluded=(without(*ids[60_000:]),)))
-    found = adjusted(samples(ids), read_adjustments(path))
+    found = apply_adjustments(samples(ids), read_adjustments(path))
     assert (len(found), len(set(found.frame["group"]))) == (60_000, 30_000)
     assert time.perf_counter() - began < 30

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from imgcls.data.samples import Samples, class_order, frame_of
-from imgcls.data.split import Turn, fold_samples
+from imgcls.data.split import Fold, fold_samples
 from imgcls.errors import DataError
 
 
@@ -26,11 +26,11 @@ def make(
 
 
 def turns_of(samples: Samples, n_folds: int, *, seed: int = 0) -> list[Samples]:
-    return [fold_samples(samples, Turn(fold, n_folds), seed=seed) for fold in range(n_folds)]
+    return [fold_samples(samples, Fold(fold, n_folds), seed=seed) for fold in range(n_folds)]
 
 
 def n_by_class(turns: list[Samples]) -> list[list[int]]:
-    """Give the number of validation samples of each class, turn by turn."""
+    """Return the number of validation samples of each class, turn by turn."""
     counts = (turn.part("valid").frame["label"].value_counts() for turn in turns)
     return [[int(count.get(name, 0)) for name in turns[0].classes] for count in counts]
 
@@ -138,28 +138,28 @@ def test_classes_that_cannot_be_spread_keep_a_unit_in_train() -> None:
 
 def test_fewer_units_than_folds_are_refused_with_what_to_do() -> None:
     with pytest.raises(DataError, match=r"photos: 4 samples, .* too few for 5 folds\. Use 4 folds at the most"):
-        fold_samples(make(["a", "a", "b", "b"]), Turn(0, 5))
+        fold_samples(make(["a", "a", "b", "b"]), Fold(0, 5))
     with pytest.raises(DataError, match=r"0 samples, .* too few for 2 folds\. Add samples"):
-        fold_samples(make(["a", "b"] * 5, groups=["g"] * 10), Turn(0, 2))
+        fold_samples(make(["a", "b"] * 5, groups=["g"] * 10), Fold(0, 2))
     with pytest.raises(DataError, match="too few for 2 folds"):
-        fold_samples(make(["a", "b"] * 5, splits=["test"] * 10), Turn(0, 2))
+        fold_samples(make(["a", "b"] * 5, splits=["test"] * 10), Fold(0, 2))
 
 
 @pytest.mark.parametrize("n_folds", [1, 0, -3, 21, 2.0, True, "5"])
 def test_numbers_of_folds_that_cannot_be_are_refused(n_folds: object) -> None:
     with pytest.raises(DataError, match="has to be a whole number from 2 to 20"):
-        Turn(0, n_folds)  # type: ignore[arg-type]
+        Fold(0, n_folds)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("fold", [-1, 5, 1.0, False])
 def test_folds_that_do_not_exist_are_refused(fold: object) -> None:
     with pytest.raises(DataError, match="of 5; they go from 0 to 4"):
-        Turn(fold, 5)  # type: ignore[arg-type]
+        Fold(fold, 5)  # type: ignore[arg-type]
 
 
 def test_a_turn_takes_both_numbers_or_neither() -> None:
-    assert Turn.of(None, None) is None
-    assert Turn.of(1, 3) == Turn(1, 3)
+    assert Fold.of(None, None) is None
+    assert Fold.of(1, 3) == Fold(1, 3)
     for numbers in ((1, None), (None, 3)):
         with pytest.raises(DataError, match="needs both"):
-            Turn.of(*numbers)
+            Fold.of(*numbers)

@@ -15,7 +15,7 @@ from imgcls.data.cache import Photos
 from imgcls.data.decode import Preprocess
 from imgcls.data.samples import ProblemType, Samples, class_order, classes_in, frame_of
 from imgcls.eda.facts import DataFacts, Facts
-from imgcls.eda.scan import IMAGE_MEASURES, Look, Scan
+from imgcls.eda.scan import IMAGE_MEASURES, Scan, ScanResult
 from imgcls.eda.statistics import class_facts, imbalance_facts, occurring_together, size_facts
 
 DrawScan = Callable[..., Scan]
@@ -130,8 +130,8 @@ def made_samples() -> Callable[..., Samples]:
 
 
 @pytest.fixture
-def made_look(made_samples: Callable[..., Samples]) -> Callable[..., Look]:
-    """Make a look: the arguments of `made_samples`, columns of measures, and fields of `Look`."""
+def made_look(made_samples: Callable[..., Samples]) -> Callable[..., ScanResult]:
+    """Make a look: the arguments of `made_samples`, columns of measures, and fields of `Fingerprint`."""
 
     def make(
         labels: Sequence[str],
@@ -143,7 +143,7 @@ def made_look(made_samples: Callable[..., Samples]) -> Callable[..., Look]:
         broken_ids: tuple[str, ...] = (),
         unusable: str = "",
         **options: object,
-    ) -> Look:
+    ) -> ScanResult:
         samples = made_samples(labels, splits, **options)
         n = len(samples)
         columns = {name: (measures or {}).get(name, [_PLAIN[name]] * n) for name in IMAGE_MEASURES}
@@ -156,7 +156,7 @@ def made_look(made_samples: Callable[..., Samples]) -> Callable[..., Look]:
             measures=pd.DataFrame(columns),
             thumbnails=np.zeros((n, 32, 32), np.uint8),
         )
-        return Look(
+        return ScanResult(
             scan=scan,
             data_digest=samples.data_digest,
             split_digest=samples.split_digest,
@@ -174,7 +174,7 @@ def made_look(made_samples: Callable[..., Samples]) -> Callable[..., Look]:
 def made_facts() -> Callable[..., Facts]:
     """Make the facts of a look; further fields as they are given."""
 
-    def make(look: Look, **fields: object) -> Facts:
+    def make(look: ScanResult, **fields: object) -> Facts:
         samples = look.scan.samples
         metric = PRIMARY[samples.problem]
         facts = Facts(

@@ -12,7 +12,7 @@ from imgcls.config.findings import FINDINGS_TOML, Adjustments, read_adjustments
 from imgcls.config.problem import Problem, ProblemData, write_problem
 from imgcls.eda.apply import apply_findings, keep_findings, undo_findings
 from imgcls.eda.facts import Facts, Finding
-from imgcls.eda.scan import Look
+from imgcls.eda.scan import ScanResult
 from imgcls.engine.progress import Silent
 from imgcls.errors import ProblemError, RecordError, UsageError, WorkspaceError
 from imgcls.workspace import Workspace
@@ -53,7 +53,7 @@ FINDINGS = (
 
 
 @pytest.fixture
-def workspace(tmp_path: Path, made_look: Callable[..., Look], made_facts: Callable[..., Facts]) -> Workspace:
+def workspace(tmp_path: Path, made_look: Callable[..., ScanResult], made_facts: Callable[..., Facts]) -> Workspace:
     """A workspace with three findings."""
     place = Workspace(tmp_path)
     place.reports.mkdir()

@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from imgcls.eda.drift import N_FOLDS, find_drift, is_drifted, told_apart
+from imgcls.eda.drift import N_FOLDS, domain_auc, find_drift, is_drifted
 from imgcls.eda.features import Features
-from imgcls.eda.statistics import Deal, principal_components
+from imgcls.eda.statistics import PermutationFolds, principal_components
 
 
 def split_scan(draw_scan, *, n_train=300, n_test=200, shift=0.0, groups=None, seed=0):
@@ -34,7 +34,7 @@ def test_parts_are_told_apart_as_by_the_discriminant_with_shrinkage():
     values = rng.normal(size=(120, 40)) + 0.6 * is_part[:, None] * (np.arange(40) < 5)
     units = np.arange(120)
     components = principal_components(values)
-    folds = Deal.of(is_part, units, n_folds=N_FOLDS, rng=np.random.default_rng([3, 4])).folds
+    folds = PermutationFolds.of(is_part, units, n_folds=N_FOLDS, rng=np.random.default_rng([3, 4])).folds
     aucs = []
     for fold in range(N_FOLDS):
         seen = components[folds != fold]
@@ -43,7 +43,7 @@ def test_parts_are_told_apart_as_by_the_discriminant_with_shrinkage():
         share = is_part[folds != fold]
         direction = np.linalg.solve(shrunk, seen[share].mean(axis=0) - seen[~share].mean(axis=0))
         aucs.append(roc_auc_score(is_part[folds == fold], components[folds == fold] @ direction))
-    assert told_apart(values, is_part, units, seed=3)[0] == pytest.approx(np.mean(aucs), abs=1e-12)
+    assert domain_auc(values, is_part, units, seed=3)[0] == pytest.approx(np.mean(aucs), abs=1e-12)
 
 
 def test_brighter_images_in_test_are_found_and_nothing_else(draw_scan):
@@ -64,7 +64,7 @@ def test_parts_that_are_alike_are_told_apart_no_more_often_than_chance_allows():
     p = []
     for turn in range(200):
         rng = np.random.default_rng([3, turn])
-        p.append(told_apart(rng.normal(size=(80, 30)), np.arange(80) >= 50, np.arange(80), seed=turn)[1])
+        p.append(domain_auc(rng.normal(size=(80, 30)), np.arange(80) >= 50, np.arange(80), seed=turn)[1])
     assert sum(value <= 0.05 for value in p) <= 20
     assert 0.35 < np.mean(p) < 0.65
 

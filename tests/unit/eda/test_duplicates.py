@@ -17,7 +17,7 @@ from imgcls.data.samples import Samples, frame_of
 from imgcls.eda.duplicates import find_pairs
 from imgcls.eda.facts import Pair
 from imgcls.eda.scan import Scan, signature
-from imgcls.eda.similarity import FLOOR, LEAST, N_NEIGHBOURS, MadeCopies, find_candidates, threshold, waves_of
+from imgcls.eda.similarity import FLOOR, LEAST, N_NEIGHBOURS, SyntheticDuplicates, find_candidates, threshold, waves_of
 
 LookAt = Callable[..., tuple[Pair, ...]]
 
@@ -258,7 +258,7 @@ def test_candidates_have_the_largest_products_of_all() -> None:
 
 def test_the_threshold_lies_beyond_the_strangers_and_below_the_copies() -> None:
     draws = np.random.default_rng(3)
-    made = MadeCopies(np.ones(3, dtype=bool), score=4.0, colours=0.9)
+    made = SyntheticDuplicates(np.ones(3, dtype=bool), score=4.0, colours=0.9)
     n_beyond = 0
     for _ in range(50):
         strangers = 1.0 + draws.exponential(0.15, 2000)
@@ -271,7 +271,7 @@ def test_the_threshold_lies_beyond_the_strangers_and_below_the_copies() -> None:
 def test_among_many_copies_a_few_strangers_are_let_through() -> None:
     """Strangers fall slowly here: where none at all may pass, a sixth of many copies is missed."""
     draws = np.random.default_rng(5)
-    made = MadeCopies(np.ones(3, dtype=bool), score=2.3, colours=0.9)
+    made = SyntheticDuplicates(np.ones(3, dtype=bool), score=2.3, colours=0.9)
     n_found, n_strangers = [], []
     for n_copies in (0, 20, 400):
         found = strangers = 0
@@ -287,7 +287,7 @@ def test_among_many_copies_a_few_strangers_are_let_through() -> None:
 
 
 def test_where_strangers_are_as_alike_as_copies_more_is_asked_for() -> None:
-    made = MadeCopies(np.ones(3, dtype=bool), score=2.0, colours=0.9)
+    made = SyntheticDuplicates(np.ones(3, dtype=bool), score=2.0, colours=0.9)
     draws = np.random.default_rng(4)
     assert min(threshold(draws.uniform(1.0, 2.0, 1000), made, n=1000) for _ in range(50)) > made.score
     rising = made.score - np.linspace(0.01, 1.0, 1000) ** 2
@@ -295,6 +295,6 @@ def test_where_strangers_are_as_alike_as_copies_more_is_asked_for() -> None:
 
 
 def test_few_photographs_have_to_be_as_alike_as_copies_made_by_hand() -> None:
-    made = MadeCopies(np.ones(3, dtype=bool), score=2.5, colours=0.9)
+    made = SyntheticDuplicates(np.ones(3, dtype=bool), score=2.5, colours=0.9)
     assert threshold(np.array([0.2, 0.4, 2.0]), made, n=5) == 2.5
     assert threshold(np.array([0.2, 0.4, 2.0]), made, n=500) == LEAST

@@ -18,7 +18,7 @@ from imgcls.engine.prepare import DataSource, prepare
 from imgcls.engine.progress import Silent
 from imgcls.errors import DataError, UsageError, WorkspaceError
 from imgcls.plan import Images
-from imgcls.records.derived import recall
+from imgcls.records.derived import load_summaries
 from imgcls.workspace import Workspace
 
 
@@ -37,7 +37,7 @@ def draw(folder: Path, names: dict[str, int], *, seed: int = 0, size: int = 28) 
 @pytest.fixture(autouse=True)
 def no_features_or_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave out what takes long and is tested where it lies: the network and the pictures."""
-    monkeypatch.setattr("imgcls.eda.explore.see", lambda scan, **options: None)
+    monkeypatch.setattr("imgcls.eda.explore.extract_features", lambda scan, **options: None)
     monkeypatch.setattr("imgcls.eda.explore.draw", lambda facts, scan, folder: {})
 
 
@@ -84,7 +84,7 @@ def test_facts_are_given_and_written_and_read_back(tmp_path: Path, explore, monk
 
 def test_other_commands_know_the_data_from_then_on(tmp_path: Path, explore) -> None:
     facts = explore(draw(tmp_path / "photos", {"cat": 12, "dog": 8}))
-    (seen,) = recall(Workspace(tmp_path / "work"))
+    (seen,) = load_summaries(Workspace(tmp_path / "work"))
     assert (seen.data_digest, seen.split_digest) == (facts.data.data_digest, facts.data.split_digest)
     assert seen.fingerprint == facts.data.fingerprint is not None
 
@@ -205,7 +205,7 @@ def test_what_cannot_be_trained_on_has_facts_and_an_error(tmp_path: Path, explor
     assert facts.findings[0].id == "unusable"
     assert facts.findings[0].severity == "error"
     assert sum(facts.data.n.values()) == sum(names.values())
-    assert recall(Workspace(tmp_path / "work")) == ()
+    assert load_summaries(Workspace(tmp_path / "work")) == ()
 
 
 def test_only_broken_photographs_have_facts_too(tmp_path: Path, explore) -> None:
@@ -277,7 +277,7 @@ def test_a_workspace_that_cannot_be_written_is_said_before_anything_is_read(
 ) -> None:
     photos = draw(tmp_path / "photos", {"cat": 4, "dog": 4})
     (tmp_path / "work").write_text("in the way")
-    monkeypatch.setattr("imgcls.eda.explore.look", lambda *_, **__: pytest.fail("looked"))
+    monkeypatch.setattr("imgcls.eda.explore.scan_data", lambda *_, **__: pytest.fail("looked"))
     with pytest.raises(WorkspaceError, match="Cannot write reports to"):
         explore(photos)
 
@@ -306,7 +306,7 @@ def test_names_that_are_no_utf8_keep_the_digests_of_training(tmp_path: Path, exp
     except OSError:
         pytest.skip("this file system takes UTF-8 names only")
     facts = explore(photos)
-    (seen,) = recall(Workspace(tmp_path / "work"))
+    (seen,) = load_summaries(Workspace(tmp_path / "work"))
     samples = prepare(DataSource(photos), Images(), quick=False, reporter=Silent()).samples
     assert facts.data.data_digest == seen.data_digest == samples.data_digest
     assert facts.data.split_digest == seen.split_digest == samples.split_digest

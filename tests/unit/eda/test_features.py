@@ -6,7 +6,7 @@ import pytest
 import imgcls.engine.features
 from imgcls.data.cache import clear
 from imgcls.eda import features
-from imgcls.eda.features import chosen_rows, see
+from imgcls.eda.features import chosen_rows, extract_features
 from imgcls.errors import WeightsError
 
 
@@ -45,9 +45,9 @@ def drawn_eye(monkeypatch, tmp_path):
 
 def test_a_second_look_computes_nothing(draw_scan, drawn_eye):
     scan, notes = draw_scan(["a", "b"] * 20), Notes()
-    first = see(scan, reporter=notes)
+    first = extract_features(scan, reporter=notes)
     assert (drawn_eye.n_seen, notes.done) == (40, [(40, 40)])
-    second = see(scan, reporter=notes)
+    second = extract_features(scan, reporter=notes)
     assert drawn_eye.n_seen == 40
     assert np.array_equal(first.values, second.values)
     assert np.array_equal(first.values[:, 0], first.rows)
@@ -55,35 +55,35 @@ def test_a_second_look_computes_nothing(draw_scan, drawn_eye):
 
 def test_only_new_photographs_are_seen(draw_scan, drawn_eye):
     scan = draw_scan(["a", "b"] * 20)
-    see(scan, most=30, reporter=Notes())
-    see(scan, reporter=Notes())
+    extract_features(scan, most=30, reporter=Notes())
+    extract_features(scan, reporter=Notes())
     assert drawn_eye.n_seen == 40
 
 
 @pytest.mark.parametrize("damage", [b"", b"no zip at all", None], ids=["empty", "foreign", "a flipped byte"])
 def test_a_damaged_file_of_the_cache_is_made_anew(draw_scan, drawn_eye, damage):
     scan = draw_scan(["a", "b"] * 20)
-    first = see(scan, reporter=Notes())
+    first = extract_features(scan, reporter=Notes())
     (path,) = (features.cache_folder() / "features").glob("*.npz")
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 0xFF
     path.write_bytes(bytes(content) if damage is None else damage)
-    again = see(scan, reporter=Notes())
+    again = extract_features(scan, reporter=Notes())
     assert drawn_eye.n_seen == 80
     assert np.array_equal(first.values, again.values)
 
 
 def test_the_cache_is_bounded_the_oldest_goes_first(draw_scan, drawn_eye, monkeypatch):
     scan = draw_scan(["a", "b"] * 20)
-    see(scan, reporter=Notes())
+    extract_features(scan, reporter=Notes())
     (old,) = (features.cache_folder() / "features").glob("*.npz")
     monkeypatch.setattr(features, "MOST_BYTES", int(1.5 * old.stat().st_size))
-    see(replace(scan, samples=replace(scan.samples, name="other")), reporter=Notes())
+    extract_features(replace(scan, samples=replace(scan.samples, name="other")), reporter=Notes())
     assert [path.name[:5] for path in old.parent.glob("*.npz")] == ["other"]
 
 
 def test_clearing_the_cache_removes_features(draw_scan, drawn_eye):
-    see(draw_scan(["a", "b"] * 20), reporter=Notes())
+    extract_features(draw_scan(["a", "b"] * 20), reporter=Notes())
     assert clear(features.cache_folder()) > 0
     assert not list((features.cache_folder() / "features").glob("*"))
 
@@ -91,7 +91,7 @@ def test_clearing_the_cache_removes_features(draw_scan, drawn_eye):
 def test_a_cache_that_cannot_be_written_is_no_trouble(draw_scan, drawn_eye, monkeypatch, tmp_path):
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("IMGCLS_CACHE", str(tmp_path / "file"))
-    assert len(see(draw_scan(["a", "b"] * 20), reporter=Notes()).rows) == 40
+    assert len(extract_features(draw_scan(["a", "b"] * 20), reporter=Notes()).rows) == 40
 
 
 def test_without_weights_there_is_a_note(draw_scan, monkeypatch):
@@ -100,7 +100,7 @@ def test_without_weights_there_is_a_note(draw_scan, monkeypatch):
 
     monkeypatch.setattr(imgcls.engine.features, "eye", none)
     notes = Notes()
-    assert see(draw_scan(["a", "b"] * 20), reporter=notes) is None
+    assert extract_features(draw_scan(["a", "b"] * 20), reporter=notes) is None
     assert notes.notes == ["The pictures are compared by their measures only. They are not on this machine."]
 
 
@@ -117,14 +117,14 @@ def test_every_split_is_looked_at(draw_scan):
 @pytest.mark.train
 def test_the_pretrained_network_sees_without_a_network(photo_folder, one_thread, monkeypatch):
     from imgcls.engine.device import Machine
-    from imgcls.engine.features import eye
+    from imgcls.engine.features import feature_extractor
     from imgcls.engine.prepare import DataSource, prepare
     from imgcls.engine.progress import Silent
     from imgcls.plan import Images
 
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     prepared = prepare(DataSource(photo_folder), Images(size_px=32), quick=False, reporter=Silent())
-    seer = eye(machine=Machine(device="cpu"))
+    seer = feature_extractor(machine=Machine(device="cpu"))
     rows = np.arange(6)
     first, second = (seer.see(prepared.photos, rows, progress=lambda done, n: None) for _ in range(2))
     assert first.shape == (6, 1280)

@@ -4,14 +4,14 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from imgcls.config.findings import Adjustments, Exclusion, Grouping, Kept
+from imgcls.config.findings import Accepted, Adjustments, Exclusion, Grouping
 from imgcls.eda import findings as shortcomings
-from imgcls.eda.facts import BrokenFile, CurvePoint, Drift, Facts, Finding, Guess, Pair
-from imgcls.eda.findings import find
+from imgcls.eda.facts import BrokenFile, CurvePoint, Drift, Facts, Finding, LeakageProbe, Pair
+from imgcls.eda.findings import find_all
 from imgcls.eda.metadata import MetaTable
-from imgcls.eda.scan import Look
+from imgcls.eda.scan import ScanResult
 
-MakeLook = Callable[..., Look]
+MakeLook = Callable[..., ScanResult]
 MakeFacts = Callable[..., Facts]
 
 
@@ -23,16 +23,16 @@ def small_classes_are_not_rare(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def found(made_facts: MakeFacts) -> Callable[..., dict[str, Finding]]:
-    """Give the findings of a look by id."""
+    """Return the findings of a look by id."""
 
     def call(
-        look: Look,
+        look: ScanResult,
         *,
         tables: Sequence[MetaTable] = (),
         adjustments: Adjustments | None = None,
         **fields: object,
     ) -> dict[str, Finding]:
-        findings = find(made_facts(look, **fields), look, tables=tables, adjustments=adjustments or Adjustments())
+        findings = find_all(made_facts(look, **fields), look, tables=tables, adjustments=adjustments or Adjustments())
         return {finding.id: finding for finding in findings}
 
     return call
@@ -49,8 +49,8 @@ def pair(first: int, second: int, splits: tuple[str, str], labels: tuple[str, st
     )
 
 
-def guess(by: str, *, auc: float = 0.9, p: float = 0.002, n_values: int = 8, **shared: float) -> Guess:
-    return Guess(by=by, auc=auc, p=p, n=20, n_values=n_values, shared=shared)
+def guess(by: str, *, auc: float = 0.9, p: float = 0.002, n_values: int = 8, **shared: float) -> LeakageProbe:
+    return LeakageProbe(by=by, auc=auc, p=p, n=20, n_values=n_values, shared=shared)
 
 
 def even(n: int = 40) -> list[str]:
@@ -276,7 +276,7 @@ class TestShortcomings:
 class TestStates:
     def test_the_worst_come_first_and_the_settled_last(self, made_look: MakeLook, found) -> None:
         pairs = (pair(0, 35, ("train", "valid")), pair(2, 4, ("train", "train")))
-        adjustments = Adjustments(kept=(Kept(finding="duplicates.across", why="as it should be"),))
+        adjustments = Adjustments(kept=(Accepted(finding="duplicates.across", why="as it should be"),))
         findings = found(
             made_look(even(), split()), duplicates=pairs, adjustments=adjustments, guesses=(guess("time"),)
         )
@@ -309,7 +309,7 @@ class TestStates:
             (pair(0, 35, ("train", "valid")),),
             (pair(0, 35, ("train", "valid")), pair(2, 36, ("train", "valid"))),
         )
-        kept = (Kept(images=("s00", "s35"), finding="duplicates.across", why="looked at"),)
+        kept = (Accepted(images=("s00", "s35"), finding="duplicates.across", why="looked at"),)
         look, adjustments = made_look(even(), split()), Adjustments(kept=kept)
         assert found(look, duplicates=one, adjustments=adjustments)["duplicates.across"].state == "kept"
         again = found(look, duplicates=more, adjustments=adjustments)["duplicates.across"]
@@ -320,5 +320,5 @@ class TestStates:
         look = made_look(even(), split(), groups=["one"] * 3 + [""] * 37)
         facts = made_facts(look, duplicates=(pair(0, 2, ("train",) * 2),))
         adjustments = Adjustments(grouped=(Grouping(images=("s00", "s02"), finding="duplicates.within", why="copies"),))
-        findings = find(facts, look, tables=(), adjustments=adjustments)
+        findings = find_all(facts, look, tables=(), adjustments=adjustments)
         assert [(entry.id, entry.state) for entry in findings] == [("duplicates.within", "applied")]

@@ -1,8 +1,8 @@
 from __future__ import annotations
 
-from imgcls.data.grouping import Kinship
+from imgcls.data.grouping import ConnectedGroups
 
-APART = Kinship({name: number for number, name in enumerate("abcdef")})
+APART = ConnectedGroups({name: number for number, name in enumerate("abcdef")})
 
 
 def test_sets_that_overlap_become_one_family() -> None:
@@ -10,7 +10,7 @@ def test_sets_that_overlap_become_one_family() -> None:
 
 
 def test_those_that_stay_together_already_are_left_out() -> None:
-    kinship = Kinship({"a": 0, "b": 0, "c": 1, "d": 2})
+    kinship = ConnectedGroups({"a": 0, "b": 0, "c": 1, "d": 2})
     assert kinship.families([("a", "b")]) == ()
     assert kinship.families([("a", "b"), ("c", "d")]) == (("c", "d"),)
     assert kinship.families([("a", "b", "c")]) == (("a", "b", "c"),)

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from imgcls.eda.leakage import guess_labels, is_telling, judge, name_words, tell_of_photographs
+from imgcls.eda.leakage import is_telling, judge, name_words, probe_labels, tell_of_photographs
 from imgcls.eda.metadata import MetaTable
-from imgcls.eda.statistics import Deal, areas, p_value
+from imgcls.eda.statistics import PermutationFolds, aucs, p_value
 
 CLASSES = np.array(["ape", "bee", "cow"])
 
@@ -23,12 +23,12 @@ def test_areas_are_those_of_scikit_learn_with_ties():
     rng = np.random.default_rng(0)
     scores = rng.integers(0, 5, (200, 3)).astype(float)
     truth = rng.random((200, 3)) < 0.3
-    found = areas(scores, positive=truth.astype(float), negative=(~truth).astype(float))
+    found = aucs(scores, positive=truth.astype(float), negative=(~truth).astype(float))
     assert found == pytest.approx([roc_auc_score(truth[:, column], scores[:, column]) for column in range(3)])
 
 
 def test_areas_without_one_side_are_nan():
-    assert np.isnan(areas(np.zeros((4, 1)), positive=np.ones((4, 1)), negative=np.zeros((4, 1))))[0]
+    assert np.isnan(aucs(np.zeros((4, 1)), positive=np.ones((4, 1)), negative=np.zeros((4, 1))))[0]
 
 
 def test_a_sender_that_tells_the_label_is_found_with_its_auc(draw_scan):
@@ -36,7 +36,7 @@ def test_a_sender_that_tells_the_label_is_found_with_its_auc(draw_scan):
     senders = rng.integers(0, 20, 2000)
     share = np.where(senders < 10, 0.8, 0.2)
     labels = np.where(rng.random(2000) < share, "yes", "no")
-    guess = by_name(guess_labels(draw_scan(labels), [sender_table(senders)]))["sender of meta.csv"]
+    guess = by_name(probe_labels(draw_scan(labels), [sender_table(senders)]))["sender of meta.csv"]
     known = roc_auc_score(labels == "yes", share)  # by somebody who knows the true shares
     assert guess.auc == pytest.approx(known, abs=0.02)
     assert guess.p < 0.005
@@ -46,7 +46,7 @@ def test_a_sender_that_tells_the_label_is_found_with_its_auc(draw_scan):
 
 def test_a_sender_that_tells_nothing_is_not_found(draw_scan):
     rng = np.random.default_rng(2)
-    guesses = guess_labels(draw_scan(rng.choice(CLASSES, 900)), [sender_table(rng.integers(0, 60, 900))])
+    guesses = probe_labels(draw_scan(rng.choice(CLASSES, 900)), [sender_table(rng.integers(0, 60, 900))])
     assert not any(is_telling(guess, n_guesses=len(guesses)) for guess in guesses)
 
 
@@ -58,7 +58,7 @@ def test_p_is_uniform_where_nothing_is_told(units):
         unit = np.repeat(np.arange(120), rng.integers(1, 2 * units, 120))[:120] if units > 1 else np.arange(120)
         kinds = rng.integers(0, 2, unit.max() + 1)[unit]  # one label a unit
         senders = rng.integers(0, 12, unit.max() + 1)[unit]  # and one sender
-        deal = Deal.of(kinds, unit, n_folds=5, rng=rng)
+        deal = PermutationFolds.of(kinds, unit, n_folds=5, rng=rng)
         words = [[str(sender)] for sender in senders]
         found.append(judge([words], deal, np.array([[0.0], [1.0]]), seed=turn)[1])
     p = np.array(found)
@@ -73,8 +73,8 @@ def test_without_the_units_grouped_labels_give_false_alarms():
         rng = np.random.default_rng([4, turn])
         unit = np.repeat(np.arange(12), 20)
         kinds, value = rng.permutation(np.arange(12) % 2)[unit], [[str(value)] for value in unit // 2]
-        for_singles = Deal.of(kinds, np.arange(240), n_folds=5, rng=rng)
-        in_units = Deal.of(kinds, unit, n_folds=5, rng=rng)
+        for_singles = PermutationFolds.of(kinds, np.arange(240), n_folds=5, rng=rng)
+        in_units = PermutationFolds.of(kinds, unit, n_folds=5, rng=rng)
         single = judge([value], for_singles, np.array([[0.0], [1.0]]), seed=turn)[1]
         alarms += single <= 0.01
         assert judge([value], in_units, np.array([[0.0], [1.0]]), seed=turn)[1] > 0.005
@@ -85,7 +85,7 @@ def test_file_names_that_contain_the_class_are_found(draw_scan):
     rng = np.random.default_rng(5)
     labels = rng.choice(CLASSES, 120)
     ids = [f"train/{label}/{label}_{number:03d}.jpg" for number, label in enumerate(labels)]
-    guesses = by_name(guess_labels(draw_scan(labels, ids=ids)))
+    guesses = by_name(probe_labels(draw_scan(labels, ids=ids)))
     assert guesses["name"].auc == pytest.approx(1.0)
     assert is_telling(guesses["name"], n_guesses=4)
 
@@ -94,7 +94,7 @@ def test_class_folders_and_random_names_tell_nothing(draw_scan):
     rng = np.random.default_rng(6)
     labels = np.sort(rng.choice(CLASSES, 300))
     ids = [f"train/{label}/{rng.bytes(16).hex()}.jpg" for label in labels]
-    guesses = by_name(guess_labels(draw_scan(labels, ids=ids)))
+    guesses = by_name(probe_labels(draw_scan(labels, ids=ids)))
     for by in ("name", "order"):
         assert not is_telling(guesses[by], n_guesses=4), guesses[by]
 
@@ -105,7 +105,7 @@ def test_numbers_that_rise_from_class_to_class_are_found_in_the_order(draw_scan)
     numbers = np.arange(180)
     shuffle = rng.permutation(180)
     ids = [f"leaf_{number}.jpg" for number in numbers[shuffle]]
-    guess = by_name(guess_labels(draw_scan(labels[shuffle], ids=ids)))["order"]
+    guess = by_name(probe_labels(draw_scan(labels[shuffle], ids=ids)))["order"]
     assert guess.auc > 0.9
     assert guess.p < 0.01
 
@@ -116,7 +116,7 @@ def test_labels_of_test_are_never_read(draw_scan):
     splits = ["train"] * 200 + ["valid"] * 100 + ["test"] * 100
     other = np.concatenate([labels[:300], rng.permutation(labels[300:])])
     table = sender_table(rng.integers(0, 30, 400))
-    first, second = (guess_labels(draw_scan(given, splits=splits), [table]) for given in (labels, other))
+    first, second = (probe_labels(draw_scan(given, splits=splits), [table]) for given in (labels, other))
     assert first == second
     assert first[0].n == 300
 
@@ -125,7 +125,7 @@ def test_the_share_of_values_that_train_knows(draw_scan):
     senders = ["a", "b", "c", "d"] * 5 + ["a", "a", "z", ""] + ["y", "z"] * 2
     splits = ["train"] * 20 + ["valid"] * 4 + ["test"] * 4
     labels = (["yes", "no"] * 14)[:28]
-    guess = by_name(guess_labels(draw_scan(labels, splits=splits), [sender_table(senders)]))["sender of meta.csv"]
+    guess = by_name(probe_labels(draw_scan(labels, splits=splits), [sender_table(senders)]))["sender of meta.csv"]
     assert guess.shared == {"valid": pytest.approx(2 / 3), "test": 0.0}
 
 
@@ -134,7 +134,7 @@ def test_columns_of_several_labels(draw_scan):
     red, green = rng.random(400) < 0.5, rng.random(400) < 0.3
     labels = [f"{'red' * int(r)}|{'green' * int(g)}".strip("|") or "|" for r, g in zip(red, green, strict=True)]
     scan = draw_scan(labels, problem="multilabel")
-    guess = by_name(guess_labels(scan, [MetaTable("m.csv", {"tone": ["warm" if r else "cold" for r in red]})]))
+    guess = by_name(probe_labels(scan, [MetaTable("m.csv", {"tone": ["warm" if r else "cold" for r in red]})]))
     assert guess["tone of m.csv"].auc == pytest.approx(0.75, abs=0.04)  # all of red, nothing of green
 
 
@@ -147,20 +147,20 @@ def test_stamps_of_an_archive_are_not_taken_for_those_of_photographs(draw_scan):
     assert not tell_of_photographs(np.full(500, 1e18))
     assert tell_of_photographs(taken.astype(float))
     labels = np.repeat(["a", "b"], 250)
-    assert "time" not in by_name(guess_labels(draw_scan(labels, measures={"mtime_ns": unpacked})))
-    assert by_name(guess_labels(draw_scan(labels, measures={"mtime_ns": taken})))["time"].auc > 0.95
+    assert "time" not in by_name(probe_labels(draw_scan(labels, measures={"mtime_ns": unpacked})))
+    assert by_name(probe_labels(draw_scan(labels, measures={"mtime_ns": taken})))["time"].auc > 0.95
 
 
 def test_few_samples_are_honest(draw_scan):
-    assert guess_labels(draw_scan(["a", "b"] * 3)) == ()
-    guesses = guess_labels(draw_scan(["a", "b"] * 6), [sender_table([0, 1, 2] * 4)])
+    assert probe_labels(draw_scan(["a", "b"] * 3)) == ()
+    guesses = probe_labels(draw_scan(["a", "b"] * 6), [sender_table([0, 1, 2] * 4)])
     assert not any(is_telling(guess, n_guesses=len(guesses)) for guess in guesses)
 
 
 def test_the_same_data_give_the_same_guesses(draw_scan):
     rng = np.random.default_rng(11)
     scan, table = draw_scan(rng.choice(CLASSES, 200)), sender_table(rng.integers(0, 9, 200))
-    assert guess_labels(scan, [table]) == guess_labels(scan, [table])
+    assert probe_labels(scan, [table]) == probe_labels(scan, [table])
 
 
 def test_p_counts_the_one_that_was_found():
@@ -180,5 +180,5 @@ def test_a_hundred_thousand_samples_and_ten_columns_take_well_under_a_minute(dra
     scan = draw_scan(rng.choice([f"c{k}" for k in range(10)], n))
     table = MetaTable("m.csv", {f"x{k}": [str(v) for v in rng.integers(0, 30 * 3**k, n)] for k in range(10)})
     began = time.perf_counter()
-    assert len(guess_labels(scan, [table])) >= 10
+    assert len(probe_labels(scan, [table])) >= 10
     assert time.perf_counter() - began < 60

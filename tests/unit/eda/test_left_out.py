@@ -3,9 +3,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from imgcls.data.files import Excluded
-from imgcls.eda.facts import Facts, LeftOut
-from imgcls.eda.findings import find_left_out, left_out
-from imgcls.eda.scan import Look
+from imgcls.eda.facts import ExcludedImages, Facts
+from imgcls.eda.findings import excluded_images, find_excluded
+from imgcls.eda.scan import ScanResult
 
 EXCLUDED = (
     Excluded("a.jpg", "in no class folder"),
@@ -18,18 +18,18 @@ EXCLUDED = (
 
 
 def test_photographs_that_are_not_used_are_gathered_by_reason() -> None:
-    found = left_out(EXCLUDED, told={"cat/gone.jpg"}, decided={"duplicates.across: copies"})
+    found = excluded_images(EXCLUDED, told={"cat/gone.jpg"}, decided={"duplicates.across: copies"})
     assert found == (
-        LeftOut(reason="in no class folder", n=2, examples=("a.jpg", "b.jpg")),
-        LeftOut(reason=".heic files are not read", n=1, examples=("cat/phone.HEIC",)),
+        ExcludedImages(reason="in no class folder", n=2, examples=("a.jpg", "b.jpg")),
+        ExcludedImages(reason=".heic files are not read", n=1, examples=("cat/phone.HEIC",)),
     )
 
 
-def test_they_are_a_note(made_look: Callable[..., Look], made_facts: Callable[..., Facts]) -> None:
+def test_they_are_a_note(made_look: Callable[..., ScanResult], made_facts: Callable[..., Facts]) -> None:
     facts = made_facts(made_look(["a", "b"] * 10))
-    assert find_left_out(facts) == []
-    (finding,) = find_left_out(
-        facts.model_copy(update={"left_out": (LeftOut(reason="in no class folder", n=2, examples=("a.jpg",)),)})
+    assert find_excluded(facts) == []
+    (finding,) = find_excluded(
+        facts.model_copy(update={"left_out": (ExcludedImages(reason="in no class folder", n=2, examples=("a.jpg",)),)})
     )
     assert (finding.severity, finding.n, finding.examples) == ("note", 2, ("a.jpg",))
     assert finding.title == "2 photographs in the folder not used: 2 in no class folder."

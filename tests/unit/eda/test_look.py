@@ -14,7 +14,7 @@ from PIL import Image
 from imgcls.data import cache
 from imgcls.eda import scan as measures
 from imgcls.eda.files import broken_files
-from imgcls.eda.scan import IMAGE_MEASURES, Look, look
+from imgcls.eda.scan import IMAGE_MEASURES, ScanResult, scan_data
 from imgcls.engine.prepare import DataSource
 from imgcls.engine.progress import Silent
 from imgcls.errors import DataError
@@ -32,12 +32,12 @@ def draw(folder: Path, names: dict[str, int], *, size: int = 24) -> Path:
     return folder
 
 
-def seen(data: Path, *, quick: bool = False, **reading: object) -> Look:
-    return look(DataSource(data, **reading), Images(size_px=32), quick=quick, reporter=Silent())  # type: ignore[arg-type]
+def seen(data: Path, *, quick: bool = False, **reading: object) -> ScanResult:
+    return scan_data(DataSource(data, **reading), Images(size_px=32), quick=quick, reporter=Silent())  # type: ignore[arg-type]
 
 
 def tree(folder: Path) -> dict[str, tuple[int, str]]:
-    """Give the time stamp and digest of everything below a folder, and the time stamps of folders."""
+    """Return the time stamp and digest of everything below a folder, and the time stamps of folders."""
     return {
         str(path.relative_to(folder)): (
             path.lstat().st_mtime_ns,
@@ -69,7 +69,7 @@ def test_the_digests_are_those_of_training(tmp_path: Path) -> None:
 
     source = DataSource(draw(tmp_path / "photos", {"cat": 6, "dog": 5}))
     trained = prepare(source, Images(size_px=32), quick=False, reporter=Silent()).samples
-    found = look(source, Images(size_px=32), quick=False, reporter=Silent())
+    found = scan_data(source, Images(size_px=32), quick=False, reporter=Silent())
     assert (found.data_digest, found.split_digest) == (trained.data_digest, trained.split_digest)
 
 
@@ -85,7 +85,7 @@ def test_training_finds_its_photographs_decoded(tmp_path: Path, monkeypatch: pyt
     from imgcls.engine.prepare import prepare
 
     source = DataSource(draw(tmp_path / "photos", {"cat": 4, "dog": 4}))
-    look(source, Images(size_px=32), quick=False, reporter=Silent())
+    scan_data(source, Images(size_px=32), quick=False, reporter=Silent())
     monkeypatch.setattr(cache, "decode_with_size", lambda *_: pytest.fail("decoded again"))
     prepare(source, Images(size_px=32), quick=False, reporter=Silent())
 

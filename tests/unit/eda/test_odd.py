@@ -3,7 +3,7 @@ import pytest
 from scipy.spatial.distance import cdist
 
 from imgcls.eda.features import Features
-from imgcls.eda.outliers import MOST_ODD, find_odd, neighbour_distances
+from imgcls.eda.outliers import MOST_ODD, find_outliers, neighbour_distances
 
 
 def test_distances_are_those_of_all_pairs():
@@ -19,7 +19,7 @@ def test_a_picture_unlike_the_others_is_found(draw_scan):
     values[17] += 8
     splits = ["train"] * 17 + ["test"] + ["train"] * 282
     scan = draw_scan(["a", "b"] * 150, splits=splits)
-    first = find_odd(scan, Features(np.arange(300), values.astype(np.float32)))[0]
+    first = find_outliers(scan, Features(np.arange(300), values.astype(np.float32)))[0]
     assert (first.id, first.why, first.label) == (scan.samples.frame["id"][17], "picture", "")
     assert first.distance > 2
 
@@ -32,7 +32,7 @@ def test_blank_dark_and_large_images_are_found_without_features(draw_scan):
         ["a", "b"] * 100,
         measures={"contrast": contrast, "brightness": brightness, "width_px": width, "height_px": width},
     )
-    odd = find_odd(scan, None)
+    odd = find_outliers(scan, None)
     ids = scan.samples.frame["id"]
     assert [(entry.id, entry.why) for entry in odd[:1]] == [(ids[3], "blank")]
     assert {(ids[5], "dark"), (ids[7], "large")} == {(entry.id, entry.why) for entry in odd[1:]}
@@ -40,10 +40,10 @@ def test_blank_dark_and_large_images_are_found_without_features(draw_scan):
 
 def test_two_kinds_of_images_are_both_normal(draw_scan):
     width = np.where(np.arange(200) % 8 == 0, 100, 300)
-    assert find_odd(draw_scan(["a", "b"] * 100, measures={"width_px": width}), None) == ()
+    assert find_outliers(draw_scan(["a", "b"] * 100, measures={"width_px": width}), None) == ()
 
 
 def test_no_more_than_a_person_looks_at_and_few_images_have_none(draw_scan):
     contrast = np.zeros(100)
-    assert len(find_odd(draw_scan(["a", "b"] * 50, measures={"contrast": contrast}), None)) == MOST_ODD
-    assert find_odd(draw_scan(["a", "b"] * 5, measures={"contrast": contrast[:10]}), None) == ()
+    assert len(find_outliers(draw_scan(["a", "b"] * 50, measures={"contrast": contrast}), None)) == MOST_ODD
+    assert find_outliers(draw_scan(["a", "b"] * 5, measures={"contrast": contrast[:10]}), None) == ()

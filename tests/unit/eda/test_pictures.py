@@ -13,11 +13,11 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from imgcls.eda.facts import Facts, Odd, Pair
+from imgcls.eda.facts import Facts, Outlier, Pair
 from imgcls.eda.plots.canvas import drawing, fitted, new_figure, png_of, write
 from imgcls.eda.plots.charts import classes_figure, light_figure, sizes_figure, together_figure
 from imgcls.eda.plots.sheets import Box, Grid, class_sheets, compared, draw, pairs_figure, photograph
-from imgcls.eda.scan import IMAGE_MEASURES, Scan, look
+from imgcls.eda.scan import IMAGE_MEASURES, Scan, scan_data
 from imgcls.eda.statistics import class_facts, occurring_together
 from imgcls.engine.prepare import DataSource
 from imgcls.engine.progress import Silent
@@ -48,7 +48,7 @@ def draw_photos(folder: Path, classes: tuple[str, ...], *, n: int = 5) -> Path:
 
 
 def looked_at(folder: Path, drawn_facts: MakeFacts, **changes: object) -> tuple[Facts, Scan]:
-    scan = look(DataSource(folder), Images(size_px=32), quick=False, reporter=Silent()).scan
+    scan = scan_data(DataSource(folder), Images(size_px=32), quick=False, reporter=Silent()).scan
     facts = drawn_facts(duplicates=(), odd=(), findings=(), pictures={})
     data = facts.data.model_copy(update={"classes": scan.samples.classes, "problem": scan.samples.problem})
     together = occurring_together(scan.samples)
@@ -65,7 +65,7 @@ def test_everything_is_drawn_and_small(pets: tuple[Facts, Scan], tmp_path: Path)
     facts, scan = pets
     ids = scan.samples.frame["id"].tolist()
     pair = Pair(first=ids[0], second=ids[1], kind="near copy", similarity=0.9, splits=("test", "test"), labels=None)
-    odd = Odd(id=ids[2], split="test", label="", distance=2.0, why="picture")
+    odd = Outlier(id=ids[2], split="test", label="", distance=2.0, why="picture")
     facts = facts.model_copy(update={"duplicates": (pair,), "odd": (odd,)})
     files = draw(facts, scan, tmp_path / "reports")
     names = ["classes", "compared", "sheet: cat", "sheet: dog", "sizes", "light", "duplicates", "odd", "curve"]

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from imgcls.eda.scan import sealed
+from imgcls.eda.scan import redacted_names
 
 
 @pytest.mark.parametrize(
@@ -16,12 +16,12 @@ from imgcls.eda.scan import sealed
     ],
 )
 def test_only_the_folders_of_classes_of_test_are_hidden(name: str, split: str, shown: str) -> None:
-    assert sealed([name], [split], ["cat", "dog"]) == [shown]
+    assert redacted_names([name], [split], ["cat", "dog"]) == [shown]
 
 
 def test_names_that_would_be_equal_are_numbered() -> None:
     ids = [f"test/{name}/{number}.jpg" for number in range(40) for name in ("cat", "dog")]
-    shown = sealed([*ids, "test/dog/other.jpg"], ["test"] * 81, ["cat", "dog"])
+    shown = redacted_names([*ids, "test/dog/other.jpg"], ["test"] * 81, ["cat", "dog"])
     assert len(set(shown)) == 81
     assert shown[-1] == "test/*/other.jpg"
     assert {name.rpartition(" ")[0] for name in shown[:2]} == {"test/*/0.jpg"}

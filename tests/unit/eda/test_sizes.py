@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from imgcls.eda.facts import Quantiles
-from imgcls.eda.scan import Look
+from imgcls.eda.scan import ScanResult
 from imgcls.eda.statistics import quantiles, recommend_px, size_facts
 
-Make = Callable[..., Look]
+Make = Callable[..., ScanResult]
 
 
 def test_sizes_formats_modes_and_turned_images(made_look: Make) -> None:

@@ -16,7 +16,7 @@ import imgcls
 from imgcls.errors import UsageError
 from imgcls.evidence import verdicts
 from imgcls.evidence.gains import Gain, mcnemar, measure
-from imgcls.evidence.variance import Noise, quantile, spread
+from imgcls.evidence.variance import VarianceComponents, quantile, run_variance
 from imgcls.evidence.verdicts import contributed
 
 Rows = np.ndarray
@@ -151,12 +151,12 @@ def test_the_mean_of_a_row_is_the_metric() -> None:
         "roc_auc": lambda run: roc_auc_score(labels, run, multi_class="ovr"),
     }
     for metric, score in theirs.items():
-        means = spread(contributed(metric, a, labels, name="a")).means
+        means = run_variance(contributed(metric, a, labels, name="a")).means
         assert means == pytest.approx([score(run) for run in a], abs=1e-12), metric
 
 
 def test_half_width_and_p_by_hand() -> None:
-    noise = Noise(seeds=4e-5, both=1e-5, images=3e-5, seed_df=3.2)
+    noise = VarianceComponents(seeds=4e-5, both=1e-5, images=3e-5, seed_df=3.2)
     assert [noise.half_width(0.05), noise.p_value(0.02)] == six_digits(0.0213195, 0.0594286)
 
 
@@ -223,21 +223,21 @@ def test_quantiles_are_scipys(df: float, level: float) -> None:
 @pytest.mark.parametrize(
     "noise",
     [
-        Noise(4e-5, 1e-5, 3e-5, 3.2),
-        Noise(0.0, 2e-5, 1e-5, 4),
-        Noise(1e-4, 9e-5, 2e-5, 2),
-        Noise(3e-5, 1e-5, 4e-5, 6, image_df=7),
+        VarianceComponents(4e-5, 1e-5, 3e-5, 3.2),
+        VarianceComponents(0.0, 2e-5, 1e-5, 4),
+        VarianceComponents(1e-4, 9e-5, 2e-5, 2),
+        VarianceComponents(3e-5, 1e-5, 4e-5, 6, image_df=7),
     ],
 )
 @pytest.mark.parametrize("gain", [1e-4, 0.004, -0.02, 0.08])
-def test_p_is_where_the_interval_touches_zero(noise: Noise, gain: float) -> None:
+def test_p_is_where_the_interval_touches_zero(noise: VarianceComponents, gain: float) -> None:
     p = noise.p_value(gain)
     if p > 1e-12:
         assert noise.half_width(p) == pytest.approx(abs(gain), rel=1e-6)
 
 
 def test_an_interval_is_never_narrower_than_the_luck_of_images() -> None:
-    noise = Noise(seeds=0.0, both=5e-5, images=4e-5, seed_df=4)
+    noise = VarianceComponents(seeds=0.0, both=5e-5, images=4e-5, seed_df=4)
     assert noise.half_width(0.05) == pytest.approx(1.959964 * np.sqrt(5e-5))
     assert noise.standard_error == pytest.approx(np.sqrt(5e-5))
 
@@ -252,7 +252,7 @@ def test_the_spread_is_that_of_a_two_way_layout() -> None:
     seed, image = np.indices(values.shape)
     data = pd.DataFrame({"value": values.ravel(), "seed": seed.ravel(), "image": image.ravel()})
     table = anova_lm(ols("value ~ C(seed) + C(image)", data).fit())
-    found = spread(values)
+    found = run_variance(values)
     assert found.interaction == pytest.approx(table.loc["Residual", "mean_sq"] / 7)
     assert found.seed_variance == pytest.approx(table.loc["C(seed)", "mean_sq"] / 7)
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from imgcls.evidence.gains import Components, Gain, measure
-from imgcls.evidence.power import MOST_SEEDS, detectable, minimal_detectable_gain, what_settles
+from imgcls.evidence.power import MOST_SEEDS, detectable, minimal_detectable_gain, required_samples
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +38,7 @@ def test_the_detectable_gain_by_hand(gain: Gain) -> None:
 
 
 def test_what_settles_by_hand(gain: Gain) -> None:
-    settle = what_settles(gain, 0.10)
+    settle = required_samples(gain, 0.10)
     assert settle is not None
     assert (settle.target, settle.n_seeds, settle.n_images) == (0.10, 12, None)
     assert settle.limit == "more images alone cannot settle this, the seeds are the limit"
@@ -47,7 +47,7 @@ def test_what_settles_by_hand(gain: Gain) -> None:
 @pytest.mark.parametrize("same_weights", [False, True])
 def test_what_settles_is_the_first_number_that_is_enough(same_weights: bool) -> None:
     gain = drawn(seed_sd=0.01, image_sd=0.1, same_weights=same_weights)
-    settle = what_settles(gain, 0.022)
+    settle = required_samples(gain, 0.022)
     assert settle is not None
     assert settle.n_seeds is not None
     assert settle.n_images is not None
@@ -74,7 +74,7 @@ def test_what_settles_is_the_first_number_that_is_enough(same_weights: bool) -> 
 def test_what_cannot_be_enough_alone_is_said(
     seed_sd: float, image_sd: float, target: float, n_seeds: type | None, n_images: type | None, limit: str
 ) -> None:
-    settle = what_settles(drawn(seed_sd=seed_sd, image_sd=image_sd), target)
+    settle = required_samples(drawn(seed_sd=seed_sd, image_sd=image_sd), target)
     assert settle is not None
     assert (settle.n_seeds is None, settle.n_images is None) == (n_seeds is None, n_images is None)
     assert settle.limit == limit
@@ -82,7 +82,7 @@ def test_what_cannot_be_enough_alone_is_said(
 
 def test_a_number_that_is_only_too_large_is_no_limit_of_principle() -> None:
     gain = replace(drawn(seed_sd=0.05, image_sd=0.1), components=Components(seed=0.0, both=9.0, image=0.04))
-    few = what_settles(gain, 0.05)
+    few = required_samples(gain, 0.05)
     assert few is not None
     assert few.n_seeds is None
     assert few.limit == "50 seeds are not enough on these images"
@@ -115,4 +115,4 @@ def test_groups_are_reckoned_with_t() -> None:
 def test_one_run_has_no_parts() -> None:
     gain = measure(np.eye(9)[:1], np.ones((1, 9)))
     assert minimal_detectable_gain(gain) is None
-    assert what_settles(gain, 0.01) is None
+    assert required_samples(gain, 0.01) is None

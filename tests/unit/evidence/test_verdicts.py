@@ -11,7 +11,7 @@ from statsmodels.stats.multitest import multipletests
 import imgcls
 from imgcls.errors import UsageError
 from imgcls.evidence.gains import Gain, measure
-from imgcls.evidence.variance import Noise
+from imgcls.evidence.variance import VarianceComponents
 from imgcls.evidence.verdicts import Judged, holm, judge
 
 
@@ -32,7 +32,7 @@ def made(p: float, value: float = 0.02, *, n_runs: tuple[int, int] = (5, 5), sd:
         seed_sds=(0.01, 0.01),
         degrees_of_freedom=8,
         n_changed=60,
-        noise=Noise(sd**2, 0.0, 0.0, 8),
+        noise=VarianceComponents(sd**2, 0.0, 0.0, 8),
     )
     return replace(gain, **other)  # type: ignore[arg-type]
 

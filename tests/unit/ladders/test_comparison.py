@@ -26,7 +26,7 @@ FULL = "baseline+augmentation+adamw_cosine+label_smoothing"
 
 
 def runs_of(workspace: Workspace, stack: str) -> list[RunRecord]:
-    """Give the runs of one stack."""
+    """Return the runs of one stack."""
     return [run for run in find_runs(workspace)[0] if run.stack == stack]
 
 

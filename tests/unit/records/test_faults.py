@@ -97,7 +97,7 @@ OPERATIONS = {
 
 
 def _new_state(operation: Operation, folder: Path) -> tuple[Any, Any]:
-    """Give the state before and after an undisturbed operation."""
+    """Return the state before and after an undisturbed operation."""
     folder.mkdir()
     operation.prepare(folder)
     old = operation.state(folder)

@@ -17,7 +17,17 @@ import pandas as pd
 import pytest
 
 from imgcls.data.samples import Samples, frame_of
-from imgcls.records.derived import DATA_JSON, MOST_KEPT, Look, SeenData, find, key_of, look_at, recall, remember
+from imgcls.records.derived import (
+    DATA_JSON,
+    MOST_SUMMARIES,
+    DatasetSummary,
+    Fingerprint,
+    find_summary,
+    key_of,
+    load_summaries,
+    save_summary,
+    take_fingerprint,
+)
 from imgcls.workspace import Workspace
 
 
@@ -34,12 +44,12 @@ def samples(tmp_path: Path) -> Samples:
 
 
 @pytest.fixture
-def seen(samples: Samples) -> SeenData:
+def seen(samples: Samples) -> DatasetSummary:
     """What reading those samples gave."""
-    return SeenData.of(samples, Look("k", "f", {}))
+    return DatasetSummary.of(samples, Fingerprint("k", "f", {}))
 
 
-def test_samples_are_described_without_the_test_labels(samples: Samples, seen: SeenData) -> None:
+def test_samples_are_described_without_the_test_labels(samples: Samples, seen: DatasetSummary) -> None:
     assert (seen.data_digest, seen.split_digest) == (samples.data_digest, samples.split_digest)
     assert seen.n == {"train": 5, "valid": 3, "test": 2, "excluded": 0}
     assert seen.valid_counts == {"cat": 1, "dog": 2}
@@ -47,7 +57,7 @@ def test_samples_are_described_without_the_test_labels(samples: Samples, seen: S
 
 
 def test_in_folds_all_that_is_not_test_validates_and_there_is_no_one_split(samples: Samples) -> None:
-    seen = SeenData.of(samples, Look("k", "f", {}), in_folds=True)
+    seen = DatasetSummary.of(samples, Fingerprint("k", "f", {}), in_folds=True)
     assert seen.split_digest is None
     assert seen.n == {"train": 0, "valid": 8, "test": 2, "excluded": 0}
     assert seen.valid_counts == {"cat": 4, "dog": 4}
@@ -56,46 +66,48 @@ def test_in_folds_all_that_is_not_test_validates_and_there_is_no_one_split(sampl
 def test_several_labels_are_counted_each(samples: Samples) -> None:
     labels = ["cat|dog", "cat", "|"] * 3 + ["dog"]
     frame = samples.frame.assign(label=pd.Series(labels, dtype=object))
-    seen = SeenData.of(replace(samples, frame=frame, problem="multilabel"), Look("k", "f", {}))
+    seen = DatasetSummary.of(replace(samples, frame=frame, problem="multilabel"), Fingerprint("k", "f", {}))
     assert seen.valid_counts == {"cat": 2, "dog": 1}  # |, cat|dog, cat
     assert seen.majority_accuracy == pytest.approx(np.mean([2 / 3, 2 / 3]))
 
 
-def test_what_is_remembered_is_found(workspace: Workspace, seen: SeenData) -> None:
-    assert (recall(workspace), find(workspace, "k")) == ((), None)
-    remember(workspace, seen)
+def test_what_is_remembered_is_found(workspace: Workspace, seen: DatasetSummary) -> None:
+    assert (load_summaries(workspace), find_summary(workspace, "k")) == ((), None)
+    save_summary(workspace, seen)
     other = replace(seen, key="other", split_digest=None)
-    remember(workspace, other)
-    assert recall(workspace) == (seen, other)
-    assert find(workspace, "k") == seen
-    assert find(workspace, "nothing") is None
+    save_summary(workspace, other)
+    assert load_summaries(workspace) == (seen, other)
+    assert find_summary(workspace, "k") == seen
+    assert find_summary(workspace, "nothing") is None
 
 
-def test_the_newest_stay(workspace: Workspace, seen: SeenData) -> None:
-    for number in range(MOST_KEPT + 2):
-        remember(workspace, replace(seen, key=str(number)))
-    assert [entry.key for entry in recall(workspace)] == [str(number) for number in range(2, MOST_KEPT + 2)]
+def test_the_newest_stay(workspace: Workspace, seen: DatasetSummary) -> None:
+    for number in range(MOST_SUMMARIES + 2):
+        save_summary(workspace, replace(seen, key=str(number)))
+    assert [entry.key for entry in load_summaries(workspace)] == [
+        str(number) for number in range(2, MOST_SUMMARIES + 2)
+    ]
 
 
-def test_changed_data_replace_what_was_known_under_the_key(workspace: Workspace, seen: SeenData) -> None:
-    remember(workspace, seen)
-    remember(workspace, replace(seen, data_digest="new"))
-    assert [entry.data_digest for entry in recall(workspace)] == ["new"]
+def test_changed_data_replace_what_was_known_under_the_key(workspace: Workspace, seen: DatasetSummary) -> None:
+    save_summary(workspace, seen)
+    save_summary(workspace, replace(seen, data_digest="new"))
+    assert [entry.data_digest for entry in load_summaries(workspace)] == ["new"]
 
 
-def test_folds_do_not_forget_the_split(workspace: Workspace, samples: Samples, seen: SeenData) -> None:
-    remember(workspace, seen)
-    in_folds = SeenData.of(samples, Look("k", "f", {}), in_folds=True)
-    remember(workspace, in_folds)
-    assert recall(workspace) == (seen,)
-    remember(workspace, replace(in_folds, data_digest="new"))
-    assert recall(workspace)[0].split_digest is None
+def test_folds_do_not_forget_the_split(workspace: Workspace, samples: Samples, seen: DatasetSummary) -> None:
+    save_summary(workspace, seen)
+    in_folds = DatasetSummary.of(samples, Fingerprint("k", "f", {}), in_folds=True)
+    save_summary(workspace, in_folds)
+    assert load_summaries(workspace) == (seen,)
+    save_summary(workspace, replace(in_folds, data_digest="new"))
+    assert load_summaries(workspace)[0].split_digest is None
 
 
-def test_what_is_known_is_not_written_again(workspace: Workspace, seen: SeenData) -> None:
-    remember(workspace, seen)
+def test_what_is_known_is_not_written_again(workspace: Workspace, seen: DatasetSummary) -> None:
+    save_summary(workspace, seen)
     before = (workspace.runs / DATA_JSON).stat().st_ino
-    remember(workspace, replace(seen, created="2027-01-01T00:00:00+00:00"))
+    save_summary(workspace, replace(seen, created="2027-01-01T00:00:00+00:00"))
     assert (workspace.runs / DATA_JSON).stat().st_ino == before
 
 
@@ -103,44 +115,48 @@ def test_what_is_known_is_not_written_again(workspace: Workspace, seen: SeenData
     "content",
     [b"", b"{", b"[]", b"\xff", b'{"schema": 1}', b'{"schema": 2, "data": []}', b'{"schema": 1, "data": [1]}'],
 )
-def test_a_damaged_file_holds_nothing_and_is_written_anew(content: bytes, workspace: Workspace, seen: SeenData) -> None:
+def test_a_damaged_file_holds_nothing_and_is_written_anew(
+    content: bytes, workspace: Workspace, seen: DatasetSummary
+) -> None:
     workspace.runs.mkdir(parents=True)
     (workspace.runs / DATA_JSON).write_bytes(content)
-    assert recall(workspace) == ()
-    remember(workspace, seen)
-    assert recall(workspace) == (seen,)
+    assert load_summaries(workspace) == ()
+    save_summary(workspace, seen)
+    assert load_summaries(workspace) == (seen,)
 
 
-def test_a_file_of_a_newer_imgcls_is_not_believed(workspace: Workspace, seen: SeenData) -> None:
-    remember(workspace, seen)
+def test_a_file_of_a_newer_imgcls_is_not_believed(workspace: Workspace, seen: DatasetSummary) -> None:
+    save_summary(workspace, seen)
     path = workspace.runs / DATA_JSON
     path.write_text(json.dumps(json.loads(path.read_text()) | {"schema": 2}))
-    assert recall(workspace) == ()
+    assert load_summaries(workspace) == ()
 
 
-def test_a_place_that_cannot_be_written_is_no_error(tmp_path: Path, seen: SeenData) -> None:
+def test_a_place_that_cannot_be_written_is_no_error(tmp_path: Path, seen: DatasetSummary) -> None:
     (tmp_path / "file").write_text("")
-    remember(Workspace(tmp_path / "file"), seen)
-    assert recall(Workspace(tmp_path / "file")) == ()
+    save_summary(Workspace(tmp_path / "file"), seen)
+    assert load_summaries(Workspace(tmp_path / "file")) == ()
 
 
-def test_a_failing_disk_is_no_error(workspace: Workspace, seen: SeenData, break_disk: Callable[..., object]) -> None:
-    remember(workspace, seen)
+def test_a_failing_disk_is_no_error(
+    workspace: Workspace, seen: DatasetSummary, break_disk: Callable[..., object]
+) -> None:
+    save_summary(workspace, seen)
     break_disk(1, how="sticky")
-    remember(workspace, replace(seen, key="other"))
-    assert recall(workspace) == (seen,)
+    save_summary(workspace, replace(seen, key="other"))
+    assert load_summaries(workspace) == (seen,)
 
 
-def _remember_many(root: Path, seen: SeenData) -> None:
+def _remember_many(root: Path, seen: DatasetSummary) -> None:
     for number in range(20):
-        remember(Workspace(root), replace(seen, key=f"{os.getpid()}-{number}"))
+        save_summary(Workspace(root), replace(seen, key=f"{os.getpid()}-{number}"))
 
 
-def test_several_writers_leave_a_whole_file(workspace: Workspace, seen: SeenData) -> None:
+def test_several_writers_leave_a_whole_file(workspace: Workspace, seen: DatasetSummary) -> None:
     with ProcessPoolExecutor(2) as pool:
         for job in [pool.submit(_remember_many, workspace.root, seen) for _ in range(2)]:
             job.result()
-    assert len(recall(workspace)) >= 20
+    assert len(load_summaries(workspace)) >= 20
 
 
 @pytest.mark.parametrize(
@@ -209,19 +225,21 @@ def test_a_copied_workspace_knows_its_data_again(photo_folder: Path, tmp_path: P
     first, second = Workspace(tmp_path / "a"), Workspace(tmp_path / "b")
     for workspace in (first, second):
         shutil.copytree(photo_folder, workspace.root / "photos")
-    looks = [look_at({"data": str(place.root / "photos"), "split_seed": 0}, place) for place in (first, second)]
+    looks = [
+        take_fingerprint({"data": str(place.root / "photos"), "split_seed": 0}, place) for place in (first, second)
+    ]
     assert looks[0] is not None
     assert looks[1] is not None
     assert (looks[0].key, looks[0].fingerprint) == (looks[1].key, looks[1].fingerprint)
     (second.root / "findings.toml").write_bytes(DECIDED)
-    changed = look_at({"data": second.root / "photos"}, second)
+    changed = take_fingerprint({"data": second.root / "photos"}, second)
     assert changed is not None
     assert changed.fingerprint == looks[0].fingerprint
     assert changed.key != looks[0].key
 
 
 def test_a_frame_cannot_be_looked_at(workspace: Workspace) -> None:
-    assert look_at({"data": pd.DataFrame({"id": ["a"]})}, workspace) is None
+    assert take_fingerprint({"data": pd.DataFrame({"id": ["a"]})}, workspace) is None
 
 
 def test_no_heavy_package_is_loaded(tmp_path: Path) -> None:

@@ -13,16 +13,16 @@ import pytest
 from PIL import Image
 
 from imgcls.errors import UsageError
-from imgcls.ladders.predictions import Board
+from imgcls.ladders.predictions import Predictions
 from imgcls.ladders.report_data import (
     MOST_CLASSES,
     WITHHELD,
-    Pair,
-    Turn,
+    ConfusedPair,
+    FoldOutputs,
     confused_pairs,
     confusion,
+    fold_outputs,
     gather,
-    turns_of,
     worst_mistakes,
 )
 from imgcls.ladders.spec import Ladder
@@ -123,7 +123,7 @@ def test_the_confusion_adds_up_to_the_score(drawn_ladder: Draw) -> None:
 
 def test_of_many_classes_the_most_confused_are_shown(drawn_ladder: Draw) -> None:
     ladder, workspace = drawn_ladder(classes=tuple(f"c{n:02d}" for n in range(30)), n_images=300)
-    turns = turns_of(read_state(ladder, workspace), 0)
+    turns = fold_outputs(read_state(ladder, workspace), 0)
     matrix = confusion(turns)
     assert matrix is not None
     assert (len(matrix.classes), matrix.n_hidden) == (MOST_CLASSES, 30 - MOST_CLASSES)
@@ -158,10 +158,10 @@ def test_the_trivial_answer_is_there_for_scale(drawn_ladder: Draw) -> None:
 def test_several_labels_are_missed_or_seen_where_they_are_not() -> None:
     targets = np.array([[1, 0], [1, 1], [0, 0]], dtype=np.uint8)
     runs = {"a": np.array([[0.9, 0.8], [0.2, 0.9], [0.1, 0.1]]), "b": np.array([[0.9, 0.1], [0.1, 0.9], [0.1, 0.1]])}
-    part = Board(("x", "y", "z"), ("red", "red|green", ""), targets, None, runs, (), "multilabel")
-    turns = [Turn(part, ("red", "green"))]
+    part = Predictions(("x", "y", "z"), ("red", "red|green", ""), targets, None, runs, (), "multilabel")
+    turns = [FoldOutputs(part, ("red", "green"))]
     assert confusion(turns) is None
-    assert confused_pairs(turns) == (Pair("red", "no red", 1.0, 2), Pair("no green", "green", 0.5, 2))
+    assert confused_pairs(turns) == (ConfusedPair("red", "no red", 1.0, 2), ConfusedPair("no green", "green", 0.5, 2))
     (worst,) = worst_mistakes(turns)
     assert (worst.id, worst.label, worst.predicted, worst.n_wrong) == ("y", "red|green", "no red", None)
     assert worst.confidence == pytest.approx(0.85)

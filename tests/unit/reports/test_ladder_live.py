@@ -24,12 +24,12 @@ SHOW_CURSOR, HIDE_CURSOR = "\x1b[?25h", "\x1b[?25l"
 
 
 def terminal() -> Console:
-    """Give a terminal whose bytes can be looked at."""
+    """Return a terminal whose bytes can be looked at."""
     return Console(file=StringIO(), width=100, height=40, force_terminal=True, highlight=False, emoji=False)
 
 
 def written(screen: Console) -> str:
-    """Give what a terminal was sent."""
+    """Return what a terminal was sent."""
     assert isinstance(screen.file, StringIO)
     return screen.file.getvalue()
 

@@ -49,7 +49,7 @@ def drawn(view: RenderableType, width: int = 120, stream: StringIO | None = None
 
 
 def joined(text: str) -> str:
-    """Give a text on one line, so that a sentence is found wherever it was wrapped."""
+    """Return a text on one line, so that a sentence is found wherever it was wrapped."""
     return " ".join(text.split())
 
 

@@ -182,6 +182,8 @@ def duplicates(data: str | None, seeds: tuple[int, ...], as_json: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def house(roots: tuple[Path, ...], no_journeys: bool, as_json: bool) -> None:
     """Measure the structure of the code, and through how many files values walk; minutes."""
+    if others := [str(root) for root in roots if not (root / ".importlinter").is_file()]:
+        raise click.UsageError(f"No checkout of imgcls (no .importlinter): {', '.join(others)}.")
     if len({root.absolute().name for root in roots}) < len(roots):
         raise click.UsageError("Two checkouts have folders of one name: rename one, or name a link to it.")
     found = {root.absolute().name: measure_house(root, with_journeys=not no_journeys) for root in roots}

@@ -252,6 +252,18 @@ def test_checkouts_stand_side_by_side(checkout: Path) -> None:
     assert found["drawn"]["imgcls"]["import_edges"] == 7
 
 
+def test_what_is_no_checkout_is_refused(checkout: Path, tmp_path: Path) -> None:
+    (tmp_path / "other" / "drawn").mkdir(parents=True)
+    (tmp_path / "other" / "drawn" / ".importlinter").touch()
+    no_checkout = CliRunner().invoke(benchmarks, ["house", "--root", str(tmp_path)])
+    same_name = CliRunner().invoke(
+        benchmarks, ["house", *(f"--root={p}" for p in (checkout, tmp_path / "other/drawn"))]
+    )
+    assert (no_checkout.exit_code, same_name.exit_code) == (2, 2)
+    assert "No checkout of imgcls" in no_checkout.output
+    assert "Two checkouts have folders of one name" in same_name.output
+
+
 def test_a_checkout_without_layers_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="names no layers"):
         layers_of(tmp_path)

@@ -16,12 +16,13 @@ from rich.text import Text
 from benchmarks.breaking import Broken, break_some
 from benchmarks.leaking import Leak, measure_leak
 from benchmarks.planting import IMAGES, Planted, plant
+from imgcls.data.source import DataSource
 from imgcls.data.split import split_samples
 from imgcls.eda.duplicates import find_pairs
 from imgcls.eda.facts import Pair
 from imgcls.eda.files import kind_of
 from imgcls.eda.scan import Scan, signature
-from imgcls.engine.prepare import DataSource, Prepared, read_photographs
+from imgcls.engine.prepare import Prepared, read_photographs
 from imgcls.engine.progress import Reporter
 from imgcls.plan import Images
 from imgcls.reports.console import name

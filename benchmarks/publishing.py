@@ -162,7 +162,7 @@ def _without_platform(result: dict[str, Any]) -> dict[str, Any]:
 
 def _without_places(text: str, ladder: Ladder, workspace: Workspace) -> str:
     """Leave out where this machine keeps things: the reason of a run that failed may tell."""
-    given = [Path(ladder.data[name]) for name in _PATHS if ladder.data.get(name)]
+    given = [Path(place) for name in _PATHS if (place := getattr(ladder.data, name))]
     places = [
         path for path in (workspace.root, Path.home(), *given) if path.is_absolute() and path != Path(path.anchor)
     ]

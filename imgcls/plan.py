@@ -11,6 +11,7 @@ import functools
 import hashlib
 import json
 import math
+import shlex
 import types
 import typing
 from collections.abc import Iterator, Mapping
@@ -18,6 +19,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Annotated, Any, Literal, get_args, get_origin
 
 from imgcls.errors import PlanError, nearest_hint
+from imgcls.storage import canonical_json
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,7 @@ class Options(Mapping[str, Any]):
     """A frozen, hashable mapping from names to JSON values, in the order of the names."""
 
     def __init__(self, values: Mapping[str, Any] | None = None) -> None:
-        self._text = canonical_json({name: plain(value) for name, value in (values or {}).items()})
+        self._text = _canonical({name: plain(value) for name, value in (values or {}).items()})
 
     def __getitem__(self, name: str) -> Any:
         return json.loads(self._text)[name]
@@ -118,10 +120,9 @@ class Part:
             raise PlanError.together(problems)
 
 
-def canonical_json(value: Any) -> str:
-    """Write JSON in the one form that digests are taken of: sorted keys, no spaces, finite numbers."""
+def _canonical(value: Any) -> str:
     try:
-        return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+        return canonical_json(value)
     except (TypeError, ValueError) as problem:
         raise PlanError(f"A plan holds JSON values only: {problem}.") from problem
 
@@ -220,6 +221,15 @@ def read_value(text: str) -> Any:
         return json.loads(text)
     except json.JSONDecodeError:
         return {"True": True, "False": False, "None": None}.get(text, text)
+
+
+def set_options(overrides: Mapping[str, Any]) -> str:
+    """Return plan paths that were set on a base as options of a command, with a blank before each.
+
+    Text stands as it was given, everything else as JSON: `read_value` reads both.
+    """
+    words = {path: value if isinstance(value, str) else json.dumps(plain(value)) for path, value in overrides.items()}
+    return "".join(f" --set {shlex.quote(f'{path}={value}')}" for path, value in words.items())
 
 
 __all__ = [
@@ -466,7 +476,7 @@ def plan_paths() -> tuple[str, ...]:
 
 
 def _digest(value: Any) -> str:
-    return hashlib.sha256(canonical_json(value).encode("ascii")).hexdigest()
+    return hashlib.sha256(_canonical(value).encode("ascii")).hexdigest()
 
 
 def _values(plan: Plan) -> dict[tuple[str, str], Any]:

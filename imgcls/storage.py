@@ -230,6 +230,15 @@ def json_bytes(value: object) -> bytes:
     return f"{text}\n".encode("ascii")
 
 
+def canonical_json(value: object) -> str:
+    """Return JSON in the one form that digests are taken of: sorted keys, no spaces, finite numbers.
+
+    Raises:
+        TypeError, ValueError: It is no JSON value.
+    """
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+
+
 def create_file(path: Path, data: bytes) -> None:
     """Write a file that does not exist yet and wait until its content is on the disk."""
     with path.open("xb", buffering=0) as file:

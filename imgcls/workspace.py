@@ -13,7 +13,6 @@ from imgcls.errors import WorkspaceError
 
 MARKER = "imgcls.toml"
 LEDGER = "test-ledger.csv"
-OWN_FOLDERS = frozenset({"runs", "ladders", "reports", "submissions"})
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ import pytest
 from PIL import Image
 
 from imgcls.catalog import Stack
+from imgcls.data.source import DataSource
 from imgcls.eda import facts as made
 from imgcls.ladders.spec import JobPlan, Kind, Ladder, RungPlan, climbing, leaving_out, rung_plans
 from imgcls.records.run import Estimate, RunData, RunRecord, RunWeights, run_folder_name
@@ -159,7 +160,7 @@ def drawn_ladder(tmp_path: Path) -> Callable[..., tuple[Ladder, Workspace]]:
             smallest_gain=0.005,
             seeds=tuple(range(n_seeds)),
             n_folds=n_folds,
-            data={"data": None},
+            data=DataSource(),
             data_name="drawn",
             data_digest="d" * 64,
             split_digests=tuple("e" * 64 for _ in folds),

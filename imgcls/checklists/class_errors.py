@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any, Self
 
 from imgcls.errors import RecordError
-from imgcls.plan import canonical_json
 from imgcls.records.derived import read_entries, write_entries
 from imgcls.records.run import Fields, RunRecord
+from imgcls.storage import canonical_json
 from imgcls.workspace import Workspace
 
 TALLIES_JSON = ".tallies.json"

@@ -13,9 +13,9 @@ from imgcls.catalog import Stack
 from imgcls.checklists.evidence import Evidence, gather
 from imgcls.checklists.items import Item, ItemState
 from imgcls.checklists.verdicts import LadderStatus
-from imgcls.data import source as naming
-from imgcls.data.source import set_options
+from imgcls.data.source import ELPV, DataSource
 from imgcls.errors import ImgclsError
+from imgcls.plan import set_options
 from imgcls.predictions.submission import TEST_FILE
 from imgcls.records.run import RunRecord
 from imgcls.workspace import Workspace
@@ -24,7 +24,6 @@ N_NEXT = 3
 SEEDS = 3
 FOLDS = 5
 _BASE = "baseline"
-_DEFAULT = "elpv"
 
 
 def command_for(item: Item, evidence: Evidence) -> str | None:
@@ -154,21 +153,21 @@ def look_again(evidence: Evidence) -> str:
 
 def data_argument(evidence: Evidence) -> str:
     """Name the data for a command that takes them in place: nothing where imgcls.toml does, or nothing is known."""
-    return naming.data_argument(_reading(evidence))
+    return _source(evidence).as_argument()
 
 
 def data_option(evidence: Evidence) -> str:
     """Name the data for a command that takes them as an option, likewise."""
-    return naming.data_option(_reading(evidence))
+    return _source(evidence).as_options()
 
 
-def _reading(evidence: Evidence) -> Mapping[str, Any]:
+def _source(evidence: Evidence) -> DataSource:
     """Return how the data have to be named: as they were read last, unless imgcls.toml does it."""
     if evidence.problem is not None:
-        return {}
+        return DataSource()
     if evidence.present.seen is not None:
         return evidence.present.seen.reading
     if evidence.climbs:
         return evidence.climbs[-1].ladder.data
     source = evidence.facts.data.source if evidence.facts is not None else ""
-    return {"data": source} if source not in ("", _DEFAULT) else {}
+    return DataSource(source) if source not in ("", ELPV) else DataSource()

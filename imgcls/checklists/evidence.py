@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -17,11 +17,12 @@ from imgcls.checklists.verdicts import (
     read_comparisons,
     read_ladder_statuses,
 )
-from imgcls.config.findings import FINDINGS_TOML, Adjustments, Exclusion, Grouping, read_adjustments
-from imgcls.config.problem import Problem, find_problem, reading_of
+from imgcls.config.findings import Adjustments, Exclusion, Grouping, read_adjustments
+from imgcls.config.problem import Problem, find_problem, resolve
+from imgcls.data.source import FINDINGS_TOML, DataSource
 from imgcls.eda.facts import FACTS_JSON, Facts, Finding
 from imgcls.errors import ImgclsError
-from imgcls.plan import Plan, canonical_json
+from imgcls.plan import Plan
 from imgcls.predictions.submission import TEST_FILE, Submission, find_submissions
 from imgcls.records.derived import (
     DatasetSummary,
@@ -32,11 +33,11 @@ from imgcls.records.derived import (
     load_summaries,
     repetitions,
     save_summary,
-    source_of,
     take_fingerprint,
 )
 from imgcls.records.find import find_runs
 from imgcls.records.run import RunRecord
+from imgcls.storage import canonical_json
 from imgcls.workspace import MARKER, Workspace
 
 if TYPE_CHECKING:
@@ -149,25 +150,25 @@ def read_current_data(
     look = take_fingerprint(source, workspace)
     seen = find_summary(workspace, look.key) if look and not verify else None
     if seen is not None:
-        return CurrentData(seen, source.get("split_seed") or 0)
+        return CurrentData(seen, source.split_seed or 0)
     if reporter is None:
         return CurrentData.doubtful(f"{CHANGED}; 'imgcls checklist' reads them anew.")
     reporter.note("Reading the data and hashing every file …" if verify else "The data changed; reading them …")
     return _read_anew(workspace, source, look, runs, reporter, verify=verify)
 
 
-def _source(problem: Problem | None, workspace: Workspace, climbs: Sequence[LadderStatus]) -> Mapping[str, Any] | None:
-    """Return the fields of a `DataSource`: what imgcls.toml says, else what was read last; None where nobody knows."""
+def _source(problem: Problem | None, workspace: Workspace, climbs: Sequence[LadderStatus]) -> DataSource | None:
+    """Return what imgcls.toml says of the data, else what was read last; None where nobody knows."""
     if problem is not None:
-        return reading_of(problem, workspace.root)
+        return problem.source(workspace.root)
     if seen := load_summaries(workspace):
-        return source_of(seen[-1], workspace)
+        return seen[-1].source(workspace)
     return climbs[-1].ladder.data if climbs else None
 
 
 def _read_anew(
     workspace: Workspace,
-    source: Mapping[str, Any],
+    source: DataSource,
     look: Fingerprint | None,
     runs: Sequence[RunRecord],
     reporter: Reporter,
@@ -175,16 +176,15 @@ def _read_anew(
     verify: bool,
 ) -> CurrentData:
     """Read, decode and split the data once, at the size of the newest run, and remember what came out."""
-    from imgcls.engine.prepare import DataSource, prepare  # with torch: only where data have to be read
+    from imgcls.engine.prepare import prepare  # with torch: only where data have to be read
 
-    options = {**source, "verify": verify}
     try:
         images = Plan.from_json(runs[-1].plan if runs else {}).images
-        named = DataSource(**options).in_workspace(workspace)
+        named = resolve(replace(source, verify=verify), workspace.root)
         samples = prepare(named, images, quick=False, reporter=reporter).samples
     except (ImgclsError, OSError) as problem:
         return CurrentData.doubtful(f"The data cannot be read, so that nobody can tell whether they changed: {problem}")
-    seen = DatasetSummary.of(samples, look or Fingerprint("", "", {}))
+    seen = DatasetSummary.of(samples, look or Fingerprint("", "", source))
     if look is not None:
         save_summary(workspace, seen)
     return CurrentData(seen, named.split_seed or 0)

@@ -10,8 +10,8 @@ from imgcls.checklists.class_errors import class_errors
 from imgcls.checklists.commands import look_again
 from imgcls.checklists.evidence import FACTS, Evidence, data_version
 from imgcls.checklists.verdicts import GAINS, LadderStatus, TestOpening, VerdictEntry, gain_text
-from imgcls.config.findings import FINDINGS_TOML
 from imgcls.config.problem import in_words
+from imgcls.data.source import FINDINGS_TOML
 from imgcls.ladders.spec import FINAL_JSON
 from imgcls.records.run import RunRecord
 

@@ -313,7 +313,7 @@ def read_ladder_statuses(workspace: Workspace) -> tuple[tuple[LadderStatus, ...]
     for ladder in ladders:
         is_folded = ladder.n_folds is not None
         climb = LadderStatus(
-            ladder, DataVersion(ladder.data_digest, ladder.split_digests, is_folded, seed_of(ladder.data))
+            ladder, DataVersion(ladder.data_digest, ladder.split_digests, is_folded, ladder.data.split_seed)
         )
         for read in (_judged, _opened):
             try:

@@ -22,10 +22,9 @@ from imgcls.cli.options import (
     source_of,
     workspace_of,
 )
-from imgcls.config.problem import METRIC_NAMES
-from imgcls.data.source import data_option
+from imgcls.config.problem import METRIC_NAMES, resolve
 from imgcls.errors import ProblemError, UsageError
-from imgcls.workspace import MARKER, OWN_FOLDERS, Workspace, check_writable
+from imgcls.workspace import MARKER, Workspace, check_writable
 
 if TYPE_CHECKING:
     from imgcls.config.problem import Problem
@@ -102,24 +101,10 @@ def _check_place(workspace: Workspace, data: str | None, *, images: str | None, 
 
 def _proposed(data: str | None, workspace: Workspace, options: dict[str, Any]) -> Proposal:
     from imgcls.config.propose import carry_over, fill_in, propose
-    from imgcls.data.tables import TableOptions
 
-    label = options["label"]
-    table = TableOptions(
-        images=options["images"],
-        label=(label[0] if len(label) == 1 else label) if label else None,
-        id=options["id_"],
-        group=options["group"],
-        split=options["split"],
-        problem_type=options["problem_type"],
-        delimiter=options["delimiter"],
-        test=options["test"],
-        skip=OWN_FOLDERS,
-    )
     proposal = propose(
-        data,
+        source_of({**options, "data": data}),
         workspace.root,
-        options=table,
         sample_submission=options["sample_submission"],
         metadata=options["metadata"],
     )
@@ -187,20 +172,18 @@ def augment(stack: str, source: str | None, to: Path | None, as_json: bool, **op
     from imgcls.catalog import Stack
 
     parsed = Stack.parse(stack, overrides_of({**dict.fromkeys(FLAGS), **options}))
-    from imgcls.cli.options import source_of
-    from imgcls.data.source import data_option
     from imgcls.eda.augmentation import show_augmentation
 
     workspace, named = workspace_of(options["out"]), source_of(options)
     sheet = show_augmentation(
         parsed,
-        named.in_workspace(workspace),
+        resolve(named, workspace.root),
         workspace=workspace,
         n_variants=options["n_variants"],
         classes=options["classes"] or None,
         file=to,
         seed=options["seed"],
-        again=data_option(vars(named)) + workspace.as_option,
+        again=named.as_options() + workspace.as_option,
     )
     if as_json:
         print_json(sheet.to_json())
@@ -367,5 +350,5 @@ def look_and_report(options: Mapping[str, Any], *, workspace: Workspace, quick: 
         print_json(facts.to_json())
     else:
         show(facts)
-        show(LookedAt(facts, page, again=data_option(vars(source)), out=workspace.as_option))
+        show(LookedAt(facts, page, again=source.as_options(), out=workspace.as_option))
     return facts

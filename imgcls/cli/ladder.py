@@ -20,6 +20,7 @@ from imgcls.cli.options import (
     training_options,
     workspace_of,
 )
+from imgcls.config.problem import resolve
 from imgcls.ladders.spec import Kind
 from imgcls.workspace import Workspace
 
@@ -216,7 +217,7 @@ def climb_and_report(
 
         question = LadderConfig(
             stack,
-            source_of(options).in_workspace(workspace, folds=options["folds"]),
+            resolve(source_of(options), workspace.root, folds=options["folds"]),
             kind=kind,
             n_seeds=options["seeds"],
             n_folds=options["folds"],

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from imgcls.data.source import DataOptions, DataSource
 from imgcls.workspace import Workspace
 
 if TYPE_CHECKING:
     from imgcls.engine.device import Machine
-    from imgcls.engine.prepare import DataSource
 
 JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
 OUT = click.option(
@@ -81,7 +81,7 @@ _DATA = (
     ),
     click.option("--images", type=click.Path(path_type=Path), help="For a table: the folder of its photographs."),
     click.option("--label", multiple=True, help="For a table: the label column; several times for columns of 0 and 1."),
-    click.option("--id", "id_", help="For a table: the column that names the photographs."),
+    click.option("--id", help="For a table: the column that names the photographs."),
     click.option("--group", help="For a table: a column of groups that stay together when split."),
     click.option("--split", help="For a table: a column that says train, valid or test."),
     click.option("--delimiter", help="For a table: what separates several labels in a cell."),
@@ -161,24 +161,11 @@ def overrides_of(options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def source_of(options: Mapping[str, Any]) -> DataSource:
-    """Return the data that the options name (loads the engine)."""
-    from imgcls.engine.prepare import DataSource
-
+    """Return the data that the options name."""
     label = options["label"]
-    return DataSource(
-        data=options["data"],
-        images=options["images"],
-        label=(label[0] if len(label) == 1 else list(label)) if label else None,
-        id=options["id_"],
-        group=options["group"],
-        split=options["split"],
-        problem_type=options["problem_type"],
-        delimiter=options["delimiter"],
-        valid=options["valid"],
-        split_seed=options["split_seed"],
-        test=options["test"],
-        verify=options["verify"],
-    )
+    named = {name: options[name] for name in DataOptions.__annotations__ if name in options}
+    one_or_several = (label[0] if len(label) == 1 else list(label)) if label else None
+    return DataSource.of(options["data"], {**named, "label": one_or_several})
 
 
 def machine_of(options: Mapping[str, Any]) -> Machine:

@@ -20,7 +20,7 @@ from imgcls.cli.options import (
     training_options,
     workspace_of,
 )
-from imgcls.config.problem import metric_of
+from imgcls.config.problem import metric_of, resolve
 from imgcls.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -130,7 +130,7 @@ def train_and_report(stack: Stack, options: Mapping[str, Any], *, workspace: Wor
         reporter.note("Loading torch and fastai …")
         from imgcls.engine.train import run_folds, run_job
 
-        source = source_of(options).in_workspace(workspace, folds=options["folds"])
+        source = resolve(source_of(options), workspace.root, folds=options["folds"])
         settings: dict[str, Any] = {
             "seed": options["seed"],
             "quick": options["quick"],

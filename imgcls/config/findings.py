@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from imgcls.config.problem import checked, read_text, read_toml
+from imgcls.data.source import FINDINGS_TOML
 from imgcls.errors import ProblemError
 from imgcls.storage import write_bytes
 
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
 
     from imgcls.data.samples import Samples
 
-FINDINGS_TOML = "findings.toml"
 SCHEMA = 1
 _HEADING = (
     "# What 'imgcls eda apply' and 'imgcls eda keep' decided. Every command reads it; nothing in the data is touched."

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
 import tomllib
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, get_args, get_origin
@@ -13,7 +15,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, get_args, ge
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, Strict, ValidationError
 from pydantic_core import ErrorDetails, PydanticCustomError
 
-from imgcls.errors import ProblemError, nearest_hint
+from imgcls.data.source import FINDINGS_TOML, OFF, DataSource, is_named_set, is_same_source, place_from
+from imgcls.errors import ProblemError, WorkspaceError, nearest_hint
 from imgcls.storage import write_bytes
 
 if TYPE_CHECKING:
@@ -151,6 +154,31 @@ class Problem(_Part):
     """The split."""
     skipped: dict[str, Name] = {}
     """From the id of a checklist item to the reason why it is left out."""
+
+    def source(self, root: Path) -> DataSource:
+        """Return what the problem says of its data, in words that mean the same from every folder.
+
+        Args:
+            root: The folder of its file, where paths begin; what does not lie there may lie beside the data.
+        """
+        data, split, named = self.data, self.split, self.data.source
+        if named is not None and not is_named_set(named):
+            named = str(root / Path(named).expanduser())
+        home = None if named is None else Path(named)
+        test = data.test if data.test in (None, OFF) else str(place_from(root, home, data.test))
+        return DataSource(
+            data=named,
+            images=None if data.images is None else str(place_from(root, home, data.images)),
+            label=list(data.label) if isinstance(data.label, tuple) else data.label,
+            id=data.id,
+            group=split.group,
+            split=split.column,
+            problem_type=self.type,
+            delimiter=data.delimiter,
+            valid=split.fraction,
+            split_seed=split.seed,
+            test=test,
+        )
 
 
 Place = tuple[str | int, ...]
@@ -580,81 +608,31 @@ def _write(path: Path, text: str) -> None:
     write_bytes(path, content)
 
 
-_NAMED = ("torchvision:", "fastai:")
-_ELPV = "elpv"
-_NONE = "none"
-
-
-def reading_of(problem: Problem, root: Path) -> dict[str, Any]:
-    """Return what a problem says of its data, by the fields of `imgcls.engine.prepare.DataSource`.
+def resolve(source: DataSource, root: Path, *, folds: int | None = None) -> DataSource:
+    """Fill in what was not said of data from the problem of a workspace, and name its findings.toml.
 
     Args:
-        problem: The problem.
-        root: The folder of its file, where paths begin.
+        source: What was said.
+        root: The folder of the workspace, where imgcls.toml and findings.toml may lie.
+        folds: The number of folds; with folds the problem's share that validates means nothing, and is left out.
 
-    Returns:
-        From the name of a field to its value; None where the problem says nothing.
+    Raises:
+        ProblemError: imgcls.toml cannot be read, or does not fit.
+        WorkspaceError: It is about other data than those that were named.
     """
-    data, split = problem.data, problem.split
-    source = place_of_source(data.source, root)
-    home = _home(source)
-    return {
-        "data": source,
-        "images": _beside(data.images, root, home),
-        "label": list(data.label) if isinstance(data.label, tuple) else data.label,
-        "id": data.id,
-        "group": split.group,
-        "split": split.column,
-        "problem_type": problem.type,
-        "delimiter": data.delimiter,
-        "test": data.test if data.test == _NONE else _beside(data.test, root, home),
-        "valid": split.fraction,
-        "split_seed": split.seed,
-    }
-
-
-def place_of_source(source: str | None, root: Path) -> str | None:
-    """Return a source that means the same from every folder: an absolute path, or the name of a known set."""
-    if source is None or is_named_set(source):
-        return source
-    return str(root / Path(source).expanduser())
+    problem, findings = find_problem(root), root / FINDINGS_TOML
+    known = DataSource() if problem is None else problem.source(root)
+    if source.data is not None and known.data is not None and not is_same_source(source.data, known.data):
+        named = "a frame in memory" if source.is_frame else f"the data {str(source.data)!r}"
+        raise WorkspaceError(
+            f"{root / PROBLEM_TOML} is about {known.data!r}, and {named} was named. A workspace holds one data "
+            "set: leave out the data (--data), or take another folder (--out, or workspace=…)."
+        )
+    valid = None if folds is not None else known.valid
+    return source.filled_from(replace(known, valid=valid, findings=findings if os.path.lexists(findings) else None))
 
 
 def place_of(text: str, problem: Problem, root: Path) -> Path:
     """Return the file or folder that a problem names: from the folder of its file, else from that of its data."""
-    found = _beside(text, root, _home(place_of_source(problem.data.source, root)))
-    return Path(found or text)
-
-
-def is_named_set(source: str) -> bool:
-    """Return whether a source is the name of a known set, and no place on the disk."""
-    return source == _ELPV or source.startswith(_NAMED)
-
-
-def is_same_source(one: object, other: object) -> bool:
-    """Return whether two sources are the same data: the same name, or the same place on the disk."""
-    if not isinstance(one, str | Path) or not isinstance(other, str | Path):
-        return False
-    names = str(one), str(other)
-    if names[0] == names[1]:
-        return True
-    if any(map(is_named_set, names)):
-        return False
-    return Path(one).expanduser().resolve() == Path(other).expanduser().resolve()
-
-
-def _home(source: str | None) -> Path | None:
-    """Return the folder that a table lies in, or the folder that was named."""
-    if source is None:
-        return None
-    path = Path(source)
-    return path if path.is_dir() else path.parent
-
-
-def _beside(text: str | None, root: Path, home: Path | None) -> str | None:
-    """Return the absolute path of what is named from a root, or else from the folder of the data."""
-    if text is None:
-        return None
-    path = Path(text).expanduser()
-    beside = home / path if home is not None else root / path
-    return str(beside if not (root / path).exists() and beside.exists() else root / path)
+    home = problem.source(root).data
+    return place_from(root, Path(home) if isinstance(home, str) else None, text)

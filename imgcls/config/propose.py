@@ -8,12 +8,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from imgcls.config.problem import PRIMARY, Problem, ProblemData, ProblemSplit, is_named_set
+from imgcls.config.problem import PRIMARY, Problem, ProblemData, ProblemSplit
 from imgcls.data.load import FileRole, choices_of, file_roles, load_samples, table_in
 from imgcls.data.samples import Samples
-from imgcls.data.tables import TableOptions
-
-DEFAULT = "elpv"
+from imgcls.data.source import ELPV, DataSource, is_named_set
 
 
 @dataclass(frozen=True)
@@ -31,10 +29,9 @@ class Proposal:
 
 
 def propose(
-    data: str | Path | None,
+    source: DataSource,
     root: Path,
     *,
-    options: TableOptions,
     sample_submission: str | None = None,
     metadata: Sequence[str] = (),
 ) -> Proposal:
@@ -43,37 +40,35 @@ def propose(
     Photographs are not opened, and the labels of photographs to predict are not read.
 
     Args:
-        data: A folder, a table, elpv or a known set; None is elpv.
+        source: What was said of the data, a folder, a table, elpv or a known set; what is None is found out.
         root: The folder in which imgcls.toml will lie.
-        options: What was said of the table; what is None is found out.
         sample_submission: What was said to show what a submission looks like.
         metadata: Tables that were said to say more of the photographs.
 
     Raises:
         DataError: There are no such data, or they cannot be read.
     """
-    source = str(data) if data is not None else DEFAULT
-    if is_named_set(source) and source != DEFAULT:
-        problem = Problem(data=ProblemData(source=source))
-        return Proposal(problem, None, (), (f"{source} is fetched when it is first used, and was not looked at.",))
-    samples = load_samples(source, **vars(options))
-    given = {"sample_submission": sample_submission, "metadata": metadata}
-    files = file_roles(source, samples, options=options, **given)  # type: ignore[arg-type] # a mapping of mixed values
-    choices = _choices(source, options)
+    named = str(source.data) if source.data is not None else ELPV
+    if is_named_set(named) and named != ELPV:
+        problem = Problem(data=ProblemData(source=named))
+        return Proposal(problem, None, (), (f"{named} is fetched when it is first used, and was not looked at.",))
+    samples = load_samples(source)
+    files = file_roles(source, samples, sample_submission=sample_submission, metadata=metadata)
+    choices = _choices(named, source)
     problem = Problem(
         type=samples.problem,
         metric=PRIMARY[samples.problem],
         data=ProblemData(
-            source=_place(source, root),
-            images=_text(options.images) or choices.get("images"),
-            id=options.id or choices.get("id"),
-            label=options.label or choices.get("label"),
-            delimiter=options.delimiter,
-            test=_text(options.test) or _first(files, "test list"),
+            source=_place(named, root),
+            images=_text(source.images) or choices.get("images"),
+            id=source.id or choices.get("id"),
+            label=source.label_columns or choices.get("label"),
+            delimiter=source.delimiter,
+            test=_text(source.test) or _first(files, "test list"),
             sample_submission=sample_submission or _first(files, "sample submission"),
             metadata=tuple(metadata) or tuple(entry.path for entry in files if entry.role == "metadata"),
         ),
-        split=_split(samples, options),
+        split=_split(samples, source),
     )
     return Proposal(problem, samples, files, samples.notes)
 
@@ -99,13 +94,13 @@ def fill_in(proposal: Proposal, *, said: dict[str, Any]) -> Proposal:
     return replace(proposal, problem=Problem.model_validate(problem.model_dump(by_alias=True)))
 
 
-def _choices(source: str, options: TableOptions) -> dict[str, Any]:
+def _choices(named: str, source: DataSource) -> dict[str, Any]:
     """Return what the columns of the table of labels were taken for; nothing without a table."""
-    path = Path(source).expanduser()
-    table = path if path.is_file() else table_in(path, options) if path.is_dir() else None
-    if table is None or source == DEFAULT:
+    path = Path(named).expanduser()
+    table = path if path.is_file() else table_in(path, source) if path.is_dir() else None
+    if table is None or named == ELPV:
         return {}
-    found = choices_of(table, options)
+    found = choices_of(table, source)
     home = table.absolute().parent
     images = found.images.absolute()
     return {
@@ -115,14 +110,14 @@ def _choices(source: str, options: TableOptions) -> dict[str, Any]:
     }
 
 
-def _split(samples: Samples, options: TableOptions) -> ProblemSplit:
+def _split(samples: Samples, source: DataSource) -> ProblemSplit:
     """Write out how the samples would be split, unless all of their splits are given."""
     is_drawn = bool((samples.frame["split"] == "").any())
     return ProblemSplit(
         fraction=samples.suggested_valid if is_drawn else None,
         seed=0 if is_drawn else None,
-        group=options.group,
-        column=options.split,
+        group=source.group,
+        column=source.split,
     )
 
 

@@ -20,6 +20,8 @@ IMAGE_SUFFIXES = frozenset(
 )
 TABLE_SUFFIXES = frozenset({".csv", ".tsv", ".parquet"})
 
+OWN_FOLDERS = frozenset({"runs", "ladders", "reports", "submissions"})
+"""Folders that imgcls writes beside a table: no photographs of the data set lie there."""
 _SYSTEM_NAMES = frozenset({"__macosx", "thumbs.db", "desktop.ini"})
 
 

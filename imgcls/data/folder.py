@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from imgcls.data.files import Excluded, Listing, list_images
+from imgcls.data.files import OWN_FOLDERS, Excluded, Listing, list_images
 from imgcls.data.samples import ProblemType, Samples, check_class_names, class_order, frame_of, lookalike_notes
 from imgcls.errors import DataError
 
@@ -44,7 +44,7 @@ class _Placed:
     """train, valid, test, or "" for a folder without splits."""
 
 
-def load_folder(root: Path, *, problem_type: ProblemType | None = None, skip: Collection[str] = ()) -> Samples:
+def load_folder(root: Path, *, problem_type: ProblemType | None = None, skip: Collection[str] = OWN_FOLDERS) -> Samples:
     """Read a data set whose folders are its classes.
 
     Folders below a class belong to it. With a folder train, those called valid (val, validation)

@@ -9,21 +9,20 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path, PurePosixPath
-from typing import Literal, get_args
+from typing import Any, Literal, Unpack, get_args
 
 import pandas as pd
 
-from imgcls.data.elpv import NAME as ELPV
 from imgcls.data.elpv import TABLE as ELPV_TABLE
 from imgcls.data.elpv import load_elpv
-from imgcls.data.files import TABLE_SUFFIXES, Excluded, Finder, is_hidden, is_image_name, list_images
+from imgcls.data.files import OWN_FOLDERS, TABLE_SUFFIXES, Excluded, Finder, is_hidden, is_image_name, list_images
 from imgcls.data.folder import has_split_folders, load_folder, names_no_class
-from imgcls.data.samples import ProblemType, Samples, check_class_names, frame_of
+from imgcls.data.samples import Samples, check_class_names, frame_of
+from imgcls.data.source import ELPV, OFF, DataOptions, DataSource
 from imgcls.data.tables import (
     LABEL_NAMES,
     Peek,
     Table,
-    TableOptions,
     check_named,
     find_ids,
     label_columns,
@@ -34,8 +33,6 @@ from imgcls.data.tables import (
 )
 from imgcls.errors import DataError
 
-OFF = "none"
-"""What switches the test list off where a path could stand."""
 _STEM = "test"
 _ADVICE = "Without a test list: --test none (from Python: test='none')."
 
@@ -84,7 +81,7 @@ def find_test_list(table: Path | None, *, home: Path, wanted: str | Path | None)
 
 def read_test_list(
     path: Path | None,
-    options: TableOptions,
+    source: DataSource,
     *,
     id_column: str,
     images: Path,
@@ -97,7 +94,7 @@ def read_test_list(
 
     Args:
         path: What `find_test_list` gave.
-        options: How the table of labels is read.
+        source: How the table of labels is read.
         id_column: The column that names files there.
         images: Where these lie; the photographs of a test list often have a folder of their own.
         labelled: That table.
@@ -112,11 +109,11 @@ def read_test_list(
         table = read_table(path)
     except DataError as problem:
         raise DataError(f"{problem} {_ADVICE}") from problem
-    known = next((name for name in (options.id, id_column) if name in table.columns), None)
+    known = next((name for name in (source.id, id_column) if name in table.columns), None)
     try:
-        column, finder = _find_ids(table, path, replace(options, id=known), images=images)
+        column, finder = _find_ids(table, path, replace(source, id=known), images=images)
     except DataError as problem:
-        if options.test is None:
+        if source.test is None:
             return TestList(notes=(f"{table.name} beside {labelled.name} is passed over as a test list. {problem}",))
         raise
     try:
@@ -124,7 +121,7 @@ def read_test_list(
         _check_apart(table, column, paths, labelled=labelled, id_column=id_column, used=used)
     except DataError as problem:
         raise DataError(f"{problem}\n{_ADVICE}") from problem
-    groups = table.columns.get(options.group or "", [""] * len(table))
+    groups = table.columns.get(source.group or "", [""] * len(table))
     note = f"The {len(table)} photographs of {table.name} are the test part: predicted, never trained on."
     return TestList(tuple(table.columns[column]), tuple(paths), tuple(groups), finder.folders[0], (note,))
 
@@ -133,15 +130,15 @@ def _is_test_list(path: Path) -> bool:
     return path.stem.lower() == _STEM and path.suffix.lower() in TABLE_SUFFIXES and path.is_file()
 
 
-def _find_ids(table: Table, path: Path, options: TableOptions, *, images: Path) -> tuple[str, Finder]:
+def _find_ids(table: Table, path: Path, source: DataSource, *, images: Path) -> tuple[str, Finder]:
     """Find the ids and their files around the list and where the labelled ones are; what was asked for comes first."""
     home = path.absolute().parent
-    first, second = (images, None) if options.images is not None else (None, images)
+    first, second = (images, None) if source.images is not None else (None, images)
     try:
-        return find_ids(table, home=home, options=replace(options, images=first))
+        return find_ids(table, home=home, source=replace(source, images=first))
     except DataError as problem:
         with contextlib.suppress(DataError):
-            return find_ids(table, home=home, options=replace(options, images=second))
+            return find_ids(table, home=home, source=replace(source, images=second))
         raise problem from None
 
 
@@ -163,24 +160,24 @@ def _check_apart(
         )
 
 
-def table_in(root: Path, options: TableOptions) -> Path | None:
+def table_in(root: Path, source: DataSource) -> Path | None:
     """Find the table of labels in a folder; None where its class folders say what is what.
 
     Args:
         root: The folder.
-        options: What was said of a table; saying anything asks for one.
+        source: What was said of a table; saying anything asks for one.
 
     Raises:
         DataError: There are several, or columns were asked for and there is none.
     """
-    return None if _asks_for_folders(root, options) else _the_table(root, options)
+    return None if _asks_for_folders(root, source) else _the_table(root, source)
 
 
-def _asks_for_folders(root: Path, options: TableOptions) -> bool:
+def _asks_for_folders(root: Path, source: DataSource) -> bool:
     """Whether a folder is to be read by its class folders although a table may lie in it."""
-    if _asks_for_table(options):
+    if _asks_for_table(source):
         return False
-    names = list_images(root, skip=options.skip).images
+    names = list_images(root, skip=OWN_FOLDERS).images
     if has_split_folders(names):
         return True
     tops = {name.split("/")[0] for name in names if "/" in name}
@@ -188,17 +185,17 @@ def _asks_for_folders(root: Path, options: TableOptions) -> bool:
     return len(classes) > 1 and not (root / "train.csv").is_file()
 
 
-def _asks_for_table(options: TableOptions) -> bool:
-    test = None if options.test is not None and str(options.test) == OFF else options.test
-    return any((options.images, options.label, options.id, options.group, options.split, test))
+def _asks_for_table(source: DataSource) -> bool:
+    test = None if source.test is not None and str(source.test) == OFF else source.test
+    return any((source.images, source.label, source.id, source.group, source.split, test))
 
 
-def _the_table(root: Path, options: TableOptions) -> Path | None:
+def _the_table(root: Path, source: DataSource) -> Path | None:
     if (root / "train.csv").is_file():
         return root / "train.csv"
     found = sorted(path for path in root.iterdir() if path.suffix.lower() in TABLE_SUFFIXES and path.is_file())
     tables = [path for path in found if not is_hidden(path.name) and _may_hold_labels(path.stem.lower())]
-    if len(tables) > 1 or (_asks_for_table(options) and not tables):
+    if len(tables) > 1 or (_asks_for_table(source) and not tables):
         names = ", ".join(path.name for path in tables) or "none"
         raise DataError(f"{root}: which table holds the labels? There is {names}. Name the table itself.")
     return tables[0] if tables else None
@@ -239,36 +236,36 @@ class Choices:
         return self.finder.folders[0]
 
 
-def load_table(source: Path | pd.DataFrame, options: TableOptions | None = None) -> Samples:
+def load_table(table_or_frame: Path | pd.DataFrame, source: DataSource | None = None) -> Samples:
     """Read a data set from a table.
 
     Args:
-        source: A file or a frame; the paths of a frame start from the current folder.
-        options: Which columns mean what, and where the photographs lie.
+        table_or_frame: A file or a frame; the paths of a frame start from the current folder.
+        source: Says which columns mean what, and where the photographs lie.
 
     Raises:
         DataError: The table cannot be read; a column is missing or not to be told from others; an id
             occurs twice, leaves the folder of images or names no file (all rows are listed); a label
             is missing; the test list cannot be used.
     """
-    options = options or TableOptions()
-    table = read_table(source)
-    home = _home(source)
-    chosen = _choices(source, table, options)
+    source = source or DataSource()
+    table = read_table(table_or_frame)
+    home = _home(table_or_frame)
+    chosen = _choices(table_or_frame, table, source)
     paths = locate_all(table, chosen.id, chosen.finder)
-    splits = _splits(table, options.split)
+    splits = _splits(table, source.split)
     labels = read_labels(
         table,
         chosen.label,
         is_test=[split == "test" for split in splits],
-        problem_type=options.problem_type,
-        delimiter=options.delimiter,
+        problem_type=source.problem_type,
+        delimiter=source.delimiter,
     )
     check_class_names(labels.classes, where=table.name, remedy="Rename them in the table.")
     test = read_test_list(
-        chosen.test, options, id_column=chosen.id, images=chosen.images, labelled=table, used=frozenset(paths)
+        chosen.test, source, id_column=chosen.id, images=chosen.images, labelled=table, used=frozenset(paths)
     )
-    groups = table.columns[options.group] if options.group else [""] * len(table)
+    groups = table.columns[source.group] if source.group else [""] * len(table)
     n_test = len(test.ids)
     folders = dict.fromkeys(folder for folder in (chosen.images, test.folder) if folder)
     return Samples(
@@ -281,29 +278,29 @@ def load_table(source: Path | pd.DataFrame, options: TableOptions | None = None)
         ),
         classes=labels.classes,
         problem=labels.problem,
-        name="frame" if isinstance(source, pd.DataFrame) else _name(source, home),
+        name="frame" if isinstance(table_or_frame, pd.DataFrame) else _name(table_or_frame, home),
         root=home,
-        excluded=_not_listed(folders, home, used={*paths, *test.paths}, table=table, skip=options.skip),
+        excluded=_not_listed(folders, home, used={*paths, *test.paths}, table=table),
         notes=(*labels.notes, *test.notes),
     )
 
 
-def choices_of(source: Path, options: TableOptions) -> Choices:
+def choices_of(path: Path, source: DataSource) -> Choices:
     """Describe what the columns of a table are taken for, without looking at its labels.
 
     Raises:
         DataError: It cannot be read, or a column cannot be told from others.
     """
-    return _choices(source, read_table(source), options)
+    return _choices(path, read_table(path), source)
 
 
-def _choices(source: Path | pd.DataFrame, table: Table, options: TableOptions) -> Choices:
-    check_named(table, options)
-    home = _home(source)
-    column, finder = find_ids(table, home=home, options=options)
-    labels = label_columns(table, column, options)
-    file = None if isinstance(source, pd.DataFrame) else source
-    return Choices(column, labels, finder, find_test_list(file, home=home, wanted=options.test))
+def _choices(path: Path | pd.DataFrame, table: Table, source: DataSource) -> Choices:
+    check_named(table, source)
+    home = _home(path)
+    column, finder = find_ids(table, home=home, source=source)
+    labels = label_columns(table, column, source)
+    file = None if isinstance(path, pd.DataFrame) else path
+    return Choices(column, labels, finder, find_test_list(file, home=home, wanted=source.test))
 
 
 def _home(source: Path | pd.DataFrame) -> Path:
@@ -323,11 +320,11 @@ def _splits(table: Table, column: str | None) -> list[str]:
     return [_SPLIT_NAMES[value.strip().lower()] for value in values]
 
 
-def _not_listed(
-    folders: Iterable[Path], home: Path, *, used: Collection[str], table: Table, skip: Collection[str]
-) -> tuple[Excluded, ...]:
+def _not_listed(folders: Iterable[Path], home: Path, *, used: Collection[str], table: Table) -> tuple[Excluded, ...]:
     listed = {
-        absolute / name for absolute in map(Path.absolute, folders) for name in list_images(absolute, skip=skip).images
+        absolute / name
+        for absolute in map(Path.absolute, folders)
+        for name in list_images(absolute, skip=OWN_FOLDERS).images
     }
     others = [path for path in listed if str(path) not in used]
     shown = [path.relative_to(home).as_posix() if path.is_relative_to(home) else str(path) for path in others]
@@ -380,10 +377,9 @@ class _Known:
 
 
 def file_roles(
-    data: str | Path | pd.DataFrame | None,
+    source: DataSource,
     samples: Samples,
     *,
-    options: TableOptions | None = None,
     sample_submission: str | Path | None = None,
     metadata: Sequence[str | Path] = (),
 ) -> tuple[FileRole, ...]:
@@ -394,9 +390,8 @@ def file_roles(
     beside `photos/`, is metadata where it names the samples.
 
     Args:
-        data: What the samples were read from.
+        source: What the samples were read from.
         samples: The samples.
-        options: How the table of labels was read.
         sample_submission: The file that shows what a submission looks like, if it is known.
         metadata: Tables that say more of the photographs, if they are known; they may lie elsewhere.
 
@@ -406,7 +401,7 @@ def file_roles(
     Raises:
         DataError: The table of labels cannot be read, or the test list that was named does not exist.
     """
-    known = _known(data, samples, options or TableOptions(), sample_submission, metadata)
+    known = _known(source, samples, sample_submission, metadata)
     files = [path for path in _files(samples.root) if path not in known.said]
     tables = [path for path in files if path.suffix.lower() in TABLE_SUFFIXES]
     found = [
@@ -419,20 +414,19 @@ def file_roles(
 
 
 def _known(
-    data: str | Path | pd.DataFrame | None,
+    source: DataSource,
     samples: Samples,
-    options: TableOptions,
     sample_submission: str | Path | None,
     metadata: Sequence[str | Path],
 ) -> _Known:
     said: dict[Path, Role] = {}
     labels: tuple[str, ...] = ()
-    table = _labels_table(data, samples, options)
-    headless = samples.root / ELPV_TABLE if _is_elpv(data) else None
+    table = _labels_table(source, samples)
+    headless = samples.root / ELPV_TABLE if _is_elpv(source) else None
     if table is not None:
         said[table] = "labels"
     if table is not None and table != headless:
-        choices = choices_of(table, options)
+        choices = choices_of(table, source)
         labels = choices.label
         if choices.test is not None:
             said[choices.test.absolute()] = "test list"
@@ -443,21 +437,21 @@ def _known(
     return _Known(_places(samples), columns, said, headless)
 
 
-def _labels_table(data: str | Path | pd.DataFrame | None, samples: Samples, options: TableOptions) -> Path | None:
+def _labels_table(source: DataSource, samples: Samples) -> Path | None:
     """Find the table of labels; None where folders, or a frame, hold them."""
-    if isinstance(data, pd.DataFrame):
+    if source.is_frame:
         return None
-    if _is_elpv(data):
+    if _is_elpv(source):
         return samples.root / ELPV_TABLE
-    path = Path(str(data)).expanduser()
+    path = Path(str(source.data)).expanduser()
     if path.is_file():
         return path.absolute()
-    table = table_in(path, options) if path.is_dir() else None
+    table = table_in(path, source) if path.is_dir() else None
     return table.absolute() if table else None
 
 
-def _is_elpv(data: object) -> bool:
-    return data is None or str(data) == ELPV
+def _is_elpv(source: DataSource) -> bool:
+    return source.data is None or (not source.is_frame and str(source.data) == ELPV)
 
 
 def _place(path: str | Path, root: Path) -> Path:
@@ -589,16 +583,16 @@ def load_unlabelled(
     missing = [str(path) for path in paths if not path.exists()]
     if missing:
         raise DataError.together([f"{path}: there is no such file or folder." for path in missing])
-    options = TableOptions(images=images, id=id)
-    found = [entry for path in paths for entry in _found_at(path, options)]
+    source = DataSource(images=images, id=id)
+    found = [entry for path in paths for entry in _found_at(path, source)]
     repeated = {name for name, n in Counter(name for name, _ in found).items() if n > 1}
     return [(str(path) if name in repeated else name, path) for name, path in found]
 
 
-def _found_at(path: Path, options: TableOptions) -> Iterator[tuple[str, Path]]:
+def _found_at(path: Path, source: DataSource) -> Iterator[tuple[str, Path]]:
     if path.suffix.lower() in TABLE_SUFFIXES and path.is_file():
         table = read_table(path)
-        column, finder = find_ids(table, home=path.absolute().parent, options=options)
+        column, finder = find_ids(table, home=path.absolute().parent, source=source, skip=())
         located = locate_all(table, column, finder)
         yield from zip(table.columns[column], map(Path, located), strict=True)
     elif path.is_dir():
@@ -613,63 +607,31 @@ def _found_at(path: Path, options: TableOptions) -> Iterator[tuple[str, Path]]:
 UNDERSTOOD = "a folder, a CSV, TSV or Parquet file, a pandas frame, or 'elpv' (the default)"
 
 
-def load_samples(
-    source: str | Path | pd.DataFrame | None = None,
-    *,
-    images: str | Path | None = None,
-    label: str | Sequence[str] | None = None,
-    id: str | None = None,
-    group: str | None = None,
-    split: str | None = None,
-    problem_type: ProblemType | None = None,
-    delimiter: str | None = None,
-    test: str | Path | None = None,
-    skip: Collection[str] = (),
-) -> Samples:
-    """Read a data set from wherever it is.
+def load_samples(data: Any = None, **options: Unpack[DataOptions]) -> Samples:
+    """Read a data set from wherever it is on this machine; what its findings.toml says is not followed.
 
     A folder is read by its class folders; where it holds train.csv, or has no class folders and
     exactly one table that is neither for testing nor a submission, the table says what is what.
 
     Args:
-        source: A folder, a table, a frame, or "elpv"; None is "elpv".
-        images: For a table: the folder of the photographs.
-        label: For a table: the column of labels, or several of 0 and 1.
-        id: For a table: the column that names files.
-        group: For a table: the column of groups, which stay together when split.
-        split: For a table: the column of splits.
-        problem_type: binary, multiclass or multilabel; None finds out.
-        delimiter: For a table: what separates several classes in a cell.
-        test: For a table: the table of photographs to predict, whose labels are not read; `none` for none, None
-            finds one called test beside it.
-        skip: Names of folders directly inside the source that hold no photographs of the data set.
+        data: A `DataSource`, or what one names: a folder, a table, a frame, or "elpv"; None is "elpv".
+        **options: How the data are read; see `DataSource`.
 
     Raises:
         DataError: There is no such source, or it cannot be read; the message says why.
     """
-    columns = label if label is None or isinstance(label, str) else tuple(label)
-    options = TableOptions(
-        images=images,
-        label=columns,
-        id=id,
-        group=group,
-        split=split,
-        problem_type=problem_type,
-        delimiter=delimiter,
-        test=test,
-        skip=skip,
-    )
-    if isinstance(source, pd.DataFrame):
-        return load_table(source, options)
-    if source is None or str(source) == "elpv":
+    source = DataSource.of(data, options)
+    if isinstance(source.data, pd.DataFrame):
+        return load_table(source.data, source)
+    if source.data is None or _is_elpv(source):
         return load_elpv()
-    path = _existing(source)
+    path = _existing(source.data)
     if path.is_dir():
-        table = table_in(path, options)
-        return load_table(table, options) if table else load_folder(path, problem_type=problem_type, skip=skip)
+        table = table_in(path, source)
+        return load_table(table, source) if table else load_folder(path, problem_type=source.problem_type)
     if path.suffix.lower() not in TABLE_SUFFIXES:
         raise DataError(f"{path}: this file is no table. Understood are {UNDERSTOOD}.")
-    return load_table(path, options)
+    return load_table(path, source)
 
 
 def _existing(source: str | Path) -> Path:

@@ -13,9 +13,10 @@ from typing import Any, Literal
 
 import pandas as pd
 
-from imgcls.data.files import Finder, find_folder, probe
+from imgcls.data.files import OWN_FOLDERS, Finder, find_folder, probe
 from imgcls.data.folder import TYPE_ADVICE, problem_of
 from imgcls.data.samples import NO_CLASS, SEPARATOR, ProblemType, class_order, lookalike_notes
+from imgcls.data.source import DataSource
 from imgcls.errors import DataError
 
 _MOST_LISTED = 10
@@ -299,40 +300,14 @@ ID_NAMES = ("id", "image_id", "image", "filename", "file", "path", "name")
 LABEL_NAMES = ("label", "labels", "target", "class", "category", "y")
 
 
-@dataclass(frozen=True)
-class TableOptions:
-    """How a table is to be read; what is None is found out."""
-
-    images: str | Path | None = None
-    """The folder of the photographs."""
-    label: str | tuple[str, ...] | None = None
-    """The column of labels, or the columns of 0 and 1 that each are a class."""
-    id: str | None = None
-    """The column that names the files."""
-    group: str | None = None
-    """The column of groups; None for no groups."""
-    split: str | None = None
-    """The column of splits; None leaves all samples to be split."""
-    problem_type: ProblemType | None = None
-    """What kind of problem it is."""
-    delimiter: str | None = None
-    """What separates classes in a cell of labels."""
-    test: str | Path | None = None
-    """The table of photographs to predict; `none` for none, None finds one called test beside the table."""
-    skip: Collection[str] = ()
-    """Names of folders beside the table that hold no photographs of the data set."""
-
-
-def check_named(table: Table, options: TableOptions) -> None:
+def check_named(table: Table, source: DataSource) -> None:
     """Refuse columns that a table does not have.
 
     Raises:
         DataError: One is missing; all are named, with the nearest right name.
     """
-    labels = (options.label,) if isinstance(options.label, str) else options.label or ()
-    asked = [name for name in (*labels, options.id, options.group, options.split) if name is not None]
     problems = []
-    for name in asked:
+    for name in source.columns:
         if name not in table.columns:
             near = get_close_matches(name, table.columns, n=1)
             hint = f" Did you mean {near[0]!r}?" if near else ""
@@ -341,24 +316,26 @@ def check_named(table: Table, options: TableOptions) -> None:
         raise DataError.together(problems)
 
 
-def find_ids(table: Table, *, home: Path, options: TableOptions) -> tuple[str, Finder]:
+def find_ids(
+    table: Table, *, home: Path, source: DataSource, skip: Collection[str] = OWN_FOLDERS
+) -> tuple[str, Finder]:
     """Find the column that names files, and where they lie.
 
     Raises:
         DataError: No column names files.
     """
     preferred = [column for name in ID_NAMES for column in table.columns if column.lower() == name]
-    candidates = [options.id] if options.id else list(dict.fromkeys([*preferred, *table.columns]))
+    candidates = [source.id] if source.id else list(dict.fromkeys([*preferred, *table.columns]))
     best, n_best, finder = candidates[0], 0, Finder((home,))
     for column in candidates:
         values = probe(table.columns[column])
-        found, n_found = find_folder(home, options.images, values, skip=options.skip)
+        found, n_found = find_folder(home, source.images, values, skip=skip)
         if n_found > n_best:
             best, n_best, finder = column, n_found, found
         if n_found and 2 * n_found >= len(values):
             return column, found
     if not n_best:
-        raise DataError(_no_files(table, candidates, home=home, options=options))
+        raise DataError(_no_files(table, candidates, home=home, source=source))
     return best, finder
 
 
@@ -400,15 +377,15 @@ def _repeated(table: Table, ids: Sequence[str]) -> list[str]:
     return [f"{len(repeated)} ids occur more than once: {table.places(rows, [ids[row] for row in rows])}"]
 
 
-def label_columns(table: Table, id_column: str, options: TableOptions) -> tuple[str, ...]:
+def label_columns(table: Table, id_column: str, source: DataSource) -> tuple[str, ...]:
     """Find the column of labels, or the columns of 0 and 1.
 
     Raises:
         DataError: They cannot be told from the others.
     """
-    if options.label is not None:
-        return (options.label,) if isinstance(options.label, str) else options.label
-    taken = {id_column, options.group, options.split}
+    if source.label is not None:
+        return source.label_columns
+    taken = {id_column, source.group, source.split}
     rest = [column for column in table.columns if column not in taken]
     named = [column for name in LABEL_NAMES for column in rest if column.lower() == name]
     if named:
@@ -419,10 +396,10 @@ def label_columns(table: Table, id_column: str, options: TableOptions) -> tuple[
     raise DataError(f"{table.name}: which column holds the labels? There is {listed}. Name it, or several of 0 and 1.")
 
 
-def _no_files(table: Table, candidates: Sequence[str], *, home: Path, options: TableOptions) -> str:
+def _no_files(table: Table, candidates: Sequence[str], *, home: Path, source: DataSource) -> str:
     example = next((value for value in table.columns[candidates[0]] if value), "")
     columns = ", ".join(map(repr, candidates))
-    looked = options.images or f"{home} and the folders in it"
+    looked = source.images or f"{home} and the folders in it"
     return (
         f"{table.name}: no value of {columns} names a file in {looked} (for example {example!r}). "
         "Say which folder holds the images and which column names them."

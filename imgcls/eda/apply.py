@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-from imgcls.config.findings import FINDINGS_TOML, Accepted, Exclusion, Grouping, read_adjustments, write_adjustments
-from imgcls.config.problem import PROBLEM_TOML, find_problem, reading_of
-from imgcls.data.source import data_argument
+from imgcls.config.findings import Accepted, Exclusion, Grouping, read_adjustments, write_adjustments
+from imgcls.config.problem import PROBLEM_TOML, find_problem
+from imgcls.data.source import FINDINGS_TOML, DataSource
 from imgcls.eda.facts import FACTS_JSON, Facts, Finding
 from imgcls.errors import RecordError, UsageError, nearest_hint
-from imgcls.records.derived import DatasetSummary, load_summaries, source_of, take_fingerprint
+from imgcls.records.derived import DatasetSummary, load_summaries, take_fingerprint
 from imgcls.storage import make_folder
 from imgcls.text import PLACEHOLDER
 from imgcls.workspace import Workspace
@@ -171,8 +171,8 @@ def _facts(workspace: Workspace) -> Facts:
 
 def _check_current(facts: Facts, workspace: Workspace) -> None:
     """Refuse facts of data that look different since: an image that was put right would be left out for good."""
-    reading = _reading(facts, workspace)
-    now = take_fingerprint(reading, workspace) if reading is not None and facts.data.fingerprint is not None else None
+    source = _source(facts, workspace)
+    now = take_fingerprint(source, workspace) if source is not None and facts.data.fingerprint is not None else None
     if now is not None and now.fingerprint != facts.data.fingerprint:
         raise UsageError(
             "The data look different since 'imgcls eda' looked at them, so that its findings may not hold any more. "
@@ -180,12 +180,12 @@ def _check_current(facts: Facts, workspace: Workspace) -> None:
         )
 
 
-def _reading(facts: Facts, workspace: Workspace) -> Mapping[str, Any] | None:
+def _source(facts: Facts, workspace: Workspace) -> DataSource | None:
     """Return how the data of the facts are read: as imgcls.toml says, else as they were; None where nobody knows."""
     if (problem := find_problem(workspace.root)) is not None:
-        return reading_of(problem, workspace.root)
+        return problem.source(workspace.root)
     seen = _seen(facts.data.fingerprint, workspace)
-    return None if seen is None else source_of(seen, workspace)
+    return None if seen is None else seen.source(workspace)
 
 
 def _seen(fingerprint: str | None, workspace: Workspace) -> DatasetSummary | None:
@@ -259,4 +259,4 @@ def _again(workspace: Workspace) -> str:
     if (workspace.root / PROBLEM_TOML).is_file() or not (workspace.reports / FACTS_JSON).is_file():
         return ""
     seen = _seen(_facts(workspace).data.fingerprint, workspace)
-    return data_argument(seen.reading) if seen is not None else ""
+    return seen.reading.as_argument() if seen is not None else ""

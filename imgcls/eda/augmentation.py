@@ -11,13 +11,14 @@ from typing import Any, ClassVar
 
 from imgcls.catalog import Stack
 from imgcls.data.samples import Samples, classes_in
-from imgcls.data.source import set_options
+from imgcls.data.source import DataSource
 from imgcls.eda.plots.canvas import drawing, png_of
 from imgcls.eda.plots.sheets import augmented_figure, most_frequent
 from imgcls.engine.check import check
-from imgcls.engine.prepare import DataSource
+from imgcls.engine.prepare import read_samples
 from imgcls.engine.preview import changes_images, preview, what_is_not_shown, what_is_shown
 from imgcls.errors import UsageError, WorkspaceError
+from imgcls.plan import set_options
 from imgcls.storage import make_folder, write_bytes
 from imgcls.text import Viewed
 from imgcls.workspace import Workspace
@@ -89,7 +90,7 @@ def show_augmentation(
     augment = stack.plan.augment
     check(stack.plan)
     place = _place(stack, source, workspace, file)
-    samples = source.load()
+    samples = read_samples(source)
     shown, not_shown = tuple(what_is_shown(augment)), tuple(what_is_not_shown(augment))
     if not changes_images(augment):
         command = f"imgcls eda augment baseline+augmentation{again}"

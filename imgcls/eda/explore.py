@@ -8,13 +8,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 from imgcls.catalog import Stack
 from imgcls.config.findings import Adjustments, as_utf8, read_adjustments
-from imgcls.config.problem import PRIMARY, Problem, find_problem, place_of
+from imgcls.config.problem import PRIMARY, Problem, find_problem, place_of, resolve
 from imgcls.data.samples import SPLITS
-from imgcls.data.source import data_option
+from imgcls.data.source import DataOptions, DataSource
 from imgcls.eda.drift import find_drift
 from imgcls.eda.duplicates import find_pairs
 from imgcls.eda.facts import DataFacts, Facts, Finding
@@ -29,7 +29,6 @@ from imgcls.eda.plots.sheets import FOLDER, draw
 from imgcls.eda.scan import ScanResult, scan_data
 from imgcls.eda.statistics import class_facts, imbalance_facts, occurring_together, size_facts
 from imgcls.engine.device import Machine
-from imgcls.engine.prepare import DataSource
 from imgcls.engine.progress import Lines, Reporter
 from imgcls.records.derived import DatasetSummary, save_summary, table_digests, take_fingerprint
 from imgcls.records.derived import Fingerprint as Outside
@@ -47,7 +46,7 @@ def explore(
     quick: bool = False,
     write: bool = True,
     reporter: Reporter | None = None,
-    **reading: Any,
+    **options: Unpack[DataOptions],
 ) -> Facts:
     """Look at a data set before anything is trained: amounts, sizes, copies, giveaways, and what asks for action.
 
@@ -64,8 +63,8 @@ def explore(
             is decided by it, and it proves nothing.
         write: Whether to write `reports/facts.json` and pictures; without, nothing is written but the cache.
         reporter: Who is told how it goes; plain lines on stderr when None.
-        **reading: How the data are read: `images`, `label`, `id`, `group`, `split`, `problem_type`, `delimiter`,
-            `valid`, `split_seed`, `verify`, `test`; see `imgcls.engine.prepare.DataSource`.
+        **options: How the data are read: `images`, `label`, `id`, `group`, `split`, `problem_type`, `delimiter`,
+            `valid`, `split_seed`, `verify`, `test`; see `imgcls.DataSource`.
 
     Returns:
         The facts: `facts.findings` asks for action, the worst first.
@@ -78,8 +77,8 @@ def explore(
         >>> facts = imgcls.explore("photos/")  # doctest: +SKIP
     """
     place = workspace if isinstance(workspace, Workspace) else _workspace(workspace)
-    given = DataSource.of(data, reading)
-    source = given.in_workspace(place)
+    given = DataSource.of(data, options)
+    source = resolve(given, place.root)
     if write:
         _check_place(place, source)
     found = find_problem(place.root)
@@ -90,7 +89,7 @@ def explore(
     exploring = _Exploring(
         source=source,
         named=_source_name(given) if given.data is not None else None,
-        again=data_option(vars(given)),
+        again=given.as_options(),
         place=place,
         problem=problem,
         tables=[*map(Path, metadata), *beside],
@@ -129,7 +128,7 @@ class _Exploring:
     def run(self, *, write: bool) -> Facts:
         """Look, measure, judge, and write."""
         adjustments = read_adjustments(Path(self.source.findings)) if self.source.findings else Adjustments()
-        outside = take_fingerprint(vars(self.source), self.place)
+        outside = take_fingerprint(self.source, self.place)
         seen = scan_data(self.source, Stack.parse("baseline").plan.images, quick=self.quick, reporter=self.reporter)
         self.seconds.update(seen.seconds)
         with self._timed("tables"):

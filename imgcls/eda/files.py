@@ -13,14 +13,13 @@ from imgcls.config.problem import Problem, place_of
 from imgcls.data.files import Excluded
 from imgcls.data.load import FileRole, file_roles
 from imgcls.data.samples import Samples
-from imgcls.data.tables import TableOptions
+from imgcls.data.source import DataSource
 from imgcls.eda.facts import BrokenFile, FileFacts
 from imgcls.eda.metadata import MetaTable, read_metadata
 from imgcls.engine.known_datasets import is_known_set
-from imgcls.engine.prepare import DataSource
 from imgcls.errors import DataError
 from imgcls.text import listed
-from imgcls.workspace import OWN_FOLDERS, Workspace
+from imgcls.workspace import Workspace
 
 
 @dataclass(frozen=True)
@@ -41,14 +40,12 @@ class Files:
         cls, source: DataSource, samples: Samples, *, problem: Problem, place: Workspace, named: Sequence[Path]
     ) -> Self:
         """Look at the files, but into none of photographs or sealed labels."""
-        data = source.data if source.data is None or isinstance(source.data, str | Path) else None
-        if (data is None and source.data is not None) or is_known_set(data):
+        if source.is_frame or is_known_set(source.data):
             return cls(source, samples, tuple(named), ())
         submission = problem.data.sample_submission
         roles = file_roles(
-            data,
+            source,
             samples,
-            options=_table_options(source),
             sample_submission=place_of(submission, problem, place.root) if submission else None,
             metadata=named,
         )
@@ -85,29 +82,8 @@ class Files:
                 continue
             own = entry.file if entry.role == "labels" else None
             with suppress(DataError):  # nobody asked for it: one that says nothing of the samples is no error
-                found += read_metadata([entry.file], self.samples, own=own, skip=self._own_columns())
+                found += read_metadata([entry.file], self.samples, own=own, skip=self.source.columns)
         return tuple(found)
-
-    def _own_columns(self) -> tuple[str, ...]:
-        """Return the columns of the table of labels that were asked for: they are no metadata."""
-        source = self.source
-        labels = (source.label,) if isinstance(source.label, str) else tuple(source.label or ())
-        return tuple(name for name in (*labels, source.id, source.group, source.split) if name is not None)
-
-
-def _table_options(source: DataSource) -> TableOptions:
-    label = source.label if source.label is None or isinstance(source.label, str) else tuple(source.label)
-    return TableOptions(
-        images=source.images,
-        label=label,
-        id=source.id,
-        group=source.group,
-        split=source.split,
-        problem_type=source.problem_type,
-        delimiter=source.delimiter,
-        test=source.test,
-        skip=OWN_FOLDERS,
-    )
 
 
 _KINDS = {

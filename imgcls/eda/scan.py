@@ -25,8 +25,9 @@ from imgcls.data.cache import MEASURES, Photos
 from imgcls.data.decode import Header, Pixels, read_header
 from imgcls.data.files import Excluded
 from imgcls.data.samples import Samples, check_samples
+from imgcls.data.source import DataSource
 from imgcls.data.split import split_samples
-from imgcls.engine.prepare import DataSource, Prepared, chosen_samples, decode_photographs
+from imgcls.engine.prepare import Prepared, chosen_samples, decode_photographs
 from imgcls.engine.progress import Reporter
 from imgcls.errors import DataError, DecodeError
 from imgcls.plan import Images

@@ -11,10 +11,10 @@ import uuid
 from pathlib import Path
 from typing import Any
 
+from imgcls.data.source import KNOWN_PREFIXES
 from imgcls.errors import DataError, nearest_hint
 
 _log = logging.getLogger("imgcls")
-_PREFIXES = ("torchvision:", "fastai:")
 _PARTS = {
     "train": ("train", "trainval", "training"),
     "valid": ("val", "valid", "validation"),
@@ -25,7 +25,7 @@ _PARTS = {
 
 def is_known_set(data: object) -> bool:
     """Return whether a data argument names a set of torchvision or fastai."""
-    return isinstance(data, str) and data.startswith(_PREFIXES)
+    return isinstance(data, str) and data.startswith(KNOWN_PREFIXES)
 
 
 def known_set(name: str, folder: Path) -> Path:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 import torch
@@ -13,6 +13,8 @@ from fastai.learner import Learner
 from torch import Tensor
 
 from imgcls.catalog import Stack, Step, fold_on, parse_steps
+from imgcls.config.problem import resolve
+from imgcls.data.source import DataOptions, DataSource
 from imgcls.engine.build import build, plan_callbacks
 from imgcls.engine.callbacks.loop import LossGuard
 from imgcls.engine.callbacks.methods import FreezeBody, has_layer_groups
@@ -22,7 +24,7 @@ from imgcls.engine.device import Machine
 from imgcls.engine.linear_probe import fit_probe
 from imgcls.engine.losses import PlainValidationLoss, TrainLoss, build_loss, one_hot
 from imgcls.engine.optimizers import LayerOptimizer, optimizer_factory
-from imgcls.engine.prepare import DataSource, prepare
+from imgcls.engine.prepare import prepare
 from imgcls.engine.progress import Lines, Reporter
 from imgcls.errors import StackError
 from imgcls.plan import Plan
@@ -37,7 +39,7 @@ def learner(
     overrides: Mapping[str, Any] | None = None,
     machine: Machine | None = None,
     reporter: Reporter | None = None,
-    **reading: Any,
+    **options: Unpack[DataOptions],
 ) -> Learner:
     """Build the fastai `Learner` that `train` would train.
 
@@ -52,7 +54,7 @@ def learner(
         overrides: Plan paths set on the base.
         machine: Device, worker processes, precision.
         reporter: Who is told of the data; plain lines on stderr when None.
-        **reading: How the data are read, as for `train`.
+        **options: How the data are read, as for `train`.
 
     Raises:
         UsageError: Something has to be changed before the work can start.
@@ -65,7 +67,7 @@ def learner(
     check(stack.plan)
     machine = machine or Machine()
     machine.make_ready()
-    source = DataSource.of(data, reading).in_workspace(Workspace.find())
+    source = resolve(DataSource.of(data, options), Workspace.find().root)
     told = reporter or Lines()
     prepared = prepare(source, stack.plan.images, quick=False, reporter=told)
     built = build(stack.plan, prepared, seed=seed, machine=machine)

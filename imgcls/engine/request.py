@@ -14,11 +14,12 @@ from pathlib import Path
 from typing import Any, Self
 
 from imgcls.catalog import Stack
+from imgcls.data.source import DataSource
 from imgcls.data.split import Fold
 from imgcls.engine.check import check
 from imgcls.engine.device import Machine, environment
 from imgcls.engine.models import Network
-from imgcls.engine.prepare import DataSource, Prepared
+from imgcls.engine.prepare import Prepared
 from imgcls.engine.progress import EpochRow, Reporter, Start
 from imgcls.engine.weights import Weights, resolve_weights
 from imgcls.errors import UsageError

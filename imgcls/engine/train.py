@@ -5,13 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 from imgcls.catalog import Stack
-from imgcls.config.problem import metric_of
+from imgcls.config.problem import metric_of, resolve
+from imgcls.data.source import DataOptions, DataSource
 from imgcls.data.split import Fold, check_n_folds
 from imgcls.engine.device import Machine
-from imgcls.engine.prepare import DataSource, prepare, read_photographs, split_prepared
+from imgcls.engine.prepare import prepare, read_photographs, split_prepared
 from imgcls.engine.progress import Lines, Reporter, Silent
 from imgcls.engine.request import FoldsOutcome, RunLog, RunOutcome, RunSetup, check_no_share, workspace_at
 from imgcls.engine.run import Job, OutOfFold
@@ -53,7 +54,7 @@ def run_folds(
         stack, source, seed=seed, overrides=overrides, quick=quick, machine=machine, workspace=workspace
     )
     log = RunLog(reporter or Lines())
-    look = None if quick else take_fingerprint(vars(source), ready.workspace)
+    look = None if quick else take_fingerprint(source, ready.workspace)
     photographs = read_photographs(source, ready.stack.plan.images, quick=quick, reporter=log)
     requests, outcomes = [], []
     for fold in range(n_folds):
@@ -110,7 +111,7 @@ def train(
     machine: Machine | None = None,
     workspace: Workspace | Path | str | None = None,
     reporter: Reporter | None = None,
-    **reading: Any,
+    **options: Unpack[DataOptions],
 ) -> RunRecord:
     """Train a stack of recipes on photographs, validate it, and leave a record.
 
@@ -128,9 +129,9 @@ def train(
         machine: Device, worker processes, precision.
         workspace: Folder in which `runs/` lies; the nearest one with imgcls.toml, or the current folder.
         reporter: Who is told how it goes; plain lines on stderr when None.
-        **reading: How the data are read: `images`, `label`, `id`, `group`, `split`, `problem_type`, `delimiter`,
+        **options: How the data are read: `images`, `label`, `id`, `group`, `split`, `problem_type`, `delimiter`,
             `valid`, `split_seed`, `test`, `verify`; what is not said is taken from imgcls.toml. See
-            `imgcls.engine.prepare.DataSource`.
+            `imgcls.DataSource`.
 
     Returns:
         The record: `run.metrics["accuracy"]` is an estimate with its 95 % interval. With folds it is the record of all
@@ -144,8 +145,8 @@ def train(
         >>> run = imgcls.train("baseline+augmentation", "photos/", seed=0)  # doctest: +SKIP
     """
     place = workspace_at(workspace)
-    source = DataSource.of(data, reading).in_workspace(place, folds=folds)
-    options: dict[str, Any] = {
+    source = resolve(DataSource.of(data, options), place.root, folds=folds)
+    settings: dict[str, Any] = {
         "seed": seed,
         "overrides": overrides,
         "quick": quick,
@@ -155,8 +156,8 @@ def train(
         "reporter": reporter,
     }
     if folds is None:
-        return run_job(stack, source, **options).record
-    return run_folds(stack, source, n_folds=folds, **options).record
+        return run_job(stack, source, **settings).record
+    return run_folds(stack, source, n_folds=folds, **settings).record
 
 
 def run_job(
@@ -187,7 +188,7 @@ def run_job(
         stack, source, seed=seed, overrides=overrides, quick=quick, machine=machine, workspace=workspace
     )
     log = RunLog(reporter or Lines())
-    look = None if quick else take_fingerprint(vars(source), ready.workspace)
+    look = None if quick else take_fingerprint(source, ready.workspace)
     prepared = prepare(source, ready.stack.plan.images, quick=quick, reporter=log, turn=turn)
     if look is not None:
         save_summary(ready.workspace, DatasetSummary.of(prepared.samples, look, in_folds=turn is not None))

@@ -29,10 +29,10 @@ from imgcls.ladders.predictions import (
     shares_weights,
 )
 from imgcls.ladders.spec import COMPARISONS
-from imgcls.plan import Plan, canonical_json
+from imgcls.plan import Plan
 from imgcls.records.find import find_failed, find_run, find_runs
 from imgcls.records.run import Estimate, RunRecord
-from imgcls.storage import make_folder, write_json
+from imgcls.storage import canonical_json, make_folder, write_json
 from imgcls.workspace import Workspace
 
 _DIGEST_LENGTH = 16

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -13,13 +13,11 @@ import numpy as np
 
 from imgcls.catalog import Stack
 from imgcls.config.problem import metric_of
-from imgcls.data.elpv import NAME as DEFAULT_DATA
-from imgcls.data.load import OFF
 from imgcls.data.samples import Samples
+from imgcls.data.source import DataSource
 from imgcls.data.split import Fold, check_n_folds
 from imgcls.engine.device import Machine
-from imgcls.engine.known_datasets import is_known_set
-from imgcls.engine.prepare import DataSource, Prepared, prepare
+from imgcls.engine.prepare import Prepared, prepare
 from imgcls.engine.progress import Reporter
 from imgcls.engine.request import RunSetup, RunSpec, check_no_share
 from imgcls.engine.timing import estimate_run
@@ -57,7 +55,7 @@ class LadderConfig:
     stack: Stack
     """The full stack, with what flags set on its base."""
     source: DataSource
-    """The data; with what imgcls.toml says of them (see `DataSource.in_workspace`)."""
+    """The data; with what imgcls.toml says of them (see `imgcls.config.problem.resolve`)."""
     kind: Kind = "climb"
     """Whether recipes are added one by one, or left out."""
     n_seeds: int = 5
@@ -91,9 +89,14 @@ def plan_ladder(question: LadderConfig, *, machine: Machine, workspace: Workspac
         check_n_folds(question.n_folds)
         check_no_share(question.source)
     rungs = leaving_out(question.stack) if question.kind == "ablate" else climbing(question.stack)
-    data = _as_json(question.source)
+    if question.source.is_frame:
+        raise UsageError(
+            "A ladder's runs may be made in other processes, which cannot see a frame in memory. Write it to a CSV "
+            "or Parquet file and name that."
+        )
+    source = replace(question.source.absolute(), split_seed=question.source.split_seed or 0)
     grounds = _PreparedData(question, rungs, machine=machine, place=workspace)
-    look = take_fingerprint(data, workspace)
+    look = take_fingerprint(source, workspace)
     grounds.read(rungs, reporter)
     plans = rung_plans(rungs, question.kind)
     first = [grounds.samples(rungs[0], fold) for fold in grounds.folds]
@@ -119,7 +122,7 @@ def plan_ladder(question: LadderConfig, *, machine: Machine, workspace: Workspac
         smallest_gain=question.smallest_gain,
         seeds=tuple(range(n_seeds)),
         n_folds=question.n_folds,
-        data=data,
+        data=source,
         data_name=first[0].name,
         data_digest=first[0].data_digest,
         split_digests=tuple(samples.split_digest for samples in first),
@@ -198,32 +201,6 @@ def _check_numbers(question: LadderConfig) -> None:
         not question.name or set(question.name) & set("/\\\0") or question.name[0] == "."
     ):
         raise UsageError(f"{question.name!r} cannot be the name of a folder.")
-
-
-def _as_json(source: DataSource) -> dict[str, Any]:
-    """Return a source as JSON values that mean the same in every process of this machine."""
-    if source.data is not None and not isinstance(source.data, str | Path):
-        raise UsageError(
-            "A ladder's runs may be made in other processes, which cannot see a frame in memory. Write it to a CSV "
-            "or Parquet file and name that."
-        )
-    value: dict[str, Any] = {entry.name: getattr(source, entry.name) for entry in fields(source)}
-    if source.data is not None and str(source.data) != DEFAULT_DATA and not is_known_set(source.data):
-        value["data"] = str(Path(source.data).absolute())
-    for name in ("images", "test", "findings"):
-        if value[name] is not None and str(value[name]) != OFF:
-            value[name] = str(_here_or_beside(Path(value[name]).expanduser(), value["data"]))
-    value["split_seed"] = source.split_seed or 0
-    if isinstance(source.label, Sequence) and not isinstance(source.label, str):
-        value["label"] = list(source.label)
-    return value
-
-
-def _here_or_beside(path: Path, data: str | None) -> Path:
-    """Return a path that was named from here, or from where the data lie, as reading them finds it."""
-    home = Path(data) if data is not None else Path()
-    beside = (home if home.is_dir() else home.parent) / path
-    return (beside if not path.exists() and beside.exists() else path).absolute()
 
 
 def _metric_of(question: LadderConfig, first: Sequence[Samples], workspace: Workspace) -> str:

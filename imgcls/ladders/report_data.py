@@ -14,10 +14,11 @@ import numpy as np
 from PIL import Image
 
 from imgcls._version import __version__
-from imgcls.config.findings import FINDINGS_TOML, apply_adjustments, read_adjustments
+from imgcls.config.findings import apply_adjustments, read_adjustments
 from imgcls.data.decode import Preprocess, decode_with_size
-from imgcls.data.load import OFF, load_samples
+from imgcls.data.load import load_samples
 from imgcls.data.samples import Samples, classes_in
+from imgcls.data.source import ELPV, FINDINGS_TOML, OFF
 from imgcls.engine.known_datasets import fetched_set, is_known_set
 from imgcls.errors import DataError, DecodeError, UsageError
 from imgcls.evidence.contributions import Floats
@@ -27,7 +28,7 @@ from imgcls.ladders.predictions import Predictions, read_predictions
 from imgcls.ladders.spec import Ladder
 from imgcls.ladders.state import LadderState, read_state
 from imgcls.records.run import RunRecord
-from imgcls.workspace import OWN_FOLDERS, Workspace, cache_folder
+from imgcls.workspace import Workspace, cache_folder
 
 MOST_CLASSES = 20
 MOST_PAIRS = 10
@@ -215,7 +216,6 @@ SIDE_PX = 144
 """The longer side of a picture: 96 px on a page, and half as much again for fine screens."""
 MOST_SHOWN_CLASSES = 12
 _QUALITY = 80
-_READING = ("images", "label", "id", "group", "split", "problem_type", "delimiter", "test")
 
 
 @dataclass(frozen=True)
@@ -253,12 +253,12 @@ def find_photographs(ladder: Ladder, workspace: Workspace) -> Samples:
         DataError: They are not there any more, or cannot be read.
         ProblemError: The findings.toml that it followed cannot be read.
     """
-    reading = {name: ladder.data.get(name) for name in _READING}
-    for name in ("images", "test"):
-        if reading[name] not in (None, OFF):
-            reading[name] = _place(reading[name], workspace)
-    samples = load_samples(_place(ladder.data.get("data"), workspace), skip=OWN_FOLDERS, **reading)
-    findings = ladder.data.get("findings")
+    named = {name: getattr(ladder.data, name) for name in ("data", "images", "test")}
+    found: dict[str, Any] = {
+        name: _place(place, workspace) for name, place in named.items() if place is not None and str(place) != OFF
+    }
+    samples = load_samples(replace(ladder.data, **found))
+    findings = ladder.data.findings
     return samples if findings is None else apply_adjustments(samples, read_adjustments(_findings(findings, workspace)))
 
 
@@ -319,7 +319,7 @@ def written(text: str) -> str:
 
 def _place(source: object, workspace: Workspace) -> str | Path | None:
     """Find where data lie that were named by a path, or by the name of a known set."""
-    if source is None or str(source) == "elpv":
+    if source is None or str(source) == ELPV:
         return None
     if is_known_set(source):
         folder = fetched_set(str(source), cache_folder() / "sets")

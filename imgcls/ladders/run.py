@@ -8,11 +8,12 @@ from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol, Unpack
 
 from imgcls.catalog import Stack
+from imgcls.config.problem import resolve
+from imgcls.data.source import DataOptions, DataSource
 from imgcls.engine.device import Machine, n_gpus
-from imgcls.engine.prepare import DataSource
 from imgcls.engine.progress import Lines, Reporter
 from imgcls.engine.request import workspace_at
 from imgcls.errors import BusyError, ImgclsError, TrainingError, UsageError
@@ -59,7 +60,7 @@ def job_arguments(ladder: Ladder, job: JobPlan, workspace: Workspace) -> dict[st
         "stack": ladder.rungs[job.rung].stack,
         "overrides": dict(ladder.overrides),
         "plan_digest": ladder.rungs[job.rung].plan_digest,
-        "data": dict(ladder.data),
+        "data": ladder.data.to_json(),
         "seed": job.seed,
         "fold": job.fold,
         "n_folds": ladder.n_folds,
@@ -97,7 +98,6 @@ def do_job(job: Mapping[str, Any], reporter: Reporter | None = None) -> dict[str
 def _done(job: Mapping[str, Any], reporter: Reporter | None) -> JobResult:
     from imgcls.catalog import Stack
     from imgcls.engine.device import Machine
-    from imgcls.engine.prepare import DataSource
     from imgcls.engine.progress import Silent
     from imgcls.engine.train import run_job
 
@@ -107,7 +107,7 @@ def _done(job: Mapping[str, Any], reporter: Reporter | None) -> JobResult:
         return JobResult(job["key"], "refused", reason=changed, exit_code=2)
     outcome = run_job(
         stack,
-        DataSource(**job["data"]),
+        DataSource.from_json(job["data"]),
         seed=job["seed"],
         fold=job["fold"],
         n_folds=job["n_folds"],
@@ -367,7 +367,7 @@ def ladder(
     name: str | None = None,
     reporter: Reporter | None = None,
     watcher: Watcher | None = None,
-    **reading: Any,
+    **options: Unpack[DataOptions],
 ) -> LadderResult:
     """Train the recipes of a stack one on top of the other, with several seeds, and judge which of them helped.
 
@@ -392,7 +392,7 @@ def ladder(
         name: The ladder's name; None makes one from the stack.
         reporter: Told how far reading the photographs is; plain lines on stderr when None.
         watcher: Told of every run that is done; nobody when None.
-        **reading: How the data are read; see `imgcls.train`.
+        **options: How the data are read; see `imgcls.train`.
 
     Returns:
         The result: `result.rungs[1].step.verdict`, `result.rungs[1].step.value`.
@@ -407,7 +407,7 @@ def ladder(
     parsed = stack if isinstance(stack, Stack) else Stack.parse(stack, overrides)
     question = LadderConfig(
         parsed,
-        DataSource.of(data, reading).in_workspace(place, folds=folds),
+        resolve(DataSource.of(data, options), place.root, folds=folds),
         kind=kind,
         n_seeds=seeds,
         n_folds=folds,

@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 from imgcls.catalog import Stack, Step
+from imgcls.data.source import DataSource
 from imgcls.errors import RecordError, StackError, nearest_hint
-from imgcls.plan import Plan, canonical_json
+from imgcls.plan import Plan
 from imgcls.records.run import Fields, read_json
-from imgcls.storage import make_folder, time_written, write_json
+from imgcls.storage import canonical_json, make_folder, time_written, write_json
 from imgcls.workspace import Workspace
 
 SCHEMA = 1
@@ -90,8 +91,8 @@ class Ladder:
     """The seeds of every rung."""
     n_folds: int | None
     """The number of folds; None for one split."""
-    data: Mapping[str, Any]
-    """How the data are read: the fields of `imgcls.engine.prepare.DataSource` as JSON values."""
+    data: DataSource
+    """How the data are read, in words that mean the same in every process."""
     data_name: str
     """The short name of the data set."""
     data_digest: str
@@ -134,7 +135,7 @@ class Ladder:
     def to_json(self) -> dict[str, Any]:
         """Return the ladder as JSON values."""
         shallow = {name: value for name, value in asdict(self).items() if name != "folder"}
-        return {"schema": SCHEMA, **shallow}
+        return {"schema": SCHEMA, **shallow, "data": self.data.to_json()}
 
     def write(self, workspace: Workspace) -> Ladder:
         """Write ladder.json, atomically.
@@ -170,7 +171,7 @@ class Ladder:
             smallest_gain=source.number("smallest_gain"),
             seeds=source.integers("seeds"),
             n_folds=source.integer_or_none("n_folds"),
-            data=source.mapping("data"),
+            data=DataSource.from_json(source.mapping("data")),
             data_name=source.text("data_name"),
             data_digest=source.text("data_digest"),
             split_digests=source.texts("split_digests"),

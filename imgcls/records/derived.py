@@ -6,20 +6,18 @@ The file `runs/.data.json` is a convenience: what it lost is there again after t
 from __future__ import annotations
 
 import contextlib
-import hashlib
-import tomllib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from imgcls.data.files import content_digest, data_fingerprint
+from imgcls.data.files import OWN_FOLDERS, content_digest, data_fingerprint
+from imgcls.data.source import FINDINGS_TOML, DataSource, relative_place
 from imgcls.errors import ImgclsError, RecordError
-from imgcls.plan import canonical_json
 from imgcls.records.run import Fields, RunRecord, read_json
 from imgcls.storage import make_folder, sha256_file, write_json
-from imgcls.workspace import LEDGER, OWN_FOLDERS, Workspace, cache_folder
+from imgcls.workspace import LEDGER, Workspace, cache_folder
 
 if TYPE_CHECKING:
     import numpy as np
@@ -59,10 +57,6 @@ def write_entries(path: Path, name: str, entries: Sequence[Any], *, schema: int)
 DATA_JSON = ".data.json"
 SCHEMA = 1
 MOST_SUMMARIES = 50
-_FINDINGS_TOML = "findings.toml"
-_PLACES = frozenset({"data", "images", "test", "findings"})
-"""Options that say where things lie: the fingerprint and the findings speak for them."""
-_WITHOUT_EFFECT = frozenset({"verify"})
 
 
 @dataclass(frozen=True)
@@ -70,11 +64,11 @@ class Fingerprint:
     """Data as they looked at one moment, unread."""
 
     key: str
-    """What tells these data, read in this way, from others: see `key_of`."""
+    """What tells these data, read in this way, from others: see `DataSource.key`."""
     fingerprint: str
     """See `imgcls.data.files.data_fingerprint`."""
-    reading: Mapping[str, Any]
-    """How they are read: the fields of a `DataSource` that were said, as JSON values; see `source_of`."""
+    reading: DataSource
+    """How they are read; places in the workspace are named from there."""
 
 
 @dataclass(frozen=True)
@@ -82,11 +76,11 @@ class DatasetSummary:
     """What reading data in one way gave."""
 
     key: str
-    """What tells these data, read in this way, from others: see `key_of`."""
+    """What tells these data, read in this way, from others: see `DataSource.key`."""
     fingerprint: str
     """What they looked like just before they were read."""
-    reading: Mapping[str, Any]
-    """How they were read: the fields of a `DataSource` that were said; `source_of` makes them whole."""
+    reading: DataSource
+    """How they were read; places in the workspace are named from there, see `source`."""
     data_digest: str
     """As in run records."""
     split_digest: str | None
@@ -132,7 +126,7 @@ class DatasetSummary:
         return cls(
             key=fields.text("key"),
             fingerprint=fields.text("fingerprint"),
-            reading=fields.mapping("reading"),
+            reading=DataSource.from_json(fields.mapping("reading")),
             data_digest=fields.text("data_digest"),
             split_digest=fields.text_or_none("split_digest"),
             problem=fields.text("problem", choices=("binary", "multiclass", "multilabel")),
@@ -140,6 +134,23 @@ class DatasetSummary:
             valid_counts=fields.counts("valid_counts"),
             created=fields.text("created"),
         )
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the same as JSON values."""
+        return {
+            **vars(self),
+            "reading": self.reading.said(),
+            "n": dict(self.n),
+            "valid_counts": dict(self.valid_counts),
+        }
+
+    def source(self, workspace: Workspace) -> DataSource:
+        """Return what reads the same data again from anywhere.
+
+        Args:
+            workspace: Where this was kept.
+        """
+        return self.reading.absolute_from(workspace.root)
 
     @property
     def majority_accuracy(self) -> float | None:
@@ -155,29 +166,30 @@ class DatasetSummary:
         return max(counts) / n
 
 
-def take_fingerprint(source: Mapping[str, Any], workspace: Workspace) -> Fingerprint | None:
+def take_fingerprint(source: DataSource, workspace: Workspace) -> Fingerprint | None:
     """Look at data without reading them.
 
     Take the look before reading: what changes meanwhile then counts as changed.
 
     Args:
-        source: The fields of a `DataSource` by name, as they are or as JSON values.
+        source: The data.
         workspace: Whose findings.toml applies, unless the source names another.
 
     Returns:
         None where nothing can be known from outside, as with a frame.
     """
     fingerprint = data_fingerprint(
-        source.get("data"),
-        images=source.get("images"),
-        test=source.get("test"),
+        source.data,
+        images=source.images,
+        test=source.test,
         skip=OWN_FOLDERS | {LEDGER},
         sets=cache_folder() / "sets",
     )
     if fingerprint is None:
         return None
-    findings = Path(source.get("findings") or workspace.root / _FINDINGS_TOML)
-    return Fingerprint(key_of(source, fingerprint, _content_of(findings)), fingerprint, _reading_of(source, workspace))
+    findings = Path(source.findings or workspace.root / FINDINGS_TOML)
+    key = source.key(fingerprint, _content_of(findings))
+    return Fingerprint(key, fingerprint, source.relative_to(workspace.root))
 
 
 def table_digests(paths: Iterable[Path], workspace: Workspace) -> dict[str, str]:
@@ -193,7 +205,7 @@ def table_digests(paths: Iterable[Path], workspace: Workspace) -> dict[str, str]
     found = {}
     for path in paths:
         with contextlib.suppress(OSError):
-            found[_place(path, workspace)] = content_digest(path)
+            found[relative_place(path, workspace.root)] = content_digest(path)
     return found
 
 
@@ -201,60 +213,6 @@ def changed_tables(digests: Mapping[str, str], workspace: Workspace) -> list[str
     """Return the names of tables that hold something else than they did, or are gone."""
     now = table_digests((workspace.root / place for place in digests), workspace)
     return [Path(place).name for place, digest in digests.items() if now.get(place) != digest]
-
-
-def key_of(source: Mapping[str, Any], fingerprint: str, findings: bytes = b"") -> str:
-    """Return what tells data that are read in one way from others.
-
-    It holds no place, so that a workspace that was copied together with its data knows them again.
-
-    Args:
-        source: The fields of a `DataSource` by name, as they are or as JSON values; missing ones have their default.
-        fingerprint: What the data look like.
-        findings: The content of findings.toml; empty where there is none.
-
-    Returns:
-        64 hexadecimal digits.
-    """
-    reading = {name: _in_one_form(value) for name, value in source.items() if name not in _PLACES | _WITHOUT_EFFECT}
-    chosen = {name: value for name, value in reading.items() if value not in (None, 0, "", [])}
-    if source.get("test") == "none":
-        chosen["test"] = "none"
-    identity = {"reading": chosen, "data": fingerprint, "findings": _decided(findings)}
-    return hashlib.sha256(canonical_json(identity).encode("ascii")).hexdigest()
-
-
-def _decided(findings: bytes) -> Any:
-    """Return what findings.toml leaves out and keeps together, whatever it gives as reasons."""
-    try:
-        value = tomllib.loads(findings.decode("utf-8"))
-        excluded = {image for entry in value.get("excluded", []) for image in entry["images"]}
-        grouped = sorted(sorted(set(entry["images"])) for entry in value.get("grouped", []))
-    except (ValueError, TypeError, KeyError, AttributeError):  # whoever reads the data says what is wrong with it
-        return hashlib.sha256(findings).hexdigest()
-    return {"excluded": sorted(excluded), "grouped": grouped}
-
-
-def source_of(seen: DatasetSummary, workspace: Workspace) -> dict[str, Any]:
-    """Return the fields of a `DataSource` that read the same data again, places as absolute paths."""
-    return {
-        name: str(workspace.root / value) if name in _PLACES and (workspace.root / value).exists() else value
-        for name, value in seen.reading.items()
-    }
-
-
-def _reading_of(source: Mapping[str, Any], workspace: Workspace) -> dict[str, Any]:
-    """Return the options that were said, as JSON values; places in the workspace relative to it, others absolute."""
-    said = {name: value for name, value in source.items() if value is not None and name not in ("findings", "verify")}
-    return {name: _place(value, workspace) if name in _PLACES else _in_one_form(value) for name, value in said.items()}
-
-
-def _place(place: Any, workspace: Workspace) -> str:
-    """Return a path; names of known sets, and `none`, stay as they are."""
-    if not Path(place).exists():
-        return str(place)
-    path, home = Path(place).resolve(), workspace.root.resolve()
-    return path.relative_to(home).as_posix() if path.is_relative_to(home) else str(path)
 
 
 def save_summary(workspace: Workspace, seen: DatasetSummary) -> None:
@@ -268,10 +226,10 @@ def save_summary(workspace: Workspace, seen: DatasetSummary) -> None:
     before = kept.pop(seen.key, None)
     if before is not None and seen.split_digest is None and before.data_digest == seen.data_digest:
         seen = before
-    if before is not None and asdict(before) | {"created": ""} == asdict(seen) | {"created": ""}:
+    if before is not None and before.to_json() | {"created": ""} == seen.to_json() | {"created": ""}:
         return
     newest = [*kept.values(), seen][-MOST_SUMMARIES:]
-    write_entries(_summary_file(workspace), "data", [asdict(entry) for entry in newest], schema=SCHEMA)
+    write_entries(_summary_file(workspace), "data", [entry.to_json() for entry in newest], schema=SCHEMA)
 
 
 def load_summaries(workspace: Workspace) -> tuple[DatasetSummary, ...]:
@@ -293,13 +251,6 @@ def _n_per_class(targets: npt.NDArray[np.int64] | npt.NDArray[np.uint8], classes
     if targets.ndim == 2:
         return dict(zip(classes, targets.sum(axis=0, dtype=int).tolist(), strict=True))
     return {name: int((targets == place).sum()) for place, name in enumerate(classes)}
-
-
-def _in_one_form(value: Any) -> Any:
-    """Return an option as JSON values; one column alone means the same as a list of it."""
-    if isinstance(value, list | tuple):
-        return list(value) if len(value) != 1 else value[0]
-    return value
 
 
 def _content_of(path: Path) -> bytes:

@@ -13,11 +13,12 @@ import pandas as pd
 import pytest
 
 import imgcls
+from imgcls.data.source import DataSource
 from imgcls.data.split import Fold
 from imgcls.engine import run as job
 from imgcls.engine import run as out_of_fold
 from imgcls.engine.checkpoint import SaveEpochs
-from imgcls.engine.prepare import DataSource, prepare
+from imgcls.engine.prepare import prepare
 from imgcls.engine.progress import Silent, Start
 from imgcls.engine.request import FoldsOutcome, RunSetup
 from imgcls.engine.train import run_folds, run_job

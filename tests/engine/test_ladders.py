@@ -22,10 +22,8 @@ import pytest
 import imgcls
 from imgcls.checklists.verdicts import TestOpening
 from imgcls.engine import run as engine_job
-from imgcls.engine.prepare import DataSource
 from imgcls.engine.progress import Silent as Quiet
 from imgcls.errors import BusyError, ImgclsError, TrainingError, UsageError
-from imgcls.ladders import design
 from imgcls.ladders.executors import SerialExecutor
 from imgcls.ladders.final_test import open_test
 from imgcls.ladders.judge import LadderResult
@@ -426,7 +424,7 @@ def test_a_driver_that_is_killed_goes_on_to_the_same_end(photo_folder: Path, cli
 DRIVER = """
 import sys
 import imgcls
-from imgcls.engine.prepare import DataSource
+from imgcls.data.source import DataSource
 from imgcls.engine.progress import Silent as Quiet
 from imgcls.ladders.run import Silent
 
@@ -545,23 +543,3 @@ def test_a_test_part_without_labels_is_not_opened(climb: Climb, photo_folder: Pa
     with pytest.raises(UsageError, match="no test part with labels"):
         open_test(ladder, Workspace(tmp_path))
     assert not (tmp_path / "test-ledger.csv").exists()
-
-
-@pytest.mark.parametrize("data", ["elpv", Path("elpv"), None])
-def test_the_default_data_named_by_name_are_no_path(data: Any) -> None:
-    found = design._as_json(DataSource(data))["data"]
-    assert found is None if data is None else str(found) == "elpv"
-
-
-def test_paths_are_found_where_reading_finds_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """`--data set --images images` means `set/images`, also in the processes that train."""
-    (tmp_path / "set" / "images").mkdir(parents=True)
-    (tmp_path / "set" / "test.csv").touch()
-    (tmp_path / "own").mkdir()
-    monkeypatch.chdir(tmp_path)
-    found = design._as_json(DataSource("set", images="images", test="test.csv"))
-    assert (found["images"], found["test"]) == (str(tmp_path / "set/images"), str(tmp_path / "set/test.csv"))
-    assert design._as_json(DataSource("set", images="own"))["images"] == str(tmp_path / "own")
-    (tmp_path / "set" / "train.csv").touch()
-    table = design._as_json(DataSource("set/train.csv", images="images"))
-    assert table["images"] == str(tmp_path / "set/images")

@@ -10,9 +10,10 @@ import pytest
 from imgcls.catalog import Stack
 from imgcls.data.decode import decode
 from imgcls.data.samples import Samples
+from imgcls.data.source import DataSource
 from imgcls.engine.build import photo_dataset
 from imgcls.engine.loaders import Key
-from imgcls.engine.prepare import DataSource, prepare, preprocess_of
+from imgcls.engine.prepare import prepare, preprocess_of, read_samples
 from imgcls.engine.preview import changes_images, preview, what_is_not_shown, what_is_shown
 from imgcls.engine.progress import Silent
 from imgcls.engine.transforms import build_eraser, build_pipeline
@@ -26,7 +27,7 @@ def plan_of(stack: str) -> Plan:
 
 @pytest.fixture
 def samples(photo_folder: Path) -> Samples:
-    return DataSource(photo_folder).load()
+    return read_samples(DataSource(photo_folder))
 
 
 @pytest.mark.parametrize("stack", ["baseline+augmentation", "baseline+torchvision_augmentation+random_erasing"])
@@ -71,7 +72,7 @@ def test_only_classes_that_were_asked_for(samples: Samples) -> None:
 
 
 def test_nothing_of_test_is_shown(split_folder: Path) -> None:
-    samples = DataSource(split_folder).load()
+    samples = read_samples(DataSource(split_folder))
     for seed in range(8):
         shown = preview(plan_of("baseline+augmentation"), samples, n_variants=1, seed=seed)
         assert not any(name.startswith("test") for name in shown.ids)
@@ -84,7 +85,7 @@ def test_what_cannot_be_read_is_passed_over(tmp_path: Path, photo_folder: Path) 
     for number in range(4):
         (tmp_path / "good" / f"{number}.png").write_bytes(content if number == 3 else b"broken")
         (tmp_path / "bad" / f"{number}.png").write_bytes(b"broken")
-    samples = DataSource(tmp_path).load()
+    samples = read_samples(DataSource(tmp_path))
     shown = preview(plan_of("baseline+augmentation"), samples, n_variants=1, classes=["good"])
     assert shown.ids == ("good/3.png",)
     with pytest.raises(DataError, match=r"No photograph of 'bad' can be shown: 4 outside test, 4 tried. First: bad/"):

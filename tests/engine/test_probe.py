@@ -16,13 +16,14 @@ from torch import Tensor, nn
 import imgcls
 from imgcls.catalog import Stack
 from imgcls.data.samples import Samples, frame_of
+from imgcls.data.source import DataSource
 from imgcls.engine import run as job
 from imgcls.engine import timing
 from imgcls.engine.build import build
 from imgcls.engine.device import Machine
 from imgcls.engine.linear_probe import choose_folds
 from imgcls.engine.models import simple_cnn
-from imgcls.engine.prepare import DataSource, prepare
+from imgcls.engine.prepare import prepare
 from imgcls.engine.progress import EpochRow, Silent, Start
 from imgcls.errors import PlanError, StackError
 from imgcls.plan import Plan

@@ -16,9 +16,10 @@ from safetensors.torch import load_file
 import imgcls
 from imgcls.catalog import Stack
 from imgcls.data.samples import Samples
+from imgcls.data.source import DataSource
 from imgcls.engine import run as job
 from imgcls.engine.device import Machine
-from imgcls.engine.prepare import DataSource
+from imgcls.engine.prepare import read_samples
 from imgcls.engine.progress import EpochRow, Silent, Start
 from imgcls.engine.train import run_job
 from imgcls.errors import DataError, ImgclsError, RecordError, StackError, UsageError, WorkspaceError
@@ -370,5 +371,5 @@ def test_writing_among_the_photographs_is_refused(train: Train, photo_folder: Pa
 def test_samples_are_handed_over_whole(train: Train, photo_folder: Path) -> None:
     """Every file is accounted for: used or excluded."""
     run = train()
-    samples: Samples = DataSource(photo_folder).load()
+    samples: Samples = read_samples(DataSource(photo_folder))
     assert sum(run.data.n.values()) == len(samples) == len(list(photo_folder.rglob("*.*")))

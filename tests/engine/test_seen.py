@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import imgcls
+from imgcls.data.source import DataSource
 from imgcls.engine.progress import Silent
 from imgcls.ladders.run import SilentWatcher as Unwatched
 from imgcls.records.derived import DATA_JSON, DatasetSummary, find_summary, load_summaries, take_fingerprint
@@ -22,7 +23,7 @@ Train = Callable[..., RunRecord]
 
 def known(data: Path, **reading: object) -> DatasetSummary | None:
     """Return what is known of data as they look now, in the workspace of the current folder."""
-    look = take_fingerprint({"data": data, **reading}, Workspace.find())
+    look = take_fingerprint(DataSource.of(data, reading), Workspace.find())
     return find_summary(Workspace.find(), look.key) if look else None
 
 

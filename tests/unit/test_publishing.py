@@ -15,6 +15,7 @@ from click.testing import CliRunner
 
 from benchmarks.__main__ import benchmarks
 from benchmarks.publishing import BEGIN, END, publish, read_correct, table, with_tables
+from imgcls.data.source import DataSource
 from imgcls.ladders.spec import RESULT_JSON, Ladder
 
 Draw = Callable[..., Any]
@@ -93,7 +94,7 @@ def test_no_interval_is_shown_where_there_is_none(drawn_ladder: Draw, tmp_path: 
 
 def test_nothing_tells_where_it_was_run(drawn_ladder: Draw, tmp_path: Path) -> None:
     ladder, workspace = drawn_ladder("baseline+cosine", n_seeds=2, failed=frozenset({(1, 1)}))
-    replace(ladder, data={"data": "/secret/photos", "images": "/secret/elsewhere", "split_seed": 7}).write(workspace)
+    replace(ladder, data=DataSource("/secret/photos", images="/secret/elsewhere", split_seed=7)).write(workspace)
     lost = f"Training failed: {workspace.root}/runs, {Path.home()}/weights and /secret/photos/1 are full"
     for path in [*workspace.failed.glob("*/run.json"), *workspace.runs.glob("*/run.json")]:
         record = json.loads(path.read_text())

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from imgcls.data.files import OWN_FOLDERS
 from imgcls.errors import WorkspaceError
-from imgcls.workspace import OWN_FOLDERS, Workspace, cache_budget_bytes, cache_folder
+from imgcls.workspace import Workspace, cache_budget_bytes, cache_folder
 
 
 def test_nearest_parent_with_the_marker_is_the_workspace(tmp_path: Path) -> None:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import json
 import re
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib.resources import files
 from pathlib import Path, PurePath
 from typing import Any, Literal, cast, get_args
@@ -20,9 +19,11 @@ from rich.text import Text
 
 from imgcls.checklists.checklist import Checklist
 from imgcls.checklists.items import STATES
+from imgcls.data.source import is_named_set
 from imgcls.errors import UsageError, WorkspaceError, nearest_hint
 from imgcls.ladders.report_data import Picture, ReportData
 from imgcls.ladders.spec import Ladder
+from imgcls.plan import set_options
 from imgcls.reports import verdict_text
 from imgcls.reports.checklist import summary
 from imgcls.reports.console import count, path, size
@@ -63,17 +64,6 @@ def _harmless(value: Any) -> Any:
     return clean(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
-_FLAGS = {
-    "images": "--images",
-    "id": "--id",
-    "group": "--group",
-    "split": "--split",
-    "problem_type": "--type",
-    "delimiter": "--delimiter",
-    "test": "--test",
-    "valid": "--valid",
-}
-_PLACES = ("images", "test")
 _VERSIONS = ("imgcls", "python", "torch", "fastai", "timm", "numpy")
 
 
@@ -86,10 +76,13 @@ def commands(ladder: Ladder) -> tuple[str, ...]:
     verb = "ablate" if ladder.kind == "ablate" else "run"
     words = ["imgcls", "ladder", verb, ladder.stack, "--seeds", str(ladder.n_seeds), "--metric", ladder.metric]
     words += ["--folds", str(ladder.n_folds)] if ladder.n_folds is not None else []
-    words += _data_words(ladder.data)
-    for setting, value in ladder.overrides.items():
-        words += ["--set", f"{setting}={value if isinstance(value, str) else json.dumps(value)}"]
-    return shlex.join(words), shlex.join(["imgcls", "report", ladder.name])
+    data = ladder.data
+    places = {"data": data.data, "images": data.images, "test": data.test}
+    named: dict[str, Any] = {name: PurePath(str(place)).name for name, place in places.items() if place is not None}
+    if data.data is not None and is_named_set(str(data.data)):
+        del named["data"]
+    make = f"{shlex.join(words)}{set_options(ladder.overrides)}{replace(data, **named).as_options()}"
+    return make, shlex.join(["imgcls", "report", ladder.name])
 
 
 def facts(data: ReportData) -> dict[str, str]:
@@ -101,7 +94,7 @@ def facts(data: ReportData) -> dict[str, str]:
     found = {
         "Data": f"{ladder.data_name}, digest {ladder.data_digest[:16]}",
         "Decided about them": "findings.toml of the workspace, which has to lie there too"
-        if ladder.data.get("findings")
+        if ladder.data.findings
         else "",
         "Split": ", ".join(digest[:16] for digest in ladder.split_digests),
         "Seeds": ", ".join(map(str, ladder.seeds)),
@@ -117,22 +110,6 @@ def facts(data: ReportData) -> dict[str, str]:
 def plan_digests(ladder: Ladder) -> tuple[tuple[str, str], ...]:
     """Return each rung's stack, overrides included, with the digest of its plan."""
     return tuple((rung.printed, rung.plan_digest[:16]) for rung in ladder.rungs)
-
-
-def _data_words(data: Mapping[str, Any]) -> list[str]:
-    words: list[str] = []
-    source = data.get("data")
-    if source is not None:
-        words += ["--data", str(source) if ":" in str(source) else PurePath(str(source)).name]
-    labels = data.get("label")
-    for label in [labels] if isinstance(labels, str) else labels or []:
-        words += ["--label", label]
-    for name, flag in _FLAGS.items():
-        if data.get(name) is not None:
-            words += [flag, PurePath(str(data[name])).name if name in _PLACES else str(data[name])]
-    if data.get("split_seed"):
-        words += ["--split-seed", str(data["split_seed"])]
-    return words
 
 
 def _moment(text: str) -> str:
@@ -362,7 +339,7 @@ def write_page(data: ReportData, file: Path, form: Form, *, checklist: Checklist
 
 def _photographs(data: ReportData) -> Path | None:
     """Return the folder of the photographs, where the ladder names one."""
-    named = data.result.ladder.data.get("images") or data.result.ladder.data.get("data")
+    named = data.result.ladder.data.images or data.result.ladder.data.data
     folder = Path(str(named)).expanduser() if named else None
     return folder.resolve() if folder is not None and folder.is_dir() else None
 

@@ -15,7 +15,7 @@ from imgcls.checklists.checklist import Checklist, evaluate
 from imgcls.checklists.evidence import CurrentPlans
 from imgcls.checklists.go_back import Reason
 from imgcls.checklists.items import ItemState
-from imgcls.config.problem import Problem, ProblemData, find_problem, reading_of, write_problem
+from imgcls.config.problem import Problem, ProblemData, find_problem, write_problem
 from imgcls.eda.facts import Facts
 from imgcls.ladders.judge import judge_ladder
 from imgcls.ladders.spec import RESULT_JSON, Ladder
@@ -63,7 +63,7 @@ class Desk:
         """Let the data, as they look now, be known to have some digests; needs imgcls.toml."""
         problem = find_problem(self.workspace.root)
         assert problem is not None
-        look = take_fingerprint(reading_of(problem, self.workspace.root), self.workspace)
+        look = take_fingerprint(problem.source(self.workspace.root), self.workspace)
         assert look is not None
         n = counts or {"cat": 30, "dog": 30}
         amounts = {"train": 100, "valid": sum(n.values()), "test": n_test, "excluded": 2}

@@ -11,7 +11,8 @@ import pytest
 from imgcls.catalog import Stack
 from imgcls.checklists.checklist import skip, unskip
 from imgcls.checklists.items import all_items
-from imgcls.config.findings import FINDINGS_TOML, Accepted, Adjustments, Exclusion, write_adjustments
+from imgcls.config.findings import Accepted, Adjustments, Exclusion, write_adjustments
+from imgcls.data.source import FINDINGS_TOML
 from imgcls.eda.facts import FileFacts
 from imgcls.errors import UsageError
 from imgcls.ladders.spec import RESULT_JSON

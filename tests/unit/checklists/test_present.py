@@ -9,8 +9,8 @@ from dataclasses import replace
 import pytest
 
 import imgcls
-from imgcls.config.findings import FINDINGS_TOML
 from imgcls.config.problem import ProblemSplit
+from imgcls.data.source import FINDINGS_TOML
 from imgcls.ladders.spec import COMPARISONS, LADDER_JSON
 from imgcls.storage import write_json
 from imgcls.workspace import MARKER

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from imgcls.config.findings import (
-    FINDINGS_TOML,
     Accepted,
     Adjustments,
     Exclusion,
@@ -18,6 +17,7 @@ from imgcls.config.findings import (
     write_adjustments,
 )
 from imgcls.data.samples import Samples, frame_of
+from imgcls.data.source import FINDINGS_TOML
 from imgcls.data.split import split_samples
 from imgcls.errors import ProblemError
 

@@ -17,12 +17,11 @@ from imgcls.config.problem import (
     ProblemSplit,
     edit_problem,
     find_problem,
-    is_same_source,
     metric_of,
     read_problem,
-    reading_of,
     write_problem,
 )
+from imgcls.data.source import is_same_source
 from imgcls.errors import ProblemError
 from imgcls.evidence.metrics import METRICS
 from imgcls.workspace import MARKER
@@ -196,12 +195,12 @@ def test_paths_start_from_the_file_or_from_the_data(tmp_path: Path) -> None:
     root.mkdir()
     (root / "own").mkdir()
     problem = Problem(data=ProblemData(source="../photos/train.csv", images="images", test="own"))
-    reading = reading_of(problem, root)
-    assert Path(reading["data"]).samefile(data / "train.csv")
-    assert Path(reading["images"]).samefile(data / "images")
-    assert Path(reading["test"]).samefile(root / "own")
-    assert reading_of(Problem(data=ProblemData(source="elpv", test="none")), root)["data"] == "elpv"
-    assert reading_of(Problem(data=ProblemData(test="none")), root)["test"] == "none"
+    source = problem.source(root)
+    assert Path(str(source.data)).samefile(data / "train.csv")
+    assert Path(str(source.images)).samefile(data / "images")
+    assert Path(str(source.test)).samefile(root / "own")
+    assert Problem(data=ProblemData(source="elpv", test="none")).source(root).data == "elpv"
+    assert Problem(data=ProblemData(test="none")).source(root).test == "none"
 
 
 def test_sources_are_the_same_by_place_or_by_name(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from PIL import Image
 
 from imgcls.data.load import FileRole, file_roles, load_samples
 from imgcls.data.samples import Samples
+from imgcls.data.source import DataSource
 from imgcls.errors import DataError
 
 Layout = Callable[..., Path]
@@ -39,7 +40,7 @@ def competition(tmp_path: Path) -> Layout:
 
 
 def roles(folder: Path) -> dict[str, FileRole]:
-    return {entry.path: entry for entry in file_roles(folder, load_samples(folder))}
+    return {entry.path: entry for entry in file_roles(DataSource(folder), load_samples(folder))}
 
 
 def of_test(samples: Samples) -> dict[str, str]:
@@ -79,14 +80,14 @@ def test_sealed_labels_are_never_looked_at(competition: Layout, monkeypatch: pyt
 
 
 def test_folders_of_classes_are_photographs(photo_folder: Path) -> None:
-    found = file_roles(photo_folder, load_samples(photo_folder))
+    found = file_roles(DataSource(photo_folder), load_samples(photo_folder))
     assert {(entry.path, entry.role, entry.n) for entry in found} == {
         (f"{name}/", "photographs", 12) for name in ("left", "middle", "right")
     }
 
 
 def test_many_folders_are_told_together(draw_many: Path) -> None:
-    found = file_roles(draw_many, load_samples(draw_many))
+    found = file_roles(DataSource(draw_many), load_samples(draw_many))
     assert [(entry.path, entry.n) for entry in found] == [("*/", 30)]
 
 
@@ -165,7 +166,7 @@ def test_a_table_called_after_the_folder_and_beside_it_is_metadata(tmp_path: Pat
     (tmp_path / "pets_senders.csv").write_text("\n".join(["file,class,sender", *rows]) + "\n")
     (tmp_path / "pets_prices.csv").write_text("item,price\nbone,3\n")
     (tmp_path / "other.csv").write_text("\n".join(["file,class,sender", *rows]) + "\n")
-    found = file_roles(tmp_path / "pets", load_samples(tmp_path / "pets"))
+    found = file_roles(DataSource(tmp_path / "pets"), load_samples(tmp_path / "pets"))
     assert [(entry.path, entry.role, entry.n) for entry in found if entry.file] == [
         ("../pets_senders.csv", "metadata", 330)
     ]

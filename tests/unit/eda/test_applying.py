@@ -8,8 +8,9 @@ import pytest
 from PIL import Image
 
 import imgcls
-from imgcls.config.findings import FINDINGS_TOML, Adjustments, read_adjustments
+from imgcls.config.findings import Adjustments, read_adjustments
 from imgcls.config.problem import Problem, ProblemData, write_problem
+from imgcls.data.source import FINDINGS_TOML
 from imgcls.eda.apply import apply_findings, keep_findings, undo_findings
 from imgcls.eda.facts import Facts, Finding
 from imgcls.eda.scan import ScanResult

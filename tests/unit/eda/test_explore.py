@@ -11,10 +11,11 @@ from PIL import Image
 
 import imgcls
 from imgcls.config.findings import read_adjustments
+from imgcls.data.source import DataSource
 from imgcls.eda.apply import apply_findings, undo_findings
 from imgcls.eda.facts import Facts
 from imgcls.eda.plots.sheets import draw as draw_pictures
-from imgcls.engine.prepare import DataSource, prepare
+from imgcls.engine.prepare import prepare
 from imgcls.engine.progress import Silent
 from imgcls.errors import DataError, UsageError, WorkspaceError
 from imgcls.plan import Images

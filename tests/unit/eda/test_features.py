@@ -116,9 +116,10 @@ def test_every_split_is_looked_at(draw_scan):
 
 @pytest.mark.train
 def test_the_pretrained_network_sees_without_a_network(photo_folder, one_thread, monkeypatch):
+    from imgcls.data.source import DataSource
     from imgcls.engine.device import Machine
     from imgcls.engine.features import feature_extractor
-    from imgcls.engine.prepare import DataSource, prepare
+    from imgcls.engine.prepare import prepare
     from imgcls.engine.progress import Silent
     from imgcls.plan import Images
 

@@ -12,10 +12,10 @@ import pytest
 from PIL import Image
 
 from imgcls.data import cache
+from imgcls.data.source import DataSource
 from imgcls.eda import scan as measures
 from imgcls.eda.files import broken_files
 from imgcls.eda.scan import IMAGE_MEASURES, ScanResult, scan_data
-from imgcls.engine.prepare import DataSource
 from imgcls.engine.progress import Silent
 from imgcls.errors import DataError
 from imgcls.plan import Images

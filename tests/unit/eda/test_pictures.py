@@ -13,13 +13,13 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from imgcls.data.source import DataSource
 from imgcls.eda.facts import Facts, Outlier, Pair
 from imgcls.eda.plots.canvas import drawing, fitted, new_figure, png_of, write
 from imgcls.eda.plots.charts import classes_figure, light_figure, sizes_figure, together_figure
 from imgcls.eda.plots.sheets import Box, Grid, class_sheets, compared, draw, pairs_figure, photograph
 from imgcls.eda.scan import IMAGE_MEASURES, Scan, scan_data
 from imgcls.eda.statistics import class_facts, occurring_together
-from imgcls.engine.prepare import DataSource
 from imgcls.engine.progress import Silent
 from imgcls.plan import Images
 

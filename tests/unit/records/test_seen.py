@@ -17,13 +17,13 @@ import pandas as pd
 import pytest
 
 from imgcls.data.samples import Samples, frame_of
+from imgcls.data.source import DataSource
 from imgcls.records.derived import (
     DATA_JSON,
     MOST_SUMMARIES,
     DatasetSummary,
     Fingerprint,
     find_summary,
-    key_of,
     load_summaries,
     save_summary,
     take_fingerprint,
@@ -46,7 +46,7 @@ def samples(tmp_path: Path) -> Samples:
 @pytest.fixture
 def seen(samples: Samples) -> DatasetSummary:
     """What reading those samples gave."""
-    return DatasetSummary.of(samples, Fingerprint("k", "f", {}))
+    return DatasetSummary.of(samples, Fingerprint("k", "f", DataSource()))
 
 
 def test_samples_are_described_without_the_test_labels(samples: Samples, seen: DatasetSummary) -> None:
@@ -57,7 +57,7 @@ def test_samples_are_described_without_the_test_labels(samples: Samples, seen: D
 
 
 def test_in_folds_all_that_is_not_test_validates_and_there_is_no_one_split(samples: Samples) -> None:
-    seen = DatasetSummary.of(samples, Fingerprint("k", "f", {}), in_folds=True)
+    seen = DatasetSummary.of(samples, Fingerprint("k", "f", DataSource()), in_folds=True)
     assert seen.split_digest is None
     assert seen.n == {"train": 0, "valid": 8, "test": 2, "excluded": 0}
     assert seen.valid_counts == {"cat": 4, "dog": 4}
@@ -66,7 +66,7 @@ def test_in_folds_all_that_is_not_test_validates_and_there_is_no_one_split(sampl
 def test_several_labels_are_counted_each(samples: Samples) -> None:
     labels = ["cat|dog", "cat", "|"] * 3 + ["dog"]
     frame = samples.frame.assign(label=pd.Series(labels, dtype=object))
-    seen = DatasetSummary.of(replace(samples, frame=frame, problem="multilabel"), Fingerprint("k", "f", {}))
+    seen = DatasetSummary.of(replace(samples, frame=frame, problem="multilabel"), Fingerprint("k", "f", DataSource()))
     assert seen.valid_counts == {"cat": 2, "dog": 1}  # |, cat|dog, cat
     assert seen.majority_accuracy == pytest.approx(np.mean([2 / 3, 2 / 3]))
 
@@ -97,7 +97,7 @@ def test_changed_data_replace_what_was_known_under_the_key(workspace: Workspace,
 
 def test_folds_do_not_forget_the_split(workspace: Workspace, samples: Samples, seen: DatasetSummary) -> None:
     save_summary(workspace, seen)
-    in_folds = DatasetSummary.of(samples, Fingerprint("k", "f", {}), in_folds=True)
+    in_folds = DatasetSummary.of(samples, Fingerprint("k", "f", DataSource()), in_folds=True)
     save_summary(workspace, in_folds)
     assert load_summaries(workspace) == (seen,)
     save_summary(workspace, replace(in_folds, data_digest="new"))
@@ -174,11 +174,11 @@ def test_several_writers_leave_a_whole_file(workspace: Workspace, seen: DatasetS
     ],
 )
 def test_only_options_that_matter_make_another_key(source: dict[str, object], same: bool) -> None:
-    assert (key_of(source, "f") == key_of({"data": "photos"}, "f")) is same
+    assert (DataSource.from_json(source).key("f") == DataSource("photos").key("f")) is same
 
 
 def test_fingerprint_and_findings_make_another_key() -> None:
-    assert len({key_of({}, "f"), key_of({}, "g"), key_of({}, "f", DECIDED)}) == 3
+    assert len({DataSource().key("f"), DataSource().key("g"), DataSource().key("f", DECIDED)}) == 3
 
 
 DECIDED = b"""schema = 1
@@ -209,44 +209,45 @@ why = "the same photograph"
     ],
 )
 def test_only_what_was_decided_about_images_makes_another_key(findings: bytes, same: bool) -> None:
-    assert (key_of({}, "f", findings) == key_of({}, "f", DECIDED)) is same
+    assert (DataSource().key("f", findings) == DataSource().key("f", DECIDED)) is same
 
 
 def test_no_findings_are_like_none_decided() -> None:
-    assert key_of({}, "f", b"schema = 1\n[[kept]]\nfinding = 'x'\nwhy = 'y'\n") == key_of({}, "f")
+    assert DataSource().key("f", b"schema = 1\n[[kept]]\nfinding = 'x'\nwhy = 'y'\n") == DataSource().key("f")
 
 
 def test_one_column_is_the_same_as_a_list_of_it() -> None:
-    assert key_of({"label": "y"}, "f") == key_of({"label": ["y"]}, "f") == key_of({"label": ("y",)}, "f")
-    assert key_of({"label": ("y", "z")}, "f") == key_of({"label": ["y", "z"]}, "f") != key_of({"label": "y"}, "f")
+    assert DataSource(label="y").key("f") == DataSource(label=["y"]).key("f") == DataSource(label=("y",)).key("f")
+    assert (
+        DataSource(label=("y", "z")).key("f") == DataSource(label=["y", "z"]).key("f") != DataSource(label="y").key("f")
+    )
 
 
 def test_a_copied_workspace_knows_its_data_again(photo_folder: Path, tmp_path: Path) -> None:
     first, second = Workspace(tmp_path / "a"), Workspace(tmp_path / "b")
     for workspace in (first, second):
         shutil.copytree(photo_folder, workspace.root / "photos")
-    looks = [
-        take_fingerprint({"data": str(place.root / "photos"), "split_seed": 0}, place) for place in (first, second)
-    ]
+    looks = [take_fingerprint(DataSource(str(place.root / "photos"), split_seed=0), place) for place in (first, second)]
     assert looks[0] is not None
     assert looks[1] is not None
     assert (looks[0].key, looks[0].fingerprint) == (looks[1].key, looks[1].fingerprint)
     (second.root / "findings.toml").write_bytes(DECIDED)
-    changed = take_fingerprint({"data": second.root / "photos"}, second)
+    changed = take_fingerprint(DataSource(second.root / "photos"), second)
     assert changed is not None
     assert changed.fingerprint == looks[0].fingerprint
     assert changed.key != looks[0].key
 
 
 def test_a_frame_cannot_be_looked_at(workspace: Workspace) -> None:
-    assert take_fingerprint({"data": pd.DataFrame({"id": ["a"]})}, workspace) is None
+    assert take_fingerprint(DataSource(pd.DataFrame({"id": ["a"]})), workspace) is None
 
 
 def test_no_heavy_package_is_loaded(tmp_path: Path) -> None:
     code = (
-        "import sys; from pathlib import Path; from imgcls.records.derived import look_at, recall; "
+        "import sys; from pathlib import Path; from imgcls.records.derived import load_summaries, take_fingerprint; "
+        "from imgcls.data.source import DataSource; "
         "from imgcls.workspace import Workspace; place = Workspace(Path(sys.argv[1])); "
-        "look_at({}, place); recall(place); "
+        "take_fingerprint(DataSource(), place); load_summaries(place); "
         "print([name for name in ('pandas', 'numpy', 'torch', 'PIL') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code, tmp_path], capture_output=True, text=True, check=True)

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from imgcls.data.source import DataSource
 from imgcls.errors import UsageError
 from imgcls.ladders.predictions import Predictions
 from imgcls.ladders.report_data import (
@@ -40,7 +41,7 @@ def photographed(drawn_ladder: Draw, photo_folder: Path) -> Callable[..., tuple[
     def draw(**options: Any) -> tuple[Ladder, Workspace]:
         ids = [f"{name}/{n:03d}{'.png' if n % 2 else '.jpg'}" for n in range(8, 12) for name in CLASSES]
         ladder, workspace = drawn_ladder(n_images=len(ids), ids=ids, classes=CLASSES, **options)
-        return replace(ladder, data={"data": str(photo_folder)}).write(workspace), workspace
+        return replace(ladder, data=DataSource(str(photo_folder))).write(workspace), workspace
 
     return draw
 
@@ -82,7 +83,7 @@ def test_mistakes_have_their_pictures(photographed: Draw) -> None:
 
 def test_photographs_that_are_gone_are_said_to_be_gone(photographed: Draw, tmp_path: Path) -> None:
     ladder, workspace = photographed()
-    data = gather(replace(ladder, data={"data": str(tmp_path / "nowhere")}), workspace)
+    data = gather(replace(ladder, data=DataSource(str(tmp_path / "nowhere"))), workspace)
     assert "not where they were" in data.trouble
     assert data.sheet == ()
     assert data.pictures == {}
@@ -92,7 +93,7 @@ def test_photographs_that_are_gone_are_said_to_be_gone(photographed: Draw, tmp_p
 def test_labels_that_changed_are_noticed(drawn_ladder: Draw, photo_folder: Path) -> None:
     ids = [f"left/{n:03d}{'.png' if n % 2 else '.jpg'}" for n in range(12)]
     ladder, workspace = drawn_ladder(n_images=12, ids=ids, classes=CLASSES)
-    data = gather(replace(ladder, data={"data": str(photo_folder)}), workspace)
+    data = gather(replace(ladder, data=DataSource(str(photo_folder))), workspace)
     assert "8 of 12 photographs are gone or labelled otherwise" in data.trouble
     assert data.sheet == ()
 

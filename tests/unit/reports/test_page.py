@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from imgcls.data.source import DataSource
 from imgcls.errors import UsageError, WorkspaceError
 from imgcls.ladders.report_data import ReportData, gather
 from imgcls.ladders.spec import Ladder
@@ -204,7 +205,7 @@ def test_the_form_follows_the_file() -> None:
 
 def test_a_page_never_lies_among_photographs_or_records(drawn_ladder: Draw, photo_folder: Path) -> None:
     ladder, workspace = drawn_ladder()
-    found = gather(replace(ladder, data={"data": str(photo_folder)}), workspace)
+    found = gather(replace(ladder, data=DataSource(str(photo_folder))), workspace)
     assert place_of(found, workspace, "html") == workspace.reports / "drawn.html"
     for folder in (photo_folder, photo_folder / "left", workspace.runs, workspace.ladders / "drawn"):
         with pytest.raises(WorkspaceError, match="lies among the"):

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from io import BytesIO
 from itertools import islice
 from pathlib import Path, PurePath
+from typing import Any
 
 import numpy as np
 from PIL import Image

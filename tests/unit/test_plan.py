@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import pickle
+import shlex
 from dataclasses import FrozenInstanceError, fields, replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,21 @@ import pytest
 
 import imgcls.plan
 from imgcls.catalog import Stack
-from imgcls.plan import Fit, Images, Loss, Model, Op, Optimizer, Plan, PlanError, Predict, Schedule, plan_paths
+from imgcls.cli.options import settings
+from imgcls.plan import (
+    Fit,
+    Images,
+    Loss,
+    Model,
+    Op,
+    Optimizer,
+    Plan,
+    PlanError,
+    Predict,
+    Schedule,
+    plan_paths,
+    set_options,
+)
 
 # Changing one of these orphans every record that exists: a new field has to leave them as they are.
 DIGEST_OF_DEFAULT = "44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a"
@@ -166,6 +181,30 @@ def test_typed_text_becomes_the_value_of_its_path(path: str, typed: str, value: 
 def test_typed_text_of_another_type_is_refused(path: str, typed: str) -> None:
     with pytest.raises(PlanError, match=path):
         Plan().with_values({path: typed})
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        {},
+        {"fit.epochs": 5, "optimizer.learning_rate": 1e-5},
+        {"fit.freeze_batchnorm": True, "predict.smoothing": 0},
+        {"images.mean": None, "fit.clip_norm": None},
+        {"images.mean": [0.5, 0.25, 0.5], "images.std": (1, 1.0, 2)},
+        {"augment.transforms": ["Blur"]},
+        {"augment.transforms": [Op("Blur", p=0.5, blur_limit=[3, 7]), {"Rotate": {"limit": 10}}, "HorizontalFlip"]},
+        {"augment.transforms": '["Blur"]'},
+        {"model.name": "16", "model.weights": "my weights/it's.pt"},
+        {"fit.epochs": "7"},
+    ],
+    ids=str,
+)
+def test_values_that_were_set_can_be_typed_again(overrides: dict[str, Any]) -> None:
+    """A command that is printed has to mean what was set: nobody can type the repr of a list."""
+    words = shlex.split(set_options(overrides))
+    assert words[::2] == ["--set"] * len(overrides)
+    typed = settings(tuple(words[1::2]))
+    assert Stack.parse("baseline", typed).plan == Stack.parse("baseline", overrides).plan
 
 
 def test_diff_gives_paths_with_both_values_and_follows_options() -> None:

@@ -1,6 +1,7 @@
 """imgcls: stack one-line recipes for image classification, and know which of them helped.
 
-The public names load what they need when they are first used, so that `import imgcls` is light.
+The public names are the calls, every type that they take or return, and the exceptions. They load what they need when
+they are first used, so that `import imgcls` is light.
 """
 
 from __future__ import annotations
@@ -12,22 +13,73 @@ from imgcls._version import __version__
 
 if TYPE_CHECKING:
     from imgcls.catalog import Stack
-    from imgcls.checklists.checklist import checklist
+    from imgcls.checklists.checklist import Checklist, checklist
+    from imgcls.checklists.items import ItemState
+    from imgcls.data.source import DataOptions, DataSource
     from imgcls.eda.explore import explore
+    from imgcls.eda.facts import Facts, Finding
     from imgcls.engine.device import Machine
     from imgcls.engine.learner import apply, learner
-    from imgcls.engine.predictor import load, predict
+    from imgcls.engine.predictor import Classifier, load, predict
     from imgcls.engine.train import train
-    from imgcls.evidence.verdicts import gain, verdict
-    from imgcls.ladders.compare import compare
+    from imgcls.errors import (
+        BusyError,
+        DataError,
+        DecodeError,
+        DeviceError,
+        DivergedError,
+        ImgclsError,
+        PlanError,
+        ProblemError,
+        RecordError,
+        StackError,
+        TrainingError,
+        UsageError,
+        WeightsError,
+        WorkspaceError,
+    )
+    from imgcls.evidence.gains import Gain
+    from imgcls.evidence.verdicts import Judged, Verdict, gain, verdict
+    from imgcls.ladders.compare import Comparison, compare
+    from imgcls.ladders.judge import LadderResult, RungResult
     from imgcls.ladders.run import ladder
     from imgcls.plan import Plan
     from imgcls.records.find import open_run
+    from imgcls.records.run import Estimate, RunRecord
 
 _HOMES = {
+    "BusyError": "imgcls.errors",
+    "Checklist": "imgcls.checklists.checklist",
+    "Classifier": "imgcls.engine.predictor",
+    "Comparison": "imgcls.ladders.compare",
+    "DataError": "imgcls.errors",
+    "DataOptions": "imgcls.data.source",
+    "DataSource": "imgcls.data.source",
+    "DecodeError": "imgcls.errors",
+    "DeviceError": "imgcls.errors",
+    "DivergedError": "imgcls.errors",
+    "Estimate": "imgcls.records.run",
+    "Facts": "imgcls.eda.facts",
+    "Finding": "imgcls.eda.facts",
+    "Gain": "imgcls.evidence.gains",
+    "ImgclsError": "imgcls.errors",
+    "ItemState": "imgcls.checklists.items",
+    "Judged": "imgcls.evidence.verdicts",
+    "LadderResult": "imgcls.ladders.judge",
     "Machine": "imgcls.engine.device",
     "Plan": "imgcls.plan",
+    "PlanError": "imgcls.errors",
+    "ProblemError": "imgcls.errors",
+    "RecordError": "imgcls.errors",
+    "RunRecord": "imgcls.records.run",
+    "RungResult": "imgcls.ladders.judge",
     "Stack": "imgcls.catalog",
+    "StackError": "imgcls.errors",
+    "TrainingError": "imgcls.errors",
+    "UsageError": "imgcls.errors",
+    "Verdict": "imgcls.evidence.verdicts",
+    "WeightsError": "imgcls.errors",
+    "WorkspaceError": "imgcls.errors",
     "apply": "imgcls.engine.learner",
     "checklist": "imgcls.checklists.checklist",
     "compare": "imgcls.ladders.compare",
@@ -41,11 +93,41 @@ _HOMES = {
     "train": "imgcls.engine.train",
     "verdict": "imgcls.evidence.verdicts",
 }
+"""Public name → the module that it is loaded from when it is first used."""
 
 __all__ = [
+    "BusyError",
+    "Checklist",
+    "Classifier",
+    "Comparison",
+    "DataError",
+    "DataOptions",
+    "DataSource",
+    "DecodeError",
+    "DeviceError",
+    "DivergedError",
+    "Estimate",
+    "Facts",
+    "Finding",
+    "Gain",
+    "ImgclsError",
+    "ItemState",
+    "Judged",
+    "LadderResult",
     "Machine",
     "Plan",
+    "PlanError",
+    "ProblemError",
+    "RecordError",
+    "RunRecord",
+    "RungResult",
     "Stack",
+    "StackError",
+    "TrainingError",
+    "UsageError",
+    "Verdict",
+    "WeightsError",
+    "WorkspaceError",
     "__version__",
     "apply",
     "checklist",

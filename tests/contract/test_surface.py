@@ -20,14 +20,44 @@ PACKAGE = Path(imgcls.__file__).parent
 RECIPES = PACKAGE.parent / "recipes"
 MODULES = sorted([*PACKAGE.rglob("*.py"), *RECIPES.glob("*.py")])
 EXCEPTIONS = [found for _, found in inspect.getmembers(imgcls.errors, inspect.isclass) if issubclass(found, Exception)]
+PUBLIC_CALLS = [name for name in imgcls.__all__ if inspect.isfunction(getattr(imgcls, name))]
 ENGINE_LIBRARIES = {"torch", "torchvision", "fastai", "timm", "albumentations", "cv2"}
 
 
 def test_public_names_are_pinned() -> None:
     assert imgcls.__all__ == [
+        "BusyError",
+        "Checklist",
+        "Classifier",
+        "Comparison",
+        "DataError",
+        "DataOptions",
+        "DataSource",
+        "DecodeError",
+        "DeviceError",
+        "DivergedError",
+        "Estimate",
+        "Facts",
+        "Finding",
+        "Gain",
+        "ImgclsError",
+        "ItemState",
+        "Judged",
+        "LadderResult",
         "Machine",
         "Plan",
+        "PlanError",
+        "ProblemError",
+        "RecordError",
+        "RunRecord",
+        "RungResult",
         "Stack",
+        "StackError",
+        "TrainingError",
+        "UsageError",
+        "Verdict",
+        "WeightsError",
+        "WorkspaceError",
         "__version__",
         "apply",
         "checklist",
@@ -50,6 +80,43 @@ def test_every_public_name_is_there_and_documented(name: str) -> None:
     found = getattr(imgcls, name)
     assert name == "__version__" or inspect.getdoc(found)
     assert not inspect.ismodule(found), f"{name} is the name of a subpackage"
+
+
+def test_exceptions_are_public() -> None:
+    assert {kind.__name__ for kind in EXCEPTIONS} <= set(imgcls.__all__)
+
+
+@pytest.mark.parametrize("name", PUBLIC_CALLS)
+def test_what_a_public_call_returns_is_public(name: str) -> None:
+    """Its type can be named, but for those of other libraries."""
+    returned = inspect.signature(getattr(imgcls, name)).return_annotation
+    assert returned in {*imgcls.__all__, "Learner", "pd.DataFrame"}
+
+
+@pytest.mark.parametrize("name", PUBLIC_CALLS)
+def test_keywords_of_a_public_call_are_typed(name: str) -> None:
+    """Whatever a call takes by keyword is known to editors and type checkers: no swallowed keywords."""
+    parameters = inspect.signature(getattr(imgcls, name)).parameters.values()
+    swallowing = [entry.annotation for entry in parameters if entry.kind is entry.VAR_KEYWORD]
+    assert swallowing == (["Unpack[DataOptions]"] if name in ("explore", "ladder", "learner", "train") else [])
+
+
+def test_a_type_checker_refuses_an_option_that_does_not_exist(tmp_path: Path) -> None:
+    api = pytest.importorskip("mypy.api")
+    snippet = tmp_path / "snippet.py"
+    snippet.write_text(
+        "from typing import Unpack\n"
+        "from imgcls.data.source import DataOptions\n"
+        "def call(**options: Unpack[DataOptions]) -> None: ...\n"
+        "call(images='photos', label=['a', 'b'], split_seed=1, verify=True)\n"
+        "call(imags='photos')\n"
+        "call(split_seed='one')\n",
+        encoding="utf-8",
+    )
+    options = ["--follow-imports=skip", "--config-file=", f"--cache-dir={tmp_path / 'cache'}", "--no-error-summary"]
+    told, _, _ = api.run([*options, str(PACKAGE / "data" / "source.py"), str(snippet)])
+    found = [line for line in told.splitlines() if "snippet.py" in line and ": error:" in line]
+    assert [line.partition("snippet.py:")[2].partition(":")[0] for line in found] == ["5", "6"], told
 
 
 def test_a_name_that_is_not_there_is_an_attribute_error() -> None:

@@ -74,18 +74,21 @@ class Classifier:
         decoded = (decode_item(image, self.preprocess) for image in images)
         return self._predict(_in_batches(zip(decoded, names, strict=True)))
 
-    def predict(self, paths: Iterable[str | PathLike[str]], **table: Any) -> pd.DataFrame:
+    def predict(
+        self, paths: Iterable[str | PathLike[str]], *, images: str | Path | None = None, id: str | None = None
+    ) -> pd.DataFrame:
         """Predict files, folders and tables of photographs; one that cannot be read does not stop the others.
 
         Args:
             paths: Files, folders (read with their subfolders), or CSV tables of ids.
-            **table: For tables: `images`, the folder of the photographs, and `id`, the column.
+            images: For tables: the folder of the photographs.
+            id: For tables: the column that names the photographs.
 
         Returns:
             One row for each photograph in order: id, path, status (`ok` or `error`), reason, prediction (classes
             joined by "|" where images have several), confidence, and `p_<class>` for each class.
         """
-        inputs = load_unlabelled([Path(path) for path in paths], **table)
+        inputs = load_unlabelled([Path(path) for path in paths], images=images, id=id)
         reasons = [""] * len(inputs)
         probabilities = np.full((len(inputs), len(self.classes)), np.nan)
         with ThreadPoolExecutor() as threads:
@@ -178,7 +181,8 @@ def predict(
     paths: Iterable[str | PathLike[str]] | str | PathLike[str],
     *,
     machine: Machine | None = None,
-    **table: Any,
+    images: str | Path | None = None,
+    id: str | None = None,
 ) -> pd.DataFrame:
     """Predict photographs with a trained run; see `Classifier.predict` for the table it gives.
 
@@ -186,7 +190,8 @@ def predict(
         run: A record, its folder, its id, or the beginning of its id.
         paths: One or several files, folders or tables.
         machine: Where it is to run.
-        **table: For tables: `images`, the folder of the photographs, and `id`, the column.
+        images: For tables: the folder of the photographs.
+        id: For tables: the column that names the photographs.
 
     Raises:
         RecordError: There is no such run, its weights are damaged, or it is that of all folds and has none.
@@ -196,7 +201,7 @@ def predict(
         >>> imgcls.predict("runs/baseline-s0-1a2b3c4d", "photo.jpg")  # doctest: +SKIP
     """
     several = [paths] if isinstance(paths, str | PathLike) else list(paths)
-    return load(run, machine=machine).predict(several, **table)
+    return load(run, machine=machine).predict(several, images=images, id=id)
 
 
 def _in_batches(pairs: Iterator[tuple[np.ndarray, str]]) -> Iterator[tuple[np.ndarray, list[str]]]:

@@ -94,15 +94,15 @@ class Classifier:
         with ThreadPoolExecutor() as threads:
             for start in range(0, len(inputs), _BATCH):
                 chunk = inputs[start : start + _BATCH]
-                good, images = [], []
+                good, decoded = [], []
                 for place, found in enumerate(threads.map(self._decode, (path for _, path in chunk)), start=start):
                     if isinstance(found, np.ndarray):
                         good.append(place)
-                        images.append(found)
+                        decoded.append(found)
                     else:
                         reasons[place] = found
-                if images:
-                    batch = np.stack(images), [inputs[place][0] for place in good]
+                if decoded:
+                    batch = np.stack(decoded), [inputs[place][0] for place in good]
                     probabilities[good] = self._predict([batch])
         return self._as_frame(inputs, probabilities, reasons)
 

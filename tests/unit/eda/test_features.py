@@ -126,7 +126,7 @@ def test_the_pretrained_network_sees_without_a_network(photo_folder, one_thread,
     prepared = prepare(DataSource(photo_folder), Images(size_px=32), quick=False, reporter=Silent())
     seer = feature_extractor(machine=Machine(device="cpu"))
     rows = np.arange(6)
-    first, second = (seer.see(prepared.photos, rows, progress=lambda done, n: None) for _ in range(2))
+    first, second = (seer.extract(prepared.photos, rows, progress=lambda done, n: None) for _ in range(2))
     assert first.shape == (6, 1280)
     assert np.isfinite(first).all()
     assert np.array_equal(first, second)

@@ -99,15 +99,14 @@ def _done(job: Mapping[str, Any], reporter: Reporter | None) -> JobResult:
     from imgcls.engine.device import Machine
     from imgcls.engine.prepare import DataSource
     from imgcls.engine.progress import Silent
-    from imgcls.engine.train import run_job
+    from imgcls.engine.request import TrainOptions
+    from imgcls.engine.train import train_stack
 
     stack = Stack.parse(job["stack"], job["overrides"])
     changed = f"{stack.text}: the recipe or the data changed since the ladder was planned. Run the ladder again."
     if stack.plan.digest != job["plan_digest"]:
         return JobResult(job["key"], "refused", reason=changed, exit_code=2)
-    outcome = run_job(
-        stack,
-        DataSource(**job["data"]),
+    options = TrainOptions(
         seed=job["seed"],
         fold=job["fold"],
         n_folds=job["n_folds"],
@@ -115,6 +114,7 @@ def _done(job: Mapping[str, Any], reporter: Reporter | None) -> JobResult:
         workspace=Workspace(Path(job["workspace"])),
         reporter=reporter or Silent(),
     )
+    outcome = train_stack(stack, DataSource(**job["data"]), options)
     record = outcome.record
     if record.key != job["key"]:
         return JobResult(job["key"], "refused", run=record.id, reason=changed, exit_code=2)

@@ -151,11 +151,12 @@ class Job:
             if isinstance(found, RunRecord):
                 return self._reuse(found)
             self._tell_notes(found)
-            donor = None if again else self._donor()
+            donor, request = None if again else self._donor(), self.request
             try:
-                record = self._predict_with(donor, found) if donor else self._train(found)
+                built = build(request.plan, request.prepared, seed=request.seed, machine=request.machine)
+                record = self._predict_with(donor, built, found) if donor else self._train(built, found)
             except TrainingError as problem:
-                found.fail(str(problem), self.request.record(seconds={"total": time.perf_counter() - self.began}))
+                found.fail(str(problem), request.record(seconds={"total": time.perf_counter() - self.began}))
                 raise
             except ImgclsError:  # what has to be changed before a start is no failure of training
                 if not found.history():
@@ -183,17 +184,22 @@ class Job:
                     return record
         return None
 
-    def _predict_with(self, donor: RunRecord, attempt: Attempt) -> RunRecord:
+    def _predict_with(self, donor: RunRecord, built: BuiltLearner, attempt: Attempt) -> RunRecord:
         self.log.note(f"Only the prediction differs from run {donor.id}: its weights are used, nothing is trained.")
         others = other_versions(donor.environment)
         if others:
             self.log.note(f"Those weights were made under other versions: {', '.join(others)}.")
-        record = self._finish(self._build(), attempt, donor.path(WEIGHTS_FILE), seconds={"train": 0.0})
+        record = self._finish(built, attempt, donor.path(WEIGHTS_FILE), seconds={"train": 0.0})
         return replace(record, reused_from=donor.id)
 
-    def _train(self, attempt: Attempt) -> RunRecord:
-        built = self._build()
-        done = self._resume(built, attempt)
+    def _train(self, built: BuiltLearner, attempt: Attempt) -> RunRecord:
+        """Go on from the last checkpoint, or begin; keep the weights, and predict with them."""
+        checkpoint, done = attempt.load_checkpoint(), None
+        self._tell_notes(attempt)
+        if checkpoint is not None:
+            restore(built.learn, checkpoint.files, checkpoint.meta)
+            done = SkipEpochs(int(checkpoint.meta["epoch"]), scaler=checkpoint.meta["scaler"])
+            self.log.note(f"Going on after epoch {done.n_done} of an attempt that was interrupted.")
         tracking = Tracking(self.log, attempt.append_history)
         first_seconds = self._fit(built, attempt, tracking, done=done)
         weights = attempt.record_folder / WEIGHTS_FILE
@@ -202,26 +208,12 @@ class Job:
         speed = tracking.n_images / tracking.train_seconds if tracking.train_seconds else None
         return self._finish(built, attempt, weights, seconds=seconds, images_per_second=speed)
 
-    def _build(self) -> BuiltLearner:
-        request = self.request
-        return build(request.plan, request.prepared, seed=request.seed, machine=request.machine)
-
-    def _resume(self, built: BuiltLearner, attempt: Attempt) -> SkipEpochs | None:
-        """Put the last checkpoint back, and give what passes over the epochs that are done; None begins anew."""
-        checkpoint = attempt.load_checkpoint()
-        self._tell_notes(attempt)
-        if checkpoint is None:
-            return None
-        restore(built.learn, checkpoint.files, checkpoint.meta)
-        n_done = int(checkpoint.meta["epoch"])
-        self.log.note(f"Going on after epoch {n_done} of an attempt that was interrupted.")
-        return SkipEpochs(n_done, scaler=checkpoint.meta["scaler"])
-
     def _fit(
         self, built: BuiltLearner, attempt: Attempt, tracking: Tracking, *, done: SkipEpochs | None
     ) -> Mapping[str, float]:
-        """Train what is left, and give the seconds that the classifier's first weights took, by part."""
-        learn, plan = built.learn, self.request.plan
+        """Train what is left, and return the seconds that the classifier's first weights took, by part."""
+        learn, plan, request = built.learn, self.request.plan, self.request
+        seconds: Mapping[str, float] = {}
         callbacks: list[Callback] = [tracking]
         if not plan.fit.callbacks:  # what further callbacks remember is in no checkpoint
             callbacks.append(SaveEpochs(attempt))
@@ -232,7 +224,12 @@ class Job:
         try:
             estimate = estimate_seconds(learn, plan, n_done=n_done)
             self.log.start(self._start(built, n_done, estimate))
-            seconds = self._begin_classifier(built) if done is None else {}
+            if done is None and plan.fit.classifier != "gradient":
+                progress = partial(self.log.progress, "Computing features")
+                samples, machine = request.prepared.samples, request.machine
+                probe = fit_probe(built, samples, seed=request.seed, machine=machine, progress=progress)
+                self.log.note(probe.note)
+                seconds = probe.seconds
             if plan.fit.epochs:
                 with learn.no_logging():
                     learn.fit(plan.fit.epochs, cbs=callbacks)
@@ -249,21 +246,6 @@ class Job:
         finally:
             learn.dls.stop_workers()  # fastai ends a fit that failed without telling its callbacks
             self.log.stop()
-
-    def _begin_classifier(self, built: BuiltLearner) -> Mapping[str, float]:
-        """Fit the classifier's first weights where the plan wants them fitted, and give the seconds of that by part."""
-        request = self.request
-        if request.plan.fit.classifier == "gradient":
-            return {}
-        probe = fit_probe(
-            built,
-            request.prepared.samples,
-            seed=request.seed,
-            machine=request.machine,
-            progress=partial(self.log.progress, "Computing features"),
-        )
-        self.log.note(probe.note)
-        return probe.seconds
 
     def _start(self, built: BuiltLearner, n_done: int, estimate: float | None) -> Start:
         request, loaders = self.request, built.learn.dls

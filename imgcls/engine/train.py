@@ -119,10 +119,8 @@ def train_stack(stack: Stack, source: DataSource, options: TrainOptions) -> RunO
             again = True
         outcome = Job(request, log, began).run(again=again)
         if options.trains_all_folds:
-            how, metric = (
-                "already trained" if outcome.reused else "done",
-                metric_of(setup.workspace.root, outcome.record.problem),
-            )
+            how = "already trained" if outcome.reused else "done"
+            metric = metric_of(setup.workspace.root, outcome.record.problem)
             score = f"{METRICS[metric].title} {outcome.record.metrics[metric]}"
             reporter.note(f"{str(turn).capitalize()} {how}: {score}")
         requests.append(request)

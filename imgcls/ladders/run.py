@@ -8,7 +8,7 @@ from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from imgcls.catalog import Stack
 from imgcls.engine.device import Machine, n_gpus
@@ -24,9 +24,6 @@ from imgcls.ladders.state import LadderState, read_state
 from imgcls.records.lock import FolderLock
 from imgcls.storage import write_json
 from imgcls.workspace import Workspace
-
-if TYPE_CHECKING:
-    from imgcls.engine.progress import Reporter
 
 Status = Literal["done", "failed", "busy", "refused"]
 

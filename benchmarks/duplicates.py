@@ -112,7 +112,7 @@ def measure(source: str | None, scratch: Path, *, seeds: Iterable[int], reporter
         seeds: One planting for each.
         reporter: Told how far it is.
     """
-    photographs = read_photographs(DataSource(source), Images(), quick=False, reporter=reporter)
+    photographs, _ = read_photographs(DataSource(source), Images(), quick=False, reporter=reporter)
     photographs = replace(photographs, samples=split_samples(photographs.samples))
     before, _ = _pairs(_scan(photographs), reporter)
     plantings = []
@@ -121,7 +121,7 @@ def measure(source: str | None, scratch: Path, *, seeds: Iterable[int], reporter
         images = planted.table.parent / IMAGES
         broken = break_some(planted.table, images, seed=seed)
         hidden = DataSource(planted.table, images=images, id="id", label="label", split="split")
-        read = read_photographs(hidden, Images(), quick=False, reporter=reporter)
+        read, _ = read_photographs(hidden, Images(), quick=False, reporter=reporter)
         scan = _scan(read)
         pairs, seconds = _pairs(scan, reporter)
         own = [(planted.name_of[pair.first], planted.name_of[pair.second]) for pair in before]

@@ -32,7 +32,6 @@ from imgcls.records.derived import (
     find_summary,
     load_summaries,
     repetitions,
-    save_summary,
     take_fingerprint,
 )
 from imgcls.records.find import find_runs
@@ -154,7 +153,7 @@ def read_current_data(
     if reporter is None:
         return CurrentData.doubtful(f"{CHANGED}; 'imgcls checklist' reads them anew.")
     reporter.note("Reading the data and hashing every file …" if verify else "The data changed; reading them …")
-    return _read_anew(workspace, source, look, runs, reporter, verify=verify)
+    return _read_anew(workspace, source, runs, reporter, verify=verify)
 
 
 def _source(problem: Problem | None, workspace: Workspace, climbs: Sequence[LadderStatus]) -> DataSource | None:
@@ -169,7 +168,6 @@ def _source(problem: Problem | None, workspace: Workspace, climbs: Sequence[Ladd
 def _read_anew(
     workspace: Workspace,
     source: DataSource,
-    look: Fingerprint | None,
     runs: Sequence[RunRecord],
     reporter: Reporter,
     *,
@@ -181,12 +179,10 @@ def _read_anew(
     try:
         images = Plan.from_json(runs[-1].plan if runs else {}).images
         named = resolve(replace(source, verify=verify), workspace.root)
-        samples = prepare(named, images, quick=False, reporter=reporter).samples
+        (prepared,) = prepare(named, images, reporter=reporter, workspace=workspace)
     except (ImgclsError, OSError) as problem:
         return CurrentData.doubtful(f"The data cannot be read, so that nobody can tell whether they changed: {problem}")
-    seen = DatasetSummary.of(samples, look or Fingerprint("", "", source))
-    if look is not None:
-        save_summary(workspace, seen)
+    seen = DatasetSummary.of(prepared.samples, prepared.fingerprint or Fingerprint("", "", source))
     return CurrentData(seen, named.split_seed or 0)
 
 

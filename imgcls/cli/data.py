@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import difflib
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,7 +28,6 @@ from imgcls.workspace import MARKER, Workspace, check_writable
 if TYPE_CHECKING:
     from imgcls.config.problem import Problem
     from imgcls.config.propose import Proposal
-    from imgcls.eda.facts import Facts
 
 _INIT_OUT = click.option(
     "--out",
@@ -258,8 +256,21 @@ def look(source: str | None, quick: bool, strict: bool, as_json: bool, **options
         raise click.UsageError("Name the data once: as DATA or with --data.")
     options["data"] = source if source is not None else options["data"]
     workspace = _workspace(options["out"])
+    from imgcls.eda.explore import explore, reports_of
+    from imgcls.reports.console import show
+    from imgcls.reports.data import LookedAt
+    from imgcls.reports.live import reporter_for
+    from imgcls.reports.page.data_page import write_eda_page
 
-    facts = look_and_report(options, workspace=workspace, quick=quick, as_json=as_json)
+    named = source_of(options)
+    with reporter_for(as_json=as_json) as reporter:
+        facts = explore(named, metadata=options["metadata"], workspace=workspace, quick=quick, reporter=reporter)
+        page = write_eda_page(facts, reports_of(workspace, quick=quick), with_images=not options["no_images"])
+    if as_json:
+        print_json(facts.to_json())
+    else:
+        show(facts)
+        show(LookedAt(facts, page, again=named.as_options(), out=workspace.as_option))
     return 3 if strict and facts.open_findings else 0
 
 
@@ -319,36 +330,3 @@ def _tell(decision: Any, *, as_json: bool) -> None:
     from imgcls.reports.data import DecisionView
 
     show(DecisionView(decision))
-
-
-def look_and_report(options: Mapping[str, Any], *, workspace: Workspace, quick: bool, as_json: bool) -> Facts:
-    """Look at data, write facts, pictures and the page, and print what was found.
-
-    Args:
-        options: The options of `eda`, by name.
-        workspace: Where reports go.
-        quick: Whether to look at a part only.
-        as_json: Whether a program is listening.
-    """
-    from imgcls.eda.explore import explore, reports_of
-    from imgcls.reports.console import show
-    from imgcls.reports.data import LookedAt
-    from imgcls.reports.live import reporter_for
-    from imgcls.reports.page.data_page import write_eda_page
-
-    source = source_of(options)
-    with reporter_for(as_json=as_json) as reporter:
-        facts = explore(
-            source,
-            metadata=options["metadata"],
-            workspace=workspace,
-            quick=quick,
-            reporter=reporter,
-        )
-        page = write_eda_page(facts, reports_of(workspace, quick=quick), with_images=not options["no_images"])
-    if as_json:
-        print_json(facts.to_json())
-    else:
-        show(facts)
-        show(LookedAt(facts, page, again=source.as_options(), out=workspace.as_option))
-    return facts

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import click
 
 from imgcls.catalog import Stack
+from imgcls.cli.checklist import print_status_line
 from imgcls.cli.options import (
     JSON,
     OUT,
@@ -22,7 +23,6 @@ from imgcls.cli.options import (
 )
 from imgcls.config.problem import resolve
 from imgcls.ladders.spec import Kind
-from imgcls.workspace import Workspace
 
 DEFAULT_STACK = "baseline+augmentation+adamw_cosine+label_smoothing+tta"
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -91,14 +91,48 @@ def ablate(stack: str, **options: Any) -> int:
     return _climb(stack, "ablate", options)
 
 
-def _climb(stack: str, kind: Any, options: dict[str, Any]) -> int:
-    from imgcls.catalog import Stack
-    from imgcls.ladders.design import read_duration
-
+def _climb(stack: str, kind: Kind, options: Mapping[str, Any]) -> int:
+    """Run a ladder, print its verdicts, and return the exit code: 3 where runs failed."""
     parsed = Stack.parse(stack, overrides_of(options))  # before torch is loaded: what is misspelled is told at once
-    budget = read_duration(options["budget"]) if options["budget"] is not None else None
+    workspace = workspace_of(options["out"])
+    from imgcls.reports.console import show
+    from imgcls.reports.ladder import LadderView
+    from imgcls.reports.live import ladder_screen, reporter_for
 
-    return climb_and_report(parsed, kind, options, budget_seconds=budget, workspace=workspace_of(options["out"]))
+    with reporter_for(as_json=options["as_json"]) as reporter:
+        reporter.note("Loading torch and fastai …")
+        from imgcls.ladders.design import LadderConfig
+        from imgcls.ladders.run import LadderOptions, at_a_time, run_ladder
+
+        question = LadderConfig(
+            parsed,
+            resolve(source_of(options), workspace.root, folds=options["folds"]),
+            kind=kind,
+            n_seeds=options["seeds"],
+            n_folds=options["folds"],
+            metric=options["metric"],
+            smallest_gain=options["smallest_gain"] / 100,
+            name=options["name"],
+        )
+        n_parallel = at_a_time(options["executor"])
+        with ladder_screen(workspace, as_json=options["as_json"], n_parallel=n_parallel) as watcher:
+            how = LadderOptions(
+                machine=machine_of(options),
+                workspace=workspace,
+                reporter=reporter,
+                watcher=watcher,
+                executor=options["executor"],
+                budget=options["budget"],
+                retries=options["retries"],
+                retry_failed=options["retry_failed"],
+            )
+            result = run_ladder(question, how)
+    if options["as_json"]:
+        print_json(result.to_json())
+    else:
+        show(LadderView(result))
+        print_status_line(workspace)
+    return 3 if result.n_failed else 0
 
 
 @ladder.command("show")
@@ -188,62 +222,6 @@ def final(ladder: str, out: Path | None, as_json: bool) -> None:
     from imgcls.reports.ladder import FinalView
 
     show_view(FinalView(opened))
-
-
-def climb_and_report(
-    stack: Stack, kind: Kind, options: Mapping[str, Any], *, budget_seconds: float | None, workspace: Workspace
-) -> int:
-    """Run a ladder, and print its verdicts.
-
-    Args:
-        stack: A stack without problems.
-        kind: Whether recipes are added or left out.
-        options: The options of the command, by name.
-        budget_seconds: What it may take; None without a budget.
-        workspace: Where ladder and records go.
-
-    Returns:
-        The exit code: 3 where runs failed.
-    """
-    from imgcls.cli.checklist import print_status_line
-    from imgcls.reports.console import show
-    from imgcls.reports.ladder import LadderView
-    from imgcls.reports.live import ladder_screen, reporter_for
-
-    with reporter_for(as_json=options["as_json"]) as reporter:
-        reporter.note("Loading torch and fastai …")
-        from imgcls.ladders.design import LadderConfig
-        from imgcls.ladders.run import at_a_time, run_ladder
-
-        question = LadderConfig(
-            stack,
-            resolve(source_of(options), workspace.root, folds=options["folds"]),
-            kind=kind,
-            n_seeds=options["seeds"],
-            n_folds=options["folds"],
-            metric=options["metric"],
-            smallest_gain=options["smallest_gain"] / 100,
-            name=options["name"],
-        )
-        n_parallel = at_a_time(options["executor"])
-        with ladder_screen(workspace, as_json=options["as_json"], n_parallel=n_parallel) as watcher:
-            result = run_ladder(
-                question,
-                machine=machine_of(options),
-                workspace=workspace,
-                executor=options["executor"],
-                reporter=reporter,
-                watcher=watcher,
-                budget_seconds=budget_seconds,
-                retries=options["retries"],
-                retry_failed=options["retry_failed"],
-            )
-    if options["as_json"]:
-        print_json(result.to_json())
-    else:
-        show(LadderView(result))
-        print_status_line(workspace)
-    return 3 if result.n_failed else 0
 
 
 @click.command()

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -21,10 +20,6 @@ from imgcls.cli.options import (
     workspace_of,
 )
 from imgcls.config.problem import metric_of, resolve
-from imgcls.workspace import Workspace
-
-if TYPE_CHECKING:
-    from imgcls.reports.runs import FoldsSummary, RunSummary
 
 
 @click.group()
@@ -107,50 +102,33 @@ def _as_path(file: Path) -> str:
 @JSON
 def run(stack: str, **options: Any) -> None:
     """Train a STACK of recipes such as baseline+augmentation+tta, validate it, leave a record."""
-    from imgcls.catalog import Stack
-
     parsed = Stack.parse(stack, overrides_of(options))  # before torch is loaded: what is misspelled is told at once
-
-    train_and_report(parsed, options, workspace=workspace_of(options["out"]))
-
-
-def train_and_report(stack: Stack, options: Mapping[str, Any], *, workspace: Workspace) -> None:
-    """Train, and print the outcome.
-
-    Args:
-        stack: A stack without problems.
-        options: The options of `recipe run`, by name.
-        workspace: Where the record goes.
-    """
+    workspace = workspace_of(options["out"])
     from imgcls.reports.console import show
     from imgcls.reports.live import reporter_for
-    from imgcls.reports.runs import FoldsSummary, RunSummary, folds_json, outcome_json
+    from imgcls.reports.runs import outcome_json, outcome_view
 
     with reporter_for(as_json=options["as_json"]) as reporter:
         reporter.note("Loading torch and fastai …")
-        from imgcls.engine.train import run_folds, run_job
+        from imgcls.engine.request import TrainOptions
+        from imgcls.engine.train import train_stack
 
-        source = resolve(source_of(options), workspace.root, folds=options["folds"])
-        settings: dict[str, Any] = {
-            "seed": options["seed"],
-            "quick": options["quick"],
-            "again": options["again"],
-            "machine": machine_of(options),
-            "workspace": workspace,
-            "reporter": reporter,
-        }
-        if options["folds"] is None:
-            outcome = run_job(stack, source, **settings)
-            found: dict[str, Any] = outcome_json(outcome)
-            view: RunSummary | FoldsSummary = RunSummary.of(
-                outcome, metric=metric_of(workspace.root, outcome.record.problem)
-            )
-        else:
-            folds = run_folds(stack, source, n_folds=options["folds"], **settings)
-            found = folds_json(folds)
-            view = FoldsSummary(folds, metric_of(workspace.root, folds.record.problem))
+        outcome = train_stack(
+            parsed,
+            resolve(source_of(options), workspace.root, folds=options["folds"]),
+            TrainOptions(
+                seed=options["seed"],
+                n_folds=options["folds"],
+                quick=options["quick"],
+                again=options["again"],
+                machine=machine_of(options),
+                workspace=workspace,
+                reporter=reporter,
+            ),
+        )
+        view = outcome_view(outcome, metric=metric_of(workspace.root, outcome.record.problem))
     if options["as_json"]:
-        print_json(found)
-    else:
-        show(view)
-        print_status_line(workspace)
+        print_json(outcome_json(outcome))
+        return
+    show(view)
+    print_status_line(workspace)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Unpack
@@ -30,8 +30,7 @@ from imgcls.eda.scan import ScanResult, scan_data
 from imgcls.eda.statistics import class_facts, imbalance_facts, occurring_together, size_facts
 from imgcls.engine.device import Machine
 from imgcls.engine.progress import Lines, Reporter
-from imgcls.records.derived import DatasetSummary, save_summary, table_digests, take_fingerprint
-from imgcls.records.derived import Fingerprint as Outside
+from imgcls.records.derived import table_digests
 from imgcls.storage import make_folder
 from imgcls.workspace import Workspace, check_writable
 
@@ -128,13 +127,19 @@ class _Exploring:
     def run(self, *, write: bool) -> Facts:
         """Look, measure, judge, and write."""
         adjustments = read_adjustments(Path(self.source.findings)) if self.source.findings else Adjustments()
-        outside = take_fingerprint(self.source, self.place)
-        seen = scan_data(self.source, Stack.parse("baseline").plan.images, quick=self.quick, reporter=self.reporter)
+        seen = scan_data(
+            self.source,
+            Stack.parse("baseline").plan.images,
+            quick=self.quick,
+            reporter=self.reporter,
+            workspace=self.place,
+            keep=write,
+        )
         self.seconds.update(seen.seconds)
         with self._timed("tables"):
             files = Files.of(self.source, seen.scan.samples, problem=self.problem, place=self.place, named=self.tables)
             tables = files.metadata()
-        facts = self._measured(seen, self._data(seen, outside, files), tables)
+        facts = self._measured(seen, self._data(seen, files), tables)
         decided = {f"{entry.finding}: {entry.why}" for entry in adjustments.excluded}
         told = {entry.path for entry in facts.broken}
         unused = excluded_images(seen.scan.samples.excluded, told=told, decided=decided)
@@ -148,10 +153,9 @@ class _Exploring:
                 pictures = draw(facts, seen.scan, folder) if len(seen.scan.samples) else {}
             facts = facts.model_copy(update={"pictures": pictures, "seconds": dict(self.seconds)})
             facts.write(folder)
-            self._remember(seen, outside)
         return facts
 
-    def _data(self, seen: ScanResult, outside: Outside | None, files: Files) -> DataFacts:
+    def _data(self, seen: ScanResult, files: Files) -> DataFacts:
         samples = seen.scan.samples
         counts = samples.n_per_split
         is_unknown = ~samples.is_labelled & (samples.frame["split"] != "test").to_numpy()
@@ -165,7 +169,7 @@ class _Exploring:
             n_unlabelled=int(is_unknown.sum()),
             data_digest=seen.data_digest,
             split_digest=seen.split_digest,
-            fingerprint=outside.fingerprint if outside else None,
+            fingerprint=seen.fingerprint,
             licence=samples.licence,
             quick=self.quick,
             tables=table_digests(files.read, self.place),
@@ -203,12 +207,6 @@ class _Exploring:
             seconds=self.seconds,
             created=datetime.now(UTC).isoformat(timespec="seconds"),
         )
-
-    def _remember(self, seen: ScanResult, outside: Outside | None) -> None:
-        """Keep the digests for commands that do not read the data."""
-        if outside is not None and not self.quick and not seen.unusable:
-            known = DatasetSummary.of(seen.scan.samples, outside)
-            save_summary(self.place, replace(known, data_digest=seen.data_digest, split_digest=seen.split_digest))
 
     def _progress(self, what: str) -> Callable[[int, int], None]:
         return lambda done, total: self.reporter.progress(what, done, total)

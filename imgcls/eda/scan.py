@@ -27,11 +27,11 @@ from imgcls.data.files import Excluded
 from imgcls.data.samples import Samples, check_samples
 from imgcls.data.source import DataSource
 from imgcls.data.split import split_samples
-from imgcls.engine.prepare import Prepared, chosen_samples, decode_photographs
+from imgcls.engine.prepare import Prepared, read_photographs
 from imgcls.engine.progress import Reporter
 from imgcls.errors import DataError, DecodeError
 from imgcls.plan import Images
-from imgcls.workspace import cache_folder
+from imgcls.workspace import Workspace, cache_folder
 
 THUMBNAIL_PX = 32
 IMAGE_MEASURES = (
@@ -333,6 +333,8 @@ class ScanResult:
     """Why these samples cannot be trained on, or ""."""
     seconds: Mapping[str, float]
     """`photographs` and `measures`: what the time went into."""
+    fingerprint: str | None = None
+    """What the data looked like just before they were read; None where nothing can be known from outside."""
 
     @property
     def is_frozen(self) -> npt.NDArray[np.bool_]:
@@ -340,7 +342,15 @@ class ScanResult:
         return np.isin(self.given, ("valid", "test"))
 
 
-def scan_data(source: DataSource, images: Images, *, quick: bool, reporter: Reporter) -> ScanResult:
+def scan_data(
+    source: DataSource,
+    images: Images,
+    *,
+    quick: bool,
+    reporter: Reporter,
+    workspace: Workspace | None = None,
+    keep: bool = False,
+) -> ScanResult:
     """Look at every photograph of a data set once.
 
     The photographs are decoded into the cache that training uses. Samples that cannot be split or trained on are
@@ -351,13 +361,14 @@ def scan_data(source: DataSource, images: Images, *, quick: bool, reporter: Repo
         images: How photographs are decoded; the baseline's.
         quick: Whether to take only some of the samples, and none of test.
         reporter: Told how far it is.
+        workspace: The one that the data are looked at for; None takes no fingerprint of them.
+        keep: Whether their digests are kept there for commands that do not read the data; never those of a part.
 
     Raises:
         DataError: There are no photographs, or the source cannot be read.
     """
     began = time.perf_counter()
-    photographs = chosen_samples(source, quick=quick, reporter=reporter)
-    read = decode_photographs(photographs, source, images, reporter=reporter)
+    read, photographs = read_photographs(source, images, quick=quick, reporter=reporter, workspace=workspace)
     decoded = time.perf_counter()
     measured = measure(
         read.photos,
@@ -375,6 +386,8 @@ def scan_data(source: DataSource, images: Images, *, quick: bool, reporter: Repo
         given[given == "train"] = ""  # validation was drawn from what was given for training
     for note in samples.notes:
         reporter.note(note)
+    if workspace is not None and keep and not quick and not unusable:
+        replace(read, samples=samples).save_summary(workspace)
     reasons = {**read.photos.reasons, **measured.reasons, **gone}
     return ScanResult(
         scan=_scan(replace(read, samples=_written(samples)), measured, stats),
@@ -385,6 +398,7 @@ def scan_data(source: DataSource, images: Images, *, quick: bool, reporter: Repo
         broken_ids=tuple(sorted(map(as_utf8, photographs.frame["id"][photographs.frame["path"].isin(reasons)]))),
         unusable=unusable,
         seconds={"photographs": decoded - began, "measures": time.perf_counter() - decoded},
+        fingerprint=read.fingerprint.fingerprint if read.fingerprint else None,
     )
 
 

@@ -69,7 +69,7 @@ def learner(
     machine.make_ready()
     source = resolve(DataSource.of(data, options), Workspace.find().root)
     told = reporter or Lines()
-    prepared = prepare(source, stack.plan.images, quick=False, reporter=told)
+    (prepared,) = prepare(source, stack.plan.images, reporter=told)
     built = build(stack.plan, prepared, seed=seed, machine=machine)
     if stack.plan.fit.classifier == "logistic_regression":
         progress = partial(told.progress, "Computing features")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -18,7 +19,8 @@ from imgcls.engine.known_datasets import is_known_set, known_set
 from imgcls.engine.progress import Reporter
 from imgcls.engine.seeding import keyed_seed
 from imgcls.plan import Images
-from imgcls.workspace import cache_budget_bytes, cache_folder
+from imgcls.records.derived import DatasetSummary, Fingerprint, save_summary, take_fingerprint
+from imgcls.workspace import Workspace, cache_budget_bytes, cache_folder
 
 N_QUICK = 500
 
@@ -35,12 +37,19 @@ class Prepared:
     """How the photographs were decoded."""
     split_seed: int = 0
     """What the split, or the folds, were drawn from."""
+    fingerprint: Fingerprint | None = None
+    """What the data looked like just before they were read; None where that was not asked for or cannot be known."""
 
     def store_rows(self, rows: np.ndarray) -> np.ndarray:
         """Return rows of the store for rows of the samples, int64 [n]."""
         place = {path: row for row, path in enumerate(self.photos.paths)}
         paths = self.samples.frame["path"].tolist()
         return np.array([place[paths[row]] for row in rows], dtype=np.int64)
+
+    def save_summary(self, workspace: Workspace, *, in_folds: bool = False) -> None:
+        """Keep the digests in a workspace for commands that do not read the data; nothing without a fingerprint."""
+        if self.fingerprint is not None:
+            save_summary(workspace, DatasetSummary.of(self.samples, self.fingerprint, in_folds=in_folds))
 
 
 def read_samples(source: DataSource) -> Samples:
@@ -62,43 +71,64 @@ def preprocess_of(images: Images) -> Preprocess:
 
 
 def prepare(
-    source: DataSource, images: Images, *, quick: bool, reporter: Reporter, turn: Fold | None = None
-) -> Prepared:
-    """Read, decode, check and split.
+    source: DataSource,
+    images: Images,
+    *,
+    reporter: Reporter,
+    quick: bool = False,
+    turns: Sequence[Fold | None] = (None,),
+    workspace: Workspace | None = None,
+) -> tuple[Prepared, ...]:
+    """Read and decode once; split and check for every turn.
 
     Args:
         source: Where the data are.
         images: The plan's images.
-        quick: Whether to take at most `N_QUICK` samples.
         reporter: Told how far decoding is, and what a person should know of the data.
-        turn: Which of how many folds validates; None draws a share that does.
+        quick: Whether to take at most `N_QUICK` samples.
+        turns: Which of how many folds validates, turn by turn; None draws a share that does.
+        workspace: Where the digests are kept for commands that do not read the data, unless it is a quick look; None
+            keeps nothing.
+
+    Returns:
+        The samples of each turn.
 
     Raises:
         DataError: The data cannot be used; all faults together.
     """
-    photographs = read_photographs(source, images, quick=quick, reporter=reporter)
-    return split_prepared(photographs, source, reporter=reporter, turn=turn)
+    kept_in = None if quick else workspace
+    read = read_photographs(source, images, quick=quick, reporter=reporter, workspace=kept_in)[0]
+    seed = source.split_seed or 0
+    prepared = []
+    for turn in turns:
+        if turn is None:
+            samples = split_samples(read.samples, valid=source.valid, seed=seed)
+        else:
+            samples = fold_samples(read.samples, turn, seed=seed)
+        check_samples(samples)
+        prepared.append(replace(read, samples=samples, split_seed=seed))
+    for note in prepared[0].samples.notes:  # the same in every turn
+        reporter.note(note)
+    if kept_in is not None:
+        prepared[0].save_summary(kept_in, in_folds=turns[0] is not None)
+    return tuple(prepared)
 
 
-def read_photographs(source: DataSource, images: Images, *, quick: bool, reporter: Reporter) -> Prepared:
-    """Read and decode, and leave out what cannot be read; the arguments are those of `prepare`.
+def read_photographs(
+    source: DataSource, images: Images, *, quick: bool, reporter: Reporter, workspace: Workspace | None = None
+) -> tuple[Prepared, Samples]:
+    """Take the fingerprint, read and decode; the arguments are those of `prepare`.
 
     Returns:
-        Samples that are neither split nor checked.
+        Samples that are neither split nor checked, without those that cannot be decoded; and all of them.
     """
-    return decode_photographs(chosen_samples(source, quick=quick, reporter=reporter), source, images, reporter=reporter)
-
-
-def chosen_samples(source: DataSource, *, quick: bool, reporter: Reporter) -> Samples:
-    """Read the samples, and take a part of them where that is asked for; the arguments are those of `prepare`."""
+    # before reading: what changes meanwhile then counts as changed
+    fingerprint = take_fingerprint(source, workspace) if workspace is not None else None
     samples = read_samples(source)
     if samples.licence:
         reporter.note(f"{samples.name}: {len(samples)} photographs under {samples.licence}.")
-    return _fewer(samples, N_QUICK) if quick else samples
-
-
-def decode_photographs(samples: Samples, source: DataSource, images: Images, *, reporter: Reporter) -> Prepared:
-    """Decode the photographs of samples, and leave out what cannot be read; the arguments are those of `prepare`."""
+    if quick:
+        samples = _fewer(samples, N_QUICK)
     preprocess = preprocess_of(images)
     photos = fill(
         samples.frame["path"].tolist(),
@@ -109,20 +139,8 @@ def decode_photographs(samples: Samples, source: DataSource, images: Images, *, 
         progress=lambda done, total: reporter.progress("Reading photographs", done, total),
         verify=source.verify,
     )
-    return Prepared(samples.with_sha256(photos.sha256).without(photos.reasons), photos, preprocess)
-
-
-def split_prepared(prepared: Prepared, source: DataSource, *, reporter: Reporter, turn: Fold | None = None) -> Prepared:
-    """Split what was read, and check it; the arguments are those of `prepare`."""
-    seed = source.split_seed or 0
-    if turn is None:
-        samples = split_samples(prepared.samples, valid=source.valid, seed=seed)
-    else:
-        samples = fold_samples(prepared.samples, turn, seed=seed)
-    check_samples(samples)
-    for note in samples.notes:
-        reporter.note(note)
-    return replace(prepared, samples=samples, split_seed=seed)
+    usable = samples.with_sha256(photos.sha256).without(photos.reasons)
+    return Prepared(usable, photos, preprocess, fingerprint=fingerprint), samples
 
 
 def _fewer(samples: Samples, n: int) -> Samples:

@@ -15,12 +15,12 @@ from typing import Any, Self
 
 from imgcls.catalog import Stack
 from imgcls.data.source import DataSource
-from imgcls.data.split import Fold
+from imgcls.data.split import Fold, check_n_folds
 from imgcls.engine.check import check
 from imgcls.engine.device import Machine, environment
 from imgcls.engine.models import Network
 from imgcls.engine.prepare import Prepared
-from imgcls.engine.progress import EpochRow, Reporter, Start
+from imgcls.engine.progress import EpochRow, Lines, Reporter, Start
 from imgcls.engine.weights import Weights, resolve_weights
 from imgcls.errors import UsageError
 from imgcls.plan import Plan
@@ -29,23 +29,112 @@ from imgcls.workspace import Workspace
 
 
 @dataclass(frozen=True)
-class RunSpec:
-    """A stack, samples, a seed and a machine: together they are one run."""
+class TrainOptions:
+    """How a stack is trained on data: all that is said of a training but these two."""
+
+    seed: int = 0
+    """Decides everything random in training."""
+    fold: int | None = None
+    """The only fold that is trained, from 0; None trains all of them."""
+    n_folds: int | None = None
+    """How many folds there are, from 2 to 20; None where a share of the samples validates."""
+    quick: bool = False
+    """One epoch, or none where the plan has none, on at most 500 images, marked as such."""
+    again: bool = False
+    """Whether to train although there is a record, and to compare the bits."""
+    machine: Machine = field(default_factory=Machine)
+    """Device, worker processes, precision."""
+    workspace: Workspace = field(default_factory=Workspace.find)
+    """Where records go."""
+    reporter: Reporter = field(default_factory=Lines)
+    """Who is told how it goes; plain lines on stderr unless another is named."""
+
+    @property
+    def trains_all_folds(self) -> bool:
+        """Whether every fold is trained, so that the predictions out of fold become one record."""
+        return self.n_folds is not None and self.fold is None
+
+    @cached_property
+    def turns(self) -> tuple[Fold | None, ...]:
+        """Which fold validates, training by training; a single None without folds.
+
+        Raises:
+            DataError: There are no such folds.
+        """
+        if self.n_folds is None or self.fold is not None:
+            return (Fold.of(self.fold, self.n_folds),)
+        check_n_folds(self.n_folds)
+        return tuple(Fold(fold, self.n_folds) for fold in range(self.n_folds))
+
+
+@dataclass(frozen=True)
+class RunSetup:
+    """A stack, a seed, a machine and a place that go together; with samples they are a run."""
 
     stack: Stack
-    """The stack."""
-    prepared: Prepared
-    """Its samples and pixels."""
+    """The stack; that of a quick run is shortened."""
     seed: int
     """The seed of training."""
     quick: bool
-    """Whether it is a short trial."""
+    """Whether it is a quick run."""
     machine: Machine
     """Where it runs."""
+    workspace: Workspace
+    """Where records go; it can be written."""
     weights: Weights | None
     """The first weights; None for random ones."""
+
+    @classmethod
+    def of(cls, stack: Stack, source: DataSource, options: TrainOptions) -> Self:
+        """Look at everything that can be wrong before data is read.
+
+        Raises:
+            UsageError: Something has to be changed.
+        """
+        seed = options.seed
+        if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**63:
+            raise UsageError(f"A seed is a whole number from 0 to 2**63 − 1, not {seed!r}.")
+        if any(options.turns) and source.valid is not None:
+            raise UsageError(
+                f"valid = {source.valid:g} means nothing with folds: each of k folds validates once, about 1/k of the "
+                "samples. Leave out valid (--valid), or the folds."
+            )
+        if options.quick:
+            stack = replace(stack, final=_shortened(stack.plan))
+        check(stack.plan)
+        options.machine.make_ready()
+        if isinstance(source.data, str | Path):
+            options.workspace.check_apart(source.data, source.images)  # before anything is written
+        options.workspace.writable()
+        weights = resolve_weights(stack.plan.model)
+        return cls(stack, seed, options.quick, options.machine, options.workspace, weights)
+
+
+@dataclass(frozen=True)
+class RunSpec:
+    """A setup, samples and the fold that validates: together they are one run."""
+
+    setup: RunSetup
+    """Stack, seed, machine, place and first weights."""
+    prepared: Prepared
+    """The samples and pixels."""
     turn: Fold | None = None
     """Which of how many folds validates; None without folds."""
+
+    @property
+    def stack(self) -> Stack:
+        """The stack."""
+        return self.setup.stack
+
+    @property
+    def seed(self) -> int:
+        """The seed of training."""
+        return self.setup.seed
+
+    @property
+    def machine(self) -> Machine:
+        """Where it runs."""
+        return self.setup.machine
 
     @property
     def plan(self) -> Plan:
@@ -87,10 +176,10 @@ class RunSpec:
             fold=self.fold,
             n_folds=self.n_folds,
             seed=self.seed,
-            weights_sha256=self.weights.sha256 if self.weights else None,
+            weights_sha256=self.setup.weights.sha256 if self.setup.weights else None,
             device_type=self.machine.torch_device().type,
             precision=self.machine.used_precision(),
-            quick=self.quick,
+            quick=self.setup.quick,
             code_sha256=_named_code(plan),
         )
 
@@ -104,7 +193,7 @@ class RunSpec:
             images_per_second: The speed of training; None when nothing was trained.
             network: The network, for what is resolved only with it: the mean and deviation of its inputs.
         """
-        samples, weights = self.prepared.samples, self.weights
+        samples, weights = self.prepared.samples, self.setup.weights
         resolved = {"mean": list(network.mean), "std": list(network.std)} if network else {}
         n = {split: len(samples.rows(split)) for split in ("train", "valid", "test")} | {
             "excluded": len(samples.excluded)
@@ -126,7 +215,7 @@ class RunSpec:
             seed=self.seed,
             fold=self.fold,
             n_folds=self.n_folds,
-            quick=self.quick,
+            quick=self.setup.quick,
             problem=samples.problem,
             classes=samples.classes,
             data=RunData(samples.name, *digests, n, excluded, len(groups - {""}), split_seed),
@@ -161,28 +250,18 @@ def writable(text: str) -> str:
 
 @dataclass(frozen=True)
 class RunOutcome:
-    """A finished run and how it was reached."""
+    """A finished run and how it was reached; with folds the record is that of all of them together."""
 
     record: RunRecord
-    """The run."""
+    """The run; with folds the predictions out of fold."""
     reused: bool = False
-    """Whether it was there already."""
+    """Whether the record was there already."""
     same_bits: dict[str, bool] | None = None
-    """After training anew: whether weights and predictions equal those of the record, by file."""
+    """After training again: whether weights and predictions equal those of the record, by file."""
     other_versions: tuple[str, ...] = ()
     """Packages that had another version when the record was made, in words."""
-
-
-@dataclass(frozen=True)
-class FoldsOutcome:
-    """All folds of one stack and seed, and how they were reached."""
-
-    record: RunRecord
-    """The record of all of them: the predictions out of fold."""
-    folds: tuple[RunOutcome, ...]
-    """The runs, fold by fold."""
-    reused: bool = False
-    """Whether the record of all of them was there already."""
+    folds: tuple[RunOutcome, ...] = ()
+    """The run of each fold; empty without folds."""
 
 
 @dataclass
@@ -226,86 +305,16 @@ class RunLog:
         return "".join(f"{line}\n" for line in self.lines)
 
 
-@dataclass(frozen=True)
-class RunSetup:
-    """A stack, a seed, a machine and a place that go together; with samples they are a run."""
-
-    stack: Stack
-    """The stack; that of a trial is shortened."""
-    seed: int
-    """The seed of training."""
-    quick: bool
-    """Whether it is a short trial."""
-    machine: Machine
-    """Where it runs."""
-    workspace: Workspace
-    """Where records go; it can be written."""
-    weights: Weights | None
-    """The first weights; None for random ones."""
-
-    @classmethod
-    def of(
-        cls,
-        stack: str | Stack,
-        source: DataSource,
-        *,
-        seed: int,
-        overrides: Mapping[str, Any] | None,
-        quick: bool,
-        machine: Machine | None,
-        workspace: Workspace | Path | str | None,
-    ) -> Self:
-        """Look at everything that can be wrong before data is read; the arguments are those of `train`.
-
-        Raises:
-            UsageError: Something has to be changed.
-        """
-        _check_seed(seed)
-        stack = stack if isinstance(stack, Stack) else Stack.parse(stack, overrides)
-        if quick:
-            stack = replace(stack, final=_trial(stack.plan))
-        check(stack.plan)
-        machine = machine or Machine()
-        machine.make_ready()
-        place = workspace_at(workspace)
-        if isinstance(source.data, str | Path):
-            place.check_apart(source.data, source.images)  # before anything is written
-        place.writable()
-        return cls(stack, seed, quick, machine, place, resolve_weights(stack.plan.model))
-
-    def request(self, prepared: Prepared, turn: Fold | None = None) -> RunSpec:
-        """Return the run that this is with samples, split as in `turn`."""
-        return RunSpec(self.stack, prepared, self.seed, self.quick, self.machine, self.weights, turn)
-
-
 def workspace_at(workspace: Workspace | Path | str | None) -> Workspace:
     """Return the workspace that was passed, that of a folder, or the one at hand."""
     return workspace if isinstance(workspace, Workspace) else Workspace.find(Path(workspace) if workspace else None)
 
 
-def check_no_share(source: DataSource) -> None:
-    """Refuse a share that validates where folds say who does.
-
-    Raises:
-        UsageError: There is one.
-    """
-    if source.valid is not None:
-        raise UsageError(
-            f"valid = {source.valid:g} means nothing with folds: each of k folds validates once, about 1/k of the "
-            "samples. Leave out valid (--valid), or the folds."
-        )
-
-
-def _trial(plan: Plan) -> dict[str, Any]:
-    """Return what a trial sets whatever the recipes say: one epoch or none, and what was longer made to fit."""
+def _shortened(plan: Plan) -> dict[str, Any]:
+    """Return what a quick run sets whatever the recipes say: one epoch or none, and what was longer made to fit."""
     final: dict[str, Any] = {"fit.epochs": min(plan.fit.epochs, 1)}
     if plan.schedule.warmup_epochs >= 1:
         final["schedule.warmup_epochs"] = 0.5
     if plan.fit.freeze_epochs not in (0, 1, "all"):
         final["fit.freeze_epochs"] = "all"
     return final
-
-
-def _check_seed(seed: int) -> None:
-    if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**63:
-        raise UsageError(f"A seed is a whole number from 0 to 2**63 − 1, not {seed!r}.")

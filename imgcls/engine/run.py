@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import time
 from collections.abc import Mapping
@@ -28,13 +27,13 @@ from imgcls.engine.device import other_versions
 from imgcls.engine.inference import batches_of, predict_batches
 from imgcls.engine.linear_probe import fit_probe
 from imgcls.engine.progress import Reporter, Start
-from imgcls.engine.request import FoldsOutcome, RunLog, RunOutcome, RunSpec, writable
+from imgcls.engine.request import RunLog, RunOutcome, RunSpec, writable
 from imgcls.engine.timing import estimate_seconds
 from imgcls.errors import DivergedError, ImgclsError, RecordError, TrainingError
 from imgcls.evidence.gains import spread_of
 from imgcls.evidence.metrics import evaluate
 from imgcls.plan import Plan
-from imgcls.records.attempts import Attempt, acquire
+from imgcls.records.attempts import Attempt, claim
 from imgcls.records.derived import Repetition, keep_repetition
 from imgcls.records.find import find_by_key, find_run, find_runs, remove_run
 from imgcls.records.run import Estimate, FoldRun, Folds, RunData, RunRecord, joint_digest, run_folder_name
@@ -125,42 +124,54 @@ def parquet(frame: pd.DataFrame) -> bytes:
 
 @dataclass(frozen=True)
 class Job:
-    """One run to be done in a workspace."""
+    """One run to be done: found, or resumed, trained, predicted with and published."""
 
     request: RunSpec
     """What the run is made of."""
-    workspace: Workspace
-    """Where its record goes."""
     log: RunLog
     """What is told and kept."""
     began: float
     """When the work on it began, by the performance counter."""
 
-    def do(self, *, again: bool) -> RunOutcome:
+    @property
+    def workspace(self) -> Workspace:
+        """Where its record goes."""
+        return self.request.setup.workspace
+
+    def run(self, *, again: bool) -> RunOutcome:
         """Find the record, or make it.
 
         Args:
-            again: Whether to train anew although there is a record, and to compare the two.
+            again: Whether to train although there is a record, and to compare the two.
 
         Raises:
             TrainingError: The training failed; what is known of it is kept among the failed runs.
         """
-        key = self.request.key
-        existing = find_by_key(self.workspace, key)
-        if existing is not None and not again:
-            return self._reuse(existing)
-        with acquire(self.workspace, key, self.request.about) as attempt:
-            self._tell_notes(attempt)
-            existing = find_by_key(self.workspace, key)  # another process may have finished it meanwhile
-            if existing is not None and not again:
-                return self._reuse(existing)
-            donor = None if again else self._donor()
+        with claim(self.workspace, self.request.key, self.request.about, again=again) as found:
+            if isinstance(found, RunRecord):
+                return self._reuse(found)
+            self._tell_notes(found)
+            donor, request = None if again else self._donor(), self.request
             try:
-                record = self._predict_with(donor, attempt) if donor else self._train(attempt)
-            except ImgclsError as problem:
-                self._keep_failure(attempt, problem)
+                built = build(request.plan, request.prepared, seed=request.seed, machine=request.machine)
+                record = self._predict_with(donor, built, found) if donor else self._train(built, found)
+            except TrainingError as problem:
+                found.fail(str(problem), request.record(seconds={"total": time.perf_counter() - self.began}))
                 raise
-            return self._publish(attempt, record, existing)
+            except ImgclsError:  # what has to be changed before a start is no failure of training
+                if not found.history():
+                    found.discard()
+                raise
+            return self._publish(found, record)
+
+    def _reuse(self, record: RunRecord) -> RunOutcome:
+        """Return a record that is there, after a look at its files, and say where it was made by other versions."""
+        for name in record.files:
+            record.path(name)  # a file that is missing or cut is told here
+        others = other_versions(record.environment)
+        if others:
+            self.log.note(f"Run {record.id} was made under other versions: {', '.join(others)}.")
+        return RunOutcome(record, reused=True, other_versions=others)
 
     def _donor(self) -> RunRecord | None:
         """Find a run with the same training and another way of predicting, whose weights can be used."""
@@ -173,9 +184,22 @@ class Job:
                     return record
         return None
 
-    def _train(self, attempt: Attempt) -> RunRecord:
-        built = self._build()
-        done = self._resume(built, attempt)
+    def _predict_with(self, donor: RunRecord, built: BuiltLearner, attempt: Attempt) -> RunRecord:
+        self.log.note(f"Only the prediction differs from run {donor.id}: its weights are used, nothing is trained.")
+        others = other_versions(donor.environment)
+        if others:
+            self.log.note(f"Those weights were made under other versions: {', '.join(others)}.")
+        record = self._finish(built, attempt, donor.path(WEIGHTS_FILE), seconds={"train": 0.0})
+        return replace(record, reused_from=donor.id)
+
+    def _train(self, built: BuiltLearner, attempt: Attempt) -> RunRecord:
+        """Go on from the last checkpoint, or begin; keep the weights, and predict with them."""
+        checkpoint, done = attempt.load_checkpoint(), None
+        self._tell_notes(attempt)
+        if checkpoint is not None:
+            restore(built.learn, checkpoint.files, checkpoint.meta)
+            done = SkipEpochs(int(checkpoint.meta["epoch"]), scaler=checkpoint.meta["scaler"])
+            self.log.note(f"Going on after epoch {done.n_done} of an attempt that was interrupted.")
         tracking = Tracking(self.log, attempt.append_history)
         first_seconds = self._fit(built, attempt, tracking, done=done)
         weights = attempt.record_folder / WEIGHTS_FILE
@@ -184,34 +208,12 @@ class Job:
         speed = tracking.n_images / tracking.train_seconds if tracking.train_seconds else None
         return self._finish(built, attempt, weights, seconds=seconds, images_per_second=speed)
 
-    def _predict_with(self, donor: RunRecord, attempt: Attempt) -> RunRecord:
-        self.log.note(f"Only the prediction differs from run {donor.id}: its weights are used, nothing is trained.")
-        others = other_versions(donor.environment)
-        if others:
-            self.log.note(f"Those weights were made under other versions: {', '.join(others)}.")
-        record = self._finish(self._build(), attempt, donor.path(WEIGHTS_FILE), seconds={"train": 0.0})
-        return replace(record, reused_from=donor.id)
-
-    def _build(self) -> BuiltLearner:
-        request = self.request
-        return build(request.plan, request.prepared, seed=request.seed, machine=request.machine)
-
-    def _resume(self, built: BuiltLearner, attempt: Attempt) -> SkipEpochs | None:
-        """Put the last checkpoint back, and give what passes over the epochs that are done; None begins anew."""
-        checkpoint = attempt.load_checkpoint()
-        self._tell_notes(attempt)
-        if checkpoint is None:
-            return None
-        restore(built.learn, checkpoint.files, checkpoint.meta)
-        n_done = int(checkpoint.meta["epoch"])
-        self.log.note(f"Going on after epoch {n_done} of an attempt that was interrupted.")
-        return SkipEpochs(n_done, scaler=checkpoint.meta["scaler"])
-
     def _fit(
         self, built: BuiltLearner, attempt: Attempt, tracking: Tracking, *, done: SkipEpochs | None
     ) -> Mapping[str, float]:
-        """Train what is left, and give the seconds that the classifier's first weights took, by part."""
-        learn, plan = built.learn, self.request.plan
+        """Train what is left, and return the seconds that the classifier's first weights took, by part."""
+        learn, plan, request = built.learn, self.request.plan, self.request
+        seconds: Mapping[str, float] = {}
         callbacks: list[Callback] = [tracking]
         if not plan.fit.callbacks:  # what further callbacks remember is in no checkpoint
             callbacks.append(SaveEpochs(attempt))
@@ -222,7 +224,12 @@ class Job:
         try:
             estimate = estimate_seconds(learn, plan, n_done=n_done)
             self.log.start(self._start(built, n_done, estimate))
-            seconds = self._begin_classifier(built) if done is None else {}
+            if done is None and plan.fit.classifier != "gradient":
+                progress = partial(self.log.progress, "Computing features")
+                samples, machine = request.prepared.samples, request.machine
+                probe = fit_probe(built, samples, seed=request.seed, machine=machine, progress=progress)
+                self.log.note(probe.note)
+                seconds = probe.seconds
             if plan.fit.epochs:
                 with learn.no_logging():
                     learn.fit(plan.fit.epochs, cbs=callbacks)
@@ -239,21 +246,6 @@ class Job:
         finally:
             learn.dls.stop_workers()  # fastai ends a fit that failed without telling its callbacks
             self.log.stop()
-
-    def _begin_classifier(self, built: BuiltLearner) -> Mapping[str, float]:
-        """Fit the classifier's first weights where the plan wants them fitted, and give the seconds of that by part."""
-        request = self.request
-        if request.plan.fit.classifier == "gradient":
-            return {}
-        probe = fit_probe(
-            built,
-            request.prepared.samples,
-            seed=request.seed,
-            machine=request.machine,
-            progress=partial(self.log.progress, "Computing features"),
-        )
-        self.log.note(probe.note)
-        return probe.seconds
 
     def _start(self, built: BuiltLearner, n_done: int, estimate: float | None) -> Start:
         request, loaders = self.request, built.learn.dls
@@ -292,9 +284,9 @@ class Job:
         record = self.request.record(seconds=seconds, images_per_second=images_per_second, network=built.network)
         return replace(record, metrics=metrics)
 
-    def _publish(self, attempt: Attempt, record: RunRecord, existing: RunRecord | None) -> RunOutcome:
+    def _publish(self, attempt: Attempt, record: RunRecord) -> RunOutcome:
         """Make the record the run; or, where there is one already, compare the two and keep the older."""
-        folder, final = attempt.record_folder, self.workspace.runs / record.id
+        folder, final, existing = attempt.record_folder, self.workspace.runs / record.id, attempt.existing
         record.write(folder)
         same = None
         if existing is not None:
@@ -314,22 +306,6 @@ class Job:
         for note in attempt.notes:
             self.log.note(note)
         attempt.notes.clear()
-
-    def _reuse(self, record: RunRecord) -> RunOutcome:
-        """Return a record that is there, after a look at its files, and say where it was made by other versions."""
-        for name in record.files:
-            record.path(name)  # a file that is missing or cut is told here
-        others = other_versions(record.environment)
-        if others:
-            self.log.note(f"Run {record.id} was made under other versions: {', '.join(others)}.")
-        return RunOutcome(record, reused=True, other_versions=others)
-
-    def _keep_failure(self, attempt: Attempt, problem: ImgclsError) -> None:
-        """Keep a training that failed; what has to be changed before a start is no failure of training."""
-        if isinstance(problem, TrainingError):
-            attempt.fail(str(problem), self.request.record(seconds={"total": time.perf_counter() - self.began}))
-        elif not attempt.history():
-            attempt.discard()
 
 
 def _told(problem: Exception, plan: Plan) -> str:
@@ -366,40 +342,48 @@ class OutOfFold:
     """What each fold was made of."""
     outcomes: tuple[RunOutcome, ...]
     """The run of each fold."""
-    workspace: Workspace
-    """Where the record goes."""
     reporter: Reporter
     """Who is told why a record that was there would not do."""
 
-    def do(self) -> FoldsOutcome:
+    def gather(self) -> RunOutcome:
         """Find the record of these very runs, or make it.
 
         Raises:
             RecordError: The predictions of a fold cannot be read, or are those of other samples.
         """
-        existing, problem = self._existing()
-        if existing is not None and not problem:
-            return FoldsOutcome(existing, self.outcomes, reused=True)
-        if problem:
-            self.reporter.note(f"The record of all folds is made anew: {problem}")
-        frame = self._predictions()
-        record = self._record(frame)
-        final = self.workspace.runs / record.id
+        existing, flaw = self._existing()
+        if flaw:
+            self.reporter.note(f"The record of all folds is made again: {flaw}")
+        if flaw and existing is None:  # what cannot be read is no record
+            remove_tree(self.workspace.runs / self._name)
         about = {**self.requests[0].about, "fold": None}
-        with acquire(self.workspace, record.key, about) as attempt:
-            write_bytes(attempt.record_folder / OUT_OF_FOLD_FILE, parquet(frame))
-            record.write(attempt.record_folder)
-            if existing is not None:
-                remove_run(existing)
-            if os.path.lexists(final):  # what cannot be read is no record
-                remove_tree(final)
-            attempt.publish(final)
-        return FoldsOutcome(RunRecord.read(final), self.outcomes)
+        with claim(self.workspace, self.key, about, again=bool(flaw)) as found:
+            if isinstance(found, RunRecord):
+                return RunOutcome(found, reused=True, folds=self.outcomes)
+            frame = self._predictions()
+            write_bytes(found.record_folder / OUT_OF_FOLD_FILE, parquet(frame))
+            self._record(frame).write(found.record_folder)
+            if found.existing is not None:
+                remove_run(found.existing)
+            final = self.workspace.runs / self._name
+            found.publish(final)
+        return RunOutcome(RunRecord.read(final), folds=self.outcomes)
+
+    @property
+    def workspace(self) -> Workspace:
+        """Where the record goes."""
+        return self.requests[0].setup.workspace
 
     @cached_property
     def key(self) -> str:
         """What makes it this record: the keys of its folds."""
         return joint_digest([request.key for request in self.requests])
+
+    @property
+    def _name(self) -> str:
+        """The folder of the record, and its id."""
+        request, n_folds = self.requests[0], len(self.requests)
+        return run_folder_name(request.stack.text, seed=request.seed, fold=None, key=self.key, n_folds=n_folds)
 
     def _existing(self) -> tuple[RunRecord | None, str]:
         """Find the record that is there, and say why it will not do, or nothing."""
@@ -459,7 +443,7 @@ class OutOfFold:
         return replace(
             request.record(seconds=seconds),
             key=self.key,
-            id=run_folder_name(request.stack.text, seed=request.seed, fold=None, key=self.key, n_folds=len(records)),
+            id=self._name,
             fold=None,
             data=self._data(records, n_groups=len(set(groups) - {""})),
             environment=records[0].environment,

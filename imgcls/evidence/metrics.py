@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +15,7 @@ from imgcls.config.problem import TITLES, decided_by
 from imgcls.errors import UsageError
 from imgcls.evidence.contributions import CONTRIBUTIONS, Booleans, Floats, Scored, check_length, counted_classes, scored
 from imgcls.evidence.variance import group_numbers
-from imgcls.records.run import Estimate
+from imgcls.records.run import Estimate, RunRecord
 
 if TYPE_CHECKING:
     from imgcls.data.samples import ProblemType
@@ -401,3 +401,27 @@ def against_trivial(
     else:
         verdict = "better" if scored.low > value else "no better"
     return Trivial(name, judged, value, verdict)
+
+
+@dataclass(frozen=True)
+class ValidationSummary:
+    """What the predictions of a run in validation tell beyond its metrics."""
+
+    mistakes: tuple[Mistake, ...]
+    """The most confident mistakes, the most confident first."""
+    trivial: Trivial | None
+    """How the run stands against the answer that needs no photograph; None where its score could not be computed."""
+
+    @classmethod
+    def of(cls, record: RunRecord, *, metric: str | None = None) -> Self:
+        """Read the predictions of a run, and find both; arguments as for `against_trivial`."""
+        from imgcls.data.samples import as_targets  # loads pandas, which a list of metrics does not need
+
+        frame = record.predictions("valid")
+        probabilities = frame.filter(regex="^p_").to_numpy(dtype=np.float64)
+        targets = as_targets(frame["label"], classes=record.classes, problem=record.problem)
+        mistakes = confident_mistakes(
+            frame["id"].tolist(), probabilities, targets, classes=record.classes, labels=frame["label"].tolist()
+        )
+        trivial = against_trivial(record.metrics, targets, classes=record.classes, metric=metric)
+        return cls(tuple(mistakes), trivial)

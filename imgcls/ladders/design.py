@@ -15,11 +15,10 @@ from imgcls.catalog import Stack
 from imgcls.config.problem import metric_of
 from imgcls.data.samples import Samples
 from imgcls.data.source import DataSource
-from imgcls.data.split import Fold, check_n_folds
 from imgcls.engine.device import Machine
 from imgcls.engine.prepare import Prepared, prepare
 from imgcls.engine.progress import Reporter
-from imgcls.engine.request import RunSetup, RunSpec, check_no_share
+from imgcls.engine.request import RunSetup, RunSpec, TrainOptions
 from imgcls.engine.timing import estimate_run
 from imgcls.errors import UsageError, nearest_hint
 from imgcls.evidence.contributions import CONTRIBUTIONS, contributions
@@ -40,7 +39,6 @@ from imgcls.ladders.spec import (
     rung_plans,
 )
 from imgcls.plan import Images
-from imgcls.records.derived import DatasetSummary, save_summary, take_fingerprint
 from imgcls.records.find import find_runs
 from imgcls.text import duration
 from imgcls.workspace import Workspace
@@ -85,9 +83,6 @@ def plan_ladder(question: LadderConfig, *, machine: Machine, workspace: Workspac
         UsageError: Anything has to be changed before the ladder can begin.
     """
     _check_numbers(question)
-    if question.n_folds is not None:
-        check_n_folds(question.n_folds)
-        check_no_share(question.source)
     rungs = leaving_out(question.stack) if question.kind == "ablate" else climbing(question.stack)
     if question.source.is_frame:
         raise UsageError(
@@ -96,14 +91,11 @@ def plan_ladder(question: LadderConfig, *, machine: Machine, workspace: Workspac
         )
     source = replace(question.source.absolute(), split_seed=question.source.split_seed or 0)
     grounds = _PreparedData(question, rungs, machine=machine, place=workspace)
-    look = take_fingerprint(source, workspace)
     grounds.read(rungs, reporter)
     plans = rung_plans(rungs, question.kind)
     first = [grounds.samples(rungs[0], fold) for fold in grounds.folds]
-    if look is not None:
-        save_summary(workspace, DatasetSummary.of(first[0], look, in_folds=question.n_folds is not None))
     metric = _metric_of(question, first, workspace)
-    identity = _identity(question, plans, metric=metric, first=[(s.data_digest, s.split_digest) for s in first])
+    identity = _identity(question, plans, metric=metric, first=[_digests(samples) for samples in first])
     name = question.name or ladder_name(question.stack.text, kind=question.kind, identity=identity | _device(machine))
     before = _before(workspace.ladders / name)
     n_seeds = max(question.n_seeds, before.n_seeds if before else 0)
@@ -145,51 +137,51 @@ class _PreparedData:
     """The samples and weights that the rungs stand on, each read once."""
 
     def __init__(self, question: LadderConfig, rungs: Sequence[Rung], *, machine: Machine, place: Workspace) -> None:
-        source, stacks = question.source, [rung.stack for rung in rungs]
-        self._question = question
-        self._prepared: dict[tuple[Images, int | None], Prepared] = {}
-        self._ready = {
-            stack.text: RunSetup.of(
-                stack, source, seed=0, overrides=None, quick=False, machine=machine, workspace=place
-            )
-            for stack in stacks
-        }
-        self.folds: tuple[int | None, ...] = (None,) if question.n_folds is None else tuple(range(question.n_folds))
+        self._question, self._place = question, place
+        self._prepared: dict[Images, tuple[Prepared, ...]] = {}
+        options = TrainOptions(n_folds=question.n_folds, machine=machine, workspace=place)
+        self._turns = options.turns
+        self.folds = tuple(turn.fold if turn else None for turn in self._turns)
+        self._setups = {rung.stack.text: RunSetup.of(rung.stack, question.source, options) for rung in rungs}
 
     def read(self, rungs: Sequence[Rung], reporter: Reporter) -> None:
-        """Read and decode the samples of every rung and fold.
+        """Read and decode the samples of every rung, and split them for every fold.
 
         Raises:
             DataError: The data cannot be used.
             UsageError: Rungs would see different samples.
         """
         for rung in rungs:
-            for fold in self.folds:
-                place = (rung.plan.images, fold)
-                if place not in self._prepared:
-                    turn = Fold.of(fold, self._question.n_folds)
-                    self._prepared[place] = prepare(
-                        self._question.source, rung.plan.images, quick=False, reporter=reporter, turn=turn
-                    )
-                    self._check_equal(rung, fold)
+            if rung.plan.images not in self._prepared:
+                read = prepare(
+                    self._question.source,
+                    rung.plan.images,
+                    reporter=reporter,
+                    turns=self._turns,
+                    workspace=None if self._prepared else self._place,
+                )
+                self._prepared[rung.plan.images] = read
+                first = next(iter(self._prepared.values()))
+                for one, other in zip(first, read, strict=True):  # a gain needs the same samples on both sides
+                    if _digests(one.samples) != _digests(other.samples):
+                        raise UsageError(
+                            f"{rung.stack.text} sees {len(other.samples)} samples, the rungs below "
+                            f"{len(one.samples)}: photographs that are readable at one size are not at another. "
+                            "Remove the unreadable ones."
+                        )
 
     def samples(self, rung: Rung, fold: int | None) -> Samples:
         """Return the samples of a rung."""
-        return self._prepared[rung.plan.images, fold].samples
+        return self._prepared[rung.plan.images][fold or 0].samples
 
     def request(self, rung: Rung, seed: int, fold: int | None) -> RunSpec:
         """Return one run as the engine knows it."""
-        ready = replace(self._ready[rung.stack.text], seed=seed)
-        return ready.request(self._prepared[rung.plan.images, fold], Fold.of(fold, self._question.n_folds))
+        setup = replace(self._setups[rung.stack.text], seed=seed)
+        return RunSpec(setup, self._prepared[rung.plan.images][fold or 0], self._turns[fold or 0])
 
-    def _check_equal(self, rung: Rung, fold: int | None) -> None:
-        """Refuse rungs that see other samples: a gain needs the same ones on both sides."""
-        samples = [entry.samples for (_, other), entry in self._prepared.items() if other == fold]
-        if len({(entry.data_digest, entry.split_digest) for entry in samples}) > 1:
-            raise UsageError(
-                f"{rung.stack.text} sees {len(samples[-1])} samples, the rungs below {len(samples[0])}: photographs "
-                "that are readable at one size are not at another. Remove the unreadable ones."
-            )
+
+def _digests(samples: Samples) -> tuple[str, str]:
+    return samples.data_digest, samples.split_digest
 
 
 def _check_numbers(question: LadderConfig) -> None:

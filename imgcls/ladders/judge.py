@@ -16,8 +16,9 @@ from imgcls.evidence.metrics import METRICS
 from imgcls.evidence.verdicts import Judged, judge
 from imgcls.ladders.predictions import MeasuredRuns, measured_runs, shares_weights
 from imgcls.ladders.spec import Ladder, RungPlan
-from imgcls.ladders.state import LadderState
+from imgcls.ladders.state import LadderState, read_state
 from imgcls.records.run import Estimate, RunRecord
+from imgcls.workspace import Workspace
 
 SCHEMA = 1
 
@@ -412,3 +413,22 @@ def _warnings(state: LadderState, records: Sequence[RunRecord]) -> list[str]:
     if len(versions) > 1:
         found.append("The runs were made under different versions of the libraries; 'imgcls runs show' tells which.")
     return found
+
+
+class LadderReader:
+    """Reads how far a ladder is, and judges it again only when a run was added."""
+
+    def __init__(self, ladder: Ladder, workspace: Workspace) -> None:
+        self._ladder, self._workspace = ladder, workspace
+        self._result: LadderResult | None = None
+        self._known: dict[str, RunRecord] = {}
+        self._judged_at = -1
+
+    def read(self) -> tuple[LadderState, LadderResult | None]:
+        """Return the state and the result as they are now."""
+        state = read_state(self._ladder, self._workspace, known=self._known)
+        self._known = {entry.job.key: entry.record for entry in state.jobs if entry.record is not None}
+        if len(self._known) != self._judged_at:
+            self._result = judge_ladder(state)
+            self._judged_at = len(self._known)
+        return state, self._result

@@ -8,7 +8,7 @@ from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol, Unpack
+from typing import Any, Literal, Protocol, Unpack
 
 from imgcls.catalog import Stack
 from imgcls.config.problem import resolve
@@ -25,9 +25,6 @@ from imgcls.ladders.state import LadderState, read_state
 from imgcls.records.lock import FolderLock
 from imgcls.storage import write_json
 from imgcls.workspace import Workspace
-
-if TYPE_CHECKING:
-    from imgcls.engine.progress import Reporter
 
 Status = Literal["done", "failed", "busy", "refused"]
 
@@ -99,15 +96,14 @@ def _done(job: Mapping[str, Any], reporter: Reporter | None) -> JobResult:
     from imgcls.catalog import Stack
     from imgcls.engine.device import Machine
     from imgcls.engine.progress import Silent
-    from imgcls.engine.train import run_job
+    from imgcls.engine.request import TrainOptions
+    from imgcls.engine.train import train_stack
 
     stack = Stack.parse(job["stack"], job["overrides"])
     changed = f"{stack.text}: the recipe or the data changed since the ladder was planned. Run the ladder again."
     if stack.plan.digest != job["plan_digest"]:
         return JobResult(job["key"], "refused", reason=changed, exit_code=2)
-    outcome = run_job(
-        stack,
-        DataSource.from_json(job["data"]),
+    options = TrainOptions(
         seed=job["seed"],
         fold=job["fold"],
         n_folds=job["n_folds"],
@@ -115,6 +111,7 @@ def _done(job: Mapping[str, Any], reporter: Reporter | None) -> JobResult:
         workspace=Workspace(Path(job["workspace"])),
         reporter=reporter or Silent(),
     )
+    outcome = train_stack(stack, DataSource.from_json(job["data"]), options)
     record = outcome.record
     if record.key != job["key"]:
         return JobResult(job["key"], "refused", run=record.id, reason=changed, exit_code=2)
@@ -415,34 +412,55 @@ def ladder(
         smallest_gain=smallest_gain,
         name=name,
     )
-    return run_ladder(
-        question,
+    how = LadderOptions(
         machine=machine or Machine(),
         workspace=place,
         executor=executor,
-        budget_seconds=read_duration(budget) if isinstance(budget, str) else budget,
+        budget=budget,
         retries=retries,
         retry_failed=retry_failed,
         reporter=reporter or Lines(),
         watcher=watcher or SilentWatcher(),
     )
+    return run_ladder(question, how)
 
 
-def run_ladder(
-    question: LadderConfig,
-    *,
-    machine: Machine,
-    workspace: Workspace,
-    executor: str | Executor,
-    reporter: Reporter,
-    watcher: Watcher,
-    budget_seconds: float | None = None,
-    retries: int = 1,
-    retry_failed: bool = False,
-) -> LadderResult:
-    """Plan, tell what it will cost, run and judge; the arguments are those of `ladder`."""
-    if retries < 0:
-        raise UsageError(f"The number of retries has to be at least 0, not {retries}.")
+@dataclass(frozen=True)
+class LadderOptions:
+    """How a ladder is run: where, by whom, for how long; nothing of it changes what the runs are."""
+
+    machine: Machine
+    """Device, worker processes, precision."""
+    workspace: Workspace
+    """Where records and ladders lie."""
+    reporter: Reporter
+    """Told how far reading the photographs is."""
+    watcher: Watcher
+    """Told of every run that is done."""
+    executor: str | Executor = "serial"
+    """`serial`, `processes:N`, `module:factory`, or any `concurrent.futures.Executor`."""
+    budget: str | float | None = None
+    """What it may take: such as `"30m"`, or seconds, above 0; None without a budget."""
+    retries: int = 1
+    """How often a job whose worker died is handed out again."""
+    retry_failed: bool = False
+    """Whether trainings that failed are tried again."""
+
+
+def run_ladder(question: LadderConfig, options: LadderOptions) -> LadderResult:
+    """Plan, tell what it will cost, run and judge.
+
+    Args:
+        question: What is to be known.
+        options: How it is run.
+
+    Raises:
+        UsageError: Something has to be changed before the work can start.
+    """
+    executor, workspace = options.executor, options.workspace
+    if options.retries < 0:
+        raise UsageError(f"The number of retries has to be at least 0, not {options.retries}.")
+    budget_seconds = read_duration(options.budget) if isinstance(options.budget, str) else options.budget
     if budget_seconds is not None and not 0 < budget_seconds < float("inf"):
         raise UsageError(f"A budget has to be above 0 seconds, not {budget_seconds}.")
 
@@ -450,23 +468,23 @@ def run_ladder(
         return open_executor(executor, resources={"n_gpus": n_gpus()}) if isinstance(executor, str) else executor
 
     n_at_once = at_a_time(executor)
-    planned = plan_ladder(question, machine=machine, workspace=workspace, reporter=reporter)
+    planned = plan_ladder(question, machine=options.machine, workspace=workspace, reporter=options.reporter)
     state = read_state(planned, workspace)
     done = {entry.job.key for entry in state.jobs if entry.state == "done"}
     if budget_seconds is not None:
         planned = within_budget(planned, budget_seconds, done=dict.fromkeys(done), n_parallel=n_at_once)
     told = forecast(planned, done=dict.fromkeys(done), n_parallel=n_at_once)
-    watcher.planned(planned, told.sentences)
-    drive = LadderRunner(
+    options.watcher.planned(planned, told.sentences)
+    runner = LadderRunner(
         planned,
         workspace,
         opened,
-        watcher,
-        retries=retries,
-        retry_failed=retry_failed,
+        options.watcher,
+        retries=options.retries,
+        retry_failed=options.retry_failed,
         owns_executor=isinstance(executor, str),
     )
-    return drive.run()
+    return runner.run()
 
 
 def at_a_time(executor: str | Executor) -> int:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from imgcls.errors import ImgclsError, RecordError
+from imgcls.records.find import find_by_key
 from imgcls.records.lock import FolderLock, Holder, holder_of, is_held
 from imgcls.records.run import RUN_JSON, Fields, RunRecord, read_json, short_key
 from imgcls.storage import (
@@ -181,7 +182,7 @@ class AttemptState:
 
 
 class Attempt:
-    """A run on its way, as the process sees it that holds it; made by `acquire`."""
+    """A run on its way, as the process sees it that holds it; made by `claim`."""
 
     def __init__(self, workspace: Workspace, lock: FolderLock, *, key: str) -> None:
         """Keep what `acquire` took.
@@ -192,6 +193,7 @@ class Attempt:
             key: The key of the run that it is to become.
         """
         self.key, self.folder = key, lock.folder
+        self.existing: RunRecord | None = None  # the finished run that this one is a repetition of
         self.notes: list[str] = []
         self._workspace, self._lock = workspace, lock
 
@@ -311,10 +313,41 @@ class Attempt:
 
 
 @contextmanager
-def acquire(workspace: Workspace, key: str, info: Mapping[str, Any]) -> Iterator[Attempt]:
-    """Begin or resume the attempt at a run, alone.
+def claim(
+    workspace: Workspace, key: str, about: Mapping[str, Any], *, again: bool = False
+) -> Iterator[RunRecord | Attempt]:
+    """Find the run of a key, or hold the attempt at it, alone.
 
-    Look for the finished run again inside: another process may have published it meanwhile.
+    Args:
+        workspace: Where both lie.
+        key: The key of the run.
+        about: What readers are told about the attempt: JSON values.
+        again: Whether to hold an attempt although the run is there; it is then the attempt's `existing`.
+
+    Yields:
+        The finished run; or the attempt. Unless it is published, failed or discarded, it stays and can be resumed.
+
+    Raises:
+        BusyError: If another process, or this one, is at it already.
+        RecordError: If a folder bears the key but its record is damaged, or the attempt belongs to another key.
+        ImgclsError: If the attempt's folder cannot be made.
+    """
+    existing = find_by_key(workspace, key)
+    if existing is not None and not again:
+        yield existing
+        return
+    with acquire(workspace, key, about) as attempt:
+        attempt.existing = find_by_key(workspace, key)  # another process may have finished it meanwhile
+        if attempt.existing is not None and not again:
+            attempt.discard()
+            yield attempt.existing
+        else:
+            yield attempt
+
+
+@contextmanager
+def acquire(workspace: Workspace, key: str, info: Mapping[str, Any]) -> Iterator[Attempt]:
+    """Begin or resume the attempt at a run, alone, whether or not the run is there: see `claim`.
 
     Args:
         workspace: Where it lies.

@@ -18,8 +18,7 @@ from rich.text import Text
 
 from imgcls.engine.progress import EpochRow, Lines, Start, headline
 from imgcls.ladders.spec import Ladder
-from imgcls.ladders.state import JobState, LadderState, read_state
-from imgcls.records.run import RunRecord
+from imgcls.ladders.state import JobState, LadderState
 from imgcls.reports.console import console, count, name
 from imgcls.text import clean, duration
 from imgcls.workspace import Workspace
@@ -457,28 +456,9 @@ def ladder_screen(
 
 
 def _read_of(source: Workspace | Read, ladder: Ladder) -> Read:
-    return FileReader(ladder, source).read if isinstance(source, Workspace) else source
+    from imgcls.ladders.judge import LadderReader  # loads scipy, which a list of ladders does not need
 
-
-class FileReader:
-    """Reads how far a ladder is, and judges it again only when a run was added."""
-
-    def __init__(self, ladder: Ladder, workspace: Workspace) -> None:
-        self._ladder, self._workspace = ladder, workspace
-        self._result: LadderResult | None = None
-        self._known: dict[str, RunRecord] = {}
-        self._judged_at = -1
-
-    def read(self) -> Reading:
-        """Return the state and the result as they are now."""
-        from imgcls.ladders.judge import judge_ladder
-
-        state = read_state(self._ladder, self._workspace, known=self._known)
-        self._known = {entry.job.key: entry.record for entry in state.jobs if entry.record is not None}
-        if len(self._known) != self._judged_at:
-            self._result = judge_ladder(state)
-            self._judged_at = len(self._known)
-        return state, self._result
+    return LadderReader(ladder, source).read if isinstance(source, Workspace) else source
 
 
 def planned_lines(ladder: Ladder, forecast_sentences: Sequence[str]) -> list[str]:

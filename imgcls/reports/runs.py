@@ -25,8 +25,8 @@ from imgcls.text import clean, duration
 if TYPE_CHECKING:
     import pandas as pd
 
-    from imgcls.engine.request import FoldsOutcome, RunOutcome
-    from imgcls.evidence.metrics import Mistake, Trivial
+    from imgcls.engine.request import RunOutcome
+    from imgcls.evidence.metrics import ValidationSummary
     from imgcls.records.attempts import AttemptState
 
 _SHOWN_EXCLUDED = 10
@@ -216,28 +216,10 @@ class RunSummary:
 
     outcome: RunOutcome
     """The run, and how it came about."""
-    mistakes: tuple[Mistake, ...]
-    """Its most confident mistakes in validation."""
-    trivial: Trivial | None
-    """How it stands against the answer that needs no photograph."""
+    validation: ValidationSummary
+    """Its most confident mistakes, and how it stands against the answer that needs no photograph."""
     metric: str | None = None
     """The metric that decides, shown first; None for that of the kind of problem."""
-
-    @classmethod
-    def of(cls, outcome: RunOutcome, *, metric: str | None = None) -> RunSummary:
-        """Gather what is shown from the record of a run; `metric` is shown first."""
-        from imgcls.data.samples import as_targets
-        from imgcls.evidence.metrics import against_trivial, confident_mistakes
-
-        record = outcome.record
-        frame = record.predictions("valid")
-        probabilities = frame.filter(regex="^p_").to_numpy(dtype="float64")
-        targets = as_targets(frame["label"], classes=record.classes, problem=record.problem)
-        mistakes = confident_mistakes(
-            frame["id"].tolist(), probabilities, targets, classes=record.classes, labels=frame["label"].tolist()
-        )
-        trivial = against_trivial(record.metrics, targets, classes=record.classes, metric=metric)
-        return cls(outcome, tuple(mistakes), trivial, metric)
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """Draw the scores, the mistakes, the meaning, the place and the next command."""
@@ -248,7 +230,7 @@ class RunSummary:
         if record.data.n["excluded"]:
             n = record.data.n["excluded"]
             yield Text(f"{count(n, 'file')} left out; 'imgcls runs show {record.id}' lists them.", style="yellow")
-        if self.mistakes:
+        if self.validation.mistakes:
             yield Text("\nMost confident mistakes in validation", style="bold")
             yield self._mistake_table()
         yield Text("\nWhat it means", style="bold")
@@ -263,7 +245,7 @@ class RunSummary:
         """Describe what the score does and does not tell."""
         from imgcls.evidence.metrics import METRICS  # loads scipy, which a list of runs does not need
 
-        record, trivial = self.outcome.record, self.trivial
+        record, trivial = self.outcome.record, self.validation.trivial
         if record.quick:
             return TRIAL_MEANING
         if trivial is None:
@@ -311,7 +293,7 @@ class RunSummary:
         for title in ("photograph", "label", "predicted"):
             table.add_column(title)
         table.add_column("sure", justify="right")
-        for mistake in self.mistakes:
+        for mistake in self.validation.mistakes:
             table.add_row(
                 name(mistake.id), name(mistake.label or "none"), name(mistake.predicted), number(mistake.confidence)
             )
@@ -355,7 +337,12 @@ def metric_table(record: RunRecord, metric: str | None = None) -> Table:
 
 
 def outcome_json(outcome: RunOutcome) -> dict[str, Any]:
-    """Return a run as the one JSON object that `recipe run --json` prints."""
+    """Return a run as the one JSON object that `recipe run --json` prints.
+
+    Returns:
+        The fields of the run; with folds they are those out of fold, and there are two more: `spread`, mean and
+        standard deviation over the folds of each metric; and `folds`, the runs with the same fields.
+    """
     record = outcome.record
     found: dict[str, Any] = {
         "schema": 1,
@@ -378,6 +365,9 @@ def outcome_json(outcome: RunOutcome) -> dict[str, Any]:
         found["other_versions"] = list(outcome.other_versions)
     if outcome.same_bits is not None:
         found["same_bits"] = outcome.same_bits
+    if outcome.folds and record.folds is not None:
+        found["spread"] = {metric: entry.to_json() for metric, entry in record.folds.spread.items()}
+        found["folds"] = [outcome_json(entry) for entry in outcome.folds]
     return found
 
 
@@ -393,8 +383,8 @@ MEANING = (
 class FoldsSummary:
     """What a person sees when all folds are done."""
 
-    outcome: FoldsOutcome
-    """The folds, and how they came about."""
+    outcome: RunOutcome
+    """The record of all folds, their runs, and how they came about."""
     metric: str | None = None
     """The metric that decides, shown first; None for that of the kind of problem."""
 
@@ -440,6 +430,15 @@ class FoldsSummary:
         trained = [outcome.record.seconds["total"] for outcome in folds if not outcome.reused]
         before = f", {n_reused} already trained" if n_reused else ""
         return f"{len(trained)} done in {duration(sum(trained))}{before}"
+
+
+def outcome_view(outcome: RunOutcome, *, metric: str | None = None) -> RunSummary | FoldsSummary:
+    """Return what a person sees when a training is done; `metric` decides and is shown first."""
+    from imgcls.evidence.metrics import ValidationSummary  # loads scipy, which a list of runs does not need
+
+    if outcome.folds:
+        return FoldsSummary(outcome, metric)
+    return RunSummary(outcome, ValidationSummary.of(outcome.record, metric=metric), metric)
 
 
 def fold_table(record: RunRecord, folds: Folds, metric: str | None = None) -> Table:
@@ -499,24 +498,6 @@ def spread_text(spread: FoldSpread, *, n_folds: int) -> str:
         return "-"
     of = "" if spread.n == n_folds else f" ({spread.n} of {n_folds})"
     return f"{number(spread.mean)} ± {number(spread.sd)}{of}"
-
-
-def folds_json(outcome: FoldsOutcome) -> dict[str, Any]:
-    """Return all folds as the one JSON object that `recipe run --folds --json` prints.
-
-    Returns:
-        The fields of a run, which are those out of fold; `spread`, mean and standard deviation over the folds of each
-        metric; and `folds`, the runs with the same fields.
-    """
-    from imgcls.engine.request import RunOutcome  # loads torch, which a list of runs does not need
-
-    record = outcome.record
-    spread = record.folds.spread if record.folds else {}
-    return {
-        **outcome_json(RunOutcome(record, reused=outcome.reused)),
-        "spread": {metric: entry.to_json() for metric, entry in spread.items()},
-        "folds": [outcome_json(entry) for entry in outcome.folds],
-    }
 
 
 _MOST_ROWS = 50

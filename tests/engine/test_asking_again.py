@@ -100,11 +100,11 @@ def test_a_transform_option_may_be_called_name() -> None:
 def test_what_comes_next_goes_with_the_stack(train: Train, tmp_path: Path) -> None:
     from imgcls.catalog import Stack
     from imgcls.engine.request import RunOutcome
-    from imgcls.reports.runs import RunSummary
+    from imgcls.reports.runs import outcome_view
 
     for recipes in ("", "adamax", "torchvision_augmentation", "tta_flips", "cosine"):
         record: Any = train(recipes, workspace=tmp_path)
-        for command in RunSummary.of(RunOutcome(record)).next_commands():
+        for command in outcome_view(RunOutcome(record)).next_commands():
             if command.startswith("imgcls recipe run "):
                 assert Stack.parse(command.split()[3], record.overrides).plan
 

@@ -199,7 +199,7 @@ def test_a_folder_that_cannot_be_written_is_told_before_anything_is_read(
         raise OSError(errno.EROFS, "Read-only file system")
 
     monkeypatch.setattr(Path, "mkdir", refuse)
-    monkeypatch.setattr(Job, "do", lambda *args, **options: pytest.fail("it went on"))
+    monkeypatch.setattr(Job, "run", lambda *args, **options: pytest.fail("it went on"))
     with pytest.raises(WorkspaceError):
         train()
 

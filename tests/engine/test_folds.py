@@ -13,15 +13,15 @@ import pandas as pd
 import pytest
 
 import imgcls
+from imgcls.catalog import Stack
 from imgcls.data.source import DataSource
 from imgcls.data.split import Fold
 from imgcls.engine import run as job
-from imgcls.engine import run as out_of_fold
 from imgcls.engine.checkpoint import SaveEpochs
 from imgcls.engine.prepare import prepare
 from imgcls.engine.progress import Silent, Start
-from imgcls.engine.request import FoldsOutcome, RunSetup
-from imgcls.engine.train import run_folds, run_job
+from imgcls.engine.request import RunOutcome, RunSetup, RunSpec, TrainOptions, workspace_at
+from imgcls.engine.train import train_stack
 from imgcls.errors import DataError, RecordError, UsageError
 from imgcls.evidence.metrics import evaluate
 from imgcls.records import attempts
@@ -60,9 +60,13 @@ class Told(Silent):
         self.n_batches += 1
 
 
-def in_folds(data: Path, *, stack: str = STACK, n_folds: int = 3, **options: Any) -> FoldsOutcome:
-    options = {"reporter": Silent(), "overrides": SMALL} | options
-    return run_folds(stack, DataSource(data), n_folds=n_folds, **options)
+def trained(source: DataSource, stack: str = STACK, *, workspace: Workspace | Path, **options: Any) -> RunOutcome:
+    options = {"reporter": Silent(), "workspace": workspace_at(workspace)} | options
+    return train_stack(Stack.parse(stack, SMALL), source, TrainOptions(**options))
+
+
+def in_folds(data: Path, *, stack: str = STACK, n_folds: int = 3, **options: Any) -> RunOutcome:
+    return trained(DataSource(data), stack, n_folds=n_folds, **options)
 
 
 def damage(path: Path) -> None:
@@ -164,7 +168,7 @@ def test_groups_are_the_units_and_are_counted(photo_folder: Path, tmp_path: Path
         }
     )
     source = DataSource(table, images=photo_folder, label="label", id="image", group="block")
-    done = run_folds(STACK, source, n_folds=3, overrides=SMALL, reporter=Silent(), workspace=tmp_path)
+    done = trained(source, n_folds=3, workspace=tmp_path)
     n_groups = [outcome.record.data.n_valid_groups for outcome in done.folds]
     assert sum(n_groups) == done.record.data.n_valid_groups == 9
     assert min(n_groups) > 0
@@ -195,9 +199,7 @@ def test_the_second_call_trains_nothing_and_finds_the_same_records(
 def test_one_fold_alone_is_the_run_that_all_folds_find(
     photo_folder: Path, three: Workspace, bits: Bits, tmp_path: Path
 ) -> None:
-    alone = run_job(
-        STACK, DataSource(photo_folder), fold=1, n_folds=3, overrides=SMALL, reporter=Silent(), workspace=tmp_path
-    ).record
+    alone = trained(DataSource(photo_folder), fold=1, n_folds=3, workspace=tmp_path).record
     _, folds = parts_of(three)
     assert (alone.key, alone.id) == (folds[1].key, folds[1].id)
     assert bits(alone) == bits(folds[1])
@@ -205,20 +207,17 @@ def test_one_fold_alone_is_the_run_that_all_folds_find(
 
 def test_folds_of_other_numbers_are_other_runs(three: Workspace, photo_folder: Path, tmp_path: Path) -> None:
     _, folds = parts_of(three)
-    other = run_job(
-        STACK, DataSource(photo_folder), fold=0, n_folds=4, overrides=SMALL, reporter=Silent(), workspace=tmp_path
-    ).record
+    other = trained(DataSource(photo_folder), fold=0, n_folds=4, workspace=tmp_path).record
     assert other.key != folds[0].key
 
 
 def test_turns_are_told_apart_even_where_they_validate_the_same_samples(photo_folder: Path) -> None:
     """With few groups, fold 0 of 5 can be fold 0 of 10."""
     source = DataSource(photo_folder)
-    options: dict[str, Any] = {"seed": 0, "quick": False, "machine": None, "workspace": None}
-    ready = RunSetup.of(STACK, source, overrides=SMALL, **options)
-    prepared = prepare(source, ready.stack.plan.images, quick=False, reporter=Silent())
+    setup = RunSetup.of(Stack.parse(STACK, SMALL), source, TrainOptions())
+    prepared = prepare(source, setup.stack.plan.images, reporter=Silent())[0]
     turns = (None, Fold(0, 5), Fold(1, 5), Fold(0, 10))
-    assert len({ready.request(prepared, turn).key for turn in turns}) == 4
+    assert len({RunSpec(setup, prepared, turn).key for turn in turns}) == 4
 
 
 @pytest.mark.parametrize("place", ["in a fold", "before gathering", "before the rename"])
@@ -244,7 +243,7 @@ def test_wherever_it_was_interrupted_the_same_call_goes_on_to_the_same_bits(
         else:
             publish = attempts.publish_folder
             if place == "before gathering":
-                patched.setattr(out_of_fold, "evaluate", cut)
+                patched.setattr(job.OutOfFold, "_record", cut)
             else:
                 patched.setattr(
                     attempts,
@@ -281,8 +280,8 @@ def test_a_deleted_fold_is_trained_again_and_all_are_gathered_anew(
     assert bits(done.record) == before
     assert done.record.folds is not None
     assert done.record.folds.runs[1].sha256 == done.folds[1].record.digest()
-    assert [note for note in told.notes if "made anew" in note] == [
-        f"The record of all folds is made anew: {folds[1].id} was trained since."
+    assert [note for note in told.notes if "made again" in note] == [
+        f"The record of all folds is made again: {folds[1].id} was trained since."
     ]
 
 
@@ -300,7 +299,7 @@ def test_a_damaged_fold_is_named_and_trained_again(
     told = Told()
     done = in_folds(photo_folder, workspace=copied, reporter=told)
     assert bits(done.folds[2].record) == before
-    assert any(str(path) in note and "Fold 2 (3 of 3) is trained anew." in note for note in told.notes)
+    assert any(str(path) in note and "Fold 2 (3 of 3) is trained again." in note for note in told.notes)
     assert done.record.folds is not None
     assert done.record.folds.runs[2].sha256 == done.folds[2].record.digest()
     assert [outcome.reused for outcome in done.folds] == [True, True, False]
@@ -324,7 +323,7 @@ def test_a_damaged_record_of_all_folds_is_made_anew(name: str, copied: Workspace
     assert all(outcome.reused for outcome in done.folds)
     done.record.verify()
     assert done.record.id == whole.id
-    assert any("made anew" in note and str(whole.folder / name) in note for note in told.notes)
+    assert any("made again" in note and str(whole.folder / name) in note for note in told.notes)
 
 
 def test_again_trains_every_fold_anew_and_compares(copied: Workspace, photo_folder: Path) -> None:
@@ -402,7 +401,7 @@ def test_the_sealed_test_part_stays_out(split_folder: Path, tmp_path: Path) -> N
 
 def test_several_labels_are_gathered_alike(multilabel_table: Path, tmp_path: Path) -> None:
     source = DataSource(multilabel_table, images=multilabel_table.parent / "images", label=["red", "green"])
-    done = run_folds(STACK, source, n_folds=3, overrides=SMALL, reporter=Silent(), workspace=tmp_path)
+    done = trained(source, n_folds=3, workspace=tmp_path)
     assert done.record.problem == "multilabel"
     assert done.record.metrics["roc_auc"].n == 30
     assert done.record.predictions("oof")["id"].nunique() == 30
@@ -421,6 +420,6 @@ def test_what_cannot_be_is_refused_before_anything_is_read(photo_folder: Path, t
     with pytest.raises(UsageError, match=r"valid = 0\.3 means nothing with folds.*Leave out valid"):
         train(folds=3, valid=0.3, data="nowhere")
     with pytest.raises(DataError, match="needs both"):
-        run_job(STACK, DataSource("nowhere"), fold=1, reporter=Silent())
+        trained(DataSource("nowhere"), fold=1, workspace=Path())
     with pytest.raises(DataError, match="There is no fold 13 of 13; they go from 0 to 12"):
-        run_job(STACK, DataSource(photo_folder), fold=13, n_folds=13, reporter=Silent())
+        trained(DataSource(photo_folder), fold=13, n_folds=13, workspace=Path())

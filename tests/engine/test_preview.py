@@ -34,7 +34,7 @@ def samples(photo_folder: Path) -> Samples:
 def test_the_variants_are_those_of_the_first_epochs(photo_folder: Path, samples: Samples, stack: str) -> None:
     plan = plan_of(stack)
     shown = preview(plan, samples, n_variants=3, seed=5)
-    prepared = prepare(DataSource(photo_folder, valid=0.1), plan.images, quick=False, reporter=Silent())
+    prepared = prepare(DataSource(photo_folder, valid=0.1), plan.images, reporter=Silent())[0]
     dataset = photo_dataset(
         prepared, "train", pipeline=build_pipeline(plan.augment), eraser=build_eraser(plan.augment), seed=5
     )

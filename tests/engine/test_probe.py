@@ -296,7 +296,7 @@ def estimated(photo_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[.
     def call(recipes: str, n_done: int = 0, **overrides: Any) -> float | None:
         small = {"images.size_px": 24, "fit.batch_size": 8}
         plan: Plan = Stack.parse(f"baseline:model=simple_cnn,epochs=2{recipes}", small | overrides).plan
-        prepared = prepare(DataSource(photo_folder), plan.images, quick=False, reporter=Silent())
+        prepared = prepare(DataSource(photo_folder), plan.images, reporter=Silent())[0]
         learn = build(plan, prepared, seed=0, machine=Machine("cpu")).learn
         return timing.estimate_seconds(learn, plan, n_done=n_done)
 

@@ -21,7 +21,8 @@ from imgcls.engine import run as job
 from imgcls.engine.device import Machine
 from imgcls.engine.prepare import read_samples
 from imgcls.engine.progress import EpochRow, Silent, Start
-from imgcls.engine.train import run_job
+from imgcls.engine.request import RunOutcome, TrainOptions
+from imgcls.engine.train import train_stack
 from imgcls.errors import DataError, ImgclsError, RecordError, StackError, UsageError, WorkspaceError
 from imgcls.evidence.metrics import evaluate
 from imgcls.records.find import find_failed, find_runs
@@ -230,14 +231,12 @@ def test_reused_weights_give_what_training_would_have_given(train: Train, split_
     }
 
 
-def job_of(photo_folder: Path, **options: Any) -> job.Outcome:
-    return run_job(
+def job_of(photo_folder: Path, **options: Any) -> RunOutcome:
+    stack = Stack.parse(
         "baseline:model=simple_cnn,epochs=1",
-        DataSource(photo_folder),
-        overrides={"images.size_px": 24, "fit.batch_size": 8},
-        reporter=Silent(),
-        **options,
+        {"images.size_px": 24, "fit.batch_size": 8},
     )
+    return train_stack(stack, DataSource(photo_folder), TrainOptions(**{"reporter": Silent()} | options))
 
 
 def test_again_trains_anew_and_compares_the_bits(photo_folder: Path) -> None:
@@ -263,13 +262,7 @@ def test_again_replaces_a_damaged_record(photo_folder: Path) -> None:
     with pytest.raises(RecordError, match=r"another content than recorded\. Train again with --again"):
         imgcls.load(first)
     told = Told()
-    again = run_job(
-        "baseline:model=simple_cnn,epochs=1",
-        DataSource(photo_folder),
-        overrides={"images.size_px": 24, "fit.batch_size": 8},
-        reporter=told,
-        again=True,
-    )
+    again = job_of(photo_folder, reporter=told, again=True)
     assert again.same_bits is not None
     assert again.same_bits["valid.parquet"]
     assert any("was damaged and is replaced" in note for note in told.notes)

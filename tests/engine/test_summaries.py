@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import imgcls
+from imgcls.data.samples import Samples
 from imgcls.data.source import DataSource
 from imgcls.engine.progress import Silent
 from imgcls.ladders.run import SilentWatcher as Unwatched
@@ -36,6 +37,22 @@ def test_a_training_leaves_what_it_read(train: Train, photo_folder: Path, tmp_pa
     assert sum(seen.valid_counts.values()) == run.data.n["valid"]
     assert known(photos, split_seed=1) is None
     (photos / "left" / "000.jpg").rename(photos / "right" / "left.jpg")
+    assert known(photos) is None
+
+
+def test_what_changes_while_it_is_read_counts_as_changed(
+    train: Train, photo_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    photos, load = Path(shutil.copytree(photo_folder, tmp_path / "photos")), DataSource.load
+
+    def load_and_add(self: DataSource) -> Samples:
+        samples = load(self)
+        shutil.copy(photos / "left" / "000.jpg", photos / "left" / "new.jpg")
+        return samples
+
+    monkeypatch.setattr(DataSource, "load", load_and_add)
+    train(data=photos)
+    assert len(load_summaries(Workspace.find())) == 1
     assert known(photos) is None
 
 

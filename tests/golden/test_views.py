@@ -11,14 +11,14 @@ from rich.console import Console, RenderableType
 
 from imgcls.catalog import find_recipes
 from imgcls.engine.progress import EpochRow, Start, headline
-from imgcls.engine.request import FoldsOutcome, RunOutcome
+from imgcls.engine.request import RunOutcome
 from imgcls.ladders.report_data import gather
 from imgcls.records.attempts import AttemptState
 from imgcls.records.run import Estimate, FoldRun, Folds, FoldSpread, RunRecord
 from imgcls.reports.live import epoch_table
 from imgcls.reports.page.render import markdown_page
 from imgcls.reports.recipes import RecipeList, StackView
-from imgcls.reports.runs import FoldsSummary, RunCard, RunList, RunSummary
+from imgcls.reports.runs import RunCard, RunList, outcome_view
 
 WIDTHS = [80, 120]
 RECORD = Path(__file__).parent / "record-1"
@@ -50,28 +50,28 @@ def test_recipe_show(snapshot, stack: str, width: int) -> None:
 
 @pytest.mark.parametrize("width", WIDTHS)
 def test_the_end_of_a_run(snapshot, record: RunRecord, width: int) -> None:
-    text = drawn(RunSummary.of(RunOutcome(record)), width)
+    text = drawn(outcome_view(RunOutcome(record)), width)
     assert text.replace(str(RECORD), "<folder>") == snapshot
 
 
 def test_the_end_of_a_run_that_was_there_already(snapshot, record: RunRecord) -> None:
-    text = drawn(RunSummary.of(RunOutcome(record, reused=True)), 80)
+    text = drawn(outcome_view(RunOutcome(record, reused=True)), 80)
     assert text.replace(str(RECORD), "<folder>") == snapshot
 
 
 def test_the_end_of_a_training_anew(record: RunRecord) -> None:
-    equal = drawn(RunSummary.of(RunOutcome(record, same_bits={"weights.safetensors": True})), 120)
+    equal = drawn(outcome_view(RunOutcome(record, same_bits={"weights.safetensors": True})), 120)
     assert "equal to the record bit by bit" in equal
-    other = drawn(RunSummary.of(RunOutcome(record, same_bits={"weights.safetensors": False})), 120)
+    other = drawn(outcome_view(RunOutcome(record, same_bits={"weights.safetensors": False})), 120)
     assert "different from the record in weights.safetensors" in other
 
 
 def test_a_run_that_predicted_the_test_part_can_be_submitted(record: RunRecord) -> None:
     command = f"imgcls submit {record.id}"
-    assert not [line for line in RunSummary.of(RunOutcome(record)).next_commands() if line.startswith(command)]
+    assert not [line for line in outcome_view(RunOutcome(record)).next_commands() if line.startswith(command)]
     able = replace(record, files={**record.files, "test.parquet": record.files["valid.parquet"]})
-    assert [line for line in RunSummary.of(RunOutcome(able)).next_commands() if line.startswith(command)]
-    trial = RunSummary.of(RunOutcome(replace(able, quick=True)))
+    assert [line for line in outcome_view(RunOutcome(able)).next_commands() if line.startswith(command)]
+    trial = outcome_view(RunOutcome(replace(able, quick=True)))
     assert not [line for line in trial.next_commands() if line.startswith(command)]
 
 
@@ -81,7 +81,7 @@ def test_one_run_in_full(snapshot, record: RunRecord, width: int) -> None:
 
 
 @pytest.fixture
-def folds(record: RunRecord) -> FoldsOutcome:
+def folds(record: RunRecord) -> RunOutcome:
     """Three folds made of the stored record, one of which could not give every metric."""
     lost = {**record.metrics, "roc_auc": Estimate.missing("only one class is present: dark", n=12)}
     parts = [
@@ -92,32 +92,32 @@ def folds(record: RunRecord) -> FoldsOutcome:
     spread = {name: FoldSpread(0.75, 0.0321, 3) for name in record.metrics} | {"roc_auc": FoldSpread(0.5, 0.1, 2)}
     data = replace(record.data, n={"train": 2, "valid": 58, "test": 0, "excluded": 1}, n_valid_groups=7)
     whole = replace(record, id="baseline-s0-oof3-00000003", n_folds=3, folds=Folds(runs, spread), data=data)
-    return FoldsOutcome(whole, tuple(RunOutcome(part, reused=part.fold == 0) for part in parts))
+    return RunOutcome(whole, folds=tuple(RunOutcome(part, reused=part.fold == 0) for part in parts))
 
 
 @pytest.mark.parametrize("width", WIDTHS)
-def test_the_end_of_all_folds(snapshot, folds: FoldsOutcome, width: int) -> None:
-    assert drawn(FoldsSummary(folds), width).replace(str(RECORD), "<folder>") == snapshot
+def test_the_end_of_all_folds(snapshot, folds: RunOutcome, width: int) -> None:
+    assert drawn(outcome_view(folds), width).replace(str(RECORD), "<folder>") == snapshot
 
 
 @pytest.mark.parametrize("width", WIDTHS)
-def test_all_folds_in_full(snapshot, folds: FoldsOutcome, width: int) -> None:
+def test_all_folds_in_full(snapshot, folds: RunOutcome, width: int) -> None:
     assert drawn(RunCard(folds.record), width).replace(str(RECORD), "<folder>") == snapshot
 
 
-def test_how_all_folds_came_about(folds: FoldsOutcome) -> None:
+def test_how_all_folds_came_about(folds: RunOutcome) -> None:
     reused = replace(folds, folds=tuple(replace(outcome, reused=True) for outcome in folds.folds))
-    assert "3 folds: already trained; use --again" in drawn(FoldsSummary(reused), 200)
+    assert "3 folds: already trained; use --again" in drawn(outcome_view(reused), 200)
     anew = tuple(
         replace(outcome, reused=False, same_bits={"valid.parquet": number > 0})
         for number, outcome in enumerate(folds.folds)
     )
-    assert "2 of 3 equal to their records bit by bit" in drawn(FoldsSummary(replace(folds, folds=anew)), 200)
+    assert "2 of 3 equal to their records bit by bit" in drawn(outcome_view(replace(folds, folds=anew)), 200)
     trial = replace(folds, record=replace(folds.record, quick=True))
-    assert "its scores mean little" in drawn(FoldsSummary(trial), 200)
+    assert "its scores mean little" in drawn(outcome_view(trial), 200)
 
 
-def test_a_list_of_runs_in_folds(snapshot, folds: FoldsOutcome, tmp_path: Path) -> None:
+def test_a_list_of_runs_in_folds(snapshot, folds: RunOutcome, tmp_path: Path) -> None:
     failed = replace(folds.folds[2].record, status="failed", reason="The loss became nan.")
     info = {"stack": "baseline", "seed": 0, "fold": 1, "n_folds": 3}
     attempt = AttemptState("a" * 64, tmp_path, "interrupted", info, None, 2)

@@ -308,7 +308,7 @@ def test_names_that_are_no_utf8_keep_the_digests_of_training(tmp_path: Path, exp
         pytest.skip("this file system takes UTF-8 names only")
     facts = explore(photos)
     (seen,) = load_summaries(Workspace(tmp_path / "work"))
-    samples = prepare(DataSource(photos), Images(), quick=False, reporter=Silent()).samples
+    samples = prepare(DataSource(photos), Images(), reporter=Silent())[0].samples
     assert facts.data.data_digest == seen.data_digest == samples.data_digest
     assert facts.data.split_digest == seen.split_digest == samples.split_digest
 

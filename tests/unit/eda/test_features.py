@@ -124,7 +124,7 @@ def test_the_pretrained_network_sees_without_a_network(photo_folder, one_thread,
     from imgcls.plan import Images
 
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    prepared = prepare(DataSource(photo_folder), Images(size_px=32), quick=False, reporter=Silent())
+    prepared = prepare(DataSource(photo_folder), Images(size_px=32), reporter=Silent())[0]
     seer = feature_extractor(machine=Machine(device="cpu"))
     rows = np.arange(6)
     first, second = (seer.extract(prepared.photos, rows, progress=lambda done, n: None) for _ in range(2))

@@ -68,7 +68,7 @@ def test_the_digests_are_those_of_training(tmp_path: Path) -> None:
     from imgcls.engine.prepare import prepare
 
     source = DataSource(draw(tmp_path / "photos", {"cat": 6, "dog": 5}))
-    trained = prepare(source, Images(size_px=32), quick=False, reporter=Silent()).samples
+    trained = prepare(source, Images(size_px=32), reporter=Silent())[0].samples
     found = scan_data(source, Images(size_px=32), quick=False, reporter=Silent())
     assert (found.data_digest, found.split_digest) == (trained.data_digest, trained.split_digest)
 

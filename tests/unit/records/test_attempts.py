@@ -19,7 +19,8 @@ import pytest
 
 from imgcls import storage
 from imgcls.errors import BusyError, ImgclsError, RecordError
-from imgcls.records.attempts import acquire, find_attempts
+from imgcls.records import attempts
+from imgcls.records.attempts import Attempt, acquire, claim, find_attempts
 from imgcls.records.find import find_by_key, find_failed, find_runs
 from imgcls.records.lock import HOLDER, Holder, holder_of
 from imgcls.records.run import RunRecord
@@ -336,3 +337,44 @@ def test_an_attempt_can_be_copied_and_resumed(workspace: Workspace, tmp_path: Pa
         assert attempt.load_checkpoint() is not None
     about = json.loads((attempt.folder / "attempt.json").read_text())
     assert about == {"key": KEY, "info": {}}
+
+
+def test_a_claim_is_the_finished_run_or_the_attempt_at_it(
+    workspace: Workspace, make_record: Callable[..., RunRecord]
+) -> None:
+    with claim(workspace, KEY, {}) as attempt:
+        assert isinstance(attempt, Attempt)
+        assert attempt.existing is None
+        make_record(key=KEY).write(attempt.record_folder)
+        attempt.publish(workspace.runs / f"run-{KEY[:8]}")
+    with claim(workspace, KEY, {}) as found:
+        assert isinstance(found, RunRecord)
+        assert found.key == KEY
+    assert not (workspace.attempts / KEY[:8]).exists()
+    with claim(workspace, KEY, {}, again=True) as attempt:
+        assert isinstance(attempt, Attempt)
+        assert attempt.existing == found
+
+
+def test_a_claim_of_an_attempt_that_another_process_holds_is_refused(workspace: Workspace) -> None:
+    with _other_process(workspace), pytest.raises(BusyError):
+        claim(workspace, KEY, {}).__enter__()
+
+
+def test_a_run_that_was_finished_just_before_it_is_held_is_found_and_leaves_no_attempt(
+    workspace: Workspace, make_record: Callable[..., RunRecord], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between looking and holding, another process can publish the run."""
+    sweep = attempts._sweep
+
+    def finished_elsewhere(place: Workspace) -> None:
+        monkeypatch.setattr(attempts, "_sweep", sweep)
+        with acquire(place, KEY, {}) as attempt:
+            make_record(key=KEY).write(attempt.record_folder)
+            attempt.publish(place.runs / f"run-{KEY[:8]}")
+
+    monkeypatch.setattr(attempts, "_sweep", finished_elsewhere)
+    with claim(workspace, KEY, {"stack": "baseline"}) as found:
+        assert isinstance(found, RunRecord)
+    assert find_attempts(workspace) == []
+    assert not (workspace.attempts / KEY[:8]).exists()

@@ -16,7 +16,7 @@ from imgcls.ladders.run import JobResult, SilentWatcher, Watcher
 from imgcls.ladders.spec import Ladder
 from imgcls.ladders.state import LadderState, read_state
 from imgcls.reports import live
-from imgcls.reports.live import FileReader, LadderLines, LadderScreen, job_line, ladder_screen
+from imgcls.reports.live import LadderLines, LadderScreen, job_line, ladder_screen
 from imgcls.workspace import Workspace
 
 Draw = Callable[..., tuple[Ladder, Workspace]]
@@ -174,13 +174,13 @@ def test_files_are_judged_again_only_when_a_run_was_added(drawn_ladder: Draw, mo
     counted: list[LadderState] = []
     real = judge.judge_ladder
     monkeypatch.setattr(judge, "judge_ladder", lambda state: counted.append(state) or real(state))
-    reader = FileReader(ladder, workspace)
+    reader = judge.LadderReader(ladder, workspace)
     first, second = reader.read(), reader.read()
     assert len(counted) == 1
     assert first[1] is second[1]
     assert first[1] is not None
     shorter = replace(ladder, jobs=ladder.jobs[:4])
-    FileReader(shorter, workspace).read()
+    judge.LadderReader(shorter, workspace).read()
     assert len(counted) == 2
 
 

@@ -12,7 +12,7 @@ from imgcls.checklists.items import all_items
 from imgcls.config.problem import in_words
 from imgcls.errors import RecordError
 from imgcls.ladders.spec import COMPARISONS, FINAL_JSON, RESULT_JSON, Ladder, find_ladders
-from imgcls.records.run import read_json
+from imgcls.schema import read_json
 from imgcls.storage import time_written
 from imgcls.workspace import Workspace
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from imgcls.errors import RecordError
 from imgcls.ladders.spec import RESULT_JSON
-from imgcls.records.run import read_json
+from imgcls.schema import read_json
 from imgcls.workspace import Workspace
 
 

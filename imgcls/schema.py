@@ -14,7 +14,7 @@ import types
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import Field, fields, is_dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 from imgcls.errors import RecordError
 
@@ -110,7 +110,7 @@ def from_json(
         writer = "a newer imgcls" if found > (schema or 0) else "no known imgcls"
         raise RecordError(f"{where} was written by {writer} (schema {found}, this one reads {schema}). Update imgcls.")
     try:
-        made: Value = _validator(kind, schema is not None).validate_python(value)
+        made: Value = _validator(cast("type", kind), schema is not None).validate_python(value)
     except ValidationError as error:
         problems = [problem for details in error.errors(include_url=False) for problem in _problems_in(details)]
     else:

@@ -19,6 +19,7 @@ from imgcls.errors import ImgclsError, WorkspaceError
 from imgcls.predictions.submission import TEST_FILE, Submission
 from imgcls.records.run import Folds, FoldSpread, RunRecord, short_key
 from imgcls.reports.console import count, interval, name, number, path, show
+from imgcls.schema import to_json
 from imgcls.storage import write_bytes
 from imgcls.text import clean, duration
 
@@ -514,7 +515,7 @@ def folds_json(outcome: FoldsOutcome) -> dict[str, Any]:
     spread = record.folds.spread if record.folds else {}
     return {
         **outcome_json(RunOutcome(record, reused=outcome.reused)),
-        "spread": {metric: entry.to_json() for metric, entry in spread.items()},
+        "spread": {metric: to_json(entry) for metric, entry in spread.items()},
         "folds": [outcome_json(entry) for entry in outcome.folds],
     }
 

@@ -203,7 +203,7 @@ class ScoreSummary:
 
 
 @dataclass(frozen=True)
-class TestOpening:
+class FinalOpening:
     """What the sealed test said, beside what validation had said."""
 
     metric: str
@@ -218,7 +218,7 @@ class TestOpening:
     """Its score on validation."""
 
     @classmethod
-    def read(cls, path: Path) -> TestOpening | None:
+    def read(cls, path: Path) -> FinalOpening | None:
         """Read final.json; None where the test part is still sealed.
 
         Raises:
@@ -252,7 +252,7 @@ class LadderStatus:
     """The number of the rung to use; None before the ladder was judged, and where recipes are left out."""
     incumbent_runs: tuple[str, ...] = ()
     """The ids of its runs."""
-    opening: TestOpening | None = None
+    opening: FinalOpening | None = None
     """What the sealed test said; None where it is still sealed."""
 
     @property
@@ -320,8 +320,8 @@ def _judged(climb: LadderStatus) -> LadderStatus:
 
 
 def _opened(climb: LadderStatus) -> LadderStatus:
-    """Add what final.json says; see `Opening.read`."""
-    return replace(climb, opening=TestOpening.read(_beside(climb.ladder, FINAL_JSON)))
+    """Add what final.json says; see `FinalOpening.read`."""
+    return replace(climb, opening=FinalOpening.read(_beside(climb.ladder, FINAL_JSON)))
 
 
 def _beside(ladder: Ladder, name: str) -> Path:

@@ -134,7 +134,8 @@ def test_a_verdict_that_nobody_gives_is_damage(known: Desk) -> None:
     ladder = known.ladder(SMOOTHED)
     path = ladder.folder / RESULT_JSON
     write_json(path, put(json.loads(path.read_text(encoding="utf-8")), ("rungs", 1, "step", "verdict"), "marvellous"))
-    assert [RESULT_JSON in damage.reason for damage in known.list().damages] == [True]
+    (damage,) = known.list().damages
+    assert f"{RESULT_JSON} is damaged: rungs.1.step.verdict must be one of better, likely better" in damage.reason
     assert known.states()["train.loss"].state == "open"
 
 

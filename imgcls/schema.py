@@ -170,10 +170,13 @@ def _object(kind: type, *, is_versioned: bool = False) -> CoreSchema:
             known[item.name] = core_schema.typed_dict_field(_schema(given), required=False)
         elif item.metadata != NOT_IN_FILE:
             known[item.name] = core_schema.typed_dict_field(_schema(hints[item.name]))
-    make: Callable[[dict[str, Any]], object] = lambda values: kind(**values)  # noqa: E731
-    if is_versioned and _VERSION not in known:
+    own = frozenset(known)
+    if is_versioned and _VERSION not in own:
         known[_VERSION] = core_schema.typed_dict_field(_schema(int))
-        make = lambda values: kind(**{name: entry for name, entry in values.items() if name != _VERSION})  # noqa: E731
+
+    def make(values: dict[str, Any]) -> object:
+        return kind(**{name: entry for name, entry in values.items() if name in own})
+
     keys = core_schema.typed_dict_schema(known, extra_behavior="forbid", strict=True)
     return core_schema.no_info_after_validator_function(make, keys)
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 from imgcls.errors import RecordError
-from imgcls.records.derived import read_entries, write_entries
-from imgcls.records.run import Fields, RunRecord
+from imgcls.records.derived import write_derived
+from imgcls.records.run import RunRecord
+from imgcls.schema import read_as
 from imgcls.storage import canonical_json
 from imgcls.workspace import Workspace
 
@@ -30,10 +31,23 @@ class ClassErrors:
     n_wrong: int
     """Those that it answers wrongly."""
 
-    @classmethod
-    def from_fields(cls, fields: Fields) -> Self:
-        """Read one from a JSON object; problems are collected in `fields`."""
-        return cls(fields.text("name"), fields.integer("n"), fields.integer("n_wrong"))
+
+@dataclass(frozen=True)
+class _Count:
+    """What was counted of one run."""
+
+    question: str
+    """See `question_of`."""
+    classes: tuple[ClassErrors, ...]
+    """The answer."""
+
+
+@dataclass(frozen=True)
+class _CountFile:
+    """What `runs/.tallies.json` holds."""
+
+    tallies: tuple[_Count, ...]
+    """What is kept, oldest first."""
 
 
 def question_of(run: RunRecord, name: str) -> str:
@@ -44,7 +58,11 @@ def question_of(run: RunRecord, name: str) -> str:
 
 def load_class_errors(workspace: Workspace) -> Mapping[str, tuple[ClassErrors, ...]]:
     """Return what was counted, by its question; a file that is missing or damaged holds nothing."""
-    return dict(read_entries(_class_errors_file(workspace), "tallies", _read, schema=SCHEMA))
+    try:
+        kept = read_as(_CountFile, workspace.runs / TALLIES_JSON, schema=SCHEMA)
+    except RecordError:
+        return {}
+    return {count.question: count.classes for count in kept.tallies}
 
 
 def save_class_errors(workspace: Workspace, question: str, tallies: tuple[ClassErrors, ...]) -> None:
@@ -55,17 +73,8 @@ def save_class_errors(workspace: Workspace, question: str, tallies: tuple[ClassE
         question: What was counted: see `question_of`.
         tallies: The answer.
     """
-    newest = [*load_class_errors(workspace).items(), (question, tallies)][-MOST_KEPT:]
-    entries = [{"question": asked, "classes": [asdict(tally) for tally in counted]} for asked, counted in newest]
-    write_entries(_class_errors_file(workspace), "tallies", entries, schema=SCHEMA)
-
-
-def _read(fields: Fields) -> tuple[str, tuple[ClassErrors, ...]]:
-    return fields.text("question"), fields.inner_list("classes", ClassErrors.from_fields)
-
-
-def _class_errors_file(workspace: Workspace) -> Path:
-    return workspace.runs / TALLIES_JSON
+    counts = [_Count(*counted) for counted in (*load_class_errors(workspace).items(), (question, tallies))]
+    write_derived(workspace.runs / TALLIES_JSON, _CountFile(tuple(counts[-MOST_KEPT:])), schema=SCHEMA)
 
 
 _N_ROWS = 8192

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from imgcls.checklists.class_errors import class_errors
 from imgcls.checklists.commands import look_again
 from imgcls.checklists.evidence import FACTS, Evidence, data_version
-from imgcls.checklists.verdicts import GAINS, FinalOpening, LadderStatus, VerdictEntry, gain_text
+from imgcls.checklists.verdicts import FinalOpening, LadderStatus, VerdictEntry, gain_text
 from imgcls.config.problem import in_words
 from imgcls.data.source import FINDINGS_TOML
 from imgcls.ladders.spec import FINAL_JSON
-from imgcls.records.run import RunRecord
+from imgcls.records.run import GAINS, RunRecord
 
 N_RUNGS = 3
 _RISING = "curve.rising"

@@ -11,15 +11,18 @@ from imgcls.catalog import find_recipes
 from imgcls.checklists.items import all_items
 from imgcls.config.problem import in_words
 from imgcls.errors import RecordError
+from imgcls.ladders.results import (
+    ComparisonRecord,
+    GainRecord,
+    VerdictRecord,
+    read_comparison,
+    read_final,
+    read_result,
+)
 from imgcls.ladders.spec import COMPARISONS, FINAL_JSON, RESULT_JSON, Ladder, find_ladders
-from imgcls.records.run import read_json
+from imgcls.records.run import CANNOT_TELL, Estimate, Verdict
 from imgcls.storage import time_written
 from imgcls.workspace import Workspace
-
-CANNOT_TELL = "cannot tell"
-VERDICTS = ("better", "likely better", "no evidence", "likely worse", "worse", CANNOT_TELL)
-"""Those of `imgcls.evidence.verdicts`, which loads more than a light command may."""
-GAINS = ("better", "likely better")
 
 
 @dataclass(frozen=True)
@@ -56,7 +59,7 @@ class VerdictEntry:
     """The items that it answers."""
     what: str
     """What was tried, over what."""
-    verdict: str
+    verdict: Verdict
     """What may be said; `cannot tell` answers nothing."""
     value: float
     """The gain in the metric, in its unit."""
@@ -109,40 +112,31 @@ def read_comparisons(workspace: Workspace) -> tuple[tuple[VerdictEntry, ...], li
     found, damaged = [], []
     for path in paths:
         try:
-            found.append(_compared(read_json(path), path))
+            found.append(_compared(read_comparison(path), path))
         except RecordError as problem:
             damaged.append(str(problem))
-        except (KeyError, TypeError, ValueError, AttributeError):
-            damaged.append(f"{path} is damaged, or another version wrote it. 'imgcls compare' writes it anew.")
     return tuple(found), damaged
 
 
-def _compared(value: Any, path: Path) -> VerdictEntry:
-    a, b, data = value["a"], value["b"], value["data"]
-    paths = tuple(value["changes"])
-    items = tuple(text_of(item) for item in value["items"])
-    if not value["recipes"]:
+def _compared(comparison: ComparisonRecord, path: Path) -> VerdictEntry:
+    a, b, data = comparison.a, comparison.b, comparison.data
+    items = comparison.items
+    if not comparison.recipes:
+        paths = comparison.changes
         items = tuple(item.id for item in all_items() if paths and all(map(item.is_answered_by, paths)))
     return verdict_entry(
-        value["gain"],
+        comparison.gain,
         items=items,
-        what=f"{text_of(b['label'])} over {text_of(a['label'])}",
-        metric=text_of(value["metric"]),
+        what=f"{b.label} over {a.label}",
+        metric=comparison.metric,
         file=f"reports/{COMPARISONS}/{path.name}",
-        grounds=DataVersion(
-            text_of(data["digest"]),
-            tuple(map(text_of, data["split_digests"])),
-            data["n_folds"] is not None,
-            seed_of(data),
-        ),
-        sides=tuple(
-            ArmRuns(text_of(side["stack"]), dict(side["overrides"]), text_of(side["plan_digest"])) for side in (a, b)
-        ),
+        grounds=DataVersion(data.digest, data.split_digests, data.n_folds is not None, data.split_seed),
+        sides=tuple(ArmRuns(side.stack, side.overrides, side.plan_digest) for side in (a, b)),
     )
 
 
 def verdict_entry(
-    judged: Any,
+    judged: VerdictRecord,
     *,
     items: tuple[str, ...],
     what: str,
@@ -152,44 +146,22 @@ def verdict_entry(
     sides: tuple[ArmRuns, ...],
     ladder: str = "",
 ) -> VerdictEntry:
-    """Make a trial of a gain and its verdict as JSON values; the other arguments are the fields of `VerdictEntry`.
-
-    Raises:
-        KeyError, TypeError, ValueError: The values are not those that were written.
-    """
-    verdict = text_of(judged["verdict"])
-    if verdict not in VERDICTS:
-        raise ValueError(f"{verdict!r} is no verdict")
-    low, high = (None if judged[end] is None else float(judged[end]) for end in ("low", "high"))
-    before, after = judged["n_runs"]
+    """Make an entry of a gain and its verdict; the other arguments are the fields of `VerdictEntry`."""
     return VerdictEntry(
         items=items,
         what=what,
-        verdict=verdict,
-        value=float(judged["value"]),
-        low=low,
-        high=high,
+        verdict=judged.verdict,
+        value=judged.value,
+        low=judged.low,
+        high=judged.high,
         metric=metric,
-        reason=text_of(judged["remarks"][0]) if verdict == CANNOT_TELL and judged["remarks"] else "",
-        n_runs=(int(before), int(after)),
+        reason=judged.remarks[0] if judged.verdict == CANNOT_TELL and judged.remarks else "",
+        n_runs=judged.n_runs,
         file=file,
         grounds=grounds,
         sides=sides,
         ladder=ladder,
     )
-
-
-def text_of(value: object) -> str:
-    """Return a text of JSON, and refuse everything else."""
-    if not isinstance(value, str):
-        raise TypeError(f"{value!r} is no text")
-    return value
-
-
-def seed_of(data: Mapping[str, Any]) -> int | None:
-    """Return the seed of the split where JSON values about the data hold one."""
-    seed = data.get("split_seed")
-    return seed if isinstance(seed, int) else None
 
 
 def answered(recipes: tuple[str, ...], items: tuple[str, ...]) -> tuple[str, ...]:
@@ -223,10 +195,11 @@ class ScoreSummary:
         return (self.high - self.low) / 2
 
     @classmethod
-    def of(cls, value: Any) -> ScoreSummary | None:
-        """Read one from JSON values; None where there is no number, or no interval."""
-        numbers = [] if value is None else [value[name] for name in ("value", "low", "high")]
-        return cls(*map(float, numbers)) if numbers and None not in numbers else None
+    def of(cls, value: GainRecord | Estimate | None) -> ScoreSummary | None:
+        """Return the numbers of a gain or a score; None where there is none, or no interval."""
+        if value is None or value.value is None or value.low is None or value.high is None:
+            return None
+        return cls(value.value, value.low, value.high)
 
 
 @dataclass(frozen=True)
@@ -253,19 +226,14 @@ class FinalOpening:
         """
         if not path.is_file():
             return None
-        value: Any = read_json(path)
-        try:
-            return cls(
-                metric=str(value["metric"]),
-                test_gain=ScoreSummary.of(value["test"]),
-                validation_gain=ScoreSummary.of(value["validation"]),
-                test_score=ScoreSummary.of(value["incumbent_score"]),
-                validation_score=ScoreSummary.of(value["validation_scores"]["incumbent"]),
-            )
-        except (KeyError, TypeError, ValueError) as problem:
-            raise RecordError(
-                f"{path} is damaged, or another version wrote it. 'imgcls ladder final' writes it anew."
-            ) from problem
+        final = read_final(path)
+        return cls(
+            metric=final.metric,
+            test_gain=ScoreSummary.of(final.test),
+            validation_gain=ScoreSummary.of(final.validation),
+            test_score=ScoreSummary.of(final.incumbent_score),
+            validation_score=ScoreSummary.of(final.validation_scores.incumbent),
+        )
 
 
 @dataclass(frozen=True)
@@ -312,9 +280,8 @@ def read_ladder_statuses(workspace: Workspace) -> tuple[tuple[LadderStatus, ...]
     found = []
     for ladder in ladders:
         is_folded = ladder.n_folds is not None
-        climb = LadderStatus(
-            ladder, DataVersion(ladder.data_digest, ladder.split_digests, is_folded, ladder.data.split_seed)
-        )
+        version = DataVersion(ladder.data_digest, ladder.split_digests, is_folded, ladder.data.split_seed)
+        climb = LadderStatus(ladder, version)
         for read in (_judged, _opened):
             try:
                 climb = read(climb)
@@ -333,33 +300,26 @@ def _judged(climb: LadderStatus) -> LadderStatus:
     path = _beside(climb.ladder, RESULT_JSON)
     if not path.is_file():
         return climb
-    result: Any = read_json(path)
-    try:
-        return _with_verdicts(climb, result)
-    except (KeyError, TypeError, ValueError, AttributeError) as problem:
-        raise RecordError(
-            f"{path} is damaged, or another version wrote it. 'imgcls ladder run' with the same stack writes it anew."
-        ) from problem
-
-
-def _with_verdicts(climb: LadderStatus, result: Any) -> LadderStatus:
-    ladder = climb.ladder
-    steps = [rung["step"] for rung in result["rungs"]]
-    if len(steps) != len(ladder.rungs):
-        raise ValueError("not the rungs of its ladder")
+    result, ladder = read_result(path), climb.ladder
     printed = [rung.printed for rung in ladder.rungs]
-    incumbent = printed.index(result["incumbent"]) if ladder.kind == "climb" else None
+    if len(result.rungs) != len(printed) or result.incumbent not in printed:
+        raise RecordError(
+            f"{path} is damaged: its rungs are not those of its ladder. 'imgcls ladder run' with the same stack writes "
+            "it again."
+        )
+    incumbent = printed.index(result.incumbent) if ladder.kind == "climb" else None
+    steps = [(number, rung.step) for number, rung in enumerate(result.rungs) if number]
     return replace(
         climb,
-        trials=tuple(_step(climb, number, step) for number, step in enumerate(steps) if number and step),
-        is_complete=bool(result["complete"]),
+        trials=tuple(_step(climb, number, step) for number, step in steps if step),
+        is_complete=result.complete,
         incumbent=incumbent,
-        incumbent_runs=() if incumbent is None else tuple(text_of(run) for run in result["rungs"][incumbent]["runs"]),
+        incumbent_runs=() if incumbent is None else result.rungs[incumbent].runs,
     )
 
 
 def _opened(climb: LadderStatus) -> LadderStatus:
-    """Add what final.json says; see `Opening.read`."""
+    """Add what final.json says; see `FinalOpening.read`."""
     return replace(climb, opening=FinalOpening.read(_beside(climb.ladder, FINAL_JSON)))
 
 
@@ -369,7 +329,7 @@ def _beside(ladder: Ladder, name: str) -> Path:
     return ladder.folder / name
 
 
-def _step(climb: LadderStatus, number: int, step: Any) -> VerdictEntry:
+def _step(climb: LadderStatus, number: int, step: VerdictRecord) -> VerdictEntry:
     ladder = climb.ladder
     rung, other = ladder.rungs[number], ladder.rungs[ladder.compared_with(number)]
     return verdict_entry(

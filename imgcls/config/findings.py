@@ -107,12 +107,12 @@ def read_adjustments(path: Path) -> Adjustments:
         path: findings.toml of a workspace.
 
     Raises:
-        ProblemError: It cannot be read, is no TOML, or does not fit; every fault is told with its line.
+        ProblemError: It cannot be read, is no TOML, or does not fit; every fault is named by its key.
     """
     if not path.exists() and not path.is_symlink():
         return Adjustments()
     text = read_text(path)
-    return checked(Adjustments, read_toml(path, text, schema=SCHEMA), path=path, text=text)
+    return checked(Adjustments, read_toml(path, text, schema=SCHEMA), path=path)
 
 
 def write_adjustments(path: Path, adjustments: Adjustments) -> None:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 import re
 import tomllib
-from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
@@ -183,75 +182,6 @@ class Problem(_Part):
 
 Place = tuple[str | int, ...]
 
-_KEY = r"""(?:[A-Za-z0-9_-]+|"(?:[^"\\]|\\.)*"|'[^']*')"""
-_DOTTED = rf"{_KEY}(?:\s*\.\s*{_KEY})*"
-_ARRAY_OF_TABLES = re.compile(rf"\s*\[\[\s*({_DOTTED})\s*\]\]")
-_TABLE = re.compile(rf"\s*\[\s*({_DOTTED})\s*\]")
-_PAIR = re.compile(rf"\s*({_DOTTED})\s*=(.*)", re.DOTALL)
-_LONG_QUOTES = ('"""', "'''")
-
-
-def key_lines(text: str) -> dict[Place, int]:
-    """Return the line, from 1, on which each key and each table of a TOML file begins.
-
-    Args:
-        text: A file that could be read. Keys inside inline tables are not looked for.
-
-    Returns:
-        From the way to a key, such as `("data", "images")` or `("excluded", 0, "why")`, to its line.
-    """
-    found: dict[Place, int] = {}
-    table: Place = ()
-    n_of: Counter[Place] = Counter()
-    for number, line in _outside_long_texts(text):
-        if match := _ARRAY_OF_TABLES.match(line):
-            name = _parts(match[1])
-            table = (*name, n_of[name])
-            n_of[name] += 1
-            found.setdefault(name, number)
-            found[table] = number
-        elif match := _TABLE.match(line):
-            table = _parts(match[1])
-            found.setdefault(table, number)
-        elif match := _PAIR.match(line):
-            found.setdefault((*table, *_parts(match[1])), number)
-    return found
-
-
-def line_of(place: Place, lines: dict[Place, int]) -> int | None:
-    """Return the line of a key, or of the nearest part around it that has one."""
-    return next((lines[place[:n]] for n in range(len(place), 0, -1) if place[:n] in lines), None)
-
-
-def _outside_long_texts(text: str) -> Iterator[tuple[int, str]]:
-    """Yield the lines that do not begin inside a text of several lines."""
-    closing = ""
-    for number, line in enumerate(text.split("\n"), 1):
-        if closing:
-            closing = "" if closing in line else closing
-            continue
-        yield number, line
-        closing = _opened(line)
-
-
-def _opened(line: str) -> str:
-    """Return the quotes of a text that a line begins and does not end, or nothing."""
-    match = _PAIR.match(line)
-    value = match[2].lstrip() if match else ""
-    quotes = next((quotes for quotes in _LONG_QUOTES if value.startswith(quotes)), "")
-    return quotes if quotes and quotes not in value[len(quotes) :] else ""
-
-
-def _parts(key: str) -> tuple[str, ...]:
-    """Return the parts of a key, which may be dotted and quoted."""
-    parts: list[str] = []
-    inner: object = tomllib.loads(f"{key} = 0")
-    while isinstance(inner, dict):
-        name, inner = next(iter(inner.items()))
-        parts.append(name)
-    return tuple(parts)
-
-
 Value = TypeVar("Value", bound=BaseModel)
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
@@ -318,28 +248,25 @@ def read_toml(path: Path, text: str, *, schema: int) -> dict[str, Any]:
     return value
 
 
-def checked(kind: type[Value], value: Mapping[str, Any], *, path: Path, text: str) -> Value:
+def checked(kind: type[Value], value: Mapping[str, Any], *, path: Path) -> Value:
     """Make a frozen value of what was read.
 
     Args:
         kind: What is made.
         value: What `read_toml` gave.
         path: Where it is from, for messages.
-        text: The text of the file, for the lines of what is wrong.
 
     Raises:
-        ProblemError: Anything does not fit; everything is told, with its line and the nearest right name.
+        ProblemError: Anything does not fit; every fault is named by its key, with the nearest right name.
     """
     try:
         return kind.model_validate(value)
     except ValidationError as error:
-        faults = _faults(kind, error.errors(), text)
+        faults = [_words(kind, details) for details in error.errors()]
         if len(faults) == 1:
-            line, words = faults[0]
-            raise ProblemError(f"{path}{f', line {line}' if line else ''}: {words}") from error
-        told = [f"{f'line {line}: ' if line else ''}{words}" for line, words in faults[:_MOST_TOLD]]
+            raise ProblemError(f"{path}: {faults[0]}") from error
         more = [f"and {len(faults) - _MOST_TOLD} more"] if len(faults) > _MOST_TOLD else []
-        raise ProblemError.together([*told, *more], heading=f"{path}: {len(faults)} faults:") from error
+        raise ProblemError.together([*faults[:_MOST_TOLD], *more], heading=f"{path}: {len(faults)} faults:") from error
 
 
 def _no_toml(path: Path, text: str, problem: str) -> str:
@@ -349,13 +276,6 @@ def _no_toml(path: Path, text: str, problem: str) -> str:
     line = int(match["line"]) if match and match["line"] else len(text.splitlines()) if match else None
     column = f", column {match['column']}" if match and match["column"] else ""
     return f"{path}{f', line {line}' if line else ''}{column}: not TOML ({said.rstrip('.')}). Correct it there."
-
-
-def _faults(kind: type[BaseModel], errors: Iterable[ErrorDetails], text: str) -> list[tuple[int | None, str]]:
-    """Return the line and the words of every fault, in order of line."""
-    lines = key_lines(text)
-    found = [(line_of(error["loc"], lines), _words(kind, error)) for error in errors]
-    return sorted(found, key=lambda fault: fault[0] or 0)
 
 
 def _words(kind: type[BaseModel], error: ErrorDetails) -> str:
@@ -486,14 +406,14 @@ def read_problem(path: Path) -> Problem:
         path: The file, usually imgcls.toml; a newer schema is refused.
 
     Raises:
-        ProblemError: It cannot be read, is no TOML, or does not fit; every fault is told with its line.
+        ProblemError: It cannot be read, is no TOML, or does not fit; every fault is named by its key.
     """
     return problem_of(read_text(path), path=path)
 
 
 def problem_of(text: str, *, path: Path) -> Problem:
     """Make a problem of the text of a file, whose path the messages name; see `read_problem`."""
-    return checked(Problem, read_toml(path, text, schema=SCHEMA), path=path, text=text)
+    return checked(Problem, read_toml(path, text, schema=SCHEMA), path=path)
 
 
 def write_problem(path: Path, problem: Problem) -> None:

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Literal, Self
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from imgcls.errors import RecordError
-from imgcls.records.run import read_json
+from imgcls.schema import read_json
 from imgcls.storage import write_json
 from imgcls.text import Viewed
 

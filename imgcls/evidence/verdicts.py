@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -23,11 +23,11 @@ from imgcls.evidence.gains import FEWEST_FOLDS, Gain, measure
 from imgcls.evidence.metrics import FEWEST_GROUPS
 from imgcls.evidence.power import RequiredSamples, minimal_detectable_gain, required_samples
 from imgcls.evidence.variance import as_rows, group_numbers
+from imgcls.records.run import CANNOT_TELL, Verdict
 
 if TYPE_CHECKING:
     from imgcls.data.samples import ProblemType
 
-Verdict = Literal["better", "likely better", "no evidence", "likely worse", "worse", "cannot tell"]
 SURE, LIKELY = 0.05, 0.10
 FEWEST_CHANGED = 6
 """With fewer changed images chance is not ruled out even if all changed for the better: 2·0.5⁵ > 0.05."""
@@ -118,7 +118,7 @@ def judge(gains: Sequence[Gain], *, smallest_gain: float = 0.005, n_looks: int =
     judged = []
     for place, (gain, reason) in enumerate(zip(gains, reasons, strict=True)):
         if reason:
-            judged.append(Judged(gain, "cannot tell", None, (reason,), None, None))
+            judged.append(Judged(gain, CANNOT_TELL, None, (reason,), None, None))
         else:
             judged.append(
                 _judge(gain, adjusted[place], n_family=len(family), smallest_gain=smallest_gain, n_looks=n_looks)

@@ -6,7 +6,7 @@ import difflib
 import hashlib
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,9 +18,8 @@ from imgcls.errors import ImgclsError, RecordError, StackError, UsageError
 from imgcls.evidence.contributions import CONTRIBUTIONS
 from imgcls.evidence.gains import Gain
 from imgcls.evidence.verdicts import Judged, judge
-from imgcls.ladders.judge import gain_json, judged_json
+from imgcls.ladders.judge import gain_record, verdict_record
 from imgcls.ladders.predictions import (
-    Change,
     CrossValidated,
     MeasuredRuns,
     OneSplit,
@@ -28,10 +27,12 @@ from imgcls.ladders.predictions import (
     read_predictions,
     shares_weights,
 )
+from imgcls.ladders.results import SCHEMA, Arm, Change, ComparisonData, ComparisonRecord
 from imgcls.ladders.spec import COMPARISONS
 from imgcls.plan import Plan
 from imgcls.records.find import find_failed, find_run, find_runs
-from imgcls.records.run import Estimate, RunRecord
+from imgcls.records.run import RunRecord
+from imgcls.schema import to_json
 from imgcls.storage import canonical_json, make_folder, write_json
 from imgcls.workspace import Workspace
 
@@ -238,39 +239,8 @@ def _folds(asked: RunSelection) -> str:
     return ", ".join("none" if fold < 0 else str(fold) for fold in folds)
 
 
-SCHEMA = 1
 _SMALLEST_GAIN = 0.005
 _A, _B = 0, 1
-
-
-@dataclass(frozen=True)
-class Arm:
-    """One side of a comparison."""
-
-    text: str
-    """What was asked for."""
-    label: str
-    """The stack with its overrides."""
-    stack: str
-    """The stack without them."""
-    overrides: Mapping[str, Any]
-    """Plan path → value that was set by hand on its base."""
-    plan_digest: str
-    """Digest of the plan."""
-    runs: tuple[str, ...]
-    """Ids of the runs, by fold and seed."""
-    seeds: tuple[int, ...]
-    """The seeds, each once."""
-    values: tuple[float, ...]
-    """The metric of each run, in its own direction."""
-    score: Estimate
-    """The metric over all runs, with its interval."""
-    seed_sd: float | None
-    """Standard deviation of the metric over seeds; None with fewer than two."""
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the side as JSON values."""
-        return asdict(self) | {"score": self.score.to_json()}
 
 
 @dataclass(frozen=True)
@@ -321,30 +291,30 @@ class Comparison:
 
     def to_json(self) -> dict[str, Any]:
         """Return the whole as JSON values, without NaN."""
-        return {
-            "schema": SCHEMA,
-            "a": self.a.to_json(),
-            "b": self.b.to_json(),
-            "metric": self.metric,
-            "unit": self.unit,
-            "gain": judged_json(self.judged),
-            "other_gains": {metric: gain_json(gain) for metric, gain in self.other_gains.items()},
-            "data": {
-                "name": self.data_name,
-                "digest": self.data_digest,
-                "split_digests": list(self.split_digests),
-                "n_images": self.n_images,
-                "n_groups": self.n_groups,
-                "n_folds": self.n_folds,
-                **({} if self.split_seed is None else {"split_seed": self.split_seed}),
-            },
-            "changes": {path: list(pair) for path, pair in self.changes.items()},
-            "recipes": list(self.recipes),
-            "items": list(self.items),
-            "fixed": [asdict(change) for change in self.fixed],
-            "broken": [asdict(change) for change in self.broken],
-            "notes": list(self.notes),
-        }
+        record = ComparisonRecord(
+            a=self.a,
+            b=self.b,
+            metric=self.metric,
+            unit=self.unit,
+            gain=verdict_record(self.judged),
+            other_gains={metric: gain_record(gain) for metric, gain in self.other_gains.items()},
+            data=ComparisonData(
+                name=self.data_name,
+                digest=self.data_digest,
+                split_digests=self.split_digests,
+                n_images=self.n_images,
+                n_groups=self.n_groups,
+                n_folds=self.n_folds,
+                split_seed=self.split_seed,
+            ),
+            changes=self.changes,
+            recipes=self.recipes,
+            items=self.items,
+            fixed=self.fixed,
+            broken=self.broken,
+            notes=self.notes,
+        )
+        return {"schema": SCHEMA, **to_json(record)}
 
 
 def compare(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -18,13 +18,15 @@ from imgcls.evidence.contributions import Floats, contributions
 from imgcls.evidence.gains import Gain, measure, score
 from imgcls.evidence.variance import group_numbers
 from imgcls.evidence.verdicts import Judged, judge
-from imgcls.ladders.judge import LadderResult, judge_ladder, judged_json
+from imgcls.ladders.judge import LadderResult, judge_ladder, verdict_record
 from imgcls.ladders.predictions import shares_weights
 from imgcls.ladders.report_data import find_photographs, written
+from imgcls.ladders.results import SCHEMA, FinalRecord, ValidationScores
 from imgcls.ladders.spec import FINAL_JSON, Ladder
 from imgcls.ladders.state import LadderState, read_state
 from imgcls.records.lock import FolderLock
 from imgcls.records.run import Estimate, RunRecord
+from imgcls.schema import to_json
 from imgcls.storage import write_bytes, write_json
 from imgcls.workspace import LEDGER, Workspace
 
@@ -77,24 +79,21 @@ class Final:
 
     def to_json(self) -> dict[str, Any]:
         """Return it as JSON values."""
-        return {
-            "schema": 1,
-            "ladder": self.ladder,
-            "metric": self.metric,
-            "baseline": self.baseline,
-            "incumbent": self.incumbent,
-            "n_images": self.n_images,
-            "n_groups": self.n_groups,
-            "baseline_score": asdict(self.baseline_score),
-            "incumbent_score": asdict(self.incumbent_score),
-            "test": judged_json(self.judged),
-            "validation": judged_json(self.validation),
-            "n_openings": self.n_openings,
-            "validation_scores": {
-                name: None if estimate is None else asdict(estimate)
-                for name, estimate in (("baseline", self.baseline_validation), ("incumbent", self.incumbent_validation))
-            },
-        }
+        record = FinalRecord(
+            ladder=self.ladder,
+            metric=self.metric,
+            baseline=self.baseline,
+            incumbent=self.incumbent,
+            n_images=self.n_images,
+            n_groups=self.n_groups,
+            baseline_score=self.baseline_score,
+            incumbent_score=self.incumbent_score,
+            test=verdict_record(self.judged),
+            validation=verdict_record(self.validation),
+            n_openings=self.n_openings,
+            validation_scores=ValidationScores(self.baseline_validation, self.incumbent_validation),
+        )
+        return {"schema": SCHEMA, **to_json(record)}
 
 
 def open_test(ladder: Ladder, workspace: Workspace) -> Final:

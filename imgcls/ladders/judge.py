@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, overload
 
 import numpy as np
 
@@ -15,24 +15,21 @@ from imgcls.evidence.gains import Gain
 from imgcls.evidence.metrics import METRICS
 from imgcls.evidence.verdicts import Judged, judge
 from imgcls.ladders.predictions import MeasuredRuns, measured_runs, shares_weights
+from imgcls.ladders.results import (
+    SCHEMA,
+    Failure,
+    GainRecord,
+    ResultData,
+    ResultRecord,
+    RungRecord,
+    SettleRecord,
+    VerdictRecord,
+)
 from imgcls.ladders.spec import Ladder, RungPlan
 from imgcls.ladders.state import LadderState, read_state
-from imgcls.records.run import Estimate, RunRecord
+from imgcls.records.run import GAINS, Estimate, RunRecord
+from imgcls.schema import to_json
 from imgcls.workspace import Workspace
-
-SCHEMA = 1
-
-
-@dataclass(frozen=True)
-class Failure:
-    """A run that failed, and so is missing from the evidence."""
-
-    seed: int
-    """Its seed."""
-    fold: int | None
-    """Its fold; None without folds."""
-    reason: str
-    """Why."""
 
 
 @dataclass(frozen=True)
@@ -69,28 +66,29 @@ class RungResult:
     @property
     def seconds_per_point(self) -> float | None:
         """Return what a point of gain costs in time; None where no gain was shown."""
-        if self.step is None or self.extra_seconds is None or self.step.verdict not in ("better", "likely better"):
+        if self.step is None or self.extra_seconds is None or self.step.verdict not in GAINS:
             return None
         return self.extra_seconds / (100 * self.step.value)
 
-    def to_json(self) -> dict[str, Any]:
-        """Return the rung as JSON values."""
-        return {
-            **asdict(self.plan),
-            "n_planned": self.n_planned,
-            "runs": list(self.runs),
-            "values": list(self.values),
-            "failures": [asdict(failure) for failure in self.failures],
-            "score": self.score.to_json() if self.score else None,
-            "seed_sd": self.seed_sd,
-            "metrics": {name: estimate.to_json() for name, estimate in self.metrics.items()},
-            "step": judged_json(self.step),
-            "total": judged_json(self.total),
-            "other_gains": {name: gain_json(gain) for name, gain in self.other_gains.items()},
-            "seconds": self.seconds,
-            "extra_seconds": self.extra_seconds,
-            "seconds_per_point": self.seconds_per_point,
-        }
+    @property
+    def record(self) -> RungRecord:
+        """The rung as it is written."""
+        return RungRecord(
+            **{item.name: getattr(self.plan, item.name) for item in fields(self.plan)},
+            n_planned=self.n_planned,
+            runs=self.runs,
+            values=self.values,
+            failures=self.failures,
+            score=self.score,
+            seed_sd=self.seed_sd,
+            metrics=self.metrics,
+            step=verdict_record(self.step),
+            total=verdict_record(self.total),
+            other_gains={name: gain_record(gain) for name, gain in self.other_gains.items()},
+            seconds=self.seconds,
+            extra_seconds=self.extra_seconds,
+            seconds_per_point=self.seconds_per_point,
+        )
 
 
 @dataclass(frozen=True)
@@ -131,7 +129,7 @@ class LadderResult:
         """Return the number of the rung to use: the highest that is better, or likely better, than the base."""
         if self.ladder.kind == "ablate":
             return 0
-        shown = [place for place, rung in enumerate(self.rungs) if rung.total and rung.total.verdict in _GAINS]
+        shown = [place for place, rung in enumerate(self.rungs) if rung.total and rung.total.verdict in GAINS]
         return shown[-1] if shown else 0
 
     @property
@@ -151,73 +149,70 @@ class LadderResult:
 
     def to_json(self) -> dict[str, Any]:
         """Return the whole as JSON values, without NaN."""
-        value = {
-            "schema": SCHEMA,
-            "name": self.ladder.name,
-            "kind": self.ladder.kind,
-            "stack": self.ladder.stack,
-            "metric": self.ladder.metric,
-            "unit": self.unit,
-            "smallest_gain": self.ladder.smallest_gain,
-            "seeds": list(self.ladder.seeds),
-            "n_folds": self.ladder.n_folds,
-            "data": {
-                "name": self.ladder.data_name,
-                "digest": self.ladder.data_digest,
-                "split_digests": list(self.ladder.split_digests),
-                "problem": self.problem,
-                "classes": list(self.classes),
-                "n_train": self.n_train,
-                "n_images": self.n_images,
-                "n_groups": self.n_groups,
-            },
-            "complete": self.is_complete,
-            "looks": self.n_looks,
-            "incumbent": self.ladder.rungs[self.incumbent].printed,
-            "rungs": [rung.to_json() for rung in self.rungs],
-            "n_failed": self.n_failed,
-            "devices": list(self.devices),
-            "seconds": self.seconds,
-            "saved_seconds": self.saved_seconds,
-            "environment": dict(self.environment),
-            "notes": list(self.notes),
-        }
-        finite = _finite(value)
-        assert isinstance(finite, dict)  # noqa: S101 - it was one
-        return finite
+        ladder = self.ladder
+        record = ResultRecord(
+            name=ladder.name,
+            kind=ladder.kind,
+            stack=ladder.stack,
+            metric=ladder.metric,
+            unit=self.unit,
+            smallest_gain=ladder.smallest_gain,
+            seeds=ladder.seeds,
+            n_folds=ladder.n_folds,
+            data=ResultData(
+                name=ladder.data_name,
+                digest=ladder.data_digest,
+                split_digests=ladder.split_digests,
+                problem=self.problem,
+                classes=self.classes,
+                n_train=self.n_train,
+                n_images=self.n_images,
+                n_groups=self.n_groups,
+            ),
+            complete=self.is_complete,
+            looks=self.n_looks,
+            incumbent=ladder.rungs[self.incumbent].printed,
+            rungs=tuple(rung.record for rung in self.rungs),
+            n_failed=self.n_failed,
+            devices=self.devices,
+            seconds=self.seconds,
+            saved_seconds=self.saved_seconds,
+            environment=self.environment,
+            notes=self.notes,
+        )
+        return {"schema": SCHEMA, **_finite(to_json(record))}
 
 
-_GAINS = ("better", "likely better")
-
-
-def judged_json(judged: Judged | None) -> dict[str, Any] | None:
-    """Return a gain and its verdict as JSON values."""
+@overload
+def verdict_record(judged: Judged) -> VerdictRecord: ...
+@overload
+def verdict_record(judged: Judged | None) -> VerdictRecord | None: ...
+def verdict_record(judged: Judged | None) -> VerdictRecord | None:
+    """Return a gain and its verdict as they are written."""
     if judged is None:
         return None
-    return {
-        "verdict": judged.verdict,
-        "holm_p": judged.holm_p,
-        "remarks": list(judged.remarks),
-        "detectable": judged.detectable,
-        "settle": asdict(judged.settle) if judged.settle else None,
-        **gain_json(judged.gain),
-    }
+    return VerdictRecord(
+        verdict=judged.verdict,
+        holm_p=judged.holm_p,
+        remarks=judged.remarks,
+        detectable=judged.detectable,
+        settle=SettleRecord(**asdict(judged.settle)) if judged.settle else None,
+        **asdict(gain_record(judged.gain)),
+    )
 
 
-def gain_json(gain: Gain) -> dict[str, Any]:
-    """Return a gain as JSON values; numbers that do not exist are null."""
-    value = _finite(asdict(gain))
-    assert isinstance(value, dict)  # noqa: S101 - it was one
-    return value
+def gain_record(gain: Gain) -> GainRecord:
+    """Return a gain as it is written; numbers that do not exist are None."""
+    return GainRecord(**_finite(asdict(gain)))
 
 
-def _finite(value: object) -> object:
+def _finite(value: Any) -> Any:
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, Mapping):
         return {key: _finite(entry) for key, entry in value.items()}
     if isinstance(value, list | tuple):
-        return [_finite(entry) for entry in value]
+        return type(value)(_finite(entry) for entry in value)
     return value
 
 

@@ -15,6 +15,7 @@ from imgcls.errors import RecordError, UsageError
 from imgcls.evidence.contributions import Floats, contributions
 from imgcls.evidence.gains import Gain, fold_gain, fold_score, measure, score
 from imgcls.evidence.variance import group_numbers
+from imgcls.ladders.results import Change
 from imgcls.ladders.state import LadderState
 from imgcls.records.run import Estimate, RunRecord
 
@@ -306,20 +307,6 @@ def _is_same_weights(a: RunRecord, b: RunRecord) -> bool:
         return False
     names = [{weights_identity(run), run.id, run.reused_from or run.id} for run in (a, b)]
     return bool(names[0] & names[1])
-
-
-@dataclass(frozen=True)
-class Change:
-    """One image that two sides do not answer alike."""
-
-    id: str
-    """Its name."""
-    label: str
-    """Its class."""
-    before: float
-    """Share of the runs that were right on the side it is compared with, in [0, 1]."""
-    after: float
-    """Share of the runs that are right on the other side, in [0, 1]."""
 
 
 @dataclass(frozen=True)

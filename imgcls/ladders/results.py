@@ -1,14 +1,372 @@
-"""Results of ladders as they lie on the disk, read without anything heavy."""
+"""What result.json, final.json and the comparisons hold, for whoever writes or reads them; loads nothing heavy."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
+from imgcls.config.problem import METRIC_NAMES
 from imgcls.errors import RecordError
-from imgcls.ladders.spec import RESULT_JSON
-from imgcls.records.run import read_json
+from imgcls.ladders.spec import RESULT_JSON, Kind, RungPlan
+from imgcls.records.run import Estimate, Verdict
+from imgcls.schema import MAY_BE_ABSENT, read_as
 from imgcls.workspace import Workspace
+
+SCHEMA = 1
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A run that failed, and so is missing from the evidence."""
+
+    seed: int
+    """Its seed."""
+    fold: int | None
+    """Its fold; None without folds."""
+    reason: str
+    """Why."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """One image that two sides do not answer alike."""
+
+    id: str
+    """Its name."""
+    label: str
+    """Its class."""
+    before: float
+    """Share of the runs that were right on the side it is compared with, in [0, 1]."""
+    after: float
+    """Share of the runs that are right on the other side, in [0, 1]."""
+
+
+@dataclass(frozen=True)
+class SettleRecord:
+    """About what it would take to settle a comparison: see `imgcls.evidence.power.RequiredSamples`."""
+
+    target: float
+    """The gain that should be found four times in five."""
+    n_seeds: int | None
+    """Seeds a rung that would be enough on these images; None where no number is."""
+    n_images: int | None
+    """Images (or groups) that would be enough with these seeds; None where no number is."""
+    limit: str
+    """What keeps one of the two from being enough alone; empty where both would do."""
+
+
+@dataclass(frozen=True)
+class _Said:
+    """What is said of a gain: see `imgcls.evidence.verdicts.Judged`."""
+
+    verdict: Verdict
+    """What may be said."""
+    holm_p: float | None
+    """p with all comparisons of the family counted; None where nothing can be told."""
+    remarks: tuple[str, ...]
+    """What a reader should know beside the verdict."""
+    detectable: float | None
+    """The gain that would be found four times in five; None where nothing can be told."""
+    settle: SettleRecord | None
+    """What would settle it; None where it is settled, cannot be told, or could have been seen already."""
+
+
+@dataclass(frozen=True)
+class GainRecord:
+    """A gain with its interval: see `imgcls.evidence.gains.Gain`; numbers that do not exist are None."""
+
+    value: float
+    """The gain in the metric's unit; above 0 is better, whatever the metric."""
+    low: float | None
+    """Lower end of the 95 % interval; None without one."""
+    high: float | None
+    """Upper end of the 95 % interval; None without one."""
+    low90: float | None
+    """Lower end of the 90 % interval."""
+    high90: float | None
+    """Upper end of the 90 % interval."""
+    p: float | None
+    """The level at which the interval just touches zero."""
+    standard_error: float | None
+    """The standard deviation of the gain."""
+    method: str
+    """What was compared: separate trainings, predictions of the same weights, two given models, or folds."""
+    n_images: int
+    """The number of images that both sides were scored on."""
+    n_units: int
+    """The number of units: images, groups where there are any, or folds."""
+    n_runs: tuple[int, int]
+    """The runs on either side."""
+    seed_sds: tuple[float | None, float | None]
+    """Standard deviation of the metric over seeds on either side; None with one run."""
+    degrees_of_freedom: float | None
+    """Of the seed part; None where the models are given."""
+    same_weights: bool
+    """Whether both sides were predicted by the same weights."""
+    here: tuple[float | None, float | None] | None
+    """The 95 % interval for exactly these images and new seeds."""
+    n_changed: int | None
+    """Images whose averaged contribution differs between the sides; None for folds."""
+    is_accuracy: bool
+    """Whether contributions are right or wrong, 1 or 0."""
+    is_identical: bool
+    """Whether the two sides do not differ on a single image in a single run."""
+    has_groups: bool
+    """Whether the units are groups of images."""
+    noise: Mapping[str, float | None] | None
+    """The noise by its source; None for folds."""
+    components: Mapping[str, float | None] | None
+    """What the noise is made of; None where one run cannot tell."""
+
+
+@dataclass(frozen=True)
+class VerdictRecord(GainRecord, _Said):
+    """A gain with its verdict."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RungRecord(RungPlan):
+    """One rung, judged: see `imgcls.ladders.judge.RungResult`."""
+
+    n_planned: int
+    """Runs that it should have."""
+    runs: tuple[str, ...]
+    """Ids of the runs that are done, by fold and seed."""
+    values: tuple[float | None, ...]
+    """The primary metric of each of them."""
+    failures: tuple[Failure, ...]
+    """The runs that failed."""
+    score: Estimate | None
+    """The primary metric over all runs; None before the first run is done."""
+    seed_sd: float | None
+    """Standard deviation of the metric over seeds; None with fewer than two."""
+    metrics: Mapping[str, Estimate]
+    """The other metrics, likewise."""
+    step: VerdictRecord | None
+    """The gain over the rung it is compared with; None for the first, or while runs are missing."""
+    total: VerdictRecord | None
+    """The gain over the base; None for the first, and where recipes are left out."""
+    other_gains: Mapping[str, GainRecord]
+    """The step's gain in the other metrics, for which no verdicts are given."""
+    seconds: float | None
+    """What one run of it takes when made alone, in the mean."""
+    extra_seconds: float | None
+    """How much more that is than for the rung it is compared with."""
+    seconds_per_point: float | None
+    """What a point of gain costs in time; None where no gain was shown."""
+
+
+@dataclass(frozen=True)
+class ResultData:
+    """What the runs of a ladder were trained and scored on."""
+
+    name: str
+    """The short name of the data set."""
+    digest: str
+    """Digest of samples, labels and pixels."""
+    split_digests: tuple[str, ...]
+    """Digest of who trains and who validates, for each fold."""
+    problem: str
+    """`binary`, `multiclass` or `multilabel`; empty before the first run is done."""
+    classes: tuple[str, ...]
+    """The classes."""
+    n_train: int
+    """Training photographs, in the mean over folds."""
+    n_images: int
+    """Photographs that every run was scored on, over all folds."""
+    n_groups: int
+    """The groups that they come in; 0 where they stand alone."""
+
+
+@dataclass(frozen=True)
+class ResultRecord:
+    """A ladder, judged: result.json, see `imgcls.ladders.judge.LadderResult`."""
+
+    name: str
+    """The ladder's name."""
+    kind: Kind
+    """Whether recipes were added or left out."""
+    stack: str
+    """The full stack as typed."""
+    metric: str
+    """The primary metric."""
+    unit: str
+    """The unit of gains: points, or nats for log loss."""
+    smallest_gain: float
+    """The smallest gain of interest, in the metric's unit."""
+    seeds: tuple[int, ...]
+    """The seeds of every rung."""
+    n_folds: int | None
+    """The number of folds; None for one split."""
+    data: ResultData
+    """What the runs were trained and scored on."""
+    complete: bool
+    """Whether every run is done or has failed."""
+    looks: int
+    """How often verdicts were given with a growing number of seeds."""
+    incumbent: str
+    """The stack to use, as it is printed."""
+    rungs: tuple[RungRecord, ...]
+    """Its rungs, lowest first."""
+    n_failed: int
+    """The runs that failed."""
+    devices: tuple[str, ...]
+    """The devices that the runs were made on."""
+    seconds: float
+    """What all runs took together."""
+    saved_seconds: float
+    """What trainings would have taken besides, had no weights been shared."""
+    environment: Mapping[str, Any]
+    """Versions and platform of the first run."""
+    notes: tuple[str, ...]
+    """What a person should know before believing any of it."""
+
+
+@dataclass(frozen=True)
+class ValidationScores:
+    """What validation says of the two stacks that the sealed test was opened for."""
+
+    baseline: Estimate | None
+    """The base."""
+    incumbent: Estimate | None
+    """The incumbent; optimistic, since it was chosen there."""
+
+
+@dataclass(frozen=True)
+class FinalRecord:
+    """What the sealed test says of a ladder: final.json, see `imgcls.ladders.final_test.Final`."""
+
+    ladder: str
+    """The ladder's name."""
+    metric: str
+    """The primary metric."""
+    baseline: str
+    """The stack of the base."""
+    incumbent: str
+    """The stack that the ladder recommends."""
+    n_images: int
+    """Test images with a label."""
+    n_groups: int
+    """The groups that they come in; 0 where they stand alone."""
+    baseline_score: Estimate
+    """The base on test."""
+    incumbent_score: Estimate
+    """The incumbent on test."""
+    test: VerdictRecord | None
+    """The gain on test; None where the incumbent is the base."""
+    validation: VerdictRecord | None
+    """The gain on validation, which is optimistic: the incumbent was chosen by it."""
+    n_openings: int
+    """How often this test part was scored, this time included."""
+    validation_scores: ValidationScores
+    """Both stacks on validation."""
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One side of a comparison."""
+
+    text: str
+    """What was asked for."""
+    label: str
+    """The stack with its overrides."""
+    stack: str
+    """The stack without them."""
+    overrides: Mapping[str, Any]
+    """Plan path → value that was set by hand on its base."""
+    plan_digest: str
+    """Digest of the plan."""
+    runs: tuple[str, ...]
+    """Ids of the runs, by fold and seed."""
+    seeds: tuple[int, ...]
+    """The seeds, each once."""
+    values: tuple[float, ...]
+    """The metric of each run, in its own direction."""
+    score: Estimate
+    """The metric over all runs, with its interval."""
+    seed_sd: float | None
+    """Standard deviation of the metric over seeds; None with fewer than two."""
+
+
+@dataclass(frozen=True)
+class ComparisonData:
+    """The images that both sides of a comparison were scored on."""
+
+    name: str
+    """The short name of the data set."""
+    digest: str
+    """Digest of samples, labels and pixels."""
+    split_digests: tuple[str, ...]
+    """Digest of who trains and who validates, one for each fold that both sides have."""
+    n_images: int
+    """Images that every run was scored on, over all folds."""
+    n_groups: int
+    """The groups that they come in; 0 where they stand alone."""
+    n_folds: int | None
+    """The number of folds that both sides have; None for one split."""
+    split_seed: int | None = field(default=None, metadata=MAY_BE_ABSENT)
+    """The seed that split or folds were drawn from; None where the records do not keep it."""
+
+
+@dataclass(frozen=True)
+class ComparisonRecord:
+    """Side B over side A: see `imgcls.ladders.compare.Comparison`."""
+
+    a: Arm
+    """What is compared with."""
+    b: Arm
+    """What is compared."""
+    metric: str
+    """The metric that the verdict is about."""
+    unit: str
+    """The unit of gains: points, or nats for log loss."""
+    gain: VerdictRecord
+    """The gain of B over A in the metric, and its verdict."""
+    other_gains: Mapping[str, GainRecord]
+    """The gain in the other metrics, for which no verdicts are given."""
+    data: ComparisonData
+    """What both were scored on."""
+    changes: Mapping[str, tuple[Any, Any]]
+    """Plan path → value of A and value of B."""
+    recipes: tuple[str, ...]
+    """The recipes that one side has and the other has not."""
+    items: tuple[str, ...]
+    """The checklist items that all of these answer."""
+    fixed: tuple[Change, ...]
+    """Images that B gets right more often, the most first."""
+    broken: tuple[Change, ...]
+    """Images that B gets right less often, likewise."""
+    notes: tuple[str, ...]
+    """What a person should know before believing it."""
+
+
+def read_result(path: Path) -> ResultRecord:
+    """Read result.json.
+
+    Raises:
+        RecordError: It is missing or damaged, or a newer imgcls wrote it.
+    """
+    return read_as(ResultRecord, path, schema=SCHEMA, remedy="'imgcls ladder run' with the same stack writes it again.")
+
+
+def read_final(path: Path) -> FinalRecord:
+    """Read final.json.
+
+    Raises:
+        RecordError: It is missing or damaged, or a newer imgcls wrote it.
+    """
+    return read_as(FinalRecord, path, schema=SCHEMA, remedy="'imgcls ladder final' writes it again.")
+
+
+def read_comparison(path: Path) -> ComparisonRecord:
+    """Read a comparison that was kept.
+
+    Raises:
+        RecordError: It is missing or damaged, or a newer imgcls wrote it.
+    """
+    return read_as(ComparisonRecord, path, schema=SCHEMA, remedy="'imgcls compare' writes it again.")
 
 
 @dataclass(frozen=True)
@@ -29,7 +387,7 @@ class Effect:
     """Lower end of the 95 % interval."""
     high: float
     """Upper end of the 95 % interval."""
-    verdict: str
+    verdict: Verdict
     """What may be said of it."""
     n_seeds: int
     """The fewest seeds on either side."""
@@ -47,36 +405,26 @@ def measured_effects(recipe: str, workspace: Workspace) -> list[Effect]:
     found = []
     for path in sorted(workspace.ladders.glob(f"*/{RESULT_JSON}")):
         try:
-            result: Any = read_json(path)
+            result = read_result(path)
         except RecordError:
             continue
-        if isinstance(result, dict):
-            found += _effects_in(result, recipe)
-    return found
-
-
-def _effects_in(result: dict[str, Any], recipe: str) -> list[Effect]:
-    from imgcls.evidence.metrics import METRICS  # loads scipy, which a workspace without ladders need not wait for
-
-    try:
-        metric = str(result["metric"])
-        if metric not in METRICS:
-            return []
-        return [
-            Effect(
-                ladder=result["name"],
-                data=result["data"]["name"],
-                over=result["rungs"][number - 1 if result["kind"] == "climb" else 0]["printed"],
-                metric=metric,
-                value=float(rung["step"]["value"]),
-                low=float(rung["step"]["low"]),
-                high=float(rung["step"]["high"]),
-                verdict=str(rung["step"]["verdict"]),
-                n_seeds=min(rung["step"]["n_runs"]),
-                n_images=rung["step"]["n_images"],
+        for number, rung in enumerate(result.rungs):
+            step = rung.step
+            if result.metric not in METRIC_NAMES or rung.recipes != (recipe,) or step is None:
+                continue
+            if step.low is None or step.high is None:  # a single image has no interval
+                continue
+            effect = Effect(
+                ladder=result.name,
+                data=result.data.name,
+                over=result.rungs[number - 1 if result.kind == "climb" else 0].printed,
+                metric=result.metric,
+                value=step.value,
+                low=step.low,
+                high=step.high,
+                verdict=step.verdict,
+                n_seeds=min(step.n_runs),
+                n_images=step.n_images,
             )
-            for number, rung in enumerate(result["rungs"])
-            if rung["recipes"] == [recipe] and rung["step"] and rung["step"]["low"] is not None  # else no interval
-        ]
-    except (KeyError, TypeError, ValueError, IndexError):  # written by another version, or damaged
-        return []
+            found.append(effect)
+    return found

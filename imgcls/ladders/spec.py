@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal
@@ -14,7 +14,7 @@ from imgcls.catalog import Stack, Step
 from imgcls.data.source import DataSource
 from imgcls.errors import RecordError, StackError, nearest_hint
 from imgcls.plan import Plan
-from imgcls.records.run import Fields, read_json
+from imgcls.schema import NOT_IN_FILE, Problems, read_as, stored, to_json
 from imgcls.storage import canonical_json, make_folder, time_written, write_json
 from imgcls.workspace import Workspace
 
@@ -91,7 +91,7 @@ class Ladder:
     """The seeds of every rung."""
     n_folds: int | None
     """The number of folds; None for one split."""
-    data: DataSource
+    data: DataSource = field(metadata=stored(DataSource.from_json, DataSource.to_json))
     """How the data are read, in words that mean the same in every process."""
     data_name: str
     """The short name of the data set."""
@@ -115,7 +115,7 @@ class Ladder:
     """When it was first planned: UTC, ISO 8601."""
     notes: tuple[str, ...] = ()
     """What a person should know of how it was planned."""
-    folder: Path | None = field(default=None, compare=False)
+    folder: Path | None = field(default=None, compare=False, metadata=NOT_IN_FILE)
     """Where it lies; not part of what is written."""
 
     @property
@@ -134,8 +134,7 @@ class Ladder:
 
     def to_json(self) -> dict[str, Any]:
         """Return the ladder as JSON values."""
-        shallow = {name: value for name, value in asdict(self).items() if name != "folder"}
-        return {"schema": SCHEMA, **shallow, "data": self.data.to_json()}
+        return {"schema": SCHEMA, **to_json(self)}
 
     def write(self, workspace: Workspace) -> Ladder:
         """Write ladder.json, atomically.
@@ -155,39 +154,7 @@ class Ladder:
         Raises:
             RecordError: There is none, it is damaged, or a newer imgcls wrote it.
         """
-        path = folder / LADDER_JSON
-        value = read_json(path)
-        schema = value.get("schema") if isinstance(value, Mapping) else None
-        if isinstance(schema, int) and schema > SCHEMA:
-            raise RecordError(f"{path} was written by a newer imgcls (schema {schema}). Update imgcls.")
-        source = Fields(value, where=str(path))
-        source.integer("schema")
-        ladder = cls(
-            name=source.text("name"),
-            kind="ablate" if source.text("kind", choices=("climb", "ablate")) == "ablate" else "climb",
-            stack=source.text("stack"),
-            overrides=source.mapping("overrides"),
-            metric=source.text("metric"),
-            smallest_gain=source.number("smallest_gain"),
-            seeds=source.integers("seeds"),
-            n_folds=source.integer_or_none("n_folds"),
-            data=DataSource.from_json(source.mapping("data")),
-            data_name=source.text("data_name"),
-            data_digest=source.text("data_digest"),
-            split_digests=source.texts("split_digests"),
-            n_valid=source.integer("n_valid"),
-            n_valid_groups=source.integer("n_valid_groups"),
-            machine=source.mapping("machine"),
-            rungs=source.inner_list("rungs", _read_rung),
-            jobs=source.inner_list("jobs", _read_job),
-            looks=source.integers("looks"),
-            created=source.text("created"),
-            notes=source.texts("notes"),
-            folder=folder,
-        )
-        _check_fit(ladder, source)
-        source.finish()
-        return ladder
+        return replace(read_as(cls, folder / LADDER_JSON, schema=SCHEMA, check=_misfits), folder=folder)
 
 
 def ladder_name(stack: str, *, kind: Kind, identity: Mapping[str, Any]) -> str:
@@ -203,53 +170,18 @@ def ladder_name(stack: str, *, kind: Kind, identity: Mapping[str, Any]) -> str:
     return f"{'ablate-' if kind == 'ablate' else ''}{slug}-{digest}"
 
 
-def _read_rung(source: Fields) -> RungPlan:
-    return RungPlan(
-        label=source.text("label"),
-        stack=source.text("stack"),
-        printed=source.text("printed"),
-        recipes=source.texts("recipes"),
-        items=source.texts("items"),
-        plan=source.mapping("plan"),
-        plan_digest=source.text("plan_digest"),
-        train_digest=source.text("train_digest"),
-        changes=_read_changes(source),
-        weights_of=source.integer_or_none("weights_of"),
-        estimate_seconds=source.number_or_none("estimate_seconds"),
-    )
-
-
-def _read_changes(source: Fields) -> dict[str, tuple[Any, Any]]:
-    found = {}
-    for path, pair in source.mapping("changes").items():
-        if isinstance(pair, list) and len(pair) == 2:
-            found[path] = (pair[0], pair[1])
-        else:
-            source.problem(f"changes.{path} must be a pair")
-    return found
-
-
-def _check_fit(ladder: Ladder, source: Fields) -> None:
-    """Count as problems what refers to a rung or fold that there is not."""
+def _misfits(ladder: Ladder) -> Problems:
+    """Yield what refers to a rung or fold that there is not."""
     if not ladder.rungs:
-        source.problem("rungs must be at least one")
+        yield "rungs", "must be at least one"
     for number, rung in enumerate(ladder.rungs):
         if rung.weights_of is not None and not 0 <= rung.weights_of < number:
-            source.problem(f"rungs.{number}.weights_of must be an earlier rung, not {rung.weights_of}")
+            yield f"rungs.{number}.weights_of", f"must be an earlier rung, not {rung.weights_of}"
     for number, job in enumerate(ladder.jobs):
         if not 0 <= job.rung < len(ladder.rungs):
-            source.problem(f"jobs.{number}.rung must be one of {len(ladder.rungs)} rungs, not {job.rung}")
+            yield f"jobs.{number}.rung", f"must be one of {len(ladder.rungs)} rungs, not {job.rung}"
         if (job.fold is None) != (ladder.n_folds is None) or not 0 <= (job.fold or 0) < (ladder.n_folds or 1):
-            source.problem(f"jobs.{number}.fold must be one of the folds, not {job.fold}")
-
-
-def _read_job(source: Fields) -> JobPlan:
-    return JobPlan(
-        rung=source.integer("rung"),
-        seed=source.integer("seed"),
-        fold=source.integer_or_none("fold"),
-        key=source.text("key"),
-    )
+            yield f"jobs.{number}.fold", f"must be one of the folds, not {job.fold}"
 
 
 def find_ladders(workspace: Workspace) -> tuple[list[Ladder], list[str]]:

@@ -8,15 +8,16 @@ import math
 import os
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Annotated, Any, Self
 
 from imgcls.config.problem import find_problem, place_of
 from imgcls.errors import DataError, RecordError, UsageError, WorkspaceError, nearest_hint
 from imgcls.records.find import find_run, find_runs
-from imgcls.records.run import Fields, RunRecord, read_json
+from imgcls.records.run import RunRecord
+from imgcls.schema import NOT_IN_FILE, from_json, one_of, read_as, to_json
 from imgcls.storage import make_folder, sha256_file, write_bytes, write_json
 from imgcls.workspace import Workspace
 
@@ -299,13 +300,13 @@ class Submission:
     """Digest of the table."""
     n_rows: int
     """Its rows: the photographs of the test part."""
-    holds: str
+    holds: Annotated[str, one_of(*HOLDS)]
     """`classes`, `probabilities`, or both."""
     sample: str | None
     """The name of the sample submission that it follows; None without one."""
     created: str
     """When: UTC, ISO 8601."""
-    folder: Path | None = field(default=None, compare=False)
+    folder: Path | None = field(default=None, compare=False, metadata=NOT_IN_FILE)
     """The folder of submissions that it was read from or written to; not part of what is written."""
 
     @classmethod
@@ -319,27 +320,7 @@ class Submission:
         Raises:
             RecordError: A newer imgcls wrote it, or it is damaged.
         """
-        schema = value.get("schema") if isinstance(value, Mapping) else None
-        if isinstance(schema, int) and schema > SCHEMA:
-            raise RecordError(f"{where} was written by a newer imgcls (schema {schema}). Update imgcls.")
-        source = Fields(value, where=where)
-        source.integer("schema")
-        found = cls(
-            run=source.text("run"),
-            key=source.text("key"),
-            stack=source.text("stack"),
-            plan_digest=source.text("plan_digest"),
-            data_digest=source.text("data_digest"),
-            split_digest=source.text("split_digest"),
-            file=source.text("file"),
-            sha256=source.text("sha256"),
-            n_rows=source.integer("n_rows"),
-            holds=source.text("holds", choices=HOLDS),
-            sample=source.text_or_none("sample"),
-            created=source.text("created"),
-        )
-        source.finish()
-        return found
+        return from_json(cls, value, where=where, schema=SCHEMA)
 
     @property
     def name(self) -> str:
@@ -360,7 +341,7 @@ class Submission:
 
     def to_json(self) -> dict[str, Any]:
         """Return it as JSON values."""
-        return {"schema": SCHEMA, **{name: value for name, value in asdict(self).items() if name != "folder"}}
+        return {"schema": SCHEMA, **to_json(self)}
 
     def write(self, workspace: Workspace) -> Submission:
         """Write it beside the tables, under the id of its run; the table itself is there already.
@@ -385,7 +366,7 @@ def find_submissions(workspace: Workspace) -> tuple[list[Submission], list[str]]
     found, damaged = [], []
     for path in sorted(workspace.submissions.glob("*.json")):
         try:
-            submission = Submission.from_json(read_json(path), where=str(path))
+            submission = read_as(Submission, path, schema=SCHEMA)
         except RecordError as problem:
             damaged.append(str(problem))
             continue

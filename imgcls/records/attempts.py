@@ -8,14 +8,15 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from imgcls.errors import ImgclsError, RecordError
 from imgcls.records.find import find_by_key
 from imgcls.records.lock import FolderLock, Holder, holder_of, is_held
-from imgcls.records.run import RUN_JSON, Fields, RunRecord, read_json, short_key
+from imgcls.records.run import RUN_JSON, RunRecord, short_key
+from imgcls.schema import read_as
 from imgcls.storage import (
     append_line,
     clear_leftovers,
@@ -43,6 +44,18 @@ class Checkpoint:
     """Its place in the order of saving, from 1."""
     files: Mapping[str, bytes]
     """Name → content, as they were saved."""
+    meta: Mapping[str, Any]
+    """What was saved beside the files: JSON values."""
+    n_history: int
+    """The number of lines of history that belong to it."""
+
+
+@dataclass(frozen=True)
+class _Manifest:
+    """What the manifest of a checkpoint holds."""
+
+    files: Mapping[str, str]
+    """Name → sha256 of every other file."""
     meta: Mapping[str, Any]
     """What was saved beside the files: JSON values."""
     n_history: int
@@ -124,7 +137,7 @@ def _check_names(files: Mapping[str, bytes]) -> None:
 
 def _manifest(files: Mapping[str, bytes], *, meta: Mapping[str, Any], n_history: int) -> bytes:
     digests = {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}
-    return json_bytes({"files": digests, "meta": dict(meta), "n_history": n_history})
+    return json_bytes(asdict(_Manifest(digests, meta, n_history)))
 
 
 def _write(folder: Path, files: Mapping[str, bytes], *, manifest: bytes) -> None:
@@ -144,23 +157,31 @@ def _give_up(temporary: Path) -> None:
 
 def _read(folder: Path, *, number: int) -> Checkpoint:
     """Read a checkpoint and compare every file with its digest."""
-    fields = Fields(read_json(folder / MANIFEST), where=str(folder / MANIFEST))
-    digests, meta, n_history = fields.mapping("files"), fields.mapping("meta"), fields.integer("n_history")
-    fields.finish()
+    manifest = read_as(_Manifest, folder / MANIFEST)
     files = {}
-    for name, digest in digests.items():
+    for name, digest in manifest.files.items():
         try:
             files[name] = (folder / name).read_bytes()
         except OSError as error:
             raise RecordError(f"{folder / name} cannot be read: {error.strerror}") from error
         if hashlib.sha256(files[name]).hexdigest() != digest:
             raise RecordError(f"{folder / name} has another content than was saved")
-    return Checkpoint(number, files, meta, n_history)
+    return Checkpoint(number, files, manifest.meta, manifest.n_history)
 
 
 _ABOUT = "attempt.json"
 _HISTORY = "history.jsonl"
 _RECORD = "record"
+
+
+@dataclass(frozen=True)
+class _About:
+    """What attempt.json holds."""
+
+    key: str
+    """The key of the run that it is to become."""
+    info: Mapping[str, Any]
+    """What `acquire` was told about it."""
 
 
 @dataclass(frozen=True)
@@ -390,7 +411,7 @@ def _prepare(attempt: Attempt, info: Mapping[str, Any], *, previous: Holder | No
     if about.exists():
         _check_same_key(about, attempt.key)
     else:
-        write_json(about, {"key": attempt.key, "info": dict(info)})
+        write_json(about, asdict(_About(attempt.key, info)))
     make_folder(attempt.record_folder)
     clear_leftovers(attempt.record_folder)
     if previous is not None:
@@ -402,29 +423,21 @@ def _prepare(attempt: Attempt, info: Mapping[str, Any], *, previous: Holder | No
 
 def _check_same_key(about: Path, key: str) -> None:
     """Refuse the attempt of another run whose key begins alike."""
-    found, _ = _read_about(about)
+    found = read_as(_About, about).key
     if found != key:
         raise RecordError(
             f"{about.parent} belongs to another run ({found}). Finish or remove it, or use another --seed."
         )
 
 
-def _read_about(path: Path) -> tuple[str, dict[str, Any]]:
-    """Read the key of an attempt and what was told about it."""
-    fields = Fields(read_json(path), where=str(path))
-    key, info = fields.text("key"), fields.mapping("info")
-    fields.finish()
-    return key, info
-
-
 def _look(folder: Path) -> AttemptState | None:
     """Describe one attempt, or nothing if there is none, or no longer."""
     try:
-        key, info = _read_about(folder / _ABOUT)
+        about = read_as(_About, folder / _ABOUT)
     except RecordError:
         return None
     state: Literal["running", "interrupted"] = "running" if is_held(folder) else "interrupted"
-    return AttemptState(key, folder, state, info, holder_of(folder), len(_read_history(folder / _HISTORY)))
+    return AttemptState(about.key, folder, state, about.info, holder_of(folder), len(_read_history(folder / _HISTORY)))
 
 
 def _attempt_folders(workspace: Workspace) -> list[Path]:

@@ -6,16 +6,17 @@ The file `runs/.data.json` is a convenience: what it lost is there again after t
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Self
 
 from imgcls.data.files import OWN_FOLDERS, content_digest, data_fingerprint
 from imgcls.data.source import FINDINGS_TOML, DataSource, relative_place
 from imgcls.errors import ImgclsError, RecordError
-from imgcls.records.run import Fields, RunRecord, read_json
+from imgcls.records.run import RunRecord
+from imgcls.schema import one_of, read_as, stored, to_json
 from imgcls.storage import make_folder, sha256_file, write_json
 from imgcls.workspace import LEDGER, Workspace, cache_folder
 
@@ -25,33 +26,18 @@ if TYPE_CHECKING:
 
     from imgcls.data.samples import Samples
 
-Entry = TypeVar("Entry")
 
-
-def read_entries(path: Path, name: str, read: Callable[[Fields], Entry], *, schema: int) -> tuple[Entry, ...]:
-    """Return what is kept, oldest first; a file that is missing, damaged or of another version holds nothing.
+def write_derived(path: Path, content: Any, *, schema: int) -> None:
+    """Keep what can be found out again in place of what was there; where it cannot be written, nothing is kept.
 
     Args:
         path: The file.
-        name: The key of the list in it.
-        read: Reads one entry; problems are collected in its argument.
-        schema: The version that is understood.
+        content: The dataclass that it is read as.
+        schema: The version of that.
     """
-    try:
-        fields = Fields(read_json(path), where=str(path))
-        found_schema = fields.integer("schema")
-        found = fields.inner_list(name, read)
-        fields.finish()
-    except RecordError:
-        return ()
-    return tuple(found) if found_schema == schema else ()
-
-
-def write_entries(path: Path, name: str, entries: Sequence[Any], *, schema: int) -> None:
-    """Keep entries, JSON values, in place of those before; where it cannot be written, nothing is kept."""
     with contextlib.suppress(ImgclsError):
         make_folder(path.parent)
-        write_json(path, {"schema": schema, name: list(entries)})
+        write_json(path, {"schema": schema, **to_json(content)})
 
 
 DATA_JSON = ".data.json"
@@ -79,13 +65,13 @@ class DatasetSummary:
     """What tells these data, read in this way, from others: see `DataSource.key`."""
     fingerprint: str
     """What they looked like just before they were read."""
-    reading: DataSource
+    reading: DataSource = field(metadata=stored(DataSource.from_json, DataSource.said))
     """How they were read; places in the workspace are named from there, see `source`."""
     data_digest: str
     """As in run records."""
     split_digest: str | None
     """As in run records; None where they were only divided into folds."""
-    problem: str
+    problem: Annotated[str, one_of("binary", "multiclass", "multilabel")]
     """`binary`, `multiclass` or `multilabel`."""
     n: Mapping[str, int]
     """Samples in train, valid, test and excluded; in folds all that are not test take turns, and stand under valid."""
@@ -120,30 +106,6 @@ class DatasetSummary:
             created=datetime.now(UTC).isoformat(timespec="seconds"),
         )
 
-    @classmethod
-    def from_fields(cls, fields: Fields) -> Self:
-        """Read one from a JSON object; problems are collected in `fields`."""
-        return cls(
-            key=fields.text("key"),
-            fingerprint=fields.text("fingerprint"),
-            reading=DataSource.from_json(fields.mapping("reading")),
-            data_digest=fields.text("data_digest"),
-            split_digest=fields.text_or_none("split_digest"),
-            problem=fields.text("problem", choices=("binary", "multiclass", "multilabel")),
-            n=fields.counts("n"),
-            valid_counts=fields.counts("valid_counts"),
-            created=fields.text("created"),
-        )
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the same as JSON values."""
-        return {
-            **vars(self),
-            "reading": self.reading.said(),
-            "n": dict(self.n),
-            "valid_counts": dict(self.valid_counts),
-        }
-
     def source(self, workspace: Workspace) -> DataSource:
         """Return what reads the same data again from anywhere.
 
@@ -164,6 +126,14 @@ class DatasetSummary:
         if self.problem == "multilabel":
             return sum(max(count, n - count) for count in counts) / (n * len(counts))
         return max(counts) / n
+
+
+@dataclass(frozen=True)
+class _SummaryFile:
+    """What `runs/.data.json` holds."""
+
+    data: tuple[DatasetSummary, ...]
+    """What is kept, oldest first."""
 
 
 def take_fingerprint(source: DataSource, workspace: Workspace) -> Fingerprint | None:
@@ -226,24 +196,23 @@ def save_summary(workspace: Workspace, seen: DatasetSummary) -> None:
     before = kept.pop(seen.key, None)
     if before is not None and seen.split_digest is None and before.data_digest == seen.data_digest:
         seen = before
-    if before is not None and before.to_json() | {"created": ""} == seen.to_json() | {"created": ""}:
+    if before is not None and to_json(before) | {"created": ""} == to_json(seen) | {"created": ""}:
         return
-    newest = [*kept.values(), seen][-MOST_SUMMARIES:]
-    write_entries(_summary_file(workspace), "data", [entry.to_json() for entry in newest], schema=SCHEMA)
+    newest = _SummaryFile((*kept.values(), seen)[-MOST_SUMMARIES:])
+    write_derived(workspace.runs / DATA_JSON, newest, schema=SCHEMA)
 
 
 def load_summaries(workspace: Workspace) -> tuple[DatasetSummary, ...]:
     """Return what is kept of data, oldest first; a file that is missing, damaged or of a newer imgcls holds nothing."""
-    return read_entries(_summary_file(workspace), "data", DatasetSummary.from_fields, schema=SCHEMA)
+    try:
+        return read_as(_SummaryFile, workspace.runs / DATA_JSON, schema=SCHEMA).data
+    except RecordError:
+        return ()
 
 
 def find_summary(workspace: Workspace, key: str) -> DatasetSummary | None:
     """Return what reading the data of a key gave; None where they were not read yet, or it is forgotten."""
     return next((entry for entry in load_summaries(workspace) if entry.key == key), None)
-
-
-def _summary_file(workspace: Workspace) -> Path:
-    return workspace.runs / DATA_JSON
 
 
 def _n_per_class(targets: npt.NDArray[np.int64] | npt.NDArray[np.uint8], classes: Sequence[str]) -> dict[str, int]:
@@ -274,11 +243,6 @@ class RepeatedFile:
     found: str | None
     """sha256 of the other's; None where it has none."""
 
-    @classmethod
-    def from_fields(cls, fields: Fields) -> Self:
-        """Read one from a JSON object; problems are collected in `fields`."""
-        return cls(fields.text("recorded"), fields.text_or_none("found"))
-
 
 @dataclass(frozen=True)
 class Repetition:
@@ -307,15 +271,6 @@ class Repetition:
         }
         return cls(record.id, compared, datetime.now(UTC).isoformat(timespec="seconds"))
 
-    @classmethod
-    def from_fields(cls, fields: Fields) -> Self:
-        """Read one from a JSON object; problems are collected in `fields`."""
-        return cls(
-            run=fields.text("run"),
-            files=fields.inner_each("files", RepeatedFile.from_fields),
-            created=fields.text("created"),
-        )
-
     @property
     def same_bits(self) -> dict[str, bool]:
         """Name → whether the file has the bits of the record's."""
@@ -328,6 +283,14 @@ class Repetition:
         return bool(recorded) and self.run == record.id and recorded.items() <= known.items()
 
 
+@dataclass(frozen=True)
+class _RepetitionFile:
+    """What `runs/.repeated.json` holds."""
+
+    repeated: tuple[Repetition, ...]
+    """What is kept, oldest first."""
+
+
 def keep_repetition(workspace: Workspace, repetition: Repetition) -> None:
     """Keep the newest repetition of a run, for `repetitions`; where it cannot be written, nothing is kept.
 
@@ -336,16 +299,13 @@ def keep_repetition(workspace: Workspace, repetition: Repetition) -> None:
         repetition: Takes the place of an older one of the same run.
     """
     kept = [entry for entry in repetitions(workspace) if entry.run != repetition.run]
-    newest = [*kept, repetition][-MOST_REPETITIONS:]
-    write_entries(
-        _repetition_file(workspace), "repeated", [asdict(entry) for entry in newest], schema=REPETITION_SCHEMA
-    )
+    newest = _RepetitionFile((*kept, repetition)[-MOST_REPETITIONS:])
+    write_derived(workspace.runs / REPEATED_JSON, newest, schema=REPETITION_SCHEMA)
 
 
 def repetitions(workspace: Workspace) -> tuple[Repetition, ...]:
     """Return what is kept, oldest first; a file that is missing, damaged or of a newer imgcls holds nothing."""
-    return read_entries(_repetition_file(workspace), "repeated", Repetition.from_fields, schema=REPETITION_SCHEMA)
-
-
-def _repetition_file(workspace: Workspace) -> Path:
-    return workspace.runs / REPEATED_JSON
+    try:
+        return read_as(_RepetitionFile, workspace.runs / REPEATED_JSON, schema=REPETITION_SCHEMA).repeated
+    except RecordError:
+        return ()

@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from imgcls.errors import BusyError, RecordError
-from imgcls.records.run import Fields, read_json
+from imgcls.schema import read_as
 from imgcls.storage import FileLock, explained, make_folder, write_json
 
 LOCK = "lock"
@@ -125,20 +125,10 @@ class FolderLock:
 
 def holder_of(folder: Path) -> Holder | None:
     """Read who is, or was last, in a folder; None if nobody, or nobody can tell."""
-    path = folder / HOLDER
     try:
-        fields = Fields(read_json(path), where=str(path))
-        holder = Holder(
-            pid=fields.integer("pid"),
-            host=fields.text("host"),
-            since=fields.text("since"),
-            process=fields.text("process"),
-            beat=fields.number_or_none("beat") or 0.0,
-        )
-        fields.finish()
+        return read_as(Holder, folder / HOLDER)
     except RecordError:
         return None
-    return holder
 
 
 def is_held(folder: Path) -> bool:

@@ -11,10 +11,11 @@ from rich.table import Table
 from rich.text import Text
 
 from imgcls.evidence.verdicts import Judged
-from imgcls.ladders.compare import Arm, Comparison
+from imgcls.ladders.compare import Comparison
 from imgcls.ladders.final_test import Final
 from imgcls.ladders.judge import LadderResult, RungResult
-from imgcls.ladders.predictions import Change, Changes
+from imgcls.ladders.predictions import Changes
+from imgcls.ladders.results import Arm, Change
 from imgcls.reports.console import count
 from imgcls.reports.verdict_text import (
     GainUnits,

@@ -19,6 +19,7 @@ from imgcls.errors import ImgclsError, WorkspaceError
 from imgcls.predictions.submission import TEST_FILE, Submission
 from imgcls.records.run import Folds, FoldSpread, RunRecord, short_key
 from imgcls.reports.console import count, interval, name, number, path, show
+from imgcls.schema import to_json
 from imgcls.storage import write_bytes
 from imgcls.text import clean, duration
 
@@ -366,7 +367,7 @@ def outcome_json(outcome: RunOutcome) -> dict[str, Any]:
     if outcome.same_bits is not None:
         found["same_bits"] = outcome.same_bits
     if outcome.folds and record.folds is not None:
-        found["spread"] = {metric: entry.to_json() for metric, entry in record.folds.spread.items()}
+        found["spread"] = {metric: to_json(entry) for metric, entry in record.folds.spread.items()}
         found["folds"] = [outcome_json(entry) for entry in outcome.folds]
     return found
 

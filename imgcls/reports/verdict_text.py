@@ -14,7 +14,7 @@ from imgcls.evidence.metrics import METRICS
 from imgcls.evidence.power import RequiredSamples
 from imgcls.evidence.verdicts import Judged
 from imgcls.ladders.judge import LadderResult, RungResult
-from imgcls.records.run import Estimate
+from imgcls.records.run import GAINS, Estimate
 from imgcls.reports.console import count
 from imgcls.text import clean, duration
 
@@ -227,9 +227,7 @@ def passengers(result: LadderResult) -> tuple[str, ...]:
     if result.ladder.kind == "ablate":
         return ()
     inside = result.rungs[1 : result.incumbent + 1]
-    return tuple(
-        rung.plan.label for rung in inside if not (rung.step and rung.step.verdict in ("better", "likely better"))
-    )
+    return tuple(rung.plan.label for rung in inside if not (rung.step and rung.step.verdict in GAINS))
 
 
 def title(result: LadderResult) -> str:
@@ -405,7 +403,7 @@ def verdict_style(judged: Judged) -> str:
 
 def is_shown(judged: Judged | None) -> bool:
     """Return whether a gain was shown, at least as likely."""
-    return judged is not None and judged.verdict in ("better", "likely better")
+    return judged is not None and judged.verdict in GAINS
 
 
 def gain_sentence(judged: Judged, units: GainUnits, *, over: str, subject: str = "") -> str:

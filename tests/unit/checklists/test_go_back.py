@@ -14,7 +14,10 @@ import pandas as pd
 import pytest
 
 from imgcls.checklists.checklist import checklist
+from imgcls.ladders.results import SCHEMA, FinalRecord, ValidationScores, VerdictRecord
 from imgcls.ladders.spec import FINAL_JSON, RESULT_JSON, find_ladders
+from imgcls.records.run import Estimate
+from imgcls.schema import to_json
 from imgcls.storage import write_json
 from imgcls.workspace import MARKER, Workspace
 from tests.unit.checklists.conftest import OTHER, Desk, forget_plans
@@ -52,16 +55,56 @@ def opened(desk: Desk, *, test: tuple[float, float, float], validation: tuple[fl
     """Write what the sealed test said: (value, low, high) of the gain and of the score alike."""
     climbs = find_ladders(desk.workspace)[0]
     ladder = climbs[0] if climbs else desk.ladder()
-    parts = [dict(zip(("value", "low", "high"), numbers, strict=True)) for numbers in (test, validation)]
-    write_json(
-        ladder.folder / FINAL_JSON,
-        {
-            "metric": "accuracy",
-            "test": parts[0],
-            "validation": parts[1],
-            "incumbent_score": parts[0],
-            "validation_scores": {"incumbent": parts[1]},
-        },
+    write_json(ladder.folder / FINAL_JSON, {"schema": SCHEMA, **to_json(final_record(test, validation))})
+
+
+def final_record(test: tuple[float, float, float], validation: tuple[float, float, float]) -> FinalRecord:
+    """Return what final.json holds where gains and scores have these values and intervals."""
+    gains = [
+        VerdictRecord(
+            verdict="better",
+            holm_p=0.01,
+            remarks=(),
+            detectable=None,
+            settle=None,
+            value=value,
+            low=low,
+            high=high,
+            low90=low,
+            high90=high,
+            p=0.01,
+            standard_error=(high - low) / 4,
+            method="separate trainings",
+            n_images=20,
+            n_units=20,
+            n_runs=(3, 3),
+            seed_sds=(0.01, 0.01),
+            degrees_of_freedom=4.0,
+            same_weights=False,
+            here=None,
+            n_changed=5,
+            is_accuracy=True,
+            is_identical=False,
+            has_groups=False,
+            noise=None,
+            components=None,
+        )
+        for value, low, high in (test, validation)
+    ]
+    scores = [Estimate(*numbers, 20) for numbers in (test, validation)]
+    return FinalRecord(
+        ladder="drawn",
+        metric="accuracy",
+        baseline="baseline",
+        incumbent="baseline+label_smoothing",
+        n_images=20,
+        n_groups=0,
+        baseline_score=scores[0],
+        incumbent_score=scores[0],
+        test=gains[0],
+        validation=gains[1],
+        n_openings=1,
+        validation_scores=ValidationScores(scores[1], scores[1]),
     )
 
 

@@ -122,7 +122,7 @@ def test_a_group_of_the_data_is_never_taken_over() -> None:
     [
         ("schema = 9\n", "written by a newer imgcls"),
         ('[[excluded]]\nfinding = "x"\nwhy = "y"\n', "images is missing"),
-        ('[[grouped]]\nimages = "a"\nfinding = "x"\nwhy = "y"\n', "line 2: grouped[0].images has to be a list"),
+        ('[[grouped]]\nimages = "a"\nfinding = "x"\nwhy = "y"\n', "grouped[0].images has to be a list"),
         ('[[kept]]\nfindings = "x"\nwhy = "y"\n', "there is no key kept[0].findings. Did you mean 'finding'?"),
         ("[[excluded", "not TOML"),
     ],

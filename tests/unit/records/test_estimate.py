@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from imgcls.errors import RecordError, UsageError
-from imgcls.records.run import Estimate, Fields
+from imgcls.records.run import Estimate
+from imgcls.schema import from_json
 
 
 @pytest.mark.parametrize(
@@ -22,9 +23,7 @@ def test_text_is_what_people_read(estimate: Estimate, text: str) -> None:
 
 def test_json_round_trip() -> None:
     estimate = Estimate(1, 0.5, None, 4, "why")
-    fields = Fields(estimate.to_json(), where="x")
-    assert Estimate.from_fields(fields) == estimate
-    fields.finish()
+    assert from_json(Estimate, estimate.to_json(), where="x") == estimate
 
 
 @pytest.mark.parametrize("number", [float("nan"), float("inf")])
@@ -34,8 +33,7 @@ def test_nan_and_infinity_are_refused(number: float) -> None:
 
 
 def test_every_wrong_field_is_named() -> None:
-    fields = Fields({"value": "1", "low": True, "high": None, "n": 1.5, "more": 1}, where="run.json")
-    Estimate.from_fields(fields)
+    value = {"value": "1", "low": True, "high": None, "n": 1.5, "more": 1}
     with pytest.raises(RecordError) as caught:
-        fields.finish()
+        from_json(Estimate, value, where="run.json")
     assert all(word in str(caught.value) for word in ("value", "low", "n must", "reason is missing", "more"))

@@ -1,4 +1,4 @@
-"""The last word: baseline and incumbent, scored once on the sealed test part, and the opening written down."""
+"""Final test: baseline and incumbent scored on the sealed test part, and each opening of it written in the ledger."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ _COLUMNS = (
 
 @dataclass(frozen=True)
 class Final:
-    """What the sealed test says of a ladder."""
+    """Scores and gain of a ladder on the sealed test part."""
 
     ladder: str
     """The ladder's name."""
@@ -125,8 +125,8 @@ def open_test(ladder: Ladder, workspace: Workspace) -> Final:
         raise UsageError(f"No run of the base of {ladder.name} is done; 'imgcls ladder run' with --retry-failed tries.")
     lock = FolderLock.take(workspace.ladders, wait_seconds=_LEDGER_SECONDS)  # two openings at once are two rows
     try:
-        before = _ledger(workspace)
-        final = _scored(state, result, test, openings=1 + sum(row["data"] == _mark(ladder) for row in before))
+        before = _read_ledger(workspace)
+        final = _score_on_test(state, result, test, openings=1 + sum(row["data"] == _mark(ladder) for row in before))
         _write_ledger(workspace, [*before, _row(final, ladder)])
         write_json((ladder.folder or workspace.ladders / ladder.name) / FINAL_JSON, final.to_json())
     finally:
@@ -134,7 +134,7 @@ def open_test(ladder: Ladder, workspace: Workspace) -> Final:
     return final
 
 
-def _scored(state: LadderState, result: LadderResult, test: Samples, *, openings: int) -> Final:
+def _score_on_test(state: LadderState, result: LadderResult, test: Samples, *, openings: int) -> Final:
     ladder, top = state.ladder, result.incumbent
     names = [written(name) for name in test.frame["id"]]
     labels = dict(zip(names, test.frame["label"], strict=True))
@@ -175,22 +175,6 @@ def _runs(state: LadderState, rung: int) -> list[RunRecord]:
     return [entry.record for entry in state.of(rung) if entry.record is not None]
 
 
-def _gain(
-    before: Mapping[int, Floats],
-    after: Mapping[int, Floats],
-    *,
-    same_weights: bool,
-    groups: npt.NDArray[np.intp] | None,
-) -> Gain:
-    """Measure the incumbent against the base; with the same weights only the seeds that both have count."""
-    if same_weights:
-        both = [seed for seed in before if seed in after]
-        before, after = ({seed: side[seed] for seed in both} for side in (before, after))
-    return measure(
-        np.stack(list(before.values())), np.stack(list(after.values())), same_weights=same_weights, groups=groups
-    )
-
-
 def _rows(state: LadderState, rung: int, ids: Sequence[str], labels: Sequence[str]) -> dict[int, Floats]:
     """Return contributions [images] by seed; folds of one seed are averaged: they share most of their training."""
     by_seed: dict[int, list[Floats]] = {}
@@ -206,19 +190,20 @@ def _rows(state: LadderState, rung: int, ids: Sequence[str], labels: Sequence[st
     return {seed: np.mean(rows, axis=0) for seed, rows in sorted(by_seed.items())}
 
 
-def _ledger(workspace: Workspace) -> list[Mapping[str, str]]:
-    path = workspace.root / LEDGER
-    if not path.is_file():
-        return []
-    try:
-        with path.open(newline="", encoding="utf-8") as file:
-            reader = csv.DictReader(file, strict=True)
-            rows: list[Mapping[str, str]] = list(reader)
-    except (UnicodeDecodeError, csv.Error) as problem:
-        raise RecordError(f"{path} is damaged: {problem}. {_RESTORE}") from problem
-    if tuple(reader.fieldnames or ()) != _COLUMNS or any(None in row or None in row.values() for row in rows):
-        raise RecordError(f"{path} is damaged: it has other columns than {', '.join(_COLUMNS)}. {_RESTORE}")
-    return rows
+def _gain(
+    before: Mapping[int, Floats],
+    after: Mapping[int, Floats],
+    *,
+    same_weights: bool,
+    groups: npt.NDArray[np.intp] | None,
+) -> Gain:
+    """Measure the incumbent against the base; with the same weights only the seeds that both have count."""
+    if same_weights:
+        both = [seed for seed in before if seed in after]
+        before, after = ({seed: side[seed] for seed in both} for side in (before, after))
+    return measure(
+        np.stack(list(before.values())), np.stack(list(after.values())), same_weights=same_weights, groups=groups
+    )
 
 
 def _row(final: Final, ladder: Ladder) -> dict[str, str]:
@@ -239,6 +224,21 @@ def _row(final: Final, ladder: Ladder) -> dict[str, str]:
 def _mark(ladder: Ladder) -> str:
     """Return what tells one test part from another: the data it belongs to."""
     return ladder.data_digest[:16]
+
+
+def _read_ledger(workspace: Workspace) -> list[Mapping[str, str]]:
+    path = workspace.root / LEDGER
+    if not path.is_file():
+        return []
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            reader = csv.DictReader(file, strict=True)
+            rows: list[Mapping[str, str]] = list(reader)
+    except (UnicodeDecodeError, csv.Error) as problem:
+        raise RecordError(f"{path} is damaged: {problem}. {_RESTORE}") from problem
+    if tuple(reader.fieldnames or ()) != _COLUMNS or any(None in row or None in row.values() for row in rows):
+        raise RecordError(f"{path} is damaged: it has other columns than {', '.join(_COLUMNS)}. {_RESTORE}")
+    return rows
 
 
 def _write_ledger(workspace: Workspace, rows: Sequence[Mapping[str, str]]) -> None:

@@ -1,4 +1,4 @@
-"""Where the first weights come from, and how a file of weights is read: never unpickled, never guessed."""
+"""First weights of a network: found in packages, on the hub or in a file, read without unpickling, and loaded."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ _log = logging.getLogger("imgcls")
 _HUB_FILES = ("model.safetensors", "pytorch_model.bin")
 _PREFIXES = ("module.", "_orig_mod.")
 _NESTED = ("state_dict", "model")
+_PACKAGED_LICENCE = "Apache-2.0"
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,6 @@ _PACKAGED = {
         "9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d",
     ),
 }
-_PACKAGED_LICENCE = "Apache-2.0"
 
 
 def resolve_weights(model: Model, *, download: bool = True) -> Weights | None:
@@ -90,7 +90,10 @@ def resolve_weights(model: Model, *, download: bool = True) -> Weights | None:
     if model.weights == "none" or (model.weights == "auto" and not _has_pretrained(model.name)):
         return None
     if model.weights != "auto":
-        return _from_file(Path(model.weights).expanduser())
+        path = Path(model.weights).expanduser()
+        if not path.is_file():
+            raise WeightsError(f"There is no weights file {str(path)!r}; give auto, none, or the path of a file.")
+        return Weights(path, path.name, sha256_of(path))
     return _packaged(model.name) or _from_hub(model.name, download=download)
 
 
@@ -176,12 +179,6 @@ def _has_pretrained(name: str) -> bool:
     if name.startswith("torchvision:"):
         return True
     return name in timm.list_models() or name in timm.list_pretrained()
-
-
-def _from_file(path: Path) -> Weights:
-    if not path.is_file():
-        raise WeightsError(f"There is no weights file {str(path)!r}; give auto, none, or the path of a file.")
-    return Weights(path, path.name, sha256_of(path))
 
 
 def _packaged(name: str) -> Weights | None:

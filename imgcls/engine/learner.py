@@ -175,13 +175,10 @@ def _sets(paths: Collection[str], *prefixes: str) -> bool:
 def _put_loss(plan: Plan, learn: Learner) -> None:
     before, is_weighted = learn.loss_func, plan.loss.class_weights != "none"
     targets = _train_targets(learn) if is_weighted else torch.zeros(0, _n_classes(learn))
-    learn.loss_func = build_loss(plan.loss, multilabel=_is_multilabel(learn), train_targets=targets)
+    is_multilabel = torch.as_tensor(learn.dls.one_batch()[-1]).ndim == 2
+    learn.loss_func = build_loss(plan.loss, multilabel=is_multilabel, train_targets=targets)
     if isinstance(before, TrainLoss) and not is_weighted:
         learn.loss_func.class_weights = before.class_weights
-
-
-def _is_multilabel(learn: Learner) -> bool:
-    return bool(torch.as_tensor(learn.dls.one_batch()[-1]).ndim == 2)
 
 
 def _n_classes(learn: Learner) -> int:

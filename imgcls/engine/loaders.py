@@ -366,17 +366,17 @@ class PhotoLoaders(DataLoaders):
         Raises:
             DataError: A label is asked for that is not known.
         """
-        known = self.train.dataset.targets
-        targets = self._targets_of(items) if with_labels else np.zeros((len(items), *known.shape[1:]), known.dtype)
+        own = self.train.dataset.targets
+        targets = np.zeros((len(items), *own.shape[1:]), own.dtype)
+        if with_labels:
+            known = {
+                path: target for dl in self.loaders for path, target in zip(dl.items, dl.dataset.targets, strict=True)
+            }
+            if unknown := [item for item in items if item not in known]:
+                raise DataError.together([f"No label is known for {item}." for item in unknown])
+            targets = np.stack([known[item] for item in items])
         images = ImageList(items, self.preprocess, list(self.vocab), targets)
         return self.valid.new(images, shuffle=False, drop_last=False, num_workers=0, bs=bs or self.valid.bs)
-
-    def _targets_of(self, items: Sequence[Any]) -> np.ndarray:
-        known = {path: target for dl in self.loaders for path, target in zip(dl.items, dl.dataset.targets, strict=True)}
-        unknown = [str(item) for item in items if item not in known]
-        if unknown:
-            raise DataError.together([f"No label is known for {item}." for item in unknown])
-        return np.stack([known[item] for item in items])
 
 
 def decode_item(item: Any, preprocess: Preprocess) -> np.ndarray:

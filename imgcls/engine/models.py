@@ -11,7 +11,7 @@ from typing import Any
 import timm
 import torchvision.models
 from timm.models import group_parameters
-from torch import Tensor, nn
+from torch import nn
 
 from imgcls.engine.seeding import seed_torch
 from imgcls.engine.weights import Weights, load_into, read_state, resolve_weights
@@ -73,9 +73,12 @@ def model_problems(model: Model) -> list[str]:
     elif name == "simple_cnn":
         pass
     elif ":" in name:
-        problem = _function_problem(name)
-        if problem:
-            return [problem]
+        try:
+            found = _function(name)
+        except (ImportError, AttributeError, ValueError) as problem:
+            return [f"model.name = {name!r} cannot be imported: {problem}"]
+        if not callable(found):
+            return [f"model.name = {name!r} is not a function of the number of classes."]
     else:
         known = [*timm.list_models(), *timm.list_pretrained()]
         return (
@@ -112,7 +115,9 @@ def build_network(model: Model, images: Images, *, n_classes: int, seed: int) ->
             for name in head.state_dict()
         }
         state = read_state(weights)
-        state = state if weights.by_order else _adapted(state, module)
+        adapt = getattr(sys.modules[type(module).__module__], "checkpoint_filter_fn", None)
+        if adapt is not None and hasattr(module, "pretrained_cfg") and not weights.by_order:
+            state = adapt(state, module)  # timm renames tensors of older checkpoints and resizes position embeddings
         if load_into(module, state, head=names, weights=weights):
             _reset_classifier(head, seed=seed)
     mean, std = _normalisation(model, module)
@@ -212,20 +217,6 @@ def _build(model: Model, *, n_classes: int, size_px: int) -> nn.Module:
 def _function(name: str) -> Any:
     module, _, attribute = name.partition(":")
     return getattr(importlib.import_module(module), attribute)
-
-
-def _function_problem(name: str) -> str:
-    try:
-        found = _function(name)
-    except (ImportError, AttributeError, ValueError) as problem:
-        return f"model.name = {name!r} cannot be imported: {problem}"
-    return "" if callable(found) else f"model.name = {name!r} is not a function of the number of classes."
-
-
-def _adapted(state: dict[str, Tensor], module: nn.Module) -> dict[str, Tensor]:
-    """Let timm rename tensors of older checkpoints and resize position embeddings, as its own loading does."""
-    adapt = getattr(sys.modules[type(module).__module__], "checkpoint_filter_fn", None)
-    return adapt(state, module) if adapt is not None and hasattr(module, "pretrained_cfg") else state
 
 
 def _reset_classifier(head: nn.Module, *, seed: int) -> None:

@@ -114,25 +114,19 @@ def what_is_not_shown(augment: Augment) -> list[str]:
 
 def _first_readable(samples: Samples, name: str, plan: Plan, *, seed: int) -> tuple[int, Pixels]:
     """Draw a readable photograph of a class at random: its row, and its pixels uint8 [size, size, 3]."""
-    rows = _rows_of(samples, name)
+    frame, several = samples.frame, samples.problem == "multilabel"
+    rows = [
+        row
+        for row, (label, split) in enumerate(zip(frame["label"], frame["split"], strict=True))
+        if split != "test" and (name in classes_in(label) if several else label == name)
+    ]
+    rows.sort(key=frame["id"].tolist().__getitem__)
     reasons = []
     for place in order(len(rows), seed, "preview", name)[:_MOST_TRIES]:
-        path = samples.frame["path"].iloc[rows[place]]
+        path = frame["path"].iloc[rows[place]]
         try:
             return rows[place], decode(Path(path), preprocess_of(plan.images))
         except DecodeError as problem:
             reasons.append(f"{samples.relative(path)}: {problem}")
     why = f" First: {reasons[0]}." if reasons else ""
     raise DataError(f"No photograph of {name!r} can be shown: {len(rows)} outside test, {len(reasons)} tried.{why}")
-
-
-def _rows_of(samples: Samples, name: str) -> list[int]:
-    """Return the rows of a class outside test, in the order of their ids."""
-    frame = samples.frame
-    several = samples.problem == "multilabel"
-    rows = [
-        row
-        for row, (label, split) in enumerate(zip(frame["label"], frame["split"], strict=True))
-        if split != "test" and (name in classes_in(label) if several else label == name)
-    ]
-    return sorted(rows, key=frame["id"].tolist().__getitem__)

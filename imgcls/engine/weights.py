@@ -87,14 +87,17 @@ def resolve_weights(model: Model, *, download: bool = True) -> Weights | None:
     Raises:
         WeightsError: They cannot be had; the message says which file to put where.
     """
-    if model.weights == "none" or (model.weights == "auto" and not _has_pretrained(model.name)):
+    if model.weights == "none":
         return None
     if model.weights != "auto":
         path = Path(model.weights).expanduser()
         if not path.is_file():
             raise WeightsError(f"There is no weights file {str(path)!r}; give auto, none, or the path of a file.")
         return Weights(path, path.name, sha256_of(path))
-    return _packaged(model.name) or _from_hub(model.name, download=download)
+    name = model.name
+    if not (name.startswith("torchvision:") or name in timm.list_models() or name in timm.list_pretrained()):
+        return None
+    return _packaged(name) or _from_hub(name, download=download)
 
 
 def offline_weights() -> list[str]:
@@ -173,12 +176,6 @@ def sha256_of(path: Path) -> str:
     """Return the sha256 of a file, hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _has_pretrained(name: str) -> bool:
-    if name.startswith("torchvision:"):
-        return True
-    return name in timm.list_models() or name in timm.list_pretrained()
 
 
 def _packaged(name: str) -> Weights | None:

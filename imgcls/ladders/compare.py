@@ -213,6 +213,7 @@ def compare(
     same = shares_weights(_flat(before), _flat(after))
     measured = _measured(before, after)
     boards = [measured.board] if isinstance(measured, OneSplit) else measured.boards.values()
+    first_of_folds = [next(iter(seeds.values())) for seeds in before.values()]
     changed = changes(measured, _A, _B)
     judged = judge([measured.gain(_A, _B, metric, same_weights=same)], smallest_gain=smallest)[0]
     recipes = _different_recipes(records[0], records[-1])
@@ -223,13 +224,13 @@ def compare(
         other_gains=_other_gains(measured, metric, same_weights=same),
         metric=metric,
         n_images=sum(len(part.ids) for part in boards),
-        n_groups=sum(_first(seeds).data.n_valid_groups for seeds in before.values()),
+        n_groups=sum(run.data.n_valid_groups for run in first_of_folds),
         fixed=changed.fixed if changed else (),
         broken=changed.broken if changed else (),
         notes=(*asked[0].notes, *asked[1].notes, *left_out, *measured.notes, *_warnings(records)),
         data_name=records[0].data.name,
         data_digest=records[0].data.digest,
-        split_digests=tuple(_first(seeds).data.split_digest for seeds in before.values()),
+        split_digests=tuple(run.data.split_digest for run in first_of_folds),
         n_folds=len(before) if isinstance(measured, CrossValidated) else None,
         changes=Plan.from_json(records[0].plan).diff(Plan.from_json(records[-1].plan)),
         recipes=tuple(recipe.name for recipe in recipes),
@@ -419,10 +420,6 @@ def _warnings(records: list[RunRecord]) -> list[str]:
 
 def _flat(side: Mapping[int | None, Seeds]) -> dict[tuple[int | None, int], RunRecord]:
     return {(fold, seed): run for fold, seeds in side.items() for seed, run in seeds.items()}
-
-
-def _first(seeds: Seeds) -> RunRecord:
-    return next(iter(seeds.values()))
 
 
 def _question(comparison: Mapping[str, Any]) -> str:

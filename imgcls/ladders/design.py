@@ -104,9 +104,16 @@ def plan_ladder(question: LadderConfig, *, machine: Machine, workspace: Workspac
     if look is not None:
         save_summary(workspace, DatasetSummary.of(first[0], look, in_folds=question.n_folds is not None))
     metric = _metric_of(question, first, workspace)
-    identity = _identity(question, plans, metric=metric, first=[(s.data_digest, s.split_digest) for s in first])
-    device = {"device": machine.torch_device().type, "precision": machine.used_precision()}
-    name = question.name or ladder_name(question.stack.text, kind=question.kind, identity=identity | device)
+    identity = {
+        "kind": question.kind,
+        "plans": [plan.plan_digest for plan in plans],
+        "samples": [[samples.data_digest, samples.split_digest] for samples in first],
+        "n_folds": question.n_folds,
+        "metric": metric,
+        "device": machine.torch_device().type,
+        "precision": machine.used_precision(),
+    }
+    name = question.name or ladder_name(question.stack.text, kind=question.kind, identity=identity)
     folder = workspace.ladders / name
     before = Ladder.read(folder) if (folder / LADDER_JSON).is_file() else None
     n_seeds = max(question.n_seeds, before.n_seeds if before else 0)
@@ -253,18 +260,6 @@ def _metric_of(question: LadderConfig, first: Sequence[Samples], workspace: Work
                 f"The validation part{where} does not do: {problem} Use another metric or split."
             ) from None
     return metric
-
-
-def _identity(
-    question: LadderConfig, plans: Sequence[RungPlan], *, metric: str, first: Sequence[tuple[str, str]]
-) -> dict[str, Any]:
-    return {
-        "kind": question.kind,
-        "plans": [plan.plan_digest for plan in plans],
-        "samples": [list(digests) for digests in first],
-        "n_folds": question.n_folds,
-        "metric": metric,
-    }
 
 
 def _asked(ladder: Ladder) -> dict[str, Any]:

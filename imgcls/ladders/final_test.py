@@ -10,12 +10,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from imgcls.data.samples import Samples, as_targets
 from imgcls.errors import RecordError, UsageError
 from imgcls.evidence.contributions import Floats, contributions
-from imgcls.evidence.gains import Gain, measure, score
+from imgcls.evidence.gains import measure, score
 from imgcls.evidence.variance import group_numbers
 from imgcls.evidence.verdicts import Judged, judge
 from imgcls.ladders.judge import LadderResult, judge_ladder, judged_json
@@ -152,7 +151,12 @@ def _score_on_test(state: LadderState, result: LadderResult, test: Samples, *, o
     judged = None
     if top:
         sides = [{(run.fold, run.seed): run for run in _runs(state, rung)} for rung in (0, top)]
-        gain = _gain(by_seed[0], by_seed[top], same_weights=shares_weights(sides[0], sides[1]), groups=numbers)
+        same_weights = shares_weights(sides[0], sides[1])
+        before, after = rows[0], rows[top]
+        if same_weights:  # then only the seeds that both have count
+            seeds = [seed for seed in by_seed[0] if seed in by_seed[top]]
+            before, after = (np.stack([by_seed[rung][seed] for seed in seeds]) for rung in (0, top))
+        gain = measure(before, after, same_weights=same_weights, groups=numbers)
         judged = judge([gain], smallest_gain=ladder.smallest_gain)[0]
     return Final(
         ladder=ladder.name,
@@ -188,22 +192,6 @@ def _rows(state: LadderState, rung: int, ids: Sequence[str], labels: Sequence[st
             contributions(state.ladder.metric, probabilities, targets, problem=run.problem)  # type: ignore[arg-type]
         )
     return {seed: np.mean(rows, axis=0) for seed, rows in sorted(by_seed.items())}
-
-
-def _gain(
-    before: Mapping[int, Floats],
-    after: Mapping[int, Floats],
-    *,
-    same_weights: bool,
-    groups: npt.NDArray[np.intp] | None,
-) -> Gain:
-    """Measure the incumbent against the base; with the same weights only the seeds that both have count."""
-    if same_weights:
-        both = [seed for seed in before if seed in after]
-        before, after = ({seed: side[seed] for seed in both} for side in (before, after))
-    return measure(
-        np.stack(list(before.values())), np.stack(list(after.values())), same_weights=same_weights, groups=groups
-    )
 
 
 def _row(final: Final, ladder: Ladder) -> dict[str, str]:

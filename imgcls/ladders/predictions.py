@@ -339,7 +339,10 @@ def changes(measured: MeasuredRuns, before: int, after: int) -> Changes | None:
         if board.problem == "multilabel":
             return None
         seeds = sorted(set(old) & set(new)) if shares_weights(old, new) else None
-        shares = [_right(board, side, seeds) for side in (old, new)]
+        shares = []
+        for side in (old, new):
+            keys = [run.key for seed, run in sorted(side.items()) if seeds is None or seed in seeds]
+            shares.append(board.contributions("accuracy", keys).mean(axis=0))
         rows = zip(board.ids, board.labels, *shares, strict=True)
         found += [Change(id_, label, float(a), float(b)) for id_, label, a, b in rows if a != b]
     found.sort(key=lambda change: (-abs(change.after - change.before), change.id))
@@ -397,9 +400,3 @@ def _parts(
     assert isinstance(measured, CrossValidated)  # noqa: S101 - there is no third kind
     both = [fold for fold in sorted(measured.runs[before]) if fold in measured.runs[after]]
     return [(measured.boards[fold], measured.runs[before][fold], measured.runs[after][fold]) for fold in both]
-
-
-def _right(board: Predictions, runs: Mapping[int, RunRecord], seeds: list[int] | None) -> Floats:
-    """Return the share of runs that are right, for each image."""
-    keys = [run.key for seed, run in sorted(runs.items()) if seeds is None or seed in seeds]
-    return np.asarray(board.contributions("accuracy", keys).mean(axis=0), dtype=np.float64)

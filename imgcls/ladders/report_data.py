@@ -196,8 +196,8 @@ def gather(ladder: Ladder, workspace: Workspace, *, with_images: bool = True) ->
     if not records:
         raise UsageError(f"No run of {ladder.name} is done yet. 'imgcls ladder run {ladder.stack}' goes on with it.")
     result = judge_ladder(state)
-    shown = _shown_rung(result)
-    folds = fold_outputs(state, shown)
+    has_runs = [place for place, rung in enumerate(result.rungs) if rung.runs]
+    folds = fold_outputs(state, result.incumbent if result.incumbent in has_runs else has_runs[0])
     gathered = ReportData(
         result=result,
         n_by_class=_n_by_class(folds),
@@ -350,12 +350,6 @@ def draw_picture(path: Path) -> Picture:
 def written(text: str) -> str:
     """Return an id as records hold it, which are UTF-8."""
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
-
-
-def _shown_rung(result: LadderResult) -> int:
-    """Return the incumbent, or the lowest rung with a finished run before the incumbent has any."""
-    has_runs = [place for place, rung in enumerate(result.rungs) if rung.runs]
-    return result.incumbent if result.incumbent in has_runs else has_runs[0]
 
 
 def _n_by_class(folds: Sequence[FoldOutputs]) -> dict[str, int]:

@@ -54,7 +54,7 @@ class Card:
     needs: Mapping[str, str] = field(default_factory=dict)
     """Plan paths that must not be empty in the finished plan, with the advice to give when one is."""
     reads: tuple[str, ...] = ()
-    """Paths it sets on top of what the base says, after looking at them; flags may set these too."""
+    """Paths it sets on top of what the base sets, after looking at them; flags may set these too."""
     base: bool = False
     """Whether a stack may begin with it."""
 
@@ -97,7 +97,7 @@ class Step:
         return f"{self.typed or self.recipe.name}{':' if knobs else ''}{knobs}"
 
     def apply(self, plan: Plan) -> Plan:
-        """Apply the recipe; whatever it says against the plan carries the recipe's name."""
+        """Apply the recipe; an error of it carries the recipe's name."""
         try:
             return self.recipe.function(plan, **self.knobs)
         except ImgclsError as problem:
@@ -336,7 +336,7 @@ def _shipped() -> tuple[Recipe, ...]:
 
 @cache
 def _installed(find: Callable[..., Iterable[EntryPoint]]) -> tuple[EntryPoint, ...]:
-    """Ask once a process which recipes are installed: every distribution is looked through for that."""
+    """Return the recipes that are installed, once a process: every distribution is searched for them."""
     return tuple(find(group=ENTRY_POINT_GROUP))
 
 

@@ -78,7 +78,7 @@ class Workspace:
         return f" --out {shlex.quote(str(self.root))}"
 
     def writable(self) -> None:
-        """Make sure, before any work, that runs can be written.
+        """Check, before any work, that runs can be written.
 
         Raises:
             WorkspaceError: If the folder of runs cannot be made or a file in it cannot be written.
@@ -112,7 +112,7 @@ class Workspace:
 
 
 def check_writable(folder: Path, *, what: str) -> None:
-    """Make sure that files can be written in a folder, which is made where it is missing.
+    """Check that files can be written in a folder, which is made where it is missing.
 
     Args:
         folder: The folder.

@@ -57,7 +57,7 @@ class LearnerDescription:
     """The parts of a Learner that a plan decides."""
 
     callbacks: tuple[str, ...]
-    """Callbacks in the order in which they act, each with the first line of what it says of itself."""
+    """Callbacks in the order in which they act, each with the first line of its docstring."""
     loss: str
     """The loss function."""
     optimizer: str

@@ -32,7 +32,7 @@ class SaveEpochs(Callback):
         self.was_trained = False
 
     def before_train(self) -> None:
-        """Note that this epoch is really trained."""
+        """Remember that this epoch is trained, not skipped."""
         self.was_trained = True
 
     def after_epoch(self) -> None:
@@ -45,7 +45,7 @@ class SaveEpochs(Callback):
 
 
 class SkipEpochs(Callback):
-    """Passes over the epochs that an earlier attempt finished, and gives a gradient scaler its scale back."""
+    """Passes over the epochs that an earlier attempt finished, and restores the scale of a gradient scaler."""
 
     order = 70  # after the recorder, which has to have begun its row, and after mixed precision has made its scaler
 
@@ -96,7 +96,7 @@ def capture(learn: Learner) -> tuple[dict[str, bytes], dict[str, Any]]:
 
 
 def restore(learn: Learner, files: Mapping[str, bytes], meta: Mapping[str, Any]) -> None:
-    """Put a captured state back into a fresh Learner of the same plan.
+    """Restore a captured state in a fresh Learner of the same plan.
 
     Raises:
         RecordError: The state does not fit the Learner.

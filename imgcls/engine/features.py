@@ -1,4 +1,4 @@
-"""Features of clean photographs: what the frozen body of a network gives to its linear classifier."""
+"""Features of clean photographs: the output of a network's frozen body, which its linear classifier reads."""
 
 from __future__ import annotations
 

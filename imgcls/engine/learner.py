@@ -84,7 +84,7 @@ def learner(
 
 
 def apply(recipes: str, learn: Learner) -> Learner:
-    """Put recipes on a Learner: its optimiser, schedule, loss and callbacks.
+    """Apply recipes to a Learner: its optimiser, schedule, loss and callbacks.
 
     What a recipe does not set stays as the Learner has it: its weight decay beside another optimiser, its label
     smoothing beside class weights. But a loss that is not of imgcls cannot be added to, so a recipe that sets
@@ -107,7 +107,7 @@ def apply(recipes: str, learn: Learner) -> Learner:
     """
     steps = parse_steps(recipes)
     _check_can_take(steps, learn)
-    # A path may be set to what is the default, which only the card tells.
+    # A path may be set to what is the default, which only the card shows.
     paths = {*Plan().diff(fold_on(Plan(), steps)), *(path for step in steps for path in step.recipe.card.changes)}
     plan = _plan_of(learn)
     for step in steps:

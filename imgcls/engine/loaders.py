@@ -147,13 +147,13 @@ class Normalisation:
     """Deviation to divide by, per channel."""
 
     def encode(self, images: Tensor, device: torch.device) -> Tensor:
-        """Turn uint8 [b, h, w, 3] into normalised float32 [b, 3, h, w] on the device, in its fastest layout."""
+        """Return uint8 [b, h, w, 3] as normalised float32 [b, 3, h, w] on the device, in its fastest layout."""
         moved = images.to(device, non_blocking=True).permute(0, 3, 1, 2)
         floats = moved.to(torch.float32, memory_format=memory_format(device))
         return floats.sub_(self._channels(self.mean, device)).div_(self._channels(self.std, device))
 
     def decode(self, images: Tensor) -> Tensor:
-        """Turn normalised float32 [b, 3, h, w] back into values in [0, 1]."""
+        """Return normalised float32 [b, 3, h, w] as values in [0, 1]."""
         shown = images.float() * self._channels(self.std, images.device) + self._channels(self.mean, images.device)
         return (shown / 255).clamp(0, 1)
 
@@ -361,7 +361,7 @@ class PhotoLoaders(DataLoaders):
         Args:
             items: The images.
             with_labels: Whether to look up the labels of images that belong to this data.
-            bs: Samples a batch; that of validation unless said.
+            bs: Samples a batch; None for that of validation.
 
         Raises:
             DataError: A label is asked for that is not known.

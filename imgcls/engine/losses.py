@@ -51,11 +51,11 @@ class TrainLoss(nn.Module):
         return F.binary_cross_entropy_with_logits(logits, soft, pos_weight=weights, reduction=self.reduction)
 
     def activation(self, logits: Tensor) -> Tensor:
-        """Turn logits into probabilities."""
+        """Return the probabilities of logits."""
         return logits.softmax(dim=-1) if self.kind == "cross_entropy" else logits.sigmoid()
 
     def decodes(self, probabilities: Tensor) -> Tensor:
-        """Turn probabilities into predictions: a class index, or 0/1 by class."""
+        """Return the predictions of probabilities: a class index, or 0/1 by class."""
         return probabilities.argmax(dim=-1) if self.kind == "cross_entropy" else probabilities > 0.5
 
     def extra_repr(self) -> str:

@@ -125,7 +125,7 @@ def build_network(model: Model, images: Images, *, n_classes: int, seed: int) ->
 
 
 def classifier_of(module: nn.Module) -> nn.Module:
-    """Find the classifier: what timm says it is, or the last linear layer, or the last layer with parameters.
+    """Find the classifier: the one that timm names, or the last linear layer, or the last layer with parameters.
 
     Raises:
         PlanError: The network has no parameters.
@@ -166,7 +166,7 @@ def simple_cnn(n_classes: int, *, width: int = 16) -> nn.Sequential:
 def layers_of(module: nn.Module, head: nn.Module) -> list[list[nn.Parameter]]:
     """Return all parameters by layer, the first layer first and the classifier last.
 
-    timm says of its networks which layers they have: the stem, every block, what follows them. In other networks
+    timm lists the layers of its networks: the stem, every block, what follows them. In other networks
     a layer is a block, or a convolution or matrix by itself together with the norms that follow it.
 
     Args:

@@ -58,7 +58,7 @@ class Classifier:
         return preprocess_of(self.plan.images)
 
     def probabilities(self, images: Sequence[Any] | np.ndarray, *, ids: Sequence[str] | None = None) -> np.ndarray:
-        """Predict images at hand, as the run's plan says: its views, its smoothing.
+        """Predict images at hand, with the views and the smoothing of the run's plan.
 
         Args:
             images: Paths, PIL images or uint8 arrays [h, w, 3].
@@ -180,7 +180,7 @@ def predict(
     machine: Machine | None = None,
     **table: Any,
 ) -> pd.DataFrame:
-    """Predict photographs with a trained run; see `Classifier.predict` for the table it gives.
+    """Predict photographs with a trained run; see `Classifier.predict` for the table it returns.
 
     Args:
         run: A record, its folder, its id, or the beginning of its id.

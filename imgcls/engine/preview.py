@@ -48,7 +48,7 @@ class _InMemory:
 def preview(
     plan: Plan, samples: Samples, *, n_variants: int, classes: Sequence[str] | None = None, seed: int = 0
 ) -> Preview:
-    """Put one photograph of each class through a plan's training transforms, a variant for each of the first epochs.
+    """Apply a plan's training transforms to one photograph of each class, a variant for each of the first epochs.
 
     Variant v is what training with that seed shows of the photograph in epoch v: the same transforms, erasing
     included, drawn by the same key. What mixes photographs of a batch is no part of it (see `what_is_not_shown`).

@@ -79,25 +79,25 @@ class Reporter(Protocol):
 
 
 class Silent:
-    """A reporter that says nothing."""
+    """A reporter that writes nothing."""
 
     def note(self, text: str) -> None:
-        """Say nothing."""
+        """Write nothing."""
 
     def progress(self, what: str, done: int, total: int) -> None:
-        """Say nothing."""
+        """Write nothing."""
 
     def start(self, start: Start) -> None:
-        """Say nothing."""
+        """Write nothing."""
 
     def batch(self, epoch: int, done: int, total: int) -> None:
-        """Say nothing."""
+        """Write nothing."""
 
     def epoch(self, row: EpochRow) -> None:
-        """Say nothing."""
+        """Write nothing."""
 
     def stop(self) -> None:
-        """Say nothing."""
+        """Write nothing."""
 
 
 class Lines(Silent):

@@ -82,10 +82,10 @@ def resolve_weights(model: Model, *, download: bool = True) -> Weights | None:
     """Find the file of a plan's first weights; None where the plan asks for random ones.
 
     `auto` looks in installed packages, then in the hub's cache, then on the hub unless `HF_HUB_OFFLINE` is set,
-    and says so before it reaches the network.
+    and logs it before it reaches the network.
 
     Raises:
-        WeightsError: They cannot be had; the message says which file to put where.
+        WeightsError: They cannot be had; the message names which file to put where.
     """
     if model.weights == "none":
         return None
@@ -139,7 +139,7 @@ def read_state(weights: Weights) -> dict[str, Tensor]:
 
 
 def load_into(network: nn.Module, state: Mapping[str, Tensor], *, head: set[str], weights: Weights) -> list[str]:
-    """Put weights into a network; the classifier's stay fresh where their shape is another.
+    """Load weights into a network; the classifier's stay fresh where their shape is another.
 
     Args:
         network: The network, already with its final number of classes.

@@ -392,7 +392,7 @@ def _check_folds(before: Floats, after: Floats, *, n_train: Sequence[int], n_val
 
 
 def _estimate(metric: str, value: float, half: float | None, *, n: int, reason: str | None = None) -> Estimate:
-    """Turn a mean of contributions into the metric, whose interval stays within its range."""
+    """Return a mean of contributions as the metric, with an interval within its range."""
     known = METRICS[metric]
     value = value if known.higher_is_better else 0.0 - value
     if half is None:

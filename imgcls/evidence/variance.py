@@ -20,7 +20,7 @@ from imgcls.evidence.contributions import Floats
 ROUNDING = 1e-12
 """What is smaller than this share of the numbers it was computed from is rounding, not noise."""
 _LARGEST_Z = 8.3
-"""Two-sided levels below 1e-16 are not told apart."""
+"""Two-sided levels below 1e-16 are not distinguished."""
 _N_STEPS = 50
 
 
@@ -104,7 +104,7 @@ class VarianceComponents:
 
 
 def run_variance(contributions: Floats) -> RunVariance:
-    """Sum up the runs of one rung.
+    """Return mean and variance of the runs of one rung.
 
     Args:
         contributions: [S, n], a row for each run, a column for each unit; the mean of a row is its metric.

@@ -40,15 +40,15 @@ class Judged:
     gain: Gain
     """The gain and its interval."""
     verdict: Verdict
-    """What may be said."""
+    """The verdict."""
     holm_p: float | None
-    """p corrected for all comparisons of the family; None where nothing can be told."""
+    """p corrected for all comparisons of the family; None where there can be no verdict."""
     remarks: tuple[str, ...]
     """What a reader should know beside the verdict."""
     detectable: float | None
-    """The gain that would be found four times in five; None where nothing can be told."""
+    """The gain that would be found four times in five (80 % power); None where there can be no verdict."""
     settle: RequiredSamples | None
-    """What would settle it; None where it is settled, cannot be told, or could have been seen already."""
+    """What would settle it; None where it is settled, where there can be no verdict, or where the power was enough."""
 
     @property
     def value(self) -> float:
@@ -162,7 +162,7 @@ def judge(gains: Sequence[Gain], *, smallest_gain: float = 0.005, n_looks: int =
         A verdict for each, in their order.
 
     Raises:
-        UsageError: The smallest gain is not above 0, or the looks are fewer than one.
+        UsageError: The smallest gain is not above 0, or the number of interim analyses is below one.
     """
     if not smallest_gain > 0:
         raise UsageError(f"The smallest gain of interest has to be above 0, not {smallest_gain}.")

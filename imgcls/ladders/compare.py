@@ -341,7 +341,7 @@ def _checked(metric: str | None, smallest_gain: float | None) -> float:
 
 
 def _measured(before: Mapping[int | None, Seeds], after: Mapping[int | None, Seeds]) -> OneSplit | CrossValidated:
-    """Put both sides side by side: on one split, or on folds."""
+    """Return both sides ready to be compared: on one split, or over folds."""
     boards = {fold: read_predictions([*before[fold].values(), *after[fold].values()]) for fold in before}
     if len(boards) == 1:
         (fold,) = boards

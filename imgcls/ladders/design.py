@@ -61,7 +61,7 @@ class LadderConfig:
     stack: Stack
     """The full stack, with what flags set on its base."""
     source: DataSource
-    """The data; with what imgcls.toml says of them (see `DataSource.in_workspace`)."""
+    """The data; with what imgcls.toml sets for them (see `DataSource.in_workspace`)."""
     kind: Kind = "climb"
     """Whether recipes are added one by one, or left out."""
     n_seeds: int = 5
@@ -240,7 +240,7 @@ def _here_or_beside(path: Path, data: str | None) -> Path:
 
 
 def _metric_of(question: LadderConfig, first: Sequence[Samples], workspace: Workspace) -> str:
-    """Choose the metric, and make sure that it can be computed on every part that validates."""
+    """Return the metric, once it is known to be computable on every part that validates."""
     metric = question.metric or metric_of(workspace.root, first[0].problem)
     if metric == "average_precision":
         raise UsageError(
@@ -274,7 +274,7 @@ def _asked(ladder: Ladder) -> dict[str, Any]:
 
 
 def _check_same_question(before: Ladder, ladder: Ladder) -> None:
-    """Refuse to write over a ladder that answers something else."""
+    """Check that a ladder of this name compares the same things, so that it may be written over."""
     if before.metric != ladder.metric:
         raise UsageError(f"Ladder {ladder.name} is judged by {before.metric}; the metric is chosen before looking.")
     now = _asked(ladder)

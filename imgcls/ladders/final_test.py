@@ -210,7 +210,7 @@ def _row(final: Final, ladder: Ladder) -> dict[str, str]:
 
 
 def _mark(ladder: Ladder) -> str:
-    """Return what tells one test part from another: the data it belongs to."""
+    """Return what identifies a test part: the digest of its data."""
     return ladder.data_digest[:16]
 
 

@@ -241,7 +241,7 @@ class Changes:
 
 
 def read_predictions(records: Sequence[RunRecord]) -> Predictions:
-    """Put the validation predictions of runs side by side.
+    """Return the validation predictions of runs on the images that all of them have.
 
     Args:
         records: Runs on the same data, classes and split; at least one.
@@ -282,7 +282,7 @@ def read_predictions(records: Sequence[RunRecord]) -> Predictions:
 
 
 def measured_runs(state: LadderState) -> MeasuredRuns:
-    """Put the finished runs of a ladder side by side; there has to be one at least.
+    """Return the finished runs of a ladder, ready to be compared; there has to be one at least.
 
     Raises:
         RecordError: A record is damaged, or records do not fit each other.
@@ -307,7 +307,7 @@ def measured_runs(state: LadderState) -> MeasuredRuns:
 
 
 def weights_identity(record: RunRecord) -> str:
-    """Return what tells the weights of a run from others: their digest, or the run that they were taken from."""
+    """Return what identifies the weights of a run: their digest, or the run that they were taken from."""
     file = record.files.get(_WEIGHTS_FILE)
     return file.sha256 if file is not None else record.reused_from or record.key
 

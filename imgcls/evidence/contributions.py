@@ -23,6 +23,7 @@ from imgcls.errors import UsageError
 
 if TYPE_CHECKING:
     from imgcls.data.samples import ProblemType
+
 Floats = npt.NDArray[np.float64]
 Booleans = npt.NDArray[np.bool_]
 PROBLEMS = ("binary", "multiclass", "multilabel")

@@ -19,6 +19,7 @@ from imgcls.records.run import Estimate
 
 if TYPE_CHECKING:
     from imgcls.data.samples import ProblemType
+
 N_RESAMPLES = 1000
 _FEWEST_RESAMPLES = 100
 # About two seconds of work and 32 MB of memory on one core.

@@ -26,6 +26,7 @@ from imgcls.evidence.variance import as_rows, group_numbers
 
 if TYPE_CHECKING:
     from imgcls.data.samples import ProblemType
+
 Verdict = Literal["better", "likely better", "no evidence", "likely worse", "worse", "cannot tell"]
 SURE, LIKELY = 0.05, 0.10
 FEWEST_CHANGED = 6

@@ -213,10 +213,10 @@ def describe(plan: Plan) -> LearnerDescription:
     found: Any = timm.optim.get_optimizer_class(optimizer.name, bind_defaults=False)
     falling = f", layer_decay={optimizer.layer_decay:g}" if optimizer.layer_decay != 1 else ""
     options = falling + "".join(f", {name}={value}" for name, value in optimizer.options.items())
-    summaries = {cb: (type(cb).__doc__ or "").strip().partition("\n")[0] for cb in callbacks}
+    summaries = [(type(cb).__doc__ or "").strip().partition("\n")[0] for cb in callbacks]
     warmup = f", {schedule.warmup_epochs:g} epochs of warm-up" if schedule.warmup_epochs else ""
     return LearnerDescription(
-        callbacks=tuple(f"{type(cb).__name__}: {summary}" for cb, summary in summaries.items()),
+        callbacks=tuple(f"{type(cb).__name__}: {text}" for cb, text in zip(callbacks, summaries, strict=True)),
         loss=f"TrainLoss({kind}, smoothing={loss.smoothing:g}{weighted}; plain in validation)",
         optimizer=(
             f"{found.__module__.removesuffix(f'.{optimizer.name}')}.{found.__name__}(lr={optimizer.learning_rate:g}, "

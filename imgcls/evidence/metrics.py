@@ -14,7 +14,7 @@ from scipy.special import stdtrit
 from imgcls.config.problem import TITLES, decided_by
 from imgcls.errors import UsageError
 from imgcls.evidence.contributions import CONTRIBUTIONS, Booleans, Floats, Scored, check_length, counted_classes, scored
-from imgcls.evidence.variance import group_numbers
+from imgcls.evidence.variance import by_group, group_numbers
 from imgcls.records.run import Estimate
 
 if TYPE_CHECKING:
@@ -311,9 +311,7 @@ def _half_width(each: Floats, groups: Groups) -> float:
     """Return half the width of the 95 % interval of a mean of contributions."""
     if groups.are_single:
         return float(_Z95 * each.std(ddof=1) / np.sqrt(len(each)))
-    value = each.mean()
-    summed = np.bincount(groups.numbers, weights=each - value, minlength=groups.n)
-    units = value + groups.n / len(each) * summed
+    units = by_group(each[None], groups.numbers)[0]
     return float(stdtrit(groups.n - 1, 0.975) * units.std(ddof=1) / np.sqrt(groups.n))
 
 

@@ -1,4 +1,4 @@
-"""Recipes: how they are found, described and stacked.
+"""Recipes: their cards, how they are found, and how they are stacked.
 
 A recipe is a pure function Plan → Plan in a file of its own, beside a `CARD`. A stack,
 `baseline+augmentation:strength=0.7+tta`, is the fold of its recipes over the base. Recipes see
@@ -54,7 +54,7 @@ class Card:
     needs: Mapping[str, str] = field(default_factory=dict)
     """Plan paths that must not be empty in the finished plan, with the advice to give when one is."""
     reads: tuple[str, ...] = ()
-    """Paths it sets on top of what the base says, after looking at them; flags may set these too."""
+    """Paths it sets on top of what the base sets, after looking at them; flags may set these too."""
     base: bool = False
     """Whether a stack may begin with it."""
 
@@ -79,99 +79,6 @@ class Recipe:
         return {name: p for name, p in parameters.items() if p.kind is inspect.Parameter.KEYWORD_ONLY}
 
 
-def find_recipes() -> dict[str, Recipe]:
-    """Return every recipe that is shipped or installed, by name, in the order of the names."""
-    found = {recipe.name: recipe for recipe in _shipped()}
-    for point in sorted(_installed(entry_points), key=lambda entry: entry.name):
-        if point.name in found:
-            raise StackError(f"Recipe {point.name!r} of {point.value} has the name of another recipe; rename it.")
-        with suppress(StackError):  # one that is broken is told when it is asked for by name
-            found[point.name] = _recipe_from_entry_point(point)
-    return found
-
-
-@cache
-def _shipped() -> tuple[Recipe, ...]:
-    """Import once a process the recipes that are shipped, in the order of their names."""
-    import imgcls_recipes
-
-    names = sorted(module.name for module in pkgutil.iter_modules(imgcls_recipes.__path__))
-    return tuple(_recipe_of(importlib.import_module(f"imgcls_recipes.{name}"), name, origin="imgcls") for name in names)
-
-
-def find_recipe(name: str, *, home: Path | None = None) -> Recipe:
-    """Return one recipe by its name, or by the path of its file.
-
-    Args:
-        name: The name, or the path.
-        home: Where a relative path begins; see `recipe_file`.
-
-    Raises:
-        StackError: There is none; the message names the nearest ones.
-    """
-    file = recipe_file(name, home=home)
-    if file is not None:
-        return _recipe_from_file(file)
-    known = find_recipes()
-    if name not in known:
-        for point in _installed(entry_points):
-            if point.name == name:
-                return _recipe_from_entry_point(point)
-        raise StackError(f"There is no recipe {name!r}.{nearest_hint(name, known)} 'imgcls recipe list' shows all.")
-    return known[name]
-
-
-def recipe_file(name: str, *, home: Path | None = None) -> Path | None:
-    """Return the file that is meant where a recipe is named by a path; None where it is named by its name.
-
-    Args:
-        name: The name, or the path.
-        home: Where a relative path begins, if the file is there; None, and otherwise, the current folder.
-    """
-    if not name.endswith(".py") and "/" not in name:
-        return None
-    return home / name if home is not None and (home / name).is_file() else Path(name)
-
-
-@cache
-def _installed(find: Callable[..., Iterable[EntryPoint]]) -> tuple[EntryPoint, ...]:
-    """Ask once a process which recipes are installed: every distribution is looked through for that."""
-    return tuple(find(group=ENTRY_POINT_GROUP))
-
-
-def _recipe_from_entry_point(point: EntryPoint) -> Recipe:
-    try:
-        source = importlib.import_module(point.module)
-    except Exception as problem:
-        raise StackError(
-            f"Recipe {point.name!r} of {point.value} cannot be imported: {type(problem).__name__}: {problem}"
-        ) from problem
-    return _recipe_of(source, point.name, origin=point.value)
-
-
-def _recipe_from_file(path: Path) -> Recipe:
-    if not path.is_file():
-        raise StackError(
-            f"There is no recipe file {str(path)!r}; 'imgcls recipe copy label_smoothing {path}' makes one."
-        )
-    spec = importlib.util.spec_from_file_location(f"imgcls_own_{path.stem}", path)
-    if spec is None or spec.loader is None:
-        raise StackError(f"{str(path)!r} is not a Python file.")
-    module = importlib.util.module_from_spec(spec)
-    try:
-        spec.loader.exec_module(module)
-    except Exception as problem:
-        raise StackError(f"Recipe file {str(path)!r} cannot be run: {type(problem).__name__}: {problem}") from problem
-    return _recipe_of(module, path.stem, origin=str(path))
-
-
-def _recipe_of(module: ModuleType, name: str, *, origin: str) -> Recipe:
-    function, card = getattr(module, name, None), getattr(module, "CARD", None)
-    if not callable(function) or not isinstance(card, Card):
-        raise StackError(f"{origin}: a recipe file needs a function {name!r} (its own stem) and a CARD.")
-    return Recipe(name, function, card, origin)
-
-
 @dataclass(frozen=True)
 class Step:
     """One recipe of a stack with the knobs it was given."""
@@ -190,7 +97,7 @@ class Step:
         return f"{self.typed or self.recipe.name}{':' if knobs else ''}{knobs}"
 
     def apply(self, plan: Plan) -> Plan:
-        """Apply the recipe; whatever it says against the plan carries the recipe's name."""
+        """Apply the recipe; an error of it carries the recipe's name."""
         try:
             return self.recipe.function(plan, **self.knobs)
         except ImgclsError as problem:
@@ -212,7 +119,7 @@ class Stack:
     overrides: Mapping[str, Any] = field(default_factory=dict)
     """Plan paths set by flags, acting on the base."""
     final: Mapping[str, Any] = field(default_factory=dict)
-    """Plan paths set after all recipes, whatever these say; only a trial does so."""
+    """Plan paths set after all recipes, whatever these say; only a quick run does so."""
 
     @classmethod
     def parse(
@@ -297,8 +204,53 @@ class Stack:
         return wrong or [*_missing_needs(self.steps, self.plan), *_changing_only_epochs(changes, self.plan)]
 
 
+def find_recipes() -> dict[str, Recipe]:
+    """Return every recipe that is shipped or installed, by name, in the order of the names."""
+    found = {recipe.name: recipe for recipe in _shipped()}
+    for point in sorted(_installed(entry_points), key=lambda entry: entry.name):
+        if point.name in found:
+            raise StackError(f"Recipe {point.name!r} of {point.value} has the name of another recipe; rename it.")
+        with suppress(StackError):  # a broken one raises when it is asked for by name
+            found[point.name] = _recipe_from_entry_point(point)
+    return found
+
+
+def find_recipe(name: str, *, home: Path | None = None) -> Recipe:
+    """Return one recipe by its name, or by the path of its file.
+
+    Args:
+        name: The name, or the path.
+        home: Where a relative path begins; see `recipe_file`.
+
+    Raises:
+        StackError: There is none; the message names the nearest ones.
+    """
+    file = recipe_file(name, home=home)
+    if file is not None:
+        return _recipe_from_file(file)
+    known = find_recipes()
+    if name not in known:
+        for point in _installed(entry_points):
+            if point.name == name:
+                return _recipe_from_entry_point(point)
+        raise StackError(f"There is no recipe {name!r}.{nearest_hint(name, known)} 'imgcls recipe list' shows all.")
+    return known[name]
+
+
+def recipe_file(name: str, *, home: Path | None = None) -> Path | None:
+    """Return the file that is meant where a recipe is named by a path; None where it is named by its name.
+
+    Args:
+        name: The name, or the path.
+        home: Where a relative path begins, if the file is there; None, and otherwise, the current folder.
+    """
+    if not name.endswith(".py") and "/" not in name:
+        return None
+    return home / name if home is not None and (home / name).is_file() else Path(name)
+
+
 def parse_steps(text: str, *, home: Path | None = None) -> tuple[Step, ...]:
-    """Read `a+b:knob=value` into steps; whether they go together is not looked at.
+    """Read `a+b:knob=value` into steps; whether they go together is not checked.
 
     Args:
         text: The stack as it was typed.
@@ -334,6 +286,91 @@ def fold_on(start: Plan, steps: Sequence[Step]) -> Plan:
     for step in steps:
         start = step.apply(start)
     return start
+
+
+def copy_recipe(name: str, file: Path, *, overwrite: bool = False) -> None:
+    """Write a recipe into a file of one's own, its function named after the file.
+
+    Args:
+        name: The recipe.
+        file: A new `.py` file whose stem can be a name in Python.
+        overwrite: Whether a file that is there may be replaced.
+
+    Raises:
+        StackError: The recipe does not exist, or the file cannot be written.
+    """
+    recipe = find_recipe(name)
+    if file.suffix != ".py" or not file.stem.isidentifier():
+        raise StackError(f"{str(file)!r} has to end in .py and be named like a function, such as mine.py.")
+    if file.exists() and not overwrite:
+        raise StackError(f"{str(file)!r} is there already; choose another name, or use --force.")
+    source = Path(inspect.getfile(recipe.function)).read_text(encoding="utf-8")
+    try:
+        file.write_text(source.replace(f"def {recipe.name}(", f"def {file.stem}("), encoding="utf-8")
+    except OSError as problem:
+        raise StackError(f"{str(file)!r} cannot be written: {problem.strerror}.") from problem
+
+
+def check_card(recipe: Recipe) -> list[str]:
+    """List what is missing or wrong in a recipe's card: empty texts, unknown paths, too many knobs."""
+    card, known = recipe.card, plan_paths()
+    wrong = [f"{name} is empty" for name in ("summary", "helps", "hurts", "cost", "source") if not getattr(card, name)]
+    paths = (*card.changes, *card.needs, *card.reads)
+    wrong += [f"path {path!r} does not exist" for path in paths if path not in known]
+    if len(recipe.knobs) > 3:
+        wrong.append("more than three knobs")
+    wrong += [f"knob {name!r} has no default" for name, p in recipe.knobs.items() if p.default is p.empty]
+    if not (inspect.getdoc(recipe.function) or "").strip():
+        wrong.append("the function has no docstring")
+    return wrong
+
+
+@cache
+def _shipped() -> tuple[Recipe, ...]:
+    """Import once a process the recipes that are shipped, in the order of their names."""
+    import imgcls_recipes
+
+    names = sorted(module.name for module in pkgutil.iter_modules(imgcls_recipes.__path__))
+    return tuple(_recipe_of(importlib.import_module(f"imgcls_recipes.{name}"), name, origin="imgcls") for name in names)
+
+
+@cache
+def _installed(find: Callable[..., Iterable[EntryPoint]]) -> tuple[EntryPoint, ...]:
+    """Return the recipes that are installed, once a process: every distribution is searched for them."""
+    return tuple(find(group=ENTRY_POINT_GROUP))
+
+
+def _recipe_from_entry_point(point: EntryPoint) -> Recipe:
+    try:
+        source = importlib.import_module(point.module)
+    except Exception as problem:
+        raise StackError(
+            f"Recipe {point.name!r} of {point.value} cannot be imported: {type(problem).__name__}: {problem}"
+        ) from problem
+    return _recipe_of(source, point.name, origin=point.value)
+
+
+def _recipe_from_file(path: Path) -> Recipe:
+    if not path.is_file():
+        raise StackError(
+            f"There is no recipe file {str(path)!r}; 'imgcls recipe copy label_smoothing {path}' makes one."
+        )
+    spec = importlib.util.spec_from_file_location(f"imgcls_own_{path.stem}", path)
+    if spec is None or spec.loader is None:
+        raise StackError(f"{str(path)!r} is not a Python file.")
+    module = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except Exception as problem:
+        raise StackError(f"Recipe file {str(path)!r} cannot be run: {type(problem).__name__}: {problem}") from problem
+    return _recipe_of(module, path.stem, origin=str(path))
+
+
+def _recipe_of(module: ModuleType, name: str, *, origin: str) -> Recipe:
+    function, card = getattr(module, name, None), getattr(module, "CARD", None)
+    if not callable(function) or not isinstance(card, Card):
+        raise StackError(f"{origin}: a recipe file needs a function {name!r} (its own stem) and a CARD.")
+    return Recipe(name, function, card, origin)
 
 
 def _parse_step(piece: str, text: str, home: Path | None) -> Step:
@@ -410,6 +447,16 @@ def _conflicting_paths(steps: Sequence[Step], changes: Mapping[str, Mapping[str,
     return wrong
 
 
+def _base_knobs_overridden(base: Step, overrides: Mapping[str, Any]) -> list[str]:
+    by_knob = Step(base.recipe).apply(Plan()).diff(base.apply(Plan()))
+    by_hand = Plan().with_values(overrides).values()
+    return [
+        f"{path} is set by hand and by {base.label!r}, to different values. Keep one."
+        for path, (_, value) in by_knob.items()
+        if path in overrides and by_hand[path] != value
+    ]
+
+
 def _overridden(
     steps: Sequence[Step], changes: Mapping[str, Mapping[str, Any]], overrides: Mapping[str, Any]
 ) -> list[str]:
@@ -419,16 +466,6 @@ def _overridden(
         for name, paths in changes.items()
         for path in paths
         if path in overrides and path not in reads[name]
-    ]
-
-
-def _base_knobs_overridden(base: Step, overrides: Mapping[str, Any]) -> list[str]:
-    by_knob = Step(base.recipe).apply(Plan()).diff(base.apply(Plan()))
-    by_hand = Plan().with_values(overrides).values()
-    return [
-        f"{path} is set by hand and by {base.label!r}, to different values. Keep one."
-        for path, (_, value) in by_knob.items()
-        if path in overrides and by_hand[path] != value
     ]
 
 
@@ -445,20 +482,6 @@ def _changing_nothing(changes: Mapping[str, Mapping[str, Any]]) -> list[str]:
     return wrong
 
 
-def _changing_only_epochs(changes: Mapping[str, Mapping[str, Any]], plan: Plan) -> list[str]:
-    """Tell of recipes that set only what epochs read, in a plan that trains none."""
-    if plan.fit.epochs:
-        return []
-    has_views = plan.predict.views > 1 and plan.predict.view_kind == "augmented"
-    read = {*_READ_WITHOUT_EPOCHS, *(_READ_BY_VIEWS if has_views else ())}
-    return [
-        f"Recipe {name!r} changes nothing because no epoch is trained (fit.epochs = 0), so that nothing reads "
-        f"{', '.join(mine)}. Leave it out; lp_ft instead of linear_probe goes on to train epochs."
-        for name, mine in changes.items()
-        if all(path.startswith(_PARTS_OF_EPOCHS) and path not in read for path in mine)
-    ]
-
-
 def _missing_needs(steps: Sequence[Step], plan: Plan) -> list[str]:
     values = plan.values()
     return [
@@ -469,38 +492,15 @@ def _missing_needs(steps: Sequence[Step], plan: Plan) -> list[str]:
     ]
 
 
-def copy_recipe(name: str, file: Path, *, overwrite: bool = False) -> None:
-    """Write a recipe into a file of one's own, its function named after the file.
-
-    Args:
-        name: The recipe.
-        file: A new `.py` file whose stem can be a name in Python.
-        overwrite: Whether a file that is there may be replaced.
-
-    Raises:
-        StackError: The recipe does not exist, or the file cannot be written.
-    """
-    recipe = find_recipe(name)
-    if file.suffix != ".py" or not file.stem.isidentifier():
-        raise StackError(f"{str(file)!r} has to end in .py and be named like a function, such as mine.py.")
-    if file.exists() and not overwrite:
-        raise StackError(f"{str(file)!r} is there already; choose another name, or use --force.")
-    source = Path(inspect.getfile(recipe.function)).read_text(encoding="utf-8")
-    try:
-        file.write_text(source.replace(f"def {recipe.name}(", f"def {file.stem}("), encoding="utf-8")
-    except OSError as problem:
-        raise StackError(f"{str(file)!r} cannot be written: {problem.strerror}.") from problem
-
-
-def check_card(recipe: Recipe) -> list[str]:
-    """List what is missing or wrong in a recipe's card: empty texts, unknown paths, too many knobs."""
-    card, known = recipe.card, plan_paths()
-    wrong = [f"{name} is empty" for name in ("summary", "helps", "hurts", "cost", "source") if not getattr(card, name)]
-    paths = (*card.changes, *card.needs, *card.reads)
-    wrong += [f"path {path!r} does not exist" for path in paths if path not in known]
-    if len(recipe.knobs) > 3:
-        wrong.append("more than three knobs")
-    wrong += [f"knob {name!r} has no default" for name, p in recipe.knobs.items() if p.default is p.empty]
-    if not (inspect.getdoc(recipe.function) or "").strip():
-        wrong.append("the function has no docstring")
-    return wrong
+def _changing_only_epochs(changes: Mapping[str, Mapping[str, Any]], plan: Plan) -> list[str]:
+    """List recipes that set only what epochs read, in a plan that trains none."""
+    if plan.fit.epochs:
+        return []
+    has_views = plan.predict.views > 1 and plan.predict.view_kind == "augmented"
+    read = {*_READ_WITHOUT_EPOCHS, *(_READ_BY_VIEWS if has_views else ())}
+    return [
+        f"Recipe {name!r} changes nothing because no epoch is trained (fit.epochs = 0), so that nothing reads "
+        f"{', '.join(mine)}. Leave it out; lp_ft instead of linear_probe goes on to train epochs."
+        for name, mine in changes.items()
+        if all(path.startswith(_PARTS_OF_EPOCHS) and path not in read for path in mine)
+    ]

@@ -1,10 +1,11 @@
-"""Where things lie: the folder that holds a problem, its runs, ladders, reports and submissions."""
+"""Workspace: the folder that holds a problem, its runs, ladders, reports and submissions; and the cache folder."""
 
 from __future__ import annotations
 
 import os
 import shlex
 import uuid
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -76,7 +77,7 @@ class Workspace:
         return f" --out {shlex.quote(str(self.root))}"
 
     def writable(self) -> None:
-        """Make sure, before any work, that runs can be written.
+        """Check, before any work, that runs can be written.
 
         Raises:
             WorkspaceError: If the folder of runs cannot be made or a file in it cannot be written.
@@ -84,7 +85,7 @@ class Workspace:
         check_writable(self.runs, what="runs")
 
     def check_apart(self, data: str | Path, images: str | Path | None = None) -> None:
-        """Refuse to write among photographs.
+        """Check that nothing would be written among photographs.
 
         Among class folders, `runs` would look like one more class. A folder that holds a table may be the workspace
         itself, since the table alone says which files are photographs, but not a folder of photographs below it.
@@ -110,7 +111,7 @@ class Workspace:
 
 
 def check_writable(folder: Path, *, what: str) -> None:
-    """Make sure that files can be written in a folder, which is made where it is missing.
+    """Check that files can be written in a folder, which is made where it is missing.
 
     Args:
         folder: The folder.
@@ -133,7 +134,8 @@ def check_writable(folder: Path, *, what: str) -> None:
             f"Cannot write {what} to {folder}: {reason}. Make the folder writable, or choose another with --out."
         ) from error
     finally:
-        _remove_if_there(probe)
+        with suppress(OSError):
+            probe.unlink(missing_ok=True)
 
 
 def cache_folder() -> Path:
@@ -170,11 +172,3 @@ def _holds_table(folder: Path) -> bool:
 def _holds_photographs(folder: Path) -> bool:
     """Return whether photographs lie directly in a folder."""
     return folder.is_dir() and any(is_image_name(path.name) for path in folder.iterdir())
-
-
-def _remove_if_there(path: Path) -> None:
-    """Remove a file, unless it or its folder does not exist or may not be changed."""
-    try:
-        path.unlink(missing_ok=True)
-    except OSError:
-        return

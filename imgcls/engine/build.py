@@ -1,8 +1,7 @@
-"""From a plan and prepared samples to a fastai `Learner`; the only place where one is made."""
+"""Construction of the fastai `Learner` of a plan and of its loaders; the only place where one is made."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,7 +34,7 @@ from imgcls.engine.optimizers import optimizer_factory
 from imgcls.engine.prepare import Prepared
 from imgcls.engine.transforms import Pipeline, build_eraser, build_pipeline
 from imgcls.errors import PlanError
-from imgcls.plan import Fit, Plan
+from imgcls.plan import Plan
 
 
 @dataclass(frozen=True)
@@ -49,8 +48,31 @@ class BuiltLearner:
 
     @property
     def normalisation(self) -> Normalisation:
-        """How images become what the network eats."""
+        """How images become the network's input."""
         return Normalisation(self.network.mean, self.network.std)
+
+
+@dataclass(frozen=True)
+class LearnerDescription:
+    """The parts of a Learner that a plan decides."""
+
+    callbacks: tuple[str, ...]
+    """Callbacks in the order in which they act, each with the first line of its docstring."""
+    loss: str
+    """The loss function."""
+    optimizer: str
+    """The optimiser with its options."""
+    schedule: str
+    """The course of the learning rate."""
+
+    def to_json(self) -> dict[str, object]:
+        """Return the description as JSON."""
+        return {
+            "callbacks": list(self.callbacks),
+            "loss": self.loss,
+            "optimizer": self.optimizer,
+            "schedule": self.schedule,
+        }
 
 
 def build(plan: Plan, prepared: Prepared, *, seed: int, machine: Machine, path: Path | None = None) -> BuiltLearner:
@@ -78,6 +100,8 @@ def build(plan: Plan, prepared: Prepared, *, seed: int, machine: Machine, path: 
         multilabel=prepared.samples.problem == "multilabel",
         train_targets=one_hot(train_targets, prepared.samples.n_classes),
     )
+    precision = machine.used_precision()
+    mixed = [] if precision == "float32" else [MixedPrecision(AMPMode.BF16 if precision == "bf16" else AMPMode.FP16)]
     learn = Learner(
         loaders,
         network.module,
@@ -86,7 +110,7 @@ def build(plan: Plan, prepared: Prepared, *, seed: int, machine: Machine, path: 
         lr=plan.optimizer.learning_rate,
         splitter=network.layer_groups if plan.optimizer.layer_decay == 1 else network.layers,
         metrics=[MeanOnDevice("accuracy", batch_accuracy)],
-        cbs=[EpochClock(seed), EndWorkers(), *plan_callbacks(plan), *_precision_callbacks(machine)],
+        cbs=[EpochClock(seed), EndWorkers(), *plan_callbacks(plan), *mixed],
         path=path or Path(),
     )
     if not hasattr(learn, "progress"):  # there already where fastai.vision was imported before
@@ -110,7 +134,7 @@ def plan_callbacks(plan: Plan) -> list[Callback]:
         callbacks.append(GradientClip(plan.fit.clip_norm))
     if plan.fit.averaging is not None:
         callbacks.append(AverageWeights(plan.fit.averaging))
-    return [*callbacks, *_further_callbacks(plan.fit)]
+    return callbacks + [find_callback(name)(**options) for name, options in plan.fit.callbacks.items()]
 
 
 def build_loaders(
@@ -174,40 +198,6 @@ def photo_dataset(
     )
 
 
-def _precision_callbacks(machine: Machine) -> Sequence[Callback]:
-    precision = machine.used_precision()
-    if precision == "float32":
-        return []
-    return [MixedPrecision(AMPMode.BF16 if precision == "bf16" else AMPMode.FP16)]
-
-
-def _further_callbacks(fit: Fit) -> list[Callback]:
-    return [find_callback(name)(**options) for name, options in fit.callbacks.items()]
-
-
-@dataclass(frozen=True)
-class LearnerDescription:
-    """The parts of a Learner that a plan decides."""
-
-    callbacks: tuple[str, ...]
-    """Callbacks in the order in which they act, each with the first line of what it says of itself."""
-    loss: str
-    """The loss function."""
-    optimizer: str
-    """The optimiser with its options."""
-    schedule: str
-    """The course of the learning rate."""
-
-    def to_json(self) -> dict[str, object]:
-        """Return the description as JSON."""
-        return {
-            "callbacks": list(self.callbacks),
-            "loss": self.loss,
-            "optimizer": self.optimizer,
-            "schedule": self.schedule,
-        }
-
-
 def describe(plan: Plan) -> LearnerDescription:
     """Describe what a plan becomes on a Learner.
 
@@ -223,9 +213,10 @@ def describe(plan: Plan) -> LearnerDescription:
     found: Any = timm.optim.get_optimizer_class(optimizer.name, bind_defaults=False)
     falling = f", layer_decay={optimizer.layer_decay:g}" if optimizer.layer_decay != 1 else ""
     options = falling + "".join(f", {name}={value}" for name, value in optimizer.options.items())
+    summaries = [(type(cb).__doc__ or "").strip().partition("\n")[0] for cb in callbacks]
     warmup = f", {schedule.warmup_epochs:g} epochs of warm-up" if schedule.warmup_epochs else ""
     return LearnerDescription(
-        callbacks=tuple(f"{type(cb).__name__}: {_first_line(cb)}" for cb in callbacks),
+        callbacks=tuple(f"{type(cb).__name__}: {text}" for cb, text in zip(callbacks, summaries, strict=True)),
         loss=f"TrainLoss({kind}, smoothing={loss.smoothing:g}{weighted}; plain in validation)",
         optimizer=(
             f"{found.__module__.removesuffix(f'.{optimizer.name}')}.{found.__name__}(lr={optimizer.learning_rate:g}, "
@@ -237,7 +228,3 @@ def describe(plan: Plan) -> LearnerDescription:
             else "none, since no epoch is trained"
         ),
     )
-
-
-def _first_line(callback: Callback) -> str:
-    return (type(callback).__doc__ or "").strip().partition("\n")[0]

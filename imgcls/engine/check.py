@@ -1,4 +1,4 @@
-"""Whether everything a plan names exists and takes the options it is given, before any data is read."""
+"""Check of a plan: whether everything it names exists and takes its options, before any data is read."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from imgcls.engine.models import model_problems
 from imgcls.engine.optimizers import optimizer_problems
 from imgcls.engine.transforms import pipeline_problems
 from imgcls.errors import PlanError, nearest_hint
-from imgcls.plan import Fit, Plan, Schedule
+from imgcls.plan import Fit, Plan
 
 _CALLBACK_MODULES = (fastai.callback.training, fastai.callback.tracker, fastai.callback.schedule)
 
@@ -32,9 +32,7 @@ def check(plan: Plan) -> None:
         *pipeline_problems(plan.augment, size_px=plan.images.size_px),
         *mix_problems(plan.augment.mix),
         *optimizer_problems(plan.optimizer),
-        *_epoch_problems(plan.fit),
-        *_layer_problems(plan),
-        *_schedule_problems(plan.schedule, plan.fit),
+        *_epoch_problems(plan),
         *callback_problems(plan.fit),
         *averaging_problems(plan.fit),
         *_balance_problems(plan),
@@ -93,26 +91,25 @@ def callback_problems(fit: Fit) -> list[str]:
     return problems
 
 
-def _epoch_problems(fit: Fit) -> list[str]:
-    if fit.epochs or fit.classifier != "gradient":
-        return []
-    return ["fit.epochs = 0 trains nothing; use 1 or more, or fit.classifier = logistic_regression (linear_probe)."]
-
-
-def _schedule_problems(schedule: Schedule, fit: Fit) -> list[str]:
+def _epoch_problems(plan: Plan) -> list[str]:
+    fit, schedule, problems = plan.fit, plan.schedule, []
+    if not fit.epochs and fit.classifier == "gradient":
+        problems.append(
+            "fit.epochs = 0 trains nothing; use 1 or more, or fit.classifier = logistic_regression (linear_probe)."
+        )
+    if plan.optimizer.layer_decay != 1 and fit.freeze_epochs in ("all", fit.epochs):
+        problems.append(
+            "optimizer.layer_decay cannot act where only the classifier learns, in all epochs. Leave it out."
+        )
     if isinstance(fit.freeze_epochs, int) and fit.freeze_epochs > fit.epochs:
-        return [f"fit.freeze_epochs = {fit.freeze_epochs} is more than fit.epochs = {fit.epochs}; write all."]
-    if schedule.name == "one_cycle" and schedule.warmup_epochs:
-        return ["schedule.warmup_epochs is not read by one_cycle, which has a rise of its own."]
-    if schedule.warmup_epochs >= fit.epochs and schedule.warmup_epochs:
-        return [f"schedule.warmup_epochs = {schedule.warmup_epochs:g} leaves nothing of fit.epochs = {fit.epochs}."]
-    return []
-
-
-def _layer_problems(plan: Plan) -> list[str]:
-    if plan.optimizer.layer_decay != 1 and plan.fit.freeze_epochs in ("all", plan.fit.epochs):
-        return ["optimizer.layer_decay cannot act where only the classifier learns, in all epochs. Leave it out."]
-    return []
+        problems.append(f"fit.freeze_epochs = {fit.freeze_epochs} is more than fit.epochs = {fit.epochs}; write all.")
+    elif schedule.name == "one_cycle" and schedule.warmup_epochs:
+        problems.append("schedule.warmup_epochs is not read by one_cycle, which has a rise of its own.")
+    elif schedule.warmup_epochs >= fit.epochs and schedule.warmup_epochs:
+        problems.append(
+            f"schedule.warmup_epochs = {schedule.warmup_epochs:g} leaves nothing of fit.epochs = {fit.epochs}."
+        )
+    return problems
 
 
 def _balance_problems(plan: Plan) -> list[str]:

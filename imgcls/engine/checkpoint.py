@@ -22,6 +22,53 @@ from imgcls.records.attempts import Attempt
 MODEL_FILE, OPTIMIZER_FILE, AVERAGE_FILE = "model.safetensors", "optimizer.safetensors", "average.safetensors"
 
 
+class SaveEpochs(Callback):
+    """Writes network and optimiser into the attempt after every epoch."""
+
+    order = 90  # last: what it saves is the epoch's end, history included
+
+    def __init__(self, attempt: Attempt) -> None:
+        self.attempt = attempt
+        self.was_trained = False
+
+    def before_train(self) -> None:
+        """Remember that this epoch is trained, not skipped."""
+        self.was_trained = True
+
+    def after_epoch(self) -> None:
+        """Save, unless the epoch was skipped."""
+        if self.was_trained:
+            files, meta = capture(self.learn)
+            self.attempt.save_checkpoint(files, {**meta, "epoch": self.learn.epoch + 1})
+            self.attempt.heartbeat()
+        self.was_trained = False
+
+
+class SkipEpochs(Callback):
+    """Passes over the epochs that an earlier attempt finished, and restores the scale of a gradient scaler."""
+
+    order = 70  # after the recorder, which has to have begun its row, and after mixed precision has made its scaler
+
+    def __init__(self, n_done: int, *, scaler: Mapping[str, Any] | None) -> None:
+        """Set where to go on.
+
+        Args:
+            n_done: Epochs that are done.
+            scaler: The state of the gradient scaler then; None without one.
+        """
+        self.n_done, self.scaler_state = n_done, scaler
+
+    def before_fit(self) -> None:
+        """Restore the scaler, which exists only while a fit lasts."""
+        if self.scaler_state:
+            self.learn.scaler.load_state_dict(dict(self.scaler_state))
+
+    def before_epoch(self) -> None:
+        """Cancel an epoch that is done."""
+        if self.learn.epoch < self.n_done:
+            raise CancelEpochException
+
+
 def weights_bytes(network: nn.Module) -> bytes:
     """Return a network's tensors as a safetensors file, in the names of its state."""
     return save_tensors({name: _saved(tensor) for name, tensor in network.state_dict().items()})
@@ -49,7 +96,7 @@ def capture(learn: Learner) -> tuple[dict[str, bytes], dict[str, Any]]:
 
 
 def restore(learn: Learner, files: Mapping[str, bytes], meta: Mapping[str, Any]) -> None:
-    """Put a captured state back into a fresh Learner of the same plan.
+    """Restore a captured state in a fresh Learner of the same plan.
 
     Raises:
         RecordError: The state does not fit the Learner.
@@ -84,50 +131,3 @@ def _laid_out(value: Any, *, like: Tensor) -> Any:
     if not isinstance(value, Tensor) or value.shape != like.shape:
         return value
     return torch.empty_like(like, dtype=value.dtype, device=value.device, requires_grad=False).copy_(value)
-
-
-class SaveEpochs(Callback):
-    """Writes network and optimiser into the attempt after every epoch."""
-
-    order = 90  # last: what it saves is the epoch's end, history included
-
-    def __init__(self, attempt: Attempt) -> None:
-        self.attempt = attempt
-        self.was_trained = False
-
-    def before_train(self) -> None:
-        """Note that this epoch is really trained."""
-        self.was_trained = True
-
-    def after_epoch(self) -> None:
-        """Save, unless the epoch was skipped."""
-        if self.was_trained:
-            files, meta = capture(self.learn)
-            self.attempt.save_checkpoint(files, {**meta, "epoch": self.learn.epoch + 1})
-            self.attempt.heartbeat()
-        self.was_trained = False
-
-
-class SkipEpochs(Callback):
-    """Passes over the epochs that an earlier attempt finished, and gives a gradient scaler its scale back."""
-
-    order = 70  # after the recorder, which has to have begun its row, and after mixed precision has made its scaler
-
-    def __init__(self, n_done: int, *, scaler: Mapping[str, Any] | None) -> None:
-        """Describe where to go on.
-
-        Args:
-            n_done: Epochs that are done.
-            scaler: The state of the gradient scaler then; None without one.
-        """
-        self.n_done, self.scaler_state = n_done, scaler
-
-    def before_fit(self) -> None:
-        """Restore the scaler, which exists only while a fit lasts."""
-        if self.scaler_state:
-            self.learn.scaler.load_state_dict(dict(self.scaler_state))
-
-    def before_epoch(self) -> None:
-        """Cancel an epoch that is done."""
-        if self.learn.epoch < self.n_done:
-            raise CancelEpochException

@@ -1,4 +1,4 @@
-"""Where the work runs, in which number format, and what is recorded of it."""
+"""Device, precision and worker processes of a run, and the environment that its record keeps."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Machine:
     """Whether this process keeps memory it has freed (see `keep_memory`), much faster on a CPU; the CLI does."""
 
     def make_ready(self) -> None:
-        """Refuse what is not there, and set up this process.
+        """Check that device and precision exist here, and set up this process.
 
         Raises:
             DeviceError: The device or precision does not exist here.
@@ -90,7 +90,7 @@ def memory_format(device: torch.device) -> torch.memory_format:
 def keep_memory() -> bool:
     """Ask glibc to keep freed memory, which halves the time of a training step on a CPU.
 
-    By default every large tensor is mapped and unmapped anew and each of its pages faults in. Memory then
+    By default every large tensor is mapped and unmapped again and each of its pages faults in. Memory then
     stays at its peak for the life of the process. `IMGCLS_KEEP_MEMORY=0` turns it off.
 
     Returns:
@@ -134,16 +134,16 @@ def other_versions(recorded: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(f"{name} {then[name]}, now {now[name]}" for name in then if name in now and then[name] != now[name])
 
 
-def _versions() -> dict[str, str]:
-    return {"python": platform.python_version()} | {name: version(name) for name in RECORDED_VERSIONS}
-
-
 def synchronize(device: torch.device) -> None:
-    """Wait until a device has done what it was given, so that a clock read next tells the truth."""
+    """Wait until a device has done what it was given, so that a clock can be read."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
     elif device.type == "mps":
         torch.mps.synchronize()
+
+
+def _versions() -> dict[str, str]:
+    return {"python": platform.python_version()} | {name: version(name) for name in RECORDED_VERSIONS}
 
 
 def _has_mps() -> bool:

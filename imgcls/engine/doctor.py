@@ -1,4 +1,4 @@
-"""An examination of this machine: versions, device, threads, weights, and packages known to disagree."""
+"""Diagnosis of this machine: versions, device, threads, weights, and packages known to disagree."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def _version_of(name: str) -> Finding:
 
 
 def _safely(check: Callable[[], Finding]) -> Finding:
-    """A check that fails is a finding of its own."""
+    """Return what a check finds; one that fails is a finding too."""
     try:
         return check()
     except Exception as problem:
@@ -65,7 +65,7 @@ def _torchvision() -> Finding:
 
 
 def _albumentations() -> Finding:
-    """AlbumentationsX, under another licence, installs the same import name."""
+    """Look for AlbumentationsX, which has another licence and installs the same import name."""
     try:
         found = version("albumentationsx")
     except PackageNotFoundError:

@@ -1,4 +1,4 @@
-"""What the frozen body of a network sees in clean photographs: the input of its classifier's linear layer."""
+"""Features of clean photographs: the output of a network's frozen body, which its linear classifier reads."""
 
 from __future__ import annotations
 
@@ -23,6 +23,59 @@ from imgcls.errors import PlanError, WeightsError
 from imgcls.plan import Plan
 
 _BATCH = 64
+_N_OUTPUTS = 2  # of a classifier that is not used
+
+
+@dataclass(frozen=True)
+class FeatureExtractor:
+    """A pretrained network that is at hand, and where it runs."""
+
+    plan: Plan
+    """The plan whose network it is."""
+    weights: Weights
+    """Its weights."""
+    machine: Machine
+    """Where it runs."""
+
+    @property
+    def key(self) -> str:
+        """What its features depend on besides the photographs: weights, device and precision."""
+        return f"{self.weights.sha256}-{self.machine.torch_device().type}-{self.machine.used_precision()}"
+
+    @cached_property
+    def network(self) -> Network:
+        """The network, on its device."""
+        model, images = self.plan.model, self.plan.images
+        network = build_network(model, images, n_classes=_N_OUTPUTS, seed=0)
+        device = self.machine.torch_device()
+        network.module.to(device).to(memory_format=memory_format(device))
+        return network
+
+    def extract(
+        self, photos: Photos, rows: npt.NDArray[np.int64], *, progress: Callable[[int, int], None]
+    ) -> npt.NDArray[np.float32]:
+        """Compute the features of photographs in a single pass.
+
+        Args:
+            photos: The decoded store.
+            rows: int64 [m], rows of it, at least one.
+            progress: Called with the number of photographs done, and of all.
+
+        Returns:
+            float32 [m, d].
+        """
+        paths = [photos.paths[row] for row in rows]
+        blank = np.zeros(len(rows), dtype=np.int64)
+        dataset = PhotoDataset(photos, rows, ids=paths, paths=[], targets=blank, vocab=["", ""])
+        features = frozen_features(
+            self.network,
+            dataset,
+            normalisation=Normalisation(self.network.mean, self.network.std),
+            device=self.machine.torch_device(),
+            precision=self.machine.used_precision(),
+            progress=progress,
+        )
+        return np.asarray(features.cpu().numpy(), dtype=np.float32)
 
 
 def linear_classifier(network: Network, *, n_classes: int) -> nn.Linear:
@@ -60,7 +113,7 @@ def frozen_features(
         normalisation: How images become floats.
         device: Where it runs.
         precision: `float32`, `bf16` or `fp16`; as in prediction.
-        progress: Told how many photographs are done, of how many.
+        progress: Called with the number of photographs done, and of all.
 
     Returns:
         float32 [n, d], on the device.
@@ -91,76 +144,6 @@ def frozen_features(
     return torch.cat(found)
 
 
-def _check_last(seen: list[tuple[Tensor, Tensor]], answer: Tensor) -> None:
-    if len(seen) != 1:
-        raise _refused(f"it uses its last linear layer {len(seen)} times an image")
-    features, output = seen[0]
-    if features.ndim != 2 or output.shape != answer.shape or not torch.equal(output, answer):
-        raise _refused("its answer is not that of its last linear layer alone")
-
-
-def _refused(reason: str) -> PlanError:
-    return PlanError(
-        f"fit.classifier = logistic_regression cannot be used with this network: {reason}. Choose another model.name, "
-        "or train the classifier with freeze_backbone."
-    )
-
-
-_N_OUTPUTS = 2  # of a classifier that is not used
-
-
-@dataclass(frozen=True)
-class FeatureExtractor:
-    """A pretrained network that is at hand, and where it runs."""
-
-    plan: Plan
-    """The plan whose network it is."""
-    weights: Weights
-    """Its weights."""
-    machine: Machine
-    """Where it runs."""
-
-    @property
-    def key(self) -> str:
-        """What its features depend on besides the photographs: weights, device and precision."""
-        return f"{self.weights.sha256}-{self.machine.torch_device().type}-{self.machine.used_precision()}"
-
-    @cached_property
-    def network(self) -> Network:
-        """The network, on its device."""
-        model, images = self.plan.model, self.plan.images
-        network = build_network(model, images, n_classes=_N_OUTPUTS, seed=0)
-        device = self.machine.torch_device()
-        network.module.to(device).to(memory_format=memory_format(device))
-        return network
-
-    def extract(
-        self, photos: Photos, rows: npt.NDArray[np.int64], *, progress: Callable[[int, int], None]
-    ) -> npt.NDArray[np.float32]:
-        """Compute the features of photographs in a single pass.
-
-        Args:
-            photos: The decoded store.
-            rows: int64 [m], rows of it, at least one.
-            progress: Told how many photographs are done, of how many.
-
-        Returns:
-            float32 [m, d].
-        """
-        paths = [photos.paths[row] for row in rows]
-        blank = np.zeros(len(rows), dtype=np.int64)
-        dataset = PhotoDataset(photos, rows, ids=paths, paths=[], targets=blank, vocab=["", ""])
-        features = frozen_features(
-            self.network,
-            dataset,
-            normalisation=Normalisation(self.network.mean, self.network.std),
-            device=self.machine.torch_device(),
-            precision=self.machine.used_precision(),
-            progress=progress,
-        )
-        return np.asarray(features.cpu().numpy(), dtype=np.float32)
-
-
 def feature_extractor(*, machine: Machine | None = None) -> FeatureExtractor:
     """Find the network of the baseline with its pretrained weights, without reaching the network.
 
@@ -176,3 +159,18 @@ def feature_extractor(*, machine: Machine | None = None) -> FeatureExtractor:
         raise WeightsError(f"{plan.model.name} has no pretrained weights.")
     model = plan.model if weights.by_order else replace(plan.model, weights=str(weights.path))
     return FeatureExtractor(replace(plan, model=model), weights, machine or Machine())
+
+
+def _check_last(seen: list[tuple[Tensor, Tensor]], answer: Tensor) -> None:
+    if len(seen) != 1:
+        raise _refused(f"it uses its last linear layer {len(seen)} times an image")
+    features, output = seen[0]
+    if features.ndim != 2 or output.shape != answer.shape or not torch.equal(output, answer):
+        raise _refused("its answer is not that of its last linear layer alone")
+
+
+def _refused(reason: str) -> PlanError:
+    return PlanError(
+        f"fit.classifier = logistic_regression cannot be used with this network: {reason}. Choose another model.name, "
+        "or train the classifier with freeze_backbone."
+    )

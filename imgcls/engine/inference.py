@@ -1,9 +1,10 @@
-"""From a network to probabilities: views of each image, averaged image by image."""
+"""Prediction: the probabilities of a trained network, averaged over the views of each image."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 
 import cv2
 import numpy as np
@@ -63,25 +64,6 @@ class Views:
         )
 
 
-def _flipped(images: Images, view: int) -> Images:
-    """Mirror left-right (1), up-down (2), both (3); views 4 to 7 are the same of the transposed image."""
-    turned = images.transpose(0, 2, 1, 3) if view >= 4 else images
-    if view & 1:
-        turned = turned[:, :, ::-1]
-    if view & 2:
-        turned = turned[:, ::-1]
-    return np.ascontiguousarray(turned)
-
-
-def _cropped(image: Images, view: int) -> Images:
-    """Cut a corner (1 to 4), and bring it back to full size."""
-    side = image.shape[0]
-    kept = max(1, round(side * _CROP_SHARE))
-    top, left = divmod(view - 1, 2)
-    y, x = top * (side - kept), left * (side - kept)
-    return cv2.resize(image[y : y + kept, x : x + kept], (side, side), interpolation=cv2.INTER_LINEAR)
-
-
 def predict_batches(
     network: nn.Module,
     batches: Iterable[tuple[Images, Sequence[str]]],
@@ -109,7 +91,7 @@ def predict_batches(
         float64 [n, k], in the order of the batches.
     """
     views = Views(plan.predict, plan.augment, seed=seed)
-    activation: Callable[[torch.Tensor], torch.Tensor] = torch.sigmoid if multilabel else _softmax
+    activation: Callable[[torch.Tensor], torch.Tensor] = torch.sigmoid if multilabel else partial(torch.softmax, dim=1)
     network.eval()
     found = []
     with without_gradients(device, precision):
@@ -155,5 +137,20 @@ def batches_of(dataset: PhotoDataset, *, size: int) -> Iterator[tuple[Images, li
         yield dataset.photos.pixels(dataset.rows[rows]), [dataset.ids[row] for row in rows]
 
 
-def _softmax(logits: torch.Tensor) -> torch.Tensor:
-    return logits.softmax(dim=1)
+def _flipped(images: Images, view: int) -> Images:
+    """Mirror left-right (1), up-down (2), both (3); views 4 to 7 are the same of the transposed image."""
+    turned = images.transpose(0, 2, 1, 3) if view >= 4 else images
+    if view & 1:
+        turned = turned[:, :, ::-1]
+    if view & 2:
+        turned = turned[:, ::-1]
+    return np.ascontiguousarray(turned)
+
+
+def _cropped(image: Images, view: int) -> Images:
+    """Cut a corner (1 to 4), and bring it back to full size."""
+    side = image.shape[0]
+    kept = max(1, round(side * _CROP_SHARE))
+    top, left = divmod(view - 1, 2)
+    y, x = top * (side - kept), left * (side - kept)
+    return cv2.resize(image[y : y + kept, x : x + kept], (side, side), interpolation=cv2.INTER_LINEAR)

@@ -1,6 +1,6 @@
 """Data sets that torchvision and fastai know by name, fetched by them and read as a folder of classes.
 
-Naming one is asking for it: nothing here is reached by a default.
+They are fetched only when they are named; no default names one.
 """
 
 from __future__ import annotations
@@ -54,18 +54,6 @@ def fetched_set(name: str, folder: Path) -> Path | None:
     return fetched if library == "torchvision" and fetched.is_dir() else None
 
 
-def _from_fastai(entry: str) -> Path:
-    from fastai.data.external import URLs, untar_data
-
-    known = [text for text in vars(URLs) if text.isupper()]
-    if entry not in known:
-        raise DataError(f"fastai has no data set {entry!r}.{nearest_hint(entry, known)}")
-    try:
-        return Path(untar_data(getattr(URLs, entry)))
-    except Exception as problem:
-        raise DataError(f"fastai:{entry} could not be fetched: {problem}") from problem
-
-
 def _from_torchvision(entry: str, folder: Path) -> Path:
     import torchvision.datasets
 
@@ -111,14 +99,10 @@ def _first_part(kind: Any, where: dict[str, Any], names: tuple[str, ...]) -> Any
         try:
             return kind(**where, split=name)
         except ValueError as problem:
-            if not _is_about_split(problem, name):
+            # any other failure must not pass for a part that is not there
+            if "split" not in str(problem) or repr(name) not in str(problem).replace('"', "'"):
                 raise
     return None
-
-
-def _is_about_split(problem: ValueError, name: str) -> bool:
-    """Whether a set says that it has no such part; any other trouble must not pass for a part that is not there."""
-    return "split" in str(problem) and repr(name) in str(problem).replace('"', "'")
 
 
 def _write(photos: Any, folder: Path) -> None:
@@ -131,3 +115,15 @@ def _write(photos: Any, folder: Path) -> None:
         home = folder / (str(names[target]).replace("/", "-") if names else str(target))
         home.mkdir(parents=True, exist_ok=True)
         image.save(home / f"{number:07d}.png")
+
+
+def _from_fastai(entry: str) -> Path:
+    from fastai.data.external import URLs, untar_data
+
+    known = [text for text in vars(URLs) if text.isupper()]
+    if entry not in known:
+        raise DataError(f"fastai has no data set {entry!r}.{nearest_hint(entry, known)}")
+    try:
+        return Path(untar_data(getattr(URLs, entry)))
+    except Exception as problem:
+        raise DataError(f"fastai:{entry} could not be fetched: {problem}") from problem

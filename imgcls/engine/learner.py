@@ -1,4 +1,4 @@
-"""A plan as a fastai `Learner` in the user's hands."""
+"""A fastai `Learner` for the user: built from a stack, or given one and changed by recipes."""
 
 from __future__ import annotations
 
@@ -30,6 +30,14 @@ from imgcls.errors import StackError
 from imgcls.plan import Plan
 from imgcls.workspace import Workspace
 
+# What a Learner can take: everything between its batches and its weights.
+_PARTS = ("loss", "optimizer", "schedule")
+_PATHS = ("fit.freeze_epochs", "fit.freeze_batchnorm", "fit.clip_norm", "fit.averaging", "fit.callbacks")
+# How its parameters are split into layers was decided when it was made.
+_NEVER = ("optimizer.layer_decay",)
+_ALWAYS = (LossGuard, PlainValidationLoss)
+_MANY_EPOCHS = 100_000
+
 
 def learner(
     stack: str | Stack,
@@ -53,7 +61,7 @@ def learner(
         seed: Decides everything random in training.
         overrides: Plan paths set on the base.
         machine: Device, worker processes, precision.
-        reporter: Who is told of the data; plain lines on stderr when None.
+        reporter: Receives notes and progress; plain lines on stderr when None.
         **options: How the data are read, as for `train`.
 
     Raises:
@@ -68,26 +76,17 @@ def learner(
     machine = machine or Machine()
     machine.make_ready()
     source = resolve(DataSource.of(data, options), Workspace.find().root)
-    told = reporter or Lines()
-    (prepared,) = prepare(source, stack.plan.images, reporter=told)
+    reporter = reporter or Lines()
+    (prepared,) = prepare(source, stack.plan.images, reporter=reporter)
     built = build(stack.plan, prepared, seed=seed, machine=machine)
     if stack.plan.fit.classifier == "logistic_regression":
-        progress = partial(told.progress, "Computing features")
-        told.note(fit_probe(built, prepared.samples, seed=seed, machine=machine, progress=progress).note)
+        progress = partial(reporter.progress, "Computing features")
+        reporter.note(fit_probe(built, prepared.samples, seed=seed, machine=machine, progress=progress).note)
     return built.learn
 
 
-# What a Learner can take: everything between its batches and its weights.
-_PARTS = ("loss", "optimizer", "schedule")
-_PATHS = ("fit.freeze_epochs", "fit.freeze_batchnorm", "fit.clip_norm", "fit.averaging", "fit.callbacks")
-# How its parameters are split into layers was decided when it was made.
-_NEVER = ("optimizer.layer_decay",)
-_ALWAYS = (LossGuard, PlainValidationLoss)
-_MANY_EPOCHS = 100_000
-
-
 def apply(recipes: str, learn: Learner) -> Learner:
-    """Put recipes on a Learner: its optimiser, schedule, loss and callbacks.
+    """Apply recipes to a Learner: its optimiser, schedule, loss and callbacks.
 
     What a recipe does not set stays as the Learner has it: its weight decay beside another optimiser, its label
     smoothing beside class weights. But a loss that is not of imgcls cannot be added to, so a recipe that sets
@@ -109,8 +108,8 @@ def apply(recipes: str, learn: Learner) -> Learner:
         >>> imgcls.apply("adamw_cosine+label_smoothing", learn)  # doctest: +SKIP
     """
     steps = parse_steps(recipes)
-    _refuse_others(steps, learn)
-    # A path may be set to what is the default, which only the card tells.
+    _check_can_take(steps, learn)
+    # A path may be set to what is the default, which only the card shows.
     paths = {*Plan().diff(fold_on(Plan(), steps)), *(path for step in steps for path in step.recipe.card.changes)}
     plan = _plan_of(learn)
     for step in steps:
@@ -127,12 +126,31 @@ def apply(recipes: str, learn: Learner) -> Learner:
     return learn
 
 
-def _sets(paths: Collection[str], *prefixes: str) -> bool:
-    return any(path.startswith(prefixes) for path in paths)
+def _check_can_take(steps: tuple[Step, ...], learn: Learner) -> None:
+    problems = []
+    for step in steps:
+        changed = Plan().diff(step.apply(Plan()))
+        if "fit.freeze_epochs" in changed and not has_layer_groups(learn):
+            problems.append(
+                f"Recipe {step.recipe.name!r} needs a Learner whose splitter gives the body and the classifier apart, "
+                "as that of vision_learner does."
+            )
+        paths = [
+            path
+            for path in changed
+            if path in _NEVER or not (path.partition(".")[0] in _PARTS or path.startswith(_PATHS))
+        ]
+        if paths:
+            problems.append(
+                f"Recipe {step.recipe.name!r} changes {', '.join(paths)}, which a Learner that is already made cannot "
+                "take; build it with imgcls.learner instead."
+            )
+    if problems:
+        raise StackError.together(problems)
 
 
 def _plan_of(learn: Learner) -> Plan:
-    """Return the default plan with what recipes leave standing on a Learner, so that they act on that."""
+    """Return the default plan with the settings of a Learner that recipes start from."""
     values: dict[str, Any] = {"optimizer.weight_decay": _weight_decay(learn)}
     if isinstance(learn.loss_func, TrainLoss):
         values["loss.smoothing"] = learn.loss_func.smoothing
@@ -152,12 +170,34 @@ def _weight_decay(learn: Learner) -> float:
     return float(max(hypers.get("wd", 0.0) for hypers in learn.opt.hypers))
 
 
+def _sets(paths: Collection[str], *prefixes: str) -> bool:
+    return any(path.startswith(prefixes) for path in paths)
+
+
 def _put_loss(plan: Plan, learn: Learner) -> None:
     before, is_weighted = learn.loss_func, plan.loss.class_weights != "none"
     targets = _train_targets(learn) if is_weighted else torch.zeros(0, _n_classes(learn))
-    learn.loss_func = build_loss(plan.loss, multilabel=_is_multilabel(learn), train_targets=targets)
+    is_multilabel = torch.as_tensor(learn.dls.one_batch()[-1]).ndim == 2
+    learn.loss_func = build_loss(plan.loss, multilabel=is_multilabel, train_targets=targets)
     if isinstance(before, TrainLoss) and not is_weighted:
         learn.loss_func.class_weights = before.class_weights
+
+
+def _n_classes(learn: Learner) -> int:
+    vocab = learn.dls.vocab
+    return len(vocab[-1]) if isinstance(vocab[-1], list | tuple) or hasattr(vocab[-1], "o2i") else len(vocab)
+
+
+def _train_targets(learn: Learner) -> Tensor:
+    """Read the training labels, without decoding an image where the dataset allows it."""
+    dataset = learn.dls.train_ds
+    if hasattr(dataset, "targets"):
+        found = np.asarray(dataset.targets)
+    elif hasattr(dataset, "tls"):
+        found = np.array([np.asarray(target) for target in dataset.tls[-1]])
+    else:
+        found = np.array([np.asarray(dataset[row][-1]) for row in range(len(dataset))])
+    return one_hot(torch.as_tensor(found), _n_classes(learn))
 
 
 def _put_optimizer(plan: Plan, learn: Learner, paths: Collection[str]) -> None:
@@ -182,47 +222,3 @@ def _put_callbacks(plan: Plan, learn: Learner, *, with_schedule: bool) -> None:
                 before.set_free()  # an aborted fit may have left it at work
         learn.remove_cbs(alike)
         learn.add_cb(callback)
-
-
-def _refuse_others(steps: tuple[Step, ...], learn: Learner) -> None:
-    problems = []
-    for step in steps:
-        changed = Plan().diff(step.apply(Plan()))
-        if "fit.freeze_epochs" in changed and not has_layer_groups(learn):
-            problems.append(
-                f"Recipe {step.recipe.name!r} needs a Learner whose splitter gives the body and the classifier apart, "
-                "as that of vision_learner does."
-            )
-        paths = [path for path in changed if not _can_take(path)]
-        if paths:
-            problems.append(
-                f"Recipe {step.recipe.name!r} changes {', '.join(paths)}, which a Learner that is already made cannot "
-                "take; build it with imgcls.learner instead."
-            )
-    if problems:
-        raise StackError.together(problems)
-
-
-def _can_take(path: str) -> bool:
-    return path not in _NEVER and (path.partition(".")[0] in _PARTS or path.startswith(_PATHS))
-
-
-def _is_multilabel(learn: Learner) -> bool:
-    return bool(torch.as_tensor(learn.dls.one_batch()[-1]).ndim == 2)
-
-
-def _n_classes(learn: Learner) -> int:
-    vocab = learn.dls.vocab
-    return len(vocab[-1]) if isinstance(vocab[-1], list | tuple) or hasattr(vocab[-1], "o2i") else len(vocab)
-
-
-def _train_targets(learn: Learner) -> Tensor:
-    """Read the training labels, without decoding an image where the dataset allows it."""
-    dataset = learn.dls.train_ds
-    if hasattr(dataset, "targets"):
-        found = np.asarray(dataset.targets)
-    elif hasattr(dataset, "tls"):
-        found = np.array([np.asarray(target) for target in dataset.tls[-1]])
-    else:
-        found = np.array([np.asarray(dataset[row][-1]) for row in range(len(dataset))])
-    return one_hot(torch.as_tensor(found), _n_classes(learn))

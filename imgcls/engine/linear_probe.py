@@ -1,4 +1,4 @@
-"""Logistic regression on features, its strength chosen by cross-validation.
+"""Linear probe: logistic regression on frozen features, its strength chosen by cross-validation.
 
 scikit-learn's `LogisticRegressionCV` on standardised features is the oracle of the tests. Here all folds are fitted at
 once, and each strength begins where the one before it ended, which is several times faster.
@@ -30,97 +30,13 @@ Function = Callable[[Tensor], tuple[Tensor, Tensor]]
 _N_PAIRS, _MOST_STEPS, _MOST_HALVINGS = 10, 5000, 30
 _SUFFICIENT = 1e-4  # the share of the decrease promised by the slope that a step has to bring
 _ROUNDING = 1e-14  # two values that differ by this share are equal for float64 sums
-
-
-@dataclass(frozen=True)
-class _Pair:
-    """What one step taught of the curvature."""
-
-    step: Tensor
-    change: Tensor
-    inverse: Tensor
-
-
-def minimise(function: Function, start: Tensor, *, tolerance: float) -> Tensor:
-    """Minimise several functions of equally many variables, each from its own start.
-
-    All of them are evaluated together, so that one product of matrices serves them all; each has its own direction and
-    step length, and rests where it is done.
-
-    Args:
-        function: Gives values and gradients; convex and bounded below.
-        start: float64 [m, p].
-        tolerance: A point is good when no entry of its gradient is larger than this.
-
-    Returns:
-        float64 [m, p].
-
-    Source:
-        Nocedal and Wright 2006, Numerical Optimization, algorithms 7.4 and 7.5, with backtracking.
-    """
-    points, pairs = start, list[_Pair]()
-    values, gradients = function(points)
-    scale = gradients.norm(dim=1).clamp(min=1).reciprocal()
-    for _ in range(_MOST_STEPS):
-        is_open = gradients.abs().amax(dim=1) > tolerance
-        if not is_open.any():
-            break
-        directions = torch.where(is_open[:, None], -_curved(gradients, pairs, scale), 0.0)
-        moved, moved_values, moved_gradients = _searched(function, points, values, gradients, directions)
-        if torch.equal(moved, points):  # no step brings anything that float64 could tell
-            break
-        pair, scale = _learned(moved - points, moved_gradients - gradients, scale)
-        pairs = [*pairs, pair][-_N_PAIRS:]
-        points, values, gradients = moved, moved_values, moved_gradients
-    return points
-
-
-def _curved(gradients: Tensor, pairs: Sequence[_Pair], scale: Tensor) -> Tensor:
-    """Multiply gradients by the estimate of the inverse curvature: the two-loop recursion."""
-    result, shares = gradients, list[Tensor]()
-    for pair in reversed(pairs):
-        shares.append(pair.inverse * (pair.step * result).sum(dim=1))
-        result = result - shares[-1][:, None] * pair.change
-    result = scale[:, None] * result
-    for pair, share in zip(pairs, reversed(shares), strict=True):
-        result = result + (share - pair.inverse * (pair.change * result).sum(dim=1))[:, None] * pair.step
-    return result
-
-
-def _searched(
-    function: Function, points: Tensor, values: Tensor, gradients: Tensor, directions: Tensor
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Halve each step until it brings enough; one that never does is not taken."""
-    slopes = (directions * gradients).sum(dim=1)
-    lengths = torch.ones_like(values)
-    for _ in range(_MOST_HALVINGS):
-        moved = points + lengths[:, None] * directions
-        moved_values, moved_gradients = function(moved)
-        allowed = values + _SUFFICIENT * lengths * slopes + _ROUNDING * values.abs()
-        is_good = moved_values <= allowed
-        if is_good.all():
-            return moved, moved_values, moved_gradients
-        lengths = torch.where(is_good, lengths, lengths / 2)
-    moved = torch.where(is_good[:, None], moved, points)
-    return moved, *function(moved)
-
-
-def _learned(steps: Tensor, changes: Tensor, scale: Tensor) -> tuple[_Pair, Tensor]:
-    """Return what the last steps taught; a function that rests, or is lost in rounding, learns nothing."""
-    products, squares = (steps * changes).sum(dim=1), (changes * changes).sum(dim=1)
-    is_sound = products > 1e-12 * squares
-    inverse = torch.where(is_sound, products.reciprocal(), 0.0)
-    return _Pair(steps, changes, inverse), torch.where(is_sound, products / squares, scale)
-
-
 STRENGTHS: tuple[float, ...] = tuple(float(10.0**power) for power in np.arange(-5, 3.5, 0.5))
 """What is tried, as scikit-learn's `C`: the weight of the summed loss against half the squared weights."""
-
 PLAIN_STRENGTH = 1.0
 """The strength where no fold can be held out; scikit-learn's own default."""
-
 _N_WORSE = 2  # strengths in a row that are worse than the best, after which weaker ones are not tried
-_WHILE_CHOOSING, _AT_LAST = 1e-5, 1e-7  # entries of the gradient of the mean loss
+_FOLD_TOLERANCE, _TOLERANCE = 1e-5, 1e-7  # entries of the gradient of the mean loss
+_N_FOLDS = 5
 
 
 @dataclass(frozen=True)
@@ -135,6 +51,25 @@ class Regression:
     """The `C` it was fitted with."""
     log_loss: float | None
     """Mean over the folds of the log loss of what was held out, nats; None without folds."""
+
+
+@dataclass(frozen=True)
+class LinearProbe:
+    """What is reported of a classifier that was fitted."""
+
+    note: str
+    """What was fitted on what, and how its strength was chosen."""
+    seconds: Mapping[str, float]
+    """`features` and `classifier`: what the time went into."""
+
+
+@dataclass(frozen=True)
+class _Pair:
+    """The curvature along one step (an L-BFGS pair)."""
+
+    step: Tensor
+    change: Tensor
+    inverse: Tensor
 
 
 @dataclass(frozen=True)
@@ -202,84 +137,6 @@ class _Problem:
         return logits.logsumexp(dim=2) - (targets * logits).sum(dim=2), logits.softmax(dim=2) - targets
 
 
-def fit_logistic(features: Tensor, targets: Tensor, *, multilabel: bool, folds: Tensor | None) -> Regression:
-    """Fit a logistic regression on standardised features, and give it for the features as they are.
-
-    Two classes have one weight each feature, as in scikit-learn; labels of a multi-label problem have a regression
-    each, with one strength for all. A class without a sample gets a probability near 0.
-
-    Args:
-        features: float [n, d].
-        targets: 0/1 [n, k], one-hot where images have one label.
-        multilabel: Whether images have several labels.
-        folds: int64 [n], the fold of each sample, −1 for those never held out; None takes `PLAIN_STRENGTH`.
-    """
-    features, targets = features.double(), targets.double()
-    mean, deviation = features.mean(dim=0), features.std(dim=0, correction=0)
-    deviation = torch.where(deviation > 0, deviation, 1.0)
-    design = torch.cat([(features - mean) / deviation, _intercept_column(features)], dim=1)
-    is_binary = not multilabel and targets.shape[1] == 2
-    columns = targets[:, 1:] if is_binary else targets
-    problem = _Problem(design, columns, independent=multilabel or is_binary)
-    everyone = features.new_ones(1, len(features))
-    if folds is None:
-        strength, log_loss, start = PLAIN_STRENGTH, None, problem.start(everyone)
-    else:
-        strength, log_loss, start = _chosen(problem, folds, n_labels=targets.shape[1] if multilabel else 1)
-    solution = minimise(problem.objective(everyone, strength), start, tolerance=_AT_LAST).view(design.shape[1], -1).T
-    if is_binary:  # half of the log-odds for either class: their difference is what softmax looks at
-        solution = torch.cat([-solution / 2, solution / 2])
-    weight = solution[:, :-1] / deviation
-    return Regression(weight, solution[:, -1] * design[0, -1] - weight @ mean, strength, log_loss)
-
-
-def _intercept_column(features: Tensor) -> Tensor:
-    """Return the column of the intercept, constant, so large that the intercept is about as stiff as the weights.
-
-    It changes how soon the minimum is found, not where it is, since the intercept is not penalised. On the features
-    of 1,790 photographs, ten classes, √d/4 took 377 evaluations in all, 1 took 974 and √d 1,140.
-    """
-    n, d = features.shape
-    return features.new_full((n, 1), d**0.5 / 4)
-
-
-def _chosen(problem: _Problem, folds: Tensor, *, n_labels: int) -> tuple[float, float, Tensor]:
-    """Choose the strength with the smallest log loss on what is held out.
-
-    Along strengths of growing `C` that loss falls and then rises, so that those after the rise need not be fitted.
-
-    Returns:
-        The strength; its log loss; the mean of the folds' coefficients, as a place to begin, [1, p].
-    """
-    turns = torch.arange(int(folds.max()) + 1, device=folds.device)
-    held_out = (folds == turns[:, None]).double()
-    points = problem.start(1 - held_out)
-    best, n_worse = (STRENGTHS[0], float("inf"), points[:1]), 0
-    for strength in STRENGTHS:
-        points = minimise(problem.objective(1 - held_out, strength), points, tolerance=_WHILE_CHOOSING)
-        losses, _ = problem.losses(points.view(len(turns), problem.design.shape[1], -1))
-        log_loss = float(((losses * held_out.T).sum(dim=0) / held_out.sum(dim=1)).mean()) / n_labels
-        n_worse = 0 if log_loss < best[1] else n_worse + 1
-        if not n_worse:
-            best = strength, log_loss, points.mean(dim=0, keepdim=True)
-        if n_worse == _N_WORSE:
-            break
-    return best
-
-
-_N_FOLDS = 5
-
-
-@dataclass(frozen=True)
-class LinearProbe:
-    """A classifier that was fitted, as a person may want to know of it."""
-
-    note: str
-    """What was fitted on what, and how its strength was chosen."""
-    seconds: Mapping[str, float]
-    """`features` and `classifier`: what the time went into."""
-
-
 def fit_probe(
     built: BuiltLearner, samples: Samples, *, seed: int, machine: Machine, progress: Callable[[int, int], None]
 ) -> LinearProbe:
@@ -293,7 +150,7 @@ def fit_probe(
         samples: All samples; those that train are used.
         seed: The run's seed; it decides the folds.
         machine: Where it runs.
-        progress: Told how many photographs are done, of how many.
+        progress: Called with the number of photographs done, and of all.
 
     Raises:
         PlanError: The network's classifier is no single linear layer.
@@ -322,7 +179,7 @@ def fit_probe(
         layer.weight.copy_(fitted.weight)
         layer.bias.copy_(fitted.bias)
     seconds = {"features": at_hand - began, "classifier": time.perf_counter() - at_hand}
-    return LinearProbe(_told(fitted, features, folds) + caution, seconds)
+    return LinearProbe(_note(fitted, features, folds) + caution, seconds)
 
 
 def choose_folds(samples: Samples, *, seed: int) -> tuple[np.ndarray | None, str]:
@@ -344,13 +201,84 @@ def choose_folds(samples: Samples, *, seed: int) -> tuple[np.ndarray | None, str
     free = replace(samples, notes=()).with_split([""] * len(samples))
     folds = np.full(len(samples), -1, dtype=np.int64)
     for fold in range(n_folds):
-        turn = fold_samples(free, Fold(fold, n_folds), seed=keyed_seed(seed, "folds of the classifier") % 2**32)
-        folds[turn.rows("valid")] = fold
+        split = fold_samples(free, Fold(fold, n_folds), seed=keyed_seed(seed, "folds of the classifier") % 2**32)
+        folds[split.rows("valid")] = fold
     few = f" There are only {n_folds} folds, since the smallest class has no more samples or groups."
     return folds, few if n_folds < _N_FOLDS else ""
 
 
-def _told(fitted: Regression, features: Tensor, folds: np.ndarray | None) -> str:
+def fit_logistic(features: Tensor, targets: Tensor, *, multilabel: bool, folds: Tensor | None) -> Regression:
+    """Fit a logistic regression on standardised features, and return it for the features as they are.
+
+    Two classes have one weight each feature, as in scikit-learn; labels of a multi-label problem have a regression
+    each, with one strength for all. A class without a sample gets a probability near 0.
+
+    Args:
+        features: float [n, d].
+        targets: 0/1 [n, k], one-hot where images have one label.
+        multilabel: Whether images have several labels.
+        folds: int64 [n], the fold of each sample, −1 for those never held out; None takes `PLAIN_STRENGTH`.
+    """
+    features, targets = features.double(), targets.double()
+    mean, deviation = features.mean(dim=0), features.std(dim=0, correction=0)
+    deviation = torch.where(deviation > 0, deviation, 1.0)
+    # The column of the intercept is constant, and so large that the intercept is about as stiff as the weights. It
+    # changes how soon the minimum is found, not where it is, since the intercept is not penalised. On the features of
+    # 1,790 photographs, ten classes, √d/4 took 377 evaluations in all, 1 took 974 and √d 1,140.
+    intercept = features.new_full((len(features), 1), features.shape[1] ** 0.5 / 4)
+    design = torch.cat([(features - mean) / deviation, intercept], dim=1)
+    is_binary = not multilabel and targets.shape[1] == 2
+    columns = targets[:, 1:] if is_binary else targets
+    problem = _Problem(design, columns, independent=multilabel or is_binary)
+    all_samples = features.new_ones(1, len(features))
+    if folds is None:
+        strength, log_loss, start = PLAIN_STRENGTH, None, problem.start(all_samples)
+    else:
+        strength, log_loss, start = _choose_strength(problem, folds, n_labels=targets.shape[1] if multilabel else 1)
+    solution = (
+        minimise(problem.objective(all_samples, strength), start, tolerance=_TOLERANCE).view(design.shape[1], -1).T
+    )
+    if is_binary:  # half of the log-odds for either class: their difference is what softmax looks at
+        solution = torch.cat([-solution / 2, solution / 2])
+    weight = solution[:, :-1] / deviation
+    return Regression(weight, solution[:, -1] * design[0, -1] - weight @ mean, strength, log_loss)
+
+
+def minimise(function: Function, start: Tensor, *, tolerance: float) -> Tensor:
+    """Minimise several functions of equally many variables, each from its own start.
+
+    All of them are evaluated together, so that one product of matrices serves them all; each has its own direction and
+    step length, and rests where it is done.
+
+    Args:
+        function: Gives values and gradients; convex and bounded below.
+        start: float64 [m, p].
+        tolerance: A point is good when no entry of its gradient is larger than this.
+
+    Returns:
+        float64 [m, p].
+
+    Source:
+        Nocedal and Wright 2006, Numerical Optimization, algorithms 7.4 and 7.5, with backtracking.
+    """
+    points, pairs = start, list[_Pair]()
+    values, gradients = function(points)
+    scale = gradients.norm(dim=1).clamp(min=1).reciprocal()
+    for _ in range(_MOST_STEPS):
+        is_open = gradients.abs().amax(dim=1) > tolerance
+        if not is_open.any():
+            break
+        directions = torch.where(is_open[:, None], -_inverse_curvature(gradients, pairs, scale), 0.0)
+        moved, moved_values, moved_gradients = _line_search(function, points, values, gradients, directions)
+        if torch.equal(moved, points):  # no step brings anything that float64 could tell
+            break
+        pair, scale = _curvature(moved - points, moved_gradients - gradients, scale)
+        pairs = [*pairs, pair][-_N_PAIRS:]
+        points, values, gradients = moved, moved_values, moved_gradients
+    return points
+
+
+def _note(fitted: Regression, features: Tensor, folds: np.ndarray | None) -> str:
     n, d = features.shape
     strength, low, high = (f"{float(f'{number:.2g}'):g}" for number in (fitted.strength, STRENGTHS[0], STRENGTHS[-1]))
     what = f"The classifier was fitted by logistic regression on {d} features of {n} photographs, strength C = "
@@ -360,3 +288,65 @@ def _told(fitted: Regression, features: Tensor, folds: np.ndarray | None) -> str
         f"{what}{strength}, chosen between {low} and {high} by {folds.max() + 1}-fold cross-validation (log loss "
         f"{fitted.log_loss:.4f})."
     )
+
+
+def _choose_strength(problem: _Problem, folds: Tensor, *, n_labels: int) -> tuple[float, float, Tensor]:
+    """Choose the strength with the smallest log loss on what is held out.
+
+    Along strengths of growing `C` that loss falls and then rises, so that those after the rise need not be fitted.
+
+    Returns:
+        The strength; its log loss; the mean of the folds' coefficients, as a place to begin, [1, p].
+    """
+    numbers = torch.arange(int(folds.max()) + 1, device=folds.device)
+    held_out = (folds == numbers[:, None]).double()
+    points = problem.start(1 - held_out)
+    best, n_worse = (STRENGTHS[0], float("inf"), points[:1]), 0
+    for strength in STRENGTHS:
+        points = minimise(problem.objective(1 - held_out, strength), points, tolerance=_FOLD_TOLERANCE)
+        losses, _ = problem.losses(points.view(len(numbers), problem.design.shape[1], -1))
+        log_loss = float(((losses * held_out.T).sum(dim=0) / held_out.sum(dim=1)).mean()) / n_labels
+        n_worse = 0 if log_loss < best[1] else n_worse + 1
+        if not n_worse:
+            best = strength, log_loss, points.mean(dim=0, keepdim=True)
+        if n_worse == _N_WORSE:
+            break
+    return best
+
+
+def _inverse_curvature(gradients: Tensor, pairs: Sequence[_Pair], scale: Tensor) -> Tensor:
+    """Multiply gradients by the estimate of the inverse curvature: the two-loop recursion."""
+    result, shares = gradients, list[Tensor]()
+    for pair in reversed(pairs):
+        shares.append(pair.inverse * (pair.step * result).sum(dim=1))
+        result = result - shares[-1][:, None] * pair.change
+    result = scale[:, None] * result
+    for pair, share in zip(pairs, reversed(shares), strict=True):
+        result = result + (share - pair.inverse * (pair.change * result).sum(dim=1))[:, None] * pair.step
+    return result
+
+
+def _line_search(
+    function: Function, points: Tensor, values: Tensor, gradients: Tensor, directions: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Halve each step until it brings enough; one that never does is not taken."""
+    slopes = (directions * gradients).sum(dim=1)
+    lengths = torch.ones_like(values)
+    for _ in range(_MOST_HALVINGS):
+        moved = points + lengths[:, None] * directions
+        moved_values, moved_gradients = function(moved)
+        allowed = values + _SUFFICIENT * lengths * slopes + _ROUNDING * values.abs()
+        is_good = moved_values <= allowed
+        if is_good.all():
+            return moved, moved_values, moved_gradients
+        lengths = torch.where(is_good, lengths, lengths / 2)
+    moved = torch.where(is_good[:, None], moved, points)
+    return moved, *function(moved)
+
+
+def _curvature(steps: Tensor, changes: Tensor, scale: Tensor) -> tuple[_Pair, Tensor]:
+    """Return the curvature along the last steps; none for a function that rests or whose change is rounding."""
+    products, squares = (steps * changes).sum(dim=1), (changes * changes).sum(dim=1)
+    is_sound = products > 1e-12 * squares
+    inverse = torch.where(is_sound, products.reciprocal(), 0.0)
+    return _Pair(steps, changes, inverse), torch.where(is_sound, products / squares, scale)

@@ -1,4 +1,4 @@
-"""Batches: plain uint8 images from the decoded store, converted and normalised on the device.
+"""Data sets and loaders: plain uint8 images from the decoded store, normalised on the device.
 
 `PhotoLoader` is a fastai loader, so that everything a `Learner` offers works on it, but its batches are plain
 tensors: fastai's tensor subclasses cost ten times as much an operation, and are put on only where something is shown.
@@ -61,7 +61,7 @@ class Key:
 
 
 class HoldsPixels(Protocol):
-    """Where decoded photographs are had from: the store, or a few of them in memory."""
+    """A source of decoded photographs: the store, or a few of them in memory."""
 
     def pixels(self, rows: np.ndarray) -> np.ndarray:
         """Return the pixels of some rows, a fresh uint8 [b, size, size, 3]."""
@@ -137,26 +137,9 @@ class ImageList:
         return images, self.targets[[key.row for key in keys]]
 
 
-def decode_item(item: Any, preprocess: Preprocess) -> np.ndarray:
-    """Return a file, a PIL image or a uint8 array [h, w, 3] as training would see it, uint8 [size, size, 3].
-
-    Raises:
-        DataError: It is none of these, or cannot be read.
-    """
-    if isinstance(item, str | Path):
-        return decode(Path(item), preprocess)
-    if isinstance(item, np.ndarray) and item.dtype == np.uint8:
-        item = Image.fromarray(item)
-    if not isinstance(item, Image.Image):
-        raise DataError(f"An image has to be a path, a PIL image or a uint8 array, not {type(item).__name__}.")
-    content = BytesIO()
-    item.save(content, format="PNG")
-    return decode(content.getvalue(), preprocess)
-
-
 @dataclass(frozen=True)
 class Normalisation:
-    """How uint8 images become what a network eats."""
+    """How uint8 images become a network's input."""
 
     mean: tuple[float, ...]
     """Mean to subtract from values in [0, 1], per channel."""
@@ -164,13 +147,13 @@ class Normalisation:
     """Deviation to divide by, per channel."""
 
     def encode(self, images: Tensor, device: torch.device) -> Tensor:
-        """Turn uint8 [b, h, w, 3] into normalised float32 [b, 3, h, w] on the device, in its fastest layout."""
+        """Return uint8 [b, h, w, 3] as normalised float32 [b, 3, h, w] on the device, in its fastest layout."""
         moved = images.to(device, non_blocking=True).permute(0, 3, 1, 2)
         floats = moved.to(torch.float32, memory_format=memory_format(device))
         return floats.sub_(self._channels(self.mean, device)).div_(self._channels(self.std, device))
 
     def decode(self, images: Tensor) -> Tensor:
-        """Turn normalised float32 [b, 3, h, w] back into values in [0, 1]."""
+        """Return normalised float32 [b, 3, h, w] as values in [0, 1]."""
         shown = images.float() * self._channels(self.std, images.device) + self._channels(self.mean, images.device)
         return (shown / 255).clamp(0, 1)
 
@@ -272,8 +255,7 @@ class PhotoLoader(TfmdDL):
         if not len(self):
             raise DataError("This loader has no batch: it has fewer samples than a batch and leaves the last one out.")
         keys = Key.of_epoch(self.get_idxs()[: self.bs], self.epoch)
-        images, targets = self.dataset.__getitems__(keys)
-        return self._to_device(torch.from_numpy(images), torch.from_numpy(np.asarray(targets)))
+        return self._to_device(*_as_tensors(self.dataset.__getitems__(keys)))
 
     def stop_workers(self) -> None:
         """End the worker processes; the next pass starts new ones.
@@ -287,8 +269,7 @@ class PhotoLoader(TfmdDL):
     def _batches(self) -> Iterator[tuple[Tensor, Tensor]]:
         if not self.n_workers:
             for keys in self._keys:
-                images, targets = self.dataset.__getitems__(keys)
-                yield torch.from_numpy(images), torch.from_numpy(np.asarray(targets))
+                yield _as_tensors(self.dataset.__getitems__(keys))
             return
         if self._torch_loader is None:
             self._torch_loader = TorchLoader(
@@ -380,45 +361,39 @@ class PhotoLoaders(DataLoaders):
         Args:
             items: The images.
             with_labels: Whether to look up the labels of images that belong to this data.
-            bs: Samples a batch; that of validation unless said.
+            bs: Samples a batch; None for that of validation.
 
         Raises:
             DataError: A label is asked for that is not known.
         """
-        targets = self._targets_of(items) if with_labels else self._no_targets(len(items))
+        own = self.train.dataset.targets
+        targets = np.zeros((len(items), *own.shape[1:]), own.dtype)
+        if with_labels:
+            known = {
+                path: target for dl in self.loaders for path, target in zip(dl.items, dl.dataset.targets, strict=True)
+            }
+            if unknown := [item for item in items if item not in known]:
+                raise DataError.together([f"No label is known for {item}." for item in unknown])
+            targets = np.stack([known[item] for item in items])
         images = ImageList(items, self.preprocess, list(self.vocab), targets)
         return self.valid.new(images, shuffle=False, drop_last=False, num_workers=0, bs=bs or self.valid.bs)
 
-    def _no_targets(self, n: int) -> np.ndarray:
-        return np.zeros((n, *self.train.dataset.targets.shape[1:]), dtype=self.train.dataset.targets.dtype)
 
-    def _targets_of(self, items: Sequence[Any]) -> np.ndarray:
-        known = {path: target for dl in self.loaders for path, target in zip(dl.items, dl.dataset.targets, strict=True)}
-        unknown = [str(item) for item in items if item not in known]
-        if unknown:
-            raise DataError.together([f"No label is known for {item}." for item in unknown])
-        return np.stack([known[item] for item in items])
+def decode_item(item: Any, preprocess: Preprocess) -> np.ndarray:
+    """Return a file, a PIL image or a uint8 array [h, w, 3] as training would see it, uint8 [size, size, 3].
 
-
-class _KeysOf:
-    """A batch sampler that reads the keys its loader has set for the epoch."""
-
-    def __init__(self, loader: PhotoLoader) -> None:
-        self._loader = loader
-
-    def __iter__(self) -> Iterator[list[Key]]:
-        return iter(self._loader._keys)
-
-    def __len__(self) -> int:
-        return len(self._loader._keys)
-
-
-def _as_tensors(batch: Any) -> tuple[Tensor, Tensor]:
-    return torch.from_numpy(batch[0]), torch.from_numpy(np.asarray(batch[1]))
-
-
-def _plain(tensor: Tensor) -> Tensor:
-    return tensor.as_subclass(Tensor) if isinstance(tensor, TensorBase) else tensor
+    Raises:
+        DataError: It is none of these, or cannot be read.
+    """
+    if isinstance(item, str | Path):
+        return decode(Path(item), preprocess)
+    if isinstance(item, np.ndarray) and item.dtype == np.uint8:
+        item = Image.fromarray(item)
+    if not isinstance(item, Image.Image):
+        raise DataError(f"An image has to be a path, a PIL image or a uint8 array, not {type(item).__name__}.")
+    content = BytesIO()
+    item.save(content, format="PNG")
+    return decode(content.getvalue(), preprocess)
 
 
 def sample_shares(fit: Fit, targets: np.ndarray) -> np.ndarray | None:
@@ -446,3 +421,24 @@ def sample_shares(fit: Fit, targets: np.ndarray) -> np.ndarray | None:
         n_alike[without] = without.sum()
     shares = 1 / n_alike
     return shares / shares.sum()
+
+
+class _KeysOf:
+    """A batch sampler that reads the keys its loader has set for the epoch."""
+
+    def __init__(self, loader: PhotoLoader) -> None:
+        self._loader = loader
+
+    def __iter__(self) -> Iterator[list[Key]]:
+        return iter(self._loader._keys)
+
+    def __len__(self) -> int:
+        return len(self._loader._keys)
+
+
+def _as_tensors(batch: Any) -> tuple[Tensor, Tensor]:
+    return torch.from_numpy(batch[0]), torch.from_numpy(np.asarray(batch[1]))
+
+
+def _plain(tensor: Tensor) -> Tensor:
+    return tensor.as_subclass(Tensor) if isinstance(tensor, TensorBase) else tensor

@@ -1,4 +1,4 @@
-"""Losses. What softens or weighs targets acts in training only, so that the validation loss is always plain."""
+"""Losses. Label smoothing and class weights act in training only, so that the validation loss is always plain."""
 
 from __future__ import annotations
 
@@ -41,27 +41,21 @@ class TrainLoss(nn.Module):
         weights = self.class_weights if self.training else None
         logits = logits.float()
         if self.kind == "cross_entropy":
-            return self._cross_entropy(logits, targets, weights, smoothing)
+            entropy = partial(F.cross_entropy, logits, targets, weight=weights, label_smoothing=smoothing)
+            if weights is None or targets.ndim == 1 or self.reduction != "mean":
+                return entropy(reduction=self.reduction)
+            # For shares of classes torch divides by the number of images, for classes by their weights, so that
+            # mixing an image with itself would change its loss.
+            return entropy(reduction="sum") / (targets * weights).sum()
         soft = targets.to(logits.dtype) * (1 - smoothing) + smoothing / 2
         return F.binary_cross_entropy_with_logits(logits, soft, pos_weight=weights, reduction=self.reduction)
 
-    def _cross_entropy(self, logits: Tensor, targets: Tensor, weights: Tensor | None, smoothing: float) -> Tensor:
-        """Return torch's cross entropy; a weighted mean over shares of classes is one over their weights too.
-
-        torch itself divides by the number of images there, while for classes it divides by their weights, so that
-        mixing an image with itself would change its loss.
-        """
-        entropy = partial(F.cross_entropy, logits, targets, weight=weights, label_smoothing=smoothing)
-        if weights is None or targets.ndim == 1 or self.reduction != "mean":
-            return entropy(reduction=self.reduction)
-        return entropy(reduction="sum") / (targets * weights).sum()
-
     def activation(self, logits: Tensor) -> Tensor:
-        """Turn logits into probabilities."""
+        """Return the probabilities of logits."""
         return logits.softmax(dim=-1) if self.kind == "cross_entropy" else logits.sigmoid()
 
     def decodes(self, probabilities: Tensor) -> Tensor:
-        """Turn probabilities into predictions: a class index, or 0/1 by class."""
+        """Return the predictions of probabilities: a class index, or 0/1 by class."""
         return probabilities.argmax(dim=-1) if self.kind == "cross_entropy" else probabilities > 0.5
 
     def extra_repr(self) -> str:
@@ -86,6 +80,18 @@ class PlainValidationLoss(Callback):
     def _switch(self, training: bool) -> None:
         if isinstance(self.learn.loss_func, nn.Module):
             self.learn.loss_func.train(training)
+
+
+def build_loss(loss: Loss, *, multilabel: bool, train_targets: Tensor) -> TrainLoss:
+    """Build the plan's loss.
+
+    Args:
+        loss: The plan's part.
+        multilabel: Whether images have several labels.
+        train_targets: 0/1 [n, k], one-hot where images have one label; read only for class weights.
+    """
+    weights = balanced_weights(train_targets, multilabel=multilabel) if loss.class_weights == "balanced" else None
+    return TrainLoss(loss_kind(loss, multilabel=multilabel), smoothing=loss.smoothing, class_weights=weights)
 
 
 def loss_kind(loss: Loss, *, multilabel: bool) -> str:
@@ -120,18 +126,6 @@ def balanced_weights(targets: Tensor, *, multilabel: bool) -> Tensor:
         raise PlanError("loss.class_weights = balanced needs at least one training sample of every class.")
     weights = (n - counts).clamp(min=1) / counts if multilabel else n / (n_classes * counts)
     return weights.float()
-
-
-def build_loss(loss: Loss, *, multilabel: bool, train_targets: Tensor) -> TrainLoss:
-    """Build the plan's loss.
-
-    Args:
-        loss: The plan's part.
-        multilabel: Whether images have several labels.
-        train_targets: 0/1 [n, k], one-hot where images have one label; read only for class weights.
-    """
-    weights = balanced_weights(train_targets, multilabel=multilabel) if loss.class_weights == "balanced" else None
-    return TrainLoss(loss_kind(loss, multilabel=multilabel), smoothing=loss.smoothing, class_weights=weights)
 
 
 def one_hot(targets: Tensor, n_classes: int) -> Tensor:

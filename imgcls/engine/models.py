@@ -1,4 +1,4 @@
-"""Networks by name, always made with their final number of classes."""
+"""Networks by name: built with their classes and first weights, and divided into layers for the optimiser."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 import timm
 import torchvision.models
 from timm.models import group_parameters
-from torch import Tensor, nn
+from torch import nn
 
 from imgcls.engine.seeding import seed_torch
 from imgcls.engine.weights import Weights, load_into, read_state, resolve_weights
@@ -19,87 +19,6 @@ from imgcls.errors import PlanError, nearest_hint
 from imgcls.plan import Images, Model
 
 _CONTAINERS = (nn.Sequential, nn.ModuleList, nn.ModuleDict)
-
-
-def layers_of(module: nn.Module, head: nn.Module) -> list[list[nn.Parameter]]:
-    """Return all parameters by layer, the first layer first and the classifier last.
-
-    timm says of its networks which layers they have: the stem, every block, what follows them. In other networks
-    a layer is a block, or a convolution or matrix by itself together with the norms that follow it.
-
-    Args:
-        module: The network.
-        head: Its classifier, a part of it.
-    """
-    matcher: Any = getattr(module, "group_matcher", None)
-    place = group_parameters(module, matcher(coarse=False), reverse=True) if matcher is not None else _places(module)
-    classifier = list(head.parameters())
-    layers: dict[int, list[nn.Parameter]] = {}
-    for name, parameter in module.named_parameters():
-        if not any(parameter is own for own in classifier):
-            layers.setdefault(place.get(name, 0), []).append(parameter)
-    return [*(layers[number] for number in sorted(layers)), classifier]
-
-
-def _places(module: nn.Module) -> Mapping[str, int]:
-    """Number the layers of a network by the names of their parameters; what is in no block belongs to the first."""
-    names = {parameter: name for name, parameter in module.named_parameters()}
-    places, number = {}, -1
-    for block in _blocks(module, is_network=True):
-        parameters = list(block.parameters())
-        if number < 0 or any(parameter.ndim > 1 for parameter in parameters):  # else a norm, of the layer before
-            number += 1
-        places.update({names[parameter]: number for parameter in parameters})
-    return places
-
-
-def _blocks(module: nn.Module, *, is_network: bool = False) -> list[nn.Module]:
-    """Unfold containers, down to the blocks that a network is made of, in order."""
-    children = [child for child in module.children() if any(True for _ in child.parameters())]
-    if not children or not (is_network or _is_stack(module, children)):
-        return [module]
-    return [block for child in children for block in _blocks(child)]
-
-
-def _is_stack(module: nn.Module, children: list[nn.Module]) -> bool:
-    """Return whether a part of a network is several layers: blocks or matrices in a row, or what surrounds such.
-
-    One convolution with its norm is no stack, nor is a block that has convolutions in a row, or several rows abreast.
-    """
-    if isinstance(module, _CONTAINERS):
-        n_matrices = sum(any(p.ndim > 1 for p in child.parameters()) for child in children)
-        return n_matrices > 1 or any(list(child.children()) for child in children)
-    rows = [child for child in children if isinstance(child, _CONTAINERS)]
-    return len(rows) == 1 and _n_alike_blocks(rows[0]) > 1
-
-
-def _n_alike_blocks(row: nn.Module) -> int:
-    """Count the blocks of the commonest class in a row, such as the layers of an encoder."""
-    kinds = [type(child) for child in row.children() if list(child.children()) and not isinstance(child, _CONTAINERS)]
-    return max((kinds.count(kind) for kind in kinds), default=0)
-
-
-def simple_cnn(n_classes: int, *, width: int = 16) -> nn.Sequential:
-    """Build four stages of convolution, batch normalisation and ReLU, each halving the image, and a classifier.
-
-    Args:
-        n_classes: Outputs, at least 1.
-        width: Channels of the first stage; each further stage doubles them.
-    """
-    stages, channels = [], 3
-    for stage in range(4):
-        wider = width * 2**stage
-        stages.append(
-            nn.Sequential(
-                nn.Conv2d(channels, wider, kernel_size=3, stride=2, padding=1, bias=False),
-                nn.BatchNorm2d(wider),
-                nn.ReLU(inplace=True),
-            )
-        )
-        channels = wider
-    return nn.Sequential(*stages, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(channels, n_classes))
-
-
 _PLAIN_MEAN = _PLAIN_STD = (0.5, 0.5, 0.5)
 
 
@@ -154,9 +73,12 @@ def model_problems(model: Model) -> list[str]:
     elif name == "simple_cnn":
         pass
     elif ":" in name:
-        problem = _function_problem(name)
-        if problem:
-            return [problem]
+        try:
+            found = _function(name)
+        except (ImportError, AttributeError, ValueError) as problem:
+            return [f"model.name = {name!r} cannot be imported: {problem}"]
+        if not callable(found):
+            return [f"model.name = {name!r} is not a function of the number of classes."]
     else:
         known = [*timm.list_models(), *timm.list_pretrained()]
         return (
@@ -193,27 +115,17 @@ def build_network(model: Model, images: Images, *, n_classes: int, seed: int) ->
             for name in head.state_dict()
         }
         state = read_state(weights)
-        state = state if weights.by_order else _adapted(state, module)
+        adapt = getattr(sys.modules[type(module).__module__], "checkpoint_filter_fn", None)
+        if adapt is not None and hasattr(module, "pretrained_cfg") and not weights.by_order:
+            state = adapt(state, module)  # timm renames tensors of older checkpoints and resizes position embeddings
         if load_into(module, state, head=names, weights=weights):
-            _begin_classifier(head, seed=seed)
+            _reset_classifier(head, seed=seed)
     mean, std = _normalisation(model, module)
     return Network(module, images.mean or mean, images.std or std, weights, head)
 
 
-def _begin_classifier(head: nn.Module, *, seed: int) -> None:
-    """Return a fresh classifier small weights, as torch does by default.
-
-    Some of timm's networks draw them from ±1/√n_classes, for training from nothing with a thousand classes. With two
-    classes their first logits are ten times too large, and the first steps undo what pretraining had learned.
-    """
-    seed_torch(seed, "classifier")
-    for module in head.modules():
-        if isinstance(module, nn.Linear | nn.Conv2d):
-            module.reset_parameters()
-
-
 def classifier_of(module: nn.Module) -> nn.Module:
-    """Find the classifier: what timm says it is, or the last linear layer, or the last layer with parameters.
+    """Find the classifier: the one that timm names, or the last linear layer, or the last layer with parameters.
 
     Raises:
         PlanError: The network has no parameters.
@@ -228,6 +140,53 @@ def classifier_of(module: nn.Module) -> nn.Module:
     if not leaves:
         raise PlanError(f"{type(module).__name__} has no parameters to train.")
     return (linear or leaves)[-1]
+
+
+def simple_cnn(n_classes: int, *, width: int = 16) -> nn.Sequential:
+    """Build four stages of convolution, batch normalisation and ReLU, each halving the image, and a classifier.
+
+    Args:
+        n_classes: Outputs, at least 1.
+        width: Channels of the first stage; each further stage doubles them.
+    """
+    stages, channels = [], 3
+    for stage in range(4):
+        wider = width * 2**stage
+        stages.append(
+            nn.Sequential(
+                nn.Conv2d(channels, wider, kernel_size=3, stride=2, padding=1, bias=False),
+                nn.BatchNorm2d(wider),
+                nn.ReLU(inplace=True),
+            )
+        )
+        channels = wider
+    return nn.Sequential(*stages, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(channels, n_classes))
+
+
+def layers_of(module: nn.Module, head: nn.Module) -> list[list[nn.Parameter]]:
+    """Return all parameters by layer, the first layer first and the classifier last.
+
+    timm lists the layers of its networks: the stem, every block, what follows them. In other networks
+    a layer is a block, or a convolution or matrix by itself together with the norms that follow it.
+
+    Args:
+        module: The network.
+        head: Its classifier, a part of it.
+    """
+    matcher: Any = getattr(module, "group_matcher", None)
+    place = group_parameters(module, matcher(coarse=False), reverse=True) if matcher is not None else _places(module)
+    classifier = list(head.parameters())
+    layers: dict[int, list[nn.Parameter]] = {}
+    for name, parameter in module.named_parameters():
+        if not any(parameter is own for own in classifier):
+            layers.setdefault(place.get(name, 0), []).append(parameter)
+    return [*(layers[number] for number in sorted(layers)), classifier]
+
+
+def batchnorms(module: nn.Module) -> Sequence[nn.Module]:
+    """Return the batch normalisations of a network that keep running statistics."""
+    kinds = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)
+    return [m for m in module.modules() if isinstance(m, kinds) and m.track_running_stats]
 
 
 def _build(model: Model, *, n_classes: int, size_px: int) -> nn.Module:
@@ -255,10 +214,21 @@ def _build(model: Model, *, n_classes: int, size_px: int) -> nn.Module:
     raise PlanError(f"model.name = {model.name!r} refuses {sorted(options)}: {refused}")
 
 
-def _adapted(state: dict[str, Tensor], module: nn.Module) -> dict[str, Tensor]:
-    """Let timm rename tensors of older checkpoints and resize position embeddings, as its own loading does."""
-    adapt = getattr(sys.modules[type(module).__module__], "checkpoint_filter_fn", None)
-    return adapt(state, module) if adapt is not None and hasattr(module, "pretrained_cfg") else state
+def _function(name: str) -> Any:
+    module, _, attribute = name.partition(":")
+    return getattr(importlib.import_module(module), attribute)
+
+
+def _reset_classifier(head: nn.Module, *, seed: int) -> None:
+    """Draw the small weights that torch draws by default for a fresh classifier.
+
+    Some of timm's networks draw them from ±1/√n_classes, for training from nothing with a thousand classes. With two
+    classes their first logits are ten times too large, and the first steps undo what pretraining had learned.
+    """
+    seed_torch(seed, "classifier")
+    for module in head.modules():
+        if isinstance(module, nn.Linear | nn.Conv2d):
+            module.reset_parameters()
 
 
 def _normalisation(model: Model, module: nn.Module) -> tuple[tuple[float, ...], tuple[float, ...]]:
@@ -271,20 +241,37 @@ def _normalisation(model: Model, module: nn.Module) -> tuple[tuple[float, ...], 
     return _PLAIN_MEAN, _PLAIN_STD
 
 
-def _function(name: str) -> Any:
-    module, _, attribute = name.partition(":")
-    return getattr(importlib.import_module(module), attribute)
+def _places(module: nn.Module) -> Mapping[str, int]:
+    """Number the layers of a network by the names of their parameters; what is in no block belongs to the first."""
+    names = {parameter: name for name, parameter in module.named_parameters()}
+    places, number = {}, -1
+    for block in _blocks(module, is_network=True):
+        parameters = list(block.parameters())
+        if number < 0 or any(parameter.ndim > 1 for parameter in parameters):  # else a norm, of the layer before
+            number += 1
+        places.update({names[parameter]: number for parameter in parameters})
+    return places
 
 
-def _function_problem(name: str) -> str:
-    try:
-        found = _function(name)
-    except (ImportError, AttributeError, ValueError) as problem:
-        return f"model.name = {name!r} cannot be imported: {problem}"
-    return "" if callable(found) else f"model.name = {name!r} is not a function of the number of classes."
+def _blocks(module: nn.Module, *, is_network: bool = False) -> list[nn.Module]:
+    """Unfold containers, down to the blocks that a network is made of, in order."""
+    children = [child for child in module.children() if any(True for _ in child.parameters())]
+    if not children or not (is_network or _is_stack(module, children)):
+        return [module]
+    return [block for child in children for block in _blocks(child)]
 
 
-def batchnorms(module: nn.Module) -> Sequence[nn.Module]:
-    """Return the batch normalisations of a network that keep running statistics."""
-    kinds = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)
-    return [m for m in module.modules() if isinstance(m, kinds) and m.track_running_stats]
+def _is_stack(module: nn.Module, children: list[nn.Module]) -> bool:
+    """Return whether a part of a network is several layers: blocks or matrices in a row, or what surrounds such.
+
+    One convolution with its norm is no stack, nor is a block that has convolutions in a row, or several rows abreast.
+    """
+    if isinstance(module, _CONTAINERS):
+        n_matrices = sum(any(p.ndim > 1 for p in child.parameters()) for child in children)
+        return n_matrices > 1 or any(list(child.children()) for child in children)
+    rows = [child for child in children if isinstance(child, _CONTAINERS)]
+    if len(rows) != 1:
+        return False
+    blocks = [child for child in rows[0].children() if list(child.children()) and not isinstance(child, _CONTAINERS)]
+    kinds = [type(block) for block in blocks]
+    return len(set(kinds)) < len(kinds)

@@ -74,22 +74,21 @@ class LayerOptimizer(OptimWrapper):
                 if value.start
                 else [value.stop / 10] * (self.n_layers - 1) + [value.stop]
             )
-        values = list(value) if hasattr(value, "__len__") else self._spread(name, value)
+        if hasattr(value, "__len__"):
+            values = list(value)
+        elif name == "lr" and self.layer_decay != 1:  # the rate falls towards the first layer group
+            values = [value * self.layer_decay ** (self.n_layers - 1 - layer) for layer in range(self.n_layers)]
+        else:
+            values = [value] * self.n_layers
         if len(values) == self.n_layers and len(values) != len(self.layer_of_group):
             values = [values[layer] for layer in self.layer_of_group]
         if name == "wd":
             values = [entry if decayed else 0.0 for entry, decayed in zip(values, self.decayed, strict=True)]
         super().set_hyper(name, values)
 
-    def _spread(self, name: str, value: Any) -> list[Any]:
-        """Return one value to each layer group; a learning rate falls towards the first."""
-        if name != "lr" or self.layer_decay == 1:
-            return [value] * self.n_layers
-        return [value * self.layer_decay ** (self.n_layers - 1 - layer) for layer in range(self.n_layers)]
-
 
 def optimizer_problems(optimizer: Optimizer) -> list[str]:
-    """List what is wrong with the plan's optimiser: an unknown name, or options that it does not read or bear."""
+    """List what is wrong with the plan's optimiser: an unknown name, or options that it does not read or refuses."""
     known = [str(name) for name in timm.optim.list_optimizers()]
     if optimizer.name not in known:
         return [f"optimizer.name = {optimizer.name!r} is unknown.{nearest_hint(optimizer.name, known)}"]
@@ -130,7 +129,7 @@ def _options(optimizer: Optimizer) -> dict[str, Any]:
 
 
 def _refusals(optimizer: Optimizer) -> list[str]:
-    """Make the optimiser on a parameter of no account: some combinations are refused only then."""
+    """Make the optimiser on a throwaway parameter: some combinations of options are refused only then."""
     found: Any = timm.optim.get_optimizer_class(optimizer.name, bind_defaults=True)
     settings = {"lr": optimizer.learning_rate, "weight_decay": optimizer.weight_decay, **_options(optimizer)}
     try:

@@ -1,4 +1,4 @@
-"""A trained network read back from its record, for photographs it has not seen."""
+"""Prediction of new photographs by the network of a finished run."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _BATCH = 64
 
 @dataclass(frozen=True)
 class Classifier:
-    """A trained network, with everything needed to ask it."""
+    """A trained network, with everything needed to predict."""
 
     record: RunRecord
     """The run it is from."""
@@ -58,7 +58,7 @@ class Classifier:
         return preprocess_of(self.plan.images)
 
     def probabilities(self, images: Sequence[Any] | np.ndarray, *, ids: Sequence[str] | None = None) -> np.ndarray:
-        """Predict images at hand, as the run's plan says: its views, its smoothing.
+        """Predict images at hand, with the views and the smoothing of the run's plan.
 
         Args:
             images: Paths, PIL images or uint8 arrays [h, w, 3].
@@ -134,13 +134,13 @@ class Classifier:
             "path": pd.Series([str(path) for _, path in inputs], dtype=object),
             "status": ["error" if bad else "ok" for bad in failed],
             "reason": list(reasons),
-            "prediction": ["" if bad else self._named(row) for bad, row in zip(failed, probabilities, strict=True)],
+            "prediction": ["" if bad else self._answer(row) for bad, row in zip(failed, probabilities, strict=True)],
             "confidence": [None if bad else float(row.max()) for bad, row in zip(failed, probabilities, strict=True)],
         }
         columns |= {f"p_{name}": probabilities[:, place] for place, name in enumerate(self.classes)}
         return pd.DataFrame(columns)
 
-    def _named(self, row: np.ndarray) -> str:
+    def _answer(self, row: np.ndarray) -> str:
         if self.record.problem == "multilabel":
             return "|".join(name for name, value in zip(self.classes, row, strict=True) if value > 0.5)
         return self.classes[int(row.argmax())]
@@ -184,7 +184,7 @@ def predict(
     images: str | Path | None = None,
     id: str | None = None,
 ) -> pd.DataFrame:
-    """Predict photographs with a trained run; see `Classifier.predict` for the table it gives.
+    """Predict photographs with a trained run; see `Classifier.predict` for the table it returns.
 
     Args:
         run: A record, its folder, its id, or the beginning of its id.

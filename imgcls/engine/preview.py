@@ -1,4 +1,4 @@
-"""A few photographs as training would show them, to be looked at before anything is trained."""
+"""Preview of augmentation: photographs as training would show them, before anything is trained."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Preview:
 
 
 @dataclass(frozen=True)
-class _Held:
+class _InMemory:
     """Decoded photographs in memory, in the place of the store."""
 
     images: Pixels
@@ -48,7 +48,7 @@ class _Held:
 def preview(
     plan: Plan, samples: Samples, *, n_variants: int, classes: Sequence[str] | None = None, seed: int = 0
 ) -> Preview:
-    """Put one photograph of each class through a plan's training transforms, a variant for each of the first epochs.
+    """Apply a plan's training transforms to one photograph of each class, a variant for each of the first epochs.
 
     Variant v is what training with that seed shows of the photograph in epoch v: the same transforms, erasing
     included, drawn by the same key. What mixes photographs of a batch is no part of it (see `what_is_not_shown`).
@@ -68,12 +68,14 @@ def preview(
     """
     check(plan)
     names = tuple(samples.classes if classes is None else classes)
-    _check_names(names, samples.classes)
+    known = samples.classes
+    if unknown := [name for name in names if name not in known]:
+        raise UsageError.together([f"There is no class {name!r}.{nearest_hint(name, known)}" for name in unknown])
     chosen = [_first_readable(samples, name, plan, seed=seed) for name in names]
     ids = samples.frame["id"].to_numpy()[[row for row, _ in chosen]].tolist()
     images = np.stack([image for _, image in chosen])
     dataset = PhotoDataset(
-        _Held(images),
+        _InMemory(images),
         np.arange(len(names)),
         ids=ids,
         paths=[],
@@ -110,33 +112,21 @@ def what_is_not_shown(augment: Augment) -> list[str]:
     return [f"{name} {how.get(name, 'mixes photographs')}, and the labels with them: it takes two, and is not shown."]
 
 
-def _check_names(names: Sequence[str], known: Sequence[str]) -> None:
-    unknown = [f"There is no class {name!r}.{nearest_hint(name, known)}" for name in names if name not in known]
-    if unknown:
-        raise UsageError.together(unknown)
-
-
 def _first_readable(samples: Samples, name: str, plan: Plan, *, seed: int) -> tuple[int, Pixels]:
-    """Draw a photograph of a class by lot that can be read: its row, and its pixels uint8 [size, size, 3]."""
-    rows = _rows_of(samples, name)
+    """Draw a readable photograph of a class at random: its row, and its pixels uint8 [size, size, 3]."""
+    frame, several = samples.frame, samples.problem == "multilabel"
+    rows = [
+        row
+        for row, (label, split) in enumerate(zip(frame["label"], frame["split"], strict=True))
+        if split != "test" and (name in classes_in(label) if several else label == name)
+    ]
+    rows.sort(key=frame["id"].tolist().__getitem__)
     reasons = []
     for place in order(len(rows), seed, "preview", name)[:_MOST_TRIES]:
-        path = samples.frame["path"].iloc[rows[place]]
+        path = frame["path"].iloc[rows[place]]
         try:
             return rows[place], decode(Path(path), preprocess_of(plan.images))
         except DecodeError as problem:
             reasons.append(f"{samples.relative(path)}: {problem}")
     why = f" First: {reasons[0]}." if reasons else ""
     raise DataError(f"No photograph of {name!r} can be shown: {len(rows)} outside test, {len(reasons)} tried.{why}")
-
-
-def _rows_of(samples: Samples, name: str) -> list[int]:
-    """Return the rows of a class outside test, in the order of their ids."""
-    frame = samples.frame
-    several = samples.problem == "multilabel"
-    rows = [
-        row
-        for row, (label, split) in enumerate(zip(frame["label"], frame["split"], strict=True))
-        if split != "test" and (name in classes_in(label) if several else label == name)
-    ]
-    return sorted(rows, key=frame["id"].tolist().__getitem__)

@@ -1,4 +1,4 @@
-"""What a training tells while it runs, and to whom."""
+"""Progress of a training: what is reported while it runs, and the reporters that receive it."""
 
 from __future__ import annotations
 
@@ -57,16 +57,16 @@ class EpochRow:
 
 
 class Reporter(Protocol):
-    """Whoever wants to know how a training goes."""
+    """What receives the progress of a training."""
 
     def note(self, text: str) -> None:
-        """Describe a sentence."""
+        """Receive a sentence."""
 
     def progress(self, what: str, done: int, total: int) -> None:
-        """Tell how far a piece of work is."""
+        """Receive how far a piece of work is."""
 
     def start(self, start: Start) -> None:
-        """Begin."""
+        """Training begins."""
 
     def batch(self, epoch: int, done: int, total: int) -> None:
         """A training batch was done."""
@@ -79,32 +79,32 @@ class Reporter(Protocol):
 
 
 class Silent:
-    """A reporter that says nothing."""
+    """A reporter that writes nothing."""
 
     def note(self, text: str) -> None:
-        """Say nothing."""
+        """Write nothing."""
 
     def progress(self, what: str, done: int, total: int) -> None:
-        """Say nothing."""
+        """Write nothing."""
 
     def start(self, start: Start) -> None:
-        """Say nothing."""
+        """Write nothing."""
 
     def batch(self, epoch: int, done: int, total: int) -> None:
-        """Say nothing."""
+        """Write nothing."""
 
     def epoch(self, row: EpochRow) -> None:
-        """Say nothing."""
+        """Write nothing."""
 
     def stop(self) -> None:
-        """Say nothing."""
+        """Write nothing."""
 
 
 class Lines(Silent):
     """A reporter that writes plain lines to stderr, for pipes, logs and scripts."""
 
     def __init__(self) -> None:
-        self._told = time.monotonic()
+        self._written = time.monotonic()
 
     def note(self, text: str) -> None:
         """Write the sentence."""
@@ -113,8 +113,8 @@ class Lines(Silent):
     def progress(self, what: str, done: int, total: int) -> None:
         """Write how far it is, every five seconds at the most."""
         now = time.monotonic()
-        if now - self._told > 5 and done < total:
-            self._told = now
+        if now - self._written > 5 and done < total:
+            self._written = now
             self.write(f"{what}: {done} of {total}")
 
     def start(self, start: Start) -> None:

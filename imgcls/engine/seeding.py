@@ -1,4 +1,4 @@
-"""Everything random is a pure function of the seed and of names: no state is carried, none has to be saved."""
+"""Seeds: everything random is a pure function of a seed and of names, so that no generator has to be saved."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""About how long a training will take, measured on a copy of the network before it starts."""
+"""Estimated time of a training, measured on a copy of the network before it starts."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ _PREDICTION_SHARE = 1 / 3
 def estimate_seconds(learn: Learner, plan: Plan, *, n_done: int = 0, always: bool = False) -> float | None:
     """Time a few steps on a copy of the network, and scale them to the training that is left.
 
-    Nothing of the Learner changes: the copy is thrown away, and randomness is seeded anew at each epoch. Where the
+    Nothing of the Learner changes: the copy is thrown away, and randomness is seeded again at each epoch. Where the
     classifier is fitted first, the pass for its features counts too, but not the fit itself.
 
     Args:
         learn: A Learner that is ready to be trained.
         plan: Its plan.
         n_done: Epochs that an earlier attempt finished.
-        always: Whether a training too short to be worth asking is timed too.
+        always: Whether a training too short to be worth timing is timed too.
 
     Returns:
-        Seconds; None for a training too short to be worth asking.
+        Seconds; None for a training too short to be worth timing.
     """
     loaders, n_epochs = learn.dls, plan.fit.epochs - n_done
     n_steps = n_epochs * len(loaders.train)
@@ -47,7 +47,7 @@ def estimate_seconds(learn: Learner, plan: Plan, *, n_done: int = 0, always: boo
 
 
 def estimate_run(request: RunSpec, *, trains: bool) -> float:
-    """Build a run's Learner and tell about how many seconds its training and prediction will take.
+    """Return about how many seconds a run's training and prediction will take, for which its Learner is built.
 
     Args:
         request: The run.

@@ -138,7 +138,11 @@ def _build(op: Op, library: str) -> Any:
     }
     if op.name not in known:
         raise PlanError(f"augment.transforms: {library} has no {op.name!r}.{nearest_hint(op.name, known)}")
-    accepted = _accepted_options(known[op.name])
+    accepted = {
+        name
+        for name, parameter in inspect.signature(known[op.name]).parameters.items()
+        if parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY)
+    } - {"strict"}
     unknown = [name for name in op.options if name not in accepted]
     if unknown:
         raise PlanError.together(
@@ -150,14 +154,6 @@ def _build(op: Op, library: str) -> Any:
         return known[op.name](**options, **({"strict": True} if library == "albumentations" else {}))
     except Exception as problem:
         raise PlanError(f"augment.transforms: {op.name} refuses its options: {problem}") from problem
-
-
-def _accepted_options(transform: type) -> set[str]:
-    return {
-        name
-        for name, parameter in inspect.signature(transform).parameters.items()
-        if parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY)
-    } - {"strict"}
 
 
 def _option_value(transform: str, name: str, value: Any, words: Mapping[str, Mapping[str, Any]]) -> Any:

@@ -1,4 +1,4 @@
-"""Where the first weights come from, and how a file of weights is read: never unpickled, never guessed."""
+"""First weights of a network: found in packages, on the hub or in a file, read without unpickling, and loaded."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ _log = logging.getLogger("imgcls")
 _HUB_FILES = ("model.safetensors", "pytorch_model.bin")
 _PREFIXES = ("module.", "_orig_mod.")
 _NESTED = ("state_dict", "model")
+_PACKAGED_LICENCE = "Apache-2.0"
 
 
 @dataclass(frozen=True)
@@ -75,23 +76,28 @@ _PACKAGED = {
         "9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d",
     ),
 }
-_PACKAGED_LICENCE = "Apache-2.0"
 
 
 def resolve_weights(model: Model, *, download: bool = True) -> Weights | None:
     """Find the file of a plan's first weights; None where the plan asks for random ones.
 
     `auto` looks in installed packages, then in the hub's cache, then on the hub unless `HF_HUB_OFFLINE` is set,
-    and says so before it reaches the network.
+    and logs it before it reaches the network.
 
     Raises:
-        WeightsError: They cannot be had; the message says which file to put where.
+        WeightsError: They cannot be had; the message names which file to put where.
     """
-    if model.weights == "none" or (model.weights == "auto" and not _has_pretrained(model.name)):
+    if model.weights == "none":
         return None
     if model.weights != "auto":
-        return _from_file(Path(model.weights).expanduser())
-    return _packaged(model.name) or _from_hub(model.name, download=download)
+        path = Path(model.weights).expanduser()
+        if not path.is_file():
+            raise WeightsError(f"There is no weights file {str(path)!r}; give auto, none, or the path of a file.")
+        return Weights(path, path.name, sha256_of(path))
+    name = model.name
+    if not (name.startswith("torchvision:") or name in timm.list_models() or name in timm.list_pretrained()):
+        return None
+    return _packaged(name) or _from_hub(name, download=download)
 
 
 def offline_weights() -> list[str]:
@@ -133,7 +139,7 @@ def read_state(weights: Weights) -> dict[str, Tensor]:
 
 
 def load_into(network: nn.Module, state: Mapping[str, Tensor], *, head: set[str], weights: Weights) -> list[str]:
-    """Put weights into a network; the classifier's stay fresh where their shape is another.
+    """Load weights into a network; the classifier's stay fresh where their shape is another.
 
     Args:
         network: The network, already with its final number of classes.
@@ -170,18 +176,6 @@ def sha256_of(path: Path) -> str:
     """Return the sha256 of a file, hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _has_pretrained(name: str) -> bool:
-    if name.startswith("torchvision:"):
-        return True
-    return name in timm.list_models() or name in timm.list_pretrained()
-
-
-def _from_file(path: Path) -> Weights:
-    if not path.is_file():
-        raise WeightsError(f"There is no weights file {str(path)!r}; give auto, none, or the path of a file.")
-    return Weights(path, path.name, sha256_of(path))
 
 
 def _packaged(name: str) -> Weights | None:

@@ -1,4 +1,4 @@
-"""Evidence: what the predictions of a run are worth, image by image, and how sure that is."""
+"""Evidence: metrics, gains, their intervals and the verdicts on them, from predictions image by image."""
 
 from imgcls.config.problem import PRIMARY
 from imgcls.evidence.contributions import contributions

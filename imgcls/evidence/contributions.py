@@ -26,15 +26,15 @@ if TYPE_CHECKING:
 
 Floats = npt.NDArray[np.float64]
 Booleans = npt.NDArray[np.bool_]
-
 PROBLEMS = ("binary", "multiclass", "multilabel")
 _ROW_SUM_TOLERANCE = 1e-3
 _DECISION = 0.5
+SMALLEST_PROBABILITY = 1e-7
 
 
 @dataclass(frozen=True)
 class Scored:
-    """What a model said about n images with k classes or labels, and what is true."""
+    """The predictions of a model for n images with k classes or labels, and the truth."""
 
     probabilities: Floats
     """[n, k], in [0, 1]; rows sum to 1 unless multi-label."""
@@ -56,8 +56,62 @@ class Scored:
         return np.arange(self.truth.shape[1]) == self.probabilities.argmax(axis=1)[:, None]
 
 
+def contributions(metric: str, probabilities: npt.ArrayLike, targets: npt.ArrayLike, *, problem: ProblemType) -> Floats:
+    """Return the contribution of every image to a metric; higher is better for all of them.
+
+    Classes that a metric cannot be computed for are left out of its mean: see `counted_classes`.
+
+    Args:
+        metric: accuracy, balanced_accuracy, macro_f1, roc_auc, or log_loss (then the contribution
+            is the logarithm of the true class's probability, that is minus the loss, in nats).
+        probabilities: [n, k], in [0, 1]; rows sum to 1 unless multi-label.
+        targets: [n] class numbers; multi-label: [n, k] of 0 and 1.
+        problem: `binary`, `multiclass` or `multilabel`.
+
+    Returns:
+        [n], whose mean is the metric.
+
+    Raises:
+        UsageError: If the metric is unknown or has no contributions, or cannot be computed on these images.
+    """
+    if metric not in CONTRIBUTIONS:
+        near = difflib.get_close_matches(metric, CONTRIBUTIONS, n=1)
+        advice = f"Did you mean {near[0]}?" if near else f"Those that have: {', '.join(CONTRIBUTIONS)}."
+        raise UsageError(f"There are no contributions of single images to {metric!r}. {advice}")
+    predictions = scored(probabilities, targets, problem=problem)
+    if not predictions.n or not counted_classes(metric, predictions).any():
+        raise UsageError(f"{metric} cannot be computed on these {predictions.n} images: too few classes are present.")
+    return CONTRIBUTIONS[metric](predictions)
+
+
+def counted_classes(metric: str, predictions: Scored) -> Booleans:
+    """Return the classes over which the mean of a metric is taken.
+
+    Args:
+        metric: A name from `imgcls.evidence.METRICS`.
+        predictions: Probabilities and truth.
+
+    Returns:
+        [k]: all for accuracy and log loss; those with positives for macro F1, average precision
+        and single-label balanced accuracy; those with positives and negatives for ROC AUC and
+        multi-label balanced accuracy. With two classes the ranking metrics look at class 1 only.
+    """
+    truth = predictions.truth
+    has_positives: Booleans = np.any(truth, axis=0)
+    has_negatives: Booleans = np.logical_not(np.all(truth, axis=0))
+    if metric in ("accuracy", "log_loss"):
+        return np.ones(truth.shape[1], dtype=bool)
+    if metric == "roc_auc" or (metric == "balanced_accuracy" and predictions.is_multilabel):
+        counted = has_positives & has_negatives
+    else:
+        counted = has_positives
+    if metric in ("roc_auc", "average_precision") and not predictions.is_multilabel and truth.shape[1] == 2:
+        counted = counted & np.array([False, True])
+    return counted
+
+
 def scored(probabilities: npt.ArrayLike, targets: npt.ArrayLike, *, problem: ProblemType) -> Scored:
-    """Check predictions and targets and put them side by side.
+    """Return predictions with their targets, once both are checked.
 
     Args:
         probabilities: [n, k], finite, in [0, 1]; rows sum to 1 unless multi-label.
@@ -80,7 +134,7 @@ def scored(probabilities: npt.ArrayLike, targets: npt.ArrayLike, *, problem: Pro
 
 
 def check_length(name: str, values: Sequence[str], *, n: int, what: str) -> None:
-    """Refuse a sequence that does not have one entry for each of n things.
+    """Check that a sequence has one entry for each of n things.
 
     Args:
         name: The argument, as messages name it.
@@ -131,71 +185,14 @@ def _rows(wrong: Booleans) -> str:
     return f"{int(wrong.sum())} of {len(wrong)} rows do not, the first is row {int(wrong.argmax())}"
 
 
-SMALLEST_PROBABILITY = 1e-7
-
-
-def contributions(metric: str, probabilities: npt.ArrayLike, targets: npt.ArrayLike, *, problem: ProblemType) -> Floats:
-    """Return the contribution of every image to a metric; higher is better for all of them.
-
-    Classes that a metric cannot be computed for are left out of its mean: see `counted_classes`.
-
-    Args:
-        metric: accuracy, balanced_accuracy, macro_f1, roc_auc, or log_loss (then the contribution
-            is the logarithm of the true class's probability, that is minus the loss, in nats).
-        probabilities: [n, k], in [0, 1]; rows sum to 1 unless multi-label.
-        targets: [n] class numbers; multi-label: [n, k] of 0 and 1.
-        problem: `binary`, `multiclass` or `multilabel`.
-
-    Returns:
-        [n], whose mean is the metric.
-
-    Raises:
-        UsageError: If the metric is unknown or has no contributions, or cannot be computed on these images.
-    """
-    if metric not in CONTRIBUTIONS:
-        near = difflib.get_close_matches(metric, CONTRIBUTIONS, n=1)
-        advice = f"Did you mean {near[0]}?" if near else f"Those that have: {', '.join(CONTRIBUTIONS)}."
-        raise UsageError(f"There are no contributions of single images to {metric!r}. {advice}")
-    predictions = scored(probabilities, targets, problem=problem)
-    if not predictions.n or not counted_classes(metric, predictions).any():
-        raise UsageError(f"{metric} cannot be computed on these {predictions.n} images: too few classes are present.")
-    return CONTRIBUTIONS[metric](predictions)
-
-
-def counted_classes(metric: str, predictions: Scored) -> Booleans:
-    """Say over which classes the mean of a metric is taken.
-
-    Args:
-        metric: A name from `imgcls.evidence.METRICS`.
-        predictions: Probabilities and truth.
-
-    Returns:
-        [k]: all for accuracy and log loss; those with positives for macro F1, average precision
-        and single-label balanced accuracy; those with positives and negatives for ROC AUC and
-        multi-label balanced accuracy. With two classes the ranking metrics look at class 1 only.
-    """
-    truth = predictions.truth
-    has_positives: Booleans = np.any(truth, axis=0)
-    has_negatives: Booleans = np.logical_not(np.all(truth, axis=0))
-    if metric in ("accuracy", "log_loss"):
-        return np.ones(truth.shape[1], dtype=bool)
-    if metric == "roc_auc" or (metric == "balanced_accuracy" and predictions.is_multilabel):
-        counted = has_positives & has_negatives
-    else:
-        counted = has_positives
-    if metric in ("roc_auc", "average_precision") and not predictions.is_multilabel and truth.shape[1] == 2:
-        counted = counted & np.array([False, True])
-    return counted
-
-
 def _accuracy(predictions: Scored) -> Floats:
-    """Whether the class is right; multi-label: the share of labels that are right."""
+    """Return whether the class is right; multi-label: the share of labels that are right."""
     right = predictions.predicted == predictions.truth
     return right.mean(axis=1) if predictions.is_multilabel else right.all(axis=1).astype(np.float64)
 
 
 def _log_loss(predictions: Scored) -> Floats:
-    """The logarithm of the truth's probability; multi-label: its mean over the labels."""
+    """Return the logarithm of the truth's probability; multi-label: its mean over the labels."""
     values, truth = predictions.probabilities, predictions.truth
     if predictions.is_multilabel:
         return np.log(np.maximum(np.where(truth, values, 1 - values), SMALLEST_PROBABILITY)).mean(axis=1)
@@ -203,36 +200,40 @@ def _log_loss(predictions: Scored) -> Floats:
 
 
 def _macro_f1(predictions: Scored) -> Floats:
-    """F1 of each class that is present, as a ratio of two means, linearised."""
+    """Return the mean F1 of the classes that are present, as ratios of two means, linearised."""
     counted = counted_classes("macro_f1", predictions)
     true = predictions.truth[:, counted].astype(np.float64)
-    said = predictions.predicted[:, counted].astype(np.float64)
-    total = true.mean(axis=0) + said.mean(axis=0)
-    f1 = 2 * (true * said).mean(axis=0) / total
-    return (f1 + (2 * true * said - f1 * (true + said)) / total).mean(axis=1)
+    predicted = predictions.predicted[:, counted].astype(np.float64)
+    total = true.mean(axis=0) + predicted.mean(axis=0)
+    f1 = 2 * (true * predicted).mean(axis=0) / total
+    return (f1 + (2 * true * predicted - f1 * (true + predicted)) / total).mean(axis=1)
 
 
 def _balanced_accuracy(predictions: Scored) -> Floats:
-    """The mean recall of the classes that are present; multi-label: of both sides of each label.
+    """Return the mean recall of the classes that are present; multi-label: of both sides of each label.
 
     A recall is the ratio r = mean(hit·member) / mean(member), so an image's pseudo-value is
     r + (hit − r)·member / mean(member).
     """
     counted = counted_classes("balanced_accuracy", predictions)
-    truth, said = predictions.truth[:, counted], predictions.predicted[:, counted]
-    positive = _recall(truth, said)
-    return (positive + _recall(~truth, ~said)).mean(axis=1) / 2 if predictions.is_multilabel else positive.mean(axis=1)
+    truth, predicted = predictions.truth[:, counted], predictions.predicted[:, counted]
+    positive = _recall(truth, predicted)
+    return (
+        (positive + _recall(~truth, ~predicted)).mean(axis=1) / 2
+        if predictions.is_multilabel
+        else positive.mean(axis=1)
+    )
 
 
-def _recall(member: Booleans, said: Booleans) -> Floats:
-    """Pseudo-values [n, k] of the share of members that were recognised."""
+def _recall(member: Booleans, predicted: Booleans) -> Floats:
+    """Return pseudo-values [n, k] of the share of members that were recognised."""
     share = member.mean(axis=0)
-    recall = (member & said).mean(axis=0) / share
-    return recall + (said - recall) * member / share
+    recall = (member & predicted).mean(axis=0) / share
+    return recall + (predicted - recall) * member / share
 
 
 def _roc_auc(predictions: Scored) -> Floats:
-    """The mean over classes of the area under one class's curve against the rest."""
+    """Return the mean over classes of the area under one class's curve against the rest."""
     columns = np.flatnonzero(counted_classes("roc_auc", predictions))
     total = np.zeros(predictions.n)
     for column in columns:
@@ -241,7 +242,7 @@ def _roc_auc(predictions: Scored) -> Floats:
 
 
 def _area(scores: Floats, positive: Booleans) -> Floats:
-    """Pseudo-values [n] of one area: each image's share of the other side that it is ranked right against."""
+    """Return pseudo-values [n] of one area: each image's share of the other side that it is ranked right against."""
     share = np.empty(len(scores))
     share[positive] = _share_below(scores[~positive], scores[positive])
     share[~positive] = 1 - _share_below(scores[positive], scores[~positive])
@@ -251,7 +252,7 @@ def _area(scores: Floats, positive: Booleans) -> Floats:
 
 
 def _share_below(others: Floats, scores: Floats) -> Floats:
-    """The share of others that lie below each score; equal ones count half."""
+    """Return the share of others that lie below each score; equal ones count half."""
     ordered = np.sort(others)
     below, not_above = (np.searchsorted(ordered, scores, side=side) for side in ("left", "right"))
     return (below + not_above) / (2 * len(ordered))

@@ -1,8 +1,8 @@
-"""The gain of one rung over another, scored on the same images: how much, and how sure.
+"""Gains and scores with their intervals, over seeds and images or over folds.
 
-The gain is what new seeds and new images like these would give on average, so both kinds of luck are in
-its interval. Why trainings are compared unpaired although they share seeds, and what was simulated,
-is told in docs/guide/statistics.md.
+A gain is what new seeds and new images like these would give on average, so the variance of both is in its
+interval. docs/guide/statistics.md explains why trainings are compared unpaired although they share seeds, and
+which simulations the intervals were checked by.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from imgcls.evidence.variance import (
 from imgcls.records.run import Estimate, FoldSpread
 
 Method = Literal["separate trainings", "same weights", "these models", "folds"]
+FEWEST_FOLDS = 5
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,7 @@ class Gain:
 
     @property
     def has_interval(self) -> bool:
-        """Whether anything can be said about luck at all; a single image, or group, says nothing of others."""
+        """Whether there is an interval at all; a single image, or group, says nothing of others."""
         return bool(np.isfinite(self.standard_error))
 
     @property
@@ -116,7 +117,7 @@ def measure(
         before: [S_A, n], contributions: see `imgcls.evidence.contributions`.
         after: [S_B, n], of the same images in the same order.
         same_weights: Whether row s of both sides was predicted by the same weights; rows are then paired.
-        groups: [n] numbers 0 … G − 1 of images that share their luck, which are then the units; None without.
+        groups: [n] numbers 0 … G − 1 of groups of images that vary together, which are then the units; None without.
 
     Raises:
         UsageError: The sides were not scored on the same images, or not by the same runs, or hold what is
@@ -136,6 +137,7 @@ def measure(
     is_accuracy = _are_right_or_wrong(before) and _are_right_or_wrong(after)
     exact = given and is_accuracy and groups is None and len(before) == len(after) == 1
     half, half90 = noise.half_width(0.05), noise.half_width(0.10)
+    half_here = quantile(noise.seed_df, 0.05) * float(np.sqrt(max(noise.seeds, noise.both)))
     return Gain(
         value=value,
         low=value - half,
@@ -151,7 +153,7 @@ def measure(
         seed_sds=(sides[0].seed_sd, sides[1].seed_sd),
         degrees_of_freedom=noise.seed_df,
         same_weights=same_weights,
-        here=None if given else _here(value, noise),
+        here=None if given else (value - half_here, value + half_here),
         n_changed=int((before.mean(axis=0) != after.mean(axis=0)).sum()),
         is_identical=np.array_equal(before, after),
         is_accuracy=is_accuracy,
@@ -170,86 +172,8 @@ def mcnemar(before: Floats, after: Floats) -> float:
 
     Source: McNemar (1947), Psychometrika 12, 153-157.
     """
-    mended, broken = int(((before == 0) & (after == 1)).sum()), int(((before == 1) & (after == 0)).sum())
-    return min(1.0, 2 * float(bdtr(min(mended, broken), mended + broken, 0.5)))
-
-
-def _check(before: Floats, after: Floats, *, same_weights: bool) -> None:
-    """Refuse what no gain can be measured of."""
-    problems = []
-    if before.shape[1] != after.shape[1]:
-        problems.append(
-            f"The two sides were scored on {before.shape[1]} and {after.shape[1]} images; a gain needs the same ones."
-        )
-    if not before.size or not after.size:
-        problems.append("A gain needs at least one run and one image on either side.")
-    if same_weights and len(before) != len(after):
-        problems.append(
-            f"The same weights cannot have made {len(before)} and {len(after)} runs; keep the seeds that both have."
-        )
-    n_wrong = sum(int((~np.isfinite(side)).sum()) for side in (before, after))
-    if n_wrong:
-        problems.append(f"{n_wrong} contributions are no finite numbers.")
-    if problems:
-        raise UsageError.together(problems)
-
-
-def _of_sides(a: RunVariance, b: RunVariance) -> tuple[VarianceComponents, Components | None]:
-    """Add up the noise of trainings that have nothing to do with each other (Welch)."""
-    images = _variance_of_mean(b.average - a.average)
-    if a.n_units < 2:
-        return VarianceComponents(np.nan, np.nan, np.nan, np.inf), None
-    if a.n_runs < 2 or b.n_runs < 2:
-        return VarianceComponents(0.0, 0.0, images, np.inf), None
-    of_means = a.seed_variance / a.n_runs, b.seed_variance / b.n_runs
-    seeds = sum(of_means)
-    both = a.interaction / a.n_runs + b.interaction / b.n_runs
-    if seeds > 0:
-        df = seeds**2 / (of_means[0] ** 2 / (a.n_runs - 1) + of_means[1] ** 2 / (b.n_runs - 1))
-    else:
-        df = a.n_runs + b.n_runs - 2
-    components = Components(
-        seed=max(0.0, a.seed_variance - a.interaction + b.seed_variance - b.interaction),
-        both=a.n_units * (a.interaction + b.interaction),
-        image=a.n_units * max(0.0, images - both),
-    )
-    return VarianceComponents(float(seeds), float(both), images, float(df)), components
-
-
-def _of_pairs(difference: RunVariance) -> tuple[VarianceComponents, Components | None]:
-    """Return the noise of differences, row by row."""
-    n_runs, n_units = difference.n_runs, difference.n_units
-    images = _variance_of_mean(difference.average)
-    if n_units < 2:
-        return VarianceComponents(np.nan, np.nan, np.nan, np.inf), None
-    noise = VarianceComponents(
-        seeds=difference.seed_variance / n_runs,
-        both=difference.interaction / n_runs,
-        images=images,
-        seed_df=n_runs - 1,
-    )
-    components = Components(
-        seed=max(0.0, difference.seed_variance - difference.interaction),
-        both=n_units * difference.interaction,
-        image=n_units * max(0.0, images - noise.both),
-    )
-    return noise, components
-
-
-def _variance_of_mean(values: Floats) -> float:
-    return float(values.var(ddof=1) / len(values)) if len(values) > 1 else np.nan
-
-
-def _here(value: float, noise: VarianceComponents) -> tuple[float, float]:
-    half = quantile(noise.seed_df, 0.05) * float(np.sqrt(max(noise.seeds, noise.both)))
-    return value - half, value + half
-
-
-def _are_right_or_wrong(rows: Floats) -> bool:
-    return bool(np.isin(rows, (0.0, 1.0)).all())
-
-
-FEWEST_FOLDS = 5
+    fixed, broken = int(((before == 0) & (after == 1)).sum()), int(((before == 1) & (after == 0)).sum())
+    return min(1.0, 2 * float(bdtr(min(fixed, broken), fixed + broken, 0.5)))
 
 
 def fold_gain(
@@ -281,7 +205,7 @@ def fold_gain(
     differences, n_folds = after - before, len(before)
     ratio = float(np.mean(np.asarray(n_valid) / np.asarray(n_train)))
     df = n_folds - 1
-    # Folds have one kind of luck, which stands where that of seeds stands elsewhere: it gets t(J − 1).
+    # Folds vary in one way, which stands where the variance of seeds stands elsewhere: it gets t(J − 1).
     noise = VarianceComponents(float((1 / n_folds + ratio) * differences.var(ddof=1)), 0.0, 0.0, df)
     rounding = ROUNDING * float(max(np.abs(before).max(), np.abs(after).max()))
     value, noise = without_rounding(float(differences.mean()), noise, rounding)
@@ -293,7 +217,7 @@ def fold_gain(
         high=value + half,
         low90=value - half90,
         high90=value + half90,
-        p=_p_value(value, error, df),
+        p=1.0 if value == 0 or error == 0 else float(2 * stdtr(df, -abs(value) / error)),
         standard_error=error,
         method="folds",
         n_images=int(np.sum(n_valid)),
@@ -304,57 +228,13 @@ def fold_gain(
     )
 
 
-def _check_folds(before: Floats, after: Floats, *, n_train: Sequence[int], n_valid: Sequence[int]) -> None:
-    """Refuse what no gain over folds can be measured of."""
-    n_folds = len(before)
-    if not n_folds == len(after) == len(n_train) == len(n_valid) or n_folds < 2:
-        raise UsageError(
-            f"A gain over folds needs the same folds on both sides, at least two, not {n_folds} and {len(after)}."
-        )
-    if not np.isfinite([before, after]).all():
-        raise UsageError("A gain over folds needs a finite number for each fold; leave a fold that failed out.")
-    if min(*n_train, *n_valid) < 1:
-        raise UsageError("Every fold has to have at least one image to train on and one to score.")
-
-
-def _p_value(value: float, error: float, df: int) -> float:
-    if value == 0 or error == 0:
-        return 1.0
-    return float(2 * stdtr(df, -abs(value) / error))
-
-
-def spread_of(folds: Sequence[Mapping[str, Estimate]]) -> dict[str, FoldSpread]:
-    """Return the mean and the standard deviation of every metric over folds.
-
-    They describe, and no interval follows from them: any two of k trainings share (k − 2) / (k − 1) of
-    their samples, so the scores of the folds are not independent, and no estimate of the variance of
-    their mean from one division into folds is free of bias.
-
-    Args:
-        folds: The estimates of each fold by name, the same names in all.
-
-    Returns:
-        For every metric: mean, standard deviation (n − 1), and the number of folds that have a value.
-
-    Source: Bengio and Grandvalet (2004), JMLR 5, 1089-1105.
-    """
-    return {name: _spread([fold[name].value for fold in folds]) for name in (folds[0] if folds else {})}
-
-
-def _spread(values: Sequence[float | None]) -> FoldSpread:
-    known = np.array([value for value in values if value is not None], dtype=np.float64)
-    mean = float(known.mean()) if known.size else None
-    sd = float(known.std(ddof=1)) if known.size > 1 else None
-    return FoldSpread(mean, sd, int(known.size))
-
-
 def score(metric: str, contributions: Floats, *, groups: npt.NDArray[np.intp] | None = None) -> Estimate:
     """Return the metric of a rung with the 95 % interval over new seeds and new images.
 
     Args:
         metric: Whose contributions they are.
         contributions: [S, n], a row for each run.
-        groups: [n] numbers of images that share their luck; None without.
+        groups: [n] numbers of groups of images that vary together; None without.
 
     Returns:
         The estimate, in the metric's own direction; without an interval where there are too few groups, or
@@ -374,7 +254,7 @@ def score(metric: str, contributions: Floats, *, groups: npt.NDArray[np.intp] | 
     n_runs = summed.n_runs
     if metric == "accuracy" and n_runs == 1 and groups is None and np.isin(contributions, (0, 1)).all():
         return Estimate(value, *wilson_interval(int(contributions.sum()), n_images), n_images)
-    images = float(summed.average.var(ddof=1) / summed.n_units)
+    images = _variance_of_mean(summed.average)
     if n_runs > 1:
         noise = VarianceComponents(
             summed.seed_variance / n_runs, summed.interaction / n_runs, images, n_runs - 1, image_df
@@ -405,8 +285,114 @@ def fold_score(metric: str, values: Floats, *, n_train: int, n_valid: int, n_ima
     return _estimate(metric, float(values.mean()), quantile(len(values) - 1, 0.05) * error, n=n_images)
 
 
+def spread_of(folds: Sequence[Mapping[str, Estimate]]) -> dict[str, FoldSpread]:
+    """Return the mean and the standard deviation of every metric over folds.
+
+    They describe, and no interval follows from them: any two of k trainings share (k − 2) / (k − 1) of
+    their samples, so the scores of the folds are not independent, and no estimate of the variance of
+    their mean from one division into folds is free of bias.
+
+    Args:
+        folds: The estimates of each fold by name, the same names in all.
+
+    Returns:
+        For every metric: mean, standard deviation (n − 1), and the number of folds that have a value.
+
+    Source: Bengio and Grandvalet (2004), JMLR 5, 1089-1105.
+    """
+    spreads = {}
+    for name in folds[0] if folds else ():
+        values = [value for fold in folds if (value := fold[name].value) is not None]
+        mean = float(np.mean(values)) if values else None
+        spreads[name] = FoldSpread(mean, float(np.std(values, ddof=1)) if len(values) > 1 else None, len(values))
+    return spreads
+
+
+def _check(before: Floats, after: Floats, *, same_weights: bool) -> None:
+    """Check that both sides are finite and of the same images, and of the same runs where the weights are the same."""
+    problems = []
+    if before.shape[1] != after.shape[1]:
+        problems.append(
+            f"The two sides were scored on {before.shape[1]} and {after.shape[1]} images; a gain needs the same ones."
+        )
+    if not before.size or not after.size:
+        problems.append("A gain needs at least one run and one image on either side.")
+    if same_weights and len(before) != len(after):
+        problems.append(
+            f"The same weights cannot have made {len(before)} and {len(after)} runs; keep the seeds that both have."
+        )
+    n_wrong = sum(int((~np.isfinite(side)).sum()) for side in (before, after))
+    if n_wrong:
+        problems.append(f"{n_wrong} contributions are no finite numbers.")
+    if problems:
+        raise UsageError.together(problems)
+
+
+def _of_sides(a: RunVariance, b: RunVariance) -> tuple[VarianceComponents, Components | None]:
+    """Return the noise of a gain between separate trainings, added up as Welch does, and what it is made of."""
+    images = _variance_of_mean(b.average - a.average)
+    if a.n_units < 2:
+        return VarianceComponents(np.nan, np.nan, np.nan, np.inf), None
+    if a.n_runs < 2 or b.n_runs < 2:
+        return VarianceComponents(0.0, 0.0, images, np.inf), None
+    of_means = a.seed_variance / a.n_runs, b.seed_variance / b.n_runs
+    seeds = sum(of_means)
+    both = a.interaction / a.n_runs + b.interaction / b.n_runs
+    if seeds > 0:
+        df = seeds**2 / (of_means[0] ** 2 / (a.n_runs - 1) + of_means[1] ** 2 / (b.n_runs - 1))
+    else:
+        df = a.n_runs + b.n_runs - 2
+    components = Components(
+        seed=max(0.0, a.seed_variance - a.interaction + b.seed_variance - b.interaction),
+        both=a.n_units * (a.interaction + b.interaction),
+        image=a.n_units * max(0.0, images - both),
+    )
+    return VarianceComponents(float(seeds), float(both), images, float(df)), components
+
+
+def _of_pairs(difference: RunVariance) -> tuple[VarianceComponents, Components | None]:
+    """Return the noise of a gain measured run by run on the same weights, and what it is made of."""
+    n_runs, n_units = difference.n_runs, difference.n_units
+    images = _variance_of_mean(difference.average)
+    if n_units < 2:
+        return VarianceComponents(np.nan, np.nan, np.nan, np.inf), None
+    noise = VarianceComponents(
+        seeds=difference.seed_variance / n_runs,
+        both=difference.interaction / n_runs,
+        images=images,
+        seed_df=n_runs - 1,
+    )
+    components = Components(
+        seed=max(0.0, difference.seed_variance - difference.interaction),
+        both=n_units * difference.interaction,
+        image=n_units * max(0.0, images - noise.both),
+    )
+    return noise, components
+
+
+def _variance_of_mean(values: Floats) -> float:
+    return float(values.var(ddof=1) / len(values)) if len(values) > 1 else np.nan
+
+
+def _are_right_or_wrong(rows: Floats) -> bool:
+    return bool(np.isin(rows, (0.0, 1.0)).all())
+
+
+def _check_folds(before: Floats, after: Floats, *, n_train: Sequence[int], n_valid: Sequence[int]) -> None:
+    """Check that both sides are finite and have the same two folds or more, none of them empty."""
+    n_folds = len(before)
+    if not n_folds == len(after) == len(n_train) == len(n_valid) or n_folds < 2:
+        raise UsageError(
+            f"A gain over folds needs the same folds on both sides, at least two, not {n_folds} and {len(after)}."
+        )
+    if not np.isfinite([before, after]).all():
+        raise UsageError("A gain over folds needs a finite number for each fold; leave a fold that failed out.")
+    if min(*n_train, *n_valid) < 1:
+        raise UsageError("Every fold has to have at least one image to train on and one to score.")
+
+
 def _estimate(metric: str, value: float, half: float | None, *, n: int, reason: str | None = None) -> Estimate:
-    """Turn a mean of contributions into the metric, whose interval stays within its range."""
+    """Return a mean of contributions as the metric, with an interval within its range."""
     known = METRICS[metric]
     value = value if known.higher_is_better else 0.0 - value
     if half is None:

@@ -1,4 +1,4 @@
-"""The metrics of a run, each with its 95 % interval or the reason why there is none."""
+"""Metrics of a run with their 95 % intervals, its most confident mistakes, and a trivial answer to hold it against."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from scipy.special import stdtrit
 from imgcls.config.problem import TITLES, decided_by
 from imgcls.errors import UsageError
 from imgcls.evidence.contributions import CONTRIBUTIONS, Booleans, Floats, Scored, check_length, counted_classes, scored
-from imgcls.evidence.variance import group_numbers
+from imgcls.evidence.variance import by_group, group_numbers
 from imgcls.records.run import Estimate, RunRecord
 
 if TYPE_CHECKING:
@@ -25,74 +25,6 @@ _FEWEST_RESAMPLES = 100
 # About two seconds of work and 32 MB of memory on one core.
 _MOST_CELLS = 200_000_000
 _CELLS_AT_ONCE = 4_000_000
-
-
-def average_precision(predictions: Scored) -> float:
-    """Return the mean over classes of average precision, without interpolation.
-
-    Args:
-        predictions: With at least one counted class: see `counted_classes`.
-
-    Source: `sklearn.metrics.average_precision_score`.
-    """
-    return float(_macro(predictions, np.ones((1, predictions.n)))[0])
-
-
-def bootstrap_interval(predictions: Scored, groups: npt.NDArray[np.intp]) -> tuple[float, float]:
-    """Return the 95 % percentile interval of average precision over resampled groups of images.
-
-    A class without positives in a resample is left out of that resample's mean. The draws are
-    fixed. There are 1000 resamples, fewer (100 at least) beyond 200,000 images × classes.
-
-    Args:
-        predictions: With at least one counted class.
-        groups: [n] numbers 0 … G − 1; all different to resample single images.
-    """
-    values = np.concatenate([_macro(predictions, weights) for weights in _resamples(predictions, groups)])
-    low, high = np.percentile(values[np.isfinite(values)], [2.5, 97.5])
-    return float(low), float(high)
-
-
-def _resamples(predictions: Scored, groups: npt.NDArray[np.intp]) -> Iterator[Floats]:
-    """Return [resamples, n] counts of how often each image was drawn, a block at a time."""
-    rng = np.random.default_rng(0)
-    n_groups = int(groups.max()) + 1
-    n_left = int(np.clip(_MOST_CELLS // predictions.truth.size, _FEWEST_RESAMPLES, N_RESAMPLES))
-    n_at_once = max(1, _CELLS_AT_ONCE // predictions.n)
-    while n_left > 0:
-        n_rows = min(n_left, n_at_once)
-        drawn = rng.integers(n_groups, size=(n_rows, n_groups)) + n_groups * np.arange(n_rows)[:, None]
-        counts = np.bincount(drawn.ravel(), minlength=n_rows * n_groups).reshape(n_rows, n_groups)
-        yield counts[:, groups].astype(np.float64)
-        n_left -= n_rows
-
-
-def _macro(predictions: Scored, weights: Floats) -> Floats:
-    """The mean over classes for every row of weights; NaN where no class has a positive."""
-    total, n_classes = np.zeros(len(weights)), np.zeros(len(weights))
-    for column in np.flatnonzero(counted_classes("average_precision", predictions)):
-        hits, n_positives = _weighted(predictions.probabilities[:, column], predictions.truth[:, column], weights)
-        present = n_positives > 0
-        total[present] += hits[present] / n_positives[present]
-        n_classes += present
-    return np.divide(total, n_classes, out=np.full(len(weights), np.nan), where=n_classes > 0)
-
-
-def _weighted(scores: Floats, positive: Booleans, weights: Floats) -> tuple[Floats, Floats]:
-    """Sum precision over the positives: each counts the images with at least its score, ties included."""
-    order = np.argsort(-scores, kind="stable")
-    descending = -scores[order]
-    places = np.flatnonzero(positive[order])
-    ends = np.searchsorted(descending, descending[places], side="right") - 1
-    last_positive = np.searchsorted(places, ends, side="right") - 1
-    drawn = weights[:, order]
-    seen = np.cumsum(drawn, axis=1)[:, ends]
-    own = drawn[:, places]
-    hits = np.cumsum(own, axis=1)[:, last_positive]
-    precision = np.divide(hits, seen, out=np.zeros_like(seen), where=seen > 0)
-    return (own * precision).sum(axis=1), own.sum(axis=1)
-
-
 FEWEST_GROUPS = 5
 _Z95 = 1.959963984540054
 _N_NAMES = 5
@@ -110,8 +42,16 @@ class Metric(NamedTuple):
     """The smallest and the largest possible value."""
 
 
+METRICS: Mapping[str, Metric] = MappingProxyType(
+    {
+        name: Metric(title, name != "log_loss", (0.0, float("inf") if name == "log_loss" else 1.0))
+        for name, title in TITLES.items()
+    }
+)
+
+
 class Groups(NamedTuple):
-    """Which images share their luck."""
+    """Groups of images that vary together."""
 
     numbers: npt.NDArray[np.intp]
     """[n] numbers 0 … G − 1."""
@@ -121,12 +61,32 @@ class Groups(NamedTuple):
     """Whether every image is a group of its own."""
 
 
-METRICS: Mapping[str, Metric] = MappingProxyType(
-    {
-        name: Metric(title, name != "log_loss", (0.0, float("inf") if name == "log_loss" else 1.0))
-        for name, title in TITLES.items()
-    }
-)
+@dataclass(frozen=True)
+class Mistake:
+    """One image on which the network is confident of the wrong answer."""
+
+    id: str
+    """The sample's id."""
+    label: str
+    """Its label; classes joined by "|" where it has several."""
+    predicted: str
+    """What the network predicts; for several labels, the class it is most wrong about."""
+    confidence: float
+    """The confidence in the wrong answer, in [0, 1]."""
+
+
+@dataclass(frozen=True)
+class Trivial:
+    """How a run stands against the answer that needs no photograph."""
+
+    name: str
+    """What that answer is."""
+    metric: str
+    """The metric in which the two are compared."""
+    value: float
+    """What that answer scores."""
+    verdict: str
+    """`better`, `no better`, or `cannot tell`."""
 
 
 def evaluate(
@@ -160,12 +120,18 @@ def evaluate(
     """
     predictions = scored(probabilities, targets, problem=problem)
     check_length("classes", classes, n=predictions.truth.shape[1], what="columns of probabilities")
-    units = _group(groups, n=predictions.n)
+    if groups is not None:
+        check_length("groups", groups, n=predictions.n, what="images")
+    numbers = group_numbers(groups, n=predictions.n)
+    if numbers is None:
+        units = Groups(np.arange(predictions.n), predictions.n, True)
+    else:
+        units = Groups(numbers, int(numbers.max()) + 1, False)
     return {name: _estimate(name, predictions, classes=classes, groups=units) for name in METRICS}
 
 
 def majority_accuracy(targets: npt.ArrayLike) -> float:
-    """Return the accuracy of always saying what is most frequent.
+    """Return the accuracy of always predicting the most frequent class.
 
     Args:
         targets: [n] class numbers; multi-label: [n, k] of 0 and 1, and then the mean over the labels.
@@ -192,141 +158,35 @@ def wilson_interval(n_right: int, n: int) -> tuple[float, float]:
     Source: Wilson (1927), JASA 22, 209-212.
     """
     share, z2 = n_right / n, _Z95**2
-    middle = (share + z2 / (2 * n)) / (1 + z2 / n)
+    centre = (share + z2 / (2 * n)) / (1 + z2 / n)
     half = _Z95 / (1 + z2 / n) * float(np.sqrt(share * (1 - share) / n + z2 / (4 * n * n)))
-    return max(0.0, middle - half), min(1.0, middle + half)
+    return max(0.0, centre - half), min(1.0, centre + half)
 
 
-def _estimate(name: str, predictions: Scored, *, classes: Sequence[str], groups: Groups) -> Estimate:
-    """Score predictions with one metric."""
-    counted = counted_classes(name, predictions)
-    if not predictions.n:
-        return Estimate.missing("no labelled images", n=0)
-    if not counted.any():
-        return Estimate.missing(_why_none(name, predictions, classes=classes), n=predictions.n)
-    if name == "average_precision":
-        value, interval, problem = _by_bootstrap(predictions, groups)
-    else:
-        value, interval, problem = _by_contributions(name, predictions, groups)
-    low, high = interval or (None, None)
-    reasons = [reason for reason in (_left_out(name, predictions, classes=classes), problem) if reason]
-    return Estimate(value, low, high, predictions.n, "; ".join(reasons) or None)
+def average_precision(predictions: Scored) -> float:
+    """Return the mean over classes of average precision, without interpolation.
+
+    Args:
+        predictions: With at least one counted class: see `counted_classes`.
+
+    Source: `sklearn.metrics.average_precision_score`.
+    """
+    return float(_macro(predictions, np.ones((1, predictions.n)))[0])
 
 
-def _by_bootstrap(predictions: Scored, groups: Groups) -> tuple[float, tuple[float, float] | None, str]:
-    """Return average precision, its interval and why there is none."""
-    value = average_precision(predictions)
-    problem = _too_few(groups)
-    if problem:
-        return value, None, problem
-    low, high = bootstrap_interval(predictions, groups.numbers)
-    if high - low <= _NO_SPREAD:
-        return value, None, "no interval: the images do not differ enough"
-    return value, (min(low, value), max(high, value)), ""
+def bootstrap_interval(predictions: Scored, groups: npt.NDArray[np.intp]) -> tuple[float, float]:
+    """Return the 95 % percentile interval of average precision over resampled groups of images.
 
+    A class without positives in a resample is left out of that resample's mean. The draws are
+    fixed. There are 1000 resamples, fewer (100 at least) beyond 200,000 images × classes.
 
-def _by_contributions(name: str, predictions: Scored, groups: Groups) -> tuple[float, tuple[float, float] | None, str]:
-    """Return a metric, its interval and why there is none."""
-    each = CONTRIBUTIONS[name](predictions)
-    metric = METRICS[name]
-    value = float(each.mean() if metric.higher_is_better else 0.0 - each.mean())
-    problem = _too_few(groups)
-    if problem:
-        return value, None, problem
-    if name == "accuracy" and groups.are_single and not predictions.is_multilabel:
-        return value, wilson_interval(int(each.sum()), predictions.n), ""
-    half = _half_width(each, groups)
-    if half <= _NO_SPREAD:
-        return value, None, "no interval: the images do not differ"
-    return value, (max(metric.range[0], value - half), min(metric.range[1], value + half)), ""
-
-
-def _half_width(each: Floats, groups: Groups) -> float:
-    """Half the width of the 95 % interval of a mean of contributions."""
-    if groups.are_single:
-        return float(_Z95 * each.std(ddof=1) / np.sqrt(len(each)))
-    value = each.mean()
-    summed = np.bincount(groups.numbers, weights=each - value, minlength=groups.n)
-    units = value + groups.n / len(each) * summed
-    return float(stdtrit(groups.n - 1, 0.975) * units.std(ddof=1) / np.sqrt(groups.n))
-
-
-def _too_few(groups: Groups) -> str:
-    """Describe why there can be no interval at all, or nothing."""
-    if groups.are_single:
-        return "" if groups.n > 1 else "no interval: one image tells nothing of others"
-    if groups.n >= FEWEST_GROUPS:
-        return ""
-    return f"no interval: {groups.n} groups, at least {FEWEST_GROUPS} are needed; use folds"
-
-
-def _group(groups: Sequence[str] | None, *, n: int) -> Groups:
-    """Number the groups; an image without a name of a group is one of its own."""
-    if groups is not None:
-        check_length("groups", groups, n=n, what="images")
-    numbers = group_numbers(groups, n=n)
-    return Groups(np.arange(n), n, True) if numbers is None else Groups(numbers, int(numbers.max()) + 1, False)
-
-
-def _why_none(name: str, predictions: Scored, *, classes: Sequence[str]) -> str:
-    """Describe why no class at all can be counted."""
-    present = _named(classes, np.any(predictions.truth, axis=0))
-    if predictions.is_multilabel:
-        return f"no label has {_needed(name, predictions)}"
-    if len(present) == 1:
-        return f"only one class is present: {present[0]}"
-    return f"no class has {_needed(name, predictions)}"
-
-
-def _left_out(name: str, predictions: Scored, *, classes: Sequence[str]) -> str:
-    """Name the classes that a mean over classes leaves out, or nothing."""
-    counted = counted_classes(name, predictions)
-    if name in ("roc_auc", "average_precision") and len(classes) == 2 and not predictions.is_multilabel:
-        return ""
-    missing = _named(classes, ~counted)
-    if not missing:
-        return ""
-    names = ", ".join(missing[:_N_NAMES]) + (", …" if len(missing) > _N_NAMES else "")
-    return f"{len(missing)} of {len(classes)} classes without {_needed(name, predictions)} left out: {names}"
-
-
-def _named(classes: Sequence[str], chosen: Booleans) -> list[str]:
-    """Return the names of the chosen classes."""
-    return [name for name, is_chosen in zip(classes, chosen.tolist(), strict=True) if is_chosen]
-
-
-def _needed(name: str, predictions: Scored) -> str:
-    """Describe what a class must have to be counted."""
-    both = name == "roc_auc" or (name == "balanced_accuracy" and predictions.is_multilabel)
-    return "both positives and negatives" if both else "positives"
-
-
-@dataclass(frozen=True)
-class Mistake:
-    """One image on which the network is sure of the wrong answer."""
-
-    id: str
-    """The sample's id."""
-    label: str
-    """Its label; classes joined by "|" where it has several."""
-    predicted: str
-    """What the network says; for several labels, the class it is most wrong about."""
-    confidence: float
-    """How sure it is of the wrong answer, in [0, 1]."""
-
-
-@dataclass(frozen=True)
-class Trivial:
-    """How a run stands against the answer that needs no photograph."""
-
-    name: str
-    """What that answer is."""
-    metric: str
-    """The metric in which the two are compared."""
-    value: float
-    """What that answer scores."""
-    verdict: str
-    """`better`, `no better`, or `cannot tell`."""
+    Args:
+        predictions: With at least one counted class.
+        groups: [n] numbers 0 … G − 1; all different to resample single images.
+    """
+    values = np.concatenate([_macro(predictions, weights) for weights in _resamples(predictions, groups)])
+    low, high = np.percentile(values[np.isfinite(values)], [2.5, 97.5])
+    return float(low), float(high)
 
 
 def confident_mistakes(
@@ -349,23 +209,23 @@ def confident_mistakes(
         most: How many at the most.
 
     Returns:
-        The surest first; ties in the order of the samples.
+        The most confident first; ties in the order of the samples.
     """
     rows = np.arange(len(ids))
     if targets.ndim == 2:
-        surety = np.where(targets == 1, 1 - probabilities, probabilities)
-        worst = surety.argmax(axis=1)
-        sure, wrong = surety[rows, worst], surety[rows, worst] > 0.5
-        said = [
+        errors = np.where(targets == 1, 1 - probabilities, probabilities)
+        worst = errors.argmax(axis=1)
+        confidence, wrong = errors[rows, worst], errors[rows, worst] > 0.5
+        predicted = [
             f"{'no ' if targets[row, place] == 1 else ''}{classes[place]}"
             for row, place in zip(rows, worst, strict=True)
         ]
     else:
         chosen = probabilities.argmax(axis=1)
-        sure, wrong = probabilities[rows, chosen], chosen != targets
-        said = [classes[place] for place in chosen]
-    order = [row for row in np.argsort(-sure, kind="stable") if wrong[row]][:most]
-    return [Mistake(ids[row], labels[row], said[row], float(sure[row])) for row in order]
+        confidence, wrong = probabilities[rows, chosen], chosen != targets
+        predicted = [classes[place] for place in chosen]
+    order = [row for row in np.argsort(-confidence, kind="stable") if wrong[row]][:most]
+    return [Mistake(ids[row], labels[row], predicted[row], float(confidence[row])) for row in order]
 
 
 def against_trivial(
@@ -375,7 +235,7 @@ def against_trivial(
     classes: Sequence[str],
     metric: str | None = None,
 ) -> Trivial | None:
-    """Compare a run with always giving the most frequent class, or with ranking at random.
+    """Compare a run with always predicting the most frequent class, or with ranking at random.
 
     Args:
         metrics: The run's estimates by name.
@@ -425,3 +285,140 @@ class ValidationSummary:
         )
         trivial = against_trivial(record.metrics, targets, classes=record.classes, metric=metric)
         return cls(tuple(mistakes), trivial)
+
+
+def _estimate(name: str, predictions: Scored, *, classes: Sequence[str], groups: Groups) -> Estimate:
+    """Return one metric of predictions."""
+    counted = counted_classes(name, predictions)
+    if not predictions.n:
+        return Estimate.missing("no labelled images", n=0)
+    if not counted.any():
+        return Estimate.missing(_why_none(name, predictions, classes=classes), n=predictions.n)
+    if name == "average_precision":
+        value, interval, problem = _by_bootstrap(predictions, groups)
+    else:
+        value, interval, problem = _by_contributions(name, predictions, groups)
+    low, high = interval or (None, None)
+    reasons = [reason for reason in (_left_out(name, predictions, classes=classes), problem) if reason]
+    return Estimate(value, low, high, predictions.n, "; ".join(reasons) or None)
+
+
+def _by_bootstrap(predictions: Scored, groups: Groups) -> tuple[float, tuple[float, float] | None, str]:
+    """Return average precision with its interval, or with the reason why there is none."""
+    value = average_precision(predictions)
+    problem = _too_few(groups)
+    if problem:
+        return value, None, problem
+    low, high = bootstrap_interval(predictions, groups.numbers)
+    if high - low <= _NO_SPREAD:
+        return value, None, "no interval: the images do not differ enough"
+    return value, (min(low, value), max(high, value)), ""
+
+
+def _by_contributions(name: str, predictions: Scored, groups: Groups) -> tuple[float, tuple[float, float] | None, str]:
+    """Return a metric with its interval, or with the reason why there is none."""
+    each = CONTRIBUTIONS[name](predictions)
+    metric = METRICS[name]
+    value = float(each.mean() if metric.higher_is_better else 0.0 - each.mean())
+    problem = _too_few(groups)
+    if problem:
+        return value, None, problem
+    if name == "accuracy" and groups.are_single and not predictions.is_multilabel:
+        return value, wilson_interval(int(each.sum()), predictions.n), ""
+    half = _half_width(each, groups)
+    if half <= _NO_SPREAD:
+        return value, None, "no interval: the images do not differ"
+    return value, (max(metric.range[0], value - half), min(metric.range[1], value + half)), ""
+
+
+def _half_width(each: Floats, groups: Groups) -> float:
+    """Return half the width of the 95 % interval of a mean of contributions."""
+    if groups.are_single:
+        return float(_Z95 * each.std(ddof=1) / np.sqrt(len(each)))
+    units = by_group(each[None], groups.numbers)[0]
+    return float(stdtrit(groups.n - 1, 0.975) * units.std(ddof=1) / np.sqrt(groups.n))
+
+
+def _too_few(groups: Groups) -> str:
+    """Describe why there can be no interval at all; empty where there can."""
+    if groups.are_single:
+        return "" if groups.n > 1 else "no interval: one image tells nothing of others"
+    if groups.n >= FEWEST_GROUPS:
+        return ""
+    return f"no interval: {groups.n} groups, at least {FEWEST_GROUPS} are needed; use folds"
+
+
+def _why_none(name: str, predictions: Scored, *, classes: Sequence[str]) -> str:
+    """Describe why no class at all can be counted."""
+    present = _named(classes, np.any(predictions.truth, axis=0))
+    if predictions.is_multilabel:
+        return f"no label has {_needed(name, predictions)}"
+    if len(present) == 1:
+        return f"only one class is present: {present[0]}"
+    return f"no class has {_needed(name, predictions)}"
+
+
+def _left_out(name: str, predictions: Scored, *, classes: Sequence[str]) -> str:
+    """Name the classes that a mean over classes leaves out; empty where it has all."""
+    counted = counted_classes(name, predictions)
+    if name in ("roc_auc", "average_precision") and len(classes) == 2 and not predictions.is_multilabel:
+        return ""
+    missing = _named(classes, ~counted)
+    if not missing:
+        return ""
+    names = ", ".join(missing[:_N_NAMES]) + (", …" if len(missing) > _N_NAMES else "")
+    return f"{len(missing)} of {len(classes)} classes without {_needed(name, predictions)} left out: {names}"
+
+
+def _named(classes: Sequence[str], chosen: Booleans) -> list[str]:
+    """Return the names of the chosen classes."""
+    return [name for name, is_chosen in zip(classes, chosen.tolist(), strict=True) if is_chosen]
+
+
+def _needed(name: str, predictions: Scored) -> str:
+    """Describe what a class must have to be counted."""
+    both = name == "roc_auc" or (name == "balanced_accuracy" and predictions.is_multilabel)
+    return "both positives and negatives" if both else "positives"
+
+
+def _macro(predictions: Scored, weights: Floats) -> Floats:
+    """Return the mean over classes for every row of weights; NaN where no class has a positive."""
+    total, n_classes = np.zeros(len(weights)), np.zeros(len(weights))
+    for column in np.flatnonzero(counted_classes("average_precision", predictions)):
+        hits, n_positives = _weighted(predictions.probabilities[:, column], predictions.truth[:, column], weights)
+        present = n_positives > 0
+        total[present] += hits[present] / n_positives[present]
+        n_classes += present
+    return np.divide(total, n_classes, out=np.full(len(weights), np.nan), where=n_classes > 0)
+
+
+def _weighted(scores: Floats, positive: Booleans, weights: Floats) -> tuple[Floats, Floats]:
+    """Return precision summed over the positives, and their number, for every row of weights.
+
+    The precision at a positive counts the images with at least its score, ties included.
+    """
+    order = np.argsort(-scores, kind="stable")
+    descending = -scores[order]
+    places = np.flatnonzero(positive[order])
+    ends = np.searchsorted(descending, descending[places], side="right") - 1
+    last_positive = np.searchsorted(places, ends, side="right") - 1
+    drawn = weights[:, order]
+    seen = np.cumsum(drawn, axis=1)[:, ends]
+    own = drawn[:, places]
+    hits = np.cumsum(own, axis=1)[:, last_positive]
+    precision = np.divide(hits, seen, out=np.zeros_like(seen), where=seen > 0)
+    return (own * precision).sum(axis=1), own.sum(axis=1)
+
+
+def _resamples(predictions: Scored, groups: npt.NDArray[np.intp]) -> Iterator[Floats]:
+    """Return [resamples, n] counts of how often each image was drawn, a block at a time."""
+    rng = np.random.default_rng(0)
+    n_groups = int(groups.max()) + 1
+    n_left = int(np.clip(_MOST_CELLS // predictions.truth.size, _FEWEST_RESAMPLES, N_RESAMPLES))
+    n_at_once = max(1, _CELLS_AT_ONCE // predictions.n)
+    while n_left > 0:
+        n_rows = min(n_left, n_at_once)
+        drawn = rng.integers(n_groups, size=(n_rows, n_groups)) + n_groups * np.arange(n_rows)[:, None]
+        counts = np.bincount(drawn.ravel(), minlength=n_rows * n_groups).reshape(n_rows, n_groups)
+        yield counts[:, groups].astype(np.float64)
+        n_left -= n_rows

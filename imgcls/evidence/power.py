@@ -1,8 +1,9 @@
-"""What a comparison is able to see, and what would settle it: more seeds, more images, or neither alone."""
+"""Statistical power: the gain that a comparison would find, and the seeds or images that would settle it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -33,7 +34,7 @@ def minimal_detectable_gain(gain: Gain, *, level: float = 0.05) -> float | None:
     """Return the gain that this comparison would find four times in five.
 
     Args:
-        gain: A comparison; its noise is what is reckoned with.
+        gain: A comparison; its noise is what the power is computed from.
         level: The two-sided error level, before other comparisons are counted.
 
     Returns:
@@ -87,7 +88,7 @@ def detectable(
 
 
 def required_samples(gain: Gain, target: float) -> RequiredSamples | None:
-    """Say about how many seeds, or images, would settle a gain.
+    """Return about how many seeds, or images, would settle a gain.
 
     Args:
         gain: A comparison.
@@ -98,17 +99,21 @@ def required_samples(gain: Gain, target: float) -> RequiredSamples | None:
     """
     if gain.components is None:
         return None
-    n_seeds = _first_seeds(gain, target)
-    n_images = _first_images(gain, target)
-    return RequiredSamples(target, n_seeds, n_images, _limit(gain, target, n_seeds=n_seeds, n_images=n_images))
+    found = partial(detectable, gain.components, is_paired=gain.method == "same weights", has_groups=gain.has_groups)
+    enough = (n for n in range(2, MOST_SEEDS + 1) if found(n_seeds=n, n_units=gain.n_units) <= target)
+    n_seeds, n_units = next(enough, None), gain.n_units
+    while n_units <= MOST_IMAGES and found(n_seeds=gain.fewest_runs, n_units=n_units) > target:
+        n_units = int(np.ceil(n_units * 1.1))
+    n_images = n_units if n_units <= MOST_IMAGES else None
+    limit = _limit(gain, gain.components, target, n_seeds=n_seeds, n_images=n_images)
+    return RequiredSamples(target, n_seeds, n_images, limit)
 
 
-def _limit(gain: Gain, target: float, *, n_seeds: int | None, n_images: int | None) -> str:
-    """Describe what keeps more of one thing from being enough, or nothing."""
+def _limit(gain: Gain, parts: Components, target: float, *, n_seeds: int | None, n_images: int | None) -> str:
+    """Describe what keeps more seeds, or more images, from being enough alone; empty where both would do."""
     if n_seeds is None and n_images is None:
         return "neither more seeds nor more images alone settle this, both are needed"
-    parts, n_runs = gain.components, gain.fewest_runs
-    assert parts is not None  # noqa: S101 - `required_samples` has looked
+    n_runs = gain.fewest_runs
     if n_seeds is None:
         if (quantile(np.inf, 0.05) + _Z_POWER) * np.sqrt(parts.image / gain.n_units) > target:
             return "more seeds alone cannot settle this, the images are the limit"
@@ -119,30 +124,3 @@ def _limit(gain: Gain, target: float, *, n_seeds: int | None, n_images: int | No
             return "more images alone cannot settle this, the seeds are the limit"
         return f"{MOST_IMAGES:,} images are not enough with these seeds"
     return ""
-
-
-def _first_seeds(gain: Gain, target: float) -> int | None:
-    for n_seeds in range(2, MOST_SEEDS + 1):
-        if _at(gain, n_seeds=n_seeds, n_units=gain.n_units) <= target:
-            return n_seeds
-    return None
-
-
-def _first_images(gain: Gain, target: float) -> int | None:
-    n_units = gain.n_units
-    while n_units <= MOST_IMAGES:
-        if _at(gain, n_seeds=gain.fewest_runs, n_units=n_units) <= target:
-            return n_units
-        n_units = int(np.ceil(n_units * 1.1))
-    return None
-
-
-def _at(gain: Gain, *, n_seeds: int, n_units: int) -> float:
-    assert gain.components is not None  # noqa: S101 - `required_samples` has looked
-    return detectable(
-        gain.components,
-        n_seeds=n_seeds,
-        n_units=n_units,
-        is_paired=gain.method == "same weights",
-        has_groups=gain.has_groups,
-    )

@@ -1,4 +1,4 @@
-"""Verdicts: what may be said of gains, all comparisons of a family counted.
+"""Verdicts on gains, corrected for all comparisons of a family (Holm).
 
 | verdict | rule |
 |---|---|
@@ -41,15 +41,15 @@ class Judged:
     gain: Gain
     """The gain and its interval."""
     verdict: Verdict
-    """What may be said."""
+    """The verdict."""
     holm_p: float | None
-    """p with all comparisons of the family counted; None where nothing can be told."""
+    """p corrected for all comparisons of the family; None where there can be no verdict."""
     remarks: tuple[str, ...]
     """What a reader should know beside the verdict."""
     detectable: float | None
-    """The gain that would be found four times in five; None where nothing can be told."""
+    """The gain that would be found four times in five (80 % power); None where there can be no verdict."""
     settle: RequiredSamples | None
-    """What would settle it; None where it is settled, cannot be told, or could have been seen already."""
+    """What would settle it; None where it is settled, where there can be no verdict, or where the power was enough."""
 
     @property
     def value(self) -> float:
@@ -78,115 +78,6 @@ class Judged:
         return f"{self.value + 0.0:+.4f}{interval} {self.verdict}{notes}"
 
 
-def holm(values: Sequence[float]) -> list[float]:
-    """Return p values with all of their family counted.
-
-    Args:
-        values: The p of every comparison.
-
-    Source: Holm (1979), Scandinavian Journal of Statistics 6, 65-70.
-    """
-    order = np.argsort(values, kind="stable")
-    adjusted, largest = np.empty(len(values)), 0.0
-    for place, position in enumerate(order):
-        largest = max(largest, min(1.0, values[position] * (len(values) - place)))
-        adjusted[position] = largest
-    return adjusted.tolist()
-
-
-def judge(gains: Sequence[Gain], *, smallest_gain: float = 0.005, n_looks: int = 1) -> list[Judged]:
-    """Judge the comparisons of one family.
-
-    Args:
-        gains: All comparisons that are looked at together.
-        smallest_gain: The smallest gain of interest, in the metric's unit, above 0.
-        n_looks: How often the same question was asked with a growing number of seeds; the levels are divided by it.
-
-    Returns:
-        A verdict for each, in their order.
-
-    Raises:
-        UsageError: The smallest gain is not above 0, or the looks are fewer than one.
-    """
-    if not smallest_gain > 0:
-        raise UsageError(f"The smallest gain of interest has to be above 0, not {smallest_gain}.")
-    if n_looks < 1:
-        raise UsageError(f"The number of looks has to be at least 1, not {n_looks}.")
-    reasons = [_why_not(gain) for gain in gains]
-    family = [place for place, reason in enumerate(reasons) if not reason]
-    adjusted = dict(zip(family, holm([gains[place].p for place in family]), strict=True))
-    judged = []
-    for place, (gain, reason) in enumerate(zip(gains, reasons, strict=True)):
-        if reason:
-            judged.append(Judged(gain, CANNOT_TELL, None, (reason,), None, None))
-        else:
-            judged.append(
-                _judge(gain, adjusted[place], n_family=len(family), smallest_gain=smallest_gain, n_looks=n_looks)
-            )
-    return judged
-
-
-def _why_not(gain: Gain) -> str:
-    """Describe why nothing can be told, or nothing."""
-    if gain.lacks_groups:
-        return f"too few groups to tell: {gain.n_units}, and {FEWEST_GROUPS} are needed; use folds"
-    if gain.method == "folds" and gain.n_units < FEWEST_FOLDS:
-        return f"too few folds to tell: {gain.n_units}, and {FEWEST_FOLDS} are needed"
-    if gain.n_units < 2:
-        return "one image tells nothing of others"
-    if gain.method == "these models" and not gain.same_weights:
-        return "one run cannot be told from a lucky run: train two seeds or more"
-    return ""
-
-
-def _judge(gain: Gain, holm_p: float, *, n_family: int, smallest_gain: float, n_looks: int) -> Judged:
-    sure, likely = SURE / n_looks, LIKELY / n_looks
-    verdict: Verdict = "no evidence"
-    if not _changes_too_few(gain):
-        if holm_p <= sure and _has_enough_runs(gain):
-            verdict = "better" if gain.value > 0 else "worse"
-        elif gain.p <= likely:
-            verdict = "likely better" if gain.value > 0 else "likely worse"
-    remarks = _remarks(gain, verdict, holm_p=holm_p, n_family=n_family, smallest_gain=smallest_gain, n_looks=n_looks)
-    detectable = minimal_detectable_gain(gain)
-    is_settled = verdict in ("better", "worse") or gain.is_identical
-    could_have_been_seen = detectable is None or detectable <= smallest_gain
-    settle = None if is_settled or could_have_been_seen else required_samples(gain, smallest_gain)
-    return Judged(gain, verdict, holm_p, remarks, detectable, settle)
-
-
-def _changes_too_few(gain: Gain) -> bool:
-    """Whether weights are the same and hardly an answer changed."""
-    return gain.same_weights and gain.is_accuracy and (gain.n_changed or 0) < FEWEST_CHANGED
-
-
-def _has_enough_runs(gain: Gain) -> bool:
-    return gain.method in ("folds", "these models") or gain.fewest_runs >= FEWEST_RUNS
-
-
-def _remarks(
-    gain: Gain, verdict: Verdict, *, holm_p: float, n_family: int, smallest_gain: float, n_looks: int
-) -> tuple[str, ...]:
-    if gain.is_identical:
-        return ("identical",)
-    sure, found = SURE / n_looks, list[str]()
-    if gain.method == "these models":
-        found.append("for this model")
-    if _changes_too_few(gain):
-        found.append(f"fewer than {FEWEST_CHANGED} images changed: {gain.n_changed}")
-    elif gain.value and not gain.standard_error:
-        found.append("nothing varies, so luck cannot be measured")
-    elif verdict == "no evidence" and max(abs(gain.low90), abs(gain.high90)) <= smallest_gain:
-        found.append("practically equal")
-    if _has_enough_runs(gain) and gain.p <= sure < holm_p and not _changes_too_few(gain):
-        found.append(f"would count alone, not after {n_family} looks")
-    if holm_p <= sure and not _has_enough_runs(gain) and not _changes_too_few(gain):
-        found.append(f"{FEWEST_RUNS} seeds are needed for more")
-    if n_looks > 1:
-        found.append(f"levels divided by {n_looks}, since seeds were added after looking")
-    return tuple(found)
-
-
 def gain(
     a: npt.ArrayLike,
     b: npt.ArrayLike,
@@ -201,7 +92,7 @@ def gain(
         a: [runs, images] of A, or [images] of one run; higher is better, the mean of a row is the metric.
             For accuracy: whether each image was right.
         b: Likewise of B, with the same images in the same order; it may have another number of runs.
-        groups: [images] names of groups that share their luck, such as patients; None without.
+        groups: [images] names of groups of images that vary together, such as those of a patient; None without.
         same_weights: Whether row s of both was predicted by the same weights, as with test-time augmentation.
         smallest_gain: The smallest gain of interest, in the unit of the metric.
 
@@ -241,7 +132,7 @@ def verdict(
         probabilities_b: Likewise of B, for the same images in the same order.
         labels: [images] class numbers from 0; for several labels an image: [images, classes] of 0 and 1.
         metric: accuracy, balanced_accuracy, macro_f1, roc_auc or log_loss, chosen before looking.
-        groups: [images] names of groups that share their luck; None without.
+        groups: [images] names of groups of images that vary together; None without.
         same_weights: Whether run s of both was predicted by the same weights.
         smallest_gain: The smallest gain of interest, in the unit of the metric (nats for log loss).
 
@@ -257,6 +148,52 @@ def verdict(
         for name, values in (("probabilities_a", probabilities_a), ("probabilities_b", probabilities_b))
     )
     return gain(before, after, groups, same_weights=same_weights, smallest_gain=smallest_gain)
+
+
+def judge(gains: Sequence[Gain], *, smallest_gain: float = 0.005, n_looks: int = 1) -> list[Judged]:
+    """Judge the comparisons of one family.
+
+    Args:
+        gains: All comparisons that are looked at together.
+        smallest_gain: The smallest gain of interest, in the metric's unit, above 0.
+        n_looks: The number of interim analyses, the last one included: how often the same comparison was made with
+            a growing number of seeds; the levels are divided by it.
+
+    Returns:
+        A verdict for each, in their order.
+
+    Raises:
+        UsageError: The smallest gain is not above 0, or the number of interim analyses is below one.
+    """
+    if not smallest_gain > 0:
+        raise UsageError(f"The smallest gain of interest has to be above 0, not {smallest_gain}.")
+    if n_looks < 1:
+        raise UsageError(f"The number of looks has to be at least 1, not {n_looks}.")
+    reasons = [_why_not(gain) for gain in gains]
+    family = [place for place, reason in enumerate(reasons) if not reason]
+    adjusted = dict(zip(family, holm([gains[place].p for place in family]), strict=True))
+    return [
+        Judged(gain, CANNOT_TELL, None, (reason,), None, None)
+        if reason
+        else _judge(gain, adjusted[place], n_family=len(family), smallest_gain=smallest_gain, n_looks=n_looks)
+        for place, (gain, reason) in enumerate(zip(gains, reasons, strict=True))
+    ]
+
+
+def holm(values: Sequence[float]) -> list[float]:
+    """Return p values corrected for all comparisons of their family.
+
+    Args:
+        values: The p of every comparison.
+
+    Source: Holm (1979), Scandinavian Journal of Statistics 6, 65-70.
+    """
+    order = np.argsort(values, kind="stable")
+    adjusted, largest = np.empty(len(values)), 0.0
+    for place, position in enumerate(order):
+        largest = max(largest, min(1.0, values[position] * (len(values) - place)))
+        adjusted[position] = largest
+    return adjusted.tolist()
 
 
 def contributed(metric: str, probabilities: npt.ArrayLike, targets: npt.NDArray[np.generic], *, name: str) -> Floats:
@@ -287,3 +224,64 @@ def contributed(metric: str, probabilities: npt.ArrayLike, targets: npt.NDArray[
         except UsageError as wrong:
             raise UsageError(f"{name}, run {place}: {wrong}") from wrong
     return np.stack(rows)
+
+
+def _why_not(gain: Gain) -> str:
+    """Describe why there can be no verdict; empty where there can."""
+    if gain.lacks_groups:
+        return f"too few groups to tell: {gain.n_units}, and {FEWEST_GROUPS} are needed; use folds"
+    if gain.method == "folds" and gain.n_units < FEWEST_FOLDS:
+        return f"too few folds to tell: {gain.n_units}, and {FEWEST_FOLDS} are needed"
+    if gain.n_units < 2:
+        return "one image tells nothing of others"
+    if gain.method == "these models" and not gain.same_weights:
+        return "one run cannot be told from a lucky run: train two seeds or more"
+    return ""
+
+
+def _judge(gain: Gain, holm_p: float, *, n_family: int, smallest_gain: float, n_looks: int) -> Judged:
+    level, likely_level = SURE / n_looks, LIKELY / n_looks
+    verdict: Verdict = "no evidence"
+    if not _changes_too_few(gain):
+        if holm_p <= level and _has_enough_runs(gain):
+            verdict = "better" if gain.value > 0 else "worse"
+        elif gain.p <= likely_level:
+            verdict = "likely better" if gain.value > 0 else "likely worse"
+    remarks = _remarks(gain, verdict, holm_p=holm_p, n_family=n_family, smallest_gain=smallest_gain, n_looks=n_looks)
+    detectable = minimal_detectable_gain(gain)
+    is_settled = verdict in ("better", "worse") or gain.is_identical
+    could_have_been_seen = detectable is None or detectable <= smallest_gain
+    settle = None if is_settled or could_have_been_seen else required_samples(gain, smallest_gain)
+    return Judged(gain, verdict, holm_p, remarks, detectable, settle)
+
+
+def _remarks(
+    gain: Gain, verdict: Verdict, *, holm_p: float, n_family: int, smallest_gain: float, n_looks: int
+) -> tuple[str, ...]:
+    if gain.is_identical:
+        return ("identical",)
+    level, found = SURE / n_looks, list[str]()
+    if gain.method == "these models":
+        found.append("for this model")
+    if _changes_too_few(gain):
+        found.append(f"fewer than {FEWEST_CHANGED} images changed: {gain.n_changed}")
+    elif gain.value and not gain.standard_error:
+        found.append("nothing varies, so luck cannot be measured")
+    elif verdict == "no evidence" and max(abs(gain.low90), abs(gain.high90)) <= smallest_gain:
+        found.append("practically equal")
+    if _has_enough_runs(gain) and gain.p <= level < holm_p and not _changes_too_few(gain):
+        found.append(f"would count alone, not after {n_family} looks")
+    if holm_p <= level and not _has_enough_runs(gain) and not _changes_too_few(gain):
+        found.append(f"{FEWEST_RUNS} seeds are needed for more")
+    if n_looks > 1:
+        found.append(f"levels divided by {n_looks}, since seeds were added after looking")
+    return tuple(found)
+
+
+def _changes_too_few(gain: Gain) -> bool:
+    """Whether weights are the same and hardly an answer changed."""
+    return gain.same_weights and gain.is_accuracy and (gain.n_changed or 0) < FEWEST_CHANGED
+
+
+def _has_enough_runs(gain: Gain) -> bool:
+    return gain.method in ("folds", "these models") or gain.fewest_runs >= FEWEST_RUNS

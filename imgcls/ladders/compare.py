@@ -1,4 +1,4 @@
-"""Two sides from the records of a workspace, compared: which is better, and how sure is that."""
+"""Comparison of two stacks, or of two runs, from the records of a workspace: the gain, its interval and verdict."""
 
 from __future__ import annotations
 
@@ -37,208 +37,8 @@ from imgcls.storage import canonical_json, make_folder, write_json
 from imgcls.workspace import Workspace
 
 _DIGEST_LENGTH = 16
-
-
-def keep(comparison: Mapping[str, Any], workspace: Workspace) -> Path | None:
-    """Write a comparison where the checklist finds it; the same question again takes the place of the older answer.
-
-    Args:
-        comparison: What was found, as JSON values: see `imgcls.ladders.compare.Comparison.to_json`.
-        workspace: Whose runs were compared.
-
-    Returns:
-        The file; None where it cannot be written, for the answer itself does not depend on it.
-    """
-    path = workspace.reports / COMPARISONS / f"{_question(comparison)}.json"
-    with suppress(ImgclsError):
-        make_folder(path.parent)
-        write_json(path, comparison)
-        return path
-    return None
-
-
-def _question(comparison: Mapping[str, Any]) -> str:
-    """Return the digest of what was asked: what was typed, what it meant, on which images, by which metric."""
-    question = {
-        "sides": [[side["text"], side["plan_digest"]] for side in (comparison["a"], comparison["b"])],
-        "metric": comparison["metric"],
-        "data": comparison["data"]["digest"],
-        "splits": list(comparison["data"]["split_digests"]),
-    }
-    return hashlib.sha256(canonical_json(question).encode("ascii")).hexdigest()[:_DIGEST_LENGTH]
-
-
 _SHOWN_DIGEST_LENGTH = 8
 Seeds = Mapping[int, RunRecord]
-
-
-class ComparisonKey(NamedTuple):
-    """What two runs have to have in common to be compared."""
-
-    data: str
-    """Digest of samples, labels and pixels."""
-    classes: tuple[str, ...]
-    """The classes, in order."""
-    problem: str
-    """`binary`, `multiclass` or `multilabel`."""
-    fold: int | None
-    """The fold; None without folds."""
-    split: str
-    """Digest of who trains and who validates."""
-
-
-@dataclass(frozen=True)
-class RunSelection:
-    """The runs that a text means."""
-
-    text: str
-    """What was typed."""
-    runs: tuple[RunRecord, ...]
-    """Finished runs of one plan, oldest first; at least one."""
-    notes: tuple[str, ...]
-    """What a person should know of them."""
-
-
-def select_runs(text: str, workspace: Workspace) -> RunSelection:
-    """Find the runs that a text means.
-
-    Args:
-        text: A stack as typed or printed, or the beginning of a plan's digest: all full runs of that plan.
-            A folder, an id, a key, or the beginning of one: that run alone.
-        workspace: Where to look.
-
-    Raises:
-        RecordError: There is none, it was only a trial, or the text can mean several plans.
-    """
-    everything, _ = find_runs(workspace)
-    plans = _plans_named(text, everything)
-    if len(plans) > 1:
-        listed = "; ".join(f"{digest[:_SHOWN_DIGEST_LENGTH]} ({label})" for digest, label in sorted(plans.items()))
-        raise RecordError(f"{text!r} can mean {len(plans)} plans. Name one by its digest: {listed}.")
-    if not plans:
-        return _one_run(text, everything, workspace)
-    (digest,) = plans
-    runs = [run for run in everything if run.plan_digest == digest]
-    full = tuple(run for run in runs if not run.quick)
-    if not full:
-        raise RecordError(f"{text!r} was only tried with --quick, and trials are not compared. Run it in full.")
-    n_failed = sum(run.plan_digest == digest for run in find_failed(workspace)[0])
-    notes = (f"{text}: {n_failed} further runs failed; the gain holds for runs that finish.",) if n_failed else ()
-    return RunSelection(text, full, notes)
-
-
-def side_by_side(
-    a: RunSelection, b: RunSelection
-) -> tuple[dict[int | None, Seeds], dict[int | None, Seeds], tuple[str, ...]]:
-    """Keep the runs of both sides that were scored on the same images.
-
-    Returns:
-        Fold (None without folds) → seed → run, for either side with the same folds; and what was left out, in words.
-
-    Raises:
-        UsageError: A run is on both sides, or nothing was scored on the same images; what differs is named.
-    """
-    twice = {run.id for run in a.runs} & {run.id for run in b.runs}
-    if twice:
-        raise UsageError(f"{a.text!r} and {b.text!r} both mean {min(twice)}; a comparison needs two different sides.")
-    by_place = [_by_place(side) for side in (a, b)]
-    common = [place for place in by_place[0] if place in by_place[1]]
-    if not common:
-        raise UsageError.together(
-            _differences(a, b), heading=f"{a.text!r} and {b.text!r} were not scored on the same images:"
-        )
-    best = max(common, key=lambda place: _worth(place, by_place))
-    chosen: dict[int | None, ComparisonKey] = {}
-    for place in sorted(common, key=lambda place: _worth(place, by_place)):
-        if (place.data, place.classes, place.fold is None) == (best.data, best.classes, best.fold is None):
-            chosen[place.fold] = place
-    sides: list[dict[int | None, Seeds]] = []
-    notes: list[str] = []
-    for asked, places in zip((a, b), by_place, strict=True):
-        kept: dict[int | None, Seeds] = {
-            fold: {run.seed: run for run in places[place]} for fold, place in chosen.items()
-        }
-        n_kept = sum(len(seeds) for seeds in kept.values())
-        if n_kept < len(asked.runs):
-            notes.append(
-                f"{asked.text}: {len(asked.runs) - n_kept} of {len(asked.runs)} runs are left out: "
-                "on other data, splits or folds, or an older run of the same seed."
-            )
-        sides.append(kept)
-    return sides[0], sides[1], tuple(notes)
-
-
-def _plans_named(text: str, runs: Sequence[RunRecord]) -> dict[str, str]:
-    """Return digest and label of the plans that a text can mean, the closest kind of name first."""
-    named = [run for run in runs if run.label == text] or [run for run in runs if run.stack == text]
-    if not named:
-        with suppress(StackError):  # then it may be the id of a run
-            digest = Stack.parse(text).plan.digest
-            named = [run for run in runs if run.plan_digest == digest]
-    if not named and len(text) >= _SHOWN_DIGEST_LENGTH:
-        named = [run for run in runs if run.plan_digest.startswith(text)]
-    return {run.plan_digest: run.label for run in named}
-
-
-def _one_run(text: str, everything: Sequence[RunRecord], workspace: Workspace) -> RunSelection:
-    try:
-        record = find_run(text, workspace)
-    except RecordError:
-        with suppress(StackError):
-            stack = Stack.parse(text)
-            raise RecordError(
-                f"There is no finished run of {text!r} in {workspace.runs}. 'imgcls recipe run {stack.text}' makes one."
-            ) from None
-        raise
-    if record.quick or record.status != "done":
-        why = "a trial (--quick)" if record.quick else "failed"
-        raise RecordError(f"Run {record.id} is {why}, and is not compared. Run it in full.")
-    others = [run for run in everything if run.plan_digest == record.plan_digest and not run.quick]
-    n_others = sum(run.id != record.id for run in others)
-    note = (
-        f"{record.id} is one run; there are {n_others} more of the same plan. "
-        f"'imgcls compare' with {record.label!r} takes all of them."
-    )
-    return RunSelection(text, (record,), (note,) if n_others else ())
-
-
-def _place(run: RunRecord) -> ComparisonKey:
-    return ComparisonKey(run.data.digest, run.classes, run.problem, run.fold, run.data.split_digest)
-
-
-def _by_place(asked: RunSelection) -> dict[ComparisonKey, list[RunRecord]]:
-    found: dict[ComparisonKey, list[RunRecord]] = {}
-    for run in asked.runs:
-        found.setdefault(_place(run), []).append(run)
-    return found
-
-
-def _worth(place: ComparisonKey, by_place: Sequence[Mapping[ComparisonKey, Sequence[RunRecord]]]) -> tuple[int, str]:
-    """Prefer the place where both sides have many runs, then the newest."""
-    sides = [places[place] for places in by_place]
-    return min(len(runs) for runs in sides), max(run.created for runs in sides for run in runs)
-
-
-def _differences(a: RunSelection, b: RunSelection) -> list[str]:
-    """Name what keeps the newest runs of both sides apart, the first thing that does."""
-    one, other = a.runs[-1], b.runs[-1]
-    pairs = {
-        "data": [f"{run.data.name}, digest {run.data.digest[:_SHOWN_DIGEST_LENGTH]}" for run in (one, other)],
-        "problem": [one.problem, other.problem],
-        "classes": [", ".join(run.classes) for run in (one, other)],
-        "folds": [_folds(side) for side in (a, b)],
-        "split": [f"digest {run.data.split_digest[:_SHOWN_DIGEST_LENGTH]}" for run in (one, other)],
-    }
-    different = [f"{what}: {left} and {right}" for what, (left, right) in pairs.items() if left != right]
-    advice = "Run both stacks with the same data and the same split."
-    return [*different[: 2 if different[0].startswith("problem") else 1], advice]
-
-
-def _folds(asked: RunSelection) -> str:
-    folds = sorted({-1 if run.fold is None else run.fold for run in asked.runs})
-    return ", ".join("none" if fold < 0 else str(fold) for fold in folds)
-
-
 _SMALLEST_GAIN = 0.005
 _A, _B = 0, 1
 
@@ -317,6 +117,33 @@ class Comparison:
         return {"schema": SCHEMA, **to_json(record)}
 
 
+class ComparisonKey(NamedTuple):
+    """What two runs have to have in common to be compared."""
+
+    data: str
+    """Digest of samples, labels and pixels."""
+    classes: tuple[str, ...]
+    """The classes, in order."""
+    problem: str
+    """`binary`, `multiclass` or `multilabel`."""
+    fold: int | None
+    """The fold; None without folds."""
+    split: str
+    """Digest of who trains and who validates."""
+
+
+@dataclass(frozen=True)
+class RunSelection:
+    """The runs that a text means."""
+
+    text: str
+    """What was typed."""
+    runs: tuple[RunRecord, ...]
+    """Finished runs of one plan, oldest first; at least one."""
+    notes: tuple[str, ...]
+    """What a person should know of them."""
+
+
 def compare(
     a: str,
     b: str,
@@ -355,6 +182,8 @@ def compare(
     metric = metric or metric_of(workspace.root, records[0].problem)
     same = shares_weights(_flat(before), _flat(after))
     measured = _measured(before, after)
+    boards = [measured.board] if isinstance(measured, OneSplit) else measured.boards.values()
+    first_of_folds = [next(iter(seeds.values())) for seeds in before.values()]
     changed = changes(measured, _A, _B)
     judged = judge([measured.gain(_A, _B, metric, same_weights=same)], smallest_gain=smallest)[0]
     recipes = _different_recipes(records[0], records[-1])
@@ -364,14 +193,14 @@ def compare(
         judged=judged,
         other_gains=_other_gains(measured, metric, same_weights=same),
         metric=metric,
-        n_images=_n_images(measured),
-        n_groups=sum(_first(seeds).data.n_valid_groups for seeds in before.values()),
+        n_images=sum(len(part.ids) for part in boards),
+        n_groups=sum(run.data.n_valid_groups for run in first_of_folds),
         fixed=changed.fixed if changed else (),
         broken=changed.broken if changed else (),
         notes=(*asked[0].notes, *asked[1].notes, *left_out, *measured.notes, *_warnings(records)),
         data_name=records[0].data.name,
         data_digest=records[0].data.digest,
-        split_digests=tuple(_first(seeds).data.split_digest for seeds in before.values()),
+        split_digests=tuple(run.data.split_digest for run in first_of_folds),
         n_folds=len(before) if isinstance(measured, CrossValidated) else None,
         changes=Plan.from_json(records[0].plan).diff(Plan.from_json(records[-1].plan)),
         recipes=tuple(recipe.name for recipe in recipes),
@@ -382,8 +211,95 @@ def compare(
     return found
 
 
+def keep(comparison: Mapping[str, Any], workspace: Workspace) -> Path | None:
+    """Write a comparison where the checklist finds it, over an older one of the same sides, data and metric.
+
+    Args:
+        comparison: What was found, as JSON values: see `imgcls.ladders.compare.Comparison.to_json`.
+        workspace: Whose runs were compared.
+
+    Returns:
+        The file; None where it cannot be written, for the answer itself does not depend on it.
+    """
+    path = workspace.reports / COMPARISONS / f"{_question(comparison)}.json"
+    with suppress(ImgclsError):
+        make_folder(path.parent)
+        write_json(path, comparison)
+        return path
+    return None
+
+
+def select_runs(text: str, workspace: Workspace) -> RunSelection:
+    """Find the runs that a text means.
+
+    Args:
+        text: A stack as typed or printed, or the beginning of a plan's digest: all full runs of that plan.
+            A folder, an id, a key, or the beginning of one: that run alone.
+        workspace: Where to look.
+
+    Raises:
+        RecordError: There is none, it has quick runs only, or the text can mean several plans.
+    """
+    everything, _ = find_runs(workspace)
+    plans = _plans_named(text, everything)
+    if len(plans) > 1:
+        listed = "; ".join(f"{digest[:_SHOWN_DIGEST_LENGTH]} ({label})" for digest, label in sorted(plans.items()))
+        raise RecordError(f"{text!r} can mean {len(plans)} plans. Name one by its digest: {listed}.")
+    if not plans:
+        return _one_run(text, everything, workspace)
+    (digest,) = plans
+    runs = [run for run in everything if run.plan_digest == digest]
+    full = tuple(run for run in runs if not run.quick)
+    if not full:
+        raise RecordError(f"{text!r} was only tried with --quick, and quick runs are not compared. Run it in full.")
+    n_failed = sum(run.plan_digest == digest for run in find_failed(workspace)[0])
+    notes = (f"{text}: {n_failed} further runs failed; the gain holds for runs that finish.",) if n_failed else ()
+    return RunSelection(text, full, notes)
+
+
+def side_by_side(
+    a: RunSelection, b: RunSelection
+) -> tuple[dict[int | None, Seeds], dict[int | None, Seeds], tuple[str, ...]]:
+    """Keep the runs of both sides that were scored on the same images.
+
+    Returns:
+        Fold (None without folds) → seed → run, for either side with the same folds; and what was left out, in words.
+
+    Raises:
+        UsageError: A run is on both sides, or nothing was scored on the same images; what differs is named.
+    """
+    twice = {run.id for run in a.runs} & {run.id for run in b.runs}
+    if twice:
+        raise UsageError(f"{a.text!r} and {b.text!r} both mean {min(twice)}; a comparison needs two different sides.")
+    by_key = [_by_key(side) for side in (a, b)]
+    common = [key for key in by_key[0] if key in by_key[1]]
+    if not common:
+        raise UsageError.together(
+            _differences(a, b), heading=f"{a.text!r} and {b.text!r} were not scored on the same images:"
+        )
+    best = max(common, key=lambda key: _rank(key, by_key))
+    chosen: dict[int | None, ComparisonKey] = {}
+    for key in sorted(common, key=lambda key: _rank(key, by_key)):
+        if (key.data, key.classes, key.fold is None) == (best.data, best.classes, best.fold is None):
+            chosen[key.fold] = key
+    sides: list[dict[int | None, Seeds]] = []
+    notes: list[str] = []
+    for asked, runs_by_key in zip((a, b), by_key, strict=True):
+        kept: dict[int | None, Seeds] = {
+            fold: {run.seed: run for run in runs_by_key[key]} for fold, key in chosen.items()
+        }
+        n_kept = sum(len(seeds) for seeds in kept.values())
+        if n_kept < len(asked.runs):
+            notes.append(
+                f"{asked.text}: {len(asked.runs) - n_kept} of {len(asked.runs)} runs are left out: "
+                "on other data, splits or folds, or an older run of the same seed."
+            )
+        sides.append(kept)
+    return sides[0], sides[1], tuple(notes)
+
+
 def _checked(metric: str | None, smallest_gain: float | None) -> float:
-    """Refuse what cannot be judged, before anything is read."""
+    """Check the metric, and return the smallest gain of interest, before anything is read."""
     if metric is not None and metric not in CONTRIBUTIONS:
         near = difflib.get_close_matches(metric, CONTRIBUTIONS, n=1)
         hint = f" Did you mean {near[0]!r}?" if near else ""
@@ -395,7 +311,7 @@ def _checked(metric: str | None, smallest_gain: float | None) -> float:
 
 
 def _measured(before: Mapping[int | None, Seeds], after: Mapping[int | None, Seeds]) -> OneSplit | CrossValidated:
-    """Put both sides side by side: on one split, or on folds."""
+    """Return both sides ready to be compared: on one split, or over folds."""
     boards = {fold: read_predictions([*before[fold].values(), *after[fold].values()]) for fold in before}
     if len(boards) == 1:
         (fold,) = boards
@@ -443,7 +359,7 @@ def _other_gains(measured: MeasuredRuns, primary: str, *, same_weights: bool) ->
 
 
 def _different_recipes(a: RunRecord, b: RunRecord) -> tuple[Recipe, ...]:
-    """Return the recipes that only one of two runs has; none where a recipe is gone meanwhile."""
+    """Return the recipes that only one of two runs has; none where a recipe cannot be found any more."""
     try:
         ours, theirs = ({step.recipe.name: step.recipe for step in parse_steps(record.stack)[1:]} for record in (a, b))
     except StackError:
@@ -460,19 +376,6 @@ def _answered(recipes: tuple[Recipe, ...], a: RunRecord, b: RunRecord) -> tuple[
     return tuple(item for item in items if all(item in recipe.card.items for recipe in recipes))
 
 
-def _flat(side: Mapping[int | None, Seeds]) -> dict[tuple[int | None, int], RunRecord]:
-    return {(fold, seed): run for fold, seeds in side.items() for seed, run in seeds.items()}
-
-
-def _first(seeds: Seeds) -> RunRecord:
-    return next(iter(seeds.values()))
-
-
-def _n_images(measured: OneSplit | CrossValidated) -> int:
-    boards = [measured.board] if isinstance(measured, OneSplit) else measured.boards.values()
-    return sum(len(part.ids) for part in boards)
-
-
 def _warnings(records: list[RunRecord]) -> list[str]:
     found = []
     if len({run.environment.get("device") for run in records}) > 1:
@@ -483,3 +386,86 @@ def _warnings(records: list[RunRecord]) -> list[str]:
     if first.plan.get("model") == last.plan.get("model") and len({run.weights.sha256 for run in records}) > 1:
         found.append("The runs did not begin with the same weights; so may be part of the difference.")
     return found
+
+
+def _flat(side: Mapping[int | None, Seeds]) -> dict[tuple[int | None, int], RunRecord]:
+    return {(fold, seed): run for fold, seeds in side.items() for seed, run in seeds.items()}
+
+
+def _question(comparison: Mapping[str, Any]) -> str:
+    """Return the digest of what was compared: what was typed, which plans, on which images, by which metric."""
+    question = {
+        "sides": [[side["text"], side["plan_digest"]] for side in (comparison["a"], comparison["b"])],
+        "metric": comparison["metric"],
+        "data": comparison["data"]["digest"],
+        "splits": list(comparison["data"]["split_digests"]),
+    }
+    return hashlib.sha256(canonical_json(question).encode("ascii")).hexdigest()[:_DIGEST_LENGTH]
+
+
+def _plans_named(text: str, runs: Sequence[RunRecord]) -> dict[str, str]:
+    """Return digest and label of the plans that a text can mean, the closest kind of name first."""
+    named = [run for run in runs if run.label == text] or [run for run in runs if run.stack == text]
+    if not named:
+        with suppress(StackError):  # then it may be the id of a run
+            digest = Stack.parse(text).plan.digest
+            named = [run for run in runs if run.plan_digest == digest]
+    if not named and len(text) >= _SHOWN_DIGEST_LENGTH:
+        named = [run for run in runs if run.plan_digest.startswith(text)]
+    return {run.plan_digest: run.label for run in named}
+
+
+def _one_run(text: str, everything: Sequence[RunRecord], workspace: Workspace) -> RunSelection:
+    try:
+        record = find_run(text, workspace)
+    except RecordError:
+        with suppress(StackError):
+            stack = Stack.parse(text)
+            raise RecordError(
+                f"There is no finished run of {text!r} in {workspace.runs}. 'imgcls recipe run {stack.text}' makes one."
+            ) from None
+        raise
+    if record.quick or record.status != "done":
+        why = "a quick run (--quick)" if record.quick else "failed"
+        raise RecordError(f"Run {record.id} is {why}, and is not compared. Run it in full.")
+    others = [run for run in everything if run.plan_digest == record.plan_digest and not run.quick]
+    n_others = sum(run.id != record.id for run in others)
+    note = (
+        f"{record.id} is one run; there are {n_others} more of the same plan. "
+        f"'imgcls compare' with {record.label!r} takes all of them."
+    )
+    return RunSelection(text, (record,), (note,) if n_others else ())
+
+
+def _by_key(asked: RunSelection) -> dict[ComparisonKey, list[RunRecord]]:
+    found: dict[ComparisonKey, list[RunRecord]] = {}
+    for run in asked.runs:
+        key = ComparisonKey(run.data.digest, run.classes, run.problem, run.fold, run.data.split_digest)
+        found.setdefault(key, []).append(run)
+    return found
+
+
+def _rank(key: ComparisonKey, by_key: Sequence[Mapping[ComparisonKey, Sequence[RunRecord]]]) -> tuple[int, str]:
+    """Return by what keys are ranked: where both sides have many runs, then the newest."""
+    sides = [runs_by_key[key] for runs_by_key in by_key]
+    return min(len(runs) for runs in sides), max(run.created for runs in sides for run in runs)
+
+
+def _differences(a: RunSelection, b: RunSelection) -> list[str]:
+    """Name what keeps the newest runs of both sides apart, the first thing that does."""
+    one, other = a.runs[-1], b.runs[-1]
+    pairs = {
+        "data": [f"{run.data.name}, digest {run.data.digest[:_SHOWN_DIGEST_LENGTH]}" for run in (one, other)],
+        "problem": [one.problem, other.problem],
+        "classes": [", ".join(run.classes) for run in (one, other)],
+        "folds": [_folds(side) for side in (a, b)],
+        "split": [f"digest {run.data.split_digest[:_SHOWN_DIGEST_LENGTH]}" for run in (one, other)],
+    }
+    different = [f"{what}: {left} and {right}" for what, (left, right) in pairs.items() if left != right]
+    advice = "Run both stacks with the same data and the same split."
+    return [*different[: 2 if different[0].startswith("problem") else 1], advice]
+
+
+def _folds(asked: RunSelection) -> str:
+    folds = sorted({-1 if run.fold is None else run.fold for run in asked.runs})
+    return ", ".join("none" if fold < 0 else str(fold) for fold in folds)

@@ -1,4 +1,4 @@
-"""Planning a ladder: what is compared, on which samples, and the key of every run, before anything is trained."""
+"""Design of a ladder: its rungs, seeds and folds, the key of every run, its cost and the gains it can find."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -44,11 +43,15 @@ from imgcls.text import duration
 from imgcls.workspace import Workspace
 
 MOST_SEEDS = 1000
+# Fine-tuning as it was simulated: seeds differ by 0.38 points of accuracy, two recipes disagree on 8.5 % of images.
+# These parts give the table of detectable gains in docs/guide/statistics.md within 5 %.
+_USUAL = Components(seed=2 * 0.0038**2, both=0.035, image=0.006)
+_UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
 
 
 @dataclass(frozen=True)
 class LadderConfig:
-    """What a person wants to know of a stack."""
+    """What a ladder is to find out about a stack."""
 
     stack: Stack
     """The full stack, with what flags set on its base."""
@@ -77,7 +80,7 @@ def plan_ladder(question: LadderConfig, *, machine: Machine, workspace: Workspac
         question: What is to be known.
         machine: Where the runs will be made.
         workspace: Where records and ladders lie.
-        reporter: Told how far decoding is.
+        reporter: Receives how far decoding is.
 
     Raises:
         UsageError: Anything has to be changed before the ladder can begin.
@@ -95,9 +98,18 @@ def plan_ladder(question: LadderConfig, *, machine: Machine, workspace: Workspac
     plans = rung_plans(rungs, question.kind)
     first = [grounds.samples(rungs[0], fold) for fold in grounds.folds]
     metric = _metric_of(question, first, workspace)
-    identity = _identity(question, plans, metric=metric, first=[_digests(samples) for samples in first])
-    name = question.name or ladder_name(question.stack.text, kind=question.kind, identity=identity | _device(machine))
-    before = _before(workspace.ladders / name)
+    identity = {
+        "kind": question.kind,
+        "plans": [plan.plan_digest for plan in plans],
+        "samples": [[samples.data_digest, samples.split_digest] for samples in first],
+        "n_folds": question.n_folds,
+        "metric": metric,
+        "device": machine.torch_device().type,
+        "precision": machine.used_precision(),
+    }
+    name = question.name or ladder_name(question.stack.text, kind=question.kind, identity=identity)
+    folder = workspace.ladders / name
+    before = Ladder.read(folder) if (folder / LADDER_JSON).is_file() else None
     n_seeds = max(question.n_seeds, before.n_seeds if before else 0)
     jobs = tuple(
         JobPlan(number, seed, fold, grounds.request(rung, seed, fold).key)
@@ -119,17 +131,17 @@ def plan_ladder(question: LadderConfig, *, machine: Machine, workspace: Workspac
         data_digest=first[0].data_digest,
         split_digests=tuple(samples.split_digest for samples in first),
         n_valid=sum(len(samples.rows("valid")) for samples in first),
-        n_valid_groups=sum(_n_groups(samples) for samples in first),
+        n_valid_groups=sum(len(set(samples.part("valid").frame["group"]) - {""}) for samples in first),
         machine=asdict(machine),
         rungs=plans,
         jobs=jobs,
         created=before.created if before else datetime.now(UTC).isoformat(timespec="seconds"),
         notes=_notes(question, before, workspace, metric=metric, keys={job.key for job in jobs}),
-        folder=workspace.ladders / name,
+        folder=folder,
     )
     if before is not None:
         _check_same_question(before, ladder)
-    ladder = replace(ladder, looks=_looks(ladder, workspace))
+    ladder = replace(ladder, looks=_interim_analyses(ladder, workspace))
     return replace(ladder, rungs=_with_estimates(ladder, rungs, grounds, workspace))
 
 
@@ -196,7 +208,7 @@ def _check_numbers(question: LadderConfig) -> None:
 
 
 def _metric_of(question: LadderConfig, first: Sequence[Samples], workspace: Workspace) -> str:
-    """Choose the metric, and make sure that it can be computed on every part that validates."""
+    """Return the metric, once it is known to be computable on every part that validates."""
     metric = question.metric or metric_of(workspace.root, first[0].problem)
     if metric == "average_precision":
         raise UsageError(
@@ -218,33 +230,8 @@ def _metric_of(question: LadderConfig, first: Sequence[Samples], workspace: Work
     return metric
 
 
-def _n_groups(samples: Samples) -> int:
-    return len(set(samples.part("valid").frame["group"]) - {""})
-
-
-def _identity(
-    question: LadderConfig, plans: Sequence[RungPlan], *, metric: str, first: Sequence[tuple[str, str]]
-) -> dict[str, Any]:
-    return {
-        "kind": question.kind,
-        "plans": [plan.plan_digest for plan in plans],
-        "samples": [list(digests) for digests in first],
-        "n_folds": question.n_folds,
-        "metric": metric,
-    }
-
-
-def _device(machine: Machine) -> dict[str, str]:
-    return {"device": machine.torch_device().type, "precision": machine.used_precision()}
-
-
-def _before(folder: Path) -> Ladder | None:
-    """Read the ladder that is there already."""
-    return Ladder.read(folder) if (folder / LADDER_JSON).is_file() else None
-
-
 def _asked(ladder: Ladder) -> dict[str, Any]:
-    """Return what makes a ladder another question than one with fewer seeds, by how a message names it."""
+    """Return what two ladders share where only their seeds differ, by how a message names it."""
     return {
         "kind": ladder.kind,
         "rungs": [rung.plan_digest for rung in ladder.rungs],
@@ -255,7 +242,7 @@ def _asked(ladder: Ladder) -> dict[str, Any]:
 
 
 def _check_same_question(before: Ladder, ladder: Ladder) -> None:
-    """Refuse to write over a ladder that answers something else."""
+    """Check that a ladder of this name compares the same things, so that it may be written over."""
     if before.metric != ladder.metric:
         raise UsageError(f"Ladder {ladder.name} is judged by {before.metric}; the metric is chosen before looking.")
     now = _asked(ladder)
@@ -266,7 +253,7 @@ def _check_same_question(before: Ladder, ladder: Ladder) -> None:
         )
 
 
-def _looks(ladder: Ladder, workspace: Workspace) -> tuple[int, ...]:
+def _interim_analyses(ladder: Ladder, workspace: Workspace) -> tuple[int, ...]:
     """Return the numbers of seeds with which these very runs were judged before, under whatever name."""
     keys = {job.key for job in ladder.jobs}
     same = [
@@ -280,7 +267,7 @@ def _looks(ladder: Ladder, workspace: Workspace) -> tuple[int, ...]:
 def _notes(
     question: LadderConfig, before: Ladder | None, workspace: Workspace, *, metric: str, keys: set[str]
 ) -> tuple[str, ...]:
-    """Describe what of the planning touches what may be believed."""
+    """Describe what weakens the conclusions: seeds that are there already, another metric chosen before."""
     notes = []
     if before and before.n_seeds > question.n_seeds:
         notes.append(f"This ladder has {before.n_seeds} seeds already; all of them are used.")
@@ -307,12 +294,6 @@ def _with_estimates(
             seconds = estimate_run(grounds.request(rung, 0, grounds.folds[0]), trains=plan.weights_of is None)
         found.append(replace(plan, estimate_seconds=seconds))
     return tuple(found)
-
-
-# Fine-tuning as it was simulated: seeds differ by 0.38 points of accuracy, two recipes disagree on 8.5 % of images.
-# These parts give the table of detectable gains in docs/guide/statistics.md within 5 %.
-_USUAL = Components(seed=2 * 0.0038**2, both=0.035, image=0.006)
-_UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
 
 
 @dataclass(frozen=True)
@@ -349,7 +330,7 @@ def forecast(ladder: Ladder, *, done: Mapping[str, object], n_parallel: int = 1)
         f"{len(ladder.rungs)} rungs × {ladder.n_seeds} seed{plural}{over}: {len(ladder.jobs)} runs, {n_done} of them "
         f"done already, {n_shared} without a training of their own; about {duration(seconds)}."
     ]
-    sentences += _sight(ladder)
+    sentences += _detectable_gains(ladder)
     return Forecast(len(ladder.jobs), n_done, n_shared, seconds, tuple(sentences))
 
 
@@ -408,8 +389,8 @@ def read_duration(text: str) -> float:
     return seconds
 
 
-def _sight(ladder: Ladder) -> list[str]:
-    """Describe what gains can be settled; only for accuracy is there something usual to go by."""
+def _detectable_gains(ladder: Ladder) -> list[str]:
+    """Describe which gains can be settled; only for accuracy is the usual noise known beforehand."""
     n_images, n_groups = ladder.n_valid, ladder.n_valid_groups
     if ladder.n_seeds == 1 and ladder.n_folds is None:
         return ["One seed cannot tell a recipe from a lucky run: this shows how models differ, and gives no verdict."]
@@ -417,7 +398,7 @@ def _sight(ladder: Ladder) -> list[str]:
         return ["Over folds, what can be seen is known once the first rungs are done."]
     if n_groups:
         return [
-            f"{n_images} validation images in {n_groups} groups: images of one group share their luck, so this is "
+            f"{n_images} validation images in {n_groups} groups: images of one group vary together, so this is "
             f"nearer to {n_groups} images than to {n_images}. Folds see more: --folds 5."
         ]
     if ladder.metric not in ("accuracy", "balanced_accuracy"):
@@ -426,4 +407,4 @@ def _sight(ladder: Ladder) -> list[str]:
     gains = [100 * detectable(_USUAL, n_seeds=number, n_units=n_images) for number in numbers]
     first = f"{n_images} validation images and {numbers[0]} seeds can settle gains of about {gains[0]:.1f} points"
     more = "".join(f"; {number} seeds, {gain:.1f}" for number, gain in zip(numbers[1:], gains[1:], strict=True))
-    return [f"{first}{more} (as fine-tuning usually goes; measured anew as runs come in)."]
+    return [f"{first}{more} (as fine-tuning usually goes; measured again as runs come in)."]

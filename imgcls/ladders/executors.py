@@ -1,7 +1,7 @@
-"""Where jobs run: this process, several processes, or an engine of the user's own.
+"""Executors of jobs: this process, several processes, or one of the user's own.
 
-The seam is `concurrent.futures.Executor`. An engine for a cluster is one more name in the entry-point group
-`imgcls.executors`, or a `module:factory` that gives an executor; nothing else of a ladder knows of it.
+The seam is `concurrent.futures.Executor`. An executor for a cluster is one more name in the entry-point group
+`imgcls.executors`, or a `module:factory` that returns an executor; nothing else of a ladder knows of it.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class SerialExecutor(Executor):
     def submit(
         self, fn: Callable[Arguments, Result], /, *args: Arguments.args, **kwargs: Arguments.kwargs
     ) -> Future[Result]:
-        """Call a function now, and give its finished future; a signal passes through."""
+        """Call a function now and return its finished future; a signal passes through."""
         future: Future[Result] = Future()
         future.set_running_or_notify_cancel()
         try:
@@ -58,7 +58,11 @@ def open_executor(spec: str, *, workers: int | None = None, resources: Mapping[s
     if name == "serial" and not rest:
         return SerialExecutor()
     if name == "processes":
-        return _processes(_number(rest, spec) if rest else workers, n_gpus=(resources or {}).get("n_gpus", 0))
+        if rest:
+            if not rest.isascii() or not rest.isdigit() or not 1 <= int(rest) <= 1024:
+                raise UsageError(f"Executor {spec!r}: write processes:N with N from 1 to 1024.")
+            workers = int(rest)
+        return _processes(workers, n_gpus=(resources or {}).get("n_gpus", 0))
     factory = _factory(spec, name, rest)
     try:
         executor = factory(workers=workers, resources=dict(resources or {}))
@@ -97,13 +101,13 @@ def _processes(n: int | None, *, n_gpus: int) -> ProcessPoolExecutor:
 def _begin_worker(n_threads: int, counter: Any, gpus: tuple[str, ...]) -> None:
     """Set up a worker before it loads torch."""
     os.environ.setdefault("OMP_NUM_THREADS", str(n_threads))
-    # A spawned process would spawn its own loader processes too, each of which imports everything anew.
+    # A spawned process would spawn its own loader processes too, each of which imports everything again.
     multiprocessing.set_start_method(None, force=True)
     with counter.get_lock():
         number, counter.value = counter.value, counter.value + 1
     if len(gpus) > 1:
         os.environ["CUDA_VISIBLE_DEVICES"] = gpus[number % len(gpus)]
-    # fastai decorates functions at import with what torch now discourages; nobody here can help it
+    # fastai decorates functions at import with what torch has deprecated
     warnings.filterwarnings("ignore", message=r"`torch\.jit\.script`")
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the driver: what runs may end
     threading.Thread(target=_leave_with_parent, daemon=True).start()
@@ -115,12 +119,6 @@ def _leave_with_parent() -> None:
     if parent is not None:
         parent.join()
         os._exit(1)
-
-
-def _number(text: str, spec: str) -> int:
-    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= 1024:
-        raise UsageError(f"Executor {spec!r}: write processes:N with N from 1 to 1024.")
-    return int(text)
 
 
 def _factory(spec: str, name: str, rest: str) -> Callable[..., Any]:

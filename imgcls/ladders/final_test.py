@@ -1,4 +1,4 @@
-"""The last word: baseline and incumbent, scored once on the sealed test part, and the opening written down."""
+"""Final test: baseline and incumbent scored on the sealed test part, and each opening of it written in the ledger."""
 
 from __future__ import annotations
 
@@ -10,12 +10,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from imgcls.data.samples import Samples, as_targets
 from imgcls.errors import RecordError, UsageError
 from imgcls.evidence.contributions import Floats, contributions
-from imgcls.evidence.gains import Gain, measure, score
+from imgcls.evidence.gains import measure, score
 from imgcls.evidence.variance import group_numbers
 from imgcls.evidence.verdicts import Judged, judge
 from imgcls.ladders.judge import LadderResult, judge_ladder, verdict_record
@@ -48,7 +47,7 @@ _COLUMNS = (
 
 @dataclass(frozen=True)
 class Final:
-    """What the sealed test says of a ladder."""
+    """Scores and gain of a ladder on the sealed test part."""
 
     ladder: str
     """The ladder's name."""
@@ -124,8 +123,8 @@ def open_test(ladder: Ladder, workspace: Workspace) -> Final:
         raise UsageError(f"No run of the base of {ladder.name} is done; 'imgcls ladder run' with --retry-failed tries.")
     lock = FolderLock.take(workspace.ladders, wait_seconds=_LEDGER_SECONDS)  # two openings at once are two rows
     try:
-        before = _ledger(workspace)
-        final = _scored(state, result, test, openings=1 + sum(row["data"] == _mark(ladder) for row in before))
+        before = _read_ledger(workspace)
+        final = _score_on_test(state, result, test, openings=1 + sum(row["data"] == _mark(ladder) for row in before))
         _write_ledger(workspace, [*before, _row(final, ladder)])
         write_json((ladder.folder or workspace.ladders / ladder.name) / FINAL_JSON, final.to_json())
     finally:
@@ -133,7 +132,7 @@ def open_test(ladder: Ladder, workspace: Workspace) -> Final:
     return final
 
 
-def _scored(state: LadderState, result: LadderResult, test: Samples, *, openings: int) -> Final:
+def _score_on_test(state: LadderState, result: LadderResult, test: Samples, *, openings: int) -> Final:
     ladder, top = state.ladder, result.incumbent
     names = [written(name) for name in test.frame["id"]]
     labels = dict(zip(names, test.frame["label"], strict=True))
@@ -151,7 +150,12 @@ def _scored(state: LadderState, result: LadderResult, test: Samples, *, openings
     judged = None
     if top:
         sides = [{(run.fold, run.seed): run for run in _runs(state, rung)} for rung in (0, top)]
-        gain = _gain(by_seed[0], by_seed[top], same_weights=shares_weights(sides[0], sides[1]), groups=numbers)
+        same_weights = shares_weights(sides[0], sides[1])
+        before, after = rows[0], rows[top]
+        if same_weights:  # then only the seeds that both have count
+            seeds = [seed for seed in by_seed[0] if seed in by_seed[top]]
+            before, after = (np.stack([by_seed[rung][seed] for seed in seeds]) for rung in (0, top))
+        gain = measure(before, after, same_weights=same_weights, groups=numbers)
         judged = judge([gain], smallest_gain=ladder.smallest_gain)[0]
     return Final(
         ladder=ladder.name,
@@ -174,22 +178,6 @@ def _runs(state: LadderState, rung: int) -> list[RunRecord]:
     return [entry.record for entry in state.of(rung) if entry.record is not None]
 
 
-def _gain(
-    before: Mapping[int, Floats],
-    after: Mapping[int, Floats],
-    *,
-    same_weights: bool,
-    groups: npt.NDArray[np.intp] | None,
-) -> Gain:
-    """Measure the incumbent against the base; with the same weights only the seeds that both have count."""
-    if same_weights:
-        both = [seed for seed in before if seed in after]
-        before, after = ({seed: side[seed] for seed in both} for side in (before, after))
-    return measure(
-        np.stack(list(before.values())), np.stack(list(after.values())), same_weights=same_weights, groups=groups
-    )
-
-
 def _rows(state: LadderState, rung: int, ids: Sequence[str], labels: Sequence[str]) -> dict[int, Floats]:
     """Return contributions [images] by seed; folds of one seed are averaged: they share most of their training."""
     by_seed: dict[int, list[Floats]] = {}
@@ -203,21 +191,6 @@ def _rows(state: LadderState, rung: int, ids: Sequence[str], labels: Sequence[st
             contributions(state.ladder.metric, probabilities, targets, problem=run.problem)  # type: ignore[arg-type]
         )
     return {seed: np.mean(rows, axis=0) for seed, rows in sorted(by_seed.items())}
-
-
-def _ledger(workspace: Workspace) -> list[Mapping[str, str]]:
-    path = workspace.root / LEDGER
-    if not path.is_file():
-        return []
-    try:
-        with path.open(newline="", encoding="utf-8") as file:
-            reader = csv.DictReader(file, strict=True)
-            rows: list[Mapping[str, str]] = list(reader)
-    except (UnicodeDecodeError, csv.Error) as problem:
-        raise RecordError(f"{path} is damaged: {problem}. {_RESTORE}") from problem
-    if tuple(reader.fieldnames or ()) != _COLUMNS or any(None in row or None in row.values() for row in rows):
-        raise RecordError(f"{path} is damaged: it has other columns than {', '.join(_COLUMNS)}. {_RESTORE}")
-    return rows
 
 
 def _row(final: Final, ladder: Ladder) -> dict[str, str]:
@@ -236,8 +209,23 @@ def _row(final: Final, ladder: Ladder) -> dict[str, str]:
 
 
 def _mark(ladder: Ladder) -> str:
-    """Return what tells one test part from another: the data it belongs to."""
+    """Return what identifies a test part: the digest of its data."""
     return ladder.data_digest[:16]
+
+
+def _read_ledger(workspace: Workspace) -> list[Mapping[str, str]]:
+    path = workspace.root / LEDGER
+    if not path.is_file():
+        return []
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            reader = csv.DictReader(file, strict=True)
+            rows: list[Mapping[str, str]] = list(reader)
+    except (UnicodeDecodeError, csv.Error) as problem:
+        raise RecordError(f"{path} is damaged: {problem}. {_RESTORE}") from problem
+    if tuple(reader.fieldnames or ()) != _COLUMNS or any(None in row or None in row.values() for row in rows):
+        raise RecordError(f"{path} is damaged: it has other columns than {', '.join(_COLUMNS)}. {_RESTORE}")
+    return rows
 
 
 def _write_ledger(workspace: Workspace, rows: Sequence[Mapping[str, str]]) -> None:

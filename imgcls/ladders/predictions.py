@@ -1,4 +1,4 @@
-"""The runs of a ladder put side by side, on one split or on folds, ready to be compared."""
+"""Predictions of runs side by side, on one split or over folds: scores, gains, and the images that changed."""
 
 from __future__ import annotations
 
@@ -18,6 +18,9 @@ from imgcls.evidence.variance import group_numbers
 from imgcls.ladders.results import Change
 from imgcls.ladders.state import LadderState
 from imgcls.records.run import Estimate, RunRecord
+
+_WEIGHTS_FILE = "weights.safetensors"
+Place = TypeVar("Place", bound=Hashable)
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,70 +57,12 @@ class Predictions:
         )
 
 
-def read_predictions(records: Sequence[RunRecord]) -> Predictions:
-    """Put the validation predictions of runs side by side.
-
-    Args:
-        records: Runs on the same data, classes and split; at least one.
-
-    Raises:
-        RecordError: A file is damaged, or the runs disagree on the label of an image.
-    """
-    first = records[0]
-    frames = {record.key: _indexed(record) for record in records}
-    common = frames[first.key].index
-    for frame in frames.values():
-        common = common.intersection(frame.index, sort=False)
-    most = max(len(frame) for frame in frames.values())
-    notes = [] if len(common) == most else [f"Only the {len(common)} of {most} images that all runs have are compared."]
-    if not len(common):
-        raise RecordError("The runs were scored on different images; there is nothing to compare.")
-    rows = {key: frame.loc[common] for key, frame in frames.items()}
-    reference = rows[first.key]
-    for record in records:
-        if (rows[record.key]["label"].to_numpy() != reference["label"].to_numpy()).any():
-            raise RecordError(f"Runs {first.id} and {record.id} have other labels for the same images.")
-    columns = [f"p_{name}" for name in first.classes]
-    labels = tuple(reference["label"])
-    return Predictions(
-        ids=tuple(common),
-        labels=labels,
-        targets=as_targets(labels, classes=first.classes, problem=first.problem),
-        groups=_groups(reference, first),
-        probabilities={key: frame[columns].to_numpy(dtype=np.float64) for key, frame in rows.items()},
-        notes=tuple(notes),
-        problem=first.problem,
-    )
-
-
-def _indexed(record: RunRecord) -> pd.DataFrame:
-    frame = record.predictions("valid").set_index("id")
-    if frame.index.has_duplicates:
-        raise RecordError(f"Run {record.id}: valid.parquet has an image twice. Train again with --again.")
-    return frame
-
-
-def _groups(frame: pd.DataFrame, record: RunRecord) -> npt.NDArray[np.intp] | None:
-    if "group" in frame.columns:
-        return group_numbers(frame["group"].tolist(), n=len(frame))
-    if record.data.n_valid_groups:
-        raise RecordError(
-            f"Run {record.id} has {record.data.n_valid_groups} groups but does not say which image is in which. "
-            "It was made by an older imgcls; train it again with --again."
-        )
-    return None
-
-
-_WEIGHTS_FILE = "weights.safetensors"
-Place = TypeVar("Place", bound=Hashable)
-
-
 class MeasuredRuns(Protocol):
     """The runs of a ladder, ready to be compared."""
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Return what is to be said of the images."""
+        """Return what a person should know of the images."""
 
     def values(self, rung: int, metric: str) -> list[float]:
         """Return the metric of each run, as a gain is measured: higher is better."""
@@ -143,7 +88,7 @@ class OneSplit:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What is to be said of the images."""
+        """What a person should know of the images."""
         return self.board.notes
 
     def values(self, rung: int, metric: str) -> list[float]:
@@ -189,7 +134,7 @@ class CrossValidated:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What is to be said of the images."""
+        """What a person should know of the images."""
         return tuple(dict.fromkeys(note for part in self.boards.values() for note in part.notes))
 
     def values(self, rung: int, metric: str) -> list[float]:
@@ -260,8 +205,71 @@ class CrossValidated:
         return [run.data.n["train"] for run in first], [len(self.boards[fold].ids) for fold in folds]
 
 
+@dataclass(frozen=True)
+class Changes:
+    """The images that two sides do not answer alike, the ones that changed most first."""
+
+    n_fixed: int
+    """Images that are right more often."""
+    n_broken: int
+    """Images that are right less often."""
+    fixed: tuple[Change, ...]
+    """Those that are right more often, or the first of them."""
+    broken: tuple[Change, ...]
+    """Those that are right less often, or the first of them."""
+
+    def first(self, n: int) -> Changes:
+        """Keep the first n of either kind; they are counted as before."""
+        return replace(self, fixed=self.fixed[:n], broken=self.broken[:n])
+
+    def to_json(self) -> dict[str, Any]:
+        """Return them as JSON values."""
+        return asdict(self)
+
+
+def read_predictions(records: Sequence[RunRecord]) -> Predictions:
+    """Return the validation predictions of runs on the images that all of them have.
+
+    Args:
+        records: Runs on the same data, classes and split; at least one.
+
+    Raises:
+        RecordError: A file is damaged, or the runs disagree on the label of an image.
+    """
+    first = records[0]
+    frames = {}
+    for record in records:
+        frame = record.predictions("valid").set_index("id")
+        if frame.index.has_duplicates:
+            raise RecordError(f"Run {record.id}: valid.parquet has an image twice. Train again with --again.")
+        frames[record.key] = frame
+    common = frames[first.key].index
+    for frame in frames.values():
+        common = common.intersection(frame.index, sort=False)
+    most = max(len(frame) for frame in frames.values())
+    notes = [] if len(common) == most else [f"Only the {len(common)} of {most} images that all runs have are compared."]
+    if not len(common):
+        raise RecordError("The runs were scored on different images; there is nothing to compare.")
+    rows = {key: frame.loc[common] for key, frame in frames.items()}
+    reference = rows[first.key]
+    for record in records:
+        if (rows[record.key]["label"].to_numpy() != reference["label"].to_numpy()).any():
+            raise RecordError(f"Runs {first.id} and {record.id} have other labels for the same images.")
+    columns = [f"p_{name}" for name in first.classes]
+    labels = tuple(reference["label"])
+    return Predictions(
+        ids=tuple(common),
+        labels=labels,
+        targets=as_targets(labels, classes=first.classes, problem=first.problem),
+        groups=_groups(reference, first),
+        probabilities={key: frame[columns].to_numpy(dtype=np.float64) for key, frame in rows.items()},
+        notes=tuple(notes),
+        problem=first.problem,
+    )
+
+
 def measured_runs(state: LadderState) -> MeasuredRuns:
-    """Put the finished runs of a ladder side by side; there has to be one at least.
+    """Return the finished runs of a ladder, ready to be compared; there has to be one at least.
 
     Raises:
         RecordError: A record is damaged, or records do not fit each other.
@@ -286,7 +294,7 @@ def measured_runs(state: LadderState) -> MeasuredRuns:
 
 
 def weights_identity(record: RunRecord) -> str:
-    """Return what tells the weights of a run from others: their digest, or the run that they were taken from."""
+    """Return what identifies the weights of a run: their digest, or the run that they were taken from."""
     file = record.files.get(_WEIGHTS_FILE)
     return file.sha256 if file is not None else record.reused_from or record.key
 
@@ -300,35 +308,6 @@ def shares_weights(before: Mapping[Place, RunRecord], after: Mapping[Place, RunR
     """
     common = [place for place in before if place in after]
     return bool(common) and all(_is_same_weights(before[place], after[place]) for place in common)
-
-
-def _is_same_weights(a: RunRecord, b: RunRecord) -> bool:
-    if a.train_digest != b.train_digest:
-        return False
-    names = [{weights_identity(run), run.id, run.reused_from or run.id} for run in (a, b)]
-    return bool(names[0] & names[1])
-
-
-@dataclass(frozen=True)
-class Changes:
-    """The images that two sides do not answer alike, the ones that changed most first."""
-
-    n_fixed: int
-    """Images that are right more often."""
-    n_broken: int
-    """Images that are right less often."""
-    fixed: tuple[Change, ...]
-    """Those that are right more often, or the first of them."""
-    broken: tuple[Change, ...]
-    """Those that are right less often, or the first of them."""
-
-    def first(self, n: int) -> Changes:
-        """Keep the first n of either kind; they are counted as before."""
-        return replace(self, fixed=self.fixed[:n], broken=self.broken[:n])
-
-    def to_json(self) -> dict[str, Any]:
-        """Return them as JSON values."""
-        return asdict(self)
 
 
 def changes(measured: MeasuredRuns, before: int, after: int) -> Changes | None:
@@ -347,7 +326,10 @@ def changes(measured: MeasuredRuns, before: int, after: int) -> Changes | None:
         if board.problem == "multilabel":
             return None
         seeds = sorted(set(old) & set(new)) if shares_weights(old, new) else None
-        shares = [_right(board, side, seeds) for side in (old, new)]
+        shares = []
+        for side in (old, new):
+            keys = [run.key for seed, run in sorted(side.items()) if seeds is None or seed in seeds]
+            shares.append(board.contributions("accuracy", keys).mean(axis=0))
         rows = zip(board.ids, board.labels, *shares, strict=True)
         found += [Change(id_, label, float(a), float(b)) for id_, label, a, b in rows if a != b]
     found.sort(key=lambda change: (-abs(change.after - change.before), change.id))
@@ -378,6 +360,24 @@ def changed_images(state: LadderState, *, most: int) -> dict[int, Changes]:
     return found
 
 
+def _groups(frame: pd.DataFrame, record: RunRecord) -> npt.NDArray[np.intp] | None:
+    if "group" in frame.columns:
+        return group_numbers(frame["group"].tolist(), n=len(frame))
+    if record.data.n_valid_groups:
+        raise RecordError(
+            f"Run {record.id} has {record.data.n_valid_groups} groups but does not say which image is in which. "
+            "It was made by an older imgcls; train it again with --again."
+        )
+    return None
+
+
+def _is_same_weights(a: RunRecord, b: RunRecord) -> bool:
+    if a.train_digest != b.train_digest:
+        return False
+    names = [{weights_identity(run), run.id, run.reused_from or run.id} for run in (a, b)]
+    return bool(names[0] & names[1])
+
+
 def _parts(
     measured: MeasuredRuns, before: int, after: int
 ) -> list[tuple[Predictions, Mapping[int, RunRecord], Mapping[int, RunRecord]]]:
@@ -387,9 +387,3 @@ def _parts(
     assert isinstance(measured, CrossValidated)  # noqa: S101 - there is no third kind
     both = [fold for fold in sorted(measured.runs[before]) if fold in measured.runs[after]]
     return [(measured.boards[fold], measured.runs[before][fold], measured.runs[after][fold]) for fold in both]
-
-
-def _right(board: Predictions, runs: Mapping[int, RunRecord], seeds: list[int] | None) -> Floats:
-    """Return the share of runs that are right, for each image."""
-    keys = [run.key for seed, run in sorted(runs.items()) if seeds is None or seed in seeds]
-    return np.asarray(board.contributions("accuracy", keys).mean(axis=0), dtype=np.float64)

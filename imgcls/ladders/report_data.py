@@ -1,4 +1,4 @@
-"""Everything that a page about a ladder shows, gathered from its records and its photographs."""
+"""Data of a ladder's report: learning curves, confusion, mistakes and photographs, gathered from its records."""
 
 from __future__ import annotations
 
@@ -34,6 +34,14 @@ from imgcls.workspace import Workspace, cache_folder
 MOST_CLASSES = 20
 MOST_PAIRS = 10
 MOST_MISTAKES = 12
+SIDE_PX = 144
+"""The longer side of a picture: 96 px on a page, and half as much again for fine screens."""
+MOST_SHOWN_CLASSES = 12
+_QUALITY = 80
+_HISTORY = "history.csv"
+_IMAGE_NAME = re.compile(r"\.(jpe?g|jfif|png|webp|gif|bmp|tiff?|ppm|pgm|jp2|j2k|avif)\b", re.IGNORECASE)
+_SHORT_NUMBER = re.compile("[0-9]{1,5}")
+WITHHELD = "(withheld, since it names photographs; 'imgcls runs list' shows it)"
 
 
 @dataclass(frozen=True)
@@ -86,7 +94,7 @@ class ConfusedPair:
 
 @dataclass(frozen=True)
 class WorstMistake:
-    """An image on which the runs are sure of a wrong answer."""
+    """An image on which the runs are confident of a wrong answer."""
 
     id: str
     """The sample's id; empty where ids are withheld."""
@@ -100,123 +108,6 @@ class WorstMistake:
     """How many of the runs are wrong about it; None where images have several labels."""
     n_runs: int
     """The runs that were averaged."""
-
-
-def fold_outputs(state: LadderState, rung: int) -> tuple[FoldOutputs, ...]:
-    """Return the predictions of a rung, by fold.
-
-    Args:
-        state: The ladder and its records.
-        rung: A rung with one finished run at least.
-
-    Raises:
-        RecordError: A record is damaged.
-    """
-    records = [entry.record for entry in state.of(rung) if entry.record is not None]
-    folds = sorted({record.fold for record in records}, key=lambda fold: -1 if fold is None else fold)
-    parts = [[record for record in records if record.fold == fold] for fold in folds]
-    return tuple(FoldOutputs(read_predictions(part), part[0].classes) for part in parts)
-
-
-def confusion(turns: Sequence[FoldOutputs]) -> Confusion | None:
-    """Count which class was taken for which; None where images have several labels.
-
-    Of more than `MOST_CLASSES` classes those are shown that most images are confused with.
-    """
-    if turns[0].is_multilabel:
-        return None
-    classes, counts = turns[0].classes, _all_counts(turns)
-    wrong = counts - np.diag(np.diag(counts))
-    order = np.argsort(-(wrong.sum(axis=0) + wrong.sum(axis=1)), kind="stable")
-    shown = np.sort(order[:MOST_CLASSES])
-    return Confusion(
-        classes=tuple(classes[place] for place in shown),
-        counts=tuple(tuple(float(counts[row, column]) for column in shown) for row in shown),
-        totals=tuple(round(float(counts[row].sum())) for row in shown),
-        n_hidden=len(classes) - len(shown),
-    )
-
-
-def confused_pairs(turns: Sequence[FoldOutputs]) -> tuple[ConfusedPair, ...]:
-    """Return the pairs of classes that are confused most often, the most frequent first."""
-    pairs = _label_pairs(turns) if turns[0].is_multilabel else _class_pairs(turns)
-    ordered = sorted((pair for pair in pairs if pair.n > 0), key=lambda pair: -pair.n)
-    return tuple(ordered[:MOST_PAIRS])
-
-
-def worst_mistakes(turns: Sequence[FoldOutputs], *, most: int = MOST_MISTAKES) -> tuple[WorstMistake, ...]:
-    """Return the images that the runs, their probabilities averaged, are most sure and wrong about.
-
-    Args:
-        turns: The predictions of a rung.
-        most: How many at the most.
-    """
-    found = [mistake for turn in turns for mistake in _worst_of(turn, most)]
-    return tuple(sorted(found, key=lambda mistake: -mistake.confidence)[:most])
-
-
-def _worst_of(turn: FoldOutputs, most: int) -> list[WorstMistake]:
-    part = turn.board
-    mistakes = confident_mistakes(
-        part.ids, turn.stacked.mean(axis=0), part.targets, classes=turn.classes, labels=part.labels, most=most
-    )
-    row = {name: place for place, name in enumerate(part.ids)}
-    wrong = None if turn.is_multilabel else (turn.stacked.argmax(axis=2) != part.targets).sum(axis=0)
-    return [
-        WorstMistake(
-            id=mistake.id,
-            label=mistake.label,
-            predicted=mistake.predicted,
-            confidence=mistake.confidence,
-            n_wrong=None if wrong is None else int(wrong[row[mistake.id]]),
-            n_runs=len(part.probabilities),
-        )
-        for mistake in mistakes
-    ]
-
-
-def _all_counts(turns: Sequence[FoldOutputs]) -> Floats:
-    return np.sum([_counts(turn) for turn in turns], axis=0)
-
-
-def _counts(turn: FoldOutputs) -> Floats:
-    """Count label × answer, [k, k], in the mean over runs."""
-    answers = turn.stacked.argmax(axis=2)
-    k = len(turn.classes)
-    flat = (turn.board.targets * k + answers).ravel()
-    return np.bincount(flat, minlength=k * k).reshape(k, k) / len(answers)
-
-
-def _class_pairs(turns: Sequence[FoldOutputs]) -> list[ConfusedPair]:
-    classes, counts = turns[0].classes, _all_counts(turns)
-    totals = counts.sum(axis=1)
-    return [
-        ConfusedPair(classes[row], classes[column], float(counts[row, column]), round(float(totals[row])))
-        for row, column in np.argwhere(counts > 0)
-        if row != column
-    ]
-
-
-def _label_pairs(turns: Sequence[FoldOutputs]) -> list[ConfusedPair]:
-    """Count, label by label, those missed and those seen where they are not."""
-    pairs = []
-    for place, name in enumerate(turns[0].classes):
-        missed = alarms = 0.0
-        n_with = n_without = 0
-        for turn in turns:
-            has = turn.board.targets[:, place] == 1
-            said = turn.stacked[:, :, place] > 0.5
-            missed += float((~said[:, has]).sum(axis=1).mean())
-            alarms += float(said[:, ~has].sum(axis=1).mean())
-            n_with, n_without = n_with + int(has.sum()), n_without + int((~has).sum())
-        pairs += [ConfusedPair(name, f"no {name}", missed, n_with), ConfusedPair(f"no {name}", name, alarms, n_without)]
-    return pairs
-
-
-SIDE_PX = 144
-"""The longer side of a picture: 96 px on a page, and half as much again for fine screens."""
-MOST_SHOWN_CLASSES = 12
-_QUALITY = 80
 
 
 @dataclass(frozen=True)
@@ -243,6 +134,145 @@ class ClassPictures:
     """Some of those that train."""
 
 
+@dataclass(frozen=True)
+class Curves:
+    """The learning curves of one rung."""
+
+    seeds: tuple[tuple[float, ...], ...]
+    """The validation loss of each run, epoch by epoch; a run that ended early is shorter."""
+    mean: tuple[float, ...]
+    """The mean over runs, as far as all of them go."""
+    weights_of: int | None
+    """The rung whose weights it uses, having learnt nothing itself; None where it was trained."""
+
+
+@dataclass(frozen=True)
+class ReportData:
+    """What a page shows; the page itself computes nothing."""
+
+    result: LadderResult
+    """The ladder, judged."""
+    n_by_class: Mapping[str, int]
+    """Class → the photographs of it that validate."""
+    trivial: tuple[str, float] | None
+    """An answer that needs no photograph, and what it scores; None where the metric has none."""
+    curves: tuple[Curves, ...]
+    """The learning curves of each rung."""
+    confusion: Confusion | None
+    """Which class the incumbent takes for which; None where images have several labels."""
+    pairs: tuple[ConfusedPair, ...]
+    """The classes that the incumbent confuses most often."""
+    mistakes: tuple[WorstMistake, ...]
+    """The photographs that the incumbent is most confidently wrong about; empty where photographs are withheld."""
+    sheet: tuple[ClassPictures, ...]
+    """Some training photographs of each class; empty where there are none to show."""
+    pictures: Mapping[str, Picture]
+    """Id → the picture of a mistake."""
+    licence: str
+    """The licence of the photographs, where it is known."""
+    withheld: bool
+    """Whether photographs and their names are left out because that was asked for."""
+    trouble: str
+    """Why photographs are not shown although nobody asked for that; empty where they are."""
+    updated: str
+    """When the newest run was made: UTC, ISO 8601."""
+    version: str
+    """The version of imgcls that gathered this."""
+
+
+def gather(ladder: Ladder, workspace: Workspace, *, with_images: bool = True) -> ReportData:
+    """Gather what a page about a ladder shows.
+
+    Args:
+        ladder: The ladder; it need not be complete.
+        workspace: Where its records lie.
+        with_images: Whether photographs and their names may be shown.
+
+    Raises:
+        UsageError: No run is done yet.
+        RecordError: A record is damaged.
+    """
+    state = read_state(ladder, workspace)
+    records = [entry.record for entry in state.jobs if entry.record is not None]
+    if not records:
+        raise UsageError(f"No run of {ladder.name} is done yet. 'imgcls ladder run {ladder.stack}' goes on with it.")
+    result = judge_ladder(state)
+    has_runs = [place for place, rung in enumerate(result.rungs) if rung.runs]
+    folds = fold_outputs(state, result.incumbent if result.incumbent in has_runs else has_runs[0])
+    gathered = ReportData(
+        result=result,
+        n_by_class=_n_by_class(folds),
+        trivial=_trivial(ladder.metric, folds),
+        curves=tuple(_curves(state, number) for number in range(len(ladder.rungs))),
+        confusion=confusion(folds),
+        pairs=confused_pairs(folds),
+        mistakes=worst_mistakes(folds),
+        sheet=(),
+        pictures={},
+        licence="",
+        withheld=not with_images,
+        trouble="",
+        updated=max(record.created for record in records),
+        version=__version__,
+    )
+    if with_images:
+        return _with_photographs(gathered, workspace, folds)
+    return _without_names(gathered, records, folds)
+
+
+def fold_outputs(state: LadderState, rung: int) -> tuple[FoldOutputs, ...]:
+    """Return the predictions of a rung, by fold.
+
+    Args:
+        state: The ladder and its records.
+        rung: A rung with one finished run at least.
+
+    Raises:
+        RecordError: A record is damaged.
+    """
+    records = [entry.record for entry in state.of(rung) if entry.record is not None]
+    numbers = sorted({record.fold for record in records}, key=lambda fold: -1 if fold is None else fold)
+    parts = [[record for record in records if record.fold == number] for number in numbers]
+    return tuple(FoldOutputs(read_predictions(part), part[0].classes) for part in parts)
+
+
+def confusion(folds: Sequence[FoldOutputs]) -> Confusion | None:
+    """Count which class was taken for which; None where images have several labels.
+
+    Of more than `MOST_CLASSES` classes those are shown that most images are confused with.
+    """
+    if folds[0].is_multilabel:
+        return None
+    classes, counts = folds[0].classes, _counts(folds)
+    wrong = counts - np.diag(np.diag(counts))
+    order = np.argsort(-(wrong.sum(axis=0) + wrong.sum(axis=1)), kind="stable")
+    shown = np.sort(order[:MOST_CLASSES])
+    return Confusion(
+        classes=tuple(classes[place] for place in shown),
+        counts=tuple(tuple(float(counts[row, column]) for column in shown) for row in shown),
+        totals=tuple(round(float(counts[row].sum())) for row in shown),
+        n_hidden=len(classes) - len(shown),
+    )
+
+
+def confused_pairs(folds: Sequence[FoldOutputs]) -> tuple[ConfusedPair, ...]:
+    """Return the pairs of classes that are confused most often, the most frequent first."""
+    pairs = _label_pairs(folds) if folds[0].is_multilabel else _class_pairs(folds)
+    ordered = sorted((pair for pair in pairs if pair.n > 0), key=lambda pair: -pair.n)
+    return tuple(ordered[:MOST_PAIRS])
+
+
+def worst_mistakes(folds: Sequence[FoldOutputs], *, most: int = MOST_MISTAKES) -> tuple[WorstMistake, ...]:
+    """Return the images that the runs, their probabilities averaged, are most confidently wrong about.
+
+    Args:
+        folds: The predictions of a rung.
+        most: How many at the most.
+    """
+    found = [mistake for fold in folds for mistake in _worst_of(fold, most)]
+    return tuple(sorted(found, key=lambda mistake: -mistake.confidence)[:most])
+
+
 def find_photographs(ladder: Ladder, workspace: Workspace) -> Samples:
     """Read the samples of a ladder again, without deep learning, and without fetching anything.
 
@@ -256,11 +286,16 @@ def find_photographs(ladder: Ladder, workspace: Workspace) -> Samples:
     """
     named = {name: getattr(ladder.data, name) for name in ("data", "images", "test")}
     found: dict[str, Any] = {
-        name: _place(place, workspace) for name, place in named.items() if place is not None and str(place) != OFF
+        name: _locate(place, workspace) for name, place in named.items() if place is not None and str(place) != OFF
     }
     samples = load_samples(replace(ladder.data, **found))
     findings = ladder.data.findings
-    return samples if findings is None else apply_adjustments(samples, read_adjustments(_findings(findings, workspace)))
+    if findings is None:
+        return samples
+    file = Path(str(findings))
+    if not file.exists():  # the workspace was moved since, and its findings with it
+        file = workspace.root / FINDINGS_TOML
+    return apply_adjustments(samples, read_adjustments(file))
 
 
 def contact_sheet(
@@ -318,8 +353,139 @@ def written(text: str) -> str:
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
-def _place(source: object, workspace: Workspace) -> str | Path | None:
-    """Find where data lie that were named by a path, or by the name of a known set."""
+def _n_by_class(folds: Sequence[FoldOutputs]) -> dict[str, int]:
+    classes = folds[0].classes
+    if folds[0].is_multilabel:
+        counts = sum(fold.board.targets.sum(axis=0, dtype=np.int64) for fold in folds)
+    else:
+        counts = sum(np.bincount(fold.board.targets, minlength=len(classes)) for fold in folds)
+    return dict(zip(classes, np.asarray(counts).tolist(), strict=True))
+
+
+def _trivial(metric: str, folds: Sequence[FoldOutputs]) -> tuple[str, float] | None:
+    """Return the answer that needs no photograph, for the metrics in which it has a score of its own."""
+    if metric == "roc_auc":
+        return "ranking at random", 0.5
+    if metric != "accuracy":
+        return None
+    name = "always giving the most frequent answer"
+    return name, majority_accuracy(np.concatenate([fold.board.targets for fold in folds]))
+
+
+def _curves(state: LadderState, number: int) -> Curves:
+    records = [entry.record for entry in state.of(number) if entry.record is not None]
+    trained = [record for record in records if record.reused_from is None]
+    seeds = tuple(losses for record in trained if _HISTORY in record.files and (losses := _losses(record)))
+    n_common = min((len(losses) for losses in seeds), default=0)
+    mean = np.mean([losses[:n_common] for losses in seeds], axis=0).tolist() if n_common else []
+    return Curves(seeds, tuple(mean), None if trained else state.ladder.rungs[number].weights_of)
+
+
+def _losses(record: RunRecord) -> tuple[float, ...]:
+    values = [row.get("valid_loss") for row in record.history()]
+    return tuple(float(value) for value in values if isinstance(value, int | float) and np.isfinite(value))
+
+
+def _with_photographs(gathered: ReportData, workspace: Workspace, folds: Sequence[FoldOutputs]) -> ReportData:
+    """Add pictures, or say why there are none."""
+    ladder, classes = gathered.result.ladder, gathered.result.classes
+    try:
+        samples = find_photographs(ladder, workspace)
+    except (DataError, OSError) as problem:
+        return replace(gathered, trouble=f"The photographs are not where they were, or cannot be read: {problem}")
+    validating = dict(pair for fold in folds for pair in zip(fold.board.ids, fold.board.labels, strict=True))
+    labels = {written(name): label for name, label in zip(samples.frame["id"], samples.frame["label"], strict=True)}
+    if n_other := sum(labels.get(name) != label for name, label in validating.items()):
+        text = (
+            f"The data have changed since: {n_other} of {len(validating)} photographs are gone or labelled otherwise."
+        )
+        return replace(gathered, trouble=text)
+    hidden = validating if ladder.n_folds is None else {}
+    pictures = pictures_of([mistake.id for mistake in gathered.mistakes], samples)
+    sheet = contact_sheet(samples, validating=hidden, classes=classes)
+    trouble = "" if any(entry.pictures for entry in sheet) else "No photograph could be read any more."
+    return replace(gathered, sheet=sheet, pictures=pictures, licence=samples.licence, trouble=trouble)
+
+
+def _without_names(gathered: ReportData, records: Sequence[RunRecord], folds: Sequence[FoldOutputs]) -> ReportData:
+    """Leave out ids, and every message that may name a photograph."""
+    names = {name for fold in folds for name in fold.board.ids}
+    names |= {place for record in records for place, _ in record.data.excluded}
+    names |= {PurePath(name).name for name in names} | {PurePath(name).stem for name in names}
+    result = gathered.result
+    rungs = tuple(
+        replace(rung, failures=tuple(replace(one, reason=_harmless(one.reason, names)) for one in rung.failures))
+        for rung in result.rungs
+    )
+    notes = tuple(dict.fromkeys(_harmless(note, names) for note in result.notes))
+    return replace(gathered, result=replace(result, rungs=rungs, notes=notes), mistakes=())
+
+
+def _harmless(text: str, names: Collection[str]) -> str:
+    """Return a message, or `WITHHELD` where it names a photograph; a short number identifies none."""
+    identifying = (name for name in names if name in text and name and not _SHORT_NUMBER.fullmatch(name))
+    is_named = any(re.search(rf"(?<!\w){re.escape(name)}(?!\w)", text) for name in identifying)
+    return WITHHELD if is_named or _IMAGE_NAME.search(text) else text
+
+
+def _class_pairs(folds: Sequence[FoldOutputs]) -> list[ConfusedPair]:
+    classes, counts = folds[0].classes, _counts(folds)
+    totals = counts.sum(axis=1)
+    return [
+        ConfusedPair(classes[row], classes[column], float(counts[row, column]), round(float(totals[row])))
+        for row, column in np.argwhere(counts > 0)
+        if row != column
+    ]
+
+
+def _label_pairs(folds: Sequence[FoldOutputs]) -> list[ConfusedPair]:
+    """Count the misses and the false alarms of each label, in the mean over runs."""
+    pairs = []
+    for place, name in enumerate(folds[0].classes):
+        missed = alarms = 0.0
+        n_with = n_without = 0
+        for fold in folds:
+            has = fold.board.targets[:, place] == 1
+            predicted = fold.stacked[:, :, place] > 0.5
+            missed += float((~predicted[:, has]).sum(axis=1).mean())
+            alarms += float(predicted[:, ~has].sum(axis=1).mean())
+            n_with, n_without = n_with + int(has.sum()), n_without + int((~has).sum())
+        pairs += [ConfusedPair(name, f"no {name}", missed, n_with), ConfusedPair(f"no {name}", name, alarms, n_without)]
+    return pairs
+
+
+def _counts(folds: Sequence[FoldOutputs]) -> Floats:
+    """Count label × answer, [k, k], in the mean over runs, summed over the folds."""
+    k, counts = len(folds[0].classes), []
+    for fold in folds:
+        answers = fold.stacked.argmax(axis=2)
+        flat = (fold.board.targets * k + answers).ravel()
+        counts.append(np.bincount(flat, minlength=k * k).reshape(k, k) / len(answers))
+    return np.sum(counts, axis=0)
+
+
+def _worst_of(fold: FoldOutputs, most: int) -> list[WorstMistake]:
+    part = fold.board
+    mistakes = confident_mistakes(
+        part.ids, fold.stacked.mean(axis=0), part.targets, classes=fold.classes, labels=part.labels, most=most
+    )
+    row = {name: place for place, name in enumerate(part.ids)}
+    wrong = None if fold.is_multilabel else (fold.stacked.argmax(axis=2) != part.targets).sum(axis=0)
+    return [
+        WorstMistake(
+            id=mistake.id,
+            label=mistake.label,
+            predicted=mistake.predicted,
+            confidence=mistake.confidence,
+            n_wrong=None if wrong is None else int(wrong[row[mistake.id]]),
+            n_runs=len(part.probabilities),
+        )
+        for mistake in mistakes
+    ]
+
+
+def _locate(source: object, workspace: Workspace) -> str | Path | None:
+    """Return the folder or table that a path, or the name of a known set, stands for."""
     if source is None or str(source) == ELPV:
         return None
     if is_known_set(source):
@@ -329,12 +495,6 @@ def _place(source: object, workspace: Workspace) -> str | Path | None:
         return folder
     path = Path(str(source)).expanduser()
     return path if path.is_absolute() or path.exists() else workspace.root / path
-
-
-def _findings(path: object, workspace: Workspace) -> Path:
-    """Find the findings.toml that a ladder followed; where its workspace was moved, the one that lies there now."""
-    named = Path(str(path))
-    return named if named.exists() else workspace.root / FINDINGS_TOML
 
 
 def _rows_by_class(samples: Samples, classes: Sequence[str]) -> dict[str, list[int]]:
@@ -352,177 +512,3 @@ def _readable(paths: Iterable[Path]) -> Iterator[Picture]:
     for path in paths:
         with suppress(DecodeError):
             yield draw_picture(path)
-
-
-_HISTORY = "history.csv"
-_IMAGE_NAME = re.compile(r"\.(jpe?g|jfif|png|webp|gif|bmp|tiff?|ppm|pgm|jp2|j2k|avif)\b", re.IGNORECASE)
-_SHORT_NUMBER = re.compile("[0-9]{1,5}")
-WITHHELD = "(withheld, since it names photographs; 'imgcls runs list' shows it)"
-
-
-@dataclass(frozen=True)
-class Curves:
-    """How one rung learnt."""
-
-    seeds: tuple[tuple[float, ...], ...]
-    """The validation loss of each run, epoch by epoch; a run that ended early is shorter."""
-    mean: tuple[float, ...]
-    """The mean over runs, as far as all of them go."""
-    weights_of: int | None
-    """The rung whose weights it uses, having learnt nothing itself; None where it was trained."""
-
-
-@dataclass(frozen=True)
-class ReportData:
-    """What a page shows; the page itself computes nothing."""
-
-    result: LadderResult
-    """The ladder, judged."""
-    n_by_class: Mapping[str, int]
-    """Class → the photographs of it that validate."""
-    trivial: tuple[str, float] | None
-    """An answer that needs no photograph, and what it scores; None where the metric has none."""
-    curves: tuple[Curves, ...]
-    """The learning curves of each rung."""
-    confusion: Confusion | None
-    """Which class the incumbent takes for which; None where images have several labels."""
-    pairs: tuple[ConfusedPair, ...]
-    """The classes that the incumbent confuses most often."""
-    mistakes: tuple[WorstMistake, ...]
-    """The photographs that the incumbent is most sure and wrong about; empty where photographs are withheld."""
-    sheet: tuple[ClassPictures, ...]
-    """Some training photographs of each class; empty where there are none to show."""
-    pictures: Mapping[str, Picture]
-    """Id → the picture of a mistake."""
-    licence: str
-    """The licence of the photographs, where it is known."""
-    withheld: bool
-    """Whether photographs and their names are left out because that was asked for."""
-    trouble: str
-    """Why photographs are not shown although nobody asked for that; empty where they are."""
-    updated: str
-    """When the newest run was made: UTC, ISO 8601."""
-    version: str
-    """The version of imgcls that gathered this."""
-
-
-def gather(ladder: Ladder, workspace: Workspace, *, with_images: bool = True) -> ReportData:
-    """Gather what a page about a ladder shows.
-
-    Args:
-        ladder: The ladder; it need not be complete.
-        workspace: Where its records lie.
-        with_images: Whether photographs and their names may be shown.
-
-    Raises:
-        UsageError: No run is done yet.
-        RecordError: A record is damaged.
-    """
-    state = read_state(ladder, workspace)
-    records = [entry.record for entry in state.jobs if entry.record is not None]
-    if not records:
-        raise UsageError(f"No run of {ladder.name} is done yet. 'imgcls ladder run {ladder.stack}' goes on with it.")
-    result = judge_ladder(state)
-    shown = _shown_rung(result)
-    turns = fold_outputs(state, shown)
-    gathered = ReportData(
-        result=result,
-        n_by_class=_n_by_class(turns),
-        trivial=_trivial(ladder.metric, turns),
-        curves=tuple(_curves(state, number) for number in range(len(ladder.rungs))),
-        confusion=confusion(turns),
-        pairs=confused_pairs(turns),
-        mistakes=worst_mistakes(turns),
-        sheet=(),
-        pictures={},
-        licence="",
-        withheld=not with_images,
-        trouble="",
-        updated=max(record.created for record in records),
-        version=__version__,
-    )
-    if with_images:
-        return _with_photographs(gathered, workspace, turns)
-    return _without_names(gathered, records, turns)
-
-
-def _shown_rung(result: LadderResult) -> int:
-    """Return the incumbent, or the lowest rung with a finished run before the incumbent has any."""
-    has_runs = [place for place, rung in enumerate(result.rungs) if rung.runs]
-    return result.incumbent if result.incumbent in has_runs else has_runs[0]
-
-
-def _n_by_class(turns: Sequence[FoldOutputs]) -> dict[str, int]:
-    classes = turns[0].classes
-    if turns[0].is_multilabel:
-        counts = sum(turn.board.targets.sum(axis=0, dtype=np.int64) for turn in turns)
-    else:
-        counts = sum(np.bincount(turn.board.targets, minlength=len(classes)) for turn in turns)
-    return dict(zip(classes, np.asarray(counts).tolist(), strict=True))
-
-
-def _trivial(metric: str, turns: Sequence[FoldOutputs]) -> tuple[str, float] | None:
-    """Return the answer that needs no photograph, for the metrics in which it has a score of its own."""
-    if metric == "roc_auc":
-        return "ranking at random", 0.5
-    if metric != "accuracy":
-        return None
-    name = "always giving the most frequent answer"
-    return name, majority_accuracy(np.concatenate([turn.board.targets for turn in turns]))
-
-
-def _curves(state: LadderState, number: int) -> Curves:
-    records = [entry.record for entry in state.of(number) if entry.record is not None]
-    runs = [_losses(record) for record in records if record.reused_from is None and _HISTORY in record.files]
-    seeds = tuple(losses for losses in runs if losses)
-    n_common = min((len(losses) for losses in seeds), default=0)
-    mean = np.mean([losses[:n_common] for losses in seeds], axis=0).tolist() if n_common else []
-    has_own = any(record.reused_from is None for record in records)
-    return Curves(seeds, tuple(mean), None if has_own else state.ladder.rungs[number].weights_of)
-
-
-def _losses(record: RunRecord) -> tuple[float, ...]:
-    values = [row.get("valid_loss") for row in record.history()]
-    return tuple(float(value) for value in values if isinstance(value, int | float) and np.isfinite(value))
-
-
-def _with_photographs(gathered: ReportData, workspace: Workspace, turns: Sequence[FoldOutputs]) -> ReportData:
-    """Add pictures, or say why there are none."""
-    ladder, classes = gathered.result.ladder, gathered.result.classes
-    try:
-        samples = find_photographs(ladder, workspace)
-    except (DataError, OSError) as problem:
-        return replace(gathered, trouble=f"The photographs are not where they were, or cannot be read: {problem}")
-    validating = dict(pair for turn in turns for pair in zip(turn.board.ids, turn.board.labels, strict=True))
-    labels = {written(name): label for name, label in zip(samples.frame["id"], samples.frame["label"], strict=True)}
-    if n_other := sum(labels.get(name) != label for name, label in validating.items()):
-        text = (
-            f"The data have changed since: {n_other} of {len(validating)} photographs are gone or labelled otherwise."
-        )
-        return replace(gathered, trouble=text)
-    hidden = validating if ladder.n_folds is None else {}
-    pictures = pictures_of([mistake.id for mistake in gathered.mistakes], samples)
-    sheet = contact_sheet(samples, validating=hidden, classes=classes)
-    trouble = "" if any(entry.pictures for entry in sheet) else "No photograph could be read any more."
-    return replace(gathered, sheet=sheet, pictures=pictures, licence=samples.licence, trouble=trouble)
-
-
-def _without_names(gathered: ReportData, records: Sequence[RunRecord], turns: Sequence[FoldOutputs]) -> ReportData:
-    """Leave out ids, and every message that may name a photograph."""
-    names = {name for turn in turns for name in turn.board.ids}
-    names |= {place for record in records for place, _ in record.data.excluded}
-    names |= {PurePath(name).name for name in names} | {PurePath(name).stem for name in names}
-    result = gathered.result
-    rungs = tuple(
-        replace(rung, failures=tuple(replace(one, reason=_harmless(one.reason, names)) for one in rung.failures))
-        for rung in result.rungs
-    )
-    notes = tuple(dict.fromkeys(_harmless(note, names) for note in result.notes))
-    return replace(gathered, result=replace(result, rungs=rungs, notes=notes), mistakes=())
-
-
-def _harmless(text: str, names: Collection[str]) -> str:
-    """Withhold a message that names a photograph; a short number tells nothing and may be anything."""
-    telling = (name for name in names if name in text and name and not _SHORT_NUMBER.fullmatch(name))
-    is_named = any(re.search(rf"(?<!\w){re.escape(name)}(?!\w)", text) for name in telling)
-    return WITHHELD if is_named or _IMAGE_NAME.search(text) else text

@@ -1,4 +1,4 @@
-"""How far a ladder is, read from the files that its jobs leave, in any process."""
+"""State of a ladder: which of its jobs are done, running, interrupted, failed or waiting, read from their files."""
 
 from __future__ import annotations
 
@@ -75,7 +75,11 @@ class LadderState:
             Seconds; None where neither estimates nor finished runs tell anything.
         """
         estimates = {number: rung.estimate_seconds for number, rung in enumerate(self.ladder.rungs)}
-        measured = _seconds_by_rung(self.jobs)
+        times: dict[int, list[float]] = {}
+        for entry in self.jobs:
+            if entry.record is not None:
+                times.setdefault(entry.job.rung, []).append(entry.record.seconds.get("total", 0.0))
+        measured = {rung: sum(values) / len(values) for rung, values in times.items()}
         ratios = [measured[rung] / value for rung, value in estimates.items() if value and rung in measured]
         ratio = sum(ratios) / len(ratios) if ratios else 1.0
         left, known = 0.0, False
@@ -91,7 +95,7 @@ class LadderState:
 
 
 def read_state(ladder: Ladder, workspace: Workspace, *, known: Mapping[str, RunRecord] | None = None) -> LadderState:
-    """Look how far every job of a ladder is.
+    """Read how far every job of a ladder is.
 
     Args:
         ladder: The ladder.
@@ -119,12 +123,14 @@ def read_state(ladder: Ladder, workspace: Workspace, *, known: Mapping[str, RunR
             jobs.append(JobState(job, "failed", n_epochs=n_epochs, reason=failures[job.key]))
         else:
             jobs.append(JobState(job, "waiting", n_epochs=n_epochs))
-    jobs = _without_weights(ladder, jobs)
-    return LadderState(ladder, tuple(jobs), _is_driven(ladder), tuple(damaged))
+    is_running = False
+    with suppress(RecordError):
+        is_running = ladder.folder is not None and is_held(ladder.folder)
+    return LadderState(ladder, tuple(_without_weights(ladder, jobs)), is_running, tuple(damaged))
 
 
 def _without_weights(ladder: Ladder, jobs: list[JobState]) -> list[JobState]:
-    """Count a run as failed whose weights never came to be: it will not be trained apart."""
+    """Count a run as failed where the training whose weights it needs failed: it has none of its own."""
     failed = {(entry.job.rung, entry.job.seed, entry.job.fold) for entry in jobs if entry.state == "failed"}
     reason = "the training whose weights it predicts with failed"
     return [
@@ -134,18 +140,3 @@ def _without_weights(ladder: Ladder, jobs: list[JobState]) -> list[JobState]:
         else entry
         for entry in jobs
     ]
-
-
-def _is_driven(ladder: Ladder) -> bool:
-    with suppress(RecordError):
-        return ladder.folder is not None and is_held(ladder.folder)
-    return False
-
-
-def _seconds_by_rung(jobs: tuple[JobState, ...]) -> dict[int, float]:
-    """Return the mean time of the finished runs of each rung."""
-    times: dict[int, list[float]] = {}
-    for entry in jobs:
-        if entry.record is not None:
-            times.setdefault(entry.job.rung, []).append(entry.record.seconds.get("total", 0.0))
-    return {rung: sum(values) / len(values) for rung, values in times.items()}

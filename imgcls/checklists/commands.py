@@ -14,6 +14,7 @@ from imgcls.checklists.evidence import Evidence, gather
 from imgcls.checklists.items import Item, ItemState
 from imgcls.checklists.verdicts import LadderStatus
 from imgcls.data import source as naming
+from imgcls.data.files import DEFAULT_DATA
 from imgcls.data.source import set_options
 from imgcls.errors import ImgclsError
 from imgcls.predictions.submission import TEST_FILE
@@ -24,7 +25,6 @@ N_NEXT = 3
 SEEDS = 3
 FOLDS = 5
 _BASE = "baseline"
-_DEFAULT = "elpv"
 
 
 def command_for(item: Item, evidence: Evidence) -> str | None:
@@ -171,4 +171,4 @@ def _reading(evidence: Evidence) -> Mapping[str, Any]:
     if evidence.climbs:
         return evidence.climbs[-1].ladder.data
     source = evidence.facts.data.source if evidence.facts is not None else ""
-    return {"data": source} if source not in ("", _DEFAULT) else {}
+    return {"data": source} if source not in ("", DEFAULT_DATA) else {}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import difflib
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -24,7 +23,7 @@ from imgcls.cli.options import (
 )
 from imgcls.config.problem import METRIC_NAMES
 from imgcls.data.source import data_option
-from imgcls.errors import ProblemError, UsageError
+from imgcls.errors import ProblemError, UsageError, nearest
 from imgcls.workspace import MARKER, OWN_FOLDERS, Workspace, check_writable
 
 if TYPE_CHECKING:
@@ -242,7 +241,7 @@ class DefaultGroup(click.Group):
 
 def _misspelled(word: str, commands: list[str]) -> str:
     """Return the command that somebody meant by a word; "" where it is none of them by a letter or two."""
-    return next(iter(difflib.get_close_matches(word, commands, n=1, cutoff=0.75)), "")
+    return next(iter(nearest(word, commands, most=1, likeness=0.75)), "")
 
 
 @click.group(cls=DefaultGroup, options_metavar="", subcommand_metavar="[DATA] [OPTIONS] | COMMAND …")

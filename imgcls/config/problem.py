@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, get_args, ge
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, Strict, ValidationError
 from pydantic_core import ErrorDetails, PydanticCustomError
 
+from imgcls.data.files import DEFAULT_DATA
 from imgcls.errors import ProblemError, nearest_hint
 from imgcls.storage import write_bytes
+from imgcls.text import as_utf8, first_lines
 
 if TYPE_CHECKING:
     from tomlkit import TOMLDocument
@@ -309,9 +311,8 @@ def checked(kind: type[Value], value: Mapping[str, Any], *, path: Path, text: st
         if len(faults) == 1:
             line, words = faults[0]
             raise ProblemError(f"{path}{f', line {line}' if line else ''}: {words}") from error
-        told = [f"{f'line {line}: ' if line else ''}{words}" for line, words in faults[:_MOST_TOLD]]
-        more = [f"and {len(faults) - _MOST_TOLD} more"] if len(faults) > _MOST_TOLD else []
-        raise ProblemError.together([*told, *more], heading=f"{path}: {len(faults)} faults:") from error
+        told = [f"{f'line {line}: ' if line else ''}{words}" for line, words in faults]
+        raise ProblemError.together(first_lines(told, _MOST_TOLD), heading=f"{path}: {len(faults)} faults:") from error
 
 
 def _no_toml(path: Path, text: str, problem: str) -> str:
@@ -575,13 +576,12 @@ def _write(path: Path, text: str) -> None:
     try:
         content = text.encode("utf-8")
     except UnicodeEncodeError as error:
-        shown = text[max(0, error.start - 20) : error.end].encode("utf-8", "backslashreplace").decode()
+        shown = as_utf8(text[max(0, error.start - 20) : error.end])
         raise ProblemError(f"{path}: cannot be written, since {shown!r} holds bytes that are no UTF-8.") from error
     write_bytes(path, content)
 
 
 _NAMED = ("torchvision:", "fastai:")
-_ELPV = "elpv"
 _NONE = "none"
 
 
@@ -628,7 +628,7 @@ def place_of(text: str, problem: Problem, root: Path) -> Path:
 
 def is_named_set(source: str) -> bool:
     """Return whether a source is the name of a known set, and no place on the disk."""
-    return source == _ELPV or source.startswith(_NAMED)
+    return source == DEFAULT_DATA or source.startswith(_NAMED)
 
 
 def is_same_source(one: object, other: object) -> bool:

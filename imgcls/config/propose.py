@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from imgcls.config.problem import PRIMARY, Problem, ProblemData, ProblemSplit, is_named_set
+from imgcls.data.files import DEFAULT_DATA
 from imgcls.data.load import FileRole, choices_of, file_roles, load_samples, table_in
 from imgcls.data.samples import Samples
 from imgcls.data.tables import TableOptions
-
-DEFAULT = "elpv"
 
 
 @dataclass(frozen=True)
@@ -52,8 +51,8 @@ def propose(
     Raises:
         DataError: There are no such data, or they cannot be read.
     """
-    source = str(data) if data is not None else DEFAULT
-    if is_named_set(source) and source != DEFAULT:
+    source = str(data) if data is not None else DEFAULT_DATA
+    if is_named_set(source) and source != DEFAULT_DATA:
         problem = Problem(data=ProblemData(source=source))
         return Proposal(problem, None, (), (f"{source} is fetched when it is first used, and was not looked at.",))
     samples = load_samples(source, **vars(options))
@@ -103,7 +102,7 @@ def _choices(source: str, options: TableOptions) -> dict[str, Any]:
     """Return what the columns of the table of labels were taken for; nothing without a table."""
     path = Path(source).expanduser()
     table = path if path.is_file() else table_in(path, options) if path.is_dir() else None
-    if table is None or source == DEFAULT:
+    if table is None or source == DEFAULT_DATA:
         return {}
     found = choices_of(table, options)
     home = table.absolute().parent

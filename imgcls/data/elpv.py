@@ -10,10 +10,10 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
+from imgcls.data.files import DEFAULT_DATA
 from imgcls.data.samples import Samples, frame_of
 from imgcls.errors import DataError
 
-NAME = "elpv"
 TABLE = "labels.csv"
 CLASSES = ("functional", "defective")
 LICENCE = "CC BY-NC-SA 4.0"
@@ -66,7 +66,7 @@ def load_elpv() -> Samples:
         frame=frame,
         classes=CLASSES,
         problem="binary",
-        name=NAME,
+        name=DEFAULT_DATA,
         root=folder.absolute(),
         suggested_valid=SUGGESTED_VALID,
         licence=LICENCE,
@@ -113,4 +113,4 @@ def _test_blocks(cells: Sequence[_Cell], blocks: Sequence[str]) -> frozenset[str
 
 
 def _lot(name: str) -> str:
-    return hashlib.sha256(f"{NAME}/test/{name}".encode()).hexdigest()
+    return hashlib.sha256(f"{DEFAULT_DATA}/test/{name}".encode()).hexdigest()

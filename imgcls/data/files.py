@@ -19,6 +19,8 @@ IMAGE_SUFFIXES = frozenset(
     }
 )
 TABLE_SUFFIXES = frozenset({".csv", ".tsv", ".parquet"})
+DEFAULT_DATA = "elpv"
+"""The name of the data set that stands for data that nobody named; see `imgcls.data.elpv`."""
 
 _SYSTEM_NAMES = frozenset({"__macosx", "thumbs.db", "desktop.ini"})
 
@@ -182,7 +184,7 @@ def _root_of(data: object, sets: Path | None) -> Path | None:
     if not isinstance(data, str | Path):
         return None
     text = str(data)
-    if text == "elpv":
+    if text == DEFAULT_DATA:
         return _elpv_folder()
     library, colon, name = text.partition(":")
     if colon and library in ("torchvision", "fastai"):

@@ -13,8 +13,10 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from imgcls.data.samples import Samples
+from imgcls.text import listed
 
-_MOST_NAMED = 10
+MOST_NAMED = 10
+"""How many samples or classes a note names."""
 
 Mask = npt.NDArray[np.bool_]
 Indices = npt.NDArray[np.int64]
@@ -116,9 +118,9 @@ def straddling_notes(frame: pd.DataFrame, splits: npt.NDArray[np.object_]) -> li
         homes = {(value, split) for value, split in zip(frame[column], splits, strict=True) if value}
         straddling = sorted(value for value, n_splits in Counter(value for value, _ in homes).items() if n_splits > 1)
         if straddling:
-            ids = frame["id"][frame[column] == straddling[0]]
+            ids = listed(map(repr, frame["id"][frame[column] == straddling[0]]), MOST_NAMED)
             notes.append(
-                f"{len(straddling)} {what} lie in more than one given split (first: {named(ids)}); "
+                f"{len(straddling)} {what} lie in more than one given split (first: {ids}); "
                 "they were not moved, and scores may flatter."
             )
     return notes
@@ -129,19 +131,12 @@ def single_notes(samples: Samples, units: Units) -> list[str]:
     alone = np.flatnonzero(units.members.sum(axis=0) == 1)
     if not alone.size:
         return []
-    names = named(samples.classes[position] for position in alone)
+    names = listed((repr(samples.classes[position]) for position in alone), MOST_NAMED)
     if len(alone) > 1:
         return [f"The classes {names} have 1 sample or group each and stay in train: they are not validated."]
     rows = units.of_row == int(np.flatnonzero(units.members[:, alone[0]])[0])
     what = "1 sample" if rows.sum() == 1 else "1 group"
     return [f"Class {names} has {what} and stays in train: it is not validated."]
-
-
-def named(names: Iterable[str]) -> str:
-    """Write some names, ten at the most, and how many more there are."""
-    listed: Sequence[str] = list(names)
-    more = f" and {len(listed) - _MOST_NAMED} more" if len(listed) > _MOST_NAMED else ""
-    return ", ".join(repr(name) for name in listed[:_MOST_NAMED]) + more
 
 
 def several_columns(members: Mask) -> Mask:

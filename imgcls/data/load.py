@@ -7,16 +7,14 @@ import itertools
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
 from pathlib import Path, PurePosixPath
 from typing import Literal, get_args
 
 import pandas as pd
 
-from imgcls.data.elpv import NAME as ELPV
 from imgcls.data.elpv import TABLE as ELPV_TABLE
 from imgcls.data.elpv import load_elpv
-from imgcls.data.files import TABLE_SUFFIXES, Excluded, Finder, is_hidden, is_image_name, list_images
+from imgcls.data.files import DEFAULT_DATA, TABLE_SUFFIXES, Excluded, Finder, is_hidden, is_image_name, list_images
 from imgcls.data.folder import has_split_folders, load_folder, names_no_class
 from imgcls.data.samples import ProblemType, Samples, check_class_names, frame_of
 from imgcls.data.tables import (
@@ -32,7 +30,7 @@ from imgcls.data.tables import (
     read_labels,
     read_table,
 )
-from imgcls.errors import DataError
+from imgcls.errors import DataError, nearest
 
 OFF = "none"
 """What switches the test list off where a path could stand."""
@@ -457,7 +455,7 @@ def _labels_table(data: str | Path | pd.DataFrame | None, samples: Samples, opti
 
 
 def _is_elpv(data: object) -> bool:
-    return data is None or str(data) == ELPV
+    return data is None or str(data) == DEFAULT_DATA
 
 
 def _place(path: str | Path, root: Path) -> Path:
@@ -661,7 +659,7 @@ def load_samples(
     )
     if isinstance(source, pd.DataFrame):
         return load_table(source, options)
-    if source is None or str(source) == "elpv":
+    if source is None or str(source) == DEFAULT_DATA:
         return load_elpv()
     path = _existing(source)
     if path.is_dir():
@@ -677,6 +675,6 @@ def _existing(source: str | Path) -> Path:
     if path.exists():
         return path
     names = [entry.name for entry in path.parent.iterdir()] if path.parent.is_dir() else []
-    near = get_close_matches(path.name, names, n=1, cutoff=0.5)
+    near = nearest(path.name, names, most=1)
     hint = f"Did you mean {str(path.parent / near[0])!r}?" if near else f"Understood are {UNDERSTOOD}."
     raise DataError(f"{source}: there is no such file or folder. {hint}")

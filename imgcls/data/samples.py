@@ -16,6 +16,7 @@ import pandas as pd
 
 from imgcls.data.files import Excluded
 from imgcls.errors import DataError
+from imgcls.text import as_utf8
 
 ProblemType = Literal["binary", "multiclass", "multilabel"]
 
@@ -227,7 +228,7 @@ def check_class_names(names: Iterable[str], *, where: str, remedy: str) -> None:
     Raises:
         DataError: Names hold bytes or characters that are no UTF-8; all are listed, as escapes.
     """
-    escaped = ((name, name.encode("utf-8", "backslashreplace").decode()) for name in names)
+    escaped = ((name, as_utf8(name)) for name in names)
     if wrong := sorted(text for name, text in escaped if text != name):
         raise DataError(f"{where}: no valid UTF-8 in the class names {', '.join(wrong)}. {remedy}")
 

@@ -12,9 +12,19 @@ import numpy.typing as npt
 from iterstrat.ml_stratifiers import MultilabelStratifiedKFold, MultilabelStratifiedShuffleSplit
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedShuffleSplit
 
-from imgcls.data.grouping import Indices, Mask, Units, linked, named, several_columns, single_notes, straddling_notes
+from imgcls.data.grouping import (
+    MOST_NAMED,
+    Indices,
+    Mask,
+    Units,
+    linked,
+    several_columns,
+    single_notes,
+    straddling_notes,
+)
 from imgcls.data.samples import Samples
 from imgcls.errors import DataError
+from imgcls.text import amount, listed
 
 MAX_FOLDS = 20
 """Grouped samples are drawn by folds, so the share of valid is rounded to a fraction of at most this denominator."""
@@ -86,10 +96,9 @@ def _draw(samples: Samples, share: float, seed: int) -> tuple[Mask, list[str]]:
     units = Units.of(samples)
     n_units = len(units)
     if n_units < 2:
-        many = f"{len(samples)} sample{'s' * (len(samples) != 1)}"
         raise DataError(
-            f"{samples.name}: {many} to split, all in one unit (a group, or copies of one photograph). "
-            "Validation needs at least two; add samples or give the split."
+            f"{samples.name}: {amount(len(samples), 'sample')} to split, all in one unit (a group, or copies of one "
+            "photograph). Validation needs at least two; add samples or give the split."
         )
     is_fixed = units.only_ones
     free = np.flatnonzero(~is_fixed)
@@ -192,7 +201,6 @@ def _spare_unit(samples: Samples, units: Units) -> int:
 
 
 _ALWAYS_TRAIN = -1
-_MOST_NAMED = 10
 
 
 @dataclass(frozen=True)
@@ -405,7 +413,8 @@ def _kept_notes(pool: Samples, units: Units, kept: list[int]) -> list[str]:
     ids = pool.frame["id"][np.isin(units.of_row, kept)]
     if not len(ids):
         return []
-    return [f"{named(ids)} train in every fold: their classes have too few other samples or groups to do without them."]
+    names = listed(map(repr, ids), MOST_NAMED)
+    return [f"{names} train in every fold: their classes have too few other samples or groups to do without them."]
 
 
 def _missing_notes(pool: Samples, units: Units, folds: Indices, *, n_folds: int) -> list[str]:
@@ -415,11 +424,8 @@ def _missing_notes(pool: Samples, units: Units, folds: Indices, *, n_folds: int)
     missing = np.flatnonzero((n_validated < n_folds) & (n_units > 1))
     if not missing.size:
         return []
-    shown = ", ".join(
-        f"{pool.classes[place]!r} (in {n_validated[place]} of {n_folds})" for place in missing[:_MOST_NAMED]
-    )
-    more = f" and {missing.size - _MOST_NAMED} more" if missing.size > _MOST_NAMED else ""
-    return [f"Not validated in every fold: {shown}{more}. Fewer folds would help, or more samples or groups."]
+    shown = listed((f"{pool.classes[place]!r} (in {n_validated[place]} of {n_folds})" for place in missing), MOST_NAMED)
+    return [f"Not validated in every fold: {shown}. Fewer folds would help, or more samples or groups."]
 
 
 def _is_whole(number: object) -> bool:

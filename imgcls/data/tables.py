@@ -7,7 +7,6 @@ import io
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,7 +15,8 @@ import pandas as pd
 from imgcls.data.files import Finder, find_folder, probe
 from imgcls.data.folder import TYPE_ADVICE, problem_of
 from imgcls.data.samples import NO_CLASS, SEPARATOR, ProblemType, class_order, lookalike_notes
-from imgcls.errors import DataError
+from imgcls.errors import DataError, nearest_hint
+from imgcls.text import first_lines, listed
 
 _MOST_LISTED = 10
 
@@ -48,12 +48,11 @@ class Table:
             rows: Positions in the table.
             texts: What to add for each row.
         """
-        listed = [
+        places = (
             f"{self.where(row)}{': ' + repr(texts[index]) if texts is not None else ''}"
-            for index, row in enumerate(rows[:_MOST_LISTED])
-        ]
-        more = len(rows) - _MOST_LISTED
-        return ", ".join(listed) + (f" and {more} more" if more > 0 else "")
+            for index, row in enumerate(rows)
+        )
+        return listed(places, _MOST_LISTED)
 
 
 def read_table(source: Path | pd.DataFrame) -> Table:
@@ -102,11 +101,9 @@ def _parse(text: str, source: Path) -> Table:
     _check_header(names, source.name)
     wrong = [(line, len(fields)) for line, fields in rows if len(fields) != len(names)]
     if wrong:
-        listed = ", ".join(f"line {line} has {n}" for line, n in wrong[:_MOST_LISTED])
-        more = f" and {len(wrong) - _MOST_LISTED} more lines" if len(wrong) > _MOST_LISTED else ""
+        lines = listed((f"line {line} has {n}" for line, n in wrong), _MOST_LISTED)
         raise DataError(
-            f"{source.name}: the header has {len(names)} fields, but {listed}{more}. "
-            "Quote values that hold the delimiter."
+            f"{source.name}: the header has {len(names)} fields, but {lines}. Quote values that hold the delimiter."
         )
     _check_rows(len(rows), source.name)
     columns = {name: [fields[position] for _, fields in rows] for position, name in enumerate(names)}
@@ -334,9 +331,8 @@ def check_named(table: Table, options: TableOptions) -> None:
     problems = []
     for name in asked:
         if name not in table.columns:
-            near = get_close_matches(name, table.columns, n=1)
-            hint = f" Did you mean {near[0]!r}?" if near else ""
-            problems.append(f"{table.name}: no column {name!r} among {', '.join(map(repr, table.columns))}.{hint}")
+            columns = ", ".join(map(repr, table.columns))
+            problems.append(f"{table.name}: no column {name!r} among {columns}.{nearest_hint(name, table.columns)}")
     if problems:
         raise DataError.together(problems)
 
@@ -369,17 +365,17 @@ def locate_all(table: Table, column: str, finder: Finder) -> list[str]:
         DataError: Rows name no file, the same id, or a place outside the folder; all are listed.
     """
     ids = table.columns[column]
-    paths, missing, odd = [], [], []
+    paths, missing, unclear = [], [], []
     for row, value in enumerate(ids):
         try:
             paths.append(finder.find(value))
         except DataError as problem:
-            odd.append(f"{table.where(row)}: {problem}")
+            unclear.append(f"{table.where(row)}: {problem}")
             paths.append("")
             continue
         if not paths[-1]:
             missing.append(row)
-    problems = [*odd[:10], *([f"and {len(odd) - 10} more like these"] if len(odd) > 10 else [])]
+    problems = first_lines(unclear, _MOST_LISTED)
     if missing:
         places = table.places(missing, [ids[row] for row in missing])
         problems.append(f"{len(missing)} of {len(ids)} files are missing from {finder.folders[0]}: {places}")
@@ -415,8 +411,8 @@ def label_columns(table: Table, id_column: str, options: TableOptions) -> tuple[
         return (named[0],)
     if len(rest) == 1 or (rest and is_one_hot(table, rest)):
         return tuple(rest)
-    listed = ", ".join(map(repr, rest)) or "none besides the ids"
-    raise DataError(f"{table.name}: which column holds the labels? There is {listed}. Name it, or several of 0 and 1.")
+    others = ", ".join(map(repr, rest)) or "none besides the ids"
+    raise DataError(f"{table.name}: which column holds the labels? There is {others}. Name it, or several of 0 and 1.")
 
 
 def _no_files(table: Table, candidates: Sequence[str], *, home: Path, options: TableOptions) -> str:

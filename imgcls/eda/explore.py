@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from imgcls.catalog import Stack
-from imgcls.config.findings import Adjustments, as_utf8, read_adjustments
+from imgcls.config.findings import Adjustments, read_adjustments
 from imgcls.config.problem import PRIMARY, Problem, find_problem, place_of
+from imgcls.data.files import DEFAULT_DATA
 from imgcls.data.samples import SPLITS
 from imgcls.data.source import data_option
 from imgcls.eda.drift import find_drift
@@ -34,6 +35,7 @@ from imgcls.engine.progress import Lines, Reporter
 from imgcls.records.derived import DatasetSummary, save_summary, table_digests, take_fingerprint
 from imgcls.records.derived import Fingerprint as Outside
 from imgcls.storage import make_folder
+from imgcls.text import as_utf8
 from imgcls.workspace import Workspace, check_writable
 
 QUICK = "quick"
@@ -158,7 +160,7 @@ class _Exploring:
         is_unknown = ~samples.is_labelled & (samples.frame["split"] != "test").to_numpy()
         return DataFacts(
             name=samples.name,
-            source=as_utf8(self.named or self.problem.data.source or "elpv"),
+            source=as_utf8(self.named or self.problem.data.source or DEFAULT_DATA),
             problem=samples.problem,
             metric=self.problem.metric or PRIMARY[samples.problem],
             classes=samples.classes,

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from imgcls.config.findings import as_utf8
 from imgcls.config.problem import Problem, place_of
 from imgcls.data.files import Excluded
 from imgcls.data.load import FileRole, file_roles
@@ -19,7 +18,7 @@ from imgcls.eda.metadata import MetaTable, read_metadata
 from imgcls.engine.known_datasets import is_known_set
 from imgcls.engine.prepare import DataSource
 from imgcls.errors import DataError
-from imgcls.text import listed
+from imgcls.text import as_utf8, listed
 from imgcls.workspace import OWN_FOLDERS, Workspace
 
 

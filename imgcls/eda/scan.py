@@ -20,7 +20,6 @@ import pandas as pd
 from numpy.lib.recfunctions import repack_fields
 from PIL import Image
 
-from imgcls.config.findings import as_utf8
 from imgcls.data.cache import MEASURES, Photos
 from imgcls.data.decode import Header, Pixels, read_header
 from imgcls.data.files import Excluded
@@ -30,6 +29,7 @@ from imgcls.engine.prepare import DataSource, Prepared, chosen_samples, decode_p
 from imgcls.engine.progress import Reporter
 from imgcls.errors import DataError, DecodeError
 from imgcls.plan import Images
+from imgcls.text import as_utf8
 from imgcls.workspace import cache_folder
 
 THUMBNAIL_PX = 32

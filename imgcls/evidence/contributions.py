@@ -10,7 +10,6 @@ DeLong, DeLong and Clarke-Pearson (1988), Biometrics 44, 837-845.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -19,7 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from imgcls.errors import UsageError
+from imgcls.errors import UsageError, nearest_hint
 
 if TYPE_CHECKING:
     from imgcls.data.samples import ProblemType
@@ -153,9 +152,8 @@ def contributions(metric: str, probabilities: npt.ArrayLike, targets: npt.ArrayL
         UsageError: If the metric is unknown or has no contributions, or cannot be computed on these images.
     """
     if metric not in CONTRIBUTIONS:
-        near = difflib.get_close_matches(metric, CONTRIBUTIONS, n=1)
-        advice = f"Did you mean {near[0]}?" if near else f"Those that have: {', '.join(CONTRIBUTIONS)}."
-        raise UsageError(f"There are no contributions of single images to {metric!r}. {advice}")
+        advice = nearest_hint(metric, CONTRIBUTIONS) or f" Those that have: {', '.join(CONTRIBUTIONS)}."
+        raise UsageError(f"There are no contributions of single images to {metric!r}.{advice}")
     predictions = scored(probabilities, targets, problem=problem)
     if not predictions.n or not counted_classes(metric, predictions).any():
         raise UsageError(f"{metric} cannot be computed on these {predictions.n} images: too few classes are present.")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -14,7 +13,7 @@ import numpy as np
 
 from imgcls.catalog import Recipe, Stack, parse_steps
 from imgcls.config.problem import metric_of
-from imgcls.errors import ImgclsError, RecordError, StackError, UsageError
+from imgcls.errors import ImgclsError, RecordError, StackError, UsageError, nearest_hint
 from imgcls.evidence.contributions import CONTRIBUTIONS
 from imgcls.evidence.gains import Gain
 from imgcls.evidence.verdicts import Judged, judge
@@ -415,8 +414,7 @@ def compare(
 def _checked(metric: str | None, smallest_gain: float | None) -> float:
     """Refuse what cannot be judged, before anything is read."""
     if metric is not None and metric not in CONTRIBUTIONS:
-        near = difflib.get_close_matches(metric, CONTRIBUTIONS, n=1)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
+        hint = nearest_hint(metric, CONTRIBUTIONS)
         raise UsageError(f"No verdict can be given for {metric!r}.{hint} There are: {', '.join(CONTRIBUTIONS)}.")
     smallest = _SMALLEST_GAIN if smallest_gain is None else smallest_gain
     if not (np.isfinite(smallest) and smallest > 0):

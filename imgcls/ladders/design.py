@@ -13,7 +13,7 @@ import numpy as np
 
 from imgcls.catalog import Stack
 from imgcls.config.problem import metric_of
-from imgcls.data.elpv import NAME as DEFAULT_DATA
+from imgcls.data.files import DEFAULT_DATA
 from imgcls.data.load import OFF
 from imgcls.data.samples import Samples
 from imgcls.data.split import Fold, check_n_folds

@@ -20,12 +20,13 @@ from imgcls.evidence.variance import group_numbers
 from imgcls.evidence.verdicts import Judged, judge
 from imgcls.ladders.judge import LadderResult, judge_ladder, judged_json
 from imgcls.ladders.predictions import shares_weights
-from imgcls.ladders.report_data import find_photographs, written
+from imgcls.ladders.report_data import find_photographs
 from imgcls.ladders.spec import FINAL_JSON, Ladder
 from imgcls.ladders.state import LadderState, read_state
 from imgcls.records.lock import FolderLock
 from imgcls.records.run import Estimate, RunRecord
 from imgcls.storage import write_bytes, write_json
+from imgcls.text import as_utf8
 from imgcls.workspace import LEDGER, Workspace
 
 _LEDGER_SECONDS = 60.0
@@ -136,7 +137,7 @@ def open_test(ladder: Ladder, workspace: Workspace) -> Final:
 
 def _scored(state: LadderState, result: LadderResult, test: Samples, *, openings: int) -> Final:
     ladder, top = state.ladder, result.incumbent
-    names = [written(name) for name in test.frame["id"]]
+    names = [as_utf8(name) for name in test.frame["id"]]
     labels = dict(zip(names, test.frame["label"], strict=True))
     groups = dict(zip(names, test.frame["group"], strict=True))
     scored = _runs(state, 0)[0].predictions("test")["id"].tolist()
@@ -246,4 +247,4 @@ def _write_ledger(workspace: Workspace, rows: Sequence[Mapping[str, str]]) -> No
     writer = csv.DictWriter(text, _COLUMNS, lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
-    write_bytes(workspace.root / LEDGER, text.getvalue().encode("utf-8", "backslashreplace"))
+    write_bytes(workspace.root / LEDGER, as_utf8(text.getvalue()).encode())

@@ -16,6 +16,7 @@ from PIL import Image
 from imgcls._version import __version__
 from imgcls.config.findings import FINDINGS_TOML, apply_adjustments, read_adjustments
 from imgcls.data.decode import Preprocess, decode_with_size
+from imgcls.data.files import DEFAULT_DATA
 from imgcls.data.load import OFF, load_samples
 from imgcls.data.samples import Samples, classes_in
 from imgcls.engine.known_datasets import fetched_set, is_known_set
@@ -27,6 +28,7 @@ from imgcls.ladders.predictions import Predictions, read_predictions
 from imgcls.ladders.spec import Ladder
 from imgcls.ladders.state import LadderState, read_state
 from imgcls.records.run import RunRecord
+from imgcls.text import as_utf8
 from imgcls.workspace import OWN_FOLDERS, Workspace, cache_folder
 
 MOST_CLASSES = 20
@@ -279,7 +281,7 @@ def contact_sheet(
     sheet = []
     for name in (name for name in classes if name in most):
         order = np.random.default_rng(0).permutation(len(rows[name]))
-        training = [rows[name][place] for place in order if written(ids[rows[name][place]]) not in validating]
+        training = [rows[name][place] for place in order if as_utf8(ids[rows[name][place]]) not in validating]
         pictures = islice(_readable(Path(paths[row]) for row in training), n_each)
         sheet.append(ClassPictures(name, len(rows[name]), tuple(pictures)))
     return tuple(sheet)
@@ -290,7 +292,7 @@ def pictures_of(ids: Sequence[str], samples: Samples) -> dict[str, Picture]:
     wanted = set(ids)
     found = {}
     for name, path in zip(samples.frame["id"], samples.frame["path"], strict=True):
-        if (known := written(name)) in wanted:
+        if (known := as_utf8(name)) in wanted:
             with suppress(DecodeError):
                 found[known] = draw_picture(Path(path))
     return found
@@ -312,14 +314,9 @@ def draw_picture(path: Path) -> Picture:
     return Picture(file.getvalue(), width, height)
 
 
-def written(text: str) -> str:
-    """Return an id as records hold it, which are UTF-8."""
-    return text.encode("utf-8", "backslashreplace").decode("utf-8")
-
-
 def _place(source: object, workspace: Workspace) -> str | Path | None:
     """Find where data lie that were named by a path, or by the name of a known set."""
-    if source is None or str(source) == "elpv":
+    if source is None or str(source) == DEFAULT_DATA:
         return None
     if is_known_set(source):
         folder = fetched_set(str(source), cache_folder() / "sets")
@@ -493,7 +490,7 @@ def _with_photographs(gathered: ReportData, workspace: Workspace, turns: Sequenc
     except (DataError, OSError) as problem:
         return replace(gathered, trouble=f"The photographs are not where they were, or cannot be read: {problem}")
     validating = dict(pair for turn in turns for pair in zip(turn.board.ids, turn.board.labels, strict=True))
-    labels = {written(name): label for name, label in zip(samples.frame["id"], samples.frame["label"], strict=True)}
+    labels = {as_utf8(name): label for name, label in zip(samples.frame["id"], samples.frame["label"], strict=True)}
     if n_other := sum(labels.get(name) != label for name, label in validating.items()):
         text = (
             f"The data have changed since: {n_other} of {len(validating)} photographs are gone or labelled otherwise."

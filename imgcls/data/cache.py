@@ -8,21 +8,24 @@ import os
 import re
 import secrets
 import shutil
+import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import astuple, dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
+from io import BytesIO
 from pathlib import Path
-from typing import BinaryIO, Self
+from typing import Any, BinaryIO, Self
 
 import numpy as np
 import numpy.typing as npt
 
 from imgcls.data.decode import DECODER_VERSION, Pixels, Preprocess, decode_with_size, read_photo
-from imgcls.errors import DataError, DecodeError, nearest_hint
-from imgcls.storage import FileLock
+from imgcls.errors import DataError, DecodeError, ImgclsError, nearest_hint
+from imgcls.storage import DISK, FileLock, make_folder, write_bytes
 
 POOL_SCHEMA = 1
 
@@ -113,8 +116,8 @@ class Pool:
         if self._file is None:
             return
         self._file.flush()
-        os.fsync(self._file.fileno())
-        write_json(
+        DISK.fsync(self._file)
+        _write_compact(
             self.folder / "manifest.json",
             {
                 "schema": POOL_SCHEMA,
@@ -137,7 +140,7 @@ class Pool:
             self._file = None
 
     def reset(self) -> None:
-        """Start anew, in another file."""
+        """Start again, in another file."""
         self.close()
         remove_files(self.folder)
         self.rows, self.row_of, self.pixels_name = [], {}, ""
@@ -177,18 +180,47 @@ class Pool:
         return self._file
 
 
-def write_json(path: Path, value: object) -> None:
-    """Replace a file by JSON in one step; a crash leaves the old one or the new one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            file.write(json.dumps(value, separators=(",", ":")).encode("ascii"))
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+def _write_compact(path: Path, value: object) -> None:
+    """Write JSON without blanks: there may be a line for each of many photographs."""
+    make_folder(path.parent)
+    write_bytes(path, json.dumps(value, separators=(",", ":")).encode("ascii"))
+
+
+@dataclass(frozen=True)
+class ArrayFile:
+    """Arrays by name in one file of the cache, beside others of its kind that may have to make room for it."""
+
+    path: Path
+    """The file, NPZ; need not exist."""
+
+    def read(self) -> dict[str, npt.NDArray[Any]]:
+        """Return the arrays; none where the file is missing or damaged, as it is only a cache."""
+        try:
+            with self.path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
+                arrays = {name: stored[name] for name in stored.files}  # of a zip, whose checksums are compared
+            os.utime(self.path)
+        except (OSError, ValueError, KeyError, EOFError, NotImplementedError, zipfile.BadZipFile):
+            return {}
+        return arrays
+
+    def write(self, *, most_bytes: int, **arrays: npt.NDArray[Any]) -> None:
+        """Replace the file in one step; where it cannot be written, it stays as it is.
+
+        Args:
+            most_bytes: What all files of the folder may take; the least recently used others are removed.
+            **arrays: By name.
+        """
+        content = BytesIO()
+        np.savez(content, allow_pickle=False, **arrays)
+        with suppress(OSError, ImgclsError):
+            make_folder(self.path.parent)
+            others = [(path, path.stat()) for path in self.path.parent.glob("*.npz*") if path != self.path]
+            n_bytes = content.tell() + sum(status.st_size for _, status in others)
+            for path, status in sorted(others, key=lambda entry: entry[1].st_mtime_ns):
+                if n_bytes > most_bytes:
+                    path.unlink(missing_ok=True)
+                    n_bytes -= status.st_size
+            write_bytes(self.path, content.getbuffer())
 
 
 def lock_of(pool_folder: Path) -> FileLock:
@@ -251,7 +283,7 @@ def last_used(pool_folder: Path) -> float:
 def _own_files(pool_folder: Path) -> Iterator[Path]:
     if pool_folder.is_dir():
         for path in pool_folder.iterdir():
-            if path.name.startswith("manifest.json") or _PIXELS_NAME.fullmatch(path.name):
+            if path.name.startswith(("manifest.json", ".manifest.json.")) or _PIXELS_NAME.fullmatch(path.name):
                 yield path
 
 
@@ -317,7 +349,7 @@ class FileIndex:
         """Write the index if anything was added."""
         if self._changed:
             files = {name: astuple(known) for name, known in self._files.items()}
-            write_json(self.path, {"schema": FILE_INDEX_SCHEMA, "decoder": DECODER_VERSION, "files": files})
+            _write_compact(self.path, {"schema": FILE_INDEX_SCHEMA, "decoder": DECODER_VERSION, "files": files})
             self._changed = False
 
     def _name(self, path: str) -> str:
@@ -450,7 +482,7 @@ class _Seen:
 
 @dataclass(frozen=True, eq=False)
 class Photos:
-    """Decoded photographs, read from the cache where they are there and decoded anew where not.
+    """Decoded photographs, read from the cache where they are there and decoded again where not.
 
     It can be pickled, and used in forked and spawned processes alike.
     """
@@ -534,7 +566,7 @@ class Photos:
             content = read_photo(Path(path))
         except DecodeError as error:
             raise DataError(f"{path}: was there when the data were read, and now: {error}. Start again.") from error
-        if _sha256(content) != self.sha256[row]:
+        if hashlib.sha256(content).hexdigest() != self.sha256[row]:
             raise DataError(f"{path}: has changed since the data were read. Start again.")
         return decode_with_size(content, self.preprocess).pixels
 
@@ -584,7 +616,7 @@ def fill(
         folder.mkdir(parents=True, exist_ok=True)
         with lock_of(filling.pool_folder):
             return filling.run()
-    except OSError:  # the folder cannot be written, or the disk is full
+    except (OSError, ImgclsError):  # the folder cannot be written, or the disk is full
         return filling.run_without_writing()
 
 
@@ -677,7 +709,7 @@ class _Filling:
         return self._decode(content, status, pool)
 
     def _decode(self, content: bytes, status: os.stat_result, pool: Pool) -> _Seen:
-        stamp = (status.st_size, status.st_mtime_ns, _sha256(content))
+        stamp = (status.st_size, status.st_mtime_ns, hashlib.sha256(content).hexdigest())
         row = pool.row_of.get(stamp[2])
         if row is not None:
             return _Seen(Known(*stamp, pool.rows[row].width_px, pool.rows[row].height_px))
@@ -707,7 +739,3 @@ class _Filling:
             pixels_path=pool.pixels_path,
             n_threads=self.n_threads,
         )
-
-
-def _sha256(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()

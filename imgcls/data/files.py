@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from imgcls.errors import DataError
+from imgcls.storage import sha256_file
 
 IMAGE_SUFFIXES = frozenset(
     {
@@ -158,8 +159,7 @@ def content_digest(path: Path) -> str:
         return "not a regular file"
     if status.st_size > MOST_TABLE_BYTES:
         return _stamp(status)
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return sha256_file(path)
 
 
 def _places_of(data: object, *, images: str | Path | None, sets: Path | None) -> _Places | None:

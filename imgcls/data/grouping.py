@@ -58,6 +58,21 @@ class Units:
         return np.asarray((self.members & is_alone).any(axis=1))
 
 
+def component_of(first: Indices, second: Indices, *, n: int) -> Indices:
+    """Number the connected components of a graph.
+
+    Args:
+        first: int64 [m], one end of each link, a node from 0.
+        second: int64 [m], the other end.
+        n: How many nodes there are.
+
+    Returns:
+        int64 [n], the component of each node, from 0.
+    """
+    graph = coo_array((np.ones(len(first), dtype=np.int8), (first, second)), shape=(n, n))
+    return np.asarray(connected_components(graph, directed=False)[1], dtype=np.int64)
+
+
 def linked(frame: pd.DataFrame) -> Indices:
     """Number the units of a frame in order of first appearance: samples linked by group or content.
 
@@ -76,14 +91,12 @@ def linked(frame: pd.DataFrame) -> Indices:
         rows.append(found)
         links.append(n_nodes + codes[found])
         n_nodes += len(distinct)
-    ends = (np.concatenate(rows), np.concatenate(links))
-    graph = coo_array((np.ones(len(ends[0]), dtype=np.int8), ends), shape=(n_nodes, n_nodes))
-    labels = connected_components(graph, directed=False)[1][:n_rows]
-    return np.asarray(pd.factorize(labels)[0], dtype=np.int64)
+    components = component_of(np.concatenate(rows), np.concatenate(links), n=n_nodes)[:n_rows]
+    return np.asarray(pd.factorize(components)[0], dtype=np.int64)
 
 
 def connected(groups: Sequence[str], links: Sequence[tuple[int, int]], *, n_links: int) -> Indices:
-    """Number what hangs together by group or by link.
+    """Number the samples that are connected by group or by link.
 
     Args:
         groups: The group of each sample, [n]; empty for none.
@@ -91,19 +104,15 @@ def connected(groups: Sequence[str], links: Sequence[tuple[int, int]], *, n_link
         n_links: How many links there are.
 
     Returns:
-        int64 [n], the number of each sample's part.
+        int64 [n], the component of each sample, from 0.
     """
     n_rows = len(groups)
     codes = pd.factorize(pd.Series(groups, dtype=object).replace("", None))[0]
     inside = np.flatnonzero(codes >= 0)
     pairs = np.array(links, dtype=np.int64)
-    ends = (
-        np.concatenate([inside, pairs[:, 0]]),
-        n_rows + np.concatenate([codes[inside] + n_links, pairs[:, 1]]),
-    )
-    n_nodes = n_rows + n_links + int(codes.max(initial=-1)) + 1
-    graph = coo_array((np.ones(len(ends[0]), dtype=np.int8), ends), shape=(n_nodes, n_nodes))
-    return np.asarray(connected_components(graph, directed=False)[1][:n_rows], dtype=np.int64)
+    first = np.concatenate([inside, pairs[:, 0]])
+    second = n_rows + np.concatenate([codes[inside] + n_links, pairs[:, 1]])
+    return component_of(first, second, n=n_rows + n_links + int(codes.max(initial=-1)) + 1)[:n_rows]
 
 
 def straddling_notes(frame: pd.DataFrame, splits: npt.NDArray[np.object_]) -> list[str]:
@@ -162,18 +171,18 @@ class ConnectedGroups:
         """Look at the groups and files of samples."""
         return cls(dict(zip(samples.frame["id"], linked(samples.frame).tolist(), strict=True)))
 
-    def are_kin(self, *names: str) -> bool:
+    def are_together(self, *names: str) -> bool:
         """Whether samples already stay together."""
         return len({self.unit_of[name] for name in names}) < 2
 
-    def families(self, pairs: Iterable[Sequence[str]]) -> tuple[tuple[str, ...], ...]:
-        """Join ids that should stay together into families; those that stay together already are left out.
+    def joined(self, pairs: Iterable[Sequence[str]]) -> tuple[tuple[str, ...], ...]:
+        """Join ids that should stay together into groups; those that stay together already are left out.
 
         Args:
             pairs: Sets of ids, each to be kept together.
 
         Returns:
-            Disjoint families of at least two ids, each in order, in the order of their first ids.
+            Disjoint groups of at least two ids, each in order, in the order of their first ids.
         """
         sets = [tuple(names) for names in pairs]
         order = sorted({name for names in sets for name in names})
@@ -181,10 +190,9 @@ class ConnectedGroups:
         ends = [(place[names[0]], place[name]) for names in sets for name in names[1:]]
         if not ends:
             return ()
-        rows, columns = np.array(ends).T
-        graph = coo_array((np.ones(len(ends), dtype=np.int8), (rows, columns)), shape=(len(order), len(order)))
-        families: dict[int, list[str]] = {}
-        for name, number in zip(order, connected_components(graph, directed=False)[1].tolist(), strict=True):
-            families.setdefault(number, []).append(name)
-        found = [tuple(names) for names in families.values() if len(names) > 1 and not self.are_kin(*names)]
+        first, second = np.array(ends, dtype=np.int64).T
+        groups: dict[int, list[str]] = {}
+        for name, number in zip(order, component_of(first, second, n=len(order)).tolist(), strict=True):
+            groups.setdefault(number, []).append(name)
+        found = [tuple(names) for names in groups.values() if len(names) > 1 and not self.are_together(*names)]
         return tuple(sorted(found))

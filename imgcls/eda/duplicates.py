@@ -11,9 +11,10 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csr_array
-from scipy.sparse.csgraph import breadth_first_order, connected_components
+from scipy.sparse.csgraph import breadth_first_order
 
 from imgcls.data.cache import Photos, Progress
+from imgcls.data.grouping import component_of
 from imgcls.eda.facts import Pair
 from imgcls.eda.scan import Scan
 from imgcls.eda.similarity import (
@@ -42,8 +43,7 @@ def linked_rows(first: Rows, second: Rows) -> list[Rows]:
     rows, places = np.unique(np.concatenate([first, second]), return_inverse=True)
     if not len(rows):
         return []
-    graph = _graph(places[: len(first)], places[len(first) :], n=len(rows))
-    numbers = connected_components(graph, directed=False)[1]
+    numbers = component_of(places[: len(first)], places[len(first) :], n=len(rows))
     order = np.argsort(numbers, kind="stable")
     return np.split(rows[order], np.flatnonzero(np.diff(numbers[order])) + 1)
 
@@ -57,13 +57,10 @@ def tree(first: Rows, second: Rows, *, root: int) -> list[tuple[int, int]]:
         root: A row of them.
     """
     rows, places = np.unique(np.concatenate([first, second]), return_inverse=True)
-    graph = _graph(places[: len(first)], places[len(first) :], n=len(rows))
+    ends = (places[: len(first)], places[len(first) :])
+    graph = csr_array((np.ones(len(first)), ends), shape=(len(rows), len(rows)))
     order, before = breadth_first_order(graph, int(np.searchsorted(rows, root)), directed=False)
     return [(int(rows[before[place]]), int(rows[place])) for place in order[1:]]
-
-
-def _graph(first: Rows, second: Rows, *, n: int) -> csr_array:
-    return csr_array((np.ones(len(first)), (first, second)), shape=(n, n))
 
 
 Values = npt.NDArray[np.float64]

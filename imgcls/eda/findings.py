@@ -124,13 +124,13 @@ class Copies:
             advice="Keep copies together, so that the split cannot separate them.",
             command=apply_command(name),
             action="group",
-            groups=self.kinship.families((pair.first, pair.second) for pair in pairs),
+            groups=self.kinship.joined((pair.first, pair.second) for pair in pairs),
             images=_about(pairs),
         )
 
     def _within(self, pairs: list[Pair]) -> Finding:
         """Copies in one part; those that another draw could separate are worth grouping."""
-        apart = [pair for pair in pairs if not self.kinship.are_kin(pair.first, pair.second)]
+        apart = [pair for pair in pairs if not self.kinship.are_together(pair.first, pair.second)]
         return Finding(
             id=WITHIN,
             severity="warning" if apart else "note",
@@ -142,7 +142,7 @@ class Copies:
             else "Nothing has to be done: they stay together in every split.",
             command=apply_command(WITHIN) if apart else None,
             action="group" if apart else None,
-            groups=self.kinship.families((pair.first, pair.second) for pair in apart),
+            groups=self.kinship.joined((pair.first, pair.second) for pair in apart),
             images=_about(apart or pairs),
         )
 
@@ -270,7 +270,7 @@ def _shared(
     if values is None or not shares or not is_identity(guess, n=len(values)):
         return None
     name = f"shared:{guess.by}"
-    families = kinship.families(_by_value(look, values)) if _is_drawn(look) and "valid" in shares else ()
+    families = kinship.joined(_by_value(look, values)) if _is_drawn(look) and "valid" in shares else ()
     told = " and ".join(f"{share * 100:.0f} % of {split}" for split, share in shares.items())
     return Finding(
         id=name,

@@ -5,12 +5,9 @@ from __future__ import annotations
 import hashlib
 import os
 import time
-import uuid
-import zipfile
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
@@ -20,7 +17,7 @@ import pandas as pd
 from numpy.lib.recfunctions import repack_fields
 from PIL import Image
 
-from imgcls.data.cache import MEASURES, Photos
+from imgcls.data.cache import MEASURES, ArrayFile, Photos
 from imgcls.data.decode import Header, Pixels, read_header
 from imgcls.data.files import Excluded
 from imgcls.data.samples import Samples, check_samples
@@ -130,11 +127,11 @@ def measure(photos: Photos, *, folder: Path, progress: Callable[[int, int], None
         folder: The folder of the cache; where it cannot be written nothing is kept.
         progress: Called with the number of photographs done and of all.
     """
-    store = _Store.of(photos, folder)
+    stored = _file_of(photos, folder)
     records = np.zeros(len(photos), dtype=RECORD)
     digests = [bytes.fromhex(text) for text in photos.sha256]
     rows = np.array([row for row, path in enumerate(photos.paths) if path not in photos.reasons], dtype=np.int64)
-    known = store.read()
+    known = _read(stored)
     place = {digest.tobytes(): position for position, digest in enumerate(known["sha256"])}
     at_hand = np.array([place.get(digests[row], -1) for row in rows], dtype=np.int64)
     records[rows[at_hand >= 0]] = known[at_hand[at_hand >= 0]]
@@ -155,11 +152,11 @@ def measure(photos: Photos, *, folder: Path, progress: Callable[[int, int], None
             n_done += len(chunk)
             progress(n_done, len(rows))
             if n_done - n_written >= _N_PER_WRITE:
-                store.write(records, others)
+                _write(stored, records, others)
                 n_written = n_done
     finally:
         if n_done > n_written:
-            store.write(records, others)
+            _write(stored, records, others)
     return Measured(records, reasons, len(rows) - len(new))
 
 
@@ -220,60 +217,30 @@ def laplacian_variance(gray: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]
     return np.asarray((around - 4 * inner).var(axis=(1, 2)), dtype=np.float32)
 
 
-@dataclass(frozen=True)
-class _Store:
-    """One file of measures: those of the photographs below a folder, at one preprocessing."""
+def _file_of(photos: Photos, folder: Path) -> ArrayFile:
+    """Return the file of the cache that keeps the measures of the photographs below a folder, at one preprocessing."""
+    root = os.path.realpath(os.path.commonpath([Path(path).parent for path in photos.paths])) if photos.paths else ""
+    digest = hashlib.sha256(os.fsencode(f"{photos.preprocess.key}\n{root}")).hexdigest()[:16]
+    return ArrayFile(folder / MEASURES / f"{digest}-v{MEASURES_VERSION}.npz")
 
-    path: Path
-    """The file; need not exist."""
 
-    @classmethod
-    def of(cls, photos: Photos, folder: Path) -> _Store:
-        root = (
-            os.path.realpath(os.path.commonpath([Path(path).parent for path in photos.paths])) if photos.paths else ""
-        )
-        digest = hashlib.sha256(os.fsencode(f"{photos.preprocess.key}\n{root}")).hexdigest()[:16]
-        return cls(folder / MEASURES / f"{digest}-v{MEASURES_VERSION}.npz")
+def _read(stored: ArrayFile) -> Records:
+    """Return the records that are kept; none where the file is of another form.
 
-    def read(self) -> Records:
-        """Return what is kept; a file that is missing, damaged or of another form is empty.
+    What earlier versions kept besides, such as perceptual hashes, is passed over.
+    """
+    records = stored.read().get("records")
+    if records is not None and records.ndim == 1 and set(RECORD.names or ()) <= set(records.dtype.names or ()):
+        records = repack_fields(records[list(RECORD.names or ())])
+        if records.dtype == RECORD:
+            return np.asarray(records)
+    return np.zeros(0, dtype=RECORD)
 
-        What earlier versions kept besides, such as perceptual hashes, is passed over.
-        """
-        try:
-            with self.path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
-                records = stored["records"]  # of a zip, whose checksums are compared
-            if records.ndim == 1 and set(RECORD.names or ()) <= set(records.dtype.names or ()):
-                records = repack_fields(records[list(RECORD.names or ())])
-                if records.dtype == RECORD:
-                    os.utime(self.path)
-                    return np.asarray(records)
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
-            pass  # it is only a cache
-        return np.zeros(0, dtype=RECORD)
 
-    def write(self, records: Records, others: Records) -> None:
-        """Replace the file in one step by those records that are filled, and others; where it cannot, it stays."""
-        filled = records[records["mode"] != b""]
-        temporary = self.path.with_name(f"{self.path.name}.{uuid.uuid4().hex}.tmp")
-        with suppress(OSError):
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            try:
-                with temporary.open("wb") as file:
-                    np.savez(file, records=np.concatenate([filled, others]) if len(others) else filled)
-                temporary.replace(self.path)
-            finally:
-                temporary.unlink(missing_ok=True)
-            self._make_room()
-
-    def _make_room(self) -> None:
-        """Remove the least recently used files beyond the most that all may take, and what crashes left."""
-        files = sorted(self.path.parent.glob("*.npz*"), key=lambda path: path.stat().st_mtime, reverse=True)
-        n_bytes = 0
-        for path in files:
-            n_bytes += path.stat().st_size
-            if n_bytes > MOST_BYTES and path != self.path:
-                path.unlink(missing_ok=True)
+def _write(stored: ArrayFile, records: Records, others: Records) -> None:
+    """Keep those records that are filled, and others."""
+    filled = records[records["mode"] != b""]
+    stored.write(most_bytes=MOST_BYTES, records=np.concatenate([filled, others]) if len(others) else filled)
 
 
 HIDDEN = "*"

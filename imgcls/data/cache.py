@@ -1,4 +1,4 @@
-"""Decode every photograph once: pixels at their final size, in a file that epochs, runs and processes share."""
+"""The cache: photographs decoded once into files that runs and processes share, and arrays that are kept of them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What data look like from outside, so that it is known whether they changed without reading them."""
+"""Files of a data set: which are photographs, what they look like from outside (the fingerprint), and found by name."""
 
 from __future__ import annotations
 

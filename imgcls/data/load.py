@@ -1,4 +1,4 @@
-"""Which files a data set has, and what each of them is for."""
+"""Loading a data set from a folder, a table or a frame; its test list; and what each of its files is for."""
 
 from __future__ import annotations
 

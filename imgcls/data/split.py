@@ -1,4 +1,4 @@
-"""Divide samples into train and valid: stratified, groups and exact duplicates whole, given splits respected."""
+"""Splits and folds: stratified, groups and exact duplicates whole, given splits respected."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ MAX_FOLDS = 20
 
 
 def split_samples(samples: Samples, *, valid: float | None = None, seed: int = 0) -> Samples:
-    """Return every sample a split.
+    """Put every sample into a split.
 
     Samples with a given split keep it; the others are drawn into train and valid. Where all splits
     are given and none is valid, valid is drawn from train. Test never changes. A sample in the group,
@@ -223,15 +223,15 @@ class Fold:
 
     @classmethod
     def of(cls, fold: int | None, n_folds: int | None) -> Self | None:
-        """Make a turn of two numbers of which there are both or neither.
+        """Make a fold of two numbers of which there are both or neither.
 
         Raises:
-            DataError: One is missing, or they are no turn.
+            DataError: One is missing, or they are no fold.
         """
         if fold is None and n_folds is None:
             return None
         if fold is None or n_folds is None:
-            raise DataError("A turn needs both: fold, from 0, and n_folds, from 2. Give the other one too, or neither.")
+            raise DataError("A fold needs both: fold, from 0, and n_folds, from 2. Give the other one too, or neither.")
         return cls(fold, n_folds)
 
 
@@ -245,8 +245,8 @@ def check_n_folds(n_folds: int) -> None:
         raise DataError(f"The number of folds has to be a whole number from 2 to {MAX_FOLDS}, not {n_folds!r}.")
 
 
-def fold_samples(samples: Samples, turn: Fold, *, seed: int = 0) -> Samples:
-    """Return every sample its split in one turn: the samples of one fold validate, the others train.
+def fold_samples(samples: Samples, fold: Fold, *, seed: int = 0) -> Samples:
+    """Put every sample into its split of one fold: the samples of one fold validate, the others train.
 
     Every sample outside test is in exactly one fold, but for those that train in all turns: where a
     class has a single unit (sample, group or set of duplicates), or where no fold could take a unit
@@ -255,7 +255,7 @@ def fold_samples(samples: Samples, turn: Fold, *, seed: int = 0) -> Samples:
 
     Args:
         samples: The samples; with digests of their files, exact duplicates are kept together.
-        turn: Which fold validates, of how many.
+        fold: Which fold validates, of how many.
         seed: Fixes the folds, which depend on ids, labels, groups and contents besides, not on any order.
 
     Returns:
@@ -270,9 +270,9 @@ def fold_samples(samples: Samples, turn: Fold, *, seed: int = 0) -> Samples:
     given = ordered.frame["split"].to_numpy(dtype=object, copy=True)
     rows = np.flatnonzero(given != "test")
     pool = replace(ordered, frame=ordered.frame.iloc[rows].reset_index(drop=True))
-    folds, notes = _folds_of(pool, n_folds=turn.n_folds, seed=seed)
+    folds, notes = _folds_of(pool, n_folds=fold.n_folds, seed=seed)
     splits = given.copy()
-    splits[rows] = np.where(folds == turn.fold, "valid", "train")
+    splits[rows] = np.where(folds == fold.fold, "valid", "train")
     unsorted = np.empty(len(splits), dtype=object)
     unsorted[order] = splits
     notes = [*_pooled_notes(pool), *straddling_notes(ordered.frame, splits), *notes]
@@ -311,17 +311,17 @@ def _stratified_folds(pool: Samples, units: Units, *, free: Indices, n_folds: in
     members = units.members[free]
     if pool.problem != "multilabel":
         if (pool.frame["group"] == "").all() and (members.sum(axis=1) == 1).all():
-            return _dealt(members.argmax(axis=1), n_folds=n_folds, seed=seed)
+            return _by_turns(members.argmax(axis=1), n_folds=n_folds, seed=seed)
         drawn = _by_groups(pool, units, free=free, n_folds=n_folds, seed=seed)
         if drawn is not None:
             return drawn
     return _iterative_folds(members, n_folds=n_folds, seed=seed)
 
 
-def _dealt(classes: Indices, *, n_folds: int, seed: int) -> Indices:
-    """Deal units of one class each like cards, class by class: folds, and each class in them, differ by one at most.
+def _by_turns(classes: Indices, *, n_folds: int, seed: int) -> Indices:
+    """Put units of one class each into folds by turns, class by class, so that folds differ by one at most.
 
-    scikit-learn's StratifiedKFold deals alike, but refuses samples whose classes are all smaller than the number
+    scikit-learn's StratifiedKFold does the same, but refuses samples whose classes are all smaller than the number
     of folds.
     """
     random = np.random.RandomState(seed)  # unlike that of a Generator, its stream never changes
@@ -392,7 +392,7 @@ def _is_spread(folds: Indices) -> bool:
 
 
 def _fill_empty(units: Units, folds: Indices, *, n_folds: int) -> None:
-    """Return a fold without units the smallest one of the fold that has most of them; no class loses by that."""
+    """Move into a fold without units the smallest one of the fold that has most of them; no class loses by that."""
     for fold in range(n_folds):
         n_units = np.bincount(folds[folds >= 0], minlength=n_folds)
         if not n_units[fold]:

@@ -1,4 +1,4 @@
-"""Read tables as text: nothing is guessed, so that the id 001 and the class NA stay what they are."""
+"""Tables: read as text, so that the id 001 and the class NA stay what they are; their ids, labels and options."""
 
 from __future__ import annotations
 

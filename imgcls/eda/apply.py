@@ -1,4 +1,4 @@
-"""What is decided about findings: applied, undone or kept, in findings.toml and never in the data."""
+"""Decisions about findings: applied, undone or kept, in findings.toml and never in the data."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Confirm on the pixels which of the nearest neighbours are copies."""
+"""Duplicates: equal files, equal pixels, near copies and mirrored ones, confirmed on the pixels."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ _N_AT_ONCE = 256
 
 
 @dataclass(frozen=True, eq=False)
-class Copies:
+class ConfirmedPairs:
     """Pairs that were confirmed."""
 
     pairs: Candidates
@@ -81,16 +81,16 @@ class Copies:
     def __len__(self) -> int:
         return len(self.pairs)
 
-    def joined(self, others: Copies) -> Copies:
+    def joined(self, others: ConfirmedPairs) -> ConfirmedPairs:
         """Return these and others."""
-        return Copies(self.pairs.joined(others.pairs), np.concatenate([self.scores, others.scores]))
+        return ConfirmedPairs(self.pairs.joined(others.pairs), np.concatenate([self.scores, others.scores]))
 
     def clusters(self) -> list[Rows]:
         """Return the rows that are linked, directly or through others: int64 [at least 2] each, sorted."""
         return linked_rows(self.pairs.first, self.pairs.second)
 
 
-def confirm(scan: Scan, rows: Rows, ranks: Rows, *, progress: Progress) -> Copies:
+def confirm(scan: Scan, rows: Rows, ranks: Rows, *, progress: Progress) -> ConfirmedPairs:
     """Find the near and mirrored copies among photographs.
 
     Args:
@@ -103,46 +103,47 @@ def confirm(scan: Scan, rows: Rows, ranks: Rows, *, progress: Progress) -> Copie
         The pairs, enough of them to connect all copies of a photograph.
     """
     candidates = _candidates(scan, rows, progress)
-    made = make_synthetic_duplicates(scan.photos, scan.store_rows[rows])
-    scores, colours = _look(scan, candidates, made, progress)
-    least = threshold(_nearest(candidates, scores, colours >= made.colours, made.score), made, n=len(rows))
-    judge = _Judge(scan, made, least)
-    copies = judge.chosen(candidates, scores, colours)
+    synthetic = make_synthetic_duplicates(scan.photos, scan.store_rows[rows])
+    scores, colours = _look(scan, candidates, synthetic, progress)
+    nearest = _nearest(candidates, scores, colours >= synthetic.colours, synthetic.score)
+    threshold_score = threshold(nearest, synthetic, n=len(rows))
+    criterion = _Criterion(scan, synthetic, threshold_score)
+    copies = criterion.chosen(candidates, scores, colours)
     while True:
         roots = np.array([group[np.argmin(ranks[group])] for group in copies.clusters()], dtype=np.int64)
-        further = judge.confirmed(_candidates(scan, np.sort(roots), _silent))
+        further = criterion.confirmed(_candidates(scan, np.sort(roots), _silent))
         if not len(further):
             break
         copies = copies.joined(further)
     stars = [_star(group, int(group[np.argmin(ranks[group])])) for group in copies.clusters() if len(group) > 2]
     for star in stars:
-        copies = copies.joined(judge.confirmed(star))
+        copies = copies.joined(criterion.confirmed(star))
     return copies
 
 
 def _silent(done: int, total: int) -> None:
-    """Tell nobody."""
+    """Report no progress."""
 
 
 @dataclass(frozen=True, eq=False)
-class _Judge:
-    """What tells copies from strangers."""
+class _Criterion:
+    """What tells copies from other pairs."""
 
     scan: Scan
     """The data set."""
-    made: SyntheticDuplicates
-    """The copies made by hand."""
-    least: float
+    synthetic: SyntheticDuplicates
+    """The synthetic duplicates."""
+    threshold_score: float
     """The least score of a copy."""
 
-    def confirmed(self, candidates: Candidates) -> Copies:
-        """Look at pairs, and give the copies among them."""
-        return self.chosen(candidates, *_look(self.scan, candidates, self.made, _silent))
+    def confirmed(self, candidates: Candidates) -> ConfirmedPairs:
+        """Return the copies among pairs, which are looked at."""
+        return self.chosen(candidates, *_look(self.scan, candidates, self.synthetic, _silent))
 
-    def chosen(self, candidates: Candidates, scores: Values, colours: Values) -> Copies:
+    def chosen(self, candidates: Candidates, scores: Values, colours: Values) -> ConfirmedPairs:
         """Return the copies among pairs that were looked at."""
-        is_copy = (scores >= self.least) & (colours >= self.made.colours)
-        return Copies(candidates.take(is_copy), scores[is_copy])
+        is_copy = (scores >= self.threshold_score) & (colours >= self.synthetic.colours)
+        return ConfirmedPairs(candidates.take(is_copy), scores[is_copy])
 
 
 def _candidates(scan: Scan, rows: Rows, progress: Progress) -> Candidates:
@@ -157,7 +158,9 @@ def _star(group: Rows, root: int) -> Candidates:
     )
 
 
-def _look(scan: Scan, candidates: Candidates, made: SyntheticDuplicates, progress: Progress) -> tuple[Values, Values]:
+def _look(
+    scan: Scan, candidates: Candidates, synthetic: SyntheticDuplicates, progress: Progress
+) -> tuple[Values, Values]:
     """Return the scores of pairs and the likeness of their colours, float64 [m] each."""
     scores, colours = np.zeros(len(candidates)), np.zeros(len(candidates))
     order = np.lexsort((candidates.second, candidates.first))
@@ -167,7 +170,7 @@ def _look(scan: Scan, candidates: Candidates, made: SyntheticDuplicates, progres
         rows, ends = np.unique(np.stack([some.first, some.second]), return_inverse=True)
         detail = detail_of(scan.photos.pixels(scan.store_rows[rows]))
         first, second = ends.reshape(2, -1)
-        scores[places] = made.score_of(detail.octave_likeness(first, second, some.mirrored))
+        scores[places] = synthetic.score_of(detail.octave_likeness(first, second, some.mirrored))
         colours[places] = detail.colour_likeness(first, second, some.mirrored)
         progress(len(order) + start + len(places), 2 * len(order))
     return scores, colours
@@ -176,7 +179,7 @@ def _look(scan: Scan, candidates: Candidates, made: SyntheticDuplicates, progres
 def _nearest(candidates: Candidates, scores: Values, are_coloured_alike: Flags, end: float) -> Values:
     """Return the scores of pairs that are the nearest of one of their photographs.
 
-    Those below `end` are strangers and a photograph that has a copy has its nearest stranger too; of those above,
+    Those below `end` are no copies, and a photograph that has a copy has its nearest other one too; of those above,
     only pairs of like colours may be copies.
     """
     above = scores[(scores >= end) & are_coloured_alike]
@@ -233,7 +236,7 @@ def find_pairs(scan: Scan, *, progress: Progress) -> tuple[Pair, ...]:
 
 
 def _ranks(scan: Scan) -> Rows:
-    """Return each row its rank in standing for its copies, int64 [n]: labelled rows outside test first, then by row."""
+    """Return the rank of each row in standing for its copies, int64 [n]: labelled rows outside test first."""
     is_shown = scan.samples.is_labelled & (scan.samples.frame["split"] != "test").to_numpy()
     ranks = np.empty(len(scan.samples), dtype=np.int64)
     ranks[np.argsort(~is_shown, kind="stable")] = np.arange(len(ranks))
@@ -261,7 +264,7 @@ def _digests(photos: Photos, store_rows: Rows) -> Iterable[bytes]:
             yield hashlib.sha256(pixels.tobytes()).digest()
 
 
-def _near(copies: Copies, ranks: Rows) -> list[_Link]:
+def _near(copies: ConfirmedPairs, ranks: Rows) -> list[_Link]:
     """Return the links of each cluster of copies: a tree from the row that stands for them."""
     links = []
     best = np.argsort(copies.scores)  # of a pair that is found both ways, the more alike comes last and stays
@@ -279,13 +282,13 @@ def _near(copies: Copies, ranks: Rows) -> list[_Link]:
 def _pair(scan: Scan, link: _Link) -> tuple[tuple[int, int], Pair]:
     rows = sorted((link.first, link.second))
     one, other = (scan.samples.frame.iloc[row] for row in rows)
-    is_sealed = any(sample["split"] == "test" or sample["label"] == "" for sample in (one, other))
+    is_redacted = any(sample["split"] == "test" or sample["label"] == "" for sample in (one, other))
     pair = Pair(
         first=one["id"],
         second=other["id"],
         kind=link.kind,
         similarity=link.similarity,
         splits=(one["split"], other["split"]),
-        labels=None if is_sealed else (one["label"], other["label"]),
+        labels=None if is_redacted else (one["label"], other["label"]),
     )
     return (rows[0], rows[1]), pair

@@ -1,4 +1,4 @@
-"""From photographs to facts: one look, everything that is measured of it, and what asks for action."""
+"""Exploring a data set: one scan of its photographs, the facts measured on it, and the findings."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def explore(
     reporter: Reporter | None = None,
     **reading: Any,
 ) -> Facts:
-    """Look at a data set before anything is trained: amounts, sizes, copies, giveaways, and what asks for action.
+    """Look at a data set before anything is trained: amounts, sizes, duplicates, leakage, and what asks for action.
 
     Every photograph is decoded once, into the cache that training uses, and measured once: a second look at
     photographs that did not change takes seconds. Nothing is written into the folder of the photographs, and labels
@@ -139,8 +139,8 @@ class _Exploring:
             tables = files.metadata()
         facts = self._measured(seen, self._data(seen, outside, files), tables)
         decided = {f"{entry.finding}: {entry.why}" for entry in adjustments.excluded}
-        told = {entry.path for entry in facts.broken}
-        unused = excluded_images(seen.scan.samples.excluded, told=told, decided=decided)
+        known = {entry.path for entry in facts.broken}
+        unused = excluded_images(seen.scan.samples.excluded, known=known, decided=decided)
         facts = facts.model_copy(update={"files": files.facts(), "left_out": unused})
         findings = find_all(facts, seen, tables=tables, adjustments=adjustments, again=self.again, out=self.out)
         facts = facts.model_copy(update={"findings": tuple(map(_undecided, findings)) if self.quick else findings})
@@ -181,12 +181,12 @@ class _Exploring:
         with self._timed("duplicates"):
             pairs = find_pairs(scan, progress=self._progress("Looking for copies")) if has_any else ()
         with self._timed("guesses"):
-            guesses = probe_labels(scan, tables) if has_any else ()
+            probes = probe_labels(scan, tables) if has_any else ()
         with self._timed("features"):
             features = extract_features(scan, reporter=self.reporter) if has_any else None
         with self._timed("parts"):
             drift = find_drift(scan, features) if has_any else ()
-            odd = find_outliers(scan, features) if has_any else ()
+            outliers = find_outliers(scan, features) if has_any else ()
             curve = learning_curve(scan, features) if has_any and not seen.unusable else ()
         return Facts(
             data=data,
@@ -197,9 +197,9 @@ class _Exploring:
             sizes=size_facts(scan, device=Machine().torch_device().type),
             broken=broken_files(seen.broken, scan.samples.excluded),
             duplicates=pairs,
-            guesses=guesses,
+            guesses=probes,
             drift=drift,
-            odd=odd,
+            odd=outliers,
             curve=curve,
             findings=(),
             pictures={},

@@ -1,4 +1,4 @@
-"""What the pretrained network sees in a part of the photographs, computed once and kept in the user's cache."""
+"""Features of the pretrained network for a part of the photographs, computed once and kept in the user's cache."""
 
 from __future__ import annotations
 

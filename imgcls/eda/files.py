@@ -1,4 +1,4 @@
-"""The files of a data set, what each is for, and what the tables among them say of the photographs."""
+"""The files of a data set: what each is for, which cannot be used, and what the tables among them say."""
 
 from __future__ import annotations
 

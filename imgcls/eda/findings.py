@@ -1,4 +1,4 @@
-"""Facts that ask for action, with what was decided about them."""
+"""Findings: facts that ask for action, one function for each kind, and what was decided about them."""
 
 from __future__ import annotations
 
@@ -44,14 +44,14 @@ WITHIN = "duplicates.within"
 
 
 @dataclass(frozen=True)
-class Copies:
+class DuplicateFindings:
     """Pairs of photographs, and what may be done about them."""
 
     pairs: Sequence[Pair]
     """All pairs."""
     frozen: frozenset[str]
     """Ids in the parts that the data give for scoring, which are never changed."""
-    kinship: ConnectedGroups
+    together: ConnectedGroups
     """Which samples stay together when they are split."""
 
     def findings(self) -> list[Finding]:
@@ -124,13 +124,13 @@ class Copies:
             advice="Keep copies together, so that the split cannot separate them.",
             command=apply_command(name),
             action="group",
-            groups=self.kinship.joined((pair.first, pair.second) for pair in pairs),
+            groups=self.together.joined((pair.first, pair.second) for pair in pairs),
             images=_about(pairs),
         )
 
     def _within(self, pairs: list[Pair]) -> Finding:
         """Copies in one part; those that another draw could separate are worth grouping."""
-        apart = [pair for pair in pairs if not self.kinship.are_together(pair.first, pair.second)]
+        apart = [pair for pair in pairs if not self.together.are_together(pair.first, pair.second)]
         return Finding(
             id=WITHIN,
             severity="warning" if apart else "note",
@@ -142,7 +142,7 @@ class Copies:
             else "Nothing has to be done: they stay together in every split.",
             command=apply_command(WITHIN) if apart else None,
             action="group" if apart else None,
-            groups=self.kinship.joined((pair.first, pair.second) for pair in apart),
+            groups=self.together.joined((pair.first, pair.second) for pair in apart),
             images=_about(apart or pairs),
         )
 
@@ -183,30 +183,28 @@ _WHAT = {
     "size": ("the size of the image", "The classes may come from different cameras, which a network can see."),
     "time": ("the time stamp", "The classes may have been photographed apart; look for what else differs."),
 }
-"""From what a label is guessed by to its words and to what to do."""
+"""From what a leakage probe reads to its words and to what to do."""
 
 
-def find_leakage(
-    facts: Facts, look: ScanResult, tables: Sequence[MetaTable], kinship: ConnectedGroups
-) -> list[Finding]:
-    """Find what tells the label, what is shared between parts, and parts that differ."""
+def find_leakage(facts: Facts, look: ScanResult, tables: Sequence[MetaTable], groups: ConnectedGroups) -> list[Finding]:
+    """Find leakage of the label, values shared between parts, and parts that differ."""
     found: list[Finding] = []
-    for guess in facts.guesses:
-        if not is_telling(guess, n_guesses=len(facts.guesses)):
+    for probe in facts.guesses:
+        if not is_telling(probe, n_guesses=len(facts.guesses)):
             continue
-        shared = _shared(guess, look, _column(guess.by, tables), kinship)
-        found.append(shared or _plainly(guess, look.scan.samples))
+        shared = _shared(probe, look, _column(probe.by, tables), groups)
+        found.append(shared or _plainly(probe, look.scan.samples))
     return [*found, *_drifts(facts.drift)]
 
 
-def _plainly(guess: LeakageProbe, samples: Samples) -> Finding:
-    """Tell of a guess, as a note only where nothing has to be done about it."""
-    if guess.by == "name" and names_say_classes(samples):
-        return _noted(guess, "The file names name the classes.", "A network never sees them.")
-    if guess.by == "order" and _is_grouped(samples):
-        title = f"The label can be guessed from the place in the list: AUC {guess.auc:.2f}, where 0.5 is chance."
-        return _noted(guess, title, "Neighbours may be of one origin; the groups of the data keep them together.")
-    return _guess(guess)
+def _plainly(probe: LeakageProbe, samples: Samples) -> Finding:
+    """Return the finding of a probe, as a note only where nothing has to be done about it."""
+    if probe.by == "name" and names_say_classes(samples):
+        return _noted(probe, "The file names name the classes.", "A network never sees them.")
+    if probe.by == "order" and _is_grouped(samples):
+        title = f"The label can be guessed from the place in the list: AUC {probe.auc:.2f}, where 0.5 is chance."
+        return _noted(probe, title, "Neighbours may be of one origin; the groups of the data keep them together.")
+    return _probed(probe)
 
 
 def _is_grouped(samples: Samples) -> bool:
@@ -215,33 +213,33 @@ def _is_grouped(samples: Samples) -> bool:
     return bool((samples.frame["group"][labelled] != "").mean() >= _NEARLY_ALL) if labelled.any() else False
 
 
-def _guess(guess: LeakageProbe) -> Finding:
+def _probed(probe: LeakageProbe) -> Finding:
     what, advice = _WHAT.get(
-        guess.by,
+        probe.by,
         (
-            f"column {guess.by}",
+            f"column {probe.by}",
             "If it says where a photograph is from, keep its values together when splitting; if it is known for new "
             "photographs too, a score by pictures alone has to beat it.",
         ),
     )
-    name = f"guess:{guess.by}"
+    name = f"guess:{probe.by}"
     return Finding(
         id=name,
         severity="warning",
-        title=f"The label can be guessed from {what} alone: AUC {guess.auc:.2f}, where 0.5 is chance.",
-        n=guess.n,
+        title=f"The label can be guessed from {what} alone: AUC {probe.auc:.2f}, where 0.5 is chance.",
+        n=probe.n,
         examples=(),
         advice=advice,
         command=keep_command(name),
     )
 
 
-def _noted(guess: LeakageProbe, title: str, advice: str) -> Finding:
+def _noted(probe: LeakageProbe, title: str, advice: str) -> Finding:
     return Finding(
-        id=f"guess:{guess.by}",
+        id=f"guess:{probe.by}",
         severity="note",
         title=title,
-        n=guess.n,
+        n=probe.n,
         examples=(),
         advice=f"{advice} Nothing has to be done.",
         command=None,
@@ -263,26 +261,26 @@ def _letters(text: str) -> str:
 
 
 def _shared(
-    guess: LeakageProbe, look: ScanResult, values: Sequence[str] | None, kinship: ConnectedGroups
+    probe: LeakageProbe, look: ScanResult, values: Sequence[str] | None, groups: ConnectedGroups
 ) -> Finding | None:
     """Describe where a column that tells the label has the same values in train and in what is scored."""
-    shares = {split: share for split, share in guess.shared.items() if share >= _LEAST_SHARED}
-    if values is None or not shares or not is_identity(guess, n=len(values)):
+    shares = {split: share for split, share in probe.shared.items() if share >= _LEAST_SHARED}
+    if values is None or not shares or not is_identity(probe, n=len(values)):
         return None
-    name = f"shared:{guess.by}"
-    families = kinship.joined(_by_value(look, values)) if _is_drawn(look) and "valid" in shares else ()
-    told = " and ".join(f"{share * 100:.0f} % of {split}" for split, share in shares.items())
+    name = f"shared:{probe.by}"
+    joined = groups.joined(_by_value(look, values)) if _is_drawn(look) and "valid" in shares else ()
+    shared = " and ".join(f"{share * 100:.0f} % of {split}" for split, share in shares.items())
     return Finding(
         id=name,
-        severity="error" if families else "warning",
-        title=f"{told} have a {guess.by} that is in train too, and knowing that alone tells the label with AUC "
-        f"{guess.auc:.2f}: scores look better than they are.",
+        severity="error" if joined else "warning",
+        title=f"{shared} have a {probe.by} that is in train too, and knowing that alone tells the label with AUC "
+        f"{probe.auc:.2f}: scores look better than they are.",
         n=sum(round(share * len(look.scan.samples.rows(split))) for split, share in shares.items()),
         examples=(),
-        advice=_advice(shares, can_group=bool(families)),
-        command=apply_command(name) if families else keep_command(name),
-        action="group" if families else None,
-        groups=families,
+        advice=_advice(shares, can_group=bool(joined)),
+        command=apply_command(name) if joined else keep_command(name),
+        action="group" if joined else None,
+        groups=joined,
     )
 
 
@@ -294,18 +292,18 @@ def _advice(shares: dict[str, float], *, can_group: bool) -> str:
     return f"Keep equal values together, so that validation is on new ones.{more}"
 
 
-def is_identity(guess: LeakageProbe, *, n: int) -> bool:
+def is_identity(probe: LeakageProbe, *, n: int) -> bool:
     """Whether a column says who or what a photograph is from, rather than what is on it.
 
     Its name says so, or it has as many different values as whole numbers below the root of n: properties have few.
 
     Args:
-        guess: Of a column.
+        probe: Of a column.
         n: The number of samples.
     """
-    column = guess.by.rpartition(" of ")[0].lower()
+    column = probe.by.rpartition(" of ")[0].lower()
     named = bool(_IDENTITIES.search(column)) or column.endswith("id")
-    return guess.n_values >= (_LEAST_IDENTITIES if named else max(_LEAST_IDENTITIES, int(np.sqrt(n))))
+    return probe.n_values >= (_LEAST_IDENTITIES if named else max(_LEAST_IDENTITIES, int(np.sqrt(n))))
 
 
 def _is_drawn(look: ScanResult) -> bool:
@@ -356,21 +354,21 @@ UNREAD_SUFFIXES = frozenset(
 
 
 def excluded_images(
-    excluded: Iterable[Excluded], *, told: Collection[str], decided: Collection[str]
+    excluded: Iterable[Excluded], *, known: Collection[str], decided: Collection[str]
 ) -> tuple[ExcludedImages, ...]:
     """Gather by reason what is a photograph by its name and not used, the most frequent reason first.
 
     Args:
         excluded: What the data set leaves out.
-        told: Paths that are told elsewhere, as those of broken files.
-        decided: Reasons that findings.toml gives, which are told as findings.
+        known: Paths that other facts name, as those of broken files.
+        decided: Reasons that findings.toml gives, which are findings of their own.
     """
     paths: dict[str, list[str]] = {}
     for entry in excluded:
         suffix = PurePosixPath(entry.path).suffix.lower()
         if suffix in UNREAD_SUFFIXES:
             paths.setdefault(f"{suffix} files are not read", []).append(entry.path)
-        elif is_image_name(entry.path) and entry.path not in told and entry.reason not in decided:
+        elif is_image_name(entry.path) and entry.path not in known and entry.reason not in decided:
             paths.setdefault(entry.reason, []).append(entry.path)
     found = (
         ExcludedImages(reason=reason, n=len(names), examples=some(sorted(names))) for reason, names in paths.items()
@@ -454,7 +452,7 @@ def _broken(facts: Facts, look: ScanResult) -> Finding | None:
         title=f"{amount(len(files), 'file')} cannot be used: {kinds}.",
         n=len(files),
         examples=some(f"{file.path}: {file.reason}" for file in files),
-        advice="They are left out anyway. Fetch them anew, or exclude them so that this is settled.",
+        advice="They are left out anyway. Fetch them again, or exclude them so that this is settled.",
         command=apply_command("broken") if ids else keep_command("broken"),
         action="exclude" if ids else None,
         groups=(ids,) if ids else (),
@@ -584,9 +582,9 @@ def blurred_rows(look: ScanResult) -> np.ndarray:
     if seen.sum() < FEW:
         return np.zeros(0, dtype=np.int64)
     logs = np.log(sharpness + 1)
-    middle = np.median(logs[seen])
-    deviation = 1.4826 * np.median(np.abs(logs[seen] - middle))
-    far = seen & (logs < middle - _BLURRED_DEVIATIONS * deviation) & (logs < middle + np.log(_BLURRED_SHARE))
+    median = np.median(logs[seen])
+    deviation = 1.4826 * np.median(np.abs(logs[seen] - median))
+    far = seen & (logs < median - _BLURRED_DEVIATIONS * deviation) & (logs < median + np.log(_BLURRED_SHARE))
     rows = np.flatnonzero(far)
     return rows[np.argsort(sharpness[rows], kind="stable")]
 
@@ -630,7 +628,7 @@ def find_all(
 
     What was applied is not seen any more: excluded images are not looked at, and copies that stay together need
     nothing. So a finding that is seen again is open again, for its new images, and what was applied without being
-    seen again is told from what findings.toml holds. What was kept is open again once it is about other images.
+    seen again comes from what findings.toml holds. What was kept is open again once it is about other images.
 
     Args:
         facts: Everything but the findings.
@@ -640,22 +638,22 @@ def find_all(
         again: The options that name the data again in commands; empty where the workspace knows.
         out: The option that names the workspace in commands; empty where it is found without.
     """
-    kinship = ConnectedGroups.of(look.scan.samples)
+    groups = ConnectedGroups.of(look.scan.samples)
     frozen = frozenset(look.scan.samples.frame["id"][look.is_frozen])
     found = [
         *find_quality_issues(facts, look, again=again),
         *find_excluded(facts),
-        *Copies(facts.duplicates, frozen, kinship).findings(),
-        *find_leakage(facts, look, tables, kinship),
+        *DuplicateFindings(facts.duplicates, frozen, groups).findings(),
+        *find_leakage(facts, look, tables, groups),
     ]
-    found = [_looked_at(finding, adjustments) for finding in found]
+    found = [_accepted(finding, adjustments) for finding in found]
     found += _applied(adjustments, seen=[finding.id for finding in found if finding.action is not None])
     seen = dict.fromkeys(finding.id for finding in found)  # of two with one name the later is the applied one
     by_name = {finding.id: finding for finding in found}
     return tuple(sorted((_placed(by_name[name], out) for name in seen), key=_place))
 
 
-def _looked_at(finding: Finding, adjustments: Adjustments) -> Finding:
+def _accepted(finding: Finding, adjustments: Adjustments) -> Finding:
     """Describe that a finding was kept, or that it was kept for other images than it is about now."""
     if adjustments.keeps(finding.id, finding.images):
         return finding.model_copy(update={"state": "kept"})
@@ -683,10 +681,10 @@ def _applied(adjustments: Adjustments, *, seen: Iterable[str]) -> list[Finding]:
         entries.setdefault(entry.finding, []).append(entry)
     for name in seen:
         entries.pop(name, None)
-    return [_told(name, found) for name, found in entries.items()]
+    return [_as_applied(name, found) for name, found in entries.items()]
 
 
-def _told(name: str, entries: Sequence[Exclusion | Grouping]) -> Finding:
+def _as_applied(name: str, entries: Sequence[Exclusion | Grouping]) -> Finding:
     images = list(dict.fromkeys(image for entry in entries for image in entry.images))
     is_excluded = isinstance(entries[0], Exclusion)
     return Finding(

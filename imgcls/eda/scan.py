@@ -1,4 +1,4 @@
-"""One look at every photograph: the measures and thumbnails that all facts are made of."""
+"""The scan of a data set: every photograph decoded and measured once, and ids that tell labels of test redacted."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ IMAGE_MEASURES = (
 
 @dataclass(frozen=True, eq=False)
 class Scan:
-    """A data set as one look saw it."""
+    """A data set as one scan found it."""
 
     samples: Samples
     """Checked and split, with digests; broken files are among the excluded ones."""
@@ -143,7 +143,7 @@ def measure(photos: Photos, *, folder: Path, progress: Callable[[int, int], None
     try:
         for start in range(0, len(new), _N_AT_ONCE):
             chunk = new[start : start + _N_AT_ONCE]
-            for row, found in _look(photos, chunk):
+            for row, found in _measure_some(photos, chunk):
                 if isinstance(found, str):
                     reasons[photos.paths[row]] = found
                 else:
@@ -160,14 +160,14 @@ def measure(photos: Photos, *, folder: Path, progress: Callable[[int, int], None
     return Measured(records, reasons, len(rows) - len(new))
 
 
-def _look(photos: Photos, rows: npt.NDArray[np.int64]) -> Iterator[tuple[int, Records | str]]:
+def _measure_some(photos: Photos, rows: npt.NDArray[np.int64]) -> Iterator[tuple[int, Records | str]]:
     """Measure some photographs; what cannot be read any more gives the reason."""
     try:
         pixels = photos.pixels(rows)
     except DataError as problem:  # not in the cache, and changed meanwhile: one of them spoils the whole batch
         if len(rows) > 1:
             for row in rows:
-                yield from _look(photos, np.array([row]))
+                yield from _measure_some(photos, np.array([row]))
         else:
             yield int(rows[0]), "changed while it was read" if "has changed" in str(problem) else "gone meanwhile"
         return
@@ -307,7 +307,7 @@ class ScanResult:
 
 
 def scan_data(source: DataSource, images: Images, *, quick: bool, reporter: Reporter) -> ScanResult:
-    """Look at every photograph of a data set once.
+    """Decode and measure every photograph of a data set once.
 
     The photographs are decoded into the cache that training uses. Samples that cannot be split or trained on are
     looked at all the same; those without a split count as train then.
@@ -331,7 +331,7 @@ def scan_data(source: DataSource, images: Images, *, quick: bool, reporter: Repo
         progress=lambda done, total: reporter.progress("Measuring photographs", done, total),
     )
     if measured.n_known:
-        reporter.note(f"{measured.n_known} photographs are as an earlier look left them; they were not measured anew.")
+        reporter.note(f"{measured.n_known} photographs are as an earlier scan left them; they were not measured again.")
     samples = read.samples.without(measured.reasons)
     stats, gone = _file_stats(samples)
     samples = samples.without(gone)
@@ -343,7 +343,7 @@ def scan_data(source: DataSource, images: Images, *, quick: bool, reporter: Repo
         reporter.note(note)
     reasons = {**read.photos.reasons, **measured.reasons, **gone}
     return ScanResult(
-        scan=_scan(replace(read, samples=_written(samples)), measured, stats),
+        scan=_scan(replace(read, samples=_storable(samples)), measured, stats),
         data_digest=samples.data_digest,
         split_digest=samples.split_digest,
         given=given,
@@ -365,7 +365,7 @@ def _split(samples: Samples, source: DataSource) -> tuple[Samples, str]:
     return samples, ""
 
 
-def _written(samples: Samples) -> Samples:
+def _storable(samples: Samples) -> Samples:
     """Return samples whose ids can be shown and stored, and tell no label of test; paths stay as the disk has them."""
     frame = samples.frame
     ids = redacted_names([as_utf8(name) for name in frame["id"]], frame["split"].tolist(), samples.classes)

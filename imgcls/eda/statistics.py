@@ -1,4 +1,4 @@
-"""How often each class occurs, and what that means for the metric."""
+"""Statistics of a data set: classes and their imbalance, sizes, and the permutation test, AUC and PCA that others use."""
 
 from __future__ import annotations
 
@@ -216,7 +216,7 @@ Indices = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class PermutationFolds:
-    """Samples with kinds, divided into folds; the kinds can be dealt out anew."""
+    """Samples with kinds, divided into folds, whose kinds a permutation test permutes."""
 
     kinds: Indices
     """int64 [m], what is to be guessed, as a number from 0."""
@@ -255,8 +255,8 @@ class PermutationFolds:
         """Whether every sample is a unit of its own."""
         return len(self.units) == int(self.units.max(initial=-1)) + 1
 
-    def shuffled(self, n: int, rng: np.random.Generator) -> Indices:
-        """Return kinds as chance would deal them.
+    def permuted(self, n: int, rng: np.random.Generator) -> Indices:
+        """Return permutations of the kinds.
 
         Single samples exchange their kinds within their folds, so that the folds stay as they are. A unit gets those of
         another one, from the first on and again where it is larger, so that what is alike within units stays so.
@@ -271,14 +271,14 @@ class PermutationFolds:
         return self._within_folds(n, rng) if self.are_single else self._by_units(n, rng)
 
     def _within_folds(self, n: int, rng: np.random.Generator) -> Indices:
-        dealt = np.empty((n, len(self.kinds)), dtype=np.int64)
+        permuted = np.empty((n, len(self.kinds)), dtype=np.int64)
         for fold in range(self.n_folds):
             rows = np.flatnonzero(self.folds == fold)
-            dealt[:, rows] = rng.permuted(np.tile(self.kinds[rows], (n, 1)), axis=1)
-        return dealt
+            permuted[:, rows] = rng.permuted(np.tile(self.kinds[rows], (n, 1)), axis=1)
+        return permuted
 
     def _by_units(self, n: int, rng: np.random.Generator) -> Indices:
-        dealt = np.empty((n, len(self.kinds)), dtype=np.int64)
+        permuted = np.empty((n, len(self.kinds)), dtype=np.int64)
         places = np.argsort(self.units, kind="stable")
         sizes = np.bincount(self.units)
         starts = np.cumsum(sizes) - sizes
@@ -286,12 +286,12 @@ class PermutationFolds:
         within = np.arange(len(places)) - starts[unit]
         for turn in range(n):
             giver = rng.permutation(len(sizes))[unit]
-            dealt[turn, places] = self.kinds[places[starts[giver] + within % sizes[giver]]]
-        return dealt
+            permuted[turn, places] = self.kinds[places[starts[giver] + within % sizes[giver]]]
+        return permuted
 
 
 def p_value(found: float, by_chance: npt.NDArray[np.float64]) -> float:
-    """Return the share of shuffles that did as well, the one that was found counted among them; NaN counts as well.
+    """Return the share of permutations that did as well, the one that was found counted among them; NaN counts as well.
 
     Source: Phipson and Smyth 2010, Statistical Applications in Genetics and Molecular Biology 9(1), article 39.
     """
@@ -333,8 +333,8 @@ def size_facts(scan: Scan, *, device: str) -> SizeFacts:
 def quantiles(values: npt.ArrayLike) -> Quantiles:
     """Return the 5, 50 and 95 % quantiles; zeros where there are no values."""
     array = np.asarray(values, dtype=np.float64)
-    low, middle, high = np.quantile(array, (0.05, 0.5, 0.95)) if array.size else (0.0, 0.0, 0.0)
-    return Quantiles(low=float(low), middle=float(middle), high=float(high))
+    low, median, high = np.quantile(array, (0.05, 0.5, 0.95)) if array.size else (0.0, 0.0, 0.0)
+    return Quantiles(low=float(low), middle=float(median), high=float(high))
 
 
 def recommend_px(short_sides: npt.NDArray[np.integer], *, device: str) -> tuple[int, str]:
@@ -349,11 +349,11 @@ def recommend_px(short_sides: npt.NDArray[np.integer], *, device: str) -> tuple[
     first = Images().size_px
     if not short_sides.size:
         return first, "There are no photographs to judge by."
-    middle = round(float(np.median(short_sides)))
-    seen = f"The shorter side of the photographs is {middle} px in the middle"
-    if middle < first:
-        return max(_STEP_PX, -(-middle // _STEP_PX) * _STEP_PX), f"{seen}; larger squares would add time and no detail."
-    native = min(NATIVE_PX, middle // _STEP_PX * _STEP_PX)
+    median = round(float(np.median(short_sides)))
+    seen = f"The shorter side of the photographs is {median} px in the median"
+    if median < first:
+        return max(_STEP_PX, -(-median // _STEP_PX) * _STEP_PX), f"{seen}; larger squares would add time and no detail."
+    native = min(NATIVE_PX, median // _STEP_PX * _STEP_PX)
     if native <= first:
         return first, f"{seen}; larger squares would add little detail."
     times = f"{(native / first) ** 2:.1f}"

@@ -1,4 +1,4 @@
-"""How often the classes occur, in bars and pies for each split, and which occur together."""
+"""Charts of a data set: classes and their co-occurrence, sizes, light, and the learning curve."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Photographs as pictures show them: upright, whole, in their own proportions, and chosen by lot."""
+"""Contact sheets: photographs of each class, duplicates, outliers, augmentation; and all pictures of a data set."""
 
 from __future__ import annotations
 
@@ -34,6 +34,7 @@ from imgcls.eda.plots.charts import classes_figure, curve_figure, light_figure, 
 from imgcls.eda.scan import Scan
 from imgcls.errors import DecodeError
 from imgcls.storage import make_folder, write_bytes
+from imgcls.text import amount
 
 WIDTH, TOP, GAP = 960, 60, 12
 """Of a sheet, in pixels: its width, where its photographs begin, and what lies between two of them."""
@@ -266,9 +267,9 @@ def _draw_line(figure: Figure, *, x: float, top: float, bottom: float) -> None:
 
 
 MOST_PAIRS = 12
-MOST_ODD = 12
-_PAIR_GAP, _PAIR_WORDS, _ODD_WORDS = 4, 17, 13
-_ODD_ABOUT = "How many times farther than usual each lies from those like it. Wrong, broken or rare? Look first."
+MOST_OUTLIERS = 12
+_PAIR_GAP, _PAIR_WORDS, _OUTLIER_WORDS = 4, 17, 13
+_OUTLIERS_ABOUT = "How many times farther than usual each lies from those like it. Wrong, broken or rare? Look first."
 
 
 def pairs_figure(facts: Facts, samples: Samples) -> Figure:
@@ -296,29 +297,29 @@ def pairs_figure(facts: Facts, samples: Samples) -> Figure:
     return figure
 
 
-def odd_figure(facts: Facts, samples: Samples) -> Figure:
-    """Draw the photographs that are unlike the others, the oddest first, with what they are odd in."""
-    odd = facts.odd[:MOST_ODD]
+def outliers_figure(facts: Facts, samples: Samples) -> Figure:
+    """Draw the outliers, the farthest first, and in what each is one."""
+    outliers = facts.odd[:MOST_OUTLIERS]
     grid = Grid.of(facts.sizes.aspect.middle)
-    words, height = captions((f"{_odd_where(entry)}: {entry.id}" for entry in odd), grid.box)
-    grid = replace(grid, words=height + _ODD_WORDS)
-    figure = new_figure(WIDTH, grid.height(len(odd)), sharpness=1)
-    shown = f" The {len(odd)} oddest of {len(facts.odd)}." if len(odd) < len(facts.odd) else ""
-    heading(figure, "Photographs unlike the others", f"{_ODD_ABOUT}{shown}")
-    rows = rows_by_id(samples, (entry.id for entry in odd))
-    for place, (entry, text) in enumerate(zip(odd, words, strict=True)):
+    words, height = captions((f"{_outlier_where(entry)}: {entry.id}" for entry in outliers), grid.box)
+    grid = replace(grid, words=height + _OUTLIER_WORDS)
+    figure = new_figure(WIDTH, grid.height(len(outliers)), sharpness=1)
+    shown = f" The {len(outliers)} farthest of {len(facts.odd)}." if len(outliers) < len(facts.odd) else ""
+    heading(figure, "Photographs unlike the others", f"{_OUTLIERS_ABOUT}{shown}")
+    rows = rows_by_id(samples, (entry.id for entry in outliers))
+    for place, (entry, text) in enumerate(zip(outliers, words, strict=True)):
         x, y = grid.corner(place)
         _place(figure, samples, rows.get(entry.id), grid.box, x=x, y=y)
         said = fitted(f"{entry.why}, {entry.distance:.1f} times", grid.box.width, size=7.5, weight="bold")
         write(figure, x, y + grid.box.height + 3, said, fontsize=7.5, weight="bold")
-        caption(figure, text, grid.box, x=x, y=y + _ODD_WORDS)
+        caption(figure, text, grid.box, x=x, y=y + _OUTLIER_WORDS)
     return figure
 
 
 def _pairs_about(pairs: tuple[Pair, ...], n_shown: int) -> str:
     n_across, n_conflict = sum(pair.is_across for pair in pairs), sum(pair.is_conflict for pair in pairs)
     shown = f"; the {n_shown} worst are shown" if n_shown < len(pairs) else ""
-    n = f"{len(pairs):,} pair{'s' * (len(pairs) != 1)}"
+    n = amount(len(pairs), "pair")
     return f"{n}: {n_across:,} across splits, {n_conflict:,} with different labels{shown}."
 
 
@@ -335,7 +336,7 @@ def _where(pair: Pair, side: int) -> str:
     return f"{pair.splits[side]}, {pair.labels[side]}" if pair.labels else pair.splits[side]
 
 
-def _odd_where(entry: Outlier) -> str:
+def _outlier_where(entry: Outlier) -> str:
     return f"{entry.split}, {entry.label}" if entry.label else entry.split
 
 
@@ -476,7 +477,7 @@ def _figures(facts: Facts, scan: Scan, *, seed: int) -> Iterator[tuple[str, str,
     if facts.duplicates:
         yield "duplicates", "duplicates.png", pairs_figure(facts, samples)
     if facts.odd:
-        yield "odd", "odd.png", odd_figure(facts, samples)
+        yield "odd", "odd.png", outliers_figure(facts, samples)
     if len(facts.curve) > 1:
         yield "curve", "curve.png", curve_figure(facts)
 

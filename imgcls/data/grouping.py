@@ -17,7 +17,6 @@ from imgcls.text import listed
 
 MOST_NAMED = 10
 """How many samples or classes a note names."""
-
 Mask = npt.NDArray[np.bool_]
 Indices = npt.NDArray[np.int64]
 

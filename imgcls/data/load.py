@@ -34,8 +34,256 @@ from imgcls.errors import DataError, nearest
 
 OFF = "none"
 """What switches the test list off where a path could stand."""
+Role = Literal["photographs", "labels", "test list", "sample submission", "metadata", "sealed labels", "other"]
+"""What a file is for; sealed labels are those of the photographs to predict, and are never read."""
+UNDERSTOOD = "a folder, a CSV, TSV or Parquet file, a pandas frame, or 'elpv' (the default)"
+
 _STEM = "test"
 _ADVICE = "Without a test list: --test none (from Python: test='none')."
+_SPLIT_NAMES = {
+    "": "",
+    "train": "train",
+    "training": "train",
+    "valid": "valid",
+    "val": "valid",
+    "validation": "valid",
+    "test": "test",
+    "testing": "test",
+}
+_ORDER = get_args(Role)
+_MOST_FOLDERS = 12
+_TRUTH = ("label", "truth", "solution", "answer")
+"""What the name of a table may say that holds the labels of the photographs to predict."""
+_TEST, _OTHER = 1, 2
+
+
+def load_samples(
+    source: str | Path | pd.DataFrame | None = None,
+    *,
+    images: str | Path | None = None,
+    label: str | Sequence[str] | None = None,
+    id: str | None = None,
+    group: str | None = None,
+    split: str | None = None,
+    problem_type: ProblemType | None = None,
+    delimiter: str | None = None,
+    test: str | Path | None = None,
+    skip: Collection[str] = (),
+) -> Samples:
+    """Read a data set from wherever it is.
+
+    A folder is read by its class folders; where it holds train.csv, or has no class folders and
+    exactly one table that is neither for testing nor a submission, the table says what is what.
+
+    Args:
+        source: A folder, a table, a frame, or "elpv"; None is "elpv".
+        images: For a table: the folder of the photographs.
+        label: For a table: the column of labels, or several of 0 and 1.
+        id: For a table: the column that names files.
+        group: For a table: the column of groups, which stay together when split.
+        split: For a table: the column of splits.
+        problem_type: binary, multiclass or multilabel; None finds out.
+        delimiter: For a table: what separates several classes in a cell.
+        test: For a table: the table of photographs to predict, whose labels are not read; `none` for none, None
+            finds one called test beside it.
+        skip: Names of folders directly inside the source that hold no photographs of the data set.
+
+    Raises:
+        DataError: There is no such source, or it cannot be read; the message says why.
+    """
+    columns = label if label is None or isinstance(label, str) else tuple(label)
+    options = TableOptions(
+        images=images,
+        label=columns,
+        id=id,
+        group=group,
+        split=split,
+        problem_type=problem_type,
+        delimiter=delimiter,
+        test=test,
+        skip=skip,
+    )
+    if isinstance(source, pd.DataFrame):
+        return load_table(source, options)
+    if source is None or str(source) == DEFAULT_DATA:
+        return load_elpv()
+    path = _existing(source)
+    if path.is_dir():
+        table = table_in(path, options)
+        return load_table(table, options) if table else load_folder(path, problem_type=problem_type, skip=skip)
+    if path.suffix.lower() not in TABLE_SUFFIXES:
+        raise DataError(f"{path}: this file is no table. Understood are {UNDERSTOOD}.")
+    return load_table(path, options)
+
+
+def _existing(source: str | Path) -> Path:
+    path = Path(source).expanduser()
+    if path.exists():
+        return path
+    names = [entry.name for entry in path.parent.iterdir()] if path.parent.is_dir() else []
+    near = nearest(path.name, names, most=1)
+    hint = f"Did you mean {str(path.parent / near[0])!r}?" if near else f"Understood are {UNDERSTOOD}."
+    raise DataError(f"{source}: there is no such file or folder. {hint}")
+
+
+def load_unlabelled(
+    paths: Sequence[Path], *, images: str | Path | None = None, id: str | None = None
+) -> list[tuple[str, Path]]:
+    """List photographs to predict.
+
+    Args:
+        paths: Files of images, folders (read with all below them) and tables (CSV, TSV, Parquet).
+        images: The folder of the photographs that tables name; None looks beside the table.
+        id: The column of tables that names files; None finds out.
+
+    Returns:
+        (id, path) for each photograph, in the order of `paths`. The id is the name of a file, the path
+        relative to its folder, or the text in the table; where these repeat, the path as given.
+
+    Raises:
+        DataError: A path does not exist, a folder holds no images, or a table cannot be read.
+    """
+    missing = [str(path) for path in paths if not path.exists()]
+    if missing:
+        raise DataError.together([f"{path}: there is no such file or folder." for path in missing])
+    options = TableOptions(images=images, id=id)
+    found = [entry for path in paths for entry in _found_at(path, options)]
+    repeated = {name for name, n in Counter(name for name, _ in found).items() if n > 1}
+    return [(str(path) if name in repeated else name, path) for name, path in found]
+
+
+def _found_at(path: Path, options: TableOptions) -> Iterator[tuple[str, Path]]:
+    if path.suffix.lower() in TABLE_SUFFIXES and path.is_file():
+        table = read_table(path)
+        column, finder = find_ids(table, home=path.absolute().parent, options=options)
+        located = locate_all(table, column, finder)
+        yield from zip(table.columns[column], map(Path, located), strict=True)
+    elif path.is_dir():
+        names = list_images(path).images
+        if not names:
+            raise DataError(f"{path}: no images were found in this folder or below it.")
+        yield from ((name, path / name) for name in names)
+    else:
+        yield path.name, path
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What a table turned out to mean."""
+
+    id: str
+    """The column that names the files."""
+    label: tuple[str, ...]
+    """The column of labels, or the columns of 0 and 1."""
+    finder: Finder
+    """Where the files lie."""
+    test: Path | None
+    """The table of photographs to predict."""
+
+    @property
+    def images(self) -> Path:
+        """The folder of the photographs."""
+        return self.finder.folders[0]
+
+
+def load_table(source: Path | pd.DataFrame, options: TableOptions | None = None) -> Samples:
+    """Read a data set from a table.
+
+    Args:
+        source: A file or a frame; the paths of a frame start from the current folder.
+        options: Which columns mean what, and where the photographs lie.
+
+    Raises:
+        DataError: The table cannot be read; a column is missing or not to be told from others; an id
+            occurs twice, leaves the folder of images or names no file (all rows are listed); a label
+            is missing; the test list cannot be used.
+    """
+    options = options or TableOptions()
+    table = read_table(source)
+    home = _home(source)
+    chosen = _choices(source, table, options)
+    paths = locate_all(table, chosen.id, chosen.finder)
+    splits = _splits(table, options.split)
+    labels = read_labels(
+        table,
+        chosen.label,
+        is_test=[split == "test" for split in splits],
+        problem_type=options.problem_type,
+        delimiter=options.delimiter,
+    )
+    check_class_names(labels.classes, where=table.name, remedy="Rename them in the table.")
+    test = read_test_list(
+        chosen.test, options, id_column=chosen.id, images=chosen.images, labelled=table, used=frozenset(paths)
+    )
+    groups = table.columns[options.group] if options.group else [""] * len(table)
+    n_test = len(test.ids)
+    folders = dict.fromkeys(folder for folder in (chosen.images, test.folder) if folder)
+    return Samples(
+        frame=frame_of(
+            ids=[*table.columns[chosen.id], *test.ids],
+            paths=[*paths, *test.paths],
+            labels=[*labels.texts, *[""] * n_test],
+            groups=[*groups, *test.groups],
+            splits=[*splits, *["test"] * n_test],
+        ),
+        classes=labels.classes,
+        problem=labels.problem,
+        name="frame" if isinstance(source, pd.DataFrame) else _name(source, home),
+        root=home,
+        excluded=_not_listed(folders, home, used={*paths, *test.paths}, table=table, skip=options.skip),
+        notes=(*labels.notes, *test.notes),
+    )
+
+
+def choices_of(source: Path, options: TableOptions) -> Choices:
+    """Describe what the columns of a table are taken for, without looking at its labels.
+
+    Raises:
+        DataError: It cannot be read, or a column cannot be told from others.
+    """
+    return _choices(source, read_table(source), options)
+
+
+def _choices(source: Path | pd.DataFrame, table: Table, options: TableOptions) -> Choices:
+    check_named(table, options)
+    home = _home(source)
+    column, finder = find_ids(table, home=home, options=options)
+    labels = label_columns(table, column, options)
+    file = None if isinstance(source, pd.DataFrame) else source
+    return Choices(column, labels, finder, find_test_list(file, home=home, wanted=options.test))
+
+
+def _home(source: Path | pd.DataFrame) -> Path:
+    return Path.cwd() if isinstance(source, pd.DataFrame) else source.absolute().parent
+
+
+def _splits(table: Table, column: str | None) -> list[str]:
+    if column is None:
+        return [""] * len(table)
+    values = table.columns[column]
+    wrong = [row for row, value in enumerate(values) if value.strip().lower() not in _SPLIT_NAMES]
+    if wrong:
+        places = table.places(wrong, [values[row] for row in wrong])
+        raise DataError(
+            f"{table.name}: no split at {places}. Column {column!r} may hold train, valid, test or nothing."
+        )
+    return [_SPLIT_NAMES[value.strip().lower()] for value in values]
+
+
+def _not_listed(
+    folders: Iterable[Path], home: Path, *, used: Collection[str], table: Table, skip: Collection[str]
+) -> tuple[Excluded, ...]:
+    listed = {
+        absolute / name for absolute in map(Path.absolute, folders) for name in list_images(absolute, skip=skip).images
+    }
+    others = [path for path in listed if str(path) not in used]
+    shown = [path.relative_to(home).as_posix() if path.is_relative_to(home) else str(path) for path in others]
+    return tuple(Excluded(path, f"not listed in {table.name}") for path in sorted(shown))
+
+
+def _name(source: Path, home: Path) -> str:
+    """Name a data set by its table, or by the folder where the table has the name that all have."""
+    return home.name if source.stem.lower() in {"train", "labels"} and home.name else source.stem
 
 
 @dataclass(frozen=True)
@@ -204,147 +452,6 @@ def _the_table(root: Path, options: TableOptions) -> Path | None:
 
 def _may_hold_labels(stem: str) -> bool:
     return "submission" not in stem and not stem.startswith("test")
-
-
-_SPLIT_NAMES = {
-    "": "",
-    "train": "train",
-    "training": "train",
-    "valid": "valid",
-    "val": "valid",
-    "validation": "valid",
-    "test": "test",
-    "testing": "test",
-}
-
-
-@dataclass(frozen=True)
-class Choices:
-    """What a table turned out to mean."""
-
-    id: str
-    """The column that names the files."""
-    label: tuple[str, ...]
-    """The column of labels, or the columns of 0 and 1."""
-    finder: Finder
-    """Where the files lie."""
-    test: Path | None
-    """The table of photographs to predict."""
-
-    @property
-    def images(self) -> Path:
-        """The folder of the photographs."""
-        return self.finder.folders[0]
-
-
-def load_table(source: Path | pd.DataFrame, options: TableOptions | None = None) -> Samples:
-    """Read a data set from a table.
-
-    Args:
-        source: A file or a frame; the paths of a frame start from the current folder.
-        options: Which columns mean what, and where the photographs lie.
-
-    Raises:
-        DataError: The table cannot be read; a column is missing or not to be told from others; an id
-            occurs twice, leaves the folder of images or names no file (all rows are listed); a label
-            is missing; the test list cannot be used.
-    """
-    options = options or TableOptions()
-    table = read_table(source)
-    home = _home(source)
-    chosen = _choices(source, table, options)
-    paths = locate_all(table, chosen.id, chosen.finder)
-    splits = _splits(table, options.split)
-    labels = read_labels(
-        table,
-        chosen.label,
-        is_test=[split == "test" for split in splits],
-        problem_type=options.problem_type,
-        delimiter=options.delimiter,
-    )
-    check_class_names(labels.classes, where=table.name, remedy="Rename them in the table.")
-    test = read_test_list(
-        chosen.test, options, id_column=chosen.id, images=chosen.images, labelled=table, used=frozenset(paths)
-    )
-    groups = table.columns[options.group] if options.group else [""] * len(table)
-    n_test = len(test.ids)
-    folders = dict.fromkeys(folder for folder in (chosen.images, test.folder) if folder)
-    return Samples(
-        frame=frame_of(
-            ids=[*table.columns[chosen.id], *test.ids],
-            paths=[*paths, *test.paths],
-            labels=[*labels.texts, *[""] * n_test],
-            groups=[*groups, *test.groups],
-            splits=[*splits, *["test"] * n_test],
-        ),
-        classes=labels.classes,
-        problem=labels.problem,
-        name="frame" if isinstance(source, pd.DataFrame) else _name(source, home),
-        root=home,
-        excluded=_not_listed(folders, home, used={*paths, *test.paths}, table=table, skip=options.skip),
-        notes=(*labels.notes, *test.notes),
-    )
-
-
-def choices_of(source: Path, options: TableOptions) -> Choices:
-    """Describe what the columns of a table are taken for, without looking at its labels.
-
-    Raises:
-        DataError: It cannot be read, or a column cannot be told from others.
-    """
-    return _choices(source, read_table(source), options)
-
-
-def _choices(source: Path | pd.DataFrame, table: Table, options: TableOptions) -> Choices:
-    check_named(table, options)
-    home = _home(source)
-    column, finder = find_ids(table, home=home, options=options)
-    labels = label_columns(table, column, options)
-    file = None if isinstance(source, pd.DataFrame) else source
-    return Choices(column, labels, finder, find_test_list(file, home=home, wanted=options.test))
-
-
-def _home(source: Path | pd.DataFrame) -> Path:
-    return Path.cwd() if isinstance(source, pd.DataFrame) else source.absolute().parent
-
-
-def _splits(table: Table, column: str | None) -> list[str]:
-    if column is None:
-        return [""] * len(table)
-    values = table.columns[column]
-    wrong = [row for row, value in enumerate(values) if value.strip().lower() not in _SPLIT_NAMES]
-    if wrong:
-        places = table.places(wrong, [values[row] for row in wrong])
-        raise DataError(
-            f"{table.name}: no split at {places}. Column {column!r} may hold train, valid, test or nothing."
-        )
-    return [_SPLIT_NAMES[value.strip().lower()] for value in values]
-
-
-def _not_listed(
-    folders: Iterable[Path], home: Path, *, used: Collection[str], table: Table, skip: Collection[str]
-) -> tuple[Excluded, ...]:
-    listed = {
-        absolute / name for absolute in map(Path.absolute, folders) for name in list_images(absolute, skip=skip).images
-    }
-    others = [path for path in listed if str(path) not in used]
-    shown = [path.relative_to(home).as_posix() if path.is_relative_to(home) else str(path) for path in others]
-    return tuple(Excluded(path, f"not listed in {table.name}") for path in sorted(shown))
-
-
-def _name(source: Path, home: Path) -> str:
-    """Name a data set by its table, or by the folder where the table has the name that all have."""
-    return home.name if source.stem.lower() in {"train", "labels"} and home.name else source.stem
-
-
-Role = Literal["photographs", "labels", "test list", "sample submission", "metadata", "sealed labels", "other"]
-"""What a file is for; sealed labels are those of the photographs to predict, and are never read."""
-
-_ORDER = get_args(Role)
-_MOST_FOLDERS = 12
-_TRUTH = ("label", "truth", "solution", "answer")
-"""What the name of a table may say that holds the labels of the photographs to predict."""
-_TEST, _OTHER = 1, 2
 
 
 @dataclass(frozen=True)
@@ -565,116 +672,3 @@ def _others(samples: Samples, names: Iterable[str]) -> Iterator[FileRole]:
             by_suffix.setdefault(PurePosixPath(name).suffix.lower(), []).append(name)
     for suffix, paths in by_suffix.items():
         yield FileRole(paths[0] if len(paths) == 1 else f"*{suffix}", "other", len(paths))
-
-
-def load_unlabelled(
-    paths: Sequence[Path], *, images: str | Path | None = None, id: str | None = None
-) -> list[tuple[str, Path]]:
-    """List photographs to predict.
-
-    Args:
-        paths: Files of images, folders (read with all below them) and tables (CSV, TSV, Parquet).
-        images: The folder of the photographs that tables name; None looks beside the table.
-        id: The column of tables that names files; None finds out.
-
-    Returns:
-        (id, path) for each photograph, in the order of `paths`. The id is the name of a file, the path
-        relative to its folder, or the text in the table; where these repeat, the path as given.
-
-    Raises:
-        DataError: A path does not exist, a folder holds no images, or a table cannot be read.
-    """
-    missing = [str(path) for path in paths if not path.exists()]
-    if missing:
-        raise DataError.together([f"{path}: there is no such file or folder." for path in missing])
-    options = TableOptions(images=images, id=id)
-    found = [entry for path in paths for entry in _found_at(path, options)]
-    repeated = {name for name, n in Counter(name for name, _ in found).items() if n > 1}
-    return [(str(path) if name in repeated else name, path) for name, path in found]
-
-
-def _found_at(path: Path, options: TableOptions) -> Iterator[tuple[str, Path]]:
-    if path.suffix.lower() in TABLE_SUFFIXES and path.is_file():
-        table = read_table(path)
-        column, finder = find_ids(table, home=path.absolute().parent, options=options)
-        located = locate_all(table, column, finder)
-        yield from zip(table.columns[column], map(Path, located), strict=True)
-    elif path.is_dir():
-        names = list_images(path).images
-        if not names:
-            raise DataError(f"{path}: no images were found in this folder or below it.")
-        yield from ((name, path / name) for name in names)
-    else:
-        yield path.name, path
-
-
-UNDERSTOOD = "a folder, a CSV, TSV or Parquet file, a pandas frame, or 'elpv' (the default)"
-
-
-def load_samples(
-    source: str | Path | pd.DataFrame | None = None,
-    *,
-    images: str | Path | None = None,
-    label: str | Sequence[str] | None = None,
-    id: str | None = None,
-    group: str | None = None,
-    split: str | None = None,
-    problem_type: ProblemType | None = None,
-    delimiter: str | None = None,
-    test: str | Path | None = None,
-    skip: Collection[str] = (),
-) -> Samples:
-    """Read a data set from wherever it is.
-
-    A folder is read by its class folders; where it holds train.csv, or has no class folders and
-    exactly one table that is neither for testing nor a submission, the table says what is what.
-
-    Args:
-        source: A folder, a table, a frame, or "elpv"; None is "elpv".
-        images: For a table: the folder of the photographs.
-        label: For a table: the column of labels, or several of 0 and 1.
-        id: For a table: the column that names files.
-        group: For a table: the column of groups, which stay together when split.
-        split: For a table: the column of splits.
-        problem_type: binary, multiclass or multilabel; None finds out.
-        delimiter: For a table: what separates several classes in a cell.
-        test: For a table: the table of photographs to predict, whose labels are not read; `none` for none, None
-            finds one called test beside it.
-        skip: Names of folders directly inside the source that hold no photographs of the data set.
-
-    Raises:
-        DataError: There is no such source, or it cannot be read; the message says why.
-    """
-    columns = label if label is None or isinstance(label, str) else tuple(label)
-    options = TableOptions(
-        images=images,
-        label=columns,
-        id=id,
-        group=group,
-        split=split,
-        problem_type=problem_type,
-        delimiter=delimiter,
-        test=test,
-        skip=skip,
-    )
-    if isinstance(source, pd.DataFrame):
-        return load_table(source, options)
-    if source is None or str(source) == DEFAULT_DATA:
-        return load_elpv()
-    path = _existing(source)
-    if path.is_dir():
-        table = table_in(path, options)
-        return load_table(table, options) if table else load_folder(path, problem_type=problem_type, skip=skip)
-    if path.suffix.lower() not in TABLE_SUFFIXES:
-        raise DataError(f"{path}: this file is no table. Understood are {UNDERSTOOD}.")
-    return load_table(path, options)
-
-
-def _existing(source: str | Path) -> Path:
-    path = Path(source).expanduser()
-    if path.exists():
-        return path
-    names = [entry.name for entry in path.parent.iterdir()] if path.parent.is_dir() else []
-    near = nearest(path.name, names, most=1)
-    hint = f"Did you mean {str(path.parent / near[0])!r}?" if near else f"Understood are {UNDERSTOOD}."
-    raise DataError(f"{source}: there is no such file or folder. {hint}")

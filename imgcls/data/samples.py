@@ -19,12 +19,16 @@ from imgcls.errors import DataError
 from imgcls.text import as_utf8
 
 ProblemType = Literal["binary", "multiclass", "multilabel"]
-
 COLUMNS = ("id", "path", "label", "group", "split", "sha256")
 SPLITS = ("train", "valid", "test")
 SEPARATOR = "|"
 NO_CLASS = SEPARATOR
 """The label of a multi-label sample that is known to belong to no class ("" means: not known)."""
+
+_EMPTY = {
+    "train": "give some samples the split train, or none, so that they are split.",
+    "valid": "split the samples, or give some the split valid.",
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -283,12 +287,6 @@ def _split_problems(samples: Samples) -> list[str]:
             names = ", ".join(repr(name) for name in unseen)
             problems.append(f"in {split} but not in train: {names}; move samples to train or leave the class out.")
     return problems
-
-
-_EMPTY = {
-    "train": "give some samples the split train, or none, so that they are split.",
-    "valid": "split the samples, or give some the split valid.",
-}
 
 
 def _classes_of(samples: Samples) -> set[str]:

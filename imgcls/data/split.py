@@ -29,6 +29,8 @@ from imgcls.text import amount, listed
 MAX_FOLDS = 20
 """Grouped samples are drawn by folds, so the share of valid is rounded to a fraction of at most this denominator."""
 
+_ALWAYS_TRAIN = -1
+
 
 def split_samples(samples: Samples, *, valid: float | None = None, seed: int = 0) -> Samples:
     """Put every sample into a split.
@@ -198,9 +200,6 @@ def _spare_unit(samples: Samples, units: Units) -> int:
     if units.only_ones[spare]:
         raise DataError(f"{samples.name}: no class has two samples apart, so none can validate. Add samples.")
     return spare
-
-
-_ALWAYS_TRAIN = -1
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,15 @@ from imgcls.data.samples import NO_CLASS, SEPARATOR, ProblemType, class_order, l
 from imgcls.errors import DataError, nearest_hint
 from imgcls.text import first_lines, listed
 
+ID_NAMES = ("id", "image_id", "image", "filename", "file", "path", "name")
+LABEL_NAMES = ("label", "labels", "target", "class", "category", "y")
+N_ROWS = 200
+"""Rows whose values are looked at."""
+
 _MOST_LISTED = 10
+_BITS = {"0": False, "0.0": False, "false": False, "1": True, "1.0": True, "true": True}
+_N_BYTES = 1_000_000
+"""Bytes of a file of text that are parsed; of what follows, only the lines are counted."""
 
 
 @dataclass(frozen=True)
@@ -154,7 +162,133 @@ def _check_rows(n_rows: int, where: str) -> None:
         raise DataError(f"{where}: there is a header but no row below it.")
 
 
-_BITS = {"0": False, "0.0": False, "false": False, "1": True, "1.0": True, "true": True}
+@dataclass(frozen=True)
+class TableOptions:
+    """How a table is to be read; what is None is found out."""
+
+    images: str | Path | None = None
+    """The folder of the photographs."""
+    label: str | tuple[str, ...] | None = None
+    """The column of labels, or the columns of 0 and 1 that each are a class."""
+    id: str | None = None
+    """The column that names the files."""
+    group: str | None = None
+    """The column of groups; None for no groups."""
+    split: str | None = None
+    """The column of splits; None leaves all samples to be split."""
+    problem_type: ProblemType | None = None
+    """What kind of problem it is."""
+    delimiter: str | None = None
+    """What separates classes in a cell of labels."""
+    test: str | Path | None = None
+    """The table of photographs to predict; `none` for none, None finds one called test beside the table."""
+    skip: Collection[str] = ()
+    """Names of folders beside the table that hold no photographs of the data set."""
+
+
+def check_named(table: Table, options: TableOptions) -> None:
+    """Refuse columns that a table does not have.
+
+    Raises:
+        DataError: One is missing; all are named, with the nearest right name.
+    """
+    labels = (options.label,) if isinstance(options.label, str) else options.label or ()
+    asked = [name for name in (*labels, options.id, options.group, options.split) if name is not None]
+    problems = []
+    for name in asked:
+        if name not in table.columns:
+            columns = ", ".join(map(repr, table.columns))
+            problems.append(f"{table.name}: no column {name!r} among {columns}.{nearest_hint(name, table.columns)}")
+    if problems:
+        raise DataError.together(problems)
+
+
+def find_ids(table: Table, *, home: Path, options: TableOptions) -> tuple[str, Finder]:
+    """Find the column that names files, and where they lie.
+
+    Raises:
+        DataError: No column names files.
+    """
+    preferred = [column for name in ID_NAMES for column in table.columns if column.lower() == name]
+    candidates = [options.id] if options.id else list(dict.fromkeys([*preferred, *table.columns]))
+    best, n_best, finder = candidates[0], 0, Finder((home,))
+    for column in candidates:
+        values = probe(table.columns[column])
+        found, n_found = find_folder(home, options.images, values, skip=options.skip)
+        if n_found > n_best:
+            best, n_best, finder = column, n_found, found
+        if n_found and 2 * n_found >= len(values):
+            return column, found
+    if not n_best:
+        raise DataError(_no_files(table, candidates, home=home, options=options))
+    return best, finder
+
+
+def locate_all(table: Table, column: str, finder: Finder) -> list[str]:
+    """Return the path of the file that each row names.
+
+    Raises:
+        DataError: Rows name no file, the same id, or a place outside the folder; all are listed.
+    """
+    ids = table.columns[column]
+    paths, missing, unclear = [], [], []
+    for row, value in enumerate(ids):
+        try:
+            paths.append(finder.find(value))
+        except DataError as problem:
+            unclear.append(f"{table.where(row)}: {problem}")
+            paths.append("")
+            continue
+        if not paths[-1]:
+            missing.append(row)
+    problems = first_lines(unclear, _MOST_LISTED)
+    if missing:
+        places = table.places(missing, [ids[row] for row in missing])
+        problems.append(f"{len(missing)} of {len(ids)} files are missing from {finder.folders[0]}: {places}")
+    problems.extend(_repeated(table, ids))
+    if problems:
+        raise DataError.together(
+            [f"{table.name}: {problem}" for problem in problems],
+            heading=f"{table.name}: {len(problems)} problems with column {column!r}:",
+        )
+    return paths
+
+
+def _repeated(table: Table, ids: Sequence[str]) -> list[str]:
+    repeated = {value for value, n in Counter(ids).items() if n > 1}
+    rows = [row for row, value in enumerate(ids) if value in repeated]
+    if not rows:
+        return []
+    return [f"{len(repeated)} ids occur more than once: {table.places(rows, [ids[row] for row in rows])}"]
+
+
+def label_columns(table: Table, id_column: str, options: TableOptions) -> tuple[str, ...]:
+    """Find the column of labels, or the columns of 0 and 1.
+
+    Raises:
+        DataError: They cannot be told from the others.
+    """
+    if options.label is not None:
+        return (options.label,) if isinstance(options.label, str) else options.label
+    taken = {id_column, options.group, options.split}
+    rest = [column for column in table.columns if column not in taken]
+    named = [column for name in LABEL_NAMES for column in rest if column.lower() == name]
+    if named:
+        return (named[0],)
+    if len(rest) == 1 or (rest and is_one_hot(table, rest)):
+        return tuple(rest)
+    others = ", ".join(map(repr, rest)) or "none besides the ids"
+    raise DataError(f"{table.name}: which column holds the labels? There is {others}. Name it, or several of 0 and 1.")
+
+
+def _no_files(table: Table, candidates: Sequence[str], *, home: Path, options: TableOptions) -> str:
+    example = next((value for value in table.columns[candidates[0]] if value), "")
+    columns = ", ".join(map(repr, candidates))
+    looked = options.images or f"{home} and the folders in it"
+    return (
+        f"{table.name}: no value of {columns} names a file in {looked} (for example {example!r}). "
+        "Say which folder holds the images and which column names them."
+    )
 
 
 @dataclass(frozen=True)
@@ -290,145 +424,6 @@ def _check_filled(table: Table, column: str, *, texts: Sequence[str], is_test: S
             f"{table.name}: no label in column {column!r} at {table.places(missing)}. Fill them in or remove the rows; "
             "for samples of no class use one column of 0 and 1 for each class."
         )
-
-
-ID_NAMES = ("id", "image_id", "image", "filename", "file", "path", "name")
-LABEL_NAMES = ("label", "labels", "target", "class", "category", "y")
-
-
-@dataclass(frozen=True)
-class TableOptions:
-    """How a table is to be read; what is None is found out."""
-
-    images: str | Path | None = None
-    """The folder of the photographs."""
-    label: str | tuple[str, ...] | None = None
-    """The column of labels, or the columns of 0 and 1 that each are a class."""
-    id: str | None = None
-    """The column that names the files."""
-    group: str | None = None
-    """The column of groups; None for no groups."""
-    split: str | None = None
-    """The column of splits; None leaves all samples to be split."""
-    problem_type: ProblemType | None = None
-    """What kind of problem it is."""
-    delimiter: str | None = None
-    """What separates classes in a cell of labels."""
-    test: str | Path | None = None
-    """The table of photographs to predict; `none` for none, None finds one called test beside the table."""
-    skip: Collection[str] = ()
-    """Names of folders beside the table that hold no photographs of the data set."""
-
-
-def check_named(table: Table, options: TableOptions) -> None:
-    """Refuse columns that a table does not have.
-
-    Raises:
-        DataError: One is missing; all are named, with the nearest right name.
-    """
-    labels = (options.label,) if isinstance(options.label, str) else options.label or ()
-    asked = [name for name in (*labels, options.id, options.group, options.split) if name is not None]
-    problems = []
-    for name in asked:
-        if name not in table.columns:
-            columns = ", ".join(map(repr, table.columns))
-            problems.append(f"{table.name}: no column {name!r} among {columns}.{nearest_hint(name, table.columns)}")
-    if problems:
-        raise DataError.together(problems)
-
-
-def find_ids(table: Table, *, home: Path, options: TableOptions) -> tuple[str, Finder]:
-    """Find the column that names files, and where they lie.
-
-    Raises:
-        DataError: No column names files.
-    """
-    preferred = [column for name in ID_NAMES for column in table.columns if column.lower() == name]
-    candidates = [options.id] if options.id else list(dict.fromkeys([*preferred, *table.columns]))
-    best, n_best, finder = candidates[0], 0, Finder((home,))
-    for column in candidates:
-        values = probe(table.columns[column])
-        found, n_found = find_folder(home, options.images, values, skip=options.skip)
-        if n_found > n_best:
-            best, n_best, finder = column, n_found, found
-        if n_found and 2 * n_found >= len(values):
-            return column, found
-    if not n_best:
-        raise DataError(_no_files(table, candidates, home=home, options=options))
-    return best, finder
-
-
-def locate_all(table: Table, column: str, finder: Finder) -> list[str]:
-    """Return the path of the file that each row names.
-
-    Raises:
-        DataError: Rows name no file, the same id, or a place outside the folder; all are listed.
-    """
-    ids = table.columns[column]
-    paths, missing, unclear = [], [], []
-    for row, value in enumerate(ids):
-        try:
-            paths.append(finder.find(value))
-        except DataError as problem:
-            unclear.append(f"{table.where(row)}: {problem}")
-            paths.append("")
-            continue
-        if not paths[-1]:
-            missing.append(row)
-    problems = first_lines(unclear, _MOST_LISTED)
-    if missing:
-        places = table.places(missing, [ids[row] for row in missing])
-        problems.append(f"{len(missing)} of {len(ids)} files are missing from {finder.folders[0]}: {places}")
-    problems.extend(_repeated(table, ids))
-    if problems:
-        raise DataError.together(
-            [f"{table.name}: {problem}" for problem in problems],
-            heading=f"{table.name}: {len(problems)} problems with column {column!r}:",
-        )
-    return paths
-
-
-def _repeated(table: Table, ids: Sequence[str]) -> list[str]:
-    repeated = {value for value, n in Counter(ids).items() if n > 1}
-    rows = [row for row, value in enumerate(ids) if value in repeated]
-    if not rows:
-        return []
-    return [f"{len(repeated)} ids occur more than once: {table.places(rows, [ids[row] for row in rows])}"]
-
-
-def label_columns(table: Table, id_column: str, options: TableOptions) -> tuple[str, ...]:
-    """Find the column of labels, or the columns of 0 and 1.
-
-    Raises:
-        DataError: They cannot be told from the others.
-    """
-    if options.label is not None:
-        return (options.label,) if isinstance(options.label, str) else options.label
-    taken = {id_column, options.group, options.split}
-    rest = [column for column in table.columns if column not in taken]
-    named = [column for name in LABEL_NAMES for column in rest if column.lower() == name]
-    if named:
-        return (named[0],)
-    if len(rest) == 1 or (rest and is_one_hot(table, rest)):
-        return tuple(rest)
-    others = ", ".join(map(repr, rest)) or "none besides the ids"
-    raise DataError(f"{table.name}: which column holds the labels? There is {others}. Name it, or several of 0 and 1.")
-
-
-def _no_files(table: Table, candidates: Sequence[str], *, home: Path, options: TableOptions) -> str:
-    example = next((value for value in table.columns[candidates[0]] if value), "")
-    columns = ", ".join(map(repr, candidates))
-    looked = options.images or f"{home} and the folders in it"
-    return (
-        f"{table.name}: no value of {columns} names a file in {looked} (for example {example!r}). "
-        "Say which folder holds the images and which column names them."
-    )
-
-
-N_ROWS = 200
-"""Rows whose values are looked at."""
-_N_BYTES = 1_000_000
-"""Bytes of a file of text that are parsed; of what follows, only the lines are counted."""
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,6 @@ from imgcls.eda.statistics import PermutationFolds, p_value, principal_component
 
 Floats = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.int64]
-
 N_PERMUTATIONS = 999
 N_FOLDS = 5
 MOST_PER_PART = 4000
@@ -33,8 +32,8 @@ def find_drift(scan: Scan, features: Features | None, *, seed: int = 0) -> tuple
 
     No label is read. An AUC of a single measure is that of telling the parts apart by it in the better direction. What
     chance would do is measured by a permutation test, in which images that belong together (groups, exact duplicates)
-    stay together. Twelve comparisons are made at the most, so that chance alone gives one a p below 0.05 in almost every
-    second data set: see `is_drifted`.
+    stay together. Twelve comparisons are made at the most, so that chance alone gives one a p below 0.05 in almost
+    every second data set: see `is_drifted`.
 
     Args:
         scan: The data set.

@@ -21,6 +21,29 @@ from imgcls.errors import DataError
 from imgcls.text import as_utf8, listed
 from imgcls.workspace import OWN_FOLDERS, Workspace
 
+_KINDS = {
+    "empty file": "empty",
+    "truncated": "truncated",
+    "not an image": "not an image",
+    "a Git LFS pointer": "not an image",
+    "a web page": "not an image",
+    "too many pixels": "too many pixels",
+    "file too large": "file too large",
+    "permission denied": "permission denied",
+    "missing": "missing",
+    "gone meanwhile": "missing",
+    "changed while it was read": "changed",
+    "link to nothing": "missing",
+    "not a regular file": "not a regular file",
+    "link that leads to itself": "missing",
+    "cannot be read": "not readable",
+    "not enough memory": "not enough memory",
+    "values from": "unsupported",
+    "damaged": "damaged",
+}
+"""From how a reason begins to its kind."""
+_NO_FILES = frozenset({"link to nothing", "link that leads to itself", "not a regular file"})
+
 
 @dataclass(frozen=True)
 class Files:
@@ -107,30 +130,6 @@ def _table_options(source: DataSource) -> TableOptions:
         test=source.test,
         skip=OWN_FOLDERS,
     )
-
-
-_KINDS = {
-    "empty file": "empty",
-    "truncated": "truncated",
-    "not an image": "not an image",
-    "a Git LFS pointer": "not an image",
-    "a web page": "not an image",
-    "too many pixels": "too many pixels",
-    "file too large": "file too large",
-    "permission denied": "permission denied",
-    "missing": "missing",
-    "gone meanwhile": "missing",
-    "changed while it was read": "changed",
-    "link to nothing": "missing",
-    "not a regular file": "not a regular file",
-    "link that leads to itself": "missing",
-    "cannot be read": "not readable",
-    "not enough memory": "not enough memory",
-    "values from": "unsupported",
-    "damaged": "damaged",
-}
-"""From how a reason begins to its kind."""
-_NO_FILES = frozenset({"link to nothing", "link that leads to itself", "not a regular file"})
 
 
 def broken_files(reasons: Mapping[str, str], excluded: Iterable[Excluded]) -> tuple[BrokenFile, ...]:

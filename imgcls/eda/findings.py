@@ -41,6 +41,124 @@ DRAWN = "duplicates.across:drawn"
 """The part of `duplicates.across` that grouping mends, where excluding mends the rest."""
 CONFLICT = "duplicates.conflict"
 WITHIN = "duplicates.within"
+UNREAD_SUFFIXES = frozenset(
+    {".heic", ".heif", ".raw", ".dng", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".rw2", ".raf", ".jxl", ".tga", ".psd"}
+)
+"""Of photographs in forms that are not read; a phone's are the most frequent ones."""
+FEW = 20
+"""Training images below which a class is called rare."""
+VERY_UNEVEN = 10.0
+BLANK_CONTRAST = 2.0
+"""A standard deviation of gray values, of 0 to 255, below which there is nothing to be seen in an image."""
+
+_LEAST_SHARED = 0.05
+_NEARLY_ALL = 0.9
+_LEAST_IDENTITIES = 8
+_IDENTITIES = re.compile(
+    r"(^|_|\b)(id|uid|uuid|sender|user|author|owner|person|people|patient|subject|photographer|camera|device|serial|"
+    r"session|series|sequence|site|hospital|scanner|plate|batch|lot|module|specimen|animal|individual|video|group)s?"
+    r"($|_|\b)"
+)
+_WHAT = {
+    "name": ("the file name", "The classes may have been collected apart; look for what else differs between them."),
+    "order": (
+        "the place in the list",
+        "Neighbours may be of one origin; if they are, name their origin as the group (--group).",
+    ),
+    "bytes": ("the size of the file", "The classes may have been saved in different ways, which a network can see."),
+    "size": ("the size of the image", "The classes may come from different cameras, which a network can see."),
+    "time": ("the time stamp", "The classes may have been photographed apart; look for what else differs."),
+}
+"""From what a leakage probe reads to its words and to what to do."""
+_BLURRED_DEVIATIONS = 4.0
+_BLURRED_SHARE = 0.1
+_STRETCH = 2.0
+_WORST_FIRST = {"error": 0, "warning": 1, "note": 2}
+
+
+def find_all(
+    facts: Facts,
+    look: ScanResult,
+    *,
+    tables: Sequence[MetaTable],
+    adjustments: Adjustments,
+    again: str = "",
+    out: str = "",
+) -> tuple[Finding, ...]:
+    """Turn facts into findings, the worst first, and those that are dealt with last.
+
+    What was applied is not seen any more: excluded images are not looked at, and copies that stay together need
+    nothing. So a finding that is seen again is open again, for its new images, and what was applied without being
+    seen again comes from what findings.toml holds. What was kept is open again once it is about other images.
+
+    Args:
+        facts: Everything but the findings.
+        look: What they were measured on.
+        tables: What else is known of the samples.
+        adjustments: What was decided before.
+        again: The options that name the data again in commands; empty where the workspace knows.
+        out: The option that names the workspace in commands; empty where it is found without.
+    """
+    groups = ConnectedGroups.of(look.scan.samples)
+    frozen = frozenset(look.scan.samples.frame["id"][look.is_frozen])
+    found = [
+        *find_quality_issues(facts, look, again=again),
+        *find_excluded(facts),
+        *DuplicateFindings(facts.duplicates, frozen, groups).findings(),
+        *find_leakage(facts, look, tables, groups),
+    ]
+    found = [_accepted(finding, adjustments) for finding in found]
+    found += _applied(adjustments, seen=[finding.id for finding in found if finding.action is not None])
+    seen = dict.fromkeys(finding.id for finding in found)  # of two with one name the later is the applied one
+    by_name = {finding.id: finding for finding in found}
+    return tuple(sorted((_placed(by_name[name], out) for name in seen), key=_place))
+
+
+def _accepted(finding: Finding, adjustments: Adjustments) -> Finding:
+    """Describe that a finding was kept, or that it was kept for other images than it is about now."""
+    if adjustments.keeps(finding.id, finding.images):
+        return finding.model_copy(update={"state": "kept"})
+    before = {image for entry in adjustments.kept if entry.finding == finding.id for image in entry.images}
+    if not before:
+        return finding
+    n_new = len(set(finding.images) - before)
+    return finding.model_copy(update={"advice": f"It was kept before {amount(n_new, 'image')} came. {finding.advice}"})
+
+
+def _placed(finding: Finding, out: str) -> Finding:
+    """Name the workspace in the command of a finding."""
+    return finding.model_copy(update={"command": finding.command + out}) if finding.command and out else finding
+
+
+def _place(finding: Finding) -> tuple[bool, int]:
+    return finding.state != "open", _WORST_FIRST[finding.severity]
+
+
+def _applied(adjustments: Adjustments, *, seen: Iterable[str]) -> list[Finding]:
+    """Tell of the findings that were applied and have nothing new."""
+    decided: list[Exclusion | Grouping] = [*adjustments.excluded, *adjustments.grouped]
+    entries: dict[str, list[Exclusion | Grouping]] = {}
+    for entry in decided:
+        entries.setdefault(entry.finding, []).append(entry)
+    for name in seen:
+        entries.pop(name, None)
+    return [_as_applied(name, found) for name, found in entries.items()]
+
+
+def _as_applied(name: str, entries: Sequence[Exclusion | Grouping]) -> Finding:
+    images = list(dict.fromkeys(image for entry in entries for image in entry.images))
+    is_excluded = isinstance(entries[0], Exclusion)
+    return Finding(
+        id=name,
+        severity="note",
+        title=f"{amount(len(images), 'image')} {'left out' if is_excluded else 'kept together'}: {entries[0].why}",
+        n=len(images),
+        examples=some(images),
+        advice="Nothing has to be done; the photographs themselves were not touched.",
+        command=shlex.join(["imgcls", "eda", "undo", name]),
+        action="exclude" if is_excluded else "group",
+        state="applied",
+    )
 
 
 @dataclass(frozen=True)
@@ -163,27 +281,6 @@ def _shown(pairs: Sequence[Pair], *, with_labels: bool = False) -> tuple[str, ..
 def _sides(pair: Pair, *, with_labels: bool) -> str:
     notes = pair.labels if with_labels and pair.labels else pair.splits
     return f"{pair.first} ({notes[0]}) = {pair.second} ({notes[1]}), {pair.kind}"
-
-
-_LEAST_SHARED = 0.05
-_NEARLY_ALL = 0.9
-_LEAST_IDENTITIES = 8
-_IDENTITIES = re.compile(
-    r"(^|_|\b)(id|uid|uuid|sender|user|author|owner|person|people|patient|subject|photographer|camera|device|serial|"
-    r"session|series|sequence|site|hospital|scanner|plate|batch|lot|module|specimen|animal|individual|video|group)s?"
-    r"($|_|\b)"
-)
-_WHAT = {
-    "name": ("the file name", "The classes may have been collected apart; look for what else differs between them."),
-    "order": (
-        "the place in the list",
-        "Neighbours may be of one origin; if they are, name their origin as the group (--group).",
-    ),
-    "bytes": ("the size of the file", "The classes may have been saved in different ways, which a network can see."),
-    "size": ("the size of the image", "The classes may come from different cameras, which a network can see."),
-    "time": ("the time stamp", "The classes may have been photographed apart; look for what else differs."),
-}
-"""From what a leakage probe reads to its words and to what to do."""
 
 
 def find_leakage(facts: Facts, look: ScanResult, tables: Sequence[MetaTable], groups: ConnectedGroups) -> list[Finding]:
@@ -347,12 +444,6 @@ def _drifts(drift: Sequence[Drift]) -> Iterator[Finding]:
         )
 
 
-UNREAD_SUFFIXES = frozenset(
-    {".heic", ".heif", ".raw", ".dng", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".rw2", ".raf", ".jxl", ".tga", ".psd"}
-)
-"""Of photographs in forms that are not read; a phone's are the most frequent ones."""
-
-
 def excluded_images(
     excluded: Iterable[Excluded], *, known: Collection[str], decided: Collection[str]
 ) -> tuple[ExcludedImages, ...]:
@@ -394,16 +485,6 @@ def find_excluded(facts: Facts) -> list[Finding]:
             command=None,
         )
     ]
-
-
-FEW = 20
-"""Training images below which a class is called rare."""
-VERY_UNEVEN = 10.0
-BLANK_CONTRAST = 2.0
-"""A standard deviation of gray values, of 0 to 255, below which there is nothing to be seen in an image."""
-_BLURRED_DEVIATIONS = 4.0
-_BLURRED_SHARE = 0.1
-_STRETCH = 2.0
 
 
 def find_quality_issues(facts: Facts, look: ScanResult, *, again: str = "") -> list[Finding]:
@@ -610,91 +691,3 @@ def _gain(point: CurvePoint) -> str:
     if point.gain is None or point.gain_low is None or point.gain_high is None:
         return ""
     return f", {point.gain:+.3f} [{point.gain_low:+.3f}, {point.gain_high:+.3f}] on the same validation images"
-
-
-_WORST_FIRST = {"error": 0, "warning": 1, "note": 2}
-
-
-def find_all(
-    facts: Facts,
-    look: ScanResult,
-    *,
-    tables: Sequence[MetaTable],
-    adjustments: Adjustments,
-    again: str = "",
-    out: str = "",
-) -> tuple[Finding, ...]:
-    """Turn facts into findings, the worst first, and those that are dealt with last.
-
-    What was applied is not seen any more: excluded images are not looked at, and copies that stay together need
-    nothing. So a finding that is seen again is open again, for its new images, and what was applied without being
-    seen again comes from what findings.toml holds. What was kept is open again once it is about other images.
-
-    Args:
-        facts: Everything but the findings.
-        look: What they were measured on.
-        tables: What else is known of the samples.
-        adjustments: What was decided before.
-        again: The options that name the data again in commands; empty where the workspace knows.
-        out: The option that names the workspace in commands; empty where it is found without.
-    """
-    groups = ConnectedGroups.of(look.scan.samples)
-    frozen = frozenset(look.scan.samples.frame["id"][look.is_frozen])
-    found = [
-        *find_quality_issues(facts, look, again=again),
-        *find_excluded(facts),
-        *DuplicateFindings(facts.duplicates, frozen, groups).findings(),
-        *find_leakage(facts, look, tables, groups),
-    ]
-    found = [_accepted(finding, adjustments) for finding in found]
-    found += _applied(adjustments, seen=[finding.id for finding in found if finding.action is not None])
-    seen = dict.fromkeys(finding.id for finding in found)  # of two with one name the later is the applied one
-    by_name = {finding.id: finding for finding in found}
-    return tuple(sorted((_placed(by_name[name], out) for name in seen), key=_place))
-
-
-def _accepted(finding: Finding, adjustments: Adjustments) -> Finding:
-    """Describe that a finding was kept, or that it was kept for other images than it is about now."""
-    if adjustments.keeps(finding.id, finding.images):
-        return finding.model_copy(update={"state": "kept"})
-    before = {image for entry in adjustments.kept if entry.finding == finding.id for image in entry.images}
-    if not before:
-        return finding
-    n_new = len(set(finding.images) - before)
-    return finding.model_copy(update={"advice": f"It was kept before {amount(n_new, 'image')} came. {finding.advice}"})
-
-
-def _placed(finding: Finding, out: str) -> Finding:
-    """Name the workspace in the command of a finding."""
-    return finding.model_copy(update={"command": finding.command + out}) if finding.command and out else finding
-
-
-def _place(finding: Finding) -> tuple[bool, int]:
-    return finding.state != "open", _WORST_FIRST[finding.severity]
-
-
-def _applied(adjustments: Adjustments, *, seen: Iterable[str]) -> list[Finding]:
-    """Tell of the findings that were applied and have nothing new."""
-    decided: list[Exclusion | Grouping] = [*adjustments.excluded, *adjustments.grouped]
-    entries: dict[str, list[Exclusion | Grouping]] = {}
-    for entry in decided:
-        entries.setdefault(entry.finding, []).append(entry)
-    for name in seen:
-        entries.pop(name, None)
-    return [_as_applied(name, found) for name, found in entries.items()]
-
-
-def _as_applied(name: str, entries: Sequence[Exclusion | Grouping]) -> Finding:
-    images = list(dict.fromkeys(image for entry in entries for image in entry.images))
-    is_excluded = isinstance(entries[0], Exclusion)
-    return Finding(
-        id=name,
-        severity="note",
-        title=f"{amount(len(images), 'image')} {'left out' if is_excluded else 'kept together'}: {entries[0].why}",
-        n=len(images),
-        examples=some(images),
-        advice="Nothing has to be done; the photographs themselves were not touched.",
-        command=shlex.join(["imgcls", "eda", "undo", name]),
-        action="exclude" if is_excluded else "group",
-        state="applied",
-    )

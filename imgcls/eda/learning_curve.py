@@ -19,7 +19,6 @@ from imgcls.evidence.variance import quantile
 
 Floats = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.int64]
-
 SHARES = (0.25, 0.5, 1.0)
 N_DRAWS = 5
 """How often a part of train is drawn; each smaller part lies within the larger one of the same draw."""

@@ -16,7 +16,6 @@ from imgcls.eda.scan import Scan
 from imgcls.eda.statistics import principal_components
 
 Floats = npt.NDArray[np.float64]
-
 MOST_OUTLIERS = 24
 N_NEIGHBOURS = 5
 BLANK_CONTRAST = 2.0

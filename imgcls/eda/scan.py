@@ -43,40 +43,6 @@ IMAGE_MEASURES = (
     "sharpness",
 )
 """The columns of `Scan.measures`; see `imgcls.eda.facts.SizeFacts` for their units."""
-
-
-@dataclass(frozen=True, eq=False)
-class Scan:
-    """A data set as one scan found it."""
-
-    samples: Samples
-    """Checked and split, with digests; broken files are among the excluded ones."""
-    photos: Photos
-    """The decoded squares at the size of the baseline."""
-    store_rows: npt.NDArray[np.int64]
-    """int64 [n], the row of `photos` of each sample."""
-    measures: pd.DataFrame
-    """One row for each sample, in the order of `samples.frame`; the columns `MEASURES`."""
-    thumbnails: npt.NDArray[np.uint8]
-    """uint8 [n, 32, 32], gray."""
-
-
-def signature(pixels: Pixels) -> Pixels:
-    """Return the gray thumbnails of photographs.
-
-    Args:
-        pixels: uint8 [b, s, s, 3], RGB.
-
-    Returns:
-        uint8 [b, 32, 32].
-    """
-    thumbnails = np.empty((len(pixels), THUMBNAIL_PX, THUMBNAIL_PX), dtype=np.uint8)
-    for row, photo in enumerate(pixels):
-        gray = Image.fromarray(photo).convert("L")
-        thumbnails[row] = np.asarray(gray.resize((THUMBNAIL_PX, THUMBNAIL_PX), Image.Resampling.LANCZOS))
-    return thumbnails
-
-
 MEASURES_VERSION = 1
 """Raised whenever the same photograph would measure otherwise."""
 RECORD = np.dtype(
@@ -96,13 +62,160 @@ MOST_RECORDS = 50_000
 """The most photographs that one file of measures keeps beyond those that are looked at now."""
 MOST_BYTES = 1 << 30
 """The most that all files of measures may take; the least recently used go first."""
-
 Records = npt.NDArray[np.void]
 """[n] of `RECORD`."""
+HIDDEN = "*"
+"""What stands for the folder of a class, so that a shell finds the file by the name that is shown."""
 
 _N_AT_ONCE = 128
 _N_PER_WRITE = 16384
 _LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)
+
+
+@dataclass(frozen=True, eq=False)
+class Scan:
+    """A data set as one scan found it."""
+
+    samples: Samples
+    """Checked and split, with digests; broken files are among the excluded ones."""
+    photos: Photos
+    """The decoded squares at the size of the baseline."""
+    store_rows: npt.NDArray[np.int64]
+    """int64 [n], the row of `photos` of each sample."""
+    measures: pd.DataFrame
+    """One row for each sample, in the order of `samples.frame`; the columns `MEASURES`."""
+    thumbnails: npt.NDArray[np.uint8]
+    """uint8 [n, 32, 32], gray."""
+
+
+@dataclass(frozen=True, eq=False)
+class ScanResult:
+    """A scan, and what does not fit into it."""
+
+    scan: Scan
+    """The samples that can be used, with their measures; their ids are written as UTF-8 can hold them."""
+    data_digest: str
+    """Of the samples under their own ids, as in run records."""
+    split_digest: str
+    """Of the samples under their own ids, as in run records."""
+    given: npt.NDArray[np.object_]
+    """[n], the split that the data themselves give each sample, "" where it was drawn."""
+    broken: Mapping[str, str]
+    """From the path of each file that cannot be used, relative to the root of the data, to the reason."""
+    broken_ids: tuple[str, ...]
+    """The ids of the samples that these files are."""
+    unusable: str
+    """Why these samples cannot be trained on, or ""."""
+    seconds: Mapping[str, float]
+    """`photographs` and `measures`: what the time went into."""
+
+    @property
+    def is_frozen(self) -> npt.NDArray[np.bool_]:
+        """Whether a sample lies in a part that the data give for scoring and that is never changed, bool [n]."""
+        return np.isin(self.given, ("valid", "test"))
+
+
+def scan_data(source: DataSource, images: Images, *, quick: bool, reporter: Reporter) -> ScanResult:
+    """Decode and measure every photograph of a data set once.
+
+    The photographs are decoded into the cache that training uses. Samples that cannot be split or trained on are
+    looked at all the same; those without a split count as train then.
+
+    Args:
+        source: Where the data are.
+        images: How photographs are decoded; the baseline's.
+        quick: Whether to take only some of the samples, and none of test.
+        reporter: Told how far it is.
+
+    Raises:
+        DataError: There are no photographs, or the source cannot be read.
+    """
+    began = time.perf_counter()
+    photographs = chosen_samples(source, quick=quick, reporter=reporter)
+    read = decode_photographs(photographs, source, images, reporter=reporter)
+    decoded = time.perf_counter()
+    measured = measure(
+        read.photos,
+        folder=cache_folder(),
+        progress=lambda done, total: reporter.progress("Measuring photographs", done, total),
+    )
+    if measured.n_known:
+        reporter.note(f"{measured.n_known} photographs are as an earlier scan left them; they were not measured again.")
+    samples = read.samples.without(measured.reasons)
+    stats, gone = _file_stats(samples)
+    samples = samples.without(gone)
+    given = samples.frame["split"].to_numpy(dtype=object, copy=True)
+    samples, unusable = _split(samples, source)
+    if (samples.frame["split"] == "valid").any() and not (given == "valid").any():
+        given[given == "train"] = ""  # validation was drawn from what was given for training
+    for note in samples.notes:
+        reporter.note(note)
+    reasons = {**read.photos.reasons, **measured.reasons, **gone}
+    return ScanResult(
+        scan=_scan(replace(read, samples=_storable(samples)), measured, stats),
+        data_digest=samples.data_digest,
+        split_digest=samples.split_digest,
+        given=given,
+        broken={as_utf8(samples.relative(path)): as_utf8(reasons[path]) for path in sorted(reasons)},
+        broken_ids=tuple(sorted(map(as_utf8, photographs.frame["id"][photographs.frame["path"].isin(reasons)]))),
+        unusable=unusable,
+        seconds={"photographs": decoded - began, "measures": time.perf_counter() - decoded},
+    )
+
+
+def _split(samples: Samples, source: DataSource) -> tuple[Samples, str]:
+    """Split as training would; where that fails, say why and let the rest train."""
+    try:
+        if len(samples):
+            samples = split_samples(samples, valid=source.valid, seed=source.split_seed or 0)
+        check_samples(samples)
+    except DataError as problem:
+        return samples.with_split([split or "train" for split in samples.frame["split"]]), str(problem)
+    return samples, ""
+
+
+def _storable(samples: Samples) -> Samples:
+    """Return samples whose ids can be shown and stored, and tell no label of test; paths stay as the disk has them."""
+    frame = samples.frame
+    ids = redacted_names([as_utf8(name) for name in frame["id"]], frame["split"].tolist(), samples.classes)
+    excluded = tuple(Excluded(as_utf8(entry.path), entry.reason) for entry in samples.excluded)
+    return replace(samples, frame=frame.assign(id=pd.Series(ids, index=frame.index, dtype=object)), excluded=excluded)
+
+
+def _file_stats(samples: Samples) -> tuple[dict[str, tuple[int, int]], dict[str, str]]:
+    """Return size in bytes and time stamp of each file, by path, and the reasons for those that are gone."""
+    stats, gone = {}, {}
+    for path in samples.frame["path"]:
+        try:
+            status = Path(path).stat()
+        except OSError:
+            gone[path] = "gone meanwhile"
+        else:
+            stats[path] = (status.st_size, status.st_mtime_ns)
+    return stats, gone
+
+
+def _scan(read: Prepared, measured: Measured, stats: Mapping[str, tuple[int, int]]) -> Scan:
+    rows = read.store_rows(np.arange(len(read.samples)))
+    records = measured.records[rows]
+    sizes = read.photos.sizes[rows]
+    files = np.array([stats[path] for path in read.samples.frame["path"]], dtype=np.int64).reshape(len(rows), 2)
+    columns = {
+        "width_px": sizes[:, 0],
+        "height_px": sizes[:, 1],
+        "n_bytes": files[:, 0],
+        "mtime_ns": files[:, 1],
+        "format": records["format"].astype("U12").astype(object),
+        "mode": records["mode"].astype("U12").astype(object),
+        **{name: records[name] for name in ("orientation", "brightness", "contrast", "sharpness")},
+    }
+    return Scan(
+        samples=read.samples,
+        photos=read.photos,
+        store_rows=rows,
+        measures=pd.DataFrame({name: columns[name] for name in IMAGE_MEASURES}),
+        thumbnails=records["thumbnail"],
+    )
 
 
 @dataclass(frozen=True)
@@ -243,8 +356,20 @@ def _write(stored: ArrayFile, records: Records, others: Records) -> None:
     stored.write(most_bytes=MOST_BYTES, records=np.concatenate([filled, others]) if len(others) else filled)
 
 
-HIDDEN = "*"
-"""What stands for the folder of a class, so that a shell finds the file by the name that is shown."""
+def signature(pixels: Pixels) -> Pixels:
+    """Return the gray thumbnails of photographs.
+
+    Args:
+        pixels: uint8 [b, s, s, 3], RGB.
+
+    Returns:
+        uint8 [b, 32, 32].
+    """
+    thumbnails = np.empty((len(pixels), THUMBNAIL_PX, THUMBNAIL_PX), dtype=np.uint8)
+    for row, photo in enumerate(pixels):
+        gray = Image.fromarray(photo).convert("L")
+        thumbnails[row] = np.asarray(gray.resize((THUMBNAIL_PX, THUMBNAIL_PX), Image.Resampling.LANCZOS))
+    return thumbnails
 
 
 def redacted_names(ids: Sequence[str], splits: Sequence[str], classes: Collection[str]) -> list[str]:
@@ -277,133 +402,3 @@ def without_classes(name: str, classes: Collection[str]) -> str:
     path = PurePosixPath(name)
     hidden = [HIDDEN if part in classes else part for part in path.parts[:-1]]
     return str(PurePosixPath(*hidden, path.name)) if HIDDEN in hidden else name
-
-
-@dataclass(frozen=True, eq=False)
-class ScanResult:
-    """A scan, and what does not fit into it."""
-
-    scan: Scan
-    """The samples that can be used, with their measures; their ids are written as UTF-8 can hold them."""
-    data_digest: str
-    """Of the samples under their own ids, as in run records."""
-    split_digest: str
-    """Of the samples under their own ids, as in run records."""
-    given: npt.NDArray[np.object_]
-    """[n], the split that the data themselves give each sample, "" where it was drawn."""
-    broken: Mapping[str, str]
-    """From the path of each file that cannot be used, relative to the root of the data, to the reason."""
-    broken_ids: tuple[str, ...]
-    """The ids of the samples that these files are."""
-    unusable: str
-    """Why these samples cannot be trained on, or ""."""
-    seconds: Mapping[str, float]
-    """`photographs` and `measures`: what the time went into."""
-
-    @property
-    def is_frozen(self) -> npt.NDArray[np.bool_]:
-        """Whether a sample lies in a part that the data give for scoring and that is never changed, bool [n]."""
-        return np.isin(self.given, ("valid", "test"))
-
-
-def scan_data(source: DataSource, images: Images, *, quick: bool, reporter: Reporter) -> ScanResult:
-    """Decode and measure every photograph of a data set once.
-
-    The photographs are decoded into the cache that training uses. Samples that cannot be split or trained on are
-    looked at all the same; those without a split count as train then.
-
-    Args:
-        source: Where the data are.
-        images: How photographs are decoded; the baseline's.
-        quick: Whether to take only some of the samples, and none of test.
-        reporter: Told how far it is.
-
-    Raises:
-        DataError: There are no photographs, or the source cannot be read.
-    """
-    began = time.perf_counter()
-    photographs = chosen_samples(source, quick=quick, reporter=reporter)
-    read = decode_photographs(photographs, source, images, reporter=reporter)
-    decoded = time.perf_counter()
-    measured = measure(
-        read.photos,
-        folder=cache_folder(),
-        progress=lambda done, total: reporter.progress("Measuring photographs", done, total),
-    )
-    if measured.n_known:
-        reporter.note(f"{measured.n_known} photographs are as an earlier scan left them; they were not measured again.")
-    samples = read.samples.without(measured.reasons)
-    stats, gone = _file_stats(samples)
-    samples = samples.without(gone)
-    given = samples.frame["split"].to_numpy(dtype=object, copy=True)
-    samples, unusable = _split(samples, source)
-    if (samples.frame["split"] == "valid").any() and not (given == "valid").any():
-        given[given == "train"] = ""  # validation was drawn from what was given for training
-    for note in samples.notes:
-        reporter.note(note)
-    reasons = {**read.photos.reasons, **measured.reasons, **gone}
-    return ScanResult(
-        scan=_scan(replace(read, samples=_storable(samples)), measured, stats),
-        data_digest=samples.data_digest,
-        split_digest=samples.split_digest,
-        given=given,
-        broken={as_utf8(samples.relative(path)): as_utf8(reasons[path]) for path in sorted(reasons)},
-        broken_ids=tuple(sorted(map(as_utf8, photographs.frame["id"][photographs.frame["path"].isin(reasons)]))),
-        unusable=unusable,
-        seconds={"photographs": decoded - began, "measures": time.perf_counter() - decoded},
-    )
-
-
-def _split(samples: Samples, source: DataSource) -> tuple[Samples, str]:
-    """Split as training would; where that fails, say why and let the rest train."""
-    try:
-        if len(samples):
-            samples = split_samples(samples, valid=source.valid, seed=source.split_seed or 0)
-        check_samples(samples)
-    except DataError as problem:
-        return samples.with_split([split or "train" for split in samples.frame["split"]]), str(problem)
-    return samples, ""
-
-
-def _storable(samples: Samples) -> Samples:
-    """Return samples whose ids can be shown and stored, and tell no label of test; paths stay as the disk has them."""
-    frame = samples.frame
-    ids = redacted_names([as_utf8(name) for name in frame["id"]], frame["split"].tolist(), samples.classes)
-    excluded = tuple(Excluded(as_utf8(entry.path), entry.reason) for entry in samples.excluded)
-    return replace(samples, frame=frame.assign(id=pd.Series(ids, index=frame.index, dtype=object)), excluded=excluded)
-
-
-def _file_stats(samples: Samples) -> tuple[dict[str, tuple[int, int]], dict[str, str]]:
-    """Return size in bytes and time stamp of each file, by path, and the reasons for those that are gone."""
-    stats, gone = {}, {}
-    for path in samples.frame["path"]:
-        try:
-            status = Path(path).stat()
-        except OSError:
-            gone[path] = "gone meanwhile"
-        else:
-            stats[path] = (status.st_size, status.st_mtime_ns)
-    return stats, gone
-
-
-def _scan(read: Prepared, measured: Measured, stats: Mapping[str, tuple[int, int]]) -> Scan:
-    rows = read.store_rows(np.arange(len(read.samples)))
-    records = measured.records[rows]
-    sizes = read.photos.sizes[rows]
-    files = np.array([stats[path] for path in read.samples.frame["path"]], dtype=np.int64).reshape(len(rows), 2)
-    columns = {
-        "width_px": sizes[:, 0],
-        "height_px": sizes[:, 1],
-        "n_bytes": files[:, 0],
-        "mtime_ns": files[:, 1],
-        "format": records["format"].astype("U12").astype(object),
-        "mode": records["mode"].astype("U12").astype(object),
-        **{name: records[name] for name in ("orientation", "brightness", "contrast", "sharpness")},
-    }
-    return Scan(
-        samples=read.samples,
-        photos=read.photos,
-        store_rows=rows,
-        measures=pd.DataFrame({name: columns[name] for name in IMAGE_MEASURES}),
-        thumbnails=records["thumbnail"],
-    )

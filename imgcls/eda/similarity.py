@@ -1,4 +1,4 @@
-"""How alike two photographs of a set must be to be duplicates, told by synthetic duplicates and by the set's other pairs."""
+"""Similarity of photographs: how alike two must be to be duplicates, by synthetic duplicates and by the other pairs."""
 
 from __future__ import annotations
 
@@ -19,17 +19,41 @@ from imgcls.data.decode import Pixels, decode
 from imgcls.errors import DecodeError
 
 Progress = Callable[[int, int], None]
-
 N_NEIGHBOURS = 4
 """For each photograph and orientation; more copies of one are joined by what they have in common."""
 FLOOR = 0.5
 """Correlation of thumbnails below which nobody would think of a copy; those of re-encoded photographs exceed 0.9."""
 NOISE = 1.0
 """Gray levels by which rounding and encoding change a pixel: detail below it counts for nothing."""
+FINEST = 64
+"""Half waves over the picture from which on detail is left out: a copy of half the size has lost it."""
+LEAST = math.atanh(0.9)
+"""Whatever the set, less than a mean correlation of 0.9 is no copy."""
+SAME_COLOURS = 0.9
+"""Cosine of colours that is enough in any set: a darker exposure has it, another dye does not."""
+FALSE_PAIRS = 0.05
+"""Non-duplicates above the threshold that each measure of their tail expects in a whole set."""
+MANY_PAIRS, FALSE_SHARE = 100, 0.05
+"""Where more pairs than that lie above it, this share of the further ones may be non-duplicates: who has few pairs
+looks at each, and who has a thousand does not want to miss them for the sake of some photographs that look the same."""
 
 _LOWEST, _HIGHEST = 1, 12
 _N_ROWS = 1024
 _N_AT_ONCE = 4096
+_LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)
+_CHROMA = np.array([[-0.168736, -0.331264, 0.5], [0.5, -0.418688, -0.081312]], dtype=np.float32).T
+"""Cb and Cr of JPEG (ITU-T T.871), which are 0 where a pixel is gray."""
+_CHROMA_PX = 16
+_ALIKE = 0.99999
+"""Where correlations end, so that equal octaves are alike but not infinitely so."""
+_N_SYNTHETIC = 96
+_SCALE, _QUALITY = 0.6, 50
+_LARGEST = 4
+_KEPT = math.atanh(0.5)
+_LOWEST_SHARE = 0.05
+_TAIL_SHARES, _TAIL_PAIRS = (0.01, 0.05), 20
+"""Non-duplicates whose tail is measured: few are near its end, many tell it better; the lower of both ends counts."""
+_FEW = 50
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,16 +148,6 @@ def waves_of(thumbnails: Pixels) -> tuple[npt.NDArray[np.float32], npt.NDArray[n
         parts.append((waves[:, is_even] / length, waves[:, inside & ~is_even] / length))
     even, odd = zip(*parts, strict=True)
     return np.concatenate(even).astype(np.float32), np.concatenate(odd).astype(np.float32)
-
-
-FINEST = 64
-"""Half waves over the picture from which on detail is left out: a copy of half the size has lost it."""
-_LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)
-_CHROMA = np.array([[-0.168736, -0.331264, 0.5], [0.5, -0.418688, -0.081312]], dtype=np.float32).T
-"""Cb and Cr of JPEG (ITU-T T.871), which are 0 where a pixel is gray."""
-_CHROMA_PX = 16
-_ALIKE = 0.99999
-"""Where correlations end, so that equal octaves are alike but not infinitely so."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -247,26 +261,6 @@ def _shrunk(chroma: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     return (np.moveaxis(sums, 3, 1) / np.outer(counts, counts)).astype(np.float32)
 
 
-LEAST = math.atanh(0.9)
-"""Whatever the set, less than a mean correlation of 0.9 is no copy."""
-SAME_COLOURS = 0.9
-"""Cosine of colours that is enough in any set: a darker exposure has it, another dye does not."""
-FALSE_PAIRS = 0.05
-"""Non-duplicates above the threshold that each measure of their tail expects in a whole set."""
-MANY_PAIRS, FALSE_SHARE = 100, 0.05
-"""Where more pairs than that lie above it, this share of the further ones may be non-duplicates: who has few pairs looks
-at each, and who has a thousand does not want to miss them for the sake of some photographs that look the same."""
-
-_N_SYNTHETIC = 96
-_SCALE, _QUALITY = 0.6, 50
-_LARGEST = 4
-_KEPT = math.atanh(0.5)
-_LOWEST_SHARE = 0.05
-_TAIL_SHARES, _TAIL_PAIRS = (0.01, 0.05), 20
-"""Non-duplicates whose tail is measured: few are near its end, many tell it better; the lower of both ends counts."""
-_FEW = 50
-
-
 @dataclass(frozen=True, eq=False)
 class SyntheticDuplicates:
     """What is left of the likeness of photographs of the set after they were made smaller and saved again."""
@@ -316,9 +310,9 @@ def make_synthetic_duplicates(photos: Photos, rows: npt.NDArray[np.int64], *, se
 def threshold(scores: npt.NDArray[np.float64], copies: SyntheticDuplicates, *, n: int) -> float:
     """Return the score from which on a pair is a copy.
 
-    Pairs that are less alike than the synthetic duplicates are nearly all non-duplicates. The largest of their scores fall
-    off exponentially, as far as one sees; the threshold lies where no further non-duplicate is to be expected, or where
-    there are many pairs, few among them.
+    Pairs that are less alike than the synthetic duplicates are nearly all non-duplicates. The largest of their scores
+    fall off exponentially, as far as one sees; the threshold lies where no further non-duplicate is to be expected, or
+    where there are many pairs, few among them.
 
     Args:
         scores: [m], of the nearest other photograph of each; those of copies may be among them.

@@ -35,9 +35,16 @@ MOST_BARS = 40
 N_ENDS = 12
 MOST_SLICES = 8
 MOST_TOGETHER = 24
+MOST_DOTS = 400
+"""Different sizes that are drawn as dots; more become a density."""
+Values = npt.NDArray[np.float64]
+
 _WIDTH, _LEFT, _TOP = 1000, 190, 84
 _SLICES = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#f0e442", "#8a6fb0")
 _PIE_HEIGHT, _CURVE_HEIGHT = 250, 250
+_LINES = {"train": "-", "valid": "--", "test": ":"}
+_N_BINS = 32
+_PLAIN = FuncFormatter(lambda value, _: f"{value:,.6g}")  # matplotlib's own would write powers as formulas
 
 
 def classes_figure(facts: Facts) -> Figure:
@@ -199,16 +206,6 @@ def _ink_on(colour: str) -> str:
     """Return the ink that can be read on a colour."""
     red, green, blue = (int(colour[place : place + 2], 16) for place in (1, 3, 5))
     return INK if 0.299 * red + 0.587 * green + 0.114 * blue > 140 else "#ffffff"
-
-
-MOST_DOTS = 400
-"""Different sizes that are drawn as dots; more become a density."""
-_LINES = {"train": "-", "valid": "--", "test": ":"}
-_N_BINS = 32
-
-_PLAIN = FuncFormatter(lambda value, _: f"{value:,.6g}")  # matplotlib's own would write powers as formulas
-
-Values = npt.NDArray[np.float64]
 
 
 def sizes_figure(facts: Facts, measures: pd.DataFrame, samples: Samples) -> Figure:

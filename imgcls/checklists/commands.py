@@ -1,4 +1,4 @@
-"""From items to commands that can be typed as they are."""
+"""Next commands of the checklist, which can be typed as they are."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`imgcls init`: write down what the problem is, from a look at the data."""
+"""`imgcls init`, `imgcls eda` and `imgcls report`: describe the problem, look at the data, decide about findings."""
 
 from __future__ import annotations
 

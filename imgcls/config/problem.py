@@ -1,4 +1,4 @@
-"""imgcls.toml: found, read, written with comments, and changed without losing those of the user."""
+"""The problem: imgcls.toml found, read and checked, written with comments, and changed without losing the user's."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a problem seems to be, told from the files of its data: the proposal that `imgcls init` writes."""
+"""A proposal for imgcls.toml, made from the files of the data; what `imgcls init` writes."""
 
 from __future__ import annotations
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 import shlex
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import PurePosixPath
 
 import numpy as np
@@ -18,16 +19,12 @@ from imgcls.data.samples import Samples, classes_in
 from imgcls.eda.drift import is_drifted
 from imgcls.eda.facts import (
     UNUSABLE,
-    ClassFacts,
     CurvePoint,
-    Drift,
     ExcludedImages,
     Facts,
     Finding,
-    ImbalanceFacts,
     LeakageProbe,
     Pair,
-    SizeFacts,
 )
 from imgcls.eda.leakage import is_telling
 from imgcls.eda.learning_curve import is_rising
@@ -76,6 +73,25 @@ _STRETCH = 2.0
 _WORST_FIRST = {"error": 0, "warning": 1, "note": 2}
 
 
+@dataclass(frozen=True)
+class FindingInputs:
+    """What findings are made of."""
+
+    facts: Facts
+    """Everything but the findings."""
+    look: ScanResult
+    """What they were measured on."""
+    tables: Sequence[MetaTable] = ()
+    """What else is known of the samples."""
+    again: str = ""
+    """The options that name the data again in commands; empty where the workspace knows."""
+
+    @cached_property
+    def groups(self) -> ConnectedGroups:
+        """Which samples stay together when they are split."""
+        return ConnectedGroups.of(self.look.scan.samples)
+
+
 def find_all(
     facts: Facts,
     look: ScanResult,
@@ -99,15 +115,8 @@ def find_all(
         again: The options that name the data again in commands; empty where the workspace knows.
         out: The option that names the workspace in commands; empty where it is found without.
     """
-    groups = ConnectedGroups.of(look.scan.samples)
-    frozen = frozenset(look.scan.samples.frame["id"][look.is_frozen])
-    found = [
-        *find_quality_issues(facts, look, again=again),
-        *find_excluded(facts),
-        *DuplicateFindings(facts.duplicates, frozen, groups).findings(),
-        *find_leakage(facts, look, tables, groups),
-    ]
-    found = [_accepted(finding, adjustments) for finding in found]
+    given = FindingInputs(facts, look, tables, again)
+    found = [_accepted(finding, adjustments) for find in FINDERS for finding in find(given)]
     found += _applied(adjustments, seen=[finding.id for finding in found if finding.action is not None])
     seen = dict.fromkeys(finding.id for finding in found)  # of two with one name the later is the applied one
     by_name = {finding.id: finding for finding in found}
@@ -283,15 +292,21 @@ def _sides(pair: Pair, *, with_labels: bool) -> str:
     return f"{pair.first} ({notes[0]}) = {pair.second} ({notes[1]}), {pair.kind}"
 
 
-def find_leakage(facts: Facts, look: ScanResult, tables: Sequence[MetaTable], groups: ConnectedGroups) -> list[Finding]:
-    """Find leakage of the label, values shared between parts, and parts that differ."""
-    found: list[Finding] = []
+def find_duplicates(given: FindingInputs) -> list[Finding]:
+    """Find copies of one photograph: with different labels, across parts, and within one."""
+    look = given.look
+    frozen = frozenset(look.scan.samples.frame["id"][look.is_frozen])
+    return DuplicateFindings(given.facts.duplicates, frozen, given.groups).findings()
+
+
+def find_leakage(given: FindingInputs) -> Iterator[Finding]:
+    """Find what tells the label without the picture, and values of it that are shared between parts."""
+    facts, look = given.facts, given.look
     for probe in facts.guesses:
         if not is_telling(probe, n_guesses=len(facts.guesses)):
             continue
-        shared = _shared(probe, look, _column(probe.by, tables), groups)
-        found.append(shared or _plainly(probe, look.scan.samples))
-    return [*found, *_drifts(facts.drift)]
+        shared = _shared(probe, look, _column(probe.by, given.tables), given.groups)
+        yield shared or _plainly(probe, look.scan.samples)
 
 
 def _plainly(probe: LeakageProbe, samples: Samples) -> Finding:
@@ -426,8 +441,9 @@ def _column(by: str, tables: Iterable[MetaTable]) -> Sequence[str] | None:
     return None
 
 
-def _drifts(drift: Sequence[Drift]) -> Iterator[Finding]:
-    """Say once for each part how it differs from train."""
+def find_drifting_parts(given: FindingInputs) -> Iterator[Finding]:
+    """Find parts that differ from train, once for each part."""
+    drift = given.facts.drift
     clear = [entry for entry in drift if is_drifted(entry, n_comparisons=len(drift))]
     for part in dict.fromkeys(entry.parts[1] for entry in clear):
         ways = sorted((entry for entry in clear if entry.parts[1] == part), key=lambda entry: -entry.auc)
@@ -467,50 +483,31 @@ def excluded_images(
     return tuple(sorted(found, key=lambda entry: (-entry.n, entry.reason)))
 
 
-def find_excluded(facts: Facts) -> list[Finding]:
-    """Tell of photographs that are not used."""
+def find_excluded(given: FindingInputs) -> Iterator[Finding]:
+    """Find photographs that are not used."""
+    facts = given.facts
     if not facts.left_out:
-        return []
+        return
     n = sum(entry.n for entry in facts.left_out)
-    return [
-        Finding(
-            id="left_out",
-            severity="note",
-            title=f"{amount(n, 'photograph')} in the folder not used: "
-            f"{listed(f'{entry.n:,} {entry.reason}' for entry in facts.left_out)}.",
-            n=n,
-            examples=some(name for entry in facts.left_out for name in entry.examples),
-            advice="If they belong to the data, name them in the table, move them into a folder of a class, or save "
-            "them as JPEG or PNG.",
-            command=None,
-        )
-    ]
+    yield Finding(
+        id="left_out",
+        severity="note",
+        title=f"{amount(n, 'photograph')} in the folder not used: "
+        f"{listed(f'{entry.n:,} {entry.reason}' for entry in facts.left_out)}.",
+        n=n,
+        examples=some(name for entry in facts.left_out for name in entry.examples),
+        advice="If they belong to the data, name them in the table, move them into a folder of a class, or save "
+        "them as JPEG or PNG.",
+        command=None,
+    )
 
 
-def find_quality_issues(facts: Facts, look: ScanResult, *, again: str = "") -> list[Finding]:
-    """Find what is wrong with the files and amounts of a data set.
-
-    Args:
-        facts: Everything but the findings.
-        look: What they were measured on.
-        again: The options that name the data again in commands; empty where the workspace knows.
-    """
-    found = [
-        _unusable(look.unusable),
-        _broken(facts, look),
-        *_classes(facts.classes, facts.imbalance, again),
-        _varied(facts.sizes, again),
-        _blank(look),
-        _blurred(look),
-        _rising(facts.curve),
-    ]
-    return [finding for finding in found if finding is not None]
-
-
-def _unusable(reason: str) -> Finding | None:
+def find_unusable(given: FindingInputs) -> Iterator[Finding]:
+    """Find the reason why nothing can be trained on these samples."""
+    reason = given.look.unusable
     if not reason:
-        return None
-    return Finding(
+        return
+    yield Finding(
         id=UNUSABLE,
         severity="error",
         title="These samples cannot be trained on.",
@@ -521,13 +518,15 @@ def _unusable(reason: str) -> Finding | None:
     )
 
 
-def _broken(facts: Facts, look: ScanResult) -> Finding | None:
+def find_broken(given: FindingInputs) -> Iterator[Finding]:
+    """Find files that cannot be used."""
+    facts, look = given.facts, given.look
     files = facts.broken
     if not files:
-        return None
+        return
     kinds = listed(f"{n} {kind}" for kind, n in Counter(file.kind for file in files).most_common())
     ids = look.broken_ids
-    return Finding(
+    yield Finding(
         id="broken",
         severity="warning",
         title=f"{amount(len(files), 'file')} cannot be used: {kinds}.",
@@ -541,7 +540,9 @@ def _broken(facts: Facts, look: ScanResult) -> Finding | None:
     )
 
 
-def _classes(classes: tuple[ClassFacts, ...], imbalance: ImbalanceFacts, again: str) -> list[Finding]:
+def find_class_issues(given: FindingInputs) -> list[Finding]:
+    """Find classes without images, uneven or rare ones, and those that are not validated."""
+    classes, imbalance, again = given.facts.classes, given.facts.imbalance, given.again
     labelled = [entry for entry in classes if sum(entry.n.values())]
     found = []
     if empty := [entry for entry in classes if not sum(entry.n.values())]:
@@ -599,12 +600,14 @@ def _classes(classes: tuple[ClassFacts, ...], imbalance: ImbalanceFacts, again: 
     return found
 
 
-def _varied(sizes: SizeFacts, again: str) -> Finding | None:
+def find_varied_shapes(given: FindingInputs) -> Iterator[Finding]:
+    """Find proportions that vary so much that squeezing into a square changes them."""
+    sizes, again = given.facts.sizes, given.again
     aspect = sizes.aspect
     stretch = max(aspect.high / max(aspect.middle, 1e-9), aspect.middle / max(aspect.low, 1e-9))
     if stretch < _STRETCH:
-        return None
-    return Finding(
+        return
+    yield Finding(
         id="sizes.varied",
         severity="note",
         title=f"Proportions vary: width over height is {aspect.low:.2f} to {aspect.high:.2f} in 90 % of them.",
@@ -615,13 +618,15 @@ def _varied(sizes: SizeFacts, again: str) -> Finding | None:
     )
 
 
-def _blank(look: ScanResult) -> Finding | None:
+def find_blank(given: FindingInputs) -> Iterator[Finding]:
+    """Find images that show nothing."""
+    look = given.look
     rows = np.flatnonzero(look.scan.measures["contrast"].to_numpy() < BLANK_CONTRAST)
     if not rows.size:
-        return None
+        return
     ids = look.scan.samples.frame["id"].to_numpy()
     free = tuple(sorted(ids[rows[~look.is_frozen[rows]]]))
-    return Finding(
+    yield Finding(
         id="quality.blank",
         severity="warning",
         title=f"{amount(len(rows), 'image')} of a single colour, or nearly: there is nothing to be seen.",
@@ -635,12 +640,14 @@ def _blank(look: ScanResult) -> Finding | None:
     )
 
 
-def _blurred(look: ScanResult) -> Finding | None:
+def find_blurred(given: FindingInputs) -> Iterator[Finding]:
+    """Find images that are far less sharp than the others."""
+    look = given.look
     rows = blurred_rows(look)
     if not rows.size:
-        return None
+        return
     ids = look.scan.samples.frame["id"].to_numpy()
-    return Finding(
+    yield Finding(
         id="quality.blurred",
         severity="note",
         title=f"{amount(len(rows), 'image')} far less sharp than the others.",
@@ -670,11 +677,13 @@ def blurred_rows(look: ScanResult) -> np.ndarray:
     return rows[np.argsort(sharpness[rows], kind="stable")]
 
 
-def _rising(curve: tuple[CurvePoint, ...]) -> Finding | None:
+def find_rising_curve(given: FindingInputs) -> Iterator[Finding]:
+    """Find whether more images still raise the score."""
+    curve = given.facts.curve
     if not is_rising(curve):
-        return None
+        return
     before, last = curve[-2:]
-    return Finding(
+    yield Finding(
         id="curve.rising",
         severity="note",
         title=f"More images still help: the accuracy of a quick classifier goes from {before.value:.3f} with "
@@ -691,3 +700,19 @@ def _gain(point: CurvePoint) -> str:
     if point.gain is None or point.gain_low is None or point.gain_high is None:
         return ""
     return f", {point.gain:+.3f} [{point.gain_low:+.3f}, {point.gain_high:+.3f}] on the same validation images"
+
+
+FINDERS: tuple[Callable[[FindingInputs], Iterable[Finding]], ...] = (
+    find_unusable,
+    find_broken,
+    find_class_issues,
+    find_varied_shapes,
+    find_blank,
+    find_blurred,
+    find_rising_curve,
+    find_excluded,
+    find_duplicates,
+    find_leakage,
+    find_drifting_parts,
+)
+"""One function for each kind of finding; those of one severity are listed in this order."""

@@ -1,4 +1,4 @@
-"""Whether everything a plan names exists and takes the options it is given, before any data is read."""
+"""Checks of a plan: whether everything it names exists and takes its options, before any data is read."""
 
 from __future__ import annotations
 

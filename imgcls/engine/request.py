@@ -1,4 +1,4 @@
-"""What one run is made of, and what is known of it before and after."""
+"""The specification of one run, and what is known of it before and after."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""About how long a training will take, measured on a copy of the network before it starts."""
+"""Timing: about how long a training will take, measured on a copy of the network before it starts."""
 
 from __future__ import annotations
 

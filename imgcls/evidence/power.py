@@ -1,4 +1,4 @@
-"""What a comparison is able to see, and what would settle it: more seeds, more images, or neither alone."""
+"""Power: what a comparison can detect, and how many seeds or images would settle it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the runs of one rung tell: their mean, and how much seeds and images make it vary.
+"""Variance of the runs of one rung: between seeds and between images, and the interval of their mean.
 
 Source: the two-way layout of runs × images known from radiology as multi-reader multi-case (seeds are
 readers, images are cases), Hillis (2013), PMC4640471; s² − E is the variance over training alone in

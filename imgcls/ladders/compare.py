@@ -1,4 +1,4 @@
-"""Two sides from the records of a workspace, compared: which is better, and how sure is that."""
+"""Comparing two arms of records in a workspace: which is better, and with what confidence."""
 
 from __future__ import annotations
 

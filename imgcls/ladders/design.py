@@ -1,4 +1,4 @@
-"""Planning a ladder: what is compared, on which samples, and the key of every run, before anything is trained."""
+"""Design of a ladder: its rungs, samples, the key of every run and the time it takes, before anything is trained."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The last word: baseline and incumbent, scored once on the sealed test part, and the opening written down."""
+"""The final test: baseline and incumbent, scored once on the sealed test part, and the opening written down."""
 
 from __future__ import annotations
 

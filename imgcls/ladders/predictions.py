@@ -1,4 +1,4 @@
-"""The runs of a ladder put side by side, on one split or on folds, ready to be compared."""
+"""Predictions of a ladder: its runs side by side, on one split or on folds, ready to be compared."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Everything that a page about a ladder shows, gathered from its records and its photographs."""
+"""Report data of a ladder: everything that its page shows, gathered from records and photographs."""
 
 from __future__ import annotations
 

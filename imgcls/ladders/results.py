@@ -1,4 +1,4 @@
-"""Results of ladders as they lie on the disk, read without anything heavy."""
+"""Results of ladders as they lie on the disk, read without torch or pandas."""
 
 from __future__ import annotations
 

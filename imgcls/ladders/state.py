@@ -1,4 +1,4 @@
-"""How far a ladder is, read from the files that its jobs leave, in any process."""
+"""State of a ladder: how far it is, read from the files that its jobs leave, in any process."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Facts on a terminal: what there is, and at the end, where the prompt comes up, what asks for action."""
+"""Data on the terminal: facts and findings, decisions about them, augmentation, and a problem that was written."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Lists of runs, and one run in full."""
+"""Runs on the terminal: lists of them, one in full, predictions and submissions."""
 
 from __future__ import annotations
 

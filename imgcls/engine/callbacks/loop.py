@@ -1,4 +1,4 @@
-"""The loss of every training batch, read once: for the guard against NaN, for fastai's curve, for the history."""
+"""Callbacks of the loop: the loss of every batch, history, progress, stopping and resuming."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Durable writes: after a crash a file is the old one or the new one, never a mix; and the lock of a file.
 
-Every durable write of the project goes through here. The order is always the same: write a
+Every durable write of a workspace and of the cache goes through here. The order is always the same: write a
 temporary neighbour, fsync it, rename it over the target, fsync the folder. Two files grow instead:
 a log line by line (`append_line`), and the pixels of a pool (`imgcls.data.cache`), which count only
 once the manifest that names them is written.

@@ -1,4 +1,4 @@
-"""`imgcls init`, `imgcls eda` and `imgcls report`: describe the problem, look at the data, decide about findings."""
+"""`imgcls init`, `imgcls augment` and `imgcls eda`: describe the problem, look at the data, decide about findings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Ladders on the terminal: a judged ladder, a plan, a comparison and the final test."""
+"""Ladders on the terminal: a judged ladder, a comparison and the final test."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Callbacks of the loop: the loss of every batch, history, progress, stopping and resuming."""
+"""Callbacks of the loop: batch losses read once, the guard against NaN, clock, tracking, and the end of workers."""
 
 from __future__ import annotations
 

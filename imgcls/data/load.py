@@ -319,7 +319,10 @@ def find_test_list(table: Path | None, *, home: Path, wanted: str | Path | None)
     if wanted is None:
         if table is None:
             return None
-        return next((path for path in sorted(home.iterdir()) if _is_test_list(path) and path.name != table.name), None)
+        others = (path for path in sorted(home.iterdir()) if path.is_file() and path.name != table.name)
+        return next(
+            (path for path in others if path.suffix.lower() in TABLE_SUFFIXES and path.stem.lower() == _STEM), None
+        )
     if str(wanted) == OFF:
         return None
     found = next((path for path in (Path(wanted).expanduser(), home / wanted) if path.is_file()), None)
@@ -373,10 +376,6 @@ def read_test_list(
     groups = table.columns.get(options.group or "", [""] * len(table))
     note = f"The {len(table)} photographs of {table.name} are the test part: predicted, never trained on."
     return TestList(tuple(table.columns[column]), tuple(paths), tuple(groups), finder.folders[0], (note,))
-
-
-def _is_test_list(path: Path) -> bool:
-    return path.stem.lower() == _STEM and path.suffix.lower() in TABLE_SUFFIXES and path.is_file()
 
 
 def _find_ids(table: Table, path: Path, options: TableOptions, *, images: Path) -> tuple[str, Finder]:
@@ -442,16 +441,16 @@ def _asks_for_table(options: TableOptions) -> bool:
 def _the_table(root: Path, options: TableOptions) -> Path | None:
     if (root / "train.csv").is_file():
         return root / "train.csv"
-    found = sorted(path for path in root.iterdir() if path.suffix.lower() in TABLE_SUFFIXES and path.is_file())
-    tables = [path for path in found if not is_hidden(path.name) and _may_hold_labels(path.stem.lower())]
+    tables = [
+        path
+        for path in sorted(root.iterdir())
+        if path.suffix.lower() in TABLE_SUFFIXES and path.is_file() and not is_hidden(path.name)
+        if "submission" not in path.stem.lower() and not path.stem.lower().startswith("test")
+    ]
     if len(tables) > 1 or (_asks_for_table(options) and not tables):
         names = ", ".join(path.name for path in tables) or "none"
         raise DataError(f"{root}: which table holds the labels? There is {names}. Name the table itself.")
     return tables[0] if tables else None
-
-
-def _may_hold_labels(stem: str) -> bool:
-    return "submission" not in stem and not stem.startswith("test")
 
 
 @dataclass(frozen=True)

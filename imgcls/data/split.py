@@ -161,7 +161,8 @@ def _by_folds(samples: Samples, units: Units, *, free: Indices, share: float, se
     """Draw whole groups, weighed by their samples; None where no class is large enough for it."""
     rows = np.flatnonzero(np.isin(units.of_row, free))
     classes = samples.targets[rows]
-    fraction = _fraction(share, n_most=min(MAX_FOLDS, len(free)))
+    n_most = min(MAX_FOLDS, len(free))
+    fraction = min(max(Fraction(share).limit_denominator(n_most), Fraction(1, n_most)), Fraction(n_most - 1, n_most))
     if np.bincount(classes - classes.min()).max() < fraction.denominator:
         return None
     folds = StratifiedGroupKFold(n_splits=fraction.denominator, shuffle=True, random_state=seed)
@@ -170,11 +171,6 @@ def _by_folds(samples: Samples, units: Units, *, free: Indices, share: float, se
         turns = [valid for _, valid in folds.split(rows, classes, groups=units.of_row[rows])]
     rows_of_valid = rows[np.concatenate(turns[: fraction.numerator])]
     return np.flatnonzero(np.isin(free, units.of_row[rows_of_valid]))
-
-
-def _fraction(share: float, *, n_most: int) -> Fraction:
-    near = Fraction(share).limit_denominator(n_most)
-    return min(max(near, Fraction(1, n_most)), Fraction(n_most - 1, n_most))
 
 
 def _iteratively(members: Mask, *, n_valid: int, seed: int) -> Indices:

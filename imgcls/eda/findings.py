@@ -120,7 +120,11 @@ def find_all(
     found += _applied(adjustments, seen=[finding.id for finding in found if finding.action is not None])
     seen = dict.fromkeys(finding.id for finding in found)  # of two with one name the later is the applied one
     by_name = {finding.id: finding for finding in found}
-    return tuple(sorted((_placed(by_name[name], out) for name in seen), key=_place))
+    placed = (
+        found.model_copy(update={"command": found.command + out}) if found.command and out else found
+        for found in map(by_name.__getitem__, seen)
+    )
+    return tuple(sorted(placed, key=lambda finding: (finding.state != "open", _WORST_FIRST[finding.severity])))
 
 
 def _accepted(finding: Finding, adjustments: Adjustments) -> Finding:
@@ -132,15 +136,6 @@ def _accepted(finding: Finding, adjustments: Adjustments) -> Finding:
         return finding
     n_new = len(set(finding.images) - before)
     return finding.model_copy(update={"advice": f"It was kept before {amount(n_new, 'image')} came. {finding.advice}"})
-
-
-def _placed(finding: Finding, out: str) -> Finding:
-    """Name the workspace in the command of a finding."""
-    return finding.model_copy(update={"command": finding.command + out}) if finding.command and out else finding
-
-
-def _place(finding: Finding) -> tuple[bool, int]:
-    return finding.state != "open", _WORST_FIRST[finding.severity]
 
 
 def _applied(adjustments: Adjustments, *, seen: Iterable[str]) -> list[Finding]:

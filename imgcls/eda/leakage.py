@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from types import MappingProxyType
@@ -354,12 +354,13 @@ def are_of_photographs(stamps: Floats) -> bool:
 def _own_names(samples: Samples) -> list[str]:
     """Return what is left of each id without folders that are named like a class or a split."""
     known = {*samples.classes, *(name for label in samples.classes for name in classes_in(label))}
-    return [_without(PurePosixPath(name), known) for name in samples.frame["id"]]
-
-
-def _without(path: PurePosixPath, folders: Collection[str]) -> str:
-    kept = [part for part in path.parts[:-1] if part not in folders and part.lower() not in SPLIT_FOLDERS]
-    return "/".join([*kept, path.name])
+    paths = map(PurePosixPath, samples.frame["id"])
+    return [
+        "/".join(
+            [*(part for part in path.parts[:-1] if part not in known and part.lower() not in SPLIT_FOLDERS), path.name]
+        )
+        for path in paths
+    ]
 
 
 def _order(samples: Samples, names: Sequence[str]) -> MetadataFeature:

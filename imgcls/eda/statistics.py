@@ -104,7 +104,8 @@ def imbalance_facts(samples: Samples, *, metric: str) -> ImbalanceFacts:
     n_valid = int(class_counts(samples, "valid")[rarest])
     ratio = float(counts.max() / counts[rarest])
     half_width = recall_half_width(n_valid)
-    majority = _majority_score(samples)
+    rows = labelled_rows(samples, "valid")
+    majority = majority_accuracy(samples.targets[rows if len(rows) else labelled_rows(samples, "train")])
     return ImbalanceFacts(
         ratio=ratio,
         rarest=samples.classes[rarest],
@@ -121,11 +122,6 @@ def recall_half_width(n: int) -> float | None:
         return None
     low, high = wilson_interval(round(_RECALL * n), n)
     return (high - low) / 2
-
-
-def _majority_score(samples: Samples) -> float:
-    rows = labelled_rows(samples, "valid")
-    return majority_accuracy(samples.targets[rows if len(rows) else labelled_rows(samples, "train")])
 
 
 def _meaning(metric: str, *, ratio: float, majority: float, n_valid: int, half_width: float | None) -> str:

@@ -187,8 +187,8 @@ def fill(
 
 
 @dataclass(frozen=True)
-class _Seen:
-    """What one look at a file gave."""
+class _FileRead:
+    """What reading a file gave."""
 
     known: Known | None
     """What the file is; None where it could not be read."""
@@ -227,7 +227,7 @@ class _Filling:
             pool.reset()
         keep = self._make_room(pool)
         with pool:
-            seen = self._look(pool, keep=keep)
+            seen = self._read_all(pool, keep=keep)
         self.index.save()
         if pool.rows:
             pool.touch()
@@ -235,7 +235,7 @@ class _Filling:
 
     def run_without_writing(self) -> Photos:
         pool = Pool(self.pool_folder, self.preprocess)
-        return self._photos(pool, self._look(pool, keep=False))
+        return self._photos(pool, self._read_all(pool, keep=False))
 
     def _make_room(self, pool: Pool) -> bool:
         """Whether the photographs may be kept; removes other pools where that is what it takes."""
@@ -256,55 +256,55 @@ class _Filling:
         fits = n_taken + n_needed <= self.budget_bytes
         return not n_new or (fits and n_new * pool.n_record_bytes + _SPARE_BYTES < shutil.disk_usage(self.folder).free)
 
-    def _look(self, pool: Pool, *, keep: bool) -> list[_Seen]:
-        """Look at every file, in order; keep in the pool what was decoded."""
-        seen: list[_Seen] = []
+    def _read_all(self, pool: Pool, *, keep: bool) -> list[_FileRead]:
+        """Read every file, in order; keep in the pool what was decoded."""
+        seen: list[_FileRead] = []
         n_committed = len(pool.rows)
         with ThreadPoolExecutor(self.n_threads) as threads:
             for start in range(0, len(self.paths), _N_AT_ONCE):
                 chunk = self.paths[start : start + _N_AT_ONCE]
-                looks = threads.map(lambda path: self._look_at(path, pool, keep=keep), chunk)
-                for path, look in zip(chunk, looks, strict=True):
+                files = threads.map(lambda path: self._read_file(path, pool, keep=keep), chunk)
+                for path, look in zip(chunk, files, strict=True):
                     self._note(path, look, pool if keep else None)
-                    seen.append(_Seen(look.known, look.reason))
+                    seen.append(_FileRead(look.known, look.reason))
                     self.progress(len(seen), len(self.paths))
                 if keep and len(pool.rows) - n_committed >= _N_PER_COMMIT:
                     pool.commit()
                     n_committed = len(pool.rows)
         return seen
 
-    def _look_at(self, path: str, pool: Pool, *, keep: bool) -> _Seen:
+    def _read_file(self, path: str, pool: Pool, *, keep: bool) -> _FileRead:
         known = None if self.verify else self.index.unchanged(path)
         if known and (known.reason or not keep or known.sha256 in pool.row_of):
-            return _Seen(known, known.reason)
+            return _FileRead(known, known.reason)
         try:
             status = Path(path).stat()
             content = read_photo(Path(path))
         except DecodeError as error:
-            return _Seen(None, str(error))
+            return _FileRead(None, str(error))
         except (OSError, ValueError):
-            return _Seen(None, "missing, or a link to nothing")
+            return _FileRead(None, "missing, or a link to nothing")
         return self._decode(content, status, pool)
 
-    def _decode(self, content: bytes, status: os.stat_result, pool: Pool) -> _Seen:
+    def _decode(self, content: bytes, status: os.stat_result, pool: Pool) -> _FileRead:
         stamp = (status.st_size, status.st_mtime_ns, hashlib.sha256(content).hexdigest())
         row = pool.row_of.get(stamp[2])
         if row is not None:
-            return _Seen(Known(*stamp, pool.rows[row].width_px, pool.rows[row].height_px))
+            return _FileRead(Known(*stamp, pool.rows[row].width_px, pool.rows[row].height_px))
         try:
             decoded = decode_with_size(content, self.preprocess)
         except DecodeError as error:
             is_lasting = not isinstance(error.__cause__, MemoryError)  # the file may be good, and memory free next time
-            return _Seen(Known(*stamp, reason=str(error)) if is_lasting else None, str(error))
-        return _Seen(Known(*stamp, decoded.width_px, decoded.height_px), pixels=decoded.pixels)
+            return _FileRead(Known(*stamp, reason=str(error)) if is_lasting else None, str(error))
+        return _FileRead(Known(*stamp, decoded.width_px, decoded.height_px), pixels=decoded.pixels)
 
-    def _note(self, path: str, look: _Seen, pool: Pool | None) -> None:
+    def _note(self, path: str, look: _FileRead, pool: Pool | None) -> None:
         if look.known is not None:
             self.index.add(path, look.known)
             if pool is not None and look.pixels is not None:
                 pool.append(look.known.sha256, look.pixels, (look.known.width_px, look.known.height_px))
 
-    def _photos(self, pool: Pool, seen: list[_Seen]) -> Photos:
+    def _photos(self, pool: Pool, seen: list[_FileRead]) -> Photos:
         digests = [look.known.sha256 if look.known else "" for look in seen]
         sizes = [(look.known.width_px, look.known.height_px) if look.known else (0, 0) for look in seen]
         return Photos(

@@ -59,7 +59,7 @@ def find_outliers(scan: Scan, features: Features | None) -> tuple[Outlier, ...]:
 
     Args:
         scan: The data set.
-        features: What the network sees in some of the images; None looks at measures only.
+        features: Features of some of the images; None uses measures only.
 
     Returns:
         At most `MOST_OUTLIERS`, the farthest first; an image once, for the measure in which it lies farthest. For

@@ -188,7 +188,7 @@ def recommend_px(short_sides: npt.NDArray[np.integer], *, device: str) -> tuple[
     if not short_sides.size:
         return first, "There are no photographs to judge by."
     median = round(float(np.median(short_sides)))
-    seen = f"The shorter side of the photographs is {median} px in the median"
+    seen = f"The median of the shorter sides of the photographs is {median} px"
     if median < first:
         return max(_STEP_PX, -(-median // _STEP_PX) * _STEP_PX), f"{seen}; larger squares would add time and no detail."
     native = min(NATIVE_PX, median // _STEP_PX * _STEP_PX)

@@ -39,7 +39,7 @@ class DrawnEye:
 def drawn_eye(monkeypatch, tmp_path):
     monkeypatch.setenv("IMGCLS_CACHE", str(tmp_path / "cache"))
     eye = DrawnEye()
-    monkeypatch.setattr(imgcls.engine.features, "eye", lambda machine: eye)
+    monkeypatch.setattr(imgcls.engine.features, "feature_extractor", lambda machine: eye)
     return eye
 
 
@@ -98,7 +98,7 @@ def test_without_weights_there_is_a_note(draw_scan, monkeypatch):
     def none(machine):
         raise WeightsError("They are not on this machine.")
 
-    monkeypatch.setattr(imgcls.engine.features, "eye", none)
+    monkeypatch.setattr(imgcls.engine.features, "feature_extractor", none)
     notes = Notes()
     assert extract_features(draw_scan(["a", "b"] * 20), reporter=notes) is None
     assert notes.notes == ["The pictures are compared by their measures only. They are not on this machine."]

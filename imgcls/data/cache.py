@@ -623,7 +623,7 @@ class ArrayFile:
             **arrays: By name.
         """
         content = BytesIO()
-        np.savez(content, allow_pickle=False, **arrays)
+        np.savez(content, **arrays)
         with suppress(OSError, ImgclsError):
             make_folder(self.path.parent)
             others = [(path, path.stat()) for path in self.path.parent.glob("*.npz*") if path != self.path]

@@ -14,7 +14,7 @@ from sklearn.preprocessing import StandardScaler
 from imgcls.data.grouping import ConnectedGroups
 from imgcls.eda.facts import Pair
 from imgcls.eda.features import extract_features
-from imgcls.eda.findings import Copies
+from imgcls.eda.findings import DuplicateFindings
 from imgcls.eda.scan import Scan
 from imgcls.engine.progress import Reporter
 
@@ -60,7 +60,7 @@ def measure_leak(scan: Scan, pairs: Iterable[Pair], *, reporter: Reporter) -> Le
         return None
     frame = scan.samples.frame
     frozen = frozenset(frame["id"][frame["split"].isin(["valid", "test"])])
-    found = Copies(pairs, frozen, ConnectedGroups.of(scan.samples)).findings()
+    found = DuplicateFindings(pairs, frozen, ConnectedGroups.of(scan.samples)).findings()
     excluded = {name for entry in found if entry.action == "exclude" for group in entry.groups for name in group}
     is_kept = ~frame["id"].isin(excluded).to_numpy() & scan.samples.is_labelled
     is_train, is_valid = ((frame["split"] == split).to_numpy() for split in ("train", "valid"))

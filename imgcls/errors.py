@@ -98,9 +98,21 @@ class RecordError(UsageError):
     """A run record is missing, damaged or of another kind than expected."""
 
 
-def nearest_hint(name: str, known: Iterable[str]) -> str:
-    """Return ` Did you mean …?` with the known names nearest to a wrong one, or nothing."""
+def nearest(name: str, known: Iterable[str], *, most: int = 3, likeness: float = 0.5) -> list[str]:
+    """Return the known names nearest to a wrong one, the nearest first.
+
+    Args:
+        name: What was typed.
+        known: What could have been.
+        most: How many names to return at the most.
+        likeness: The least likeness, as `difflib` measures it: 1 is the same name.
+    """
     from difflib import get_close_matches
 
-    near = get_close_matches(name, list(known), n=3, cutoff=0.5)
+    return get_close_matches(name, list(known), n=most, cutoff=likeness)
+
+
+def nearest_hint(name: str, known: Iterable[str]) -> str:
+    """Return ` Did you mean …?` with the known names nearest to a wrong one, or nothing."""
+    near = nearest(name, known)
     return f" Did you mean {' or '.join(repr(entry) for entry in near)}?" if near else ""

@@ -1,7 +1,9 @@
 """Durable writes: after a crash a file is the old one or the new one, never a mix; and the lock of a file.
 
-Every durable write of the project goes through here. The order is always the same: write a
-temporary neighbour, fsync it, rename it over the target, fsync the folder.
+Every durable write of a workspace and of the cache goes through here. The order is always the same: write a
+temporary neighbour, fsync it, rename it over the target, fsync the folder. Two files grow instead:
+a log line by line (`append_line`), and the pixels of a pool (`imgcls.data.cache`), which count only
+once the manifest that names them is written.
 """
 
 from __future__ import annotations
@@ -24,15 +26,26 @@ from typing import BinaryIO, Self
 from imgcls.errors import ImgclsError, WorkspaceError
 
 _LEFTOVER_SECONDS = 3600.0
+
+
 _REMOVED_PREFIX = ".removed-"
+
+
 _DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+
+
 _NOT_ALLOWED = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
 
 
 _RETRY_SECONDS = 0.05
+
+
 _GATE = threading.Lock()  # between two threads of one process `lockf` does not decide
+
+
 _LOCKED: dict[Path, int] = {}
 """From each file that is locked by this process, or was by the one it was forked from, to the process."""
+
 
 if sys.platform == "win32":
     import msvcrt
@@ -181,7 +194,7 @@ class Disk:
 DISK = Disk()
 
 
-def write_bytes(path: Path, data: bytes) -> None:
+def write_bytes(path: Path, data: bytes | memoryview) -> None:
     """Write a whole file so that a reader, or a crash, finds the old content or the new one.
 
     Links are followed and stay links. The mode is what the umask gives.
@@ -230,16 +243,7 @@ def json_bytes(value: object) -> bytes:
     return f"{text}\n".encode("ascii")
 
 
-def canonical_json(value: object) -> str:
-    """Return JSON in the one form that digests are taken of: sorted keys, no spaces, finite numbers.
-
-    Raises:
-        TypeError, ValueError: It is no JSON value.
-    """
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
-
-
-def create_file(path: Path, data: bytes) -> None:
+def create_file(path: Path, data: bytes | memoryview) -> None:
     """Write a file that does not exist yet and wait until its content is on the disk."""
     with path.open("xb", buffering=0) as file:
         _write_all(file, data)
@@ -288,7 +292,7 @@ def make_folder(folder: Path) -> None:
 
 
 def publish_folder(temporary: Path, final: Path) -> bool:
-    """Return a finished folder its final name, by one rename, after everything in it is on the disk.
+    """Put a finished folder under its final name, by one rename, after everything in it is on the disk.
 
     Args:
         temporary: The folder as it was built; on the same file system as `final`.
@@ -389,14 +393,14 @@ def explained(path: Path) -> Iterator[None]:
 
 
 def _free_megabytes(path: Path) -> str:
-    """Describe how much room the disk of a path has, or `?`."""
+    """Return how much room the disk of a path has, or `?`."""
     try:
         return str(shutil.disk_usage(path.parent).free // 1_000_000)
     except OSError:
         return "?"
 
 
-def _write_all(file: BinaryIO, data: bytes) -> None:
+def _write_all(file: BinaryIO, data: bytes | memoryview) -> None:
     """Write all the data: one call may take only a part of it."""
     rest = memoryview(data)
     while rest:
@@ -407,7 +411,7 @@ def _write_all(file: BinaryIO, data: bytes) -> None:
 
 
 def _end_of_last_line(file: BinaryIO) -> int:
-    """Describe where the last whole line of a file ends, in bytes."""
+    """Return where the last whole line of a file ends, in bytes."""
     size = file.seek(0, os.SEEK_END)
     if size == 0:
         return 0
@@ -444,3 +448,12 @@ def _plain(value: object) -> object:
     if convert is None:
         raise TypeError(f"{type(value).__name__} cannot be written as JSON")
     return convert()
+
+
+def canonical_json(value: object) -> str:
+    """Return JSON in the one form that digests are taken of: sorted keys, no spaces, finite numbers.
+
+    Raises:
+        TypeError, ValueError: It is no JSON value.
+    """
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)

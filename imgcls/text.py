@@ -1,6 +1,6 @@
-"""How a value that lies below the reports is shown: its view is named, and loaded when somebody looks.
+"""Text for people: names from data made harmless, numbers with their nouns, names in a sentence, durations.
 
-And text from data is made harmless, wherever it is written: on a terminal, a page, or a picture.
+And how a value that lies below the reports is shown: its view is named, and loaded when somebody looks.
 """
 
 from __future__ import annotations
@@ -10,9 +10,14 @@ import io
 import re
 import shlex
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import islice
 from typing import Any, ClassVar
+
+MOST_EXAMPLES = 8
+"""How many names a sentence holds where nothing else is asked for."""
+PLACEHOLDER = "REASON"
+"""What stands in commands where a person has to say why."""
 
 _WIDTH = 100
 _HTML = '<pre style="font-family:monospace;line-height:1.25;white-space:pre">{code}</pre>'
@@ -58,13 +63,12 @@ def clean(text: str, *, keep_lines: bool = False) -> str:
             return character
         return character.encode("unicode_escape").decode("ascii")
 
-    visible = text.encode("utf-8", "backslashreplace").decode("utf-8")
-    return unicodedata.normalize("NFC", _CONTROLS.sub(written_out, visible))
+    return unicodedata.normalize("NFC", _CONTROLS.sub(written_out, as_utf8(text)))
 
 
-MOST_EXAMPLES = 8
-PLACEHOLDER = "REASON"
-"""What stands in commands where a person has to say why."""
+def as_utf8(text: str) -> str:
+    """Return a text as a file of UTF-8 can hold it: bytes of a name that are no UTF-8 are written as escapes."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def amount(n: int, word: str, plural: str = "") -> str:
@@ -77,11 +81,16 @@ def some(names: Iterable[str]) -> tuple[str, ...]:
     return tuple(islice(names, MOST_EXAMPLES))
 
 
-def listed(names: Iterable[str]) -> str:
-    """Write names in a sentence: at most `MOST_EXAMPLES` of them, and how many more there are."""
+def listed(names: Iterable[str], most: int = MOST_EXAMPLES) -> str:
+    """Write names in a sentence: the first of them, and how many more there are."""
     every = list(names)
-    more = f" and {len(every) - MOST_EXAMPLES} more" if len(every) > MOST_EXAMPLES else ""
-    return ", ".join(some(every)) + more
+    more = f" and {len(every) - most} more" if len(every) > most else ""
+    return ", ".join(every[:most]) + more
+
+
+def first_lines(lines: Sequence[str], most: int) -> list[str]:
+    """Return the first lines, and one that says how many more there are."""
+    return [*lines[:most], *([f"and {len(lines) - most} more"] if len(lines) > most else [])]
 
 
 def apply_command(finding: str) -> str:

@@ -1,4 +1,4 @@
-"""Labels and answers of a run's validation part, read in pieces and without pandas."""
+"""Class errors of a run: how many validation images of each class are wrong, counted lightly and kept."""
 
 from __future__ import annotations
 

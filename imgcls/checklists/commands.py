@@ -1,4 +1,4 @@
-"""From items to commands that can be typed as they are."""
+"""Next commands of the checklist, which can be typed as they are."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from imgcls.catalog import Stack
 from imgcls.checklists.evidence import Evidence, gather
 from imgcls.checklists.items import Item, ItemState
 from imgcls.checklists.verdicts import LadderStatus
-from imgcls.data.source import ELPV, DataSource
+from imgcls.data.files import DEFAULT_DATA
+from imgcls.data.source import DataSource
 from imgcls.errors import ImgclsError
 from imgcls.plan import set_options
 from imgcls.predictions.submission import TEST_FILE
@@ -21,8 +22,14 @@ from imgcls.records.run import RunRecord
 from imgcls.workspace import Workspace
 
 N_NEXT = 3
+
+
 SEEDS = 3
+
+
 FOLDS = 5
+
+
 _BASE = "baseline"
 
 
@@ -170,4 +177,4 @@ def _source(evidence: Evidence) -> DataSource:
     if evidence.climbs:
         return evidence.climbs[-1].ladder.data
     source = evidence.facts.data.source if evidence.facts is not None else ""
-    return DataSource(source) if source not in ("", ELPV) else DataSource()
+    return DataSource(source) if source not in ("", DEFAULT_DATA) else DataSource()

@@ -1,4 +1,4 @@
-"""The way back: when to leave the improving and look at the problem or the data again, and why."""
+"""Going back: when to leave the improving and look at the problem or the data again, and why."""
 
 from __future__ import annotations
 

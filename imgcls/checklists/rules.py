@@ -1,4 +1,4 @@
-"""Stage 3: what a finished run of the baseline proves, and whether it still holds."""
+"""Rules of the checklist: what evidence ticks each item, and whether it still holds."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What was tried: verdicts with what they are about, and the comparisons that hold some."""
+"""Verdicts in a workspace: what was tried, what is said of it, and the comparisons that hold some."""
 
 from __future__ import annotations
 

@@ -1,9 +1,8 @@
-"""`imgcls init`: write down what the problem is, from a look at the data."""
+"""`imgcls init`, `imgcls augment` and `imgcls eda`: describe the problem, look at the data, decide about findings."""
 
 from __future__ import annotations
 
 import contextlib
-import difflib
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,12 +21,13 @@ from imgcls.cli.options import (
     workspace_of,
 )
 from imgcls.config.problem import METRIC_NAMES, resolve
-from imgcls.errors import ProblemError, UsageError
+from imgcls.errors import ProblemError, UsageError, nearest
 from imgcls.workspace import MARKER, Workspace, check_writable
 
 if TYPE_CHECKING:
     from imgcls.config.problem import Problem
     from imgcls.config.propose import Proposal
+
 
 _INIT_OUT = click.option(
     "--out",
@@ -191,12 +191,16 @@ def augment(stack: str, source: str | None, to: Path | None, as_json: bool, **op
 
 
 _REPORTS = "reports"
+
+
 _OUT = click.option(
     "--out",
     type=click.Path(file_okay=False, path_type=Path),
     help="Folder in which reports/ lies, or that folder itself.  [default: the nearest one with imgcls.toml, or the "
     "current one]",
 )
+
+
 _FINDINGS = click.argument("finding", nargs=-1)
 
 
@@ -223,7 +227,7 @@ class DefaultGroup(click.Group):
 
 def _misspelled(word: str, commands: list[str]) -> str:
     """Return the command that somebody meant by a word; "" where it is none of them by a letter or two."""
-    return next(iter(difflib.get_close_matches(word, commands, n=1, cutoff=0.75)), "")
+    return next(iter(nearest(word, commands, most=1, likeness=0.75)), "")
 
 
 @click.group(cls=DefaultGroup, options_metavar="", subcommand_metavar="[DATA] [OPTIONS] | COMMAND …")

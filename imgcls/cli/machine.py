@@ -1,4 +1,4 @@
-"""`imgcls cache`: the decoded photographs and fetched sets on this machine."""
+"""`imgcls doctor` and `imgcls cache`: this machine, and the decoded photographs and fetched sets on it."""
 
 from __future__ import annotations
 

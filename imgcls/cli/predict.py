@@ -1,4 +1,4 @@
-"""`imgcls predict`: a trained run on further photographs."""
+"""`imgcls predict` and `imgcls submit`: a trained run on further photographs, and files for a competition."""
 
 from __future__ import annotations
 

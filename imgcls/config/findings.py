@@ -24,6 +24,7 @@ from imgcls.config.problem import checked, read_text, read_toml
 from imgcls.data.source import FINDINGS_TOML
 from imgcls.errors import ProblemError
 from imgcls.storage import write_bytes
+from imgcls.text import as_utf8, listed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -128,11 +129,6 @@ def write_adjustments(path: Path, adjustments: Adjustments) -> None:
     write_bytes(path, "".join(_lines(adjustments)).encode("utf-8"))
 
 
-def as_utf8(text: str) -> str:
-    """Return an id as a file of UTF-8 can hold it."""
-    return text.encode("utf-8", "backslashreplace").decode("utf-8")
-
-
 def _lines(adjustments: Adjustments) -> Iterator[str]:
     """Yield the lines of the file: tomlkit would take minutes over 100,000 entries."""
     yield f"{_HEADING}\nschema = {SCHEMA}\n"
@@ -229,8 +225,6 @@ def _joined(frame: pd.DataFrame, ids: Sequence[str], grouped: Sequence[Grouping]
 
 def _notes(samples: Samples, adjustments: Adjustments, *, known: set[str], n_excluded: int) -> list[str]:
     """Describe what findings.toml did, and which of its images are not there any more."""
-    from imgcls.data.grouping import named
-
     notes = []
     grouped = {image for entry in adjustments.grouped for image in entry.images}
     wanted = {image for entry in adjustments.excluded for image in entry.images} | grouped
@@ -240,5 +234,6 @@ def _notes(samples: Samples, adjustments: Adjustments, *, known: set[str], n_exc
     if told:
         notes.append(f"{FINDINGS_TOML} {' and '.join(told)}.")
     if missing := sorted(wanted - known):
-        notes.append(f"{FINDINGS_TOML} names {len(missing)} samples that are not there any more: {named(missing)}.")
+        names = listed(map(repr, missing))
+        notes.append(f"{FINDINGS_TOML} names {len(missing)} samples that are not there any more: {names}.")
     return notes

@@ -1,4 +1,4 @@
-"""imgcls.toml: found, read, written with comments, and changed without losing those of the user."""
+"""The problem: imgcls.toml found, read and checked, written with comments, and changed without losing the user's."""
 
 from __future__ import annotations
 
@@ -17,21 +17,30 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 from imgcls.data.source import FINDINGS_TOML, OFF, DataSource, is_named_set, is_same_source, place_from
 from imgcls.errors import ProblemError, WorkspaceError, nearest_hint
 from imgcls.storage import write_bytes
+from imgcls.text import as_utf8, first_lines
 
 if TYPE_CHECKING:
     from tomlkit import TOMLDocument
     from tomlkit.items import Table
 
+
 MetricName = Literal["accuracy", "balanced_accuracy", "macro_f1", "roc_auc", "average_precision", "log_loss"]
 """What `imgcls.evidence.metrics.METRICS` computes."""
 
+
 METRIC_NAMES: tuple[str, ...] = get_args(MetricName)
+
+
 PRIMARY: Mapping[str, MetricName] = MappingProxyType(
     {"binary": "roc_auc", "multiclass": "accuracy", "multilabel": "roc_auc"}
 )
 """From the kind of problem to its metric."""
+
+
 RANKING = frozenset({"roc_auc", "average_precision"})
 """Metrics of the order of probabilities, which no threshold and no share of a class moves."""
+
+
 TITLES: Mapping[str, str] = MappingProxyType(
     {
         "accuracy": "Accuracy",
@@ -88,6 +97,8 @@ def _one_or_several(value: object) -> object:
 
 Name = Annotated[str, AfterValidator(_filled)]
 """Text that names a file, a folder or a column."""
+
+
 Names = Annotated[str | tuple[str, ...], BeforeValidator(_one_or_several)]
 """One name, or several."""
 
@@ -182,12 +193,22 @@ class Problem(_Part):
 
 Place = tuple[str | int, ...]
 
+
 Value = TypeVar("Value", bound=BaseModel)
 
+
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+
+
 _MOST_TOLD = 20
+
+
 _MOST_SHOWN = 60
+
+
 _WHERE = re.compile(r"\s*\(at (?:line (?P<line>\d+), column (?P<column>\d+)|end of document)\)$")
+
+
 _WANTED = {
     "string_type": "text in quotes",
     "float_type": "a number",
@@ -197,6 +218,8 @@ _WANTED = {
     "tuple_type": "a list",
     "string_too_short": "text that is not empty",
 }
+
+
 _BOUNDS = {"gt": "above", "ge": "at least", "lt": "below", "le": "at most"}
 
 
@@ -265,8 +288,9 @@ def checked(kind: type[Value], value: Mapping[str, Any], *, path: Path) -> Value
         faults = [_words(kind, details) for details in error.errors()]
         if len(faults) == 1:
             raise ProblemError(f"{path}: {faults[0]}") from error
-        more = [f"and {len(faults) - _MOST_TOLD} more"] if len(faults) > _MOST_TOLD else []
-        raise ProblemError.together([*faults[:_MOST_TOLD], *more], heading=f"{path}: {len(faults)} faults:") from error
+        raise ProblemError.together(
+            first_lines(faults, _MOST_TOLD), heading=f"{path}: {len(faults)} faults:"
+        ) from error
 
 
 def _no_toml(path: Path, text: str, problem: str) -> str:
@@ -348,8 +372,14 @@ def _shown(value: object) -> str:
 
 PROBLEM_TOML = "imgcls.toml"
 """What also marks the folder of a workspace; see `imgcls.workspace.MARKER`."""
+
+
 _HEADING = "What the problem is. Every imgcls command in this folder reads it; change it as you like."
+
+
 _METRICS = f"The metric is one of {', '.join(METRIC_NAMES)}."
+
+
 _COMMENTS = {
     "goal": "what is to be told apart, and what for",
     "background": "where the photographs come from, and what else is known of them",
@@ -523,9 +553,15 @@ def _write(path: Path, text: str) -> None:
     try:
         content = text.encode("utf-8")
     except UnicodeEncodeError as error:
-        shown = text[max(0, error.start - 20) : error.end].encode("utf-8", "backslashreplace").decode()
+        shown = as_utf8(text[max(0, error.start - 20) : error.end])
         raise ProblemError(f"{path}: cannot be written, since {shown!r} holds bytes that are no UTF-8.") from error
     write_bytes(path, content)
+
+
+def place_of(text: str, problem: Problem, root: Path) -> Path:
+    """Return the file or folder that a problem names: from the folder of its file, else from that of its data."""
+    home = problem.source(root).data
+    return place_from(root, Path(home) if isinstance(home, str) else None, text)
 
 
 def resolve(source: DataSource, root: Path, *, folds: int | None = None) -> DataSource:
@@ -550,9 +586,3 @@ def resolve(source: DataSource, root: Path, *, folds: int | None = None) -> Data
         )
     valid = None if folds is not None else known.valid
     return source.filled_from(replace(known, valid=valid, findings=findings if os.path.lexists(findings) else None))
-
-
-def place_of(text: str, problem: Problem, root: Path) -> Path:
-    """Return the file or folder that a problem names: from the folder of its file, else from that of its data."""
-    home = problem.source(root).data
-    return place_from(root, Path(home) if isinstance(home, str) else None, text)

@@ -1,4 +1,4 @@
-"""What a problem seems to be, told from the files of its data: the proposal that `imgcls init` writes."""
+"""A proposal for imgcls.toml, made from the files of the data; what `imgcls init` writes."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from imgcls.config.problem import PRIMARY, Problem, ProblemData, ProblemSplit
+from imgcls.data.files import DEFAULT_DATA
 from imgcls.data.load import FileRole, choices_of, file_roles, load_samples, table_in
 from imgcls.data.samples import Samples
-from imgcls.data.source import ELPV, DataSource, is_named_set
+from imgcls.data.source import DataSource, is_named_set
 
 
 @dataclass(frozen=True)
@@ -48,8 +49,8 @@ def propose(
     Raises:
         DataError: There are no such data, or they cannot be read.
     """
-    named = str(source.data) if source.data is not None else ELPV
-    if is_named_set(named) and named != ELPV:
+    named = str(source.data) if source.data is not None else DEFAULT_DATA
+    if is_named_set(named) and named != DEFAULT_DATA:
         problem = Problem(data=ProblemData(source=named))
         return Proposal(problem, None, (), (f"{named} is fetched when it is first used, and was not looked at.",))
     samples = load_samples(source)
@@ -98,7 +99,7 @@ def _choices(named: str, source: DataSource) -> dict[str, Any]:
     """Return what the columns of the table of labels were taken for; nothing without a table."""
     path = Path(named).expanduser()
     table = path if path.is_file() else table_in(path, source) if path.is_dir() else None
-    if table is None or named == ELPV:
+    if table is None or named == DEFAULT_DATA:
         return {}
     found = choices_of(table, source)
     home = table.absolute().parent

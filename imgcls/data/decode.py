@@ -1,4 +1,4 @@
-"""The one decoder of the project: training, validation, prediction and EDA see the same pixels."""
+"""Decoding photographs: one decoder, so that training, validation, prediction and EDA see the same pixels."""
 
 from __future__ import annotations
 

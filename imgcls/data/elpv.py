@@ -10,17 +10,27 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
+from imgcls.data.files import DEFAULT_DATA
 from imgcls.data.samples import Samples, frame_of
-from imgcls.data.source import ELPV
 from imgcls.errors import DataError
 
 TABLE = "labels.csv"
+
+
 CLASSES = ("functional", "defective")
+
+
 LICENCE = "CC BY-NC-SA 4.0"
+
+
 N_IN_BLOCK = 60
 """Consecutive cells that form a group: neighbours come from one of 44 modules, which are not published."""
+
+
 N_TEST_BLOCKS = 9
 """Of 44, a fifth."""
+
+
 SUGGESTED_VALID = 0.25
 """Of what is not test, which makes 60/20/20."""
 
@@ -66,7 +76,7 @@ def load_elpv() -> Samples:
         frame=frame,
         classes=CLASSES,
         problem="binary",
-        name=ELPV,
+        name=DEFAULT_DATA,
         root=folder.absolute(),
         suggested_valid=SUGGESTED_VALID,
         licence=LICENCE,
@@ -89,7 +99,7 @@ def _cells(folder: Path) -> Iterator[_Cell]:
     try:
         lines = table.read_text(encoding="utf-8").splitlines()
     except OSError as error:
-        raise DataError(f"{table}: cannot be read. Install elpv-dataset anew.") from error
+        raise DataError(f"{table}: cannot be read. Install elpv-dataset again.") from error
     for line in filter(str.strip, lines):
         name, probability, kind = line.split()
         yield _Cell(PurePosixPath(name).stem, (folder / name).absolute(), float(probability), kind)
@@ -113,4 +123,4 @@ def _test_blocks(cells: Sequence[_Cell], blocks: Sequence[str]) -> frozenset[str
 
 
 def _lot(name: str) -> str:
-    return hashlib.sha256(f"{ELPV}/test/{name}".encode()).hexdigest()
+    return hashlib.sha256(f"{DEFAULT_DATA}/test/{name}".encode()).hexdigest()

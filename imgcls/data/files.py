@@ -1,4 +1,4 @@
-"""What data look like from outside, so that it is known whether they changed without reading them."""
+"""Files of a data set: which are photographs, what they look like from outside (the fingerprint), and found by name."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from imgcls.errors import DataError
+from imgcls.storage import sha256_file
 
 IMAGE_SUFFIXES = frozenset(
     {
@@ -19,10 +20,16 @@ IMAGE_SUFFIXES = frozenset(
     }
 )
 TABLE_SUFFIXES = frozenset({".csv", ".tsv", ".parquet"})
+DEFAULT_DATA = "elpv"
+"""The name of the data set that stands for data that nobody named; see `imgcls.data.elpv`."""
+MOST_TABLE_BYTES = 64_000_000
+"""Tables up to this size count with their content, larger ones with size and time stamp."""
 
 OWN_FOLDERS = frozenset({"runs", "ladders", "reports", "submissions"})
 """Folders that imgcls writes beside a table: no photographs of the data set lie there."""
 _SYSTEM_NAMES = frozenset({"__macosx", "thumbs.db", "desktop.ini"})
+_NO_TEST = "none"
+_N_PROBED = 200
 
 
 @dataclass(frozen=True)
@@ -51,6 +58,58 @@ def is_folder(entry: os.DirEntry[str]) -> bool:
         return entry.is_dir()
     except OSError:
         return False
+
+
+@dataclass(frozen=True)
+class Listing:
+    """What lies below a folder."""
+
+    images: tuple[str, ...]
+    """The image files, by suffix: relative posix paths in order of code point."""
+    excluded: tuple[Excluded, ...]
+    """Everything else that is not hidden, with the reason."""
+
+
+def list_images(root: Path, *, skip: Collection[str] = ()) -> Listing:
+    """List the image files below a folder.
+
+    Hidden files and folders and those of operating systems are passed over in silence. Links to
+    files count as files. A link to a folder is followed unless that folder was read already, so
+    that loops end; real folders come first.
+
+    Args:
+        root: The folder.
+        skip: Names of folders directly inside it that are not entered.
+    """
+    images: list[str] = []
+    excluded: list[Excluded] = []
+    for entry, name in visible_files(root, skip=skip):
+        if reason := _reason_to_exclude(entry):
+            excluded.append(Excluded(name, reason))
+        else:
+            images.append(name)
+    return Listing(tuple(sorted(images)), tuple(sorted(excluded, key=lambda entry: entry.path)))
+
+
+def visible_folders(root: Path, *, skip: Collection[str] = ()) -> list[Path]:
+    """Return the folders directly inside a folder that are not hidden, in order of code point."""
+    entries = (entry for entry in root.iterdir() if not is_hidden(entry.name) and entry.name not in skip)
+    return sorted((entry for entry in entries if entry.is_dir()), key=lambda entry: entry.name)
+
+
+def _reason_to_exclude(entry: os.DirEntry[str]) -> str:
+    if is_folder(entry):
+        return "link to a folder that was read already"
+    if not is_image_name(entry.name):
+        return "not an image, by its suffix"
+    try:
+        return "" if entry.is_file() else _what_else(entry)
+    except OSError:
+        return "link that leads to itself"
+
+
+def _what_else(entry: os.DirEntry[str]) -> str:
+    return "link to nothing" if entry.is_symlink() and not Path(entry.path).exists() else "not a regular file"
 
 
 def visible_files(root: Path, *, skip: Collection[str] = ()) -> Iterator[tuple[os.DirEntry[str], str]]:
@@ -91,12 +150,6 @@ def visible_files(root: Path, *, skip: Collection[str] = ()) -> Iterator[tuple[o
 def _scan(folder: str) -> list[os.DirEntry[str]]:
     with os.scandir(folder) as entries:
         return sorted(entries, key=lambda entry: entry.name)
-
-
-MOST_TABLE_BYTES = 64_000_000
-"""Tables up to this size count with their content, larger ones with size and time stamp."""
-
-_NO_TEST = "none"
 
 
 @dataclass(frozen=True)
@@ -158,8 +211,7 @@ def content_digest(path: Path) -> str:
         return "not a regular file"
     if status.st_size > MOST_TABLE_BYTES:
         return _stamp(status)
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return sha256_file(path)
 
 
 def _places_of(data: object, *, images: str | Path | None, sets: Path | None) -> _Places | None:
@@ -184,7 +236,7 @@ def _root_of(data: object, sets: Path | None) -> Path | None:
     if not isinstance(data, str | Path):
         return None
     text = str(data)
-    if text == "elpv":
+    if text == DEFAULT_DATA:
         return _elpv_folder()
     library, colon, name = text.partition(":")
     if colon and library in ("torchvision", "fastai"):
@@ -253,72 +305,6 @@ def _stamp(status: os.stat_result) -> str:
 def _line(kind: str, name: str, state: str) -> bytes:
     """Join what no name of a file can hold between, so that no two looks give the same line."""
     return b"\0".join((kind.encode(), os.fsencode(name), state.encode()))
-
-
-__all__ = [
-    "IMAGE_SUFFIXES",
-    "TABLE_SUFFIXES",
-    "Listing",
-    "is_hidden",
-    "is_image_name",
-    "list_images",
-    "visible_folders",
-]
-
-
-@dataclass(frozen=True)
-class Listing:
-    """What lies below a folder."""
-
-    images: tuple[str, ...]
-    """The image files, by suffix: relative posix paths in order of code point."""
-    excluded: tuple[Excluded, ...]
-    """Everything else that is not hidden, with the reason."""
-
-
-def list_images(root: Path, *, skip: Collection[str] = ()) -> Listing:
-    """List the image files below a folder.
-
-    Hidden files and folders and those of operating systems are passed over in silence. Links to
-    files count as files. A link to a folder is followed unless that folder was read already, so
-    that loops end; real folders come first.
-
-    Args:
-        root: The folder.
-        skip: Names of folders directly inside it that are not entered.
-    """
-    images: list[str] = []
-    excluded: list[Excluded] = []
-    for entry, name in visible_files(root, skip=skip):
-        if reason := _reason_to_exclude(entry):
-            excluded.append(Excluded(name, reason))
-        else:
-            images.append(name)
-    return Listing(tuple(sorted(images)), tuple(sorted(excluded, key=lambda entry: entry.path)))
-
-
-def visible_folders(root: Path, *, skip: Collection[str] = ()) -> list[Path]:
-    """Return the folders directly inside a folder that are not hidden, in order of code point."""
-    entries = (entry for entry in root.iterdir() if not is_hidden(entry.name) and entry.name not in skip)
-    return sorted((entry for entry in entries if entry.is_dir()), key=lambda entry: entry.name)
-
-
-def _reason_to_exclude(entry: os.DirEntry[str]) -> str:
-    if is_folder(entry):
-        return "link to a folder that was read already"
-    if not is_image_name(entry.name):
-        return "not an image, by its suffix"
-    try:
-        return "" if entry.is_file() else _what_else(entry)
-    except OSError:
-        return "link that leads to itself"
-
-
-def _what_else(entry: os.DirEntry[str]) -> str:
-    return "link to nothing" if entry.is_symlink() and not Path(entry.path).exists() else "not a regular file"
-
-
-_N_PROBED = 200
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,10 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from imgcls.data.samples import Samples
+from imgcls.text import listed
 
-_MOST_NAMED = 10
-
+MOST_NAMED = 10
+"""How many samples or classes a note names."""
 Mask = npt.NDArray[np.bool_]
 Indices = npt.NDArray[np.int64]
 
@@ -56,6 +57,21 @@ class Units:
         return np.asarray((self.members & is_alone).any(axis=1))
 
 
+def component_of(first: Indices, second: Indices, *, n: int) -> Indices:
+    """Number the connected components of a graph.
+
+    Args:
+        first: int64 [m], one end of each link, a node from 0.
+        second: int64 [m], the other end.
+        n: How many nodes there are.
+
+    Returns:
+        int64 [n], the component of each node, from 0.
+    """
+    graph = coo_array((np.ones(len(first), dtype=np.int8), (first, second)), shape=(n, n))
+    return np.asarray(connected_components(graph, directed=False)[1], dtype=np.int64)
+
+
 def linked(frame: pd.DataFrame) -> Indices:
     """Number the units of a frame in order of first appearance: samples linked by group or content.
 
@@ -74,14 +90,12 @@ def linked(frame: pd.DataFrame) -> Indices:
         rows.append(found)
         links.append(n_nodes + codes[found])
         n_nodes += len(distinct)
-    ends = (np.concatenate(rows), np.concatenate(links))
-    graph = coo_array((np.ones(len(ends[0]), dtype=np.int8), ends), shape=(n_nodes, n_nodes))
-    labels = connected_components(graph, directed=False)[1][:n_rows]
-    return np.asarray(pd.factorize(labels)[0], dtype=np.int64)
+    components = component_of(np.concatenate(rows), np.concatenate(links), n=n_nodes)[:n_rows]
+    return np.asarray(pd.factorize(components)[0], dtype=np.int64)
 
 
 def connected(groups: Sequence[str], links: Sequence[tuple[int, int]], *, n_links: int) -> Indices:
-    """Number what hangs together by group or by link.
+    """Number the samples that are connected by group or by link.
 
     Args:
         groups: The group of each sample, [n]; empty for none.
@@ -89,19 +103,15 @@ def connected(groups: Sequence[str], links: Sequence[tuple[int, int]], *, n_link
         n_links: How many links there are.
 
     Returns:
-        int64 [n], the number of each sample's part.
+        int64 [n], the component of each sample, from 0.
     """
     n_rows = len(groups)
     codes = pd.factorize(pd.Series(groups, dtype=object).replace("", None))[0]
     inside = np.flatnonzero(codes >= 0)
     pairs = np.array(links, dtype=np.int64)
-    ends = (
-        np.concatenate([inside, pairs[:, 0]]),
-        n_rows + np.concatenate([codes[inside] + n_links, pairs[:, 1]]),
-    )
-    n_nodes = n_rows + n_links + int(codes.max(initial=-1)) + 1
-    graph = coo_array((np.ones(len(ends[0]), dtype=np.int8), ends), shape=(n_nodes, n_nodes))
-    return np.asarray(connected_components(graph, directed=False)[1][:n_rows], dtype=np.int64)
+    first = np.concatenate([inside, pairs[:, 0]])
+    second = n_rows + np.concatenate([codes[inside] + n_links, pairs[:, 1]])
+    return component_of(first, second, n=n_rows + n_links + int(codes.max(initial=-1)) + 1)[:n_rows]
 
 
 def straddling_notes(frame: pd.DataFrame, splits: npt.NDArray[np.object_]) -> list[str]:
@@ -116,9 +126,9 @@ def straddling_notes(frame: pd.DataFrame, splits: npt.NDArray[np.object_]) -> li
         homes = {(value, split) for value, split in zip(frame[column], splits, strict=True) if value}
         straddling = sorted(value for value, n_splits in Counter(value for value, _ in homes).items() if n_splits > 1)
         if straddling:
-            ids = frame["id"][frame[column] == straddling[0]]
+            ids = listed(map(repr, frame["id"][frame[column] == straddling[0]]), MOST_NAMED)
             notes.append(
-                f"{len(straddling)} {what} lie in more than one given split (first: {named(ids)}); "
+                f"{len(straddling)} {what} lie in more than one given split (first: {ids}); "
                 "they were not moved, and scores may flatter."
             )
     return notes
@@ -129,19 +139,12 @@ def single_notes(samples: Samples, units: Units) -> list[str]:
     alone = np.flatnonzero(units.members.sum(axis=0) == 1)
     if not alone.size:
         return []
-    names = named(samples.classes[position] for position in alone)
+    names = listed((repr(samples.classes[position]) for position in alone), MOST_NAMED)
     if len(alone) > 1:
         return [f"The classes {names} have 1 sample or group each and stay in train: they are not validated."]
     rows = units.of_row == int(np.flatnonzero(units.members[:, alone[0]])[0])
     what = "1 sample" if rows.sum() == 1 else "1 group"
     return [f"Class {names} has {what} and stays in train: it is not validated."]
-
-
-def named(names: Iterable[str]) -> str:
-    """Write some names, ten at the most, and how many more there are."""
-    listed: Sequence[str] = list(names)
-    more = f" and {len(listed) - _MOST_NAMED} more" if len(listed) > _MOST_NAMED else ""
-    return ", ".join(repr(name) for name in listed[:_MOST_NAMED]) + more
 
 
 def several_columns(members: Mask) -> Mask:
@@ -167,18 +170,18 @@ class ConnectedGroups:
         """Look at the groups and files of samples."""
         return cls(dict(zip(samples.frame["id"], linked(samples.frame).tolist(), strict=True)))
 
-    def are_kin(self, *names: str) -> bool:
+    def are_together(self, *names: str) -> bool:
         """Whether samples already stay together."""
         return len({self.unit_of[name] for name in names}) < 2
 
-    def families(self, pairs: Iterable[Sequence[str]]) -> tuple[tuple[str, ...], ...]:
-        """Join ids that should stay together into families; those that stay together already are left out.
+    def joined(self, pairs: Iterable[Sequence[str]]) -> tuple[tuple[str, ...], ...]:
+        """Join ids that should stay together into groups; those that stay together already are left out.
 
         Args:
             pairs: Sets of ids, each to be kept together.
 
         Returns:
-            Disjoint families of at least two ids, each in order, in the order of their first ids.
+            Disjoint groups of at least two ids, each in order, in the order of their first ids.
         """
         sets = [tuple(names) for names in pairs]
         order = sorted({name for names in sets for name in names})
@@ -186,10 +189,9 @@ class ConnectedGroups:
         ends = [(place[names[0]], place[name]) for names in sets for name in names[1:]]
         if not ends:
             return ()
-        rows, columns = np.array(ends).T
-        graph = coo_array((np.ones(len(ends), dtype=np.int8), (rows, columns)), shape=(len(order), len(order)))
-        families: dict[int, list[str]] = {}
-        for name, number in zip(order, connected_components(graph, directed=False)[1].tolist(), strict=True):
-            families.setdefault(number, []).append(name)
-        found = [tuple(names) for names in families.values() if len(names) > 1 and not self.are_kin(*names)]
+        first, second = np.array(ends, dtype=np.int64).T
+        groups: dict[int, list[str]] = {}
+        for name, number in zip(order, component_of(first, second, n=len(order)).tolist(), strict=True):
+            groups.setdefault(number, []).append(name)
+        found = [tuple(names) for names in groups.values() if len(names) > 1 and not self.are_together(*names)]
         return tuple(sorted(found))

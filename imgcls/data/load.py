@@ -1,4 +1,4 @@
-"""Which files a data set has, and what each of them is for."""
+"""Loading a data set from a folder, a table or a frame; its test list; and what each of its files is for."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import itertools
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal, Unpack, get_args
 
@@ -15,10 +14,19 @@ import pandas as pd
 
 from imgcls.data.elpv import TABLE as ELPV_TABLE
 from imgcls.data.elpv import load_elpv
-from imgcls.data.files import OWN_FOLDERS, TABLE_SUFFIXES, Excluded, Finder, is_hidden, is_image_name, list_images
+from imgcls.data.files import (
+    DEFAULT_DATA,
+    OWN_FOLDERS,
+    TABLE_SUFFIXES,
+    Excluded,
+    Finder,
+    is_hidden,
+    is_image_name,
+    list_images,
+)
 from imgcls.data.folder import has_split_folders, load_folder, names_no_class
 from imgcls.data.samples import Samples, check_class_names, frame_of
-from imgcls.data.source import ELPV, OFF, DataOptions, DataSource
+from imgcls.data.source import OFF, DataOptions, DataSource
 from imgcls.data.tables import (
     LABEL_NAMES,
     Peek,
@@ -31,178 +39,19 @@ from imgcls.data.tables import (
     read_labels,
     read_table,
 )
-from imgcls.errors import DataError
+from imgcls.errors import DataError, nearest
+
+Role = Literal["photographs", "labels", "test list", "sample submission", "metadata", "sealed labels", "other"]
+"""What a file is for; sealed labels are those of the photographs to predict, and are never read."""
+
+
+UNDERSTOOD = "a folder, a CSV, TSV or Parquet file, a pandas frame, or 'elpv' (the default)"
+
 
 _STEM = "test"
+
+
 _ADVICE = "Without a test list: --test none (from Python: test='none')."
-
-
-@dataclass(frozen=True)
-class TestList:
-    """Photographs to predict."""
-
-    __test__ = False  # it is no test of pytest's
-
-    ids: tuple[str, ...] = ()
-    """Their names, exactly as given."""
-    paths: tuple[str, ...] = ()
-    """Their files."""
-    groups: tuple[str, ...] = ()
-    """Their groups, "" where there is none."""
-    folder: Path | None = None
-    """Where they lie; None without a list."""
-    notes: tuple[str, ...] = ()
-    """Sentences that a person should read."""
-
-
-def find_test_list(table: Path | None, *, home: Path, wanted: str | Path | None) -> Path | None:
-    """Find the test list of a table.
-
-    Args:
-        table: The table of labels; None for a frame.
-        home: The folder of the table.
-        wanted: A path, from the current folder or from that of the table; `none` for none; None finds a table
-            called test beside one of labels.
-
-    Raises:
-        DataError: The path leads nowhere.
-    """
-    if wanted is None:
-        if table is None:
-            return None
-        return next((path for path in sorted(home.iterdir()) if _is_test_list(path) and path.name != table.name), None)
-    if str(wanted) == OFF:
-        return None
-    found = next((path for path in (Path(wanted).expanduser(), home / wanted) if path.is_file()), None)
-    if found is None:
-        raise DataError(f"{wanted}: there is no such test list, neither here nor in {home}. {_ADVICE}")
-    return found
-
-
-def read_test_list(
-    path: Path | None,
-    source: DataSource,
-    *,
-    id_column: str,
-    images: Path,
-    labelled: Table,
-    used: Collection[str],
-) -> TestList:
-    """Read the ids of a test list; whatever else it holds, but for the groups, is not looked at.
-
-    A list that was not asked for, and of which no photograph is there, is passed over with a note.
-
-    Args:
-        path: What `find_test_list` gave.
-        source: How the table of labels is read.
-        id_column: The column that names files there.
-        images: Where these lie; the photographs of a test list often have a folder of their own.
-        labelled: That table.
-        used: The files that it names.
-
-    Raises:
-        DataError: The list cannot be read, files are missing, or it names photographs that have labels.
-    """
-    if path is None:
-        return TestList()
-    try:
-        table = read_table(path)
-    except DataError as problem:
-        raise DataError(f"{problem} {_ADVICE}") from problem
-    known = next((name for name in (source.id, id_column) if name in table.columns), None)
-    try:
-        column, finder = _find_ids(table, path, replace(source, id=known), images=images)
-    except DataError as problem:
-        if source.test is None:
-            return TestList(notes=(f"{table.name} beside {labelled.name} is passed over as a test list. {problem}",))
-        raise
-    try:
-        paths = locate_all(table, column, finder)
-        _check_apart(table, column, paths, labelled=labelled, id_column=id_column, used=used)
-    except DataError as problem:
-        raise DataError(f"{problem}\n{_ADVICE}") from problem
-    groups = table.columns.get(source.group or "", [""] * len(table))
-    note = f"The {len(table)} photographs of {table.name} are the test part: predicted, never trained on."
-    return TestList(tuple(table.columns[column]), tuple(paths), tuple(groups), finder.folders[0], (note,))
-
-
-def _is_test_list(path: Path) -> bool:
-    return path.stem.lower() == _STEM and path.suffix.lower() in TABLE_SUFFIXES and path.is_file()
-
-
-def _find_ids(table: Table, path: Path, source: DataSource, *, images: Path) -> tuple[str, Finder]:
-    """Find the ids and their files around the list and where the labelled ones are; what was asked for comes first."""
-    home = path.absolute().parent
-    first, second = (images, None) if source.images is not None else (None, images)
-    try:
-        return find_ids(table, home=home, source=replace(source, images=first))
-    except DataError as problem:
-        with contextlib.suppress(DataError):
-            return find_ids(table, home=home, source=replace(source, images=second))
-        raise problem from None
-
-
-def _check_apart(
-    table: Table, column: str, paths: Sequence[str], *, labelled: Table, id_column: str, used: Collection[str]
-) -> None:
-    """Refuse a list that names photographs of the table of labels.
-
-    Raises:
-        DataError: It does; all rows are listed.
-    """
-    ids, known = table.columns[column], set(labelled.columns[id_column])
-    both = [row for row, path in enumerate(paths) if path in used or ids[row] in known]
-    if both:
-        places = table.places(both, [ids[row] for row in both])
-        raise DataError(
-            f"{table.name}: {len(both)} of {len(table)} photographs are in {labelled.name} too: {places}. A photograph "
-            "is either for training or to be predicted."
-        )
-
-
-def table_in(root: Path, source: DataSource) -> Path | None:
-    """Find the table of labels in a folder; None where its class folders say what is what.
-
-    Args:
-        root: The folder.
-        source: What was said of a table; saying anything asks for one.
-
-    Raises:
-        DataError: There are several, or columns were asked for and there is none.
-    """
-    return None if _asks_for_folders(root, source) else _the_table(root, source)
-
-
-def _asks_for_folders(root: Path, source: DataSource) -> bool:
-    """Whether a folder is to be read by its class folders although a table may lie in it."""
-    if _asks_for_table(source):
-        return False
-    names = list_images(root, skip=OWN_FOLDERS).images
-    if has_split_folders(names):
-        return True
-    tops = {name.split("/")[0] for name in names if "/" in name}
-    classes = [top for top in tops if not names_no_class(top)]
-    return len(classes) > 1 and not (root / "train.csv").is_file()
-
-
-def _asks_for_table(source: DataSource) -> bool:
-    test = None if source.test is not None and str(source.test) == OFF else source.test
-    return any((source.images, source.label, source.id, source.group, source.split, test))
-
-
-def _the_table(root: Path, source: DataSource) -> Path | None:
-    if (root / "train.csv").is_file():
-        return root / "train.csv"
-    found = sorted(path for path in root.iterdir() if path.suffix.lower() in TABLE_SUFFIXES and path.is_file())
-    tables = [path for path in found if not is_hidden(path.name) and _may_hold_labels(path.stem.lower())]
-    if len(tables) > 1 or (_asks_for_table(source) and not tables):
-        names = ", ".join(path.name for path in tables) or "none"
-        raise DataError(f"{root}: which table holds the labels? There is {names}. Name the table itself.")
-    return tables[0] if tables else None
-
-
-def _may_hold_labels(stem: str) -> bool:
-    return "submission" not in stem and not stem.startswith("test")
 
 
 _SPLIT_NAMES = {
@@ -215,6 +64,97 @@ _SPLIT_NAMES = {
     "test": "test",
     "testing": "test",
 }
+
+
+_ORDER = get_args(Role)
+
+
+_MOST_FOLDERS = 12
+
+
+_TRUTH = ("label", "truth", "solution", "answer")
+"""What the name of a table may say that holds the labels of the photographs to predict."""
+
+
+_TEST, _OTHER = 1, 2
+
+
+def load_samples(data: Any = None, **options: Unpack[DataOptions]) -> Samples:
+    """Read a data set from wherever it is on this machine; what its findings.toml says is not followed.
+
+    A folder is read by its class folders; where it holds train.csv, or has no class folders and
+    exactly one table that is neither for testing nor a submission, the table says what is what.
+
+    Args:
+        data: A `DataSource`, or what one names: a folder, a table, a frame, or "elpv"; None is "elpv".
+        **options: How the data are read; see `DataSource`.
+
+    Raises:
+        DataError: There is no such source, or it cannot be read; the message says why.
+    """
+    source = DataSource.of(data, options)
+    if isinstance(source.data, pd.DataFrame):
+        return load_table(source.data, source)
+    if source.data is None or _is_elpv(source):
+        return load_elpv()
+    path = _existing(source.data)
+    if path.is_dir():
+        table = table_in(path, source)
+        return load_table(table, source) if table else load_folder(path, problem_type=source.problem_type)
+    if path.suffix.lower() not in TABLE_SUFFIXES:
+        raise DataError(f"{path}: this file is no table. Understood are {UNDERSTOOD}.")
+    return load_table(path, source)
+
+
+def _existing(source: str | Path) -> Path:
+    path = Path(source).expanduser()
+    if path.exists():
+        return path
+    names = [entry.name for entry in path.parent.iterdir()] if path.parent.is_dir() else []
+    near = nearest(path.name, names, most=1)
+    hint = f"Did you mean {str(path.parent / near[0])!r}?" if near else f"Understood are {UNDERSTOOD}."
+    raise DataError(f"{source}: there is no such file or folder. {hint}")
+
+
+def load_unlabelled(
+    paths: Sequence[Path], *, images: str | Path | None = None, id: str | None = None
+) -> list[tuple[str, Path]]:
+    """List photographs to predict.
+
+    Args:
+        paths: Files of images, folders (read with all below them) and tables (CSV, TSV, Parquet).
+        images: The folder of the photographs that tables name; None looks beside the table.
+        id: The column of tables that names files; None finds out.
+
+    Returns:
+        (id, path) for each photograph, in the order of `paths`. The id is the name of a file, the path
+        relative to its folder, or the text in the table; where these repeat, the path as given.
+
+    Raises:
+        DataError: A path does not exist, a folder holds no images, or a table cannot be read.
+    """
+    missing = [str(path) for path in paths if not path.exists()]
+    if missing:
+        raise DataError.together([f"{path}: there is no such file or folder." for path in missing])
+    source = DataSource(images=images, id=id)
+    found = [entry for path in paths for entry in _found_at(path, source)]
+    repeated = {name for name, n in Counter(name for name, _ in found).items() if n > 1}
+    return [(str(path) if name in repeated else name, path) for name, path in found]
+
+
+def _found_at(path: Path, source: DataSource) -> Iterator[tuple[str, Path]]:
+    if path.suffix.lower() in TABLE_SUFFIXES and path.is_file():
+        table = read_table(path)
+        column, finder = find_ids(table, home=path.absolute().parent, source=source, skip=())
+        located = locate_all(table, column, finder)
+        yield from zip(table.columns[column], map(Path, located), strict=True)
+    elif path.is_dir():
+        names = list_images(path).images
+        if not names:
+            raise DataError(f"{path}: no images were found in this folder or below it.")
+        yield from ((name, path / name) for name in names)
+    else:
+        yield path.name, path
 
 
 @dataclass(frozen=True)
@@ -336,14 +276,171 @@ def _name(source: Path, home: Path) -> str:
     return home.name if source.stem.lower() in {"train", "labels"} and home.name else source.stem
 
 
-Role = Literal["photographs", "labels", "test list", "sample submission", "metadata", "sealed labels", "other"]
-"""What a file is for; sealed labels are those of the photographs to predict, and are never read."""
+@dataclass(frozen=True)
+class TestList:
+    """Photographs to predict."""
 
-_ORDER = get_args(Role)
-_MOST_FOLDERS = 12
-_TRUTH = ("label", "truth", "solution", "answer")
-"""What the name of a table may say that holds the labels of the photographs to predict."""
-_TEST, _OTHER = 1, 2
+    __test__ = False  # it is no test of pytest's
+
+    ids: tuple[str, ...] = ()
+    """Their names, exactly as given."""
+    paths: tuple[str, ...] = ()
+    """Their files."""
+    groups: tuple[str, ...] = ()
+    """Their groups, "" where there is none."""
+    folder: Path | None = None
+    """Where they lie; None without a list."""
+    notes: tuple[str, ...] = ()
+    """Sentences that a person should read."""
+
+
+def find_test_list(table: Path | None, *, home: Path, wanted: str | Path | None) -> Path | None:
+    """Find the test list of a table.
+
+    Args:
+        table: The table of labels; None for a frame.
+        home: The folder of the table.
+        wanted: A path, from the current folder or from that of the table; `none` for none; None finds a table
+            called test beside one of labels.
+
+    Raises:
+        DataError: The path leads nowhere.
+    """
+    if wanted is None:
+        if table is None:
+            return None
+        others = (path for path in sorted(home.iterdir()) if path.is_file() and path.name != table.name)
+        return next(
+            (path for path in others if path.suffix.lower() in TABLE_SUFFIXES and path.stem.lower() == _STEM), None
+        )
+    if str(wanted) == OFF:
+        return None
+    found = next((path for path in (Path(wanted).expanduser(), home / wanted) if path.is_file()), None)
+    if found is None:
+        raise DataError(f"{wanted}: there is no such test list, neither here nor in {home}. {_ADVICE}")
+    return found
+
+
+def read_test_list(
+    path: Path | None,
+    source: DataSource,
+    *,
+    id_column: str,
+    images: Path,
+    labelled: Table,
+    used: Collection[str],
+) -> TestList:
+    """Read the ids of a test list; whatever else it holds, but for the groups, is not looked at.
+
+    A list that was not asked for, and of which no photograph is there, is passed over with a note.
+
+    Args:
+        path: What `find_test_list` gave.
+        source: How the table of labels is read.
+        id_column: The column that names files there.
+        images: Where these lie; the photographs of a test list often have a folder of their own.
+        labelled: That table.
+        used: The files that it names.
+
+    Raises:
+        DataError: The list cannot be read, files are missing, or it names photographs that have labels.
+    """
+    if path is None:
+        return TestList()
+    try:
+        table = read_table(path)
+    except DataError as problem:
+        raise DataError(f"{problem} {_ADVICE}") from problem
+    known = next((name for name in (source.id, id_column) if name in table.columns), None)
+    try:
+        column, finder = _find_ids(table, path, replace(source, id=known), images=images)
+    except DataError as problem:
+        if source.test is None:
+            return TestList(notes=(f"{table.name} beside {labelled.name} is passed over as a test list. {problem}",))
+        raise
+    try:
+        paths = locate_all(table, column, finder)
+        _check_apart(table, column, paths, labelled=labelled, id_column=id_column, used=used)
+    except DataError as problem:
+        raise DataError(f"{problem}\n{_ADVICE}") from problem
+    groups = table.columns.get(source.group or "", [""] * len(table))
+    note = f"The {len(table)} photographs of {table.name} are the test part: predicted, never trained on."
+    return TestList(tuple(table.columns[column]), tuple(paths), tuple(groups), finder.folders[0], (note,))
+
+
+def _find_ids(table: Table, path: Path, source: DataSource, *, images: Path) -> tuple[str, Finder]:
+    """Find the ids and their files around the list and where the labelled ones are; what was asked for comes first."""
+    home = path.absolute().parent
+    first, second = (images, None) if source.images is not None else (None, images)
+    try:
+        return find_ids(table, home=home, source=replace(source, images=first))
+    except DataError as problem:
+        with contextlib.suppress(DataError):
+            return find_ids(table, home=home, source=replace(source, images=second))
+        raise problem from None
+
+
+def _check_apart(
+    table: Table, column: str, paths: Sequence[str], *, labelled: Table, id_column: str, used: Collection[str]
+) -> None:
+    """Refuse a list that names photographs of the table of labels.
+
+    Raises:
+        DataError: It does; all rows are listed.
+    """
+    ids, known = table.columns[column], set(labelled.columns[id_column])
+    both = [row for row, path in enumerate(paths) if path in used or ids[row] in known]
+    if both:
+        places = table.places(both, [ids[row] for row in both])
+        raise DataError(
+            f"{table.name}: {len(both)} of {len(table)} photographs are in {labelled.name} too: {places}. A photograph "
+            "is either for training or to be predicted."
+        )
+
+
+def table_in(root: Path, source: DataSource) -> Path | None:
+    """Find the table of labels in a folder; None where its class folders say what is what.
+
+    Args:
+        root: The folder.
+        source: What was said of a table; saying anything asks for one.
+
+    Raises:
+        DataError: There are several, or columns were asked for and there is none.
+    """
+    return None if _asks_for_folders(root, source) else _the_table(root, source)
+
+
+def _asks_for_folders(root: Path, source: DataSource) -> bool:
+    """Whether a folder is to be read by its class folders although a table may lie in it."""
+    if _asks_for_table(source):
+        return False
+    names = list_images(root, skip=OWN_FOLDERS).images
+    if has_split_folders(names):
+        return True
+    tops = {name.split("/")[0] for name in names if "/" in name}
+    classes = [top for top in tops if not names_no_class(top)]
+    return len(classes) > 1 and not (root / "train.csv").is_file()
+
+
+def _asks_for_table(source: DataSource) -> bool:
+    test = None if source.test is not None and str(source.test) == OFF else source.test
+    return any((source.images, source.label, source.id, source.group, source.split, test))
+
+
+def _the_table(root: Path, source: DataSource) -> Path | None:
+    if (root / "train.csv").is_file():
+        return root / "train.csv"
+    tables = [
+        path
+        for path in sorted(root.iterdir())
+        if path.suffix.lower() in TABLE_SUFFIXES and path.is_file() and not is_hidden(path.name)
+        if "submission" not in path.stem.lower() and not path.stem.lower().startswith("test")
+    ]
+    if len(tables) > 1 or (_asks_for_table(source) and not tables):
+        names = ", ".join(path.name for path in tables) or "none"
+        raise DataError(f"{root}: which table holds the labels? There is {names}. Name the table itself.")
+    return tables[0] if tables else None
 
 
 @dataclass(frozen=True)
@@ -451,7 +548,7 @@ def _labels_table(source: DataSource, samples: Samples) -> Path | None:
 
 
 def _is_elpv(source: DataSource) -> bool:
-    return source.data is None or (not source.is_frame and str(source.data) == ELPV)
+    return source.data is None or (not source.is_frame and str(source.data) == DEFAULT_DATA)
 
 
 def _place(path: str | Path, root: Path) -> Path:
@@ -561,84 +658,3 @@ def _others(samples: Samples, names: Iterable[str]) -> Iterator[FileRole]:
             by_suffix.setdefault(PurePosixPath(name).suffix.lower(), []).append(name)
     for suffix, paths in by_suffix.items():
         yield FileRole(paths[0] if len(paths) == 1 else f"*{suffix}", "other", len(paths))
-
-
-def load_unlabelled(
-    paths: Sequence[Path], *, images: str | Path | None = None, id: str | None = None
-) -> list[tuple[str, Path]]:
-    """List photographs to predict.
-
-    Args:
-        paths: Files of images, folders (read with all below them) and tables (CSV, TSV, Parquet).
-        images: The folder of the photographs that tables name; None looks beside the table.
-        id: The column of tables that names files; None finds out.
-
-    Returns:
-        (id, path) for each photograph, in the order of `paths`. The id is the name of a file, the path
-        relative to its folder, or the text in the table; where these repeat, the path as given.
-
-    Raises:
-        DataError: A path does not exist, a folder holds no images, or a table cannot be read.
-    """
-    missing = [str(path) for path in paths if not path.exists()]
-    if missing:
-        raise DataError.together([f"{path}: there is no such file or folder." for path in missing])
-    source = DataSource(images=images, id=id)
-    found = [entry for path in paths for entry in _found_at(path, source)]
-    repeated = {name for name, n in Counter(name for name, _ in found).items() if n > 1}
-    return [(str(path) if name in repeated else name, path) for name, path in found]
-
-
-def _found_at(path: Path, source: DataSource) -> Iterator[tuple[str, Path]]:
-    if path.suffix.lower() in TABLE_SUFFIXES and path.is_file():
-        table = read_table(path)
-        column, finder = find_ids(table, home=path.absolute().parent, source=source, skip=())
-        located = locate_all(table, column, finder)
-        yield from zip(table.columns[column], map(Path, located), strict=True)
-    elif path.is_dir():
-        names = list_images(path).images
-        if not names:
-            raise DataError(f"{path}: no images were found in this folder or below it.")
-        yield from ((name, path / name) for name in names)
-    else:
-        yield path.name, path
-
-
-UNDERSTOOD = "a folder, a CSV, TSV or Parquet file, a pandas frame, or 'elpv' (the default)"
-
-
-def load_samples(data: Any = None, **options: Unpack[DataOptions]) -> Samples:
-    """Read a data set from wherever it is on this machine; what its findings.toml says is not followed.
-
-    A folder is read by its class folders; where it holds train.csv, or has no class folders and
-    exactly one table that is neither for testing nor a submission, the table says what is what.
-
-    Args:
-        data: A `DataSource`, or what one names: a folder, a table, a frame, or "elpv"; None is "elpv".
-        **options: How the data are read; see `DataSource`.
-
-    Raises:
-        DataError: There is no such source, or it cannot be read; the message says why.
-    """
-    source = DataSource.of(data, options)
-    if isinstance(source.data, pd.DataFrame):
-        return load_table(source.data, source)
-    if source.data is None or _is_elpv(source):
-        return load_elpv()
-    path = _existing(source.data)
-    if path.is_dir():
-        table = table_in(path, source)
-        return load_table(table, source) if table else load_folder(path, problem_type=source.problem_type)
-    if path.suffix.lower() not in TABLE_SUFFIXES:
-        raise DataError(f"{path}: this file is no table. Understood are {UNDERSTOOD}.")
-    return load_table(path, source)
-
-
-def _existing(source: str | Path) -> Path:
-    path = Path(source).expanduser()
-    if path.exists():
-        return path
-    names = [entry.name for entry in path.parent.iterdir()] if path.parent.is_dir() else []
-    near = get_close_matches(path.name, names, n=1, cutoff=0.5)
-    hint = f"Did you mean {str(path.parent / near[0])!r}?" if near else f"Understood are {UNDERSTOOD}."
-    raise DataError(f"{source}: there is no such file or folder. {hint}")

@@ -16,14 +16,19 @@ import pandas as pd
 
 from imgcls.data.files import Excluded
 from imgcls.errors import DataError
+from imgcls.text import as_utf8
 
 ProblemType = Literal["binary", "multiclass", "multilabel"]
-
 COLUMNS = ("id", "path", "label", "group", "split", "sha256")
 SPLITS = ("train", "valid", "test")
 SEPARATOR = "|"
 NO_CLASS = SEPARATOR
 """The label of a multi-label sample that is known to belong to no class ("" means: not known)."""
+
+_EMPTY = {
+    "train": "give some samples the split train, or none, so that they are split.",
+    "valid": "split the samples, or give some the split valid.",
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -227,7 +232,7 @@ def check_class_names(names: Iterable[str], *, where: str, remedy: str) -> None:
     Raises:
         DataError: Names hold bytes or characters that are no UTF-8; all are listed, as escapes.
     """
-    escaped = ((name, name.encode("utf-8", "backslashreplace").decode()) for name in names)
+    escaped = ((name, as_utf8(name)) for name in names)
     if wrong := sorted(text for name, text in escaped if text != name):
         raise DataError(f"{where}: no valid UTF-8 in the class names {', '.join(wrong)}. {remedy}")
 
@@ -282,12 +287,6 @@ def _split_problems(samples: Samples) -> list[str]:
             names = ", ".join(repr(name) for name in unseen)
             problems.append(f"in {split} but not in train: {names}; move samples to train or leave the class out.")
     return problems
-
-
-_EMPTY = {
-    "train": "give some samples the split train, or none, so that they are split.",
-    "valid": "split the samples, or give some the split valid.",
-}
 
 
 def _classes_of(samples: Samples) -> set[str]:

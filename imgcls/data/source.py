@@ -10,6 +10,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypedDict
 
+from imgcls.data.files import DEFAULT_DATA
 from imgcls.errors import RecordError, UsageError, nearest_hint
 from imgcls.storage import canonical_json
 
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
 
     from imgcls.data.samples import ProblemType
 
-ELPV = "elpv"
-"""The name of the default data."""
 OFF = "none"
 """What switches the test list off where a path could stand."""
 FINDINGS_TOML = "findings.toml"
@@ -225,7 +224,7 @@ class DataSource:
 
 def is_named_set(source: str) -> bool:
     """Return whether a source is the name of a known set, and no place on the disk."""
-    return source == ELPV or source.startswith(KNOWN_PREFIXES)
+    return source == DEFAULT_DATA or source.startswith(KNOWN_PREFIXES)
 
 
 def is_same_source(one: object, other: object) -> bool:

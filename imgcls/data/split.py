@@ -1,4 +1,4 @@
-"""Divide samples into train and valid: stratified, groups and exact duplicates whole, given splits respected."""
+"""Splits and folds: stratified, groups and exact duplicates whole, given splits respected."""
 
 from __future__ import annotations
 
@@ -12,16 +12,28 @@ import numpy.typing as npt
 from iterstrat.ml_stratifiers import MultilabelStratifiedKFold, MultilabelStratifiedShuffleSplit
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedShuffleSplit
 
-from imgcls.data.grouping import Indices, Mask, Units, linked, named, several_columns, single_notes, straddling_notes
+from imgcls.data.grouping import (
+    MOST_NAMED,
+    Indices,
+    Mask,
+    Units,
+    linked,
+    several_columns,
+    single_notes,
+    straddling_notes,
+)
 from imgcls.data.samples import Samples
 from imgcls.errors import DataError
+from imgcls.text import amount, listed
 
 MAX_FOLDS = 20
 """Grouped samples are drawn by folds, so the share of valid is rounded to a fraction of at most this denominator."""
 
+_ALWAYS_TRAIN = -1
+
 
 def split_samples(samples: Samples, *, valid: float | None = None, seed: int = 0) -> Samples:
-    """Return every sample a split.
+    """Put every sample into a split.
 
     Samples with a given split keep it; the others are drawn into train and valid. Where all splits
     are given and none is valid, valid is drawn from train. Test never changes. A sample in the group,
@@ -86,10 +98,9 @@ def _draw(samples: Samples, share: float, seed: int) -> tuple[Mask, list[str]]:
     units = Units.of(samples)
     n_units = len(units)
     if n_units < 2:
-        many = f"{len(samples)} sample{'s' * (len(samples) != 1)}"
         raise DataError(
-            f"{samples.name}: {many} to split, all in one unit (a group, or copies of one photograph). "
-            "Validation needs at least two; add samples or give the split."
+            f"{samples.name}: {amount(len(samples), 'sample')} to split, all in one unit (a group, or copies of one "
+            "photograph). Validation needs at least two; add samples or give the split."
         )
     is_fixed = units.only_ones
     free = np.flatnonzero(~is_fixed)
@@ -150,7 +161,8 @@ def _by_folds(samples: Samples, units: Units, *, free: Indices, share: float, se
     """Draw whole groups, weighed by their samples; None where no class is large enough for it."""
     rows = np.flatnonzero(np.isin(units.of_row, free))
     classes = samples.targets[rows]
-    fraction = _fraction(share, n_most=min(MAX_FOLDS, len(free)))
+    n_most = min(MAX_FOLDS, len(free))
+    fraction = min(max(Fraction(share).limit_denominator(n_most), Fraction(1, n_most)), Fraction(n_most - 1, n_most))
     if np.bincount(classes - classes.min()).max() < fraction.denominator:
         return None
     folds = StratifiedGroupKFold(n_splits=fraction.denominator, shuffle=True, random_state=seed)
@@ -159,11 +171,6 @@ def _by_folds(samples: Samples, units: Units, *, free: Indices, share: float, se
         turns = [valid for _, valid in folds.split(rows, classes, groups=units.of_row[rows])]
     rows_of_valid = rows[np.concatenate(turns[: fraction.numerator])]
     return np.flatnonzero(np.isin(free, units.of_row[rows_of_valid]))
-
-
-def _fraction(share: float, *, n_most: int) -> Fraction:
-    near = Fraction(share).limit_denominator(n_most)
-    return min(max(near, Fraction(1, n_most)), Fraction(n_most - 1, n_most))
 
 
 def _iteratively(members: Mask, *, n_valid: int, seed: int) -> Indices:
@@ -191,10 +198,6 @@ def _spare_unit(samples: Samples, units: Units) -> int:
     return spare
 
 
-_ALWAYS_TRAIN = -1
-_MOST_NAMED = 10
-
-
 @dataclass(frozen=True)
 class Fold:
     """Which of how many folds validates while the others train."""
@@ -215,15 +218,15 @@ class Fold:
 
     @classmethod
     def of(cls, fold: int | None, n_folds: int | None) -> Self | None:
-        """Make a turn of two numbers of which there are both or neither.
+        """Make a fold of two numbers of which there are both or neither.
 
         Raises:
-            DataError: One is missing, or they are no turn.
+            DataError: One is missing, or they are no fold.
         """
         if fold is None and n_folds is None:
             return None
         if fold is None or n_folds is None:
-            raise DataError("A turn needs both: fold, from 0, and n_folds, from 2. Give the other one too, or neither.")
+            raise DataError("A fold needs both: fold, from 0, and n_folds, from 2. Give the other one too, or neither.")
         return cls(fold, n_folds)
 
 
@@ -237,8 +240,8 @@ def check_n_folds(n_folds: int) -> None:
         raise DataError(f"The number of folds has to be a whole number from 2 to {MAX_FOLDS}, not {n_folds!r}.")
 
 
-def fold_samples(samples: Samples, turn: Fold, *, seed: int = 0) -> Samples:
-    """Return every sample its split in one turn: the samples of one fold validate, the others train.
+def fold_samples(samples: Samples, fold: Fold, *, seed: int = 0) -> Samples:
+    """Put every sample into its split of one fold: the samples of one fold validate, the others train.
 
     Every sample outside test is in exactly one fold, but for those that train in all turns: where a
     class has a single unit (sample, group or set of duplicates), or where no fold could take a unit
@@ -247,7 +250,7 @@ def fold_samples(samples: Samples, turn: Fold, *, seed: int = 0) -> Samples:
 
     Args:
         samples: The samples; with digests of their files, exact duplicates are kept together.
-        turn: Which fold validates, of how many.
+        fold: Which fold validates, of how many.
         seed: Fixes the folds, which depend on ids, labels, groups and contents besides, not on any order.
 
     Returns:
@@ -262,9 +265,9 @@ def fold_samples(samples: Samples, turn: Fold, *, seed: int = 0) -> Samples:
     given = ordered.frame["split"].to_numpy(dtype=object, copy=True)
     rows = np.flatnonzero(given != "test")
     pool = replace(ordered, frame=ordered.frame.iloc[rows].reset_index(drop=True))
-    folds, notes = _folds_of(pool, n_folds=turn.n_folds, seed=seed)
+    folds, notes = _folds_of(pool, n_folds=fold.n_folds, seed=seed)
     splits = given.copy()
-    splits[rows] = np.where(folds == turn.fold, "valid", "train")
+    splits[rows] = np.where(folds == fold.fold, "valid", "train")
     unsorted = np.empty(len(splits), dtype=object)
     unsorted[order] = splits
     notes = [*_pooled_notes(pool), *straddling_notes(ordered.frame, splits), *notes]
@@ -303,17 +306,17 @@ def _stratified_folds(pool: Samples, units: Units, *, free: Indices, n_folds: in
     members = units.members[free]
     if pool.problem != "multilabel":
         if (pool.frame["group"] == "").all() and (members.sum(axis=1) == 1).all():
-            return _dealt(members.argmax(axis=1), n_folds=n_folds, seed=seed)
+            return _by_turns(members.argmax(axis=1), n_folds=n_folds, seed=seed)
         drawn = _by_groups(pool, units, free=free, n_folds=n_folds, seed=seed)
         if drawn is not None:
             return drawn
     return _iterative_folds(members, n_folds=n_folds, seed=seed)
 
 
-def _dealt(classes: Indices, *, n_folds: int, seed: int) -> Indices:
-    """Deal units of one class each like cards, class by class: folds, and each class in them, differ by one at most.
+def _by_turns(classes: Indices, *, n_folds: int, seed: int) -> Indices:
+    """Put units of one class each into folds by turns, class by class, so that folds differ by one at most.
 
-    scikit-learn's StratifiedKFold deals alike, but refuses samples whose classes are all smaller than the number
+    scikit-learn's StratifiedKFold does the same, but refuses samples whose classes are all smaller than the number
     of folds.
     """
     random = np.random.RandomState(seed)  # unlike that of a Generator, its stream never changes
@@ -384,7 +387,7 @@ def _is_spread(folds: Indices) -> bool:
 
 
 def _fill_empty(units: Units, folds: Indices, *, n_folds: int) -> None:
-    """Return a fold without units the smallest one of the fold that has most of them; no class loses by that."""
+    """Move into a fold without units the smallest one of the fold that has most of them; no class loses by that."""
     for fold in range(n_folds):
         n_units = np.bincount(folds[folds >= 0], minlength=n_folds)
         if not n_units[fold]:
@@ -405,7 +408,8 @@ def _kept_notes(pool: Samples, units: Units, kept: list[int]) -> list[str]:
     ids = pool.frame["id"][np.isin(units.of_row, kept)]
     if not len(ids):
         return []
-    return [f"{named(ids)} train in every fold: their classes have too few other samples or groups to do without them."]
+    names = listed(map(repr, ids), MOST_NAMED)
+    return [f"{names} train in every fold: their classes have too few other samples or groups to do without them."]
 
 
 def _missing_notes(pool: Samples, units: Units, folds: Indices, *, n_folds: int) -> list[str]:
@@ -415,11 +419,8 @@ def _missing_notes(pool: Samples, units: Units, folds: Indices, *, n_folds: int)
     missing = np.flatnonzero((n_validated < n_folds) & (n_units > 1))
     if not missing.size:
         return []
-    shown = ", ".join(
-        f"{pool.classes[place]!r} (in {n_validated[place]} of {n_folds})" for place in missing[:_MOST_NAMED]
-    )
-    more = f" and {missing.size - _MOST_NAMED} more" if missing.size > _MOST_NAMED else ""
-    return [f"Not validated in every fold: {shown}{more}. Fewer folds would help, or more samples or groups."]
+    shown = listed((f"{pool.classes[place]!r} (in {n_validated[place]} of {n_folds})" for place in missing), MOST_NAMED)
+    return [f"Not validated in every fold: {shown}. Fewer folds would help, or more samples or groups."]
 
 
 def _is_whole(number: object) -> bool:

@@ -1,4 +1,4 @@
-"""Read tables as text: nothing is guessed, so that the id 001 and the class NA stay what they are."""
+"""Tables: read as text, so that the id 001 and the class NA stay what they are; their ids, labels and options."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import io
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,9 +16,27 @@ from imgcls.data.files import OWN_FOLDERS, Finder, find_folder, probe
 from imgcls.data.folder import TYPE_ADVICE, problem_of
 from imgcls.data.samples import NO_CLASS, SEPARATOR, ProblemType, class_order, lookalike_notes
 from imgcls.data.source import DataSource
-from imgcls.errors import DataError
+from imgcls.errors import DataError, nearest_hint
+from imgcls.text import first_lines, listed
+
+ID_NAMES = ("id", "image_id", "image", "filename", "file", "path", "name")
+
+
+LABEL_NAMES = ("label", "labels", "target", "class", "category", "y")
+
+
+N_ROWS = 200
+"""Rows whose values are looked at."""
+
 
 _MOST_LISTED = 10
+
+
+_BITS = {"0": False, "0.0": False, "false": False, "1": True, "1.0": True, "true": True}
+
+
+_N_BYTES = 1_000_000
+"""Bytes of a file of text that are parsed; of what follows, only the lines are counted."""
 
 
 @dataclass(frozen=True)
@@ -49,12 +66,11 @@ class Table:
             rows: Positions in the table.
             texts: What to add for each row.
         """
-        listed = [
+        places = (
             f"{self.where(row)}{': ' + repr(texts[index]) if texts is not None else ''}"
-            for index, row in enumerate(rows[:_MOST_LISTED])
-        ]
-        more = len(rows) - _MOST_LISTED
-        return ", ".join(listed) + (f" and {more} more" if more > 0 else "")
+            for index, row in enumerate(rows)
+        )
+        return listed(places, _MOST_LISTED)
 
 
 def read_table(source: Path | pd.DataFrame) -> Table:
@@ -103,11 +119,9 @@ def _parse(text: str, source: Path) -> Table:
     _check_header(names, source.name)
     wrong = [(line, len(fields)) for line, fields in rows if len(fields) != len(names)]
     if wrong:
-        listed = ", ".join(f"line {line} has {n}" for line, n in wrong[:_MOST_LISTED])
-        more = f" and {len(wrong) - _MOST_LISTED} more lines" if len(wrong) > _MOST_LISTED else ""
+        lines = listed((f"line {line} has {n}" for line, n in wrong), _MOST_LISTED)
         raise DataError(
-            f"{source.name}: the header has {len(names)} fields, but {listed}{more}. "
-            "Quote values that hold the delimiter."
+            f"{source.name}: the header has {len(names)} fields, but {lines}. Quote values that hold the delimiter."
         )
     _check_rows(len(rows), source.name)
     columns = {name: [fields[position] for _, fields in rows] for position, name in enumerate(names)}
@@ -158,7 +172,109 @@ def _check_rows(n_rows: int, where: str) -> None:
         raise DataError(f"{where}: there is a header but no row below it.")
 
 
-_BITS = {"0": False, "0.0": False, "false": False, "1": True, "1.0": True, "true": True}
+def check_named(table: Table, source: DataSource) -> None:
+    """Refuse columns that a table does not have.
+
+    Raises:
+        DataError: One is missing; all are named, with the nearest right name.
+    """
+    problems = []
+    for name in source.columns:
+        if name not in table.columns:
+            columns = ", ".join(map(repr, table.columns))
+            problems.append(f"{table.name}: no column {name!r} among {columns}.{nearest_hint(name, table.columns)}")
+    if problems:
+        raise DataError.together(problems)
+
+
+def find_ids(
+    table: Table, *, home: Path, source: DataSource, skip: Collection[str] = OWN_FOLDERS
+) -> tuple[str, Finder]:
+    """Find the column that names files, and where they lie.
+
+    Raises:
+        DataError: No column names files.
+    """
+    preferred = [column for name in ID_NAMES for column in table.columns if column.lower() == name]
+    candidates = [source.id] if source.id else list(dict.fromkeys([*preferred, *table.columns]))
+    best, n_best, finder = candidates[0], 0, Finder((home,))
+    for column in candidates:
+        values = probe(table.columns[column])
+        found, n_found = find_folder(home, source.images, values, skip=skip)
+        if n_found > n_best:
+            best, n_best, finder = column, n_found, found
+        if n_found and 2 * n_found >= len(values):
+            return column, found
+    if not n_best:
+        raise DataError(_no_files(table, candidates, home=home, source=source))
+    return best, finder
+
+
+def locate_all(table: Table, column: str, finder: Finder) -> list[str]:
+    """Return the path of the file that each row names.
+
+    Raises:
+        DataError: Rows name no file, the same id, or a place outside the folder; all are listed.
+    """
+    ids = table.columns[column]
+    paths, missing, unclear = [], [], []
+    for row, value in enumerate(ids):
+        try:
+            paths.append(finder.find(value))
+        except DataError as problem:
+            unclear.append(f"{table.where(row)}: {problem}")
+            paths.append("")
+            continue
+        if not paths[-1]:
+            missing.append(row)
+    problems = first_lines(unclear, _MOST_LISTED)
+    if missing:
+        places = table.places(missing, [ids[row] for row in missing])
+        problems.append(f"{len(missing)} of {len(ids)} files are missing from {finder.folders[0]}: {places}")
+    problems.extend(_repeated(table, ids))
+    if problems:
+        raise DataError.together(
+            [f"{table.name}: {problem}" for problem in problems],
+            heading=f"{table.name}: {len(problems)} problems with column {column!r}:",
+        )
+    return paths
+
+
+def _repeated(table: Table, ids: Sequence[str]) -> list[str]:
+    repeated = {value for value, n in Counter(ids).items() if n > 1}
+    rows = [row for row, value in enumerate(ids) if value in repeated]
+    if not rows:
+        return []
+    return [f"{len(repeated)} ids occur more than once: {table.places(rows, [ids[row] for row in rows])}"]
+
+
+def label_columns(table: Table, id_column: str, source: DataSource) -> tuple[str, ...]:
+    """Find the column of labels, or the columns of 0 and 1.
+
+    Raises:
+        DataError: They cannot be told from the others.
+    """
+    if source.label is not None:
+        return source.label_columns
+    taken = {id_column, source.group, source.split}
+    rest = [column for column in table.columns if column not in taken]
+    named = [column for name in LABEL_NAMES for column in rest if column.lower() == name]
+    if named:
+        return (named[0],)
+    if len(rest) == 1 or (rest and is_one_hot(table, rest)):
+        return tuple(rest)
+    others = ", ".join(map(repr, rest)) or "none besides the ids"
+    raise DataError(f"{table.name}: which column holds the labels? There is {others}. Name it, or several of 0 and 1.")
+
+
+def _no_files(table: Table, candidates: Sequence[str], *, home: Path, source: DataSource) -> str:
+    example = next((value for value in table.columns[candidates[0]] if value), "")
+    columns = ", ".join(map(repr, candidates))
+    looked = source.images or f"{home} and the folders in it"
+    return (
+        f"{table.name}: no value of {columns} names a file in {looked} (for example {example!r}). "
+        "Say which folder holds the images and which column names them."
+    )
 
 
 @dataclass(frozen=True)
@@ -294,122 +410,6 @@ def _check_filled(table: Table, column: str, *, texts: Sequence[str], is_test: S
             f"{table.name}: no label in column {column!r} at {table.places(missing)}. Fill them in or remove the rows; "
             "for samples of no class use one column of 0 and 1 for each class."
         )
-
-
-ID_NAMES = ("id", "image_id", "image", "filename", "file", "path", "name")
-LABEL_NAMES = ("label", "labels", "target", "class", "category", "y")
-
-
-def check_named(table: Table, source: DataSource) -> None:
-    """Refuse columns that a table does not have.
-
-    Raises:
-        DataError: One is missing; all are named, with the nearest right name.
-    """
-    problems = []
-    for name in source.columns:
-        if name not in table.columns:
-            near = get_close_matches(name, table.columns, n=1)
-            hint = f" Did you mean {near[0]!r}?" if near else ""
-            problems.append(f"{table.name}: no column {name!r} among {', '.join(map(repr, table.columns))}.{hint}")
-    if problems:
-        raise DataError.together(problems)
-
-
-def find_ids(
-    table: Table, *, home: Path, source: DataSource, skip: Collection[str] = OWN_FOLDERS
-) -> tuple[str, Finder]:
-    """Find the column that names files, and where they lie.
-
-    Raises:
-        DataError: No column names files.
-    """
-    preferred = [column for name in ID_NAMES for column in table.columns if column.lower() == name]
-    candidates = [source.id] if source.id else list(dict.fromkeys([*preferred, *table.columns]))
-    best, n_best, finder = candidates[0], 0, Finder((home,))
-    for column in candidates:
-        values = probe(table.columns[column])
-        found, n_found = find_folder(home, source.images, values, skip=skip)
-        if n_found > n_best:
-            best, n_best, finder = column, n_found, found
-        if n_found and 2 * n_found >= len(values):
-            return column, found
-    if not n_best:
-        raise DataError(_no_files(table, candidates, home=home, source=source))
-    return best, finder
-
-
-def locate_all(table: Table, column: str, finder: Finder) -> list[str]:
-    """Return the path of the file that each row names.
-
-    Raises:
-        DataError: Rows name no file, the same id, or a place outside the folder; all are listed.
-    """
-    ids = table.columns[column]
-    paths, missing, odd = [], [], []
-    for row, value in enumerate(ids):
-        try:
-            paths.append(finder.find(value))
-        except DataError as problem:
-            odd.append(f"{table.where(row)}: {problem}")
-            paths.append("")
-            continue
-        if not paths[-1]:
-            missing.append(row)
-    problems = [*odd[:10], *([f"and {len(odd) - 10} more like these"] if len(odd) > 10 else [])]
-    if missing:
-        places = table.places(missing, [ids[row] for row in missing])
-        problems.append(f"{len(missing)} of {len(ids)} files are missing from {finder.folders[0]}: {places}")
-    problems.extend(_repeated(table, ids))
-    if problems:
-        raise DataError.together(
-            [f"{table.name}: {problem}" for problem in problems],
-            heading=f"{table.name}: {len(problems)} problems with column {column!r}:",
-        )
-    return paths
-
-
-def _repeated(table: Table, ids: Sequence[str]) -> list[str]:
-    repeated = {value for value, n in Counter(ids).items() if n > 1}
-    rows = [row for row, value in enumerate(ids) if value in repeated]
-    if not rows:
-        return []
-    return [f"{len(repeated)} ids occur more than once: {table.places(rows, [ids[row] for row in rows])}"]
-
-
-def label_columns(table: Table, id_column: str, source: DataSource) -> tuple[str, ...]:
-    """Find the column of labels, or the columns of 0 and 1.
-
-    Raises:
-        DataError: They cannot be told from the others.
-    """
-    if source.label is not None:
-        return source.label_columns
-    taken = {id_column, source.group, source.split}
-    rest = [column for column in table.columns if column not in taken]
-    named = [column for name in LABEL_NAMES for column in rest if column.lower() == name]
-    if named:
-        return (named[0],)
-    if len(rest) == 1 or (rest and is_one_hot(table, rest)):
-        return tuple(rest)
-    listed = ", ".join(map(repr, rest)) or "none besides the ids"
-    raise DataError(f"{table.name}: which column holds the labels? There is {listed}. Name it, or several of 0 and 1.")
-
-
-def _no_files(table: Table, candidates: Sequence[str], *, home: Path, source: DataSource) -> str:
-    example = next((value for value in table.columns[candidates[0]] if value), "")
-    columns = ", ".join(map(repr, candidates))
-    looked = source.images or f"{home} and the folders in it"
-    return (
-        f"{table.name}: no value of {columns} names a file in {looked} (for example {example!r}). "
-        "Say which folder holds the images and which column names them."
-    )
-
-
-N_ROWS = 200
-"""Rows whose values are looked at."""
-_N_BYTES = 1_000_000
-"""Bytes of a file of text that are parsed; of what follows, only the lines are counted."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""What is decided about findings: applied, undone or kept, in findings.toml and never in the data."""
+"""Decisions about findings: applied, undone or kept, in findings.toml and never in the data."""
 
 from __future__ import annotations
 
@@ -67,7 +67,10 @@ def apply_findings(names: Sequence[str], workspace: Workspace) -> Decision:
     """
     facts = _facts(workspace)
     _check_current(facts, workspace)
-    chosen = [_applicable(finding) for finding in _named(names, facts)] if names else _all_applicable(facts)
+    if names:
+        chosen = [_applicable(finding) for finding in _named(names, facts)]
+    else:
+        chosen = [entry for entry in facts.findings if entry.state == "open" and entry.action and entry.groups]
     path = workspace.root / FINDINGS_TOML
     before = read_adjustments(path)
     excluded = [
@@ -214,10 +217,6 @@ def _applicable(finding: Finding) -> Finding:
             "'imgcls eda keep' says that it was looked at."
         )
     return finding
-
-
-def _all_applicable(facts: Facts) -> list[Finding]:
-    return [finding for finding in facts.findings if finding.state == "open" and finding.action and finding.groups]
 
 
 def _with_state(finding: Finding, state: Literal["open", "applied", "kept"]) -> Finding:

@@ -1,4 +1,4 @@
-"""What a stack's augmentation does to photographs of one's own, drawn before anything is trained with it."""
+"""The augmentation of a stack, drawn on the user's own photographs before anything is trained with it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether valid and test are like train: told apart by their pictures, and by single measures of them."""
+"""Drift: whether valid and test can be told from train, by their pictures and by single measures of them."""
 
 from __future__ import annotations
 
@@ -16,8 +16,7 @@ from imgcls.eda.statistics import PermutationFolds, p_value, principal_component
 
 Floats = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.int64]
-
-N_SHUFFLES = 999
+N_PERMUTATIONS = 999
 N_FOLDS = 5
 MOST_PER_PART = 4000
 """More images of a part are drawn from."""
@@ -32,14 +31,14 @@ def find_drift(scan: Scan, features: Features | None, *, seed: int = 0) -> tuple
     """Compare valid and test with train, by pictures and by the size, brightness, contrast and sharpness of each image.
 
     No label is read. An AUC of a single measure is that of telling the parts apart by it in the better direction. What
-    chance would do is measured with images dealt out anew, those that belong together (groups, exact duplicates) as
-    one. Twelve comparisons are made at the most, so that chance alone gives one a p below 0.05 in almost every
-    second data set: see `is_drifted`.
+    chance would do is measured by a permutation test, in which images that belong together (groups, exact duplicates)
+    stay together. Twelve comparisons are made at the most, so that chance alone gives one a p below 0.05 in almost
+    every second data set: see `is_drifted`.
 
     Args:
         scan: The data set.
         features: What the network sees in some of the images; None leaves pictures out.
-        seed: Decides the folds and the shuffles.
+        seed: Decides the folds and the permutations.
 
     Returns:
         By pair of splits, then by what they are told apart: pictures, size, brightness, contrast, sharpness, shape.
@@ -69,22 +68,22 @@ def domain_auc(
 
     Principal components are scaled to one variance and ridge regression separates the parts, which is Fisher's
     discriminant with shrinkage; images are scored in folds in which they were held out. In closed form, so that
-    all shuffles cost hardly more than one.
+    all permutations cost hardly more than one.
 
     Args:
         values: [n, d].
         is_part: bool [n], whether an image is in the second part.
         units: [n] numbers, what belongs together.
-        seed: Decides folds and shuffles.
+        seed: Decides folds and permutations.
 
     Returns:
         The mean over the folds of the AUC, and p.
     """
     rng = np.random.default_rng([seed, 4])
-    deal = PermutationFolds.of(np.asarray(is_part), units, n_folds=N_FOLDS, rng=rng)
+    folds = PermutationFolds.of(np.asarray(is_part), units, n_folds=N_FOLDS, rng=rng)
     components = principal_components(np.asarray(values, dtype=np.float64))
-    auc = float(_fold_aucs(components, deal, deal.kinds[None])[0])
-    by_chance = [_fold_aucs(components, deal, deal.shuffled(n, rng)) for n in _batches(N_SHUFFLES)]
+    auc = float(_fold_aucs(components, folds, folds.kinds[None])[0])
+    by_chance = [_fold_aucs(components, folds, folds.permuted(n, rng)) for n in _batches(N_PERMUTATIONS)]
     return auc, p_value(auc, np.concatenate(by_chance))
 
 
@@ -107,12 +106,12 @@ def _by_measures(scan: Scan, part: str, *, seed: int) -> Iterator[Drift]:
         return
     both = np.concatenate(rows)
     is_part = np.arange(len(both)) >= n[0]
-    deal = PermutationFolds.of(is_part, linked(scan.samples.frame.iloc[both]), n_folds=1, rng=rng)
-    shuffles = [deal.shuffled(count, rng) for count in _batches(N_SHUFFLES)]
+    folds = PermutationFolds.of(is_part, linked(scan.samples.frame.iloc[both]), n_folds=1, rng=rng)
+    permutations = [folds.permuted(count, rng) for count in _batches(N_PERMUTATIONS)]
     for by, measure in measures_of(scan).items():
         values = measure[both]
         if len(np.unique(values)) > 1:
-            aucs = np.concatenate([_aucs(values[:, None], kinds.T) for kinds in (deal.kinds[None], *shuffles)])
+            aucs = np.concatenate([_aucs(values[:, None], kinds.T) for kinds in (folds.kinds[None], *permutations)])
             auc, *by_chance = np.maximum(aucs, 1 - aucs).tolist()
             yield Drift(parts=("train", part), by=by, auc=auc, p=p_value(auc, np.array(by_chance)), n=n)
 
@@ -125,14 +124,14 @@ def measures_of(scan: Scan) -> dict[str, Floats]:
     return {"size": width * height, **single, "shape": width / np.maximum(height, 1)}
 
 
-def _fold_aucs(components: Floats, deal: PermutationFolds, kinds: Indices) -> Floats:
-    """Return the mean over the folds of the AUC for several divisions into two parts, [n_shuffles]."""
+def _fold_aucs(components: Floats, folds: PermutationFolds, kinds: Indices) -> Floats:
+    """Return the mean over the folds of the AUC for several divisions into two parts, [n_permutations]."""
     from sklearn.linear_model import Ridge
 
     parts = kinds.T.astype(np.float64)
     found = []
-    for fold in range(deal.n_folds):
-        held_out = deal.folds == fold
+    for fold in range(folds.n_folds):
+        held_out = folds.folds == fold
         variance = components[~held_out].var(axis=0).mean() * (~held_out).sum()
         # (1 - s) · covariance + s · mean variance · identity, but for a factor that changes no order
         ridge = Ridge(alpha=max(_SHRINKAGE * variance, 1e-12) / (1 - _SHRINKAGE))

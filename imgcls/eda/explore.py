@@ -1,4 +1,4 @@
-"""From photographs to facts: one look, everything that is measured of it, and what asks for action."""
+"""Exploring a data set: one scan of its photographs, the facts measured on it, and the findings."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any, Unpack
 
 from imgcls.catalog import Stack
-from imgcls.config.findings import Adjustments, as_utf8, read_adjustments
+from imgcls.config.findings import Adjustments, read_adjustments
 from imgcls.config.problem import PRIMARY, Problem, find_problem, place_of, resolve
+from imgcls.data.files import DEFAULT_DATA
 from imgcls.data.samples import SPLITS
 from imgcls.data.source import DataOptions, DataSource
 from imgcls.eda.drift import find_drift
@@ -32,6 +33,7 @@ from imgcls.engine.device import Machine
 from imgcls.engine.progress import Lines, Reporter
 from imgcls.records.derived import table_digests
 from imgcls.storage import make_folder
+from imgcls.text import as_utf8
 from imgcls.workspace import Workspace, check_writable
 
 QUICK = "quick"
@@ -47,7 +49,7 @@ def explore(
     reporter: Reporter | None = None,
     **options: Unpack[DataOptions],
 ) -> Facts:
-    """Look at a data set before anything is trained: amounts, sizes, copies, giveaways, and what asks for action.
+    """Look at a data set before anything is trained: amounts, sizes, duplicates, leakage, and what asks for action.
 
     Every photograph is decoded once, into the cache that training uses, and measured once: a second look at
     photographs that did not change takes seconds. Nothing is written into the folder of the photographs, and labels
@@ -141,8 +143,8 @@ class _Exploring:
             tables = files.metadata()
         facts = self._measured(seen, self._data(seen, files), tables)
         decided = {f"{entry.finding}: {entry.why}" for entry in adjustments.excluded}
-        told = {entry.path for entry in facts.broken}
-        unused = excluded_images(seen.scan.samples.excluded, told=told, decided=decided)
+        known = {entry.path for entry in facts.broken}
+        unused = excluded_images(seen.scan.samples.excluded, known=known, decided=decided)
         facts = facts.model_copy(update={"files": files.facts(), "left_out": unused})
         findings = find_all(facts, seen, tables=tables, adjustments=adjustments, again=self.again, out=self.out)
         facts = facts.model_copy(update={"findings": tuple(map(_undecided, findings)) if self.quick else findings})
@@ -161,7 +163,7 @@ class _Exploring:
         is_unknown = ~samples.is_labelled & (samples.frame["split"] != "test").to_numpy()
         return DataFacts(
             name=samples.name,
-            source=as_utf8(self.named or self.problem.data.source or "elpv"),
+            source=as_utf8(self.named or self.problem.data.source or DEFAULT_DATA),
             problem=samples.problem,
             metric=self.problem.metric or PRIMARY[samples.problem],
             classes=samples.classes,
@@ -182,12 +184,12 @@ class _Exploring:
         with self._timed("duplicates"):
             pairs = find_pairs(scan, progress=self._progress("Looking for copies")) if has_any else ()
         with self._timed("guesses"):
-            guesses = probe_labels(scan, tables) if has_any else ()
+            probes = probe_labels(scan, tables) if has_any else ()
         with self._timed("features"):
             features = extract_features(scan, reporter=self.reporter) if has_any else None
         with self._timed("parts"):
             drift = find_drift(scan, features) if has_any else ()
-            odd = find_outliers(scan, features) if has_any else ()
+            outliers = find_outliers(scan, features) if has_any else ()
             curve = learning_curve(scan, features) if has_any and not seen.unusable else ()
         return Facts(
             data=data,
@@ -198,9 +200,9 @@ class _Exploring:
             sizes=size_facts(scan, device=Machine().torch_device().type),
             broken=broken_files(seen.broken, scan.samples.excluded),
             duplicates=pairs,
-            guesses=guesses,
+            guesses=probes,
             drift=drift,
-            odd=odd,
+            odd=outliers,
             curve=curve,
             findings=(),
             pictures={},

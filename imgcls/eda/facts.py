@@ -1,4 +1,4 @@
-"""What was measured of a data set, as plain values that are written to facts.json and read back."""
+"""Facts of a data set: what was measured of it, as plain values that are written to facts.json and read back."""
 
 from __future__ import annotations
 
@@ -198,7 +198,7 @@ class LeakageProbe(_Fact):
     auc: float
     """Mean one-against-rest ROC AUC of labels guessed out of fold, 0.5 is chance."""
     p: float
-    """Share of shuffled labels that are guessed as well, in (0, 1]."""
+    """Share of permutations of the labels that are guessed as well, in (0, 1]."""
     n: int
     """Labelled samples outside test that it was measured on."""
     n_values: int
@@ -217,13 +217,13 @@ class Drift(_Fact):
     auc: float
     """Cross-validated ROC AUC of telling them apart, 0.5 is chance."""
     p: float
-    """Share of shuffled parts that are told apart as well, in (0, 1]."""
+    """Share of permutations of the parts that are told apart as well, in (0, 1]."""
     n: tuple[int, int]
     """Images of each part that were looked at."""
 
 
 class Outlier(_Fact):
-    """An image unlike the others."""
+    """An outlier: an image unlike the others."""
 
     id: str
     """The sample."""
@@ -309,13 +309,13 @@ class Facts(Viewed, _Fact):
     left_out: tuple[ExcludedImages, ...] = ()
     """Photographs that can be read, or might be, and are not used."""
     duplicates: tuple[Pair, ...]
-    """Photographs that are there twice."""
+    """Pairs of duplicates."""
     guesses: tuple[LeakageProbe, ...]
-    """What gives the label away."""
+    """Leakage probes: what the label can be told from."""
     drift: tuple[Drift, ...]
     """Parts that differ."""
     odd: tuple[Outlier, ...]
-    """Images unlike the others, the oddest first."""
+    """Outliers, the farthest first."""
     curve: tuple[CurvePoint, ...]
     """More images, better scores? Empty where it was not measured."""
     findings: tuple[Finding, ...]
@@ -339,7 +339,7 @@ class Facts(Viewed, _Fact):
 
     @property
     def worst_pairs(self) -> tuple[Pair, ...]:
-        """The duplicates, those first that do most harm: across splits, then with different labels, then the surest."""
+        """The duplicates, the most harmful first: across splits, then different labels, then most alike."""
 
         def rank(pair: Pair) -> tuple[int, float, str, str]:
             return -(2 * pair.is_across + pair.is_conflict), -pair.similarity, pair.first, pair.second
@@ -352,7 +352,7 @@ class Facts(Viewed, _Fact):
         return {"schema": value.pop("schema_"), **value}
 
     def write(self, folder: Path) -> Path:
-        """Write facts.json into a folder, and give its path."""
+        """Write facts.json into a folder, and return its path."""
         path = folder / FACTS_JSON
         write_json(path, self.to_json())
         return path
@@ -368,17 +368,17 @@ class Facts(Viewed, _Fact):
         try:
             value: Any = read_json(path)
         except RecordError as problem:
-            raise RecordError(f"{path} cannot be read. 'imgcls eda' writes it anew.") from problem
+            raise RecordError(f"{path} cannot be read. 'imgcls eda' writes it again.") from problem
         if not isinstance(value, dict):
-            raise RecordError(f"{path}: not facts of schema {SCHEMA}. 'imgcls eda' writes them anew.")
+            raise RecordError(f"{path}: not facts of schema {SCHEMA}. 'imgcls eda' writes them again.")
         schema = value.get("schema")
         if isinstance(schema, int) and schema > SCHEMA:
             raise RecordError(f"{path} was written by a newer imgcls (schema {schema}). Update imgcls.")
         if schema != SCHEMA:
-            raise RecordError(f"{path}: not facts of schema {SCHEMA}. 'imgcls eda' writes them anew.")
+            raise RecordError(f"{path}: not facts of schema {SCHEMA}. 'imgcls eda' writes them again.")
         try:
             return cls.model_validate({**{k: v for k, v in value.items() if k != "schema"}, "schema_": SCHEMA})
         except ValidationError as problem:
             first = problem.errors()[0]
             where = ".".join(map(str, first["loc"]))
-            raise RecordError(f"{path}: damaged at {where}: {first['msg']}. 'imgcls eda' writes it anew.") from problem
+            raise RecordError(f"{path}: damaged at {where}: {first['msg']}. 'imgcls eda' writes it again.") from problem

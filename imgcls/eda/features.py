@@ -1,35 +1,36 @@
-"""What the pretrained network sees in a part of the photographs, computed once and kept in the user's cache."""
+"""Features of the pretrained network for a part of the photographs, computed once and kept in the user's cache."""
 
 from __future__ import annotations
 
 import hashlib
 import os
-import zipfile
-from contextlib import suppress
 from dataclasses import dataclass
-from io import BytesIO
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-from imgcls.data.cache import FEATURES, slug
+from imgcls.data.cache import FEATURES, ArrayFile, slug
 from imgcls.data.samples import SPLITS
 from imgcls.eda.scan import Scan
-from imgcls.errors import ImgclsError, WeightsError
-from imgcls.storage import make_folder, write_bytes
+from imgcls.errors import WeightsError
 from imgcls.workspace import cache_folder
 
 if TYPE_CHECKING:
     from imgcls.engine.device import Machine
     from imgcls.engine.progress import Reporter
 
+
 FEATURES_VERSION = 1
 """Raised whenever the same photograph and weights would give other features."""
+
+
 MOST_BYTES = 1 << 28
 """The most that the features of all data sets may take in the cache."""
+
+
 _FEWEST_PHOTOGRAPHS = 8
+
 
 Floats32 = npt.NDArray[np.float32]
 
@@ -64,22 +65,24 @@ def extract_features(
     from imgcls.engine.features import feature_extractor
 
     try:
-        seer = feature_extractor(machine=machine)
+        extractor = feature_extractor(machine=machine)
     except WeightsError as problem:
         reporter.note(f"The pictures are compared by their measures only. {problem}")
         return None
     rows = chosen_rows(scan, most=most, seed=seed)
     digests = scan.samples.frame["sha256"].to_numpy(dtype=object)[rows].tolist()
-    store = _Store.of(scan, seer.key)
-    known = store.read()
+    stored = _file_of(scan, extractor.key)
+    known = _read(stored)
     missing = [place for place, digest in enumerate(digests) if digest not in known]
     if missing:
         at_store = scan.store_rows[rows[missing]]
-        new = seer.extract(
+        new = extractor.extract(
             scan.photos, at_store, progress=lambda done, n: reporter.progress("Seeing photographs", done, n)
         )
         known |= dict(zip((digests[place] for place in missing), new, strict=True))
-        store.write({digest: known[digest] for digest in dict.fromkeys(digests)})
+        distinct = list(dict.fromkeys(digests))
+        values = np.stack([known[digest] for digest in distinct])
+        stored.write(most_bytes=MOST_BYTES, sha256=np.array(distinct, dtype="S64"), values=values)
     return Features(rows, np.stack([known[digest] for digest in digests]))
 
 
@@ -94,53 +97,17 @@ def chosen_rows(scan: Scan, *, most: int, seed: int) -> npt.NDArray[np.int64]:
     return np.sort(np.concatenate(kept)).astype(np.int64)
 
 
-@dataclass(frozen=True)
-class _Store:
-    """The features of one data set under one network, in one file of the cache."""
-
-    path: Path
-    """The file."""
-
-    @classmethod
-    def of(cls, scan: Scan, key: str) -> _Store:
-        text = f"{FEATURES_VERSION}\n{scan.photos.preprocess.key}\n{key}\n{scan.samples.root}"
-        name = f"{slug(scan.samples.name)}-{hashlib.sha256(os.fsencode(text)).hexdigest()[:16]}.npz"
-        return cls(cache_folder() / FEATURES / name)
-
-    def read(self) -> dict[str, Floats32]:
-        """Return the features by digest; none where the file is missing or damaged, as it is only a cache."""
-        try:
-            with zipfile.ZipFile(self.path) as file:  # every member is checked against its CRC-32
-                digests, values = (_array(file.read(f"{name}.npy")) for name in ("sha256", "values"))
-            if values.ndim != 2 or len(digests) != len(values) or not np.isfinite(values).all():
-                return {}
-            self.path.touch()
-        except (OSError, ValueError, KeyError, zipfile.BadZipFile, NotImplementedError):
-            return {}
-        return dict(zip((digest.decode("ascii") for digest in digests.tolist()), values, strict=True))
-
-    def write(self, features: dict[str, Floats32]) -> None:
-        """Keep features, unless the cache cannot be written; others are removed, the oldest first, to make room."""
-        content = BytesIO()
-        np.savez(content, sha256=np.array(list(features), dtype="S64"), values=np.stack(list(features.values())))
-        data = content.getvalue()
-        if len(data) > MOST_BYTES:
-            return
-        with suppress(ImgclsError, OSError):
-            make_folder(self.path.parent)
-            _make_room(self.path, len(data))
-            write_bytes(self.path, data)
+def _file_of(scan: Scan, key: str) -> ArrayFile:
+    """Return the file of the cache that keeps the features of one data set under one network."""
+    text = f"{FEATURES_VERSION}\n{scan.photos.preprocess.key}\n{key}\n{scan.samples.root}"
+    name = f"{slug(scan.samples.name)}-{hashlib.sha256(os.fsencode(text)).hexdigest()[:16]}.npz"
+    return ArrayFile(cache_folder() / FEATURES / name)
 
 
-def _array(content: bytes) -> npt.NDArray[np.generic]:
-    return np.load(BytesIO(content), allow_pickle=False)
-
-
-def _make_room(path: Path, n_bytes: int) -> None:
-    others = [(other.stat(), other) for other in path.parent.glob("*.npz") if other != path]
-    n_taken = n_bytes + sum(status.st_size for status, _ in others)
-    for status, other in sorted(others, key=lambda entry: entry[0].st_mtime_ns):
-        if n_taken <= MOST_BYTES:
-            return
-        other.unlink(missing_ok=True)
-        n_taken -= status.st_size
+def _read(stored: ArrayFile) -> dict[str, Floats32]:
+    """Return the features by digest; none where the file is of another form."""
+    arrays = stored.read()
+    digests, values = arrays.get("sha256", np.zeros(0, dtype="S64")), arrays.get("values", np.zeros((0, 0)))
+    if values.ndim != 2 or len(digests) != len(values) or not np.isfinite(values).all():
+        return {}
+    return dict(zip((digest.decode("ascii") for digest in digests.tolist()), values, strict=True))

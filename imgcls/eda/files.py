@@ -1,4 +1,4 @@
-"""The files of a data set, what each is for, and what the tables among them say of the photographs."""
+"""The files of a data set: what each is for, which cannot be used, and what the tables among them say."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from imgcls.config.findings import as_utf8
 from imgcls.config.problem import Problem, place_of
 from imgcls.data.files import Excluded
 from imgcls.data.load import FileRole, file_roles
@@ -18,8 +17,33 @@ from imgcls.eda.facts import BrokenFile, FileFacts
 from imgcls.eda.metadata import MetaTable, read_metadata
 from imgcls.engine.known_datasets import is_known_set
 from imgcls.errors import DataError
-from imgcls.text import listed
+from imgcls.text import as_utf8, listed
 from imgcls.workspace import Workspace
+
+_KINDS = {
+    "empty file": "empty",
+    "truncated": "truncated",
+    "not an image": "not an image",
+    "a Git LFS pointer": "not an image",
+    "a web page": "not an image",
+    "too many pixels": "too many pixels",
+    "file too large": "file too large",
+    "permission denied": "permission denied",
+    "missing": "missing",
+    "gone meanwhile": "missing",
+    "changed while it was read": "changed",
+    "link to nothing": "missing",
+    "not a regular file": "not a regular file",
+    "link that leads to itself": "missing",
+    "cannot be read": "not readable",
+    "not enough memory": "not enough memory",
+    "values from": "unsupported",
+    "damaged": "damaged",
+}
+"""From how a reason begins to its kind."""
+
+
+_NO_FILES = frozenset({"link to nothing", "link that leads to itself", "not a regular file"})
 
 
 @dataclass(frozen=True)
@@ -84,30 +108,6 @@ class Files:
             with suppress(DataError):  # nobody asked for it: one that says nothing of the samples is no error
                 found += read_metadata([entry.file], self.samples, own=own, skip=self.source.columns)
         return tuple(found)
-
-
-_KINDS = {
-    "empty file": "empty",
-    "truncated": "truncated",
-    "not an image": "not an image",
-    "a Git LFS pointer": "not an image",
-    "a web page": "not an image",
-    "too many pixels": "too many pixels",
-    "file too large": "file too large",
-    "permission denied": "permission denied",
-    "missing": "missing",
-    "gone meanwhile": "missing",
-    "changed while it was read": "changed",
-    "link to nothing": "missing",
-    "not a regular file": "not a regular file",
-    "link that leads to itself": "missing",
-    "cannot be read": "not readable",
-    "not enough memory": "not enough memory",
-    "values from": "unsupported",
-    "damaged": "damaged",
-}
-"""From how a reason begins to its kind."""
-_NO_FILES = frozenset({"link to nothing", "link that leads to itself", "not a regular file"})
 
 
 def broken_files(reasons: Mapping[str, str], excluded: Iterable[Excluded]) -> tuple[BrokenFile, ...]:

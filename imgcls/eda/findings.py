@@ -1,12 +1,13 @@
-"""Facts that ask for action, with what was decided about them."""
+"""Findings: facts that ask for action, one function for each kind, and what was decided about them."""
 
 from __future__ import annotations
 
 import re
 import shlex
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import PurePosixPath
 
 import numpy as np
@@ -18,16 +19,12 @@ from imgcls.data.samples import Samples, classes_in
 from imgcls.eda.drift import is_drifted
 from imgcls.eda.facts import (
     UNUSABLE,
-    ClassFacts,
     CurvePoint,
-    Drift,
     ExcludedImages,
     Facts,
     Finding,
-    ImbalanceFacts,
     LeakageProbe,
     Pair,
-    SizeFacts,
 )
 from imgcls.eda.leakage import is_telling
 from imgcls.eda.learning_curve import is_rising
@@ -41,17 +38,142 @@ DRAWN = "duplicates.across:drawn"
 """The part of `duplicates.across` that grouping mends, where excluding mends the rest."""
 CONFLICT = "duplicates.conflict"
 WITHIN = "duplicates.within"
+UNREAD_SUFFIXES = frozenset(
+    {".heic", ".heif", ".raw", ".dng", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".rw2", ".raf", ".jxl", ".tga", ".psd"}
+)
+"""Of photographs in forms that are not read; a phone's are the most frequent ones."""
+FEW = 20
+"""Training images below which a class is called rare."""
+VERY_UNEVEN = 10.0
+BLANK_CONTRAST = 2.0
+"""A standard deviation of gray values, of 0 to 255, below which there is nothing to be seen in an image."""
+
+_LEAST_SHARED = 0.05
+_NEARLY_ALL = 0.9
+_LEAST_IDENTITIES = 8
+_IDENTITIES = re.compile(
+    r"(^|_|\b)(id|uid|uuid|sender|user|author|owner|person|people|patient|subject|photographer|camera|device|serial|"
+    r"session|series|sequence|site|hospital|scanner|plate|batch|lot|module|specimen|animal|individual|video|group)s?"
+    r"($|_|\b)"
+)
+_WHAT = {
+    "name": ("the file name", "The classes may have been collected apart; look for what else differs between them."),
+    "order": (
+        "the place in the list",
+        "Neighbours may be of one origin; if they are, name their origin as the group (--group).",
+    ),
+    "bytes": ("the size of the file", "The classes may have been saved in different ways, which a network can see."),
+    "size": ("the size of the image", "The classes may come from different cameras, which a network can see."),
+    "time": ("the time stamp", "The classes may have been photographed apart; look for what else differs."),
+}
+"""From what a leakage probe reads to its words and to what to do."""
+_BLURRED_DEVIATIONS = 4.0
+_BLURRED_SHARE = 0.1
+_STRETCH = 2.0
+_WORST_FIRST = {"error": 0, "warning": 1, "note": 2}
 
 
 @dataclass(frozen=True)
-class Copies:
+class FindingInputs:
+    """What findings are made of."""
+
+    facts: Facts
+    """Everything but the findings."""
+    look: ScanResult
+    """What they were measured on."""
+    tables: Sequence[MetaTable] = ()
+    """What else is known of the samples."""
+    again: str = ""
+    """The options that name the data again in commands; empty where the workspace knows."""
+
+    @cached_property
+    def groups(self) -> ConnectedGroups:
+        """Which samples stay together when they are split."""
+        return ConnectedGroups.of(self.look.scan.samples)
+
+
+def find_all(
+    facts: Facts,
+    look: ScanResult,
+    *,
+    tables: Sequence[MetaTable],
+    adjustments: Adjustments,
+    again: str = "",
+    out: str = "",
+) -> tuple[Finding, ...]:
+    """Turn facts into findings, the worst first, and those that are dealt with last.
+
+    What was applied is not seen any more: excluded images are not looked at, and copies that stay together need
+    nothing. So a finding that is seen again is open again, for its new images, and what was applied without being
+    seen again comes from what findings.toml holds. What was kept is open again once it is about other images.
+
+    Args:
+        facts: Everything but the findings.
+        look: What they were measured on.
+        tables: What else is known of the samples.
+        adjustments: What was decided before.
+        again: The options that name the data again in commands; empty where the workspace knows.
+        out: The option that names the workspace in commands; empty where it is found without.
+    """
+    given = FindingInputs(facts, look, tables, again)
+    found = [_accepted(finding, adjustments) for find in FINDERS for finding in find(given)]
+    found += _applied(adjustments, seen=[finding.id for finding in found if finding.action is not None])
+    seen = dict.fromkeys(finding.id for finding in found)  # of two with one name the later is the applied one
+    by_name = {finding.id: finding for finding in found}
+    placed = (
+        found.model_copy(update={"command": found.command + out}) if found.command and out else found
+        for found in map(by_name.__getitem__, seen)
+    )
+    return tuple(sorted(placed, key=lambda finding: (finding.state != "open", _WORST_FIRST[finding.severity])))
+
+
+def _accepted(finding: Finding, adjustments: Adjustments) -> Finding:
+    """Describe that a finding was kept, or that it was kept for other images than it is about now."""
+    if adjustments.keeps(finding.id, finding.images):
+        return finding.model_copy(update={"state": "kept"})
+    before = {image for entry in adjustments.kept if entry.finding == finding.id for image in entry.images}
+    if not before:
+        return finding
+    n_new = len(set(finding.images) - before)
+    return finding.model_copy(update={"advice": f"It was kept before {amount(n_new, 'image')} came. {finding.advice}"})
+
+
+def _applied(adjustments: Adjustments, *, seen: Iterable[str]) -> list[Finding]:
+    """Tell of the findings that were applied and have nothing new."""
+    decided: list[Exclusion | Grouping] = [*adjustments.excluded, *adjustments.grouped]
+    entries: dict[str, list[Exclusion | Grouping]] = {}
+    for entry in decided:
+        entries.setdefault(entry.finding, []).append(entry)
+    for name in seen:
+        entries.pop(name, None)
+    return [_as_applied(name, found) for name, found in entries.items()]
+
+
+def _as_applied(name: str, entries: Sequence[Exclusion | Grouping]) -> Finding:
+    images = list(dict.fromkeys(image for entry in entries for image in entry.images))
+    is_excluded = isinstance(entries[0], Exclusion)
+    return Finding(
+        id=name,
+        severity="note",
+        title=f"{amount(len(images), 'image')} {'left out' if is_excluded else 'kept together'}: {entries[0].why}",
+        n=len(images),
+        examples=some(images),
+        advice="Nothing has to be done; the photographs themselves were not touched.",
+        command=shlex.join(["imgcls", "eda", "undo", name]),
+        action="exclude" if is_excluded else "group",
+        state="applied",
+    )
+
+
+@dataclass(frozen=True)
+class DuplicateFindings:
     """Pairs of photographs, and what may be done about them."""
 
     pairs: Sequence[Pair]
     """All pairs."""
     frozen: frozenset[str]
     """Ids in the parts that the data give for scoring, which are never changed."""
-    kinship: ConnectedGroups
+    together: ConnectedGroups
     """Which samples stay together when they are split."""
 
     def findings(self) -> list[Finding]:
@@ -124,13 +246,13 @@ class Copies:
             advice="Keep copies together, so that the split cannot separate them.",
             command=apply_command(name),
             action="group",
-            groups=self.kinship.families((pair.first, pair.second) for pair in pairs),
+            groups=self.together.joined((pair.first, pair.second) for pair in pairs),
             images=_about(pairs),
         )
 
     def _within(self, pairs: list[Pair]) -> Finding:
         """Copies in one part; those that another draw could separate are worth grouping."""
-        apart = [pair for pair in pairs if not self.kinship.are_kin(pair.first, pair.second)]
+        apart = [pair for pair in pairs if not self.together.are_together(pair.first, pair.second)]
         return Finding(
             id=WITHIN,
             severity="warning" if apart else "note",
@@ -142,7 +264,7 @@ class Copies:
             else "Nothing has to be done: they stay together in every split.",
             command=apply_command(WITHIN) if apart else None,
             action="group" if apart else None,
-            groups=self.kinship.families((pair.first, pair.second) for pair in apart),
+            groups=self.together.joined((pair.first, pair.second) for pair in apart),
             images=_about(apart or pairs),
         )
 
@@ -165,48 +287,31 @@ def _sides(pair: Pair, *, with_labels: bool) -> str:
     return f"{pair.first} ({notes[0]}) = {pair.second} ({notes[1]}), {pair.kind}"
 
 
-_LEAST_SHARED = 0.05
-_NEARLY_ALL = 0.9
-_LEAST_IDENTITIES = 8
-_IDENTITIES = re.compile(
-    r"(^|_|\b)(id|uid|uuid|sender|user|author|owner|person|people|patient|subject|photographer|camera|device|serial|"
-    r"session|series|sequence|site|hospital|scanner|plate|batch|lot|module|specimen|animal|individual|video|group)s?"
-    r"($|_|\b)"
-)
-_WHAT = {
-    "name": ("the file name", "The classes may have been collected apart; look for what else differs between them."),
-    "order": (
-        "the place in the list",
-        "Neighbours may be of one origin; if they are, name their origin as the group (--group).",
-    ),
-    "bytes": ("the size of the file", "The classes may have been saved in different ways, which a network can see."),
-    "size": ("the size of the image", "The classes may come from different cameras, which a network can see."),
-    "time": ("the time stamp", "The classes may have been photographed apart; look for what else differs."),
-}
-"""From what a label is guessed by to its words and to what to do."""
+def find_duplicates(given: FindingInputs) -> list[Finding]:
+    """Find copies of one photograph: with different labels, across parts, and within one."""
+    look = given.look
+    frozen = frozenset(look.scan.samples.frame["id"][look.is_frozen])
+    return DuplicateFindings(given.facts.duplicates, frozen, given.groups).findings()
 
 
-def find_leakage(
-    facts: Facts, look: ScanResult, tables: Sequence[MetaTable], kinship: ConnectedGroups
-) -> list[Finding]:
-    """Find what tells the label, what is shared between parts, and parts that differ."""
-    found: list[Finding] = []
-    for guess in facts.guesses:
-        if not is_telling(guess, n_guesses=len(facts.guesses)):
+def find_leakage(given: FindingInputs) -> Iterator[Finding]:
+    """Find what tells the label without the picture, and values of it that are shared between parts."""
+    facts, look = given.facts, given.look
+    for probe in facts.guesses:
+        if not is_telling(probe, n_guesses=len(facts.guesses)):
             continue
-        shared = _shared(guess, look, _column(guess.by, tables), kinship)
-        found.append(shared or _plainly(guess, look.scan.samples))
-    return [*found, *_drifts(facts.drift)]
+        shared = _shared(probe, look, _column(probe.by, given.tables), given.groups)
+        yield shared or _plainly(probe, look.scan.samples)
 
 
-def _plainly(guess: LeakageProbe, samples: Samples) -> Finding:
-    """Tell of a guess, as a note only where nothing has to be done about it."""
-    if guess.by == "name" and names_say_classes(samples):
-        return _noted(guess, "The file names name the classes.", "A network never sees them.")
-    if guess.by == "order" and _is_grouped(samples):
-        title = f"The label can be guessed from the place in the list: AUC {guess.auc:.2f}, where 0.5 is chance."
-        return _noted(guess, title, "Neighbours may be of one origin; the groups of the data keep them together.")
-    return _guess(guess)
+def _plainly(probe: LeakageProbe, samples: Samples) -> Finding:
+    """Return the finding of a probe, as a note only where nothing has to be done about it."""
+    if probe.by == "name" and names_say_classes(samples):
+        return _noted(probe, "The file names name the classes.", "A network never sees them.")
+    if probe.by == "order" and _is_grouped(samples):
+        title = f"The label can be guessed from the place in the list: AUC {probe.auc:.2f}, where 0.5 is chance."
+        return _noted(probe, title, "Neighbours may be of one origin; the groups of the data keep them together.")
+    return _probed(probe)
 
 
 def _is_grouped(samples: Samples) -> bool:
@@ -215,33 +320,33 @@ def _is_grouped(samples: Samples) -> bool:
     return bool((samples.frame["group"][labelled] != "").mean() >= _NEARLY_ALL) if labelled.any() else False
 
 
-def _guess(guess: LeakageProbe) -> Finding:
+def _probed(probe: LeakageProbe) -> Finding:
     what, advice = _WHAT.get(
-        guess.by,
+        probe.by,
         (
-            f"column {guess.by}",
+            f"column {probe.by}",
             "If it says where a photograph is from, keep its values together when splitting; if it is known for new "
             "photographs too, a score by pictures alone has to beat it.",
         ),
     )
-    name = f"guess:{guess.by}"
+    name = f"guess:{probe.by}"
     return Finding(
         id=name,
         severity="warning",
-        title=f"The label can be guessed from {what} alone: AUC {guess.auc:.2f}, where 0.5 is chance.",
-        n=guess.n,
+        title=f"The label can be guessed from {what} alone: AUC {probe.auc:.2f}, where 0.5 is chance.",
+        n=probe.n,
         examples=(),
         advice=advice,
         command=keep_command(name),
     )
 
 
-def _noted(guess: LeakageProbe, title: str, advice: str) -> Finding:
+def _noted(probe: LeakageProbe, title: str, advice: str) -> Finding:
     return Finding(
-        id=f"guess:{guess.by}",
+        id=f"guess:{probe.by}",
         severity="note",
         title=title,
-        n=guess.n,
+        n=probe.n,
         examples=(),
         advice=f"{advice} Nothing has to be done.",
         command=None,
@@ -263,26 +368,26 @@ def _letters(text: str) -> str:
 
 
 def _shared(
-    guess: LeakageProbe, look: ScanResult, values: Sequence[str] | None, kinship: ConnectedGroups
+    probe: LeakageProbe, look: ScanResult, values: Sequence[str] | None, groups: ConnectedGroups
 ) -> Finding | None:
     """Describe where a column that tells the label has the same values in train and in what is scored."""
-    shares = {split: share for split, share in guess.shared.items() if share >= _LEAST_SHARED}
-    if values is None or not shares or not is_identity(guess, n=len(values)):
+    shares = {split: share for split, share in probe.shared.items() if share >= _LEAST_SHARED}
+    if values is None or not shares or not is_identity(probe, n=len(values)):
         return None
-    name = f"shared:{guess.by}"
-    families = kinship.families(_by_value(look, values)) if _is_drawn(look) and "valid" in shares else ()
-    told = " and ".join(f"{share * 100:.0f} % of {split}" for split, share in shares.items())
+    name = f"shared:{probe.by}"
+    joined = groups.joined(_by_value(look, values)) if _is_drawn(look) and "valid" in shares else ()
+    shared = " and ".join(f"{share * 100:.0f} % of {split}" for split, share in shares.items())
     return Finding(
         id=name,
-        severity="error" if families else "warning",
-        title=f"{told} have a {guess.by} that is in train too, and knowing that alone tells the label with AUC "
-        f"{guess.auc:.2f}: scores look better than they are.",
+        severity="error" if joined else "warning",
+        title=f"{shared} have a {probe.by} that is in train too, and knowing that alone tells the label with AUC "
+        f"{probe.auc:.2f}: scores look better than they are.",
         n=sum(round(share * len(look.scan.samples.rows(split))) for split, share in shares.items()),
         examples=(),
-        advice=_advice(shares, can_group=bool(families)),
-        command=apply_command(name) if families else keep_command(name),
-        action="group" if families else None,
-        groups=families,
+        advice=_advice(shares, can_group=bool(joined)),
+        command=apply_command(name) if joined else keep_command(name),
+        action="group" if joined else None,
+        groups=joined,
     )
 
 
@@ -294,18 +399,18 @@ def _advice(shares: dict[str, float], *, can_group: bool) -> str:
     return f"Keep equal values together, so that validation is on new ones.{more}"
 
 
-def is_identity(guess: LeakageProbe, *, n: int) -> bool:
+def is_identity(probe: LeakageProbe, *, n: int) -> bool:
     """Whether a column says who or what a photograph is from, rather than what is on it.
 
     Its name says so, or it has as many different values as whole numbers below the root of n: properties have few.
 
     Args:
-        guess: Of a column.
+        probe: Of a column.
         n: The number of samples.
     """
-    column = guess.by.rpartition(" of ")[0].lower()
+    column = probe.by.rpartition(" of ")[0].lower()
     named = bool(_IDENTITIES.search(column)) or column.endswith("id")
-    return guess.n_values >= (_LEAST_IDENTITIES if named else max(_LEAST_IDENTITIES, int(np.sqrt(n))))
+    return probe.n_values >= (_LEAST_IDENTITIES if named else max(_LEAST_IDENTITIES, int(np.sqrt(n))))
 
 
 def _is_drawn(look: ScanResult) -> bool:
@@ -331,8 +436,9 @@ def _column(by: str, tables: Iterable[MetaTable]) -> Sequence[str] | None:
     return None
 
 
-def _drifts(drift: Sequence[Drift]) -> Iterator[Finding]:
-    """Say once for each part how it differs from train."""
+def find_drifting_parts(given: FindingInputs) -> Iterator[Finding]:
+    """Find parts that differ from train, once for each part."""
+    drift = given.facts.drift
     clear = [entry for entry in drift if is_drifted(entry, n_comparisons=len(drift))]
     for part in dict.fromkeys(entry.parts[1] for entry in clear):
         ways = sorted((entry for entry in clear if entry.parts[1] == part), key=lambda entry: -entry.auc)
@@ -349,28 +455,22 @@ def _drifts(drift: Sequence[Drift]) -> Iterator[Finding]:
         )
 
 
-UNREAD_SUFFIXES = frozenset(
-    {".heic", ".heif", ".raw", ".dng", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".rw2", ".raf", ".jxl", ".tga", ".psd"}
-)
-"""Of photographs in forms that are not read; a phone's are the most frequent ones."""
-
-
 def excluded_images(
-    excluded: Iterable[Excluded], *, told: Collection[str], decided: Collection[str]
+    excluded: Iterable[Excluded], *, known: Collection[str], decided: Collection[str]
 ) -> tuple[ExcludedImages, ...]:
     """Gather by reason what is a photograph by its name and not used, the most frequent reason first.
 
     Args:
         excluded: What the data set leaves out.
-        told: Paths that are told elsewhere, as those of broken files.
-        decided: Reasons that findings.toml gives, which are told as findings.
+        known: Paths that other facts name, as those of broken files.
+        decided: Reasons that findings.toml gives, which are findings of their own.
     """
     paths: dict[str, list[str]] = {}
     for entry in excluded:
         suffix = PurePosixPath(entry.path).suffix.lower()
         if suffix in UNREAD_SUFFIXES:
             paths.setdefault(f"{suffix} files are not read", []).append(entry.path)
-        elif is_image_name(entry.path) and entry.path not in told and entry.reason not in decided:
+        elif is_image_name(entry.path) and entry.path not in known and entry.reason not in decided:
             paths.setdefault(entry.reason, []).append(entry.path)
     found = (
         ExcludedImages(reason=reason, n=len(names), examples=some(sorted(names))) for reason, names in paths.items()
@@ -378,60 +478,31 @@ def excluded_images(
     return tuple(sorted(found, key=lambda entry: (-entry.n, entry.reason)))
 
 
-def find_excluded(facts: Facts) -> list[Finding]:
-    """Tell of photographs that are not used."""
+def find_excluded(given: FindingInputs) -> Iterator[Finding]:
+    """Find photographs that are not used."""
+    facts = given.facts
     if not facts.left_out:
-        return []
+        return
     n = sum(entry.n for entry in facts.left_out)
-    return [
-        Finding(
-            id="left_out",
-            severity="note",
-            title=f"{amount(n, 'photograph')} in the folder not used: "
-            f"{listed(f'{entry.n:,} {entry.reason}' for entry in facts.left_out)}.",
-            n=n,
-            examples=some(name for entry in facts.left_out for name in entry.examples),
-            advice="If they belong to the data, name them in the table, move them into a folder of a class, or save "
-            "them as JPEG or PNG.",
-            command=None,
-        )
-    ]
+    yield Finding(
+        id="left_out",
+        severity="note",
+        title=f"{amount(n, 'photograph')} in the folder not used: "
+        f"{listed(f'{entry.n:,} {entry.reason}' for entry in facts.left_out)}.",
+        n=n,
+        examples=some(name for entry in facts.left_out for name in entry.examples),
+        advice="If they belong to the data, name them in the table, move them into a folder of a class, or save "
+        "them as JPEG or PNG.",
+        command=None,
+    )
 
 
-FEW = 20
-"""Training images below which a class is called rare."""
-VERY_UNEVEN = 10.0
-BLANK_CONTRAST = 2.0
-"""A standard deviation of gray values, of 0 to 255, below which there is nothing to be seen in an image."""
-_BLURRED_DEVIATIONS = 4.0
-_BLURRED_SHARE = 0.1
-_STRETCH = 2.0
-
-
-def find_quality_issues(facts: Facts, look: ScanResult, *, again: str = "") -> list[Finding]:
-    """Find what is wrong with the files and amounts of a data set.
-
-    Args:
-        facts: Everything but the findings.
-        look: What they were measured on.
-        again: The options that name the data again in commands; empty where the workspace knows.
-    """
-    found = [
-        _unusable(look.unusable),
-        _broken(facts, look),
-        *_classes(facts.classes, facts.imbalance, again),
-        _varied(facts.sizes, again),
-        _blank(look),
-        _blurred(look),
-        _rising(facts.curve),
-    ]
-    return [finding for finding in found if finding is not None]
-
-
-def _unusable(reason: str) -> Finding | None:
+def find_unusable(given: FindingInputs) -> Iterator[Finding]:
+    """Find the reason why nothing can be trained on these samples."""
+    reason = given.look.unusable
     if not reason:
-        return None
-    return Finding(
+        return
+    yield Finding(
         id=UNUSABLE,
         severity="error",
         title="These samples cannot be trained on.",
@@ -442,19 +513,21 @@ def _unusable(reason: str) -> Finding | None:
     )
 
 
-def _broken(facts: Facts, look: ScanResult) -> Finding | None:
+def find_broken(given: FindingInputs) -> Iterator[Finding]:
+    """Find files that cannot be used."""
+    facts, look = given.facts, given.look
     files = facts.broken
     if not files:
-        return None
+        return
     kinds = listed(f"{n} {kind}" for kind, n in Counter(file.kind for file in files).most_common())
     ids = look.broken_ids
-    return Finding(
+    yield Finding(
         id="broken",
         severity="warning",
         title=f"{amount(len(files), 'file')} cannot be used: {kinds}.",
         n=len(files),
         examples=some(f"{file.path}: {file.reason}" for file in files),
-        advice="They are left out anyway. Fetch them anew, or exclude them so that this is settled.",
+        advice="They are left out anyway. Fetch them again, or exclude them so that this is settled.",
         command=apply_command("broken") if ids else keep_command("broken"),
         action="exclude" if ids else None,
         groups=(ids,) if ids else (),
@@ -462,7 +535,9 @@ def _broken(facts: Facts, look: ScanResult) -> Finding | None:
     )
 
 
-def _classes(classes: tuple[ClassFacts, ...], imbalance: ImbalanceFacts, again: str) -> list[Finding]:
+def find_class_issues(given: FindingInputs) -> list[Finding]:
+    """Find classes without images, uneven or rare ones, and those that are not validated."""
+    classes, imbalance, again = given.facts.classes, given.facts.imbalance, given.again
     labelled = [entry for entry in classes if sum(entry.n.values())]
     found = []
     if empty := [entry for entry in classes if not sum(entry.n.values())]:
@@ -520,12 +595,14 @@ def _classes(classes: tuple[ClassFacts, ...], imbalance: ImbalanceFacts, again: 
     return found
 
 
-def _varied(sizes: SizeFacts, again: str) -> Finding | None:
+def find_varied_shapes(given: FindingInputs) -> Iterator[Finding]:
+    """Find proportions that vary so much that squeezing into a square changes them."""
+    sizes, again = given.facts.sizes, given.again
     aspect = sizes.aspect
     stretch = max(aspect.high / max(aspect.middle, 1e-9), aspect.middle / max(aspect.low, 1e-9))
     if stretch < _STRETCH:
-        return None
-    return Finding(
+        return
+    yield Finding(
         id="sizes.varied",
         severity="note",
         title=f"Proportions vary: width over height is {aspect.low:.2f} to {aspect.high:.2f} in 90 % of them.",
@@ -536,13 +613,15 @@ def _varied(sizes: SizeFacts, again: str) -> Finding | None:
     )
 
 
-def _blank(look: ScanResult) -> Finding | None:
+def find_blank(given: FindingInputs) -> Iterator[Finding]:
+    """Find images that show nothing."""
+    look = given.look
     rows = np.flatnonzero(look.scan.measures["contrast"].to_numpy() < BLANK_CONTRAST)
     if not rows.size:
-        return None
+        return
     ids = look.scan.samples.frame["id"].to_numpy()
     free = tuple(sorted(ids[rows[~look.is_frozen[rows]]]))
-    return Finding(
+    yield Finding(
         id="quality.blank",
         severity="warning",
         title=f"{amount(len(rows), 'image')} of a single colour, or nearly: there is nothing to be seen.",
@@ -556,12 +635,14 @@ def _blank(look: ScanResult) -> Finding | None:
     )
 
 
-def _blurred(look: ScanResult) -> Finding | None:
+def find_blurred(given: FindingInputs) -> Iterator[Finding]:
+    """Find images that are far less sharp than the others."""
+    look = given.look
     rows = blurred_rows(look)
     if not rows.size:
-        return None
+        return
     ids = look.scan.samples.frame["id"].to_numpy()
-    return Finding(
+    yield Finding(
         id="quality.blurred",
         severity="note",
         title=f"{amount(len(rows), 'image')} far less sharp than the others.",
@@ -584,18 +665,20 @@ def blurred_rows(look: ScanResult) -> np.ndarray:
     if seen.sum() < FEW:
         return np.zeros(0, dtype=np.int64)
     logs = np.log(sharpness + 1)
-    middle = np.median(logs[seen])
-    deviation = 1.4826 * np.median(np.abs(logs[seen] - middle))
-    far = seen & (logs < middle - _BLURRED_DEVIATIONS * deviation) & (logs < middle + np.log(_BLURRED_SHARE))
+    median = np.median(logs[seen])
+    deviation = 1.4826 * np.median(np.abs(logs[seen] - median))
+    far = seen & (logs < median - _BLURRED_DEVIATIONS * deviation) & (logs < median + np.log(_BLURRED_SHARE))
     rows = np.flatnonzero(far)
     return rows[np.argsort(sharpness[rows], kind="stable")]
 
 
-def _rising(curve: tuple[CurvePoint, ...]) -> Finding | None:
+def find_rising_curve(given: FindingInputs) -> Iterator[Finding]:
+    """Find whether more images still raise the score."""
+    curve = given.facts.curve
     if not is_rising(curve):
-        return None
+        return
     before, last = curve[-2:]
-    return Finding(
+    yield Finding(
         id="curve.rising",
         severity="note",
         title=f"More images still help: the accuracy of a quick classifier goes from {before.value:.3f} with "
@@ -614,89 +697,17 @@ def _gain(point: CurvePoint) -> str:
     return f", {point.gain:+.3f} [{point.gain_low:+.3f}, {point.gain_high:+.3f}] on the same validation images"
 
 
-_WORST_FIRST = {"error": 0, "warning": 1, "note": 2}
-
-
-def find_all(
-    facts: Facts,
-    look: ScanResult,
-    *,
-    tables: Sequence[MetaTable],
-    adjustments: Adjustments,
-    again: str = "",
-    out: str = "",
-) -> tuple[Finding, ...]:
-    """Turn facts into findings, the worst first, and those that are dealt with last.
-
-    What was applied is not seen any more: excluded images are not looked at, and copies that stay together need
-    nothing. So a finding that is seen again is open again, for its new images, and what was applied without being
-    seen again is told from what findings.toml holds. What was kept is open again once it is about other images.
-
-    Args:
-        facts: Everything but the findings.
-        look: What they were measured on.
-        tables: What else is known of the samples.
-        adjustments: What was decided before.
-        again: The options that name the data again in commands; empty where the workspace knows.
-        out: The option that names the workspace in commands; empty where it is found without.
-    """
-    kinship = ConnectedGroups.of(look.scan.samples)
-    frozen = frozenset(look.scan.samples.frame["id"][look.is_frozen])
-    found = [
-        *find_quality_issues(facts, look, again=again),
-        *find_excluded(facts),
-        *Copies(facts.duplicates, frozen, kinship).findings(),
-        *find_leakage(facts, look, tables, kinship),
-    ]
-    found = [_looked_at(finding, adjustments) for finding in found]
-    found += _applied(adjustments, seen=[finding.id for finding in found if finding.action is not None])
-    seen = dict.fromkeys(finding.id for finding in found)  # of two with one name the later is the applied one
-    by_name = {finding.id: finding for finding in found}
-    return tuple(sorted((_placed(by_name[name], out) for name in seen), key=_place))
-
-
-def _looked_at(finding: Finding, adjustments: Adjustments) -> Finding:
-    """Describe that a finding was kept, or that it was kept for other images than it is about now."""
-    if adjustments.keeps(finding.id, finding.images):
-        return finding.model_copy(update={"state": "kept"})
-    before = {image for entry in adjustments.kept if entry.finding == finding.id for image in entry.images}
-    if not before:
-        return finding
-    n_new = len(set(finding.images) - before)
-    return finding.model_copy(update={"advice": f"It was kept before {amount(n_new, 'image')} came. {finding.advice}"})
-
-
-def _placed(finding: Finding, out: str) -> Finding:
-    """Name the workspace in the command of a finding."""
-    return finding.model_copy(update={"command": finding.command + out}) if finding.command and out else finding
-
-
-def _place(finding: Finding) -> tuple[bool, int]:
-    return finding.state != "open", _WORST_FIRST[finding.severity]
-
-
-def _applied(adjustments: Adjustments, *, seen: Iterable[str]) -> list[Finding]:
-    """Tell of the findings that were applied and have nothing new."""
-    decided: list[Exclusion | Grouping] = [*adjustments.excluded, *adjustments.grouped]
-    entries: dict[str, list[Exclusion | Grouping]] = {}
-    for entry in decided:
-        entries.setdefault(entry.finding, []).append(entry)
-    for name in seen:
-        entries.pop(name, None)
-    return [_told(name, found) for name, found in entries.items()]
-
-
-def _told(name: str, entries: Sequence[Exclusion | Grouping]) -> Finding:
-    images = list(dict.fromkeys(image for entry in entries for image in entry.images))
-    is_excluded = isinstance(entries[0], Exclusion)
-    return Finding(
-        id=name,
-        severity="note",
-        title=f"{amount(len(images), 'image')} {'left out' if is_excluded else 'kept together'}: {entries[0].why}",
-        n=len(images),
-        examples=some(images),
-        advice="Nothing has to be done; the photographs themselves were not touched.",
-        command=shlex.join(["imgcls", "eda", "undo", name]),
-        action="exclude" if is_excluded else "group",
-        state="applied",
-    )
+FINDERS: tuple[Callable[[FindingInputs], Iterable[Finding]], ...] = (
+    find_unusable,
+    find_broken,
+    find_class_issues,
+    find_varied_shapes,
+    find_blank,
+    find_blurred,
+    find_rising_curve,
+    find_excluded,
+    find_duplicates,
+    find_leakage,
+    find_drifting_parts,
+)
+"""One function for each kind of finding; those of one severity are listed in this order."""

@@ -1,4 +1,4 @@
-"""Would more photographs help? The score of a quick classifier on a quarter, a half and all of train."""
+"""The learning curve: the score of a linear probe on a quarter, a half and all of train."""
 
 from __future__ import annotations
 
@@ -19,12 +19,11 @@ from imgcls.evidence.variance import quantile
 
 Floats = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.int64]
-
 SHARES = (0.25, 0.5, 1.0)
 N_DRAWS = 5
 """How often a part of train is drawn; each smaller part lies within the larger one of the same draw."""
 
-_STRENGTHS = (0.003, 0.03, 0.3, 3.0)
+_CS = (0.003, 0.03, 0.3, 3.0)
 _N_FOLDS = 3
 _N_COMPONENTS = 128
 _FEWEST_TRAIN = 40
@@ -37,9 +36,9 @@ _SMALLEST = 1e-6
 def learning_curve(scan: Scan, features: Features | None, *, seed: int = 0) -> tuple[CurvePoint, ...]:
     """Measure how the score on valid grows with the number of training images.
 
-    A logistic regression on the features is trained on nested random parts of train, several draws of each. Its
-    strength is chosen once, by cross-validation on all of train, since the weights that a problem needs do not
-    depend on how many images are at hand. Groups and exact duplicates stay whole.
+    A logistic regression on the features is trained on nested random parts of train, several draws of each. Its C, the
+    inverse of the regularisation, is chosen once, by cross-validation on all of train, since the weights that a problem
+    needs do not depend on how many images are at hand. Groups and exact duplicates stay whole.
 
     Args:
         scan: The data set.
@@ -50,19 +49,19 @@ def learning_curve(scan: Scan, features: Features | None, *, seed: int = 0) -> t
         Three points, the smallest part first; nothing without features, where they cover less than nine tenths of
         train, or where fewer than 40 images train or 20 validate.
     """
-    trial = None if features is None else _Trial.of(scan, features)
-    if trial is None:
+    probe = None if features is None else _LinearProbe.of(scan, features)
+    if probe is None:
         return ()
     rng = np.random.default_rng([seed, 6])
-    strength = trial.best_strength(rng)
-    orders = [trial.order(rng) for _ in range(N_DRAWS)]
+    c = probe.best_c(rng)
+    orders = [probe.order(rng) for _ in range(N_DRAWS)]
     points: list[CurvePoint] = []
     before: Floats | None = None
     for share in SHARES:
-        n_train = round(share * len(trial.train))
+        n_train = round(share * len(probe.train))
         draws = orders if share < 1 else orders[:1]
-        right = np.stack([trial.right(order[:n_train], strength) for order in draws])
-        points.append(_point(n_train, right, before, trial))
+        right = np.stack([probe.right(order[:n_train], c) for order in draws])
+        points.append(_point(n_train, right, before, probe))
         before = right
     return tuple(points)
 
@@ -77,8 +76,8 @@ def is_rising(curve: Sequence[CurvePoint]) -> bool:
 
 
 @dataclass(frozen=True, eq=False)
-class _Trial:
-    """Features with their targets, and who trains and who validates."""
+class _LinearProbe:
+    """Principal components with their targets, and who trains and who validates."""
 
     values: Floats
     """[m, c], principal components."""
@@ -92,7 +91,7 @@ class _Trial:
     """Positions of the images that validate."""
 
     @classmethod
-    def of(cls, scan: Scan, features: Features) -> _Trial | None:
+    def of(cls, scan: Scan, features: Features) -> _LinearProbe | None:
         """Gather them; None where there is too little."""
         samples = scan.samples
         splits = samples.frame["split"].to_numpy(dtype=object)
@@ -119,24 +118,24 @@ class _Trial:
             places[members] = (np.arange(len(members)) + rng.random()) / len(members)
         return self.train[np.argsort(places[units], kind="stable")]
 
-    def best_strength(self, rng: np.random.Generator) -> float:
-        """Choose the strength with the smallest log loss out of fold."""
-        deal = PermutationFolds.of(self._kinds()[self.train], self.units[self.train], n_folds=_N_FOLDS, rng=rng)
-        losses = [self._loss_out_of_fold(deal, strength) for strength in _STRENGTHS]
-        return _STRENGTHS[int(np.argmin(losses))]
+    def best_c(self, rng: np.random.Generator) -> float:
+        """Choose the C with the smallest log loss out of fold."""
+        folds = PermutationFolds.of(self._kinds()[self.train], self.units[self.train], n_folds=_N_FOLDS, rng=rng)
+        losses = [self._loss_out_of_fold(folds, c) for c in _CS]
+        return _CS[int(np.argmin(losses))]
 
-    def _loss_out_of_fold(self, deal: PermutationFolds, strength: float) -> float:
+    def _loss_out_of_fold(self, folds: PermutationFolds, c: float) -> float:
         found = 0.0
-        for fold in range(deal.n_folds):
-            asked, rows = self.train[deal.folds == fold], self.train[deal.folds != fold]
+        for fold in range(folds.n_folds):
+            asked, rows = self.train[folds.folds == fold], self.train[folds.folds != fold]
             for column in self._columns():
-                said = _fitted(self.values[rows], column[rows], self.values[asked], strength)
-                found -= said.log_of(column[asked]).sum()
+                answers = _fitted(self.values[rows], column[rows], self.values[asked], c)
+                found -= answers.log_of(column[asked]).sum()
         return float(found)
 
-    def right(self, rows: Indices, strength: float) -> Floats:
+    def right(self, rows: Indices, c: float) -> Floats:
         """Train on some images, and give the share of right answers for each image that validates, [n_valid]."""
-        return _right(self._predict(rows, self.valid, strength), self.targets[self.valid])
+        return _right(self._predict(rows, self.valid, c), self.targets[self.valid])
 
     def _kinds(self) -> Indices:
         return np.unique(self.targets, axis=0, return_inverse=True)[1].ravel().astype(np.int64)
@@ -145,16 +144,14 @@ class _Trial:
         """Return the problems to be fitted one by one: the classes, or each label by itself."""
         return [self.targets] if self.targets.ndim == 1 else list(self.targets.T)
 
-    def _predict(self, rows: Indices, asked: Indices, strength: float) -> Indices:
-        answers = [
-            _fitted(self.values[rows], column[rows], self.values[asked], strength).answer for column in self._columns()
-        ]
+    def _predict(self, rows: Indices, asked: Indices, c: float) -> Indices:
+        answers = [_fitted(self.values[rows], column[rows], self.values[asked], c).answer for column in self._columns()]
         return answers[0] if self.targets.ndim == 1 else np.stack(answers, axis=1)
 
 
 @dataclass(frozen=True)
-class _Said:
-    """What a classifier said of some images."""
+class _Answers:
+    """What a classifier answers for some images."""
 
     probabilities: Floats
     """[n, k]."""
@@ -173,51 +170,51 @@ class _Said:
         return np.log(np.maximum(np.where(self.classes[places] == targets, given, 0.0), _SMALLEST))
 
 
-def _fitted(values: Floats, targets: Indices, asked: Floats, strength: float) -> _Said:
+def _fitted(values: Floats, targets: Indices, asked: Floats, c: float) -> _Answers:
     """Fit a logistic regression and ask it; where there is a single class, that is the answer."""
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
 
     classes = np.unique(targets)
     if len(classes) < 2:
-        return _Said(np.ones((len(asked), 1)), classes)
+        return _Answers(np.ones((len(asked), 1)), classes)
     with warnings.catch_warnings():  # nearly converged is good enough to compare amounts of data
         warnings.simplefilter("ignore", ConvergenceWarning)
-        model = LogisticRegression(C=strength, max_iter=200).fit(values, targets)
-    return _Said(model.predict_proba(asked), model.classes_)
+        model = LogisticRegression(C=c, max_iter=200).fit(values, targets)
+    return _Answers(model.predict_proba(asked), model.classes_)
 
 
-def _right(said: Indices, targets: Indices) -> Floats:
-    equal = (said == targets).astype(np.float64)
+def _right(answers: Indices, targets: Indices) -> Floats:
+    equal = (answers == targets).astype(np.float64)
     return equal if equal.ndim == 1 else equal.mean(axis=1)
 
 
-def _point(n_train: int, right: Floats, before: Floats | None, trial: _Trial) -> CurvePoint:
+def _point(n_train: int, right: Floats, before: Floats | None, probe: _LinearProbe) -> CurvePoint:
     """Sum up the draws of one size: the score, and the gain over the size before on the same images."""
-    units = np.unique(trial.units[trial.valid], return_inverse=True)[1]
+    units = np.unique(probe.units[probe.valid], return_inverse=True)[1]
     each = right.mean(axis=0)
-    low, high = _interval(each, units, is_share=trial.targets.ndim == 1)
+    low, high = _interval(each, units, is_share=probe.targets.ndim == 1)
     point = CurvePoint(n_train=n_train, value=float(each.mean()), low=low, high=high)
     if before is None:
         return point
     difference = each - before.mean(axis=0)
     gain = float(difference.mean())
-    luck = sum(side.mean(axis=1).var(ddof=1) / len(side) for side in (right, before) if len(side) > 1)
-    half = _half_width(difference, units, luck=float(luck))
+    draw_variance = sum(side.mean(axis=1).var(ddof=1) / len(side) for side in (right, before) if len(side) > 1)
+    half = _half_width(difference, units, draw_variance=float(draw_variance))
     return point.model_copy(update={"gain": gain, "gain_low": gain - half, "gain_high": gain + half})
 
 
 def _interval(each: Floats, units: Indices, *, is_share: bool) -> tuple[float, float]:
     n_units = len(np.unique(units))
     half = _half_width(each, units)
-    if (is_share and n_units == len(units)) or not half:  # units that all agree tell no spread, and are still luck
+    if (is_share and n_units == len(units)) or not half:  # where all units agree their variance is not seen
         return wilson_interval(round(float(each.mean()) * n_units), n_units)
     return max(0.0, float(each.mean()) - half), min(1.0, float(each.mean()) + half)
 
 
-def _half_width(each: Floats, units: Indices, *, luck: float = 0.0) -> float:
-    """Return half the width of the 95 % interval of a mean over images, of which those of a unit share their luck."""
+def _half_width(each: Floats, units: Indices, *, draw_variance: float = 0.0) -> float:
+    """Return half the width of the 95 % interval of a mean over images; those of a unit are not independent."""
     n_units = int(units.max()) + 1
     summed = np.bincount(units, weights=each - each.mean()) * n_units / len(each)
-    variance = summed.var(ddof=1) / n_units + luck
+    variance = summed.var(ddof=1) / n_units + draw_variance
     return float(quantile(n_units - 1, _LEVEL) * np.sqrt(variance))

@@ -1,4 +1,4 @@
-"""What tables say of the photographs besides their labels: who sent them, when, with which camera."""
+"""Metadata tables: what they say of the photographs besides labels, such as who sent them, when, with which camera."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The odd ones out: images far from all others, blank ones, and extremes of brightness and size."""
+"""Outliers: images far from all others, blank ones, and extremes of brightness, size and shape."""
 
 from __future__ import annotations
 
@@ -16,15 +16,14 @@ from imgcls.eda.scan import Scan
 from imgcls.eda.statistics import principal_components
 
 Floats = npt.NDArray[np.float64]
-
-MOST_ODD = 24
+MOST_OUTLIERS = 24
 N_NEIGHBOURS = 5
 BLANK_CONTRAST = 2.0
 """An image whose gray values deviate by less than this, of 255, shows nothing."""
 
 _FEWEST = 20
 _FAR = 4.0
-"""So many typical deviations from the median make a measure odd."""
+"""So many typical deviations from the median make an image an outlier."""
 _FAR_PICTURE = 2.5
 """Likewise for the distance of a picture; a person looks at those anyway, and fewer deviations are normal there."""
 _TAIL = 0.05
@@ -39,32 +38,32 @@ _LEAST_SCALE: Mapping[str, float] = MappingProxyType({"brightness": 2.0, "size":
 
 @dataclass(frozen=True)
 class _Candidate:
-    """An image that is odd in one thing."""
+    """An image that is an outlier in one measure."""
 
     row: int
     """Its position among the samples."""
     excess: float
-    """How far beyond what is odd at all, at least 1."""
+    """How far beyond where outliers begin, at least 1."""
     distance: float
-    """As in `imgcls.eda.facts.Odd`."""
+    """As in `imgcls.eda.facts.Outlier`."""
     why: str
-    """In what it is odd."""
+    """In which measure."""
 
 
 def find_outliers(scan: Scan, features: Features | None) -> tuple[Outlier, ...]:
     """Find images unlike the others.
 
-    An image is odd by its picture where the mean distance to its nearest neighbours in the space of features, on a
-    logarithmic scale, lies far above the median of all images; by a measure where it lies far from the median of that
-    measure; and blank where it shows nothing. Few images, or alike ones, have no odd ones among them.
+    An image is an outlier by its picture where the mean distance to its nearest neighbours in the space of features, on
+    a logarithmic scale, lies far above the median of all images; by a measure where it lies far from the median of that
+    measure; and blank where it shows nothing. Few images, or alike ones, have no outliers.
 
     Args:
         scan: The data set.
-        features: What the network sees in some of the images; None looks at measures only.
+        features: Features of some of the images; None uses measures only.
 
     Returns:
-        At most `MOST_ODD`, the oddest first; an image once, for what is oddest in it. For measures, `distance` counts
-        typical deviations from the median.
+        At most `MOST_OUTLIERS`, the farthest first; an image once, for the measure in which it lies farthest. For
+        measures, `distance` counts typical deviations from the median.
     """
     if len(scan.samples) < _FEWEST:
         return ()
@@ -72,7 +71,7 @@ def find_outliers(scan: Scan, features: Features | None) -> tuple[Outlier, ...]:
     best: dict[int, _Candidate] = {}
     for candidate in sorted(candidates, key=lambda entry: (-entry.excess, entry.row)):
         best.setdefault(candidate.row, candidate)
-    return tuple(_outlier(scan, candidate) for candidate in list(best.values())[:MOST_ODD])
+    return tuple(_outlier(scan, candidate) for candidate in list(best.values())[:MOST_OUTLIERS])
 
 
 def neighbour_distances(values: npt.ArrayLike, *, n_neighbours: int = N_NEIGHBOURS) -> Floats:
@@ -123,11 +122,11 @@ def _deviations(values: Floats, least_scale: float) -> Floats:
     """Return how many typical deviations each value lies from the median.
 
     What is typical is told by where the outer twentieth begins, on either side by itself: many sets hold two kinds of
-    images, of which neither is odd, and the median of absolute deviations would call the smaller kind so.
+    images, neither of which are outliers, and the median of absolute deviations would call the smaller kind so.
     """
-    middle = float(np.median(values))
-    below, above = middle - np.quantile(values, _TAIL), np.quantile(values, 1 - _TAIL) - middle
-    apart = values - middle
+    median = float(np.median(values))
+    below, above = median - np.quantile(values, _TAIL), np.quantile(values, 1 - _TAIL) - median
+    apart = values - median
     scale = np.maximum(np.where(apart > 0, above, below) / _NORMAL_TAIL, least_scale)
     return np.asarray(apart / scale)
 

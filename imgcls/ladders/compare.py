@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -14,19 +13,12 @@ import numpy as np
 
 from imgcls.catalog import Recipe, Stack, parse_steps
 from imgcls.config.problem import metric_of
-from imgcls.errors import ImgclsError, RecordError, StackError, UsageError
+from imgcls.errors import ImgclsError, RecordError, StackError, UsageError, nearest_hint
 from imgcls.evidence.contributions import CONTRIBUTIONS
 from imgcls.evidence.gains import Gain
 from imgcls.evidence.verdicts import Judged, judge
 from imgcls.ladders.judge import gain_record, verdict_record
-from imgcls.ladders.predictions import (
-    CrossValidated,
-    MeasuredRuns,
-    OneSplit,
-    changes,
-    read_predictions,
-    shares_weights,
-)
+from imgcls.ladders.predictions import CrossValidated, MeasuredRuns, OneSplit, changes, read_predictions, shares_weights
 from imgcls.ladders.results import SCHEMA, Arm, Change, ComparisonData, ComparisonRecord
 from imgcls.ladders.spec import COMPARISONS
 from imgcls.plan import Plan
@@ -37,9 +29,196 @@ from imgcls.storage import canonical_json, make_folder, write_json
 from imgcls.workspace import Workspace
 
 _DIGEST_LENGTH = 16
+
+
+def keep(comparison: Mapping[str, Any], workspace: Workspace) -> Path | None:
+    """Write a comparison where the checklist finds it, over an older one of the same sides, data and metric.
+
+    Args:
+        comparison: What was found, as JSON values: see `imgcls.ladders.compare.Comparison.to_json`.
+        workspace: Whose runs were compared.
+
+    Returns:
+        The file; None where it cannot be written, for the answer itself does not depend on it.
+    """
+    path = workspace.reports / COMPARISONS / f"{_question(comparison)}.json"
+    with suppress(ImgclsError):
+        make_folder(path.parent)
+        write_json(path, comparison)
+        return path
+    return None
+
+
+def _question(comparison: Mapping[str, Any]) -> str:
+    """Return the digest of what was compared: what was typed, which plans, on which images, by which metric."""
+    question = {
+        "sides": [[side["text"], side["plan_digest"]] for side in (comparison["a"], comparison["b"])],
+        "metric": comparison["metric"],
+        "data": comparison["data"]["digest"],
+        "splits": list(comparison["data"]["split_digests"]),
+    }
+    return hashlib.sha256(canonical_json(question).encode("ascii")).hexdigest()[:_DIGEST_LENGTH]
+
+
 _SHOWN_DIGEST_LENGTH = 8
+
+
 Seeds = Mapping[int, RunRecord]
+
+
+class ComparisonKey(NamedTuple):
+    """What two runs have to have in common to be compared."""
+
+    data: str
+    """Digest of samples, labels and pixels."""
+    classes: tuple[str, ...]
+    """The classes, in order."""
+    problem: str
+    """`binary`, `multiclass` or `multilabel`."""
+    fold: int | None
+    """The fold; None without folds."""
+    split: str
+    """Digest of who trains and who validates."""
+
+
+@dataclass(frozen=True)
+class RunSelection:
+    """The runs that a text means."""
+
+    text: str
+    """What was typed."""
+    runs: tuple[RunRecord, ...]
+    """Finished runs of one plan, oldest first; at least one."""
+    notes: tuple[str, ...]
+    """What a person should know of them."""
+
+
+def select_runs(text: str, workspace: Workspace) -> RunSelection:
+    """Find the runs that a text means.
+
+    Args:
+        text: A stack as typed or printed, or the beginning of a plan's digest: all full runs of that plan.
+            A folder, an id, a key, or the beginning of one: that run alone.
+        workspace: Where to look.
+
+    Raises:
+        RecordError: There is none, it has quick runs only, or the text can mean several plans.
+    """
+    everything, _ = find_runs(workspace)
+    plans = _plans_named(text, everything)
+    if len(plans) > 1:
+        listed = "; ".join(f"{digest[:_SHOWN_DIGEST_LENGTH]} ({label})" for digest, label in sorted(plans.items()))
+        raise RecordError(f"{text!r} can mean {len(plans)} plans. Name one by its digest: {listed}.")
+    if not plans:
+        return _one_run(text, everything, workspace)
+    (digest,) = plans
+    runs = [run for run in everything if run.plan_digest == digest]
+    full = tuple(run for run in runs if not run.quick)
+    if not full:
+        raise RecordError(f"{text!r} was only tried with --quick, and quick runs are not compared. Run it in full.")
+    n_failed = sum(run.plan_digest == digest for run in find_failed(workspace)[0])
+    notes = (f"{text}: {n_failed} further runs failed; the gain holds for runs that finish.",) if n_failed else ()
+    return RunSelection(text, full, notes)
+
+
+def side_by_side(
+    a: RunSelection, b: RunSelection
+) -> tuple[dict[int | None, Seeds], dict[int | None, Seeds], tuple[str, ...]]:
+    """Keep the runs of both sides that were scored on the same images.
+
+    Returns:
+        Fold (None without folds) → seed → run, for either side with the same folds; and what was left out, in words.
+
+    Raises:
+        UsageError: A run is on both sides, or nothing was scored on the same images; what differs is named.
+    """
+    twice = {run.id for run in a.runs} & {run.id for run in b.runs}
+    if twice:
+        raise UsageError(f"{a.text!r} and {b.text!r} both mean {min(twice)}; a comparison needs two different sides.")
+    by_key = [_by_key(side) for side in (a, b)]
+    common = [key for key in by_key[0] if key in by_key[1]]
+    if not common:
+        raise UsageError.together(
+            _differences(a, b), heading=f"{a.text!r} and {b.text!r} were not scored on the same images:"
+        )
+    best = max(common, key=lambda key: _rank(key, by_key))
+    chosen: dict[int | None, ComparisonKey] = {}
+    for key in sorted(common, key=lambda key: _rank(key, by_key)):
+        if (key.data, key.classes, key.fold is None) == (best.data, best.classes, best.fold is None):
+            chosen[key.fold] = key
+    sides: list[dict[int | None, Seeds]] = []
+    notes: list[str] = []
+    for asked, runs_by_key in zip((a, b), by_key, strict=True):
+        kept: dict[int | None, Seeds] = {
+            fold: {run.seed: run for run in runs_by_key[key]} for fold, key in chosen.items()
+        }
+        n_kept = sum(len(seeds) for seeds in kept.values())
+        if n_kept < len(asked.runs):
+            notes.append(
+                f"{asked.text}: {len(asked.runs) - n_kept} of {len(asked.runs)} runs are left out: "
+                "on other data, splits or folds, or an older run of the same seed."
+            )
+        sides.append(kept)
+    return sides[0], sides[1], tuple(notes)
+
+
+def _plans_named(text: str, runs: Sequence[RunRecord]) -> dict[str, str]:
+    """Return digest and label of the plans that a text can mean, the closest kind of name first."""
+    named = [run for run in runs if run.label == text] or [run for run in runs if run.stack == text]
+    if not named:
+        with suppress(StackError):  # then it may be the id of a run
+            digest = Stack.parse(text).plan.digest
+            named = [run for run in runs if run.plan_digest == digest]
+    if not named and len(text) >= _SHOWN_DIGEST_LENGTH:
+        named = [run for run in runs if run.plan_digest.startswith(text)]
+    return {run.plan_digest: run.label for run in named}
+
+
+def _one_run(text: str, everything: Sequence[RunRecord], workspace: Workspace) -> RunSelection:
+    try:
+        record = find_run(text, workspace)
+    except RecordError:
+        with suppress(StackError):
+            stack = Stack.parse(text)
+            raise RecordError(
+                f"There is no finished run of {text!r} in {workspace.runs}. 'imgcls recipe run {stack.text}' makes one."
+            ) from None
+        raise
+    if record.quick or record.status != "done":
+        why = "a quick run (--quick)" if record.quick else "failed"
+        raise RecordError(f"Run {record.id} is {why}, and is not compared. Run it in full.")
+    others = [run for run in everything if run.plan_digest == record.plan_digest and not run.quick]
+    n_others = sum(run.id != record.id for run in others)
+    note = (
+        f"{record.id} is one run; there are {n_others} more of the same plan. "
+        f"'imgcls compare' with {record.label!r} takes all of them."
+    )
+    return RunSelection(text, (record,), (note,) if n_others else ())
+
+
+def _differences(a: RunSelection, b: RunSelection) -> list[str]:
+    """Name what keeps the newest runs of both sides apart, the first thing that does."""
+    one, other = a.runs[-1], b.runs[-1]
+    pairs = {
+        "data": [f"{run.data.name}, digest {run.data.digest[:_SHOWN_DIGEST_LENGTH]}" for run in (one, other)],
+        "problem": [one.problem, other.problem],
+        "classes": [", ".join(run.classes) for run in (one, other)],
+        "folds": [_folds(side) for side in (a, b)],
+        "split": [f"digest {run.data.split_digest[:_SHOWN_DIGEST_LENGTH]}" for run in (one, other)],
+    }
+    different = [f"{what}: {left} and {right}" for what, (left, right) in pairs.items() if left != right]
+    advice = "Run both stacks with the same data and the same split."
+    return [*different[: 2 if different[0].startswith("problem") else 1], advice]
+
+
+def _folds(asked: RunSelection) -> str:
+    folds = sorted({-1 if run.fold is None else run.fold for run in asked.runs})
+    return ", ".join("none" if fold < 0 else str(fold) for fold in folds)
+
+
 _SMALLEST_GAIN = 0.005
+
+
 _A, _B = 0, 1
 
 
@@ -117,33 +296,6 @@ class Comparison:
         return {"schema": SCHEMA, **to_json(record)}
 
 
-class ComparisonKey(NamedTuple):
-    """What two runs have to have in common to be compared."""
-
-    data: str
-    """Digest of samples, labels and pixels."""
-    classes: tuple[str, ...]
-    """The classes, in order."""
-    problem: str
-    """`binary`, `multiclass` or `multilabel`."""
-    fold: int | None
-    """The fold; None without folds."""
-    split: str
-    """Digest of who trains and who validates."""
-
-
-@dataclass(frozen=True)
-class RunSelection:
-    """The runs that a text means."""
-
-    text: str
-    """What was typed."""
-    runs: tuple[RunRecord, ...]
-    """Finished runs of one plan, oldest first; at least one."""
-    notes: tuple[str, ...]
-    """What a person should know of them."""
-
-
 def compare(
     a: str,
     b: str,
@@ -211,98 +363,10 @@ def compare(
     return found
 
 
-def keep(comparison: Mapping[str, Any], workspace: Workspace) -> Path | None:
-    """Write a comparison where the checklist finds it, over an older one of the same sides, data and metric.
-
-    Args:
-        comparison: What was found, as JSON values: see `imgcls.ladders.compare.Comparison.to_json`.
-        workspace: Whose runs were compared.
-
-    Returns:
-        The file; None where it cannot be written, for the answer itself does not depend on it.
-    """
-    path = workspace.reports / COMPARISONS / f"{_question(comparison)}.json"
-    with suppress(ImgclsError):
-        make_folder(path.parent)
-        write_json(path, comparison)
-        return path
-    return None
-
-
-def select_runs(text: str, workspace: Workspace) -> RunSelection:
-    """Find the runs that a text means.
-
-    Args:
-        text: A stack as typed or printed, or the beginning of a plan's digest: all full runs of that plan.
-            A folder, an id, a key, or the beginning of one: that run alone.
-        workspace: Where to look.
-
-    Raises:
-        RecordError: There is none, it has quick runs only, or the text can mean several plans.
-    """
-    everything, _ = find_runs(workspace)
-    plans = _plans_named(text, everything)
-    if len(plans) > 1:
-        listed = "; ".join(f"{digest[:_SHOWN_DIGEST_LENGTH]} ({label})" for digest, label in sorted(plans.items()))
-        raise RecordError(f"{text!r} can mean {len(plans)} plans. Name one by its digest: {listed}.")
-    if not plans:
-        return _one_run(text, everything, workspace)
-    (digest,) = plans
-    runs = [run for run in everything if run.plan_digest == digest]
-    full = tuple(run for run in runs if not run.quick)
-    if not full:
-        raise RecordError(f"{text!r} was only tried with --quick, and quick runs are not compared. Run it in full.")
-    n_failed = sum(run.plan_digest == digest for run in find_failed(workspace)[0])
-    notes = (f"{text}: {n_failed} further runs failed; the gain holds for runs that finish.",) if n_failed else ()
-    return RunSelection(text, full, notes)
-
-
-def side_by_side(
-    a: RunSelection, b: RunSelection
-) -> tuple[dict[int | None, Seeds], dict[int | None, Seeds], tuple[str, ...]]:
-    """Keep the runs of both sides that were scored on the same images.
-
-    Returns:
-        Fold (None without folds) → seed → run, for either side with the same folds; and what was left out, in words.
-
-    Raises:
-        UsageError: A run is on both sides, or nothing was scored on the same images; what differs is named.
-    """
-    twice = {run.id for run in a.runs} & {run.id for run in b.runs}
-    if twice:
-        raise UsageError(f"{a.text!r} and {b.text!r} both mean {min(twice)}; a comparison needs two different sides.")
-    by_key = [_by_key(side) for side in (a, b)]
-    common = [key for key in by_key[0] if key in by_key[1]]
-    if not common:
-        raise UsageError.together(
-            _differences(a, b), heading=f"{a.text!r} and {b.text!r} were not scored on the same images:"
-        )
-    best = max(common, key=lambda key: _rank(key, by_key))
-    chosen: dict[int | None, ComparisonKey] = {}
-    for key in sorted(common, key=lambda key: _rank(key, by_key)):
-        if (key.data, key.classes, key.fold is None) == (best.data, best.classes, best.fold is None):
-            chosen[key.fold] = key
-    sides: list[dict[int | None, Seeds]] = []
-    notes: list[str] = []
-    for asked, runs_by_key in zip((a, b), by_key, strict=True):
-        kept: dict[int | None, Seeds] = {
-            fold: {run.seed: run for run in runs_by_key[key]} for fold, key in chosen.items()
-        }
-        n_kept = sum(len(seeds) for seeds in kept.values())
-        if n_kept < len(asked.runs):
-            notes.append(
-                f"{asked.text}: {len(asked.runs) - n_kept} of {len(asked.runs)} runs are left out: "
-                "on other data, splits or folds, or an older run of the same seed."
-            )
-        sides.append(kept)
-    return sides[0], sides[1], tuple(notes)
-
-
 def _checked(metric: str | None, smallest_gain: float | None) -> float:
     """Check the metric, and return the smallest gain of interest, before anything is read."""
     if metric is not None and metric not in CONTRIBUTIONS:
-        near = difflib.get_close_matches(metric, CONTRIBUTIONS, n=1)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
+        hint = nearest_hint(metric, CONTRIBUTIONS)
         raise UsageError(f"No verdict can be given for {metric!r}.{hint} There are: {', '.join(CONTRIBUTIONS)}.")
     smallest = _SMALLEST_GAIN if smallest_gain is None else smallest_gain
     if not (np.isfinite(smallest) and smallest > 0):
@@ -376,6 +440,10 @@ def _answered(recipes: tuple[Recipe, ...], a: RunRecord, b: RunRecord) -> tuple[
     return tuple(item for item in items if all(item in recipe.card.items for recipe in recipes))
 
 
+def _flat(side: Mapping[int | None, Seeds]) -> dict[tuple[int | None, int], RunRecord]:
+    return {(fold, seed): run for fold, seeds in side.items() for seed, run in seeds.items()}
+
+
 def _warnings(records: list[RunRecord]) -> list[str]:
     found = []
     if len({run.environment.get("device") for run in records}) > 1:
@@ -386,55 +454,6 @@ def _warnings(records: list[RunRecord]) -> list[str]:
     if first.plan.get("model") == last.plan.get("model") and len({run.weights.sha256 for run in records}) > 1:
         found.append("The runs did not begin with the same weights; so may be part of the difference.")
     return found
-
-
-def _flat(side: Mapping[int | None, Seeds]) -> dict[tuple[int | None, int], RunRecord]:
-    return {(fold, seed): run for fold, seeds in side.items() for seed, run in seeds.items()}
-
-
-def _question(comparison: Mapping[str, Any]) -> str:
-    """Return the digest of what was compared: what was typed, which plans, on which images, by which metric."""
-    question = {
-        "sides": [[side["text"], side["plan_digest"]] for side in (comparison["a"], comparison["b"])],
-        "metric": comparison["metric"],
-        "data": comparison["data"]["digest"],
-        "splits": list(comparison["data"]["split_digests"]),
-    }
-    return hashlib.sha256(canonical_json(question).encode("ascii")).hexdigest()[:_DIGEST_LENGTH]
-
-
-def _plans_named(text: str, runs: Sequence[RunRecord]) -> dict[str, str]:
-    """Return digest and label of the plans that a text can mean, the closest kind of name first."""
-    named = [run for run in runs if run.label == text] or [run for run in runs if run.stack == text]
-    if not named:
-        with suppress(StackError):  # then it may be the id of a run
-            digest = Stack.parse(text).plan.digest
-            named = [run for run in runs if run.plan_digest == digest]
-    if not named and len(text) >= _SHOWN_DIGEST_LENGTH:
-        named = [run for run in runs if run.plan_digest.startswith(text)]
-    return {run.plan_digest: run.label for run in named}
-
-
-def _one_run(text: str, everything: Sequence[RunRecord], workspace: Workspace) -> RunSelection:
-    try:
-        record = find_run(text, workspace)
-    except RecordError:
-        with suppress(StackError):
-            stack = Stack.parse(text)
-            raise RecordError(
-                f"There is no finished run of {text!r} in {workspace.runs}. 'imgcls recipe run {stack.text}' makes one."
-            ) from None
-        raise
-    if record.quick or record.status != "done":
-        why = "a quick run (--quick)" if record.quick else "failed"
-        raise RecordError(f"Run {record.id} is {why}, and is not compared. Run it in full.")
-    others = [run for run in everything if run.plan_digest == record.plan_digest and not run.quick]
-    n_others = sum(run.id != record.id for run in others)
-    note = (
-        f"{record.id} is one run; there are {n_others} more of the same plan. "
-        f"'imgcls compare' with {record.label!r} takes all of them."
-    )
-    return RunSelection(text, (record,), (note,) if n_others else ())
 
 
 def _by_key(asked: RunSelection) -> dict[ComparisonKey, list[RunRecord]]:
@@ -449,23 +468,3 @@ def _rank(key: ComparisonKey, by_key: Sequence[Mapping[ComparisonKey, Sequence[R
     """Return by what keys are ranked: where both sides have many runs, then the newest."""
     sides = [runs_by_key[key] for runs_by_key in by_key]
     return min(len(runs) for runs in sides), max(run.created for runs in sides for run in runs)
-
-
-def _differences(a: RunSelection, b: RunSelection) -> list[str]:
-    """Name what keeps the newest runs of both sides apart, the first thing that does."""
-    one, other = a.runs[-1], b.runs[-1]
-    pairs = {
-        "data": [f"{run.data.name}, digest {run.data.digest[:_SHOWN_DIGEST_LENGTH]}" for run in (one, other)],
-        "problem": [one.problem, other.problem],
-        "classes": [", ".join(run.classes) for run in (one, other)],
-        "folds": [_folds(side) for side in (a, b)],
-        "split": [f"digest {run.data.split_digest[:_SHOWN_DIGEST_LENGTH]}" for run in (one, other)],
-    }
-    different = [f"{what}: {left} and {right}" for what, (left, right) in pairs.items() if left != right]
-    advice = "Run both stacks with the same data and the same split."
-    return [*different[: 2 if different[0].startswith("problem") else 1], advice]
-
-
-def _folds(asked: RunSelection) -> str:
-    folds = sorted({-1 if run.fold is None else run.fold for run in asked.runs})
-    return ", ".join("none" if fold < 0 else str(fold) for fold in folds)

@@ -43,10 +43,6 @@ from imgcls.text import duration
 from imgcls.workspace import Workspace
 
 MOST_SEEDS = 1000
-# Fine-tuning as it was simulated: seeds differ by 0.38 points of accuracy, two recipes disagree on 8.5 % of images.
-# These parts give the table of detectable gains in docs/guide/statistics.md within 5 %.
-_USUAL = Components(seed=2 * 0.0038**2, both=0.035, image=0.006)
-_UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
 
 
 @dataclass(frozen=True)
@@ -192,10 +188,6 @@ class _PreparedData:
         return RunSpec(setup, self._prepared[rung.plan.images][fold or 0], self._turns[fold or 0])
 
 
-def _digests(samples: Samples) -> tuple[str, str]:
-    return samples.data_digest, samples.split_digest
-
-
 def _check_numbers(question: LadderConfig) -> None:
     if not 1 <= question.n_seeds <= MOST_SEEDS:
         raise UsageError(f"A ladder has 1 to {MOST_SEEDS} seeds, not {question.n_seeds}; 5 are a good start.")
@@ -253,17 +245,6 @@ def _check_same_question(before: Ladder, ladder: Ladder) -> None:
         )
 
 
-def _interim_analyses(ladder: Ladder, workspace: Workspace) -> tuple[int, ...]:
-    """Return the numbers of seeds with which these very runs were judged before, under whatever name."""
-    keys = {job.key for job in ladder.jobs}
-    same = [
-        other
-        for other in find_ladders(workspace)[0]
-        if other.metric == ladder.metric and _asked(other) == _asked(ladder) and keys & {job.key for job in other.jobs}
-    ]
-    return tuple(sorted({number for other in same for number in other.looks}))
-
-
 def _notes(
     question: LadderConfig, before: Ladder | None, workspace: Workspace, *, metric: str, keys: set[str]
 ) -> tuple[str, ...]:
@@ -294,6 +275,14 @@ def _with_estimates(
             seconds = estimate_run(grounds.request(rung, 0, grounds.folds[0]), trains=plan.weights_of is None)
         found.append(replace(plan, estimate_seconds=seconds))
     return tuple(found)
+
+
+# Fine-tuning as it was simulated: seeds differ by 0.38 points of accuracy, two recipes disagree on 8.5 % of images.
+# These parts give the table of detectable gains in docs/guide/statistics.md within 5 %.
+_USUAL = Components(seed=2 * 0.0038**2, both=0.035, image=0.006)
+
+
+_UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
 
 
 @dataclass(frozen=True)
@@ -387,6 +376,21 @@ def read_duration(text: str) -> float:
     if not 0 < seconds < float("inf"):
         raise UsageError(f"A budget has to be above 0, not {text!r}.")
     return seconds
+
+
+def _digests(samples: Samples) -> tuple[str, str]:
+    return samples.data_digest, samples.split_digest
+
+
+def _interim_analyses(ladder: Ladder, workspace: Workspace) -> tuple[int, ...]:
+    """Return the numbers of seeds with which these very runs were judged before, under whatever name."""
+    keys = {job.key for job in ladder.jobs}
+    same = [
+        other
+        for other in find_ladders(workspace)[0]
+        if other.metric == ladder.metric and _asked(other) == _asked(ladder) and keys & {job.key for job in other.jobs}
+    ]
+    return tuple(sorted({number for other in same for number in other.looks}))
 
 
 def _detectable_gains(ladder: Ladder) -> list[str]:

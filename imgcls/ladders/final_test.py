@@ -19,7 +19,7 @@ from imgcls.evidence.variance import group_numbers
 from imgcls.evidence.verdicts import Judged, judge
 from imgcls.ladders.judge import LadderResult, judge_ladder, verdict_record
 from imgcls.ladders.predictions import shares_weights
-from imgcls.ladders.report_data import find_photographs, written
+from imgcls.ladders.report_data import find_photographs
 from imgcls.ladders.results import SCHEMA, FinalRecord, ValidationScores
 from imgcls.ladders.spec import FINAL_JSON, Ladder
 from imgcls.ladders.state import LadderState, read_state
@@ -27,10 +27,15 @@ from imgcls.records.lock import FolderLock
 from imgcls.records.run import Estimate, RunRecord
 from imgcls.schema import to_json
 from imgcls.storage import write_bytes, write_json
+from imgcls.text import as_utf8
 from imgcls.workspace import LEDGER, Workspace
 
 _LEDGER_SECONDS = 60.0
+
+
 _RESTORE = "Restore it from a copy, or move it away: it counts how often a test part was opened."
+
+
 _COLUMNS = (
     "time",
     "data",
@@ -132,48 +137,6 @@ def open_test(ladder: Ladder, workspace: Workspace) -> Final:
     return final
 
 
-def _score_on_test(state: LadderState, result: LadderResult, test: Samples, *, openings: int) -> Final:
-    ladder, top = state.ladder, result.incumbent
-    names = [written(name) for name in test.frame["id"]]
-    labels = dict(zip(names, test.frame["label"], strict=True))
-    groups = dict(zip(names, test.frame["group"], strict=True))
-    scored = _runs(state, 0)[0].predictions("test")["id"].tolist()
-    if gone := [name for name in scored if name not in labels]:
-        raise RecordError(
-            f"{len(gone)} of {len(scored)} test photographs are gone, such as {gone[0]!r}; the data changed since. "
-            "Restore them: a score of the rest would be another one."
-        )
-    ids = [name for name in scored if labels[name]]
-    numbers = group_numbers([groups[name] for name in ids], n=len(ids))
-    by_seed = {rung: _rows(state, rung, ids, [labels[name] for name in ids]) for rung in {0, top}}
-    rows = {rung: np.stack(list(found.values())) for rung, found in by_seed.items()}
-    judged = None
-    if top:
-        sides = [{(run.fold, run.seed): run for run in _runs(state, rung)} for rung in (0, top)]
-        same_weights = shares_weights(sides[0], sides[1])
-        before, after = rows[0], rows[top]
-        if same_weights:  # then only the seeds that both have count
-            seeds = [seed for seed in by_seed[0] if seed in by_seed[top]]
-            before, after = (np.stack([by_seed[rung][seed] for seed in seeds]) for rung in (0, top))
-        gain = measure(before, after, same_weights=same_weights, groups=numbers)
-        judged = judge([gain], smallest_gain=ladder.smallest_gain)[0]
-    return Final(
-        ladder=ladder.name,
-        metric=ladder.metric,
-        baseline=ladder.rungs[0].printed,
-        incumbent=ladder.rungs[top].printed,
-        n_images=len(ids),
-        n_groups=0 if numbers is None else int(numbers.max()) + 1,
-        baseline_score=score(ladder.metric, rows[0], groups=numbers),
-        incumbent_score=score(ladder.metric, rows[top], groups=numbers),
-        judged=judged,
-        validation=result.rungs[top].total,
-        n_openings=openings,
-        baseline_validation=result.rungs[0].score,
-        incumbent_validation=result.rungs[top].score,
-    )
-
-
 def _runs(state: LadderState, rung: int) -> list[RunRecord]:
     return [entry.record for entry in state.of(rung) if entry.record is not None]
 
@@ -213,6 +176,56 @@ def _mark(ladder: Ladder) -> str:
     return ladder.data_digest[:16]
 
 
+def _write_ledger(workspace: Workspace, rows: Sequence[Mapping[str, str]]) -> None:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, _COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    write_bytes(workspace.root / LEDGER, as_utf8(text.getvalue()).encode())
+
+
+def _score_on_test(state: LadderState, result: LadderResult, test: Samples, *, openings: int) -> Final:
+    ladder, top = state.ladder, result.incumbent
+    names = [as_utf8(name) for name in test.frame["id"]]
+    labels = dict(zip(names, test.frame["label"], strict=True))
+    groups = dict(zip(names, test.frame["group"], strict=True))
+    scored = _runs(state, 0)[0].predictions("test")["id"].tolist()
+    if gone := [name for name in scored if name not in labels]:
+        raise RecordError(
+            f"{len(gone)} of {len(scored)} test photographs are gone, such as {gone[0]!r}; the data changed since. "
+            "Restore them: a score of the rest would be another one."
+        )
+    ids = [name for name in scored if labels[name]]
+    numbers = group_numbers([groups[name] for name in ids], n=len(ids))
+    by_seed = {rung: _rows(state, rung, ids, [labels[name] for name in ids]) for rung in {0, top}}
+    rows = {rung: np.stack(list(found.values())) for rung, found in by_seed.items()}
+    judged = None
+    if top:
+        sides = [{(run.fold, run.seed): run for run in _runs(state, rung)} for rung in (0, top)]
+        same_weights = shares_weights(sides[0], sides[1])
+        before, after = rows[0], rows[top]
+        if same_weights:  # then only the seeds that both have count
+            seeds = [seed for seed in by_seed[0] if seed in by_seed[top]]
+            before, after = (np.stack([by_seed[rung][seed] for seed in seeds]) for rung in (0, top))
+        gain = measure(before, after, same_weights=same_weights, groups=numbers)
+        judged = judge([gain], smallest_gain=ladder.smallest_gain)[0]
+    return Final(
+        ladder=ladder.name,
+        metric=ladder.metric,
+        baseline=ladder.rungs[0].printed,
+        incumbent=ladder.rungs[top].printed,
+        n_images=len(ids),
+        n_groups=0 if numbers is None else int(numbers.max()) + 1,
+        baseline_score=score(ladder.metric, rows[0], groups=numbers),
+        incumbent_score=score(ladder.metric, rows[top], groups=numbers),
+        judged=judged,
+        validation=result.rungs[top].total,
+        n_openings=openings,
+        baseline_validation=result.rungs[0].score,
+        incumbent_validation=result.rungs[top].score,
+    )
+
+
 def _read_ledger(workspace: Workspace) -> list[Mapping[str, str]]:
     path = workspace.root / LEDGER
     if not path.is_file():
@@ -226,11 +239,3 @@ def _read_ledger(workspace: Workspace) -> list[Mapping[str, str]]:
     if tuple(reader.fieldnames or ()) != _COLUMNS or any(None in row or None in row.values() for row in rows):
         raise RecordError(f"{path} is damaged: it has other columns than {', '.join(_COLUMNS)}. {_RESTORE}")
     return rows
-
-
-def _write_ledger(workspace: Workspace, rows: Sequence[Mapping[str, str]]) -> None:
-    text = io.StringIO()
-    writer = csv.DictWriter(text, _COLUMNS, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    write_bytes(workspace.root / LEDGER, text.getvalue().encode("utf-8", "backslashreplace"))

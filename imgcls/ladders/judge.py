@@ -1,4 +1,4 @@
-"""From the records of a ladder to its result."""
+"""Judging a ladder: from the records of its runs to gains, verdicts and the incumbent."""
 
 from __future__ import annotations
 

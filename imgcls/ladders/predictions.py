@@ -19,9 +19,6 @@ from imgcls.ladders.results import Change
 from imgcls.ladders.state import LadderState
 from imgcls.records.run import Estimate, RunRecord
 
-_WEIGHTS_FILE = "weights.safetensors"
-Place = TypeVar("Place", bound=Hashable)
-
 
 @dataclass(frozen=True, eq=False)
 class Predictions:
@@ -55,6 +52,64 @@ class Predictions:
                 for key in keys
             ]
         )
+
+
+def read_predictions(records: Sequence[RunRecord]) -> Predictions:
+    """Return the validation predictions of runs on the images that all of them have.
+
+    Args:
+        records: Runs on the same data, classes and split; at least one.
+
+    Raises:
+        RecordError: A file is damaged, or the runs disagree on the label of an image.
+    """
+    first = records[0]
+    frames = {}
+    for record in records:
+        frame = record.predictions("valid").set_index("id")
+        if frame.index.has_duplicates:
+            raise RecordError(f"Run {record.id}: valid.parquet has an image twice. Train again with --again.")
+        frames[record.key] = frame
+    common = frames[first.key].index
+    for frame in frames.values():
+        common = common.intersection(frame.index, sort=False)
+    most = max(len(frame) for frame in frames.values())
+    notes = [] if len(common) == most else [f"Only the {len(common)} of {most} images that all runs have are compared."]
+    if not len(common):
+        raise RecordError("The runs were scored on different images; there is nothing to compare.")
+    rows = {key: frame.loc[common] for key, frame in frames.items()}
+    reference = rows[first.key]
+    for record in records:
+        if (rows[record.key]["label"].to_numpy() != reference["label"].to_numpy()).any():
+            raise RecordError(f"Runs {first.id} and {record.id} have other labels for the same images.")
+    columns = [f"p_{name}" for name in first.classes]
+    labels = tuple(reference["label"])
+    return Predictions(
+        ids=tuple(common),
+        labels=labels,
+        targets=as_targets(labels, classes=first.classes, problem=first.problem),
+        groups=_groups(reference, first),
+        probabilities={key: frame[columns].to_numpy(dtype=np.float64) for key, frame in rows.items()},
+        notes=tuple(notes),
+        problem=first.problem,
+    )
+
+
+def _groups(frame: pd.DataFrame, record: RunRecord) -> npt.NDArray[np.intp] | None:
+    if "group" in frame.columns:
+        return group_numbers(frame["group"].tolist(), n=len(frame))
+    if record.data.n_valid_groups:
+        raise RecordError(
+            f"Run {record.id} has {record.data.n_valid_groups} groups but does not say which image is in which. "
+            "It was made by an older imgcls; train it again with --again."
+        )
+    return None
+
+
+_WEIGHTS_FILE = "weights.safetensors"
+
+
+Place = TypeVar("Place", bound=Hashable)
 
 
 class MeasuredRuns(Protocol):
@@ -205,69 +260,6 @@ class CrossValidated:
         return [run.data.n["train"] for run in first], [len(self.boards[fold].ids) for fold in folds]
 
 
-@dataclass(frozen=True)
-class Changes:
-    """The images that two sides do not answer alike, the ones that changed most first."""
-
-    n_fixed: int
-    """Images that are right more often."""
-    n_broken: int
-    """Images that are right less often."""
-    fixed: tuple[Change, ...]
-    """Those that are right more often, or the first of them."""
-    broken: tuple[Change, ...]
-    """Those that are right less often, or the first of them."""
-
-    def first(self, n: int) -> Changes:
-        """Keep the first n of either kind; they are counted as before."""
-        return replace(self, fixed=self.fixed[:n], broken=self.broken[:n])
-
-    def to_json(self) -> dict[str, Any]:
-        """Return them as JSON values."""
-        return asdict(self)
-
-
-def read_predictions(records: Sequence[RunRecord]) -> Predictions:
-    """Return the validation predictions of runs on the images that all of them have.
-
-    Args:
-        records: Runs on the same data, classes and split; at least one.
-
-    Raises:
-        RecordError: A file is damaged, or the runs disagree on the label of an image.
-    """
-    first = records[0]
-    frames = {}
-    for record in records:
-        frame = record.predictions("valid").set_index("id")
-        if frame.index.has_duplicates:
-            raise RecordError(f"Run {record.id}: valid.parquet has an image twice. Train again with --again.")
-        frames[record.key] = frame
-    common = frames[first.key].index
-    for frame in frames.values():
-        common = common.intersection(frame.index, sort=False)
-    most = max(len(frame) for frame in frames.values())
-    notes = [] if len(common) == most else [f"Only the {len(common)} of {most} images that all runs have are compared."]
-    if not len(common):
-        raise RecordError("The runs were scored on different images; there is nothing to compare.")
-    rows = {key: frame.loc[common] for key, frame in frames.items()}
-    reference = rows[first.key]
-    for record in records:
-        if (rows[record.key]["label"].to_numpy() != reference["label"].to_numpy()).any():
-            raise RecordError(f"Runs {first.id} and {record.id} have other labels for the same images.")
-    columns = [f"p_{name}" for name in first.classes]
-    labels = tuple(reference["label"])
-    return Predictions(
-        ids=tuple(common),
-        labels=labels,
-        targets=as_targets(labels, classes=first.classes, problem=first.problem),
-        groups=_groups(reference, first),
-        probabilities={key: frame[columns].to_numpy(dtype=np.float64) for key, frame in rows.items()},
-        notes=tuple(notes),
-        problem=first.problem,
-    )
-
-
 def measured_runs(state: LadderState) -> MeasuredRuns:
     """Return the finished runs of a ladder, ready to be compared; there has to be one at least.
 
@@ -308,6 +300,35 @@ def shares_weights(before: Mapping[Place, RunRecord], after: Mapping[Place, RunR
     """
     common = [place for place in before if place in after]
     return bool(common) and all(_is_same_weights(before[place], after[place]) for place in common)
+
+
+def _is_same_weights(a: RunRecord, b: RunRecord) -> bool:
+    if a.train_digest != b.train_digest:
+        return False
+    names = [{weights_identity(run), run.id, run.reused_from or run.id} for run in (a, b)]
+    return bool(names[0] & names[1])
+
+
+@dataclass(frozen=True)
+class Changes:
+    """The images that two sides do not answer alike, the ones that changed most first."""
+
+    n_fixed: int
+    """Images that are right more often."""
+    n_broken: int
+    """Images that are right less often."""
+    fixed: tuple[Change, ...]
+    """Those that are right more often, or the first of them."""
+    broken: tuple[Change, ...]
+    """Those that are right less often, or the first of them."""
+
+    def first(self, n: int) -> Changes:
+        """Keep the first n of either kind; they are counted as before."""
+        return replace(self, fixed=self.fixed[:n], broken=self.broken[:n])
+
+    def to_json(self) -> dict[str, Any]:
+        """Return them as JSON values."""
+        return asdict(self)
 
 
 def changes(measured: MeasuredRuns, before: int, after: int) -> Changes | None:
@@ -358,24 +379,6 @@ def changed_images(state: LadderState, *, most: int) -> dict[int, Changes]:
             changed = changes(measured, before, after)
             found |= {} if changed is None else {number: changed.first(most)}
     return found
-
-
-def _groups(frame: pd.DataFrame, record: RunRecord) -> npt.NDArray[np.intp] | None:
-    if "group" in frame.columns:
-        return group_numbers(frame["group"].tolist(), n=len(frame))
-    if record.data.n_valid_groups:
-        raise RecordError(
-            f"Run {record.id} has {record.data.n_valid_groups} groups but does not say which image is in which. "
-            "It was made by an older imgcls; train it again with --again."
-        )
-    return None
-
-
-def _is_same_weights(a: RunRecord, b: RunRecord) -> bool:
-    if a.train_digest != b.train_digest:
-        return False
-    names = [{weights_identity(run), run.id, run.reused_from or run.id} for run in (a, b)]
-    return bool(names[0] & names[1])
 
 
 def _parts(

@@ -17,9 +17,10 @@ from PIL import Image
 from imgcls._version import __version__
 from imgcls.config.findings import apply_adjustments, read_adjustments
 from imgcls.data.decode import Preprocess, decode_with_size
+from imgcls.data.files import DEFAULT_DATA
 from imgcls.data.load import load_samples
 from imgcls.data.samples import Samples, classes_in
-from imgcls.data.source import ELPV, FINDINGS_TOML, OFF
+from imgcls.data.source import FINDINGS_TOML, OFF
 from imgcls.engine.known_datasets import fetched_set, is_known_set
 from imgcls.errors import DataError, DecodeError, UsageError
 from imgcls.evidence.contributions import Floats
@@ -29,19 +30,16 @@ from imgcls.ladders.predictions import Predictions, read_predictions
 from imgcls.ladders.spec import Ladder
 from imgcls.ladders.state import LadderState, read_state
 from imgcls.records.run import RunRecord
+from imgcls.text import as_utf8
 from imgcls.workspace import Workspace, cache_folder
 
 MOST_CLASSES = 20
+
+
 MOST_PAIRS = 10
+
+
 MOST_MISTAKES = 12
-SIDE_PX = 144
-"""The longer side of a picture: 96 px on a page, and half as much again for fine screens."""
-MOST_SHOWN_CLASSES = 12
-_QUALITY = 80
-_HISTORY = "history.csv"
-_IMAGE_NAME = re.compile(r"\.(jpe?g|jfif|png|webp|gif|bmp|tiff?|ppm|pgm|jp2|j2k|avif)\b", re.IGNORECASE)
-_SHORT_NUMBER = re.compile("[0-9]{1,5}")
-WITHHELD = "(withheld, since it names photographs; 'imgcls runs list' shows it)"
 
 
 @dataclass(frozen=True)
@@ -110,6 +108,125 @@ class WorstMistake:
     """The runs that were averaged."""
 
 
+def fold_outputs(state: LadderState, rung: int) -> tuple[FoldOutputs, ...]:
+    """Return the predictions of a rung, by fold.
+
+    Args:
+        state: The ladder and its records.
+        rung: A rung with one finished run at least.
+
+    Raises:
+        RecordError: A record is damaged.
+    """
+    records = [entry.record for entry in state.of(rung) if entry.record is not None]
+    numbers = sorted({record.fold for record in records}, key=lambda fold: -1 if fold is None else fold)
+    parts = [[record for record in records if record.fold == number] for number in numbers]
+    return tuple(FoldOutputs(read_predictions(part), part[0].classes) for part in parts)
+
+
+def confusion(folds: Sequence[FoldOutputs]) -> Confusion | None:
+    """Count which class was taken for which; None where images have several labels.
+
+    Of more than `MOST_CLASSES` classes those are shown that most images are confused with.
+    """
+    if folds[0].is_multilabel:
+        return None
+    classes, counts = folds[0].classes, _counts(folds)
+    wrong = counts - np.diag(np.diag(counts))
+    order = np.argsort(-(wrong.sum(axis=0) + wrong.sum(axis=1)), kind="stable")
+    shown = np.sort(order[:MOST_CLASSES])
+    return Confusion(
+        classes=tuple(classes[place] for place in shown),
+        counts=tuple(tuple(float(counts[row, column]) for column in shown) for row in shown),
+        totals=tuple(round(float(counts[row].sum())) for row in shown),
+        n_hidden=len(classes) - len(shown),
+    )
+
+
+def confused_pairs(folds: Sequence[FoldOutputs]) -> tuple[ConfusedPair, ...]:
+    """Return the pairs of classes that are confused most often, the most frequent first."""
+    pairs = _label_pairs(folds) if folds[0].is_multilabel else _class_pairs(folds)
+    ordered = sorted((pair for pair in pairs if pair.n > 0), key=lambda pair: -pair.n)
+    return tuple(ordered[:MOST_PAIRS])
+
+
+def worst_mistakes(folds: Sequence[FoldOutputs], *, most: int = MOST_MISTAKES) -> tuple[WorstMistake, ...]:
+    """Return the images that the runs, their probabilities averaged, are most confidently wrong about.
+
+    Args:
+        folds: The predictions of a rung.
+        most: How many at the most.
+    """
+    found = [mistake for fold in folds for mistake in _worst_of(fold, most)]
+    return tuple(sorted(found, key=lambda mistake: -mistake.confidence)[:most])
+
+
+def _worst_of(fold: FoldOutputs, most: int) -> list[WorstMistake]:
+    part = fold.board
+    mistakes = confident_mistakes(
+        part.ids, fold.stacked.mean(axis=0), part.targets, classes=fold.classes, labels=part.labels, most=most
+    )
+    row = {name: place for place, name in enumerate(part.ids)}
+    wrong = None if fold.is_multilabel else (fold.stacked.argmax(axis=2) != part.targets).sum(axis=0)
+    return [
+        WorstMistake(
+            id=mistake.id,
+            label=mistake.label,
+            predicted=mistake.predicted,
+            confidence=mistake.confidence,
+            n_wrong=None if wrong is None else int(wrong[row[mistake.id]]),
+            n_runs=len(part.probabilities),
+        )
+        for mistake in mistakes
+    ]
+
+
+def _counts(folds: Sequence[FoldOutputs]) -> Floats:
+    """Count label × answer, [k, k], in the mean over runs, summed over the folds."""
+    k, counts = len(folds[0].classes), []
+    for fold in folds:
+        answers = fold.stacked.argmax(axis=2)
+        flat = (fold.board.targets * k + answers).ravel()
+        counts.append(np.bincount(flat, minlength=k * k).reshape(k, k) / len(answers))
+    return np.sum(counts, axis=0)
+
+
+def _class_pairs(folds: Sequence[FoldOutputs]) -> list[ConfusedPair]:
+    classes, counts = folds[0].classes, _counts(folds)
+    totals = counts.sum(axis=1)
+    return [
+        ConfusedPair(classes[row], classes[column], float(counts[row, column]), round(float(totals[row])))
+        for row, column in np.argwhere(counts > 0)
+        if row != column
+    ]
+
+
+def _label_pairs(folds: Sequence[FoldOutputs]) -> list[ConfusedPair]:
+    """Count the misses and the false alarms of each label, in the mean over runs."""
+    pairs = []
+    for place, name in enumerate(folds[0].classes):
+        missed = alarms = 0.0
+        n_with = n_without = 0
+        for fold in folds:
+            has = fold.board.targets[:, place] == 1
+            predicted = fold.stacked[:, :, place] > 0.5
+            missed += float((~predicted[:, has]).sum(axis=1).mean())
+            alarms += float(predicted[:, ~has].sum(axis=1).mean())
+            n_with, n_without = n_with + int(has.sum()), n_without + int((~has).sum())
+        pairs += [ConfusedPair(name, f"no {name}", missed, n_with), ConfusedPair(f"no {name}", name, alarms, n_without)]
+    return pairs
+
+
+SIDE_PX = 144
+"""The longer side of a picture: 96 px on a page, and half as much again for fine screens."""
+
+
+MOST_SHOWN_CLASSES = 12
+
+
+_QUALITY = 80
+
+
 @dataclass(frozen=True)
 class Picture:
     """One photograph, small."""
@@ -132,6 +249,110 @@ class ClassPictures:
     """All photographs of the class outside test."""
     pictures: tuple[Picture, ...]
     """Some of those that train."""
+
+
+def find_photographs(ladder: Ladder, workspace: Workspace) -> Samples:
+    """Read the samples of a ladder again, without deep learning, and without fetching anything.
+
+    Args:
+        ladder: Says how its data are read.
+        workspace: Where a path that is not absolute begins, if it does not exist here.
+
+    Raises:
+        DataError: They are not there any more, or cannot be read.
+        ProblemError: The findings.toml that it followed cannot be read.
+    """
+    named = {name: getattr(ladder.data, name) for name in ("data", "images", "test")}
+    found: dict[str, Any] = {
+        name: _locate(place, workspace) for name, place in named.items() if place is not None and str(place) != OFF
+    }
+    samples = load_samples(replace(ladder.data, **found))
+    findings = ladder.data.findings
+    if findings is None:
+        return samples
+    file = Path(str(findings))
+    if not file.exists():  # the workspace was moved since, and its findings with it
+        file = workspace.root / FINDINGS_TOML
+    return apply_adjustments(samples, read_adjustments(file))
+
+
+def contact_sheet(
+    samples: Samples, *, validating: Collection[str], classes: Sequence[str]
+) -> tuple[ClassPictures, ...]:
+    """Draw a few training photographs of each class; the same ones every time.
+
+    Args:
+        samples: All samples; those of a given test split are never shown.
+        validating: Ids of those that validate, which are not shown either.
+        classes: In the order in which they are shown; of more than `MOST_CLASSES` the most frequent.
+    """
+    rows = _rows_by_class(samples, classes)
+    most = sorted(classes, key=lambda name: -len(rows[name]))[:MOST_SHOWN_CLASSES]
+    ids, paths = samples.frame["id"].tolist(), samples.frame["path"].tolist()
+    n_each = 8 if len(classes) <= 3 else 6 if len(classes) <= 6 else 4
+    sheet = []
+    for name in (name for name in classes if name in most):
+        order = np.random.default_rng(0).permutation(len(rows[name]))
+        training = [rows[name][place] for place in order if as_utf8(ids[rows[name][place]]) not in validating]
+        pictures = islice(_readable(Path(paths[row]) for row in training), n_each)
+        sheet.append(ClassPictures(name, len(rows[name]), tuple(pictures)))
+    return tuple(sheet)
+
+
+def pictures_of(ids: Sequence[str], samples: Samples) -> dict[str, Picture]:
+    """Return the pictures of those samples that are there and can be read, by id."""
+    wanted = set(ids)
+    found = {}
+    for name, path in zip(samples.frame["id"], samples.frame["path"], strict=True):
+        if (known := as_utf8(name)) in wanted:
+            with suppress(DecodeError):
+                found[known] = draw_picture(Path(path))
+    return found
+
+
+def draw_picture(path: Path) -> Picture:
+    """Draw a photograph small, upright and in its own proportions.
+
+    Raises:
+        DecodeError: It cannot be read.
+    """
+    decoded = decode_with_size(path, Preprocess(SIDE_PX, resize="pad", pad_mode="constant"))
+    scale = SIDE_PX / max(decoded.width_px, decoded.height_px)
+    width, height = (max(1, round(side * scale)) for side in (decoded.width_px, decoded.height_px))
+    left, top = (SIDE_PX - width) // 2, (SIDE_PX - height) // 2
+    file = BytesIO()
+    image = Image.fromarray(decoded.pixels[top : top + height, left : left + width])
+    image.save(file, "JPEG", quality=_QUALITY, optimize=True)
+    return Picture(file.getvalue(), width, height)
+
+
+def _rows_by_class(samples: Samples, classes: Sequence[str]) -> dict[str, list[int]]:
+    """Return the rows of each class, the sealed test split left out."""
+    rows: dict[str, list[int]] = {name: [] for name in classes}
+    for row, (label, split) in enumerate(zip(samples.frame["label"], samples.frame["split"], strict=True)):
+        names = classes_in(label) if samples.problem == "multilabel" else [label]
+        for name in names if split != "test" else []:
+            if name in rows:
+                rows[name].append(row)
+    return rows
+
+
+def _readable(paths: Iterable[Path]) -> Iterator[Picture]:
+    for path in paths:
+        with suppress(DecodeError):
+            yield draw_picture(path)
+
+
+_HISTORY = "history.csv"
+
+
+_IMAGE_NAME = re.compile(r"\.(jpe?g|jfif|png|webp|gif|bmp|tiff?|ppm|pgm|jp2|j2k|avif)\b", re.IGNORECASE)
+
+
+_SHORT_NUMBER = re.compile("[0-9]{1,5}")
+
+
+WITHHELD = "(withheld, since it names photographs; 'imgcls runs list' shows it)"
 
 
 @dataclass(frozen=True)
@@ -220,139 +441,6 @@ def gather(ladder: Ladder, workspace: Workspace, *, with_images: bool = True) ->
     return _without_names(gathered, records, folds)
 
 
-def fold_outputs(state: LadderState, rung: int) -> tuple[FoldOutputs, ...]:
-    """Return the predictions of a rung, by fold.
-
-    Args:
-        state: The ladder and its records.
-        rung: A rung with one finished run at least.
-
-    Raises:
-        RecordError: A record is damaged.
-    """
-    records = [entry.record for entry in state.of(rung) if entry.record is not None]
-    numbers = sorted({record.fold for record in records}, key=lambda fold: -1 if fold is None else fold)
-    parts = [[record for record in records if record.fold == number] for number in numbers]
-    return tuple(FoldOutputs(read_predictions(part), part[0].classes) for part in parts)
-
-
-def confusion(folds: Sequence[FoldOutputs]) -> Confusion | None:
-    """Count which class was taken for which; None where images have several labels.
-
-    Of more than `MOST_CLASSES` classes those are shown that most images are confused with.
-    """
-    if folds[0].is_multilabel:
-        return None
-    classes, counts = folds[0].classes, _counts(folds)
-    wrong = counts - np.diag(np.diag(counts))
-    order = np.argsort(-(wrong.sum(axis=0) + wrong.sum(axis=1)), kind="stable")
-    shown = np.sort(order[:MOST_CLASSES])
-    return Confusion(
-        classes=tuple(classes[place] for place in shown),
-        counts=tuple(tuple(float(counts[row, column]) for column in shown) for row in shown),
-        totals=tuple(round(float(counts[row].sum())) for row in shown),
-        n_hidden=len(classes) - len(shown),
-    )
-
-
-def confused_pairs(folds: Sequence[FoldOutputs]) -> tuple[ConfusedPair, ...]:
-    """Return the pairs of classes that are confused most often, the most frequent first."""
-    pairs = _label_pairs(folds) if folds[0].is_multilabel else _class_pairs(folds)
-    ordered = sorted((pair for pair in pairs if pair.n > 0), key=lambda pair: -pair.n)
-    return tuple(ordered[:MOST_PAIRS])
-
-
-def worst_mistakes(folds: Sequence[FoldOutputs], *, most: int = MOST_MISTAKES) -> tuple[WorstMistake, ...]:
-    """Return the images that the runs, their probabilities averaged, are most confidently wrong about.
-
-    Args:
-        folds: The predictions of a rung.
-        most: How many at the most.
-    """
-    found = [mistake for fold in folds for mistake in _worst_of(fold, most)]
-    return tuple(sorted(found, key=lambda mistake: -mistake.confidence)[:most])
-
-
-def find_photographs(ladder: Ladder, workspace: Workspace) -> Samples:
-    """Read the samples of a ladder again, without deep learning, and without fetching anything.
-
-    Args:
-        ladder: Says how its data are read.
-        workspace: Where a path that is not absolute begins, if it does not exist here.
-
-    Raises:
-        DataError: They are not there any more, or cannot be read.
-        ProblemError: The findings.toml that it followed cannot be read.
-    """
-    named = {name: getattr(ladder.data, name) for name in ("data", "images", "test")}
-    found: dict[str, Any] = {
-        name: _locate(place, workspace) for name, place in named.items() if place is not None and str(place) != OFF
-    }
-    samples = load_samples(replace(ladder.data, **found))
-    findings = ladder.data.findings
-    if findings is None:
-        return samples
-    file = Path(str(findings))
-    if not file.exists():  # the workspace was moved since, and its findings with it
-        file = workspace.root / FINDINGS_TOML
-    return apply_adjustments(samples, read_adjustments(file))
-
-
-def contact_sheet(
-    samples: Samples, *, validating: Collection[str], classes: Sequence[str]
-) -> tuple[ClassPictures, ...]:
-    """Draw a few training photographs of each class; the same ones every time.
-
-    Args:
-        samples: All samples; those of a given test split are never shown.
-        validating: Ids of those that validate, which are not shown either.
-        classes: In the order in which they are shown; of more than `MOST_CLASSES` the most frequent.
-    """
-    rows = _rows_by_class(samples, classes)
-    most = sorted(classes, key=lambda name: -len(rows[name]))[:MOST_SHOWN_CLASSES]
-    ids, paths = samples.frame["id"].tolist(), samples.frame["path"].tolist()
-    n_each = 8 if len(classes) <= 3 else 6 if len(classes) <= 6 else 4
-    sheet = []
-    for name in (name for name in classes if name in most):
-        order = np.random.default_rng(0).permutation(len(rows[name]))
-        training = [rows[name][place] for place in order if written(ids[rows[name][place]]) not in validating]
-        pictures = islice(_readable(Path(paths[row]) for row in training), n_each)
-        sheet.append(ClassPictures(name, len(rows[name]), tuple(pictures)))
-    return tuple(sheet)
-
-
-def pictures_of(ids: Sequence[str], samples: Samples) -> dict[str, Picture]:
-    """Return the pictures of those samples that are there and can be read, by id."""
-    wanted = set(ids)
-    found = {}
-    for name, path in zip(samples.frame["id"], samples.frame["path"], strict=True):
-        if (known := written(name)) in wanted:
-            with suppress(DecodeError):
-                found[known] = draw_picture(Path(path))
-    return found
-
-
-def draw_picture(path: Path) -> Picture:
-    """Draw a photograph small, upright and in its own proportions.
-
-    Raises:
-        DecodeError: It cannot be read.
-    """
-    decoded = decode_with_size(path, Preprocess(SIDE_PX, resize="pad", pad_mode="constant"))
-    scale = SIDE_PX / max(decoded.width_px, decoded.height_px)
-    width, height = (max(1, round(side * scale)) for side in (decoded.width_px, decoded.height_px))
-    left, top = (SIDE_PX - width) // 2, (SIDE_PX - height) // 2
-    file = BytesIO()
-    image = Image.fromarray(decoded.pixels[top : top + height, left : left + width])
-    image.save(file, "JPEG", quality=_QUALITY, optimize=True)
-    return Picture(file.getvalue(), width, height)
-
-
-def written(text: str) -> str:
-    """Return an id as records hold it, which are UTF-8."""
-    return text.encode("utf-8", "backslashreplace").decode("utf-8")
-
-
 def _n_by_class(folds: Sequence[FoldOutputs]) -> dict[str, int]:
     classes = folds[0].classes
     if folds[0].is_multilabel:
@@ -394,7 +482,7 @@ def _with_photographs(gathered: ReportData, workspace: Workspace, folds: Sequenc
     except (DataError, OSError) as problem:
         return replace(gathered, trouble=f"The photographs are not where they were, or cannot be read: {problem}")
     validating = dict(pair for fold in folds for pair in zip(fold.board.ids, fold.board.labels, strict=True))
-    labels = {written(name): label for name, label in zip(samples.frame["id"], samples.frame["label"], strict=True)}
+    labels = {as_utf8(name): label for name, label in zip(samples.frame["id"], samples.frame["label"], strict=True)}
     if n_other := sum(labels.get(name) != label for name, label in validating.items()):
         text = (
             f"The data have changed since: {n_other} of {len(validating)} photographs are gone or labelled otherwise."
@@ -428,65 +516,9 @@ def _harmless(text: str, names: Collection[str]) -> str:
     return WITHHELD if is_named or _IMAGE_NAME.search(text) else text
 
 
-def _class_pairs(folds: Sequence[FoldOutputs]) -> list[ConfusedPair]:
-    classes, counts = folds[0].classes, _counts(folds)
-    totals = counts.sum(axis=1)
-    return [
-        ConfusedPair(classes[row], classes[column], float(counts[row, column]), round(float(totals[row])))
-        for row, column in np.argwhere(counts > 0)
-        if row != column
-    ]
-
-
-def _label_pairs(folds: Sequence[FoldOutputs]) -> list[ConfusedPair]:
-    """Count the misses and the false alarms of each label, in the mean over runs."""
-    pairs = []
-    for place, name in enumerate(folds[0].classes):
-        missed = alarms = 0.0
-        n_with = n_without = 0
-        for fold in folds:
-            has = fold.board.targets[:, place] == 1
-            predicted = fold.stacked[:, :, place] > 0.5
-            missed += float((~predicted[:, has]).sum(axis=1).mean())
-            alarms += float(predicted[:, ~has].sum(axis=1).mean())
-            n_with, n_without = n_with + int(has.sum()), n_without + int((~has).sum())
-        pairs += [ConfusedPair(name, f"no {name}", missed, n_with), ConfusedPair(f"no {name}", name, alarms, n_without)]
-    return pairs
-
-
-def _counts(folds: Sequence[FoldOutputs]) -> Floats:
-    """Count label × answer, [k, k], in the mean over runs, summed over the folds."""
-    k, counts = len(folds[0].classes), []
-    for fold in folds:
-        answers = fold.stacked.argmax(axis=2)
-        flat = (fold.board.targets * k + answers).ravel()
-        counts.append(np.bincount(flat, minlength=k * k).reshape(k, k) / len(answers))
-    return np.sum(counts, axis=0)
-
-
-def _worst_of(fold: FoldOutputs, most: int) -> list[WorstMistake]:
-    part = fold.board
-    mistakes = confident_mistakes(
-        part.ids, fold.stacked.mean(axis=0), part.targets, classes=fold.classes, labels=part.labels, most=most
-    )
-    row = {name: place for place, name in enumerate(part.ids)}
-    wrong = None if fold.is_multilabel else (fold.stacked.argmax(axis=2) != part.targets).sum(axis=0)
-    return [
-        WorstMistake(
-            id=mistake.id,
-            label=mistake.label,
-            predicted=mistake.predicted,
-            confidence=mistake.confidence,
-            n_wrong=None if wrong is None else int(wrong[row[mistake.id]]),
-            n_runs=len(part.probabilities),
-        )
-        for mistake in mistakes
-    ]
-
-
 def _locate(source: object, workspace: Workspace) -> str | Path | None:
     """Return the folder or table that a path, or the name of a known set, stands for."""
-    if source is None or str(source) == ELPV:
+    if source is None or str(source) == DEFAULT_DATA:
         return None
     if is_known_set(source):
         folder = fetched_set(str(source), cache_folder() / "sets")
@@ -495,20 +527,3 @@ def _locate(source: object, workspace: Workspace) -> str | Path | None:
         return folder
     path = Path(str(source)).expanduser()
     return path if path.is_absolute() or path.exists() else workspace.root / path
-
-
-def _rows_by_class(samples: Samples, classes: Sequence[str]) -> dict[str, list[int]]:
-    """Return the rows of each class, the sealed test split left out."""
-    rows: dict[str, list[int]] = {name: [] for name in classes}
-    for row, (label, split) in enumerate(zip(samples.frame["label"], samples.frame["split"], strict=True)):
-        names = classes_in(label) if samples.problem == "multilabel" else [label]
-        for name in names if split != "test" else []:
-            if name in rows:
-                rows[name].append(row)
-    return rows
-
-
-def _readable(paths: Iterable[Path]) -> Iterator[Picture]:
-    for path in paths:
-        with suppress(DecodeError):
-            yield draw_picture(path)

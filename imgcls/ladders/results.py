@@ -14,6 +14,68 @@ from imgcls.records.run import Estimate, Verdict
 from imgcls.schema import MAY_BE_ABSENT, read_as
 from imgcls.workspace import Workspace
 
+
+@dataclass(frozen=True)
+class Effect:
+    """What a recipe was worth in one ladder."""
+
+    ladder: str
+    """The ladder's name."""
+    data: str
+    """The data set's name."""
+    over: str
+    """The stack that it was added to, or left out of."""
+    metric: str
+    """The metric."""
+    value: float
+    """The gain."""
+    low: float
+    """Lower end of the 95 % interval."""
+    high: float
+    """Upper end of the 95 % interval."""
+    verdict: Verdict
+    """What may be said of it."""
+    n_seeds: int
+    """The fewest seeds on either side."""
+    n_images: int
+    """The images that it was scored on."""
+
+
+def measured_effects(recipe: str, workspace: Workspace) -> list[Effect]:
+    """Return what every ladder of a workspace measured of one recipe alone, in the order of their names.
+
+    Args:
+        recipe: Its name.
+        workspace: Where the ladders lie; results that cannot be read are passed over.
+    """
+    found = []
+    for path in sorted(workspace.ladders.glob(f"*/{RESULT_JSON}")):
+        try:
+            result = read_result(path)
+        except RecordError:
+            continue
+        for number, rung in enumerate(result.rungs):
+            step = rung.step
+            if result.metric not in METRIC_NAMES or rung.recipes != (recipe,) or step is None:
+                continue
+            if step.low is None or step.high is None:  # a single image has no interval
+                continue
+            effect = Effect(
+                ladder=result.name,
+                data=result.data.name,
+                over=result.rungs[number - 1 if result.kind == "climb" else 0].printed,
+                metric=result.metric,
+                value=step.value,
+                low=step.low,
+                high=step.high,
+                verdict=step.verdict,
+                n_seeds=min(step.n_runs),
+                n_images=step.n_images,
+            )
+            found.append(effect)
+    return found
+
+
 SCHEMA = 1
 
 
@@ -367,64 +429,3 @@ def read_comparison(path: Path) -> ComparisonRecord:
         RecordError: It is missing or damaged, or a newer imgcls wrote it.
     """
     return read_as(ComparisonRecord, path, schema=SCHEMA, remedy="'imgcls compare' writes it again.")
-
-
-@dataclass(frozen=True)
-class Effect:
-    """What a recipe was worth in one ladder."""
-
-    ladder: str
-    """The ladder's name."""
-    data: str
-    """The data set's name."""
-    over: str
-    """The stack that it was added to, or left out of."""
-    metric: str
-    """The metric."""
-    value: float
-    """The gain."""
-    low: float
-    """Lower end of the 95 % interval."""
-    high: float
-    """Upper end of the 95 % interval."""
-    verdict: Verdict
-    """What may be said of it."""
-    n_seeds: int
-    """The fewest seeds on either side."""
-    n_images: int
-    """The images that it was scored on."""
-
-
-def measured_effects(recipe: str, workspace: Workspace) -> list[Effect]:
-    """Return what every ladder of a workspace measured of one recipe alone, in the order of their names.
-
-    Args:
-        recipe: Its name.
-        workspace: Where the ladders lie; results that cannot be read are passed over.
-    """
-    found = []
-    for path in sorted(workspace.ladders.glob(f"*/{RESULT_JSON}")):
-        try:
-            result = read_result(path)
-        except RecordError:
-            continue
-        for number, rung in enumerate(result.rungs):
-            step = rung.step
-            if result.metric not in METRIC_NAMES or rung.recipes != (recipe,) or step is None:
-                continue
-            if step.low is None or step.high is None:  # a single image has no interval
-                continue
-            effect = Effect(
-                ladder=result.name,
-                data=result.data.name,
-                over=result.rungs[number - 1 if result.kind == "climb" else 0].printed,
-                metric=result.metric,
-                value=step.value,
-                low=step.low,
-                high=step.high,
-                verdict=step.verdict,
-                n_seeds=min(step.n_runs),
-                n_images=step.n_images,
-            )
-            found.append(effect)
-    return found

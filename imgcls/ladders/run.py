@@ -1,4 +1,4 @@
-"""Running a ladder from question to verdicts: the public call."""
+"""Running a ladder: from its configuration to verdicts; the public call."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A ladder as its folder keeps it: what is compared, on what, and the jobs whose records answer it."""
+"""Specification of a ladder, as its folder keeps it: what is compared, on what data, and its jobs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Making over-confident probabilities a little softer."""
+"""Smoothing: over-confident probabilities made a little softer."""
 
 from __future__ import annotations
 

@@ -19,6 +19,7 @@ from imgcls.records.find import find_run, find_runs
 from imgcls.records.run import RunRecord
 from imgcls.schema import NOT_IN_FILE, from_json, one_of, read_as, to_json
 from imgcls.storage import make_folder, sha256_file, write_bytes, write_json
+from imgcls.text import listed
 from imgcls.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     Floats = npt.NDArray[np.float64]
 
 ID, LABEL, PROBABILITY = "id", "label", "p_"
-_MOST_LISTED = 10
 _SIGNIFICANT = 9
 """Digits that hold every float32."""
 _DELIMITERS = (" ", "|", ",", ";")
@@ -187,7 +187,7 @@ def _mismatch(sample: Table, ids: Sequence[str], column: str, form: Callable[[st
     if again:
         problems.append(f"{len(again)} occur more than once: {sample.places(again, [texts[row] for row in again])}")
     if extra:
-        problems.append(f"{len(extra)} predictions have no place: {_listed(extra)}")
+        problems.append(f"{len(extra)} predictions have no place: {listed(map(repr, extra))}")
     return (
         f"{sample.name}: its {len(texts)} ids in column {column!r} are not the {len(ids)} photographs that were "
         f"predicted: {'; '.join(problems) or 'their names cannot be told apart'}. Predict the test part that the "
@@ -208,7 +208,7 @@ def _check_classes(sample: Table, columns: Sequence[str], classes: Sequence[str]
         hint = nearest_hint(unknown[0], classes) if unknown else ""
         raise DataError(
             f"{sample.name}: with several columns there has to be one for each class. Missing: "
-            f"{_listed(missing) or 'none'}; no class: {_listed(unknown) or 'none'}.{hint}"
+            f"{listed(map(repr, missing)) or 'none'}; no class: {listed(map(repr, unknown)) or 'none'}.{hint}"
         )
 
 
@@ -242,7 +242,7 @@ def _class_of_column(predicted: Predicted, column: str, *, asked: bool) -> str:
     kind = UsageError if asked else DataError
     raise kind(
         f"The one column {column!r} cannot hold the probabilities of {len(predicted.classes)} classes. Give a sample "
-        f"with a column for each of {_listed(predicted.classes)}."
+        f"with a column for each of {listed(map(repr, predicted.classes))}."
     )
 
 
@@ -260,14 +260,9 @@ def _delimiter_of(sample: Table, column: str, predicted: Predicted) -> str:
     if not texts or texts & known:
         return usable[0]
     raise DataError(
-        f"{sample.name}: column {column!r} holds {_listed(sorted(texts))}, none of the classes "
-        f"{_listed(predicted.classes)}. Name the classes as the sample does, or ask for --probabilities."
+        f"{sample.name}: column {column!r} holds {listed(map(repr, sorted(texts)))}, none of the classes "
+        f"{listed(map(repr, predicted.classes))}. Name the classes as the sample does, or ask for --probabilities."
     )
-
-
-def _listed(names: Sequence[str]) -> str:
-    more = f" and {len(names) - _MOST_LISTED} more" if len(names) > _MOST_LISTED else ""
-    return ", ".join(repr(name) for name in names[:_MOST_LISTED]) + more
 
 
 SCHEMA = 1

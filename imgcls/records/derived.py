@@ -1,4 +1,4 @@
-"""Which data were read, and what was found in them, so that others know it without reading them again.
+"""Derived files of a workspace: what is known of data and runs that can be found out again.
 
 The file `runs/.data.json` is a convenience: what it lost is there again after the next training.
 """

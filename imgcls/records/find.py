@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from imgcls.errors import RecordError
+from imgcls.errors import RecordError, nearest
 from imgcls.records.run import RUN_JSON, RunRecord, short_key
 from imgcls.storage import remove_tree
+from imgcls.text import listed
 from imgcls.workspace import Workspace
 
 _N_SUGGESTIONS = 3
@@ -76,7 +76,7 @@ def find_run(text: str, workspace: Workspace) -> RunRecord:
     if len(found) == 1:
         return found[0]
     if found:
-        raise RecordError(f"{text!r} can mean {_listed([run.id for run in found])}. Type more of the name.")
+        raise RecordError(f"{text!r} can mean {listed([run.id for run in found])}. Type more of the name.")
     broken = next((message for message in damaged if text and text in message), None)
     raise RecordError(broken or _not_found(text, [run.id for run in runs], workspace))
 
@@ -129,7 +129,7 @@ def remove_runs(records: Sequence[RunRecord], workspace: Workspace) -> None:
     ]
     for run in staying:
         if parts := [fold.run for fold in run.folds.runs if fold.run in leaving] if run.folds else []:
-            needed.append(f"{run.id} is made of {_listed(parts)}; remove it too, or keep its folds.")
+            needed.append(f"{run.id} is made of {listed(parts)}; remove it too, or keep its folds.")
     if needed:
         raise RecordError.together(needed)
     for record in records:
@@ -173,12 +173,6 @@ def _not_found(text: str, names: list[str], workspace: Workspace) -> str:
     """Describe that there is no such run, and which ones come near."""
     if not names:
         return f"There is no run {text!r}, and none at all in {workspace.runs}. 'imgcls recipe run baseline' makes one."
-    near = difflib.get_close_matches(text, names, n=_N_SUGGESTIONS, cutoff=0.3)
-    advice = f"The nearest: {_listed(near)}." if near else f"The newest: {_listed(names[::-1])}."
+    near = nearest(text, names, most=_N_SUGGESTIONS, likeness=0.3)
+    advice = f"The nearest: {listed(near)}." if near else f"The newest: {listed(names[::-1])}."
     return f"There is no run {text!r} in {workspace.runs}. {advice}"
-
-
-def _listed(names: list[str]) -> str:
-    """Write some names, and how many more there are."""
-    more = len(names) - _N_SUGGESTIONS
-    return ", ".join(names[:_N_SUGGESTIONS]) + (f" and {more} more" if more > 0 else "")

@@ -1,1 +1,1 @@
-"""Renderables for rich: they show what others computed, and compute nothing."""
+"""Renderables for rich: what others computed, as words, tables and pages."""

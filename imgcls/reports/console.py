@@ -9,7 +9,7 @@ from rich.console import Console, RenderableType
 from rich.text import Text
 
 from imgcls.records.run import Estimate
-from imgcls.text import clean
+from imgcls.text import amount, clean
 
 
 def name(text: str, style: str = "") -> Text:
@@ -54,6 +54,4 @@ def size(n_bytes: int) -> str:
     return f"{value:.1f} TB"
 
 
-def count(n: int, word: str) -> str:
-    """Return a number with its noun: `1 image`, `2 images`."""
-    return f"{n} {word}" if n == 1 else f"{n} {word}s"
+count = amount  # the name that the views know it by

@@ -1,4 +1,4 @@
-"""Facts on a terminal: what there is, and at the end, where the prompt comes up, what asks for action."""
+"""Data on the terminal: facts and findings, decisions about them, augmentation, and a problem that was written."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from rich.text import Text
 from imgcls.config.problem import in_words
 from imgcls.eda.facts import FACTS_JSON, ClassFacts, Drift, Facts, Finding, LeakageProbe, Quantiles
 from imgcls.reports.console import count, name, path, size
-from imgcls.text import clean
+from imgcls.text import amount, clean, first_lines, listed
 from imgcls.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -35,9 +35,9 @@ def data_sentence(facts: Facts) -> str:
     """Describe how much there is: `2,503 photographs of 10 classes, one class each; metric accuracy`."""
     n = sum(facts.data.n.get(split, 0) for split in SPLITS)
     n_classes = len(facts.data.classes)
-    classes = "1 class" if n_classes == 1 else f"{n_classes:,} classes"
+    classes = amount(n_classes, "class", "classes")
     kind = "" if facts.data.problem == "binary" else f", {_PROBLEMS[facts.data.problem]}"
-    photographs = f"{n:,} photograph{'s' * (n != 1)}"
+    photographs = amount(n, "photograph")
     seen = f"a quick look at {photographs}, none of test," if facts.data.quick else photographs
     return f"{seen} of {classes}{kind}; metric {in_words(facts.data.metric)}"
 
@@ -56,7 +56,7 @@ def state_sentence(facts: Facts) -> str:
     n_open = Counter(finding.severity for finding in facts.open_findings)
     if not n_open:
         return "Nothing asks for action."
-    parts = [_n(n_open[severity], severity) for severity in ("error", "warning") if n_open[severity]]
+    parts = [amount(n_open[severity], severity) for severity in ("error", "warning") if n_open[severity]]
     return f"{' and '.join(parts)} to deal with."
 
 
@@ -127,14 +127,14 @@ def duplicates_sentence(facts: Facts) -> str:
     kinds = Counter(pair.kind for pair in pairs)
     n_across, n_conflict = sum(pair.is_across for pair in pairs), sum(pair.is_conflict for pair in pairs)
     words = ", ".join(f"{n:,} {kind}" for kind, n in sorted(kinds.items(), key=lambda entry: (-entry[1], entry[0])))
-    return f"{_n(len(pairs), 'pair')} ({words}); {n_across:,} across splits, {n_conflict:,} with different labels"
+    return f"{amount(len(pairs), 'pair')} ({words}); {n_across:,} across splits, {n_conflict:,} with different labels"
 
 
 def broken_sentence(facts: Facts) -> str:
     """Describe how many files cannot be used, by kind."""
     kinds = Counter(entry.kind for entry in facts.broken)
     words = ", ".join(f"{n:,} {kind}" for kind, n in sorted(kinds.items(), key=lambda entry: (-entry[1], entry[0])))
-    return f"{_n(len(facts.broken), 'file')}: {words}" if facts.broken else "none"
+    return f"{amount(len(facts.broken), 'file')}: {words}" if facts.broken else "none"
 
 
 def left_out_sentence(facts: Facts) -> str:
@@ -176,10 +176,6 @@ def in_order(by_split: Mapping[str, float]) -> dict[str, float]:
     """Return what is told by split in the order of the splits, which JSON does not keep."""
     known = {split: by_split[split] for split in SPLITS if split in by_split}
     return known | {split: by_split[split] for split in sorted(by_split) if split not in known}
-
-
-def _n(n: int, word: str) -> str:
-    return f"{n:,} {word}" if n == 1 else f"{n:,} {word}s"
 
 
 def _range(measure: Quantiles) -> str:
@@ -304,12 +300,15 @@ def _measures(facts: Facts) -> Table:
 def _lines(facts: Facts) -> dict[str, list[str]]:
     lines = {"Sizes": sizes_sentences(facts), "Light": [light_sentence(facts)]}
     if facts.drift:
-        lines["Drift"] = _few(drift_sentences(facts))
+        lines["Drift"] = first_lines(drift_sentences(facts), _MOST_LISTED)
     if facts.guesses:
         ordered = sorted(facts.guesses, key=lambda entry: -entry.auc)
         telling = [guess_sentence(entry) for entry in ordered if is_telling(entry)]
         n_rest = len(facts.guesses) - len(telling)
-        lines["Guesses"] = [*_few(telling), *([f"nothing to be guessed from {_others(facts)}"] if n_rest else [])]
+        lines["Guesses"] = [
+            *first_lines(telling, _MOST_LISTED),
+            *([f"nothing to be guessed from {_others(facts)}"] if n_rest else []),
+        ]
     lines["Duplicates"] = [duplicates_sentence(facts)]
     if facts.odd:
         lines["Odd"] = [f"{len(facts.odd):,}, the oddest {facts.odd[0].id} ({facts.odd[0].why})"]
@@ -321,10 +320,6 @@ def _lines(facts: Facts) -> dict[str, list[str]]:
     if facts.pictures:
         lines["Pictures"] = [_pictures(facts)]
     return lines
-
-
-def _few(lines: list[str]) -> list[str]:
-    return [*lines[:_MOST_LISTED], *([f"and {len(lines) - _MOST_LISTED} more"] if len(lines) > _MOST_LISTED else [])]
 
 
 def _others(facts: Facts) -> str:
@@ -521,8 +516,7 @@ class ProblemWritten:
     def _seen(self) -> str:
         problem, samples = self.proposal.problem, self.proposal.samples
         assert samples is not None  # noqa: S101 - the caller looked
-        more = f" and {samples.n_classes - _MOST_CLASSES} more" if samples.n_classes > _MOST_CLASSES else ""
-        classes = ", ".join(clean(one) for one in samples.classes[:_MOST_CLASSES]) + more
+        classes = listed(map(clean, samples.classes), _MOST_CLASSES)
         kind = f"{count(len(samples), 'photograph')}, {problem.type}: {classes}."
         return f"{clean(samples.name)}: {kind} Metric: {in_words(problem.metric) if problem.metric else '-'}."
 

@@ -1,4 +1,4 @@
-"""A judged ladder on the terminal: the table, and what it says in plain sentences."""
+"""Ladders on the terminal: a judged ladder, a comparison and the final test."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A training as it runs: a live table on a terminal, plain lines elsewhere."""
+"""Live views: a training and a ladder as they run, a live table on a terminal and plain lines elsewhere."""
 
 from __future__ import annotations
 

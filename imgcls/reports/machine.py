@@ -1,4 +1,4 @@
-"""What the decode cache holds."""
+"""This machine on the terminal: the doctor's findings, and what the cache holds."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Lists of runs, and one run in full."""
+"""Runs on the terminal: lists of them, one in full, predictions and submissions."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from imgcls.records.run import Folds, FoldSpread, RunRecord, short_key
 from imgcls.reports.console import count, interval, name, number, path, show
 from imgcls.schema import to_json
 from imgcls.storage import write_bytes
-from imgcls.text import clean, duration
+from imgcls.text import as_utf8, clean, duration, listed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -556,7 +556,7 @@ def _writable(frame: pd.DataFrame) -> pd.DataFrame:
     """Return names that are no UTF-8 with their bytes written out, so that a file can hold them."""
     texts = frame.copy()
     for column in ("id", "path"):
-        texts[column] = [text.encode("utf-8", "backslashreplace").decode("utf-8") for text in frame[column]]
+        texts[column] = [as_utf8(text) for text in frame[column]]
     return texts
 
 
@@ -592,8 +592,7 @@ class SubmissionWritten:
         yield Text("  imgcls checklist    # where you stand", no_wrap=True, overflow="ignore")
 
     def _contents(self) -> str:
-        more = f" and {len(self.columns) - _MOST_COLUMNS} more" if len(self.columns) > _MOST_COLUMNS else ""
-        columns = clean(", ".join(self.columns[:_MOST_COLUMNS]) + more)
+        columns = clean(listed(self.columns, _MOST_COLUMNS))
         form = f"as in {clean(self.submission.sample)}" if self.submission.sample else "no sample submission was given"
         return f"Columns {columns}: {self._meaning()}; {form}."
 

@@ -1,4 +1,4 @@
-"""Numbers and verdicts of a ladder in plain words."""
+"""Verdicts in plain words, and the numbers in them: the only wording."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How often the classes occur, in bars and pies for each split, and which occur together."""
+"""Charts of a data set: classes and their co-occurrence, sizes, light, and the learning curve."""
 
 from __future__ import annotations
 
@@ -35,9 +35,16 @@ MOST_BARS = 40
 N_ENDS = 12
 MOST_SLICES = 8
 MOST_TOGETHER = 24
+MOST_DOTS = 400
+"""Different sizes that are drawn as dots; more become a density."""
+Values = npt.NDArray[np.float64]
+
 _WIDTH, _LEFT, _TOP = 1000, 190, 84
 _SLICES = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#f0e442", "#8a6fb0")
 _PIE_HEIGHT, _CURVE_HEIGHT = 250, 250
+_LINES = {"train": "-", "valid": "--", "test": ":"}
+_N_BINS = 32
+_PLAIN = FuncFormatter(lambda value, _: f"{value:,.6g}")  # matplotlib's own would write powers as formulas
 
 
 def classes_figure(facts: Facts) -> Figure:
@@ -201,16 +208,6 @@ def _ink_on(colour: str) -> str:
     return INK if 0.299 * red + 0.587 * green + 0.114 * blue > 140 else "#ffffff"
 
 
-MOST_DOTS = 400
-"""Different sizes that are drawn as dots; more become a density."""
-_LINES = {"train": "-", "valid": "--", "test": ":"}
-_N_BINS = 32
-
-_PLAIN = FuncFormatter(lambda value, _: f"{value:,.6g}")  # matplotlib's own would write powers as formulas
-
-Values = npt.NDArray[np.float64]
-
-
 def sizes_figure(facts: Facts, measures: pd.DataFrame, samples: Samples) -> Figure:
     """Draw widths and heights: a panel for each split, a dot for each size and larger the more photographs have it.
 
@@ -295,7 +292,7 @@ def _sizes_about(facts: Facts) -> str:
         what = f"All are {sizes.width_px.middle:.0f} x {sizes.height_px.middle:.0f} px."
     else:
         middle = f"{sizes.width_px.middle:.0f} x {sizes.height_px.middle:.0f} px"
-        what = f"{sizes.n_sizes:,} different sizes, {middle} in the middle; larger dots are more photographs."
+        what = f"{sizes.n_sizes:,} different sizes, median {middle}; larger dots are more photographs."
     return f"{what} The cross: a square of {sizes.recommended_px} px, the size to begin with. Lines: 2:1, 1:1, 1:2."
 
 

@@ -1,4 +1,4 @@
-"""The loss of every training batch, read once: for the guard against NaN, for fastai's curve, for the history."""
+"""Callbacks of the loop: batch losses read once, the guard against NaN, clock, tracking, and the end of workers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Averaged weights: what is validated and kept is the mean of the weights along the way."""
+"""Callbacks of training methods: averaged weights, mixing, and freezing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The plan's course of the learning rate, stepped at every batch."""
+"""Schedules of the learning rate, stepped at every batch."""
 
 from __future__ import annotations
 

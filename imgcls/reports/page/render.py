@@ -29,7 +29,7 @@ from imgcls.reports.checklist import summary
 from imgcls.reports.console import count, path, size
 from imgcls.reports.page import figures
 from imgcls.storage import json_bytes, make_folder, write_bytes
-from imgcls.text import clean
+from imgcls.text import as_utf8, clean
 from imgcls.workspace import Workspace
 
 _PACKAGE = "imgcls.reports.page"
@@ -274,7 +274,7 @@ def page_bytes(data: ReportData, form: Form, *, checklist: Checklist | None = No
         standing = {} if checklist is None else {"checklist": {state: checklist.n(state) for state in STATES}}
         return json_bytes(page_json(data) | standing)
     text = html_page(data, checklist=checklist) if form == "html" else markdown_page(data, checklist=checklist)
-    return text.encode("utf-8", "backslashreplace")
+    return as_utf8(text).encode()
 
 
 def page_json(data: ReportData) -> dict[str, Any]:

@@ -373,3 +373,23 @@ def test_clearing_all_forgets_what_was_measured_of_photographs(paths: list[Path]
     assert all(path.exists() for path in kept)
     assert clear(tmp_path / "cache") >= 2000
     assert not any(path.exists() for path in kept)
+
+
+def test_the_manifest_is_written_as_every_durable_file(
+    paths: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("imgcls.storage.DISK.replace", full)
+    photos = filled(paths, tmp_path)
+    assert not photos.cached
+    assert is_right(photos, paths)
+
+
+def test_what_a_killed_writer_left_does_not_hide_a_pool(paths: list[Path], tmp_path: Path) -> None:
+    filled(paths, tmp_path)
+    pool_file(tmp_path, "manifest.json").with_name(".manifest.json.0123.tmp").write_text("{")
+    assert len(cache_report(tmp_path / "cache")) == 1
+    clear(tmp_path / "cache")
+    assert cache_report(tmp_path / "cache") == []

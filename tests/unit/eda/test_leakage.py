@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from imgcls.eda.leakage import is_telling, judge, name_words, probe_labels, tell_of_photographs
+from imgcls.eda.leakage import are_of_photographs, is_telling, judge, name_words, probe_labels
 from imgcls.eda.metadata import MetaTable
 from imgcls.eda.statistics import PermutationFolds, aucs, p_value
 
@@ -143,9 +143,9 @@ def test_stamps_of_an_archive_are_not_taken_for_those_of_photographs(draw_scan):
     day = 86_400 * 10**9
     unpacked = 10**18 + np.arange(500) * 10**8  # ten files a second, class by class
     taken = 10**18 + np.cumsum(rng.integers(day // 500, day // 100, 500))
-    assert not tell_of_photographs(unpacked.astype(float))
-    assert not tell_of_photographs(np.full(500, 1e18))
-    assert tell_of_photographs(taken.astype(float))
+    assert not are_of_photographs(unpacked.astype(float))
+    assert not are_of_photographs(np.full(500, 1e18))
+    assert are_of_photographs(taken.astype(float))
     labels = np.repeat(["a", "b"], 250)
     assert "time" not in by_name(probe_labels(draw_scan(labels, measures={"mtime_ns": unpacked})))
     assert by_name(probe_labels(draw_scan(labels, measures={"mtime_ns": taken})))["time"].auc > 0.95

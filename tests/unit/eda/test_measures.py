@@ -41,8 +41,8 @@ def store(cache: Path) -> Path:
 def looks(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Note how many photographs are measured at a time from now on."""
     seen: list[int] = []
-    original = scan._look
-    monkeypatch.setattr(scan, "_look", lambda photos, rows: (seen.append(len(rows)), original(photos, rows))[1])
+    original = scan._measure_some
+    monkeypatch.setattr(scan, "_measure_some", lambda photos, rows: (seen.append(len(rows)), original(photos, rows))[1])
     return seen
 
 

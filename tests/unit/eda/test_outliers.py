@@ -3,7 +3,7 @@ import pytest
 from scipy.spatial.distance import cdist
 
 from imgcls.eda.features import Features
-from imgcls.eda.outliers import MOST_ODD, find_outliers, neighbour_distances
+from imgcls.eda.outliers import MOST_OUTLIERS, find_outliers, neighbour_distances
 
 
 def test_distances_are_those_of_all_pairs():
@@ -45,5 +45,5 @@ def test_two_kinds_of_images_are_both_normal(draw_scan):
 
 def test_no_more_than_a_person_looks_at_and_few_images_have_none(draw_scan):
     contrast = np.zeros(100)
-    assert len(find_outliers(draw_scan(["a", "b"] * 50, measures={"contrast": contrast}), None)) == MOST_ODD
+    assert len(find_outliers(draw_scan(["a", "b"] * 50, measures={"contrast": contrast}), None)) == MOST_OUTLIERS
     assert find_outliers(draw_scan(["a", "b"] * 5, measures={"contrast": contrast[:10]}), None) == ()

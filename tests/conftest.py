@@ -353,8 +353,8 @@ def make_facts(
             ),
         ),
         "guesses": (
-            made.Guess(by="file size", auc=0.52, p=0.4, n=160, n_values=150, shared={}),
-            made.Guess(
+            made.LeakageProbe(by="file size", auc=0.52, p=0.4, n=160, n_values=150, shared={}),
+            made.LeakageProbe(
                 by="sender of senders.csv", auc=0.91, p=0.005, n=160, n_values=12, shared={"test": 0.9, "valid": 0.95}
             ),
         ),
@@ -362,7 +362,7 @@ def make_facts(
             made.Drift(parts=("train", "test"), by="pictures", auc=0.74, p=0.01, n=(30, 30)),
             made.Drift(parts=("train", "valid"), by="pictures", auc=0.5, p=0.6, n=(30, 32)),
         ),
-        "odd": (made.Odd(id="eel/9.jpg", split="valid", label="eel", distance=3.4, why="picture"),),
+        "odd": (made.Outlier(id="eel/9.jpg", split="valid", label="eel", distance=3.4, why="picture"),),
         "curve": (
             made.CurvePoint(n_train=32, value=0.6, low=0.5, high=0.7),
             made.CurvePoint(n_train=128, value=0.75, low=0.66, high=0.84),

@@ -9,7 +9,7 @@ from typing import Any
 
 from imgcls.catalog import find_recipes
 from imgcls.checklists.items import all_items
-from imgcls.config.problem import in_words
+from imgcls.config.problem import Units
 from imgcls.errors import RecordError
 from imgcls.ladders.spec import COMPARISONS, FINAL_JSON, RESULT_JSON, Ladder, find_ladders
 from imgcls.records.run import read_json
@@ -87,15 +87,8 @@ class VerdictEntry:
     @property
     def said(self) -> str:
         """The verdict as people read it, with the file that holds it."""
-        return f"{self.file}: {self.what}, {gain_text(self.value, self.low, self.high, self.metric)}: {self.verdict}"
-
-
-def gain_text(value: float, low: float | None, high: float | None, metric: str) -> str:
-    """Write a gain: `+1.3 points of accuracy [+0.4, +2.1]`."""
-    scale, unit = (1.0, "nats") if metric == "log_loss" else (100.0, "points")
-    digits = 3 if metric == "log_loss" else 1
-    interval = "" if low is None or high is None else f" [{scale * low:+.{digits}f}, {scale * high:+.{digits}f}]"
-    return f"{scale * value + 0.0:+.{digits}f} {unit} of {in_words(metric)}{interval}"
+        gain = Units(self.metric).gain_text(self.value, self.low, self.high, with_metric=True)
+        return f"{self.file}: {self.what}, {gain}: {self.verdict}"
 
 
 def read_comparisons(workspace: Workspace) -> tuple[tuple[VerdictEntry, ...], list[str]]:

@@ -24,7 +24,6 @@ MOST_PER_PART = 4000
 
 _FEWEST = 10
 _SHRINKAGE = 0.1
-_LEAST_AUC = 0.6
 _AT_ONCE = 200
 
 
@@ -34,7 +33,7 @@ def find_drift(scan: Scan, features: Features | None, *, seed: int = 0) -> tuple
     No label is read. An AUC of a single measure is that of telling the parts apart by it in the better direction. What
     chance would do is measured with images dealt out anew, those that belong together (groups, exact duplicates) as
     one. Twelve comparisons are made at the most, so that chance alone gives one a p below 0.05 in almost every
-    second data set: see `is_drifted`.
+    second data set: see `imgcls.eda.facts.is_drifted`.
 
     Args:
         scan: The data set.
@@ -50,16 +49,6 @@ def find_drift(scan: Scan, features: Features | None, *, seed: int = 0) -> tuple
             found += _by_pictures(scan, features, part, seed=seed)
         found += _by_measures(scan, part, seed=seed)
     return tuple(found)
-
-
-def is_drifted(drift: Drift, *, n_comparisons: int) -> bool:
-    """Whether two parts differ by more than chance explains, and by enough to matter.
-
-    Args:
-        drift: One comparison.
-        n_comparisons: How many were made.
-    """
-    return drift.auc >= _LEAST_AUC and drift.p <= 0.05 / max(1, n_comparisons)
 
 
 def domain_auc(

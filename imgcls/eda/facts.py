@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, ClassVar, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
 from imgcls.errors import RecordError
 from imgcls.records.run import read_json
@@ -205,6 +207,8 @@ class LeakageProbe(_Fact):
     """Different values."""
     shared: dict[str, float]
     """By split other than train: the share of its samples whose value also occurs in train; for few-valued columns."""
+    telling: bool | None = None
+    """Whether it is leakage by `is_telling`, with all guesses counted; filled in by `Facts`."""
 
 
 class Drift(_Fact):
@@ -220,6 +224,39 @@ class Drift(_Fact):
     """Share of shuffled parts that are told apart as well, in (0, 1]."""
     n: tuple[int, int]
     """Images of each part that were looked at."""
+    differs: bool | None = None
+    """Whether it is drift by `is_drifted`, with all comparisons counted; filled in by `Facts`."""
+
+
+LEAST_AUC = 0.6
+"""The least AUC of a guess or a comparison that matters."""
+LEAST_AUC_OF: Mapping[str, float] = MappingProxyType({"bytes": 0.9, "size": 0.7})
+"""From what a guess is by to another least AUC."""
+LEAST_P = 0.005
+"""The least p that 199 shuffles can show; a stricter level would ask for what nobody measures."""
+
+
+def is_telling(guess: LeakageProbe, *, n_guesses: int) -> bool:
+    """Whether the label can be guessed better than chance explains, and well enough to matter.
+
+    The size of an image, and still more that of its file, come with what is photographed: a defect that makes a
+    picture darker makes its file smaller. They have to tell more before anybody should look.
+
+    Args:
+        guess: One of them.
+        n_guesses: How many there are, since the best of many is good by chance too.
+    """
+    return guess.auc >= LEAST_AUC_OF.get(guess.by, LEAST_AUC) and guess.p <= max(0.05 / max(1, n_guesses), LEAST_P)
+
+
+def is_drifted(drift: Drift, *, n_comparisons: int) -> bool:
+    """Whether two parts differ by more than chance explains, and by enough to matter.
+
+    Args:
+        drift: One comparison.
+        n_comparisons: How many were made.
+    """
+    return drift.auc >= LEAST_AUC and drift.p <= 0.05 / max(1, n_comparisons)
 
 
 class Outlier(_Fact):
@@ -311,7 +348,7 @@ class Facts(Viewed, _Fact):
     duplicates: tuple[Pair, ...]
     """Photographs that are there twice."""
     guesses: tuple[LeakageProbe, ...]
-    """What gives the label away."""
+    """How well the label is guessed from what is not the picture."""
     drift: tuple[Drift, ...]
     """Parts that differ."""
     odd: tuple[Outlier, ...]
@@ -326,6 +363,26 @@ class Facts(Viewed, _Fact):
     """What the time went into."""
     created: str
     """When, UTC, ISO 8601."""
+
+    @field_validator("guesses")
+    @classmethod
+    def _with_telling(cls, guesses: tuple[LeakageProbe, ...]) -> tuple[LeakageProbe, ...]:
+        """Decide which guesses are leakage, where that is not stored: when measured, and in files of before."""
+        n = len(guesses)
+        return tuple(
+            entry.model_copy(update={"telling": is_telling(entry, n_guesses=n)}) if entry.telling is None else entry
+            for entry in guesses
+        )
+
+    @field_validator("drift")
+    @classmethod
+    def _with_differs(cls, drift: tuple[Drift, ...]) -> tuple[Drift, ...]:
+        """Decide which comparisons are drift, where that is not stored."""
+        n = len(drift)
+        return tuple(
+            entry.model_copy(update={"differs": is_drifted(entry, n_comparisons=n)}) if entry.differs is None else entry
+            for entry in drift
+        )
 
     @property
     def open_findings(self) -> tuple[Finding, ...]:
@@ -368,17 +425,17 @@ class Facts(Viewed, _Fact):
         try:
             value: Any = read_json(path)
         except RecordError as problem:
-            raise RecordError(f"{path} cannot be read. 'imgcls eda' writes it anew.") from problem
+            raise RecordError(f"{path} cannot be read. 'imgcls eda' writes it again.") from problem
         if not isinstance(value, dict):
-            raise RecordError(f"{path}: not facts of schema {SCHEMA}. 'imgcls eda' writes them anew.")
+            raise RecordError(f"{path}: not facts of schema {SCHEMA}. 'imgcls eda' writes them again.")
         schema = value.get("schema")
         if isinstance(schema, int) and schema > SCHEMA:
             raise RecordError(f"{path} was written by a newer imgcls (schema {schema}). Update imgcls.")
         if schema != SCHEMA:
-            raise RecordError(f"{path}: not facts of schema {SCHEMA}. 'imgcls eda' writes them anew.")
+            raise RecordError(f"{path}: not facts of schema {SCHEMA}. 'imgcls eda' writes them again.")
         try:
             return cls.model_validate({**{k: v for k, v in value.items() if k != "schema"}, "schema_": SCHEMA})
         except ValidationError as problem:
             first = problem.errors()[0]
             where = ".".join(map(str, first["loc"]))
-            raise RecordError(f"{path}: damaged at {where}: {first['msg']}. 'imgcls eda' writes it anew.") from problem
+            raise RecordError(f"{path}: damaged at {where}: {first['msg']}. 'imgcls eda' writes it again.") from problem

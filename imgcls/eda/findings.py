@@ -15,7 +15,6 @@ from imgcls.config.findings import Adjustments, Exclusion, Grouping
 from imgcls.data.files import Excluded, is_image_name
 from imgcls.data.grouping import ConnectedGroups
 from imgcls.data.samples import Samples, classes_in
-from imgcls.eda.drift import is_drifted
 from imgcls.eda.facts import (
     UNUSABLE,
     ClassFacts,
@@ -29,9 +28,9 @@ from imgcls.eda.facts import (
     Pair,
     SizeFacts,
 )
-from imgcls.eda.leakage import is_telling
 from imgcls.eda.learning_curve import is_rising
 from imgcls.eda.metadata import MetaTable
+from imgcls.eda.outliers import BLANK_CONTRAST
 from imgcls.eda.scan import ScanResult
 from imgcls.eda.statistics import UNEVEN
 from imgcls.text import amount, apply_command, keep_command, listed, some
@@ -192,7 +191,7 @@ def find_leakage(
     """Find what tells the label, what is shared between parts, and parts that differ."""
     found: list[Finding] = []
     for guess in facts.guesses:
-        if not is_telling(guess, n_guesses=len(facts.guesses)):
+        if not guess.telling:
             continue
         shared = _shared(guess, look, _column(guess.by, tables), kinship)
         found.append(shared or _plainly(guess, look.scan.samples))
@@ -333,7 +332,7 @@ def _column(by: str, tables: Iterable[MetaTable]) -> Sequence[str] | None:
 
 def _drifts(drift: Sequence[Drift]) -> Iterator[Finding]:
     """Say once for each part how it differs from train."""
-    clear = [entry for entry in drift if is_drifted(entry, n_comparisons=len(drift))]
+    clear = [entry for entry in drift if entry.differs]
     for part in dict.fromkeys(entry.parts[1] for entry in clear):
         ways = sorted((entry for entry in clear if entry.parts[1] == part), key=lambda entry: -entry.auc)
         name = f"drift:{part}"
@@ -401,8 +400,6 @@ def find_excluded(facts: Facts) -> list[Finding]:
 FEW = 20
 """Training images below which a class is called rare."""
 VERY_UNEVEN = 10.0
-BLANK_CONTRAST = 2.0
-"""A standard deviation of gray values, of 0 to 255, below which there is nothing to be seen in an image."""
 _BLURRED_DEVIATIONS = 4.0
 _BLURRED_SHARE = 0.1
 _STRETCH = 2.0

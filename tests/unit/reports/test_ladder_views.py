@@ -234,7 +234,7 @@ def test_the_grid_marks_every_state(drawn_ladder: Draw) -> None:
     assert all(shown in text for shown in ("✓ 0.800", "▸ epoch 2/3", "‖ 2/3 done", "✗", "·"))
     plain = drawn(grid, stream=Ascii())
     assert plain.isascii()
-    assert all(shown in plain for shown in ("+ 80.0", "> epoch 2/3", "= 2/3 done", "x failed"))
+    assert all(shown in plain for shown in ("+ 0.800", "> epoch 2/3", "= 2/3 done", "x failed"))
     assert drawn(LadderView(result), stream=Ascii()).isascii()
 
 

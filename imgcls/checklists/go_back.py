@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from imgcls.checklists.class_errors import class_errors
 from imgcls.checklists.commands import look_again
 from imgcls.checklists.evidence import FACTS, Evidence, data_version
-from imgcls.checklists.verdicts import GAINS, LadderStatus, TestOpening, VerdictEntry
+from imgcls.checklists.verdicts import GAINS, FinalOpening, LadderStatus, VerdictEntry
 from imgcls.config.findings import FINDINGS_TOML
 from imgcls.config.problem import Units, in_words
 from imgcls.ladders.spec import FINAL_JSON
@@ -146,7 +146,7 @@ def rising(evidence: Evidence) -> Reason | None:
     return Reason(_RISING, "2", text, None if evidence.is_damaged(FINDINGS_TOML) else found[0].command)
 
 
-def _opened(evidence: Evidence) -> list[tuple[LadderStatus, TestOpening]]:
+def _opened(evidence: Evidence) -> list[tuple[LadderStatus, FinalOpening]]:
     """Return the ladders whose sealed test was opened, on the data as they are, the newest first."""
     return [
         (climb, climb.opening)

@@ -223,7 +223,7 @@ class ScoreSummary:
 
 
 @dataclass(frozen=True)
-class TestOpening:
+class FinalOpening:
     """What the sealed test said, beside what validation had said."""
 
     metric: str
@@ -238,7 +238,7 @@ class TestOpening:
     """Its score on validation."""
 
     @classmethod
-    def read(cls, path: Path) -> TestOpening | None:
+    def read(cls, path: Path) -> FinalOpening | None:
         """Read final.json; None where the test part is still sealed.
 
         Raises:
@@ -277,7 +277,7 @@ class LadderStatus:
     """The number of the rung to use; None before the ladder was judged, and where recipes are left out."""
     incumbent_runs: tuple[str, ...] = ()
     """The ids of its runs."""
-    opening: TestOpening | None = None
+    opening: FinalOpening | None = None
     """What the sealed test said; None where it is still sealed."""
 
     @property
@@ -353,7 +353,7 @@ def _with_verdicts(climb: LadderStatus, result: Any) -> LadderStatus:
 
 def _opened(climb: LadderStatus) -> LadderStatus:
     """Add what final.json says; see `Opening.read`."""
-    return replace(climb, opening=TestOpening.read(_beside(climb.ladder, FINAL_JSON)))
+    return replace(climb, opening=FinalOpening.read(_beside(climb.ladder, FINAL_JSON)))
 
 
 def _beside(ladder: Ladder, name: str) -> Path:

@@ -75,7 +75,9 @@ def extract_features(
     missing = [place for place, digest in enumerate(digests) if digest not in known]
     if missing:
         at_store = scan.store_rows[rows[missing]]
-        new = seer.see(scan.photos, at_store, progress=lambda done, n: reporter.progress("Seeing photographs", done, n))
+        new = seer.extract(
+            scan.photos, at_store, progress=lambda done, n: reporter.progress("Seeing photographs", done, n)
+        )
         known |= dict(zip((digests[place] for place in missing), new, strict=True))
         store.write({digest: known[digest] for digest in dict.fromkeys(digests)})
     return Features(rows, np.stack([known[digest] for digest in digests]))

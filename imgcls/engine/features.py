@@ -134,7 +134,7 @@ class FeatureExtractor:
         network.module.to(device).to(memory_format=memory_format(device))
         return network
 
-    def see(
+    def extract(
         self, photos: Photos, rows: npt.NDArray[np.int64], *, progress: Callable[[int, int], None]
     ) -> npt.NDArray[np.float32]:
         """Compute the features of photographs in a single pass.

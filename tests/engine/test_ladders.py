@@ -20,7 +20,7 @@ import numpy as np
 import pytest
 
 import imgcls
-from imgcls.checklists.verdicts import TestOpening
+from imgcls.checklists.verdicts import FinalOpening
 from imgcls.engine import run as engine_job
 from imgcls.engine.prepare import DataSource
 from imgcls.engine.progress import Silent as Quiet
@@ -490,7 +490,7 @@ def test_the_sealed_test_speaks_last_and_every_opening_is_counted(
     kept = place.ladders / ladder.name / FINAL_JSON
     assert json.loads(kept.read_text(encoding="utf-8")) == json.loads(json.dumps(second.to_json()))
     assert second.to_json()["validation_scores"]["incumbent"]["value"] is not None
-    opening = TestOpening.read(kept)
+    opening = FinalOpening.read(kept)
     assert opening is not None
     assert opening.test_gain is not None
     assert opening.test_gain.value == second.judged.value  # type: ignore[union-attr]

@@ -29,7 +29,7 @@ class DrawnEye:
     def __init__(self):
         self.n_seen = 0
 
-    def see(self, photos, rows, *, progress):
+    def extract(self, photos, rows, *, progress):
         self.n_seen += len(rows)
         progress(len(rows), len(rows))
         return np.stack([rows, rows**2], axis=1).astype(np.float32)
@@ -39,7 +39,7 @@ class DrawnEye:
 def drawn_eye(monkeypatch, tmp_path):
     monkeypatch.setenv("IMGCLS_CACHE", str(tmp_path / "cache"))
     eye = DrawnEye()
-    monkeypatch.setattr(imgcls.engine.features, "eye", lambda machine: eye)
+    monkeypatch.setattr(imgcls.engine.features, "feature_extractor", lambda machine: eye)
     return eye
 
 
@@ -98,7 +98,7 @@ def test_without_weights_there_is_a_note(draw_scan, monkeypatch):
     def none(machine):
         raise WeightsError("They are not on this machine.")
 
-    monkeypatch.setattr(imgcls.engine.features, "eye", none)
+    monkeypatch.setattr(imgcls.engine.features, "feature_extractor", none)
     notes = Notes()
     assert extract_features(draw_scan(["a", "b"] * 20), reporter=notes) is None
     assert notes.notes == ["The pictures are compared by their measures only. They are not on this machine."]
@@ -126,7 +126,7 @@ def test_the_pretrained_network_sees_without_a_network(photo_folder, one_thread,
     prepared = prepare(DataSource(photo_folder), Images(size_px=32), quick=False, reporter=Silent())
     seer = feature_extractor(machine=Machine(device="cpu"))
     rows = np.arange(6)
-    first, second = (seer.see(prepared.photos, rows, progress=lambda done, n: None) for _ in range(2))
+    first, second = (seer.extract(prepared.photos, rows, progress=lambda done, n: None) for _ in range(2))
     assert first.shape == (6, 1280)
     assert np.isfinite(first).all()
     assert np.array_equal(first, second)

@@ -244,9 +244,9 @@ def test_a_frame_cannot_be_looked_at(workspace: Workspace) -> None:
 
 def test_no_heavy_package_is_loaded(tmp_path: Path) -> None:
     code = (
-        "import sys; from pathlib import Path; from imgcls.records.derived import look_at, recall; "
+        "import sys; from pathlib import Path; from imgcls.records.derived import load_summaries, take_fingerprint; "
         "from imgcls.workspace import Workspace; place = Workspace(Path(sys.argv[1])); "
-        "look_at({}, place); recall(place); "
+        "take_fingerprint({}, place); load_summaries(place); "
         "print([name for name in ('pandas', 'numpy', 'torch', 'PIL') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code, tmp_path], capture_output=True, text=True, check=True)

@@ -21,7 +21,7 @@ from imgcls.ladders.spec import COMPARISONS, FINAL_JSON, RESULT_JSON
 from imgcls.records.run import Estimate
 from imgcls.storage import write_json
 from tests.unit.checklists.conftest import OTHER, Desk
-from tests.unit.checklists.test_back import opened
+from tests.unit.checklists.test_go_back import opened
 
 SMOOTHED = "baseline+label_smoothing"
 

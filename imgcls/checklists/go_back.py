@@ -62,7 +62,7 @@ def _last_answers(evidence: Evidence) -> list[VerdictEntry]:
         for trial in climb.trials if climb.ladder.kind == "climb" else ():
             if trial.has_verdict and not evidence.change_since_trial(trial):
                 plans = tuple(side.plan_digest for side in trial.sides)
-                by_plans.pop(plans, None)  # judged anew, it is the last one
+                by_plans.pop(plans, None)  # judged again, it is the last one
                 by_plans[plans] = trial
     return list(by_plans.values())
 
@@ -175,13 +175,13 @@ def _n_wrong(run: RunRecord) -> float:
 
 
 def _z(wrong: int, n: int, others_wrong: int, n_others: int, run: RunRecord) -> float:
-    """Return how many standard errors two shares lie apart; images of a group share their luck and count as one."""
+    """Return how many standard errors two shares lie apart; images of a group vary together and count as one."""
     n_all = n + n_others
     pooled = (wrong + others_wrong) / n_all
     error = math.sqrt(pooled * (1 - pooled) * (1 / n + 1 / n_others))
     n_images = run.data.n["valid"]
-    luck = min(1.0, run.data.n_valid_groups / n_images) if run.data.n_valid_groups and n_images else 1.0
-    return (wrong / n - others_wrong / n_others) / error * math.sqrt(luck) if error else 0.0
+    share = min(1.0, run.data.n_valid_groups / n_images) if run.data.n_valid_groups and n_images else 1.0
+    return (wrong / n - others_wrong / n_others) / error * math.sqrt(share) if error else 0.0
 
 
 _RULES: tuple[Callable[[Evidence], Reason | None], ...] = (

@@ -67,7 +67,7 @@ class VerdictEntry:
     metric: str
     """The metric."""
     reason: str
-    """Why nothing can be told; empty where something can."""
+    """Why there is no verdict; empty where there is one."""
     n_runs: tuple[int, int]
     """Runs on either side."""
     file: str
@@ -81,7 +81,7 @@ class VerdictEntry:
 
     @property
     def has_verdict(self) -> bool:
-        """Whether anything could be told."""
+        """Whether there is a verdict."""
         return self.verdict != CANNOT_TELL
 
     @property
@@ -106,7 +106,7 @@ def read_comparisons(workspace: Workspace) -> tuple[tuple[VerdictEntry, ...], li
         except RecordError as problem:
             damaged.append(str(problem))
         except (KeyError, TypeError, ValueError, AttributeError):
-            damaged.append(f"{path} is damaged, or another version wrote it. 'imgcls compare' writes it anew.")
+            damaged.append(f"{path} is damaged, or another version wrote it. 'imgcls compare' writes it again.")
     return tuple(found), damaged
 
 
@@ -145,7 +145,7 @@ def verdict_entry(
     sides: tuple[ArmRuns, ...],
     ladder: str = "",
 ) -> VerdictEntry:
-    """Make a trial of a gain and its verdict as JSON values; the other arguments are the fields of `VerdictEntry`.
+    """Make an entry of a gain and its verdict as JSON values; the other arguments are the fields of `VerdictEntry`.
 
     Raises:
         KeyError, TypeError, ValueError: The values are not those that were written.
@@ -186,7 +186,7 @@ def seed_of(data: Mapping[str, Any]) -> int | None:
 
 
 def answered(recipes: tuple[str, ...], items: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the items that every one of some recipes answers: of several at once nothing is told of one alone.
+    """Return the items that every one of some recipes answers: of several at once nothing is known of one alone.
 
     Args:
         recipes: The recipes that tell two stacks apart.
@@ -257,7 +257,7 @@ class FinalOpening:
             )
         except (KeyError, TypeError, ValueError) as problem:
             raise RecordError(
-                f"{path} is damaged, or another version wrote it. 'imgcls ladder final' writes it anew."
+                f"{path} is damaged, or another version wrote it. 'imgcls ladder final' writes it again."
             ) from problem
 
 
@@ -299,7 +299,7 @@ def read_ladder_statuses(workspace: Workspace) -> tuple[tuple[LadderStatus, ...]
 
     Returns:
         The ladders, the one worked on last at the end, and a message for every file that cannot be read; what the
-        other files of that ladder say is still told.
+        other files of that ladder say is still reported.
     """
     ladders, damaged = find_ladders(workspace)
     found = []
@@ -331,7 +331,7 @@ def _judged(climb: LadderStatus) -> LadderStatus:
         return _with_verdicts(climb, result)
     except (KeyError, TypeError, ValueError, AttributeError) as problem:
         raise RecordError(
-            f"{path} is damaged, or another version wrote it. 'imgcls ladder run' with the same stack writes it anew."
+            f"{path} is damaged, or another version wrote it. 'imgcls ladder run' with the same stack writes it again."
         ) from problem
 
 

@@ -1,4 +1,4 @@
-"""`imgcls ladder`: which recipes helped, how sure is that, and what it cost."""
+"""`imgcls ladder`: which recipes helped, with what confidence, and what it cost."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ _LADDER = (
         help="serial, processes, processes:N, or module:factory of a concurrent.futures.Executor.",
     ),
     click.option(
-        "--retries", type=click.IntRange(0), default=1, show_default=True, help="Tries anew where a worker died."
+        "--retries", type=click.IntRange(0), default=1, show_default=True, help="Tries again where a worker died."
     ),
     click.option("--retry-failed", is_flag=True, help="Try trainings again that failed."),
     click.option("--name", help="Name of the ladder's folder.  [default: made from the stack]"),
@@ -94,7 +94,7 @@ def _climb(stack: str, kind: Any, options: dict[str, Any]) -> int:
     from imgcls.catalog import Stack
     from imgcls.ladders.design import read_duration
 
-    parsed = Stack.parse(stack, overrides_of(options))  # before torch is loaded: what is misspelled is told at once
+    parsed = Stack.parse(stack, overrides_of(options))  # before torch is loaded: what is misspelled is reported at once
     budget = read_duration(options["budget"]) if options["budget"] is not None else None
 
     return climb_and_report(parsed, kind, options, budget_seconds=budget, workspace=workspace_of(options["out"]))
@@ -103,7 +103,7 @@ def _climb(stack: str, kind: Any, options: dict[str, Any]) -> int:
 @ladder.command("show")
 @click.argument("ladder", required=False)
 @click.option(
-    "--images", type=click.IntRange(0), default=0, help="Also name up to N images that each rung mended or broke."
+    "--images", type=click.IntRange(0), default=0, help="Also name up to N images that each rung fixed or broke."
 )
 @OUT
 @JSON
@@ -300,7 +300,7 @@ def compare(
 def report(
     ladder: str | None, to: Path | None, form: str | None, no_images: bool, out: Path | None, as_json: bool
 ) -> None:
-    """Write one page about a LADDER that stands alone: what helped, how sure that is, where it is wrong.
+    """Write one page about a LADDER that stands alone: what helped, with what confidence, where it is wrong.
 
     LADDER is a name, the beginning of one, a folder or a stack; without it, the one worked on last.
     """

@@ -235,10 +235,10 @@ def _notes(samples: Samples, adjustments: Adjustments, *, known: set[str], n_exc
     grouped = {image for entry in adjustments.grouped for image in entry.images}
     wanted = {image for entry in adjustments.excluded for image in entry.images} | grouped
     n_grouped = len(grouped & known)
-    told = [f"leaves out {n_excluded} of {len(samples)} samples"] if n_excluded else []
-    told += [f"keeps {n_grouped} together in groups"] if n_grouped else []
+    effects = [f"leaves out {n_excluded} of {len(samples)} samples"] if n_excluded else []
+    effects += [f"keeps {n_grouped} together in groups"] if n_grouped else []
     if told:
-        notes.append(f"{FINDINGS_TOML} {' and '.join(told)}.")
+        notes.append(f"{FINDINGS_TOML} {' and '.join(effects)}.")
     if missing := sorted(wanted - known):
         notes.append(f"{FINDINGS_TOML} names {len(missing)} samples that are not there any more: {named(missing)}.")
     return notes

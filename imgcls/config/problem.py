@@ -106,10 +106,8 @@ class Units:
         return "" if low is None or high is None else f"[{self.score(low)}, {self.score(high)}]"
 
     def spread(self, value: float | None) -> str:
-        """Write a standard deviation with its unit: `0.38 points`."""
-        if value is None:
-            return "-"
-        return f"{self.scaled(value):.{3 if self.is_loss else 2}f} {self.name}"
+        """Write a standard deviation with its unit: `0.4 points`; `-` where there is none."""
+        return "-" if value is None else self.amount(value)
 
     def gain(self, value: float) -> str:
         """Write a gain with its sign and without its unit, as in a column: `+1.3`."""
@@ -484,7 +482,7 @@ PROBLEM_TOML = "imgcls.toml"
 _HEADING = "What the problem is. Every imgcls command in this folder reads it; change it as you like."
 _METRICS = f"The metric is one of {', '.join(METRIC_NAMES)}."
 _COMMENTS = {
-    "goal": "what is to be told apart, and what for",
+    "goal": "which classes to tell apart, and what for",
     "background": "where the photographs come from, and what else is known of them",
     "type": "binary, multiclass or multilabel",
     "metric": "what decides",

@@ -89,7 +89,7 @@ def _cells(folder: Path) -> Iterator[_Cell]:
     try:
         lines = table.read_text(encoding="utf-8").splitlines()
     except OSError as error:
-        raise DataError(f"{table}: cannot be read. Install elpv-dataset anew.") from error
+        raise DataError(f"{table}: cannot be read. Install elpv-dataset again.") from error
     for line in filter(str.strip, lines):
         name, probability, kind = line.split()
         yield _Cell(PurePosixPath(name).stem, (folder / name).absolute(), float(probability), kind)

@@ -270,11 +270,11 @@ def _shared(
         return None
     name = f"shared:{guess.by}"
     families = kinship.families(_by_value(look, values)) if _is_drawn(look) and "valid" in shares else ()
-    told = " and ".join(f"{share * 100:.0f} % of {split}" for split, share in shares.items())
+    parts = " and ".join(f"{share * 100:.0f} % of {split}" for split, share in shares.items())
     return Finding(
         id=name,
         severity="error" if families else "warning",
-        title=f"{told} have a {guess.by} that is in train too, and knowing that alone tells the label with AUC "
+        title=f"{parts} have a {guess.by} that is in train too, and knowing that alone tells the label with AUC "
         f"{guess.auc:.2f}: scores look better than they are.",
         n=sum(round(share * len(look.scan.samples.rows(split))) for split, share in shares.items()),
         examples=(),
@@ -434,7 +434,7 @@ def _unusable(reason: str) -> Finding | None:
         title="These samples cannot be trained on.",
         n=1,
         examples=(reason,),
-        advice="Change what is said; everything else here is told all the same.",
+        advice="Change what is said; everything else here is reported all the same.",
         command=None,
     )
 
@@ -451,7 +451,7 @@ def _broken(facts: Facts, look: ScanResult) -> Finding | None:
         title=f"{amount(len(files), 'file')} cannot be used: {kinds}.",
         n=len(files),
         examples=some(f"{file.path}: {file.reason}" for file in files),
-        advice="They are left out anyway. Fetch them anew, or exclude them so that this is settled.",
+        advice="They are left out anyway. Fetch them again, or exclude them so that this is settled.",
         command=apply_command("broken") if ids else keep_command("broken"),
         action="exclude" if ids else None,
         groups=(ids,) if ids else (),
@@ -545,7 +545,7 @@ def _blank(look: ScanResult) -> Finding | None:
         title=f"{amount(len(rows), 'image')} of a single colour, or nearly: there is nothing to be seen.",
         n=len(rows),
         examples=some(ids[rows]),
-        advice="Look at them, and exclude them if nothing can be told from them; given parts are never changed.",
+        advice="Look at them, and exclude them if nothing can be seen in them; given parts are never changed.",
         command=apply_command("quality.blank") if free else keep_command("quality.blank"),
         action="exclude" if free else None,
         groups=(free,) if free else (),

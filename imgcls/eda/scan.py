@@ -364,7 +364,7 @@ def scan_data(source: DataSource, images: Images, *, quick: bool, reporter: Repo
         progress=lambda done, total: reporter.progress("Measuring photographs", done, total),
     )
     if measured.n_known:
-        reporter.note(f"{measured.n_known} photographs are as an earlier look left them; they were not measured anew.")
+        reporter.note(f"{measured.n_known} photographs are as an earlier look left them; they were not measured again.")
     samples = read.samples.without(measured.reasons)
     stats, gone = _file_stats(samples)
     samples = samples.without(gone)

@@ -350,7 +350,7 @@ def recommend_px(short_sides: npt.NDArray[np.integer], *, device: str) -> tuple[
     if not short_sides.size:
         return first, "There are no photographs to judge by."
     middle = round(float(np.median(short_sides)))
-    seen = f"The shorter side of the photographs is {middle} px in the middle"
+    seen = f"The median of the shorter sides of the photographs is {middle} px"
     if middle < first:
         return max(_STEP_PX, -(-middle // _STEP_PX) * _STEP_PX), f"{seen}; larger squares would add time and no detail."
     native = min(NATIVE_PX, middle // _STEP_PX * _STEP_PX)

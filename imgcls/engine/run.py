@@ -381,7 +381,7 @@ class OutOfFold:
         if existing is not None and not problem:
             return FoldsOutcome(existing, self.outcomes, reused=True)
         if problem:
-            self.reporter.note(f"The record of all folds is made anew: {problem}")
+            self.reporter.note(f"The record of all folds is made again: {problem}")
         frame = self._predictions()
         record = self._record(frame)
         final = self.workspace.runs / record.id

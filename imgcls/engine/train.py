@@ -76,7 +76,7 @@ def _do(job: Job, *, again: bool) -> RunOutcome:
     existing = find_by_key(job.workspace, job.request.key)
     damage = _damage(existing) if existing else ""
     if damage:
-        job.log.note(f"{damage} {str(job.request.turn).capitalize()} is trained anew.")
+        job.log.note(f"{damage} {str(job.request.turn).capitalize()} is trained again.")
     return job.do(again=again or bool(damage))
 
 

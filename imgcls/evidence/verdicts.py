@@ -135,7 +135,7 @@ def _why_not(gain: Gain) -> str:
     if gain.n_units < 2:
         return "one image tells nothing of others"
     if gain.method == "these models" and not gain.same_weights:
-        return "one run cannot be told from a lucky run: train two seeds or more"
+        return "one run says nothing about seed variance: train two seeds or more"
     return ""
 
 
@@ -175,7 +175,7 @@ def _remarks(
     if _changes_too_few(gain):
         found.append(f"fewer than {FEWEST_CHANGED} images changed: {gain.n_changed}")
     elif gain.value and not gain.standard_error:
-        found.append("nothing varies, so luck cannot be measured")
+        found.append("nothing varies, so variance cannot be measured")
     elif verdict == "no evidence" and max(abs(gain.low90), abs(gain.high90)) <= smallest_gain:
         found.append("practically equal")
     if _has_enough_runs(gain) and gain.p <= sure < holm_p and not _changes_too_few(gain):

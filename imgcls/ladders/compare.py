@@ -120,7 +120,7 @@ def select_runs(text: str, workspace: Workspace) -> RunSelection:
     runs = [run for run in everything if run.plan_digest == digest]
     full = tuple(run for run in runs if not run.quick)
     if not full:
-        raise RecordError(f"{text!r} was only tried with --quick, and trials are not compared. Run it in full.")
+        raise RecordError(f"{text!r} was only tried with --quick, and quick runs are not compared. Run it in full.")
     n_failed = sum(run.plan_digest == digest for run in find_failed(workspace)[0])
     notes = (f"{text}: {n_failed} further runs failed; the gain holds for runs that finish.",) if n_failed else ()
     return RunSelection(text, full, notes)
@@ -190,7 +190,7 @@ def _one_run(text: str, everything: Sequence[RunRecord], workspace: Workspace) -
             ) from None
         raise
     if record.quick or record.status != "done":
-        why = "a trial (--quick)" if record.quick else "failed"
+        why = "a quick run (--quick)" if record.quick else "failed"
         raise RecordError(f"Run {record.id} is {why}, and is not compared. Run it in full.")
     others = [run for run in everything if run.plan_digest == record.plan_digest and not run.quick]
     n_others = sum(run.id != record.id for run in others)

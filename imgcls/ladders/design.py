@@ -443,12 +443,12 @@ def _sight(ladder: Ladder) -> list[str]:
     """Describe what gains can be settled; only for accuracy is there something usual to go by."""
     n_images, n_groups = ladder.n_valid, ladder.n_valid_groups
     if ladder.n_seeds == 1 and ladder.n_folds is None:
-        return ["One seed cannot tell a recipe from a lucky run: this shows how models differ, and gives no verdict."]
+        return ["One seed cannot tell a recipe from seed variance: this shows how models differ, and gives no verdict."]
     if ladder.n_folds is not None:
         return ["Over folds, what can be seen is known once the first rungs are done."]
     if n_groups:
         return [
-            f"{n_images} validation images in {n_groups} groups: images of one group share their luck, so this is "
+            f"{n_images} validation images in {n_groups} groups: images of one group vary together, so this is "
             f"nearer to {n_groups} images than to {n_images}. Folds see more: --folds 5."
         ]
     if ladder.metric not in ("accuracy", "balanced_accuracy"):
@@ -457,4 +457,4 @@ def _sight(ladder: Ladder) -> list[str]:
     gains = [100 * detectable(_USUAL, n_seeds=number, n_units=n_images) for number in numbers]
     first = f"{n_images} validation images and {numbers[0]} seeds can settle gains of about {gains[0]:.1f} points"
     more = "".join(f"; {number} seeds, {gain:.1f}" for number, gain in zip(numbers[1:], gains[1:], strict=True))
-    return [f"{first}{more} (as fine-tuning usually goes; measured anew as runs come in)."]
+    return [f"{first}{more} (as fine-tuning usually goes; measured again as runs come in)."]

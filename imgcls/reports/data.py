@@ -161,7 +161,7 @@ def dealt_with(facts: Facts) -> dict[str, list[Finding]]:
 
 
 def in_order(by_split: Mapping[str, float]) -> dict[str, float]:
-    """Return what is told by split in the order of the splits, which JSON does not keep."""
+    """Return what is known by split in the order of the splits, which JSON does not keep."""
     known = {split: by_split[split] for split in SPLITS if split in by_split}
     return known | {split: by_split[split] for split in sorted(by_split) if split not in known}
 
@@ -300,7 +300,7 @@ def _lines(facts: Facts) -> dict[str, list[str]]:
         lines["Guesses"] = [*_few(telling), *([f"nothing to be guessed from {_others(facts)}"] if n_rest else [])]
     lines["Duplicates"] = [duplicates_sentence(facts)]
     if facts.odd:
-        lines["Odd"] = [f"{len(facts.odd):,}, the oddest {facts.odd[0].id} ({facts.odd[0].why})"]
+        lines["Outliers"] = [f"{len(facts.odd):,}, the farthest {facts.odd[0].id} ({facts.odd[0].why})"]
     lines["Broken"] = [broken_sentence(facts)]
     if facts.left_out:
         lines["Not used"] = [left_out_sentence(facts)]
@@ -457,7 +457,7 @@ class LookedAt:
         if any(finding.action for finding in self.facts.open_findings):
             yield Text("It leaves out or keeps together what is named above; 'imgcls eda undo' takes it back.")
         elif self.facts.open_findings:
-            yield Text("What is left open above is for you to judge: mend it, or keep it with a reason.")
+            yield Text("What is left open above is for you to judge: fix it, or keep it with a reason.")
 
     def next_command(self) -> str:
         """Return the command that is sensible next: to apply what can be applied, else the baseline."""
@@ -467,7 +467,7 @@ class LookedAt:
         if any(finding.action for finding in waiting):
             return f"imgcls eda apply{self.out}"
         if self.facts.is_unusable:
-            return f"imgcls eda{self.again}{self.out}    # once what is said above is mended"
+            return f"imgcls eda{self.again}{self.out}    # once what is said above is fixed"
         return f"imgcls recipe run baseline{self.again}{self.out}"
 
 
@@ -484,7 +484,7 @@ class ProblemWritten:
     """A problem that lies on the disk."""
 
     proposal: Proposal
-    """What was written, and what it was told from."""
+    """What was written, and what it was read from."""
     file: Path
     """Where it lies."""
 

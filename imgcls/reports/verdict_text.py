@@ -25,7 +25,7 @@ _HEADINGS = {
     "likely better": "Probably helped",
     "no evidence": "No evidence either way",
     "worse": "Made it worse",
-    "cannot tell": "Cannot be told",
+    "cannot tell": "Cannot tell",
 }
 _LONGEST = 48
 _SAME_TIME_SECONDS = 3.0
@@ -221,7 +221,7 @@ def _to_use(result: LadderResult) -> list[str]:
     if best.total is None:
         judged = [rung.total for rung in result.rungs[1:] if rung.total]
         if not judged or all(entry.verdict == "cannot tell" for entry in judged):
-            return ["Nothing can be told yet; the lines below say why."]
+            return ["No verdict can be given yet; the lines below say why."]
         return [f"Keep {base}: no rung was shown to be better. That is not the same as being no better."]
     found = [f"Use {clean(best.plan.printed)}: the highest rung that is {best.total.verdict} than {base}."]
     if idle := not_shown(result):

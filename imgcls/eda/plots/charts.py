@@ -294,8 +294,8 @@ def _sizes_about(facts: Facts) -> str:
     if sizes.n_sizes == 1:
         what = f"All are {sizes.width_px.middle:.0f} x {sizes.height_px.middle:.0f} px."
     else:
-        middle = f"{sizes.width_px.middle:.0f} x {sizes.height_px.middle:.0f} px"
-        what = f"{sizes.n_sizes:,} different sizes, {middle} in the middle; larger dots are more photographs."
+        median = f"{sizes.width_px.middle:.0f} x {sizes.height_px.middle:.0f} px"
+        what = f"{sizes.n_sizes:,} different sizes, the median {median}; larger dots are more photographs."
     return f"{what} The cross: a square of {sizes.recommended_px} px, the size to begin with. Lines: 2:1, 1:1, 1:2."
 
 

@@ -144,9 +144,9 @@ def steps_figure(result: LadderResult) -> Markup:
         for number, rung in enumerate(result.rungs)
         if number
     ]
-    told = [f"{row.label}: {_spoken(row.judged, units)}" for row in rows]
+    spoken = [f"{row.label}: {_spoken(row.judged, units)}" for row in rows]
     figure, _ = _rows_figure(rows, units)
-    return inline_svg(figure, name="steps", description="Gain of each rung. " + " ".join(map(clean, told)))
+    return inline_svg(figure, name="steps", description="Gain of each rung. " + " ".join(map(clean, spoken)))
 
 
 def climb_figure(result: LadderResult) -> Markup:
@@ -170,8 +170,8 @@ def climb_figure(result: LadderResult) -> Markup:
         axes.set_xticks(range(n), [str(place) for place in range(n)])
         _plain_frame(axes)
     upper.set_xticklabels([])
-    told = [f"{place} {result.rungs[place].plan.label}: {_spoken(gain, units)}" for place, gain in known]
-    return inline_svg(figure, name="climb", description="Gain over the base. " + " ".join(map(clean, told)))
+    spoken = [f"{place} {result.rungs[place].plan.label}: {_spoken(gain, units)}" for place, gain in known]
+    return inline_svg(figure, name="climb", description="Gain over the base. " + " ".join(map(clean, spoken)))
 
 
 def curves_figure(curves: Curves, *, number: int, top: float, n_epochs: int) -> Markup:

@@ -209,7 +209,7 @@ def test_numbers_are_written_as_people_read_them() -> None:
     assert points.gain_text(-0.0234, None, None, with_metric=True) == "-2.3 points of accuracy"
     assert nats.gain_text(0.0234, None, None) == "+0.023 nats"
     assert points.amount(0.018) == "1.8 points"
-    assert points.spread(0.0038) == "0.38 points"
+    assert points.spread(0.0038) == "0.4 points"
     assert [Units(metric).score(0.8451) for metric in ("accuracy", "roc_auc", "log_loss")] == ["0.845"] * 3
     assert points.score_interval(0.8123, 0.8712) == "[0.812, 0.871]"
     assert [minutes(value) for value in (None, 2.0, 3.0, 90.0, 0.0)] == ["-", "<0.1", "0.1", "1.5", "0.0"]

@@ -237,7 +237,7 @@ def _notes(samples: Samples, adjustments: Adjustments, *, known: set[str], n_exc
     n_grouped = len(grouped & known)
     effects = [f"leaves out {n_excluded} of {len(samples)} samples"] if n_excluded else []
     effects += [f"keeps {n_grouped} together in groups"] if n_grouped else []
-    if told:
+    if effects:
         notes.append(f"{FINDINGS_TOML} {' and '.join(effects)}.")
     if missing := sorted(wanted - known):
         notes.append(f"{FINDINGS_TOML} names {len(missing)} samples that are not there any more: {named(missing)}.")

@@ -212,7 +212,7 @@ class Stack:
     overrides: Mapping[str, Any] = field(default_factory=dict)
     """Plan paths set by flags, acting on the base."""
     final: Mapping[str, Any] = field(default_factory=dict)
-    """Plan paths set after all recipes, whatever these say; only a trial does so."""
+    """Plan paths set after all recipes, whatever these say; only a quick run does so."""
 
     @classmethod
     def parse(

@@ -276,7 +276,7 @@ class Images(Part):
 
 @dataclass(frozen=True)
 class Augment(Part):
-    """Random changes of training images, drawn anew for every image and epoch."""
+    """Random changes of training images, drawn again for every image and epoch."""
 
     library: Literal["albumentations", "torchvision"] = "albumentations"
     """Whose transforms the names below are (torchvision means its v2)."""

@@ -161,7 +161,7 @@ def evaluate(
     Args:
         workspace: The workspace.
         lang: Language of the titles.
-        reporter: Told when the data have to be read again; None never reads them.
+        reporter: Shows when the data have to be read again; None never reads them.
         verify: Whether they are read and hashed in any case.
     """
     evidence = gather(workspace, reporter=reporter, verify=verify)

@@ -140,7 +140,7 @@ def read_current_data(
         problem: What imgcls.toml says; None without one.
         climbs: Its ladders, which know how their data were read.
         runs: Its runs.
-        reporter: Told when the data have to be read; None never reads them.
+        reporter: Shows when the data have to be read; None never reads them.
         verify: Whether they are read and hashed again although they look as they did.
     """
     source = _source(problem, workspace, climbs)
@@ -346,7 +346,7 @@ def gather(workspace: Workspace, *, reporter: Reporter | None = None, verify: bo
 
     Args:
         workspace: Where to look; it may be empty, or not exist.
-        reporter: Told when the data changed and have to be read again; None never reads them.
+        reporter: Shows when the data changed and have to be read again; None never reads them.
         verify: Whether the data are read and hashed again in any case.
     """
     damages: list[Damage] = []

@@ -107,7 +107,7 @@ def read_adjustments(path: Path) -> Adjustments:
         path: findings.toml of a workspace.
 
     Raises:
-        ProblemError: It cannot be read, is no TOML, or does not fit; every fault is told with its line.
+        ProblemError: It cannot be read, is no TOML, or does not fit; every fault is reported with its line.
     """
     if not path.exists() and not path.is_symlink():
         return Adjustments()
@@ -168,7 +168,7 @@ def apply_adjustments(samples: Samples, adjustments: Adjustments) -> Samples:
     """Leave out and keep together what was decided; the samples keep their order and their splits.
 
     A group that is there already is joined by those it is grouped with. Images that are not there
-    any more are told in a note.
+    any more are reported in a note.
 
     Args:
         samples: As they were read, or split already.

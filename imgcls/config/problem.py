@@ -379,7 +379,7 @@ def checked(kind: type[Value], value: Mapping[str, Any], *, path: Path, text: st
         text: The text of the file, for the lines of what is wrong.
 
     Raises:
-        ProblemError: Anything does not fit; everything is told, with its line and the nearest right name.
+        ProblemError: Anything does not fit; everything is reported, with its line and the nearest right name.
     """
     try:
         return kind.model_validate(value)
@@ -537,7 +537,7 @@ def read_problem(path: Path) -> Problem:
         path: The file, usually imgcls.toml; a newer schema is refused.
 
     Raises:
-        ProblemError: It cannot be read, is no TOML, or does not fit; every fault is told with its line.
+        ProblemError: It cannot be read, is no TOML, or does not fit; every fault is reported with its line.
     """
     return problem_of(read_text(path), path=path)
 

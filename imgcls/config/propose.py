@@ -1,4 +1,4 @@
-"""What a problem seems to be, told from the files of its data: the proposal that `imgcls init` writes."""
+"""What a problem seems to be, read from the files of its data: the proposal that `imgcls init` writes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ DEFAULT = "elpv"
 
 @dataclass(frozen=True)
 class Proposal:
-    """A problem, and what it was told from."""
+    """A problem, and what it was read from."""
 
     problem: Problem
     """The problem."""

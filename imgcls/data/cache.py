@@ -137,7 +137,7 @@ class Pool:
             self._file = None
 
     def reset(self) -> None:
-        """Start anew, in another file."""
+        """Start again, in another file."""
         self.close()
         remove_files(self.folder)
         self.rows, self.row_of, self.pixels_name = [], {}, ""
@@ -450,7 +450,7 @@ class _Seen:
 
 @dataclass(frozen=True, eq=False)
 class Photos:
-    """Decoded photographs, read from the cache where they are there and decoded anew where not.
+    """Decoded photographs, read from the cache where they are there and decoded again where not.
 
     It can be pickled, and used in forked and spawned processes alike.
     """

@@ -247,7 +247,7 @@ def load_table(source: Path | pd.DataFrame, options: TableOptions | None = None)
         options: Which columns mean what, and where the photographs lie.
 
     Raises:
-        DataError: The table cannot be read; a column is missing or not to be told from others; an id
+        DataError: The table cannot be read; a column is missing or not to be distinguished from others; an id
             occurs twice, leaves the folder of images or names no file (all rows are listed); a label
             is missing; the test list cannot be used.
     """
@@ -292,7 +292,7 @@ def choices_of(source: Path, options: TableOptions) -> Choices:
     """Describe what the columns of a table are taken for, without looking at its labels.
 
     Raises:
-        DataError: It cannot be read, or a column cannot be told from others.
+        DataError: It cannot be read, or a column cannot be distinguished from others.
     """
     return _choices(source, read_table(source), options)
 

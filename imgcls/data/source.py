@@ -1,4 +1,4 @@
-"""How data that were named on the command line are named again, in commands that people are told to type."""
+"""How data that were named on the command line are named again, in commands that people are advised to type."""
 
 from __future__ import annotations
 

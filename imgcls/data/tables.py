@@ -404,7 +404,7 @@ def label_columns(table: Table, id_column: str, options: TableOptions) -> tuple[
     """Find the column of labels, or the columns of 0 and 1.
 
     Raises:
-        DataError: They cannot be told from the others.
+        DataError: They cannot be distinguished from the others.
     """
     if options.label is not None:
         return (options.label,) if isinstance(options.label, str) else options.label

@@ -31,7 +31,7 @@ def find_drift(scan: Scan, features: Features | None, *, seed: int = 0) -> tuple
     """Compare valid and test with train, by pictures and by the size, brightness, contrast and sharpness of each image.
 
     No label is read. An AUC of a single measure is that of telling the parts apart by it in the better direction. What
-    chance would do is measured with images dealt out anew, those that belong together (groups, exact duplicates) as
+    chance would do is measured with images permuted, those that belong together (groups, exact duplicates) as
     one. Twelve comparisons are made at the most, so that chance alone gives one a p below 0.05 in almost every
     second data set: see `imgcls.eda.facts.is_drifted`.
 

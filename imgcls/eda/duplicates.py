@@ -129,7 +129,7 @@ def _silent(done: int, total: int) -> None:
 
 @dataclass(frozen=True, eq=False)
 class _Judge:
-    """What tells copies from strangers."""
+    """What tells copies from other photographs."""
 
     scan: Scan
     """The data set."""
@@ -179,8 +179,8 @@ def _look(scan: Scan, candidates: Candidates, made: SyntheticDuplicates, progres
 def _nearest(candidates: Candidates, scores: Values, are_coloured_alike: Flags, end: float) -> Values:
     """Return the scores of pairs that are the nearest of one of their photographs.
 
-    Those below `end` are strangers and a photograph that has a copy has its nearest stranger too; of those above,
-    only pairs of like colours may be copies.
+    Those below `end` are non-duplicates and a photograph that has a copy has its nearest non-duplicate too; of those
+    above, only pairs of like colours may be copies.
     """
     above = scores[(scores >= end) & are_coloured_alike]
     below = np.flatnonzero(scores < end)

@@ -49,7 +49,7 @@ def explore(
     reporter: Reporter | None = None,
     **reading: Any,
 ) -> Facts:
-    """Look at a data set before anything is trained: amounts, sizes, copies, giveaways, and what asks for action.
+    """Look at a data set before anything is trained: amounts, sizes, copies, leakage, and what asks for action.
 
     Every photograph is decoded once, into the cache that training uses, and measured once: a second look at
     photographs that did not change takes seconds. Nothing is written into the folder of the photographs, and labels
@@ -63,7 +63,7 @@ def explore(
         quick: Look at no more than 500 samples, and none of test. What that gives goes to `reports/quick/`; nothing
             is decided by it, and it proves nothing.
         write: Whether to write `reports/facts.json` and pictures; without, nothing is written but the cache.
-        reporter: Who is told how it goes; plain lines on stderr when None.
+        reporter: Shows how it goes; plain lines on stderr when None.
         **reading: How the data are read: `images`, `label`, `id`, `group`, `split`, `problem_type`, `delimiter`,
             `valid`, `split_seed`, `verify`, `test`; see `imgcls.engine.prepare.DataSource`.
 
@@ -122,7 +122,7 @@ class _Exploring:
     quick: bool
     """Whether to look at a part only."""
     reporter: Reporter
-    """Who is told how it goes."""
+    """Shows how it goes."""
     seconds: dict[str, float] = field(default_factory=dict)
     """What the time went into."""
 
@@ -137,8 +137,8 @@ class _Exploring:
             tables = files.metadata()
         facts = self._measured(seen, self._data(seen, outside, files), tables)
         decided = {f"{entry.finding}: {entry.why}" for entry in adjustments.excluded}
-        told = {entry.path for entry in facts.broken}
-        unused = excluded_images(seen.scan.samples.excluded, told=told, decided=decided)
+        reported = {entry.path for entry in facts.broken}
+        unused = excluded_images(seen.scan.samples.excluded, reported=reported, decided=decided)
         facts = facts.model_copy(update={"files": files.facts(), "left_out": unused})
         findings = find_all(facts, seen, tables=tables, adjustments=adjustments, again=self.again, out=self.out)
         facts = facts.model_copy(update={"findings": tuple(map(_undecided, findings)) if self.quick else findings})

@@ -193,7 +193,7 @@ class Pair(_Fact):
 
 
 class LeakageProbe(_Fact):
-    """How well the label can be told from something that is not the picture."""
+    """How well the label can be guessed from something that is not the picture."""
 
     by: str
     """From what: file name, order, file size, time stamp, image size, or `column of table`."""
@@ -352,7 +352,7 @@ class Facts(Viewed, _Fact):
     drift: tuple[Drift, ...]
     """Parts that differ."""
     odd: tuple[Outlier, ...]
-    """Images unlike the others, the oddest first."""
+    """Images unlike the others, the farthest first."""
     curve: tuple[CurvePoint, ...]
     """More images, better scores? Empty where it was not measured."""
     findings: tuple[Finding, ...]
@@ -396,7 +396,7 @@ class Facts(Viewed, _Fact):
 
     @property
     def worst_pairs(self) -> tuple[Pair, ...]:
-        """The duplicates, those first that do most harm: across splits, then with different labels, then the surest."""
+        """The duplicates, the most harmful first: across splits, then with different labels, then the most alike."""
 
         def rank(pair: Pair) -> tuple[int, float, str, str]:
             return -(2 * pair.is_across + pair.is_conflict), -pair.similarity, pair.first, pair.second

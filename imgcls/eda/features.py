@@ -52,7 +52,7 @@ def extract_features(
     Args:
         scan: The data set.
         most: The most photographs to look at; a split that is smaller than its third leaves room for the others.
-        reporter: Told how far it is, and why there are none.
+        reporter: Shows how far it is, and why there are none.
         machine: Where the network runs; None chooses.
         seed: Decides which photographs are looked at.
 

@@ -37,7 +37,7 @@ from imgcls.text import amount, apply_command, keep_command, listed, some
 
 ACROSS = "duplicates.across"
 DRAWN = "duplicates.across:drawn"
-"""The part of `duplicates.across` that grouping mends, where excluding mends the rest."""
+"""The part of `duplicates.across` that grouping fixes, where excluding fixes the rest."""
 CONFLICT = "duplicates.conflict"
 WITHIN = "duplicates.within"
 
@@ -355,21 +355,21 @@ UNREAD_SUFFIXES = frozenset(
 
 
 def excluded_images(
-    excluded: Iterable[Excluded], *, told: Collection[str], decided: Collection[str]
+    excluded: Iterable[Excluded], *, reported: Collection[str], decided: Collection[str]
 ) -> tuple[ExcludedImages, ...]:
     """Gather by reason what is a photograph by its name and not used, the most frequent reason first.
 
     Args:
         excluded: What the data set leaves out.
-        told: Paths that are told elsewhere, as those of broken files.
-        decided: Reasons that findings.toml gives, which are told as findings.
+        reported: Paths that are reported elsewhere, as those of broken files.
+        decided: Reasons that findings.toml gives, which are reported as findings.
     """
     paths: dict[str, list[str]] = {}
     for entry in excluded:
         suffix = PurePosixPath(entry.path).suffix.lower()
         if suffix in UNREAD_SUFFIXES:
             paths.setdefault(f"{suffix} files are not read", []).append(entry.path)
-        elif is_image_name(entry.path) and entry.path not in told and entry.reason not in decided:
+        elif is_image_name(entry.path) and entry.path not in reported and entry.reason not in decided:
             paths.setdefault(entry.reason, []).append(entry.path)
     found = (
         ExcludedImages(reason=reason, n=len(names), examples=some(sorted(names))) for reason, names in paths.items()
@@ -627,7 +627,7 @@ def find_all(
 
     What was applied is not seen any more: excluded images are not looked at, and copies that stay together need
     nothing. So a finding that is seen again is open again, for its new images, and what was applied without being
-    seen again is told from what findings.toml holds. What was kept is open again once it is about other images.
+    seen again is known from what findings.toml holds. What was kept is open again once it is about other images.
 
     Args:
         facts: Everything but the findings.
@@ -680,10 +680,10 @@ def _applied(adjustments: Adjustments, *, seen: Iterable[str]) -> list[Finding]:
         entries.setdefault(entry.finding, []).append(entry)
     for name in seen:
         entries.pop(name, None)
-    return [_told(name, found) for name, found in entries.items()]
+    return [_settled(name, found) for name, found in entries.items()]
 
 
-def _told(name: str, entries: Sequence[Exclusion | Grouping]) -> Finding:
+def _settled(name: str, entries: Sequence[Exclusion | Grouping]) -> Finding:
     images = list(dict.fromkeys(image for entry in entries for image in entry.images))
     is_excluded = isinstance(entries[0], Exclusion)
     return Finding(

@@ -1,8 +1,8 @@
-"""How well the label can be told from what is not the picture: file names, order, sizes, stamps, columns of tables.
+"""How well the label can be guessed from what is not the picture: file names, order, sizes, stamps, columns of tables.
 
 A guess is a naive Bayes classifier on the words of a clue, judged on folds that it has not seen. Where samples
 belong together (groups, exact duplicates), folds keep them whole, so that only what reaches new groups counts. What
-chance would do is measured with labels dealt out anew, everything else being the same.
+chance would do is measured with labels permuted, everything else being the same.
 """
 
 from __future__ import annotations

@@ -216,7 +216,7 @@ def _interval(each: Floats, units: Indices, *, is_share: bool) -> tuple[float, f
 
 
 def _half_width(each: Floats, units: Indices, *, luck: float = 0.0) -> float:
-    """Return half the width of the 95 % interval of a mean over images, of which those of a unit share their luck."""
+    """Return half the width of the 95 % interval of a mean over images, of which those of a unit vary together."""
     n_units = int(units.max()) + 1
     summed = np.bincount(units, weights=each - each.mean()) * n_units / len(each)
     variance = summed.var(ddof=1) / n_units + luck

@@ -1,4 +1,4 @@
-"""The odd ones out: images far from all others, blank ones, and extremes of brightness and size."""
+"""Outliers: images far from all others, blank ones, and extremes of brightness and size."""
 
 from __future__ import annotations
 
@@ -56,14 +56,14 @@ def find_outliers(scan: Scan, features: Features | None) -> tuple[Outlier, ...]:
 
     An image is odd by its picture where the mean distance to its nearest neighbours in the space of features, on a
     logarithmic scale, lies far above the median of all images; by a measure where it lies far from the median of that
-    measure; and blank where it shows nothing. Few images, or alike ones, have no odd ones among them.
+    measure; and blank where it shows nothing. Few images, or alike ones, have no outliers among them.
 
     Args:
         scan: The data set.
         features: What the network sees in some of the images; None looks at measures only.
 
     Returns:
-        At most `MOST_ODD`, the oddest first; an image once, for what is oddest in it. For measures, `distance` counts
+        At most `MOST_ODD`, the farthest first; an image once, for its farthest measure. For measures, `distance` counts
         typical deviations from the median.
     """
     if len(scan.samples) < _FEWEST:
@@ -122,7 +122,7 @@ def _by_pictures(features: Features) -> Iterator[_Candidate]:
 def _deviations(values: Floats, least_scale: float) -> Floats:
     """Return how many typical deviations each value lies from the median.
 
-    What is typical is told by where the outer twentieth begins, on either side by itself: many sets hold two kinds of
+    What is typical is known by where the outer twentieth begins, on either side by itself: many sets hold two kinds of
     images, of which neither is odd, and the median of absolute deviations would call the smaller kind so.
     """
     middle = float(np.median(values))

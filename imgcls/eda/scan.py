@@ -349,7 +349,7 @@ def scan_data(source: DataSource, images: Images, *, quick: bool, reporter: Repo
         source: Where the data are.
         images: How photographs are decoded; the baseline's.
         quick: Whether to take only some of the samples, and none of test.
-        reporter: Told how far it is.
+        reporter: Shows how far it is.
 
     Raises:
         DataError: There are no photographs, or the source cannot be read.

@@ -1,4 +1,4 @@
-"""How alike two photographs of a set must be to be copies, told by copies made by hand and by the set's strangers."""
+"""How alike two photographs of a set must be to be copies, measured by synthetic duplicates and by non-duplicates."""
 
 from __future__ import annotations
 
@@ -252,10 +252,10 @@ LEAST = math.atanh(0.9)
 SAME_COLOURS = 0.9
 """Cosine of colours that is enough in any set: a darker exposure has it, another dye does not."""
 FALSE_PAIRS = 0.05
-"""Pairs of strangers above the threshold that each measure of their fall expects in a whole set."""
+"""Pairs of non-duplicates above the threshold that each measure of their fall expects in a whole set."""
 MANY_PAIRS, FALSE_SHARE = 100, 0.05
-"""Where more pairs than that lie above it, this share of the further ones may be strangers instead: who has few pairs
-looks at each, and who has a thousand does not want to miss them for the sake of some photographs that look the same."""
+"""Where more pairs than that lie above it, this share of the further ones may be non-duplicates instead: who has few
+pairs looks at each, and who has a thousand does not want to miss them for the sake of some that look the same."""
 
 _N_MADE = 96
 _SCALE, _QUALITY = 0.6, 50
@@ -263,18 +263,18 @@ _LARGEST = 4
 _KEPT = math.atanh(0.5)
 _LOWEST_SHARE = 0.05
 _TAIL_SHARES, _TAIL_PAIRS = (0.01, 0.05), 20
-"""Strangers whose fall is measured: few are near its end, many tell it better; the lower of both ends counts."""
+"""Non-duplicates whose fall is measured: few are near its end, many measure it better; the lower end counts."""
 _FEW = 50
 
 
 @dataclass(frozen=True, eq=False)
 class SyntheticDuplicates:
-    """What is left of the likeness of photographs of the set after they were made smaller and saved anew."""
+    """What is left of the likeness of photographs of the set after they were made smaller and saved again."""
 
     octaves: npt.NDArray[np.bool_]
     """bool [n_octaves], which of them survive that and are compared."""
     score: float
-    """The likeness, a mean of Fisher's z, that nearly all of the copies reach; infinite where nothing can be told."""
+    """The likeness, a mean of Fisher's z, that nearly all of the copies reach; infinite where it is not known."""
     colours: float
     """The likeness of colours that nearly all of them reach, at most `SAME_COLOURS`."""
 
@@ -316,9 +316,9 @@ def make_synthetic_duplicates(photos: Photos, rows: npt.NDArray[np.int64], *, se
 def threshold(scores: npt.NDArray[np.float64], copies: SyntheticDuplicates, *, n: int) -> float:
     """Return the score from which on a pair is a copy.
 
-    Pairs that are less alike than the copies made by hand are nearly all strangers. The largest of their scores fall
-    off exponentially, as far as one sees; the threshold lies where no further stranger is to be expected, or where
-    there are many pairs, few among them.
+    Pairs that are less alike than the copies made by hand are nearly all non-duplicates. The largest of their scores
+    fall off exponentially, as far as one sees; the threshold lies where no further non-duplicate is to be expected, or
+    where there are many pairs, few among them.
 
     Args:
         scores: [m], of the nearest other photograph of each; those of copies may be among them.
@@ -326,7 +326,7 @@ def threshold(scores: npt.NDArray[np.float64], copies: SyntheticDuplicates, *, n
         n: How many photographs there are.
 
     Returns:
-        A mean of Fisher's z; infinite where strangers are as alike as copies.
+        A mean of Fisher's z; infinite where non-duplicates are as alike as copies.
 
     Source: Benjamini and Hochberg 1995, J. R. Stat. Soc. B 57, for the share among those above it.
     """
@@ -343,12 +343,12 @@ def threshold(scores: npt.NDArray[np.float64], copies: SyntheticDuplicates, *, n
 
 @dataclass(frozen=True)
 class _Tail:
-    """How the number of strangers falls with their score."""
+    """How the number of non-duplicates falls with their score."""
 
     n: int
     """How many have at least the score `start`."""
     start: float
-    """Minus infinity where hardly anybody has a neighbour at all, so that there are no strangers."""
+    """Minus infinity where hardly anybody has a neighbour at all, so that there are no non-duplicates."""
     scale: float
     """By how much the score rises until there are 2.7 times fewer; infinite where nothing falls off."""
 
@@ -366,7 +366,7 @@ class _Tail:
 
 
 def _tail(strangers: npt.NDArray[np.float64], end: float, *, n_tail: int) -> _Tail:
-    """Measure the fall of so many of the strangers; they fall, and are cut off at `end`."""
+    """Measure the fall of so many of the non-duplicates; they fall, and are cut off at `end`."""
     if len(strangers) <= n_tail:
         return _Tail(n_tail, -math.inf, 0.0)
     start = float(strangers[n_tail])

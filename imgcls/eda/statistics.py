@@ -216,7 +216,7 @@ Indices = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class PermutationFolds:
-    """Samples with kinds, divided into folds; the kinds can be dealt out anew."""
+    """Samples with kinds, divided into folds; the kinds can be permuted."""
 
     kinds: Indices
     """int64 [m], what is to be guessed, as a number from 0."""

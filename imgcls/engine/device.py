@@ -90,7 +90,7 @@ def memory_format(device: torch.device) -> torch.memory_format:
 def keep_memory() -> bool:
     """Ask glibc to keep freed memory, which halves the time of a training step on a CPU.
 
-    By default every large tensor is mapped and unmapped anew and each of its pages faults in. Memory then
+    By default every large tensor is mapped and unmapped again and each of its pages faults in. Memory then
     stays at its peak for the life of the process. `IMGCLS_KEEP_MEMORY=0` turns it off.
 
     Returns:

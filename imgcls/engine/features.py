@@ -60,7 +60,7 @@ def frozen_features(
         normalisation: How images become floats.
         device: Where it runs.
         precision: `float32`, `bf16` or `fp16`; as in prediction.
-        progress: Told how many photographs are done, of how many.
+        progress: Called with how many photographs are done, of how many.
 
     Returns:
         float32 [n, d], on the device.
@@ -142,7 +142,7 @@ class FeatureExtractor:
         Args:
             photos: The decoded store.
             rows: int64 [m], rows of it, at least one.
-            progress: Told how many photographs are done, of how many.
+            progress: Called with how many photographs are done, of how many.
 
         Returns:
             float32 [m, d].

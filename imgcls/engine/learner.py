@@ -51,7 +51,7 @@ def learner(
         seed: Decides everything random in training.
         overrides: Plan paths set on the base.
         machine: Device, worker processes, precision.
-        reporter: Who is told of the data; plain lines on stderr when None.
+        reporter: Shows what is known of the data; plain lines on stderr when None.
         **reading: How the data are read, as for `train`.
 
     Raises:

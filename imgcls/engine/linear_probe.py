@@ -293,7 +293,7 @@ def fit_probe(
         samples: All samples; those that train are used.
         seed: The run's seed; it decides the folds.
         machine: Where it runs.
-        progress: Told how many photographs are done, of how many.
+        progress: Called with how many photographs are done, of how many.
 
     Raises:
         PlanError: The network's classifier is no single linear layer.

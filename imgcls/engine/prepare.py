@@ -57,7 +57,7 @@ class DataSource:
     findings: str | Path | None = None
     """A findings.toml: what is left out and what stays together; None for nothing."""
     verify: bool = False
-    """Whether every photograph is read and hashed anew instead of trusting size and time stamp."""
+    """Whether every photograph is read and hashed again instead of trusting size and time stamp."""
 
     @classmethod
     def of(cls, data: Any, reading: dict[str, Any]) -> DataSource:
@@ -167,7 +167,7 @@ def prepare(
         source: Where the data are.
         images: The plan's images.
         quick: Whether to take at most `N_QUICK` samples.
-        reporter: Told how far decoding is, and what a person should know of the data.
+        reporter: Shows how far decoding is, and what a person should know of the data.
         turn: Which of how many folds validates; None draws a share that does.
 
     Raises:

@@ -38,7 +38,7 @@ class RunSpec:
     seed: int
     """The seed of training."""
     quick: bool
-    """Whether it is a short trial."""
+    """Whether it is a quick run."""
     machine: Machine
     """Where it runs."""
     weights: Weights | None
@@ -63,7 +63,7 @@ class RunSpec:
 
     @property
     def about(self) -> dict[str, object]:
-        """What others are told of the run while it is on its way."""
+        """What others may know of the run while it is on its way."""
         turn = {"fold": self.fold, "n_folds": self.n_folds} if self.turn else {}
         return {"stack": self.stack.label, "seed": self.seed, **turn}
 
@@ -167,7 +167,7 @@ class RunOutcome:
     reused: bool = False
     """Whether it was there already."""
     same_bits: dict[str, bool] | None = None
-    """After training anew: whether weights and predictions equal those of the record, by file."""
+    """After training again: whether weights and predictions equal those of the record, by file."""
     other_versions: tuple[str, ...] = ()
     """Packages that had another version when the record was made, in words."""
 
@@ -189,7 +189,7 @@ class RunLog:
     """A reporter that keeps the words of a run for its log file, and passes everything on."""
 
     reporter: Reporter
-    """Who is told."""
+    """Shows how it goes."""
     lines: list[str] = field(default_factory=list)
     """What was said."""
 
@@ -230,11 +230,11 @@ class RunSetup:
     """A stack, a seed, a machine and a place that go together; with samples they are a run."""
 
     stack: Stack
-    """The stack; that of a trial is shortened."""
+    """The stack; that of a quick run is shortened."""
     seed: int
     """The seed of training."""
     quick: bool
-    """Whether it is a short trial."""
+    """Whether it is a quick run."""
     machine: Machine
     """Where it runs."""
     workspace: Workspace
@@ -296,7 +296,7 @@ def check_no_share(source: DataSource) -> None:
 
 
 def _trial(plan: Plan) -> dict[str, Any]:
-    """Return what a trial sets whatever the recipes say: one epoch or none, and what was longer made to fit."""
+    """Return what a quick run sets whatever the recipes say: one epoch or none, and what was longer made to fit."""
     final: dict[str, Any] = {"fit.epochs": min(plan.fit.epochs, 1)}
     if plan.schedule.warmup_epochs >= 1:
         final["schedule.warmup_epochs"] = 0.5

@@ -132,7 +132,7 @@ class Job:
     workspace: Workspace
     """Where its record goes."""
     log: RunLog
-    """What is told and kept."""
+    """What is reported and kept."""
     began: float
     """When the work on it began, by the performance counter."""
 
@@ -140,7 +140,7 @@ class Job:
         """Find the record, or make it.
 
         Args:
-            again: Whether to train anew although there is a record, and to compare the two.
+            again: Whether to train again although there is a record, and to compare the two.
 
         Raises:
             TrainingError: The training failed; what is known of it is kept among the failed runs.
@@ -197,7 +197,7 @@ class Job:
         return build(request.plan, request.prepared, seed=request.seed, machine=request.machine)
 
     def _resume(self, built: BuiltLearner, attempt: Attempt) -> SkipEpochs | None:
-        """Put the last checkpoint back, and give what passes over the epochs that are done; None begins anew."""
+        """Put the last checkpoint back, and give what passes over the epochs that are done; None begins again."""
         checkpoint = attempt.load_checkpoint()
         self._tell_notes(attempt)
         if checkpoint is None:
@@ -369,7 +369,7 @@ class OutOfFold:
     workspace: Workspace
     """Where the record goes."""
     reporter: Reporter
-    """Who is told why a record that was there would not do."""
+    """Shows why a record that was there would not do."""
 
     def do(self) -> FoldsOutcome:
         """Find the record of these very runs, or make it.

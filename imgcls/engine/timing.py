@@ -23,7 +23,7 @@ _PREDICTION_SHARE = 1 / 3
 def estimate_seconds(learn: Learner, plan: Plan, *, n_done: int = 0, always: bool = False) -> float | None:
     """Time a few steps on a copy of the network, and scale them to the training that is left.
 
-    Nothing of the Learner changes: the copy is thrown away, and randomness is seeded anew at each epoch. Where the
+    Nothing of the Learner changes: the copy is thrown away, and randomness is seeded again at each epoch. Where the
     classifier is fitted first, the pass for its features counts too, but not the fit itself.
 
     Args:

@@ -72,7 +72,7 @@ def run_folds(
 
 
 def _do(job: Job, *, again: bool) -> RunOutcome:
-    """Do one fold; where its record is damaged, train it anew, since the others would have to wait for it."""
+    """Do one fold; where its record is damaged, train it again, since the others would have to wait for it."""
     existing = find_by_key(job.workspace, job.request.key)
     damage = _damage(existing) if existing else ""
     if damage:
@@ -124,10 +124,10 @@ def train(
         folds: Train this many times, 2 to 20, each time validating on another part of the samples; None trains once.
         overrides: Plan paths set on the base, such as `{"fit.epochs": 5}`.
         quick: One epoch, or none where the plan has none, on at most 500 images, marked as such.
-        again: Train anew where there is a record, and compare the bits.
+        again: Train again where there is a record, and compare the bits.
         machine: Device, worker processes, precision.
         workspace: Folder in which `runs/` lies; the nearest one with imgcls.toml, or the current folder.
-        reporter: Who is told how it goes; plain lines on stderr when None.
+        reporter: Shows how it goes; plain lines on stderr when None.
         **reading: How the data are read: `images`, `label`, `id`, `group`, `split`, `problem_type`, `delimiter`,
             `valid`, `split_seed`, `test`, `verify`; what is not said is taken from imgcls.toml. See
             `imgcls.engine.prepare.DataSource`.

@@ -1,4 +1,4 @@
-"""Evidence: what the predictions of a run are worth, image by image, and how sure that is."""
+"""Evidence: what the predictions of a run are worth, image by image, and with what confidence."""
 
 from imgcls.config.problem import PRIMARY
 from imgcls.evidence.contributions import contributions

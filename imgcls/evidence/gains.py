@@ -1,8 +1,8 @@
-"""The gain of one rung over another, scored on the same images: how much, and how sure.
+"""The gain of one rung over another, scored on the same images: how much, and with what confidence.
 
-The gain is what new seeds and new images like these would give on average, so both kinds of luck are in
-its interval. Why trainings are compared unpaired although they share seeds, and what was simulated,
-is told in docs/guide/statistics.md.
+The gain is what new seeds and new images like these would give on average, so seed variance and
+sampling variance are in its interval. Why trainings are compared unpaired although they share seeds, and what was simulated,
+is described in docs/guide/statistics.md.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ class Gain:
 
     @property
     def has_interval(self) -> bool:
-        """Whether anything can be said about luck at all; a single image, or group, says nothing of others."""
+        """Whether anything can be said about variance at all; a single image, or group, says nothing of others."""
         return bool(np.isfinite(self.standard_error))
 
     @property
@@ -116,7 +116,7 @@ def measure(
         before: [S_A, n], contributions: see `imgcls.evidence.contributions`.
         after: [S_B, n], of the same images in the same order.
         same_weights: Whether row s of both sides was predicted by the same weights; rows are then paired.
-        groups: [n] numbers 0 … G − 1 of images that share their luck, which are then the units; None without.
+        groups: [n] numbers 0 … G − 1 of images that vary together, which are then the units; None without.
 
     Raises:
         UsageError: The sides were not scored on the same images, or not by the same runs, or hold what is
@@ -354,7 +354,7 @@ def score(metric: str, contributions: Floats, *, groups: npt.NDArray[np.intp] | 
     Args:
         metric: Whose contributions they are.
         contributions: [S, n], a row for each run.
-        groups: [n] numbers of images that share their luck; None without.
+        groups: [n] numbers of images that vary together; None without.
 
     Returns:
         The estimate, in the metric's own direction; without an interval where there are too few groups, or

@@ -111,7 +111,7 @@ class Metric(NamedTuple):
 
 
 class Groups(NamedTuple):
-    """Which images share their luck."""
+    """Which images vary together."""
 
     numbers: npt.NDArray[np.intp]
     """[n] numbers 0 … G − 1."""
@@ -312,7 +312,7 @@ class Mistake:
     predicted: str
     """What the network says; for several labels, the class it is most wrong about."""
     confidence: float
-    """How sure it is of the wrong answer, in [0, 1]."""
+    """Its confidence in the wrong answer, in [0, 1]."""
 
 
 @dataclass(frozen=True)
@@ -349,7 +349,7 @@ def confident_mistakes(
         most: How many at the most.
 
     Returns:
-        The surest first; ties in the order of the samples.
+        The most confident first; ties in the order of the samples.
     """
     rows = np.arange(len(ids))
     if targets.ndim == 2:

@@ -115,7 +115,7 @@ def _is_blank(name: object) -> bool:
 def by_group(contributions: Floats, numbers: npt.NDArray[np.intp]) -> Floats:
     """Make groups the units: u[s, k] = M_s + (G/n)·Σ over the images of group k of (c[s, i] − M_s).
 
-    The row means stay. Images of one group share their luck, so the group is what was drawn at random.
+    The row means stay. Images of one group vary together, so the group is what was drawn at random.
 
     Args:
         contributions: [S, n].
@@ -168,7 +168,7 @@ class VarianceComponents:
     def p_value(self, gain: float) -> float:
         """Return the level at which the interval just touches zero; 1 without a gain, or where no noise was seen.
 
-        Where nothing varies, luck cannot be measured, and nothing may be concluded.
+        Where nothing varies, variance cannot be measured, and nothing may be concluded.
 
         Args:
             gain: The gain, in the unit of the standard error.

@@ -43,13 +43,13 @@ class Judged:
     verdict: Verdict
     """What may be said."""
     holm_p: float | None
-    """p with all comparisons of the family counted; None where nothing can be told."""
+    """p with all comparisons of the family counted; None where nothing can be measured."""
     remarks: tuple[str, ...]
     """What a reader should know beside the verdict."""
     detectable: float | None
-    """The gain that would be found four times in five; None where nothing can be told."""
+    """The gain that would be found four times in five; None where nothing can be measured."""
     settle: RequiredSamples | None
-    """What would settle it; None where it is settled, cannot be told, or could have been seen already."""
+    """What would settle it; None where it is settled, cannot be, or could have been found already."""
 
     @property
     def value(self) -> float:
@@ -106,12 +106,12 @@ def judge(gains: Sequence[Gain], *, smallest_gain: float = 0.005, n_looks: int =
         A verdict for each, in their order.
 
     Raises:
-        UsageError: The smallest gain is not above 0, or the looks are fewer than one.
+        UsageError: The smallest gain is not above 0, or the interim analyses are fewer than one.
     """
     if not smallest_gain > 0:
         raise UsageError(f"The smallest gain of interest has to be above 0, not {smallest_gain}.")
     if n_looks < 1:
-        raise UsageError(f"The number of looks has to be at least 1, not {n_looks}.")
+        raise UsageError(f"The number of interim analyses has to be at least 1, not {n_looks}.")
     reasons = [_why_not(gain) for gain in gains]
     family = [place for place, reason in enumerate(reasons) if not reason]
     adjusted = dict(zip(family, holm([gains[place].p for place in family]), strict=True))
@@ -127,7 +127,7 @@ def judge(gains: Sequence[Gain], *, smallest_gain: float = 0.005, n_looks: int =
 
 
 def _why_not(gain: Gain) -> str:
-    """Describe why nothing can be told, or nothing."""
+    """Describe why there is no verdict, or nothing."""
     if gain.lacks_groups:
         return f"too few groups to tell: {gain.n_units}, and {FEWEST_GROUPS} are needed; use folds"
     if gain.method == "folds" and gain.n_units < FEWEST_FOLDS:
@@ -179,7 +179,7 @@ def _remarks(
     elif verdict == "no evidence" and max(abs(gain.low90), abs(gain.high90)) <= smallest_gain:
         found.append("practically equal")
     if _has_enough_runs(gain) and gain.p <= sure < holm_p and not _changes_too_few(gain):
-        found.append(f"would count alone, not after {n_family} looks")
+        found.append(f"would count alone, not after {n_family} comparisons")
     if holm_p <= sure and not _has_enough_runs(gain) and not _changes_too_few(gain):
         found.append(f"{FEWEST_RUNS} seeds are needed for more")
     if n_looks > 1:
@@ -201,7 +201,7 @@ def gain(
         a: [runs, images] of A, or [images] of one run; higher is better, the mean of a row is the metric.
             For accuracy: whether each image was right.
         b: Likewise of B, with the same images in the same order; it may have another number of runs.
-        groups: [images] names of groups that share their luck, such as patients; None without.
+        groups: [images] names of groups that vary together, such as patients; None without.
         same_weights: Whether row s of both was predicted by the same weights, as with test-time augmentation.
         smallest_gain: The smallest gain of interest, in the unit of the metric.
 
@@ -241,7 +241,7 @@ def verdict(
         probabilities_b: Likewise of B, for the same images in the same order.
         labels: [images] class numbers from 0; for several labels an image: [images, classes] of 0 and 1.
         metric: accuracy, balanced_accuracy, macro_f1, roc_auc or log_loss, chosen before looking.
-        groups: [images] names of groups that share their luck; None without.
+        groups: [images] names of groups that vary together; None without.
         same_weights: Whether run s of both was predicted by the same weights.
         smallest_gain: The smallest gain of interest, in the unit of the metric (nats for log loss).
 

@@ -1,4 +1,4 @@
-"""Two sides from the records of a workspace, compared: which is better, and how sure is that."""
+"""Two sides from the records of a workspace, compared: which is better, and with what confidence."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def select_runs(text: str, workspace: Workspace) -> RunSelection:
         workspace: Where to look.
 
     Raises:
-        RecordError: There is none, it was only a trial, or the text can mean several plans.
+        RecordError: There is none, it was only a quick run, or the text can mean several plans.
     """
     everything, _ = find_runs(workspace)
     plans = _plans_named(text, everything)

@@ -81,7 +81,7 @@ def plan_ladder(question: LadderConfig, *, machine: Machine, workspace: Workspac
         question: What is to be known.
         machine: Where the runs will be made.
         workspace: Where records and ladders lie.
-        reporter: Told how far decoding is.
+        reporter: Shows how far decoding is.
 
     Raises:
         UsageError: Anything has to be changed before the ladder can begin.

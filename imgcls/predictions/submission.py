@@ -402,7 +402,7 @@ def run_to_submit(text: str | None, workspace: Workspace) -> RunRecord:
     """Find the run whose predictions of the test part are handed in.
 
     Args:
-        text: What a person typed for it; None takes the newest run that is no trial and no fold.
+        text: What a person typed for it; None takes the newest run that is no quick run and no fold.
         workspace: Where to look.
 
     Raises:
@@ -426,8 +426,8 @@ def run_to_submit(text: str | None, workspace: Workspace) -> RunRecord:
     able = [run for run in runs if TEST_FILE in run.files and not run.quick and run.fold is None]
     if not able:
         raise UsageError(
-            f"No run in {workspace.runs} has predictions of a test part (quick runs and single folds have to be named). "
-            f"{_GIVE_TEST}"
+            f"No run in {workspace.runs} has predictions of a test part (quick runs and single folds have to be "
+            f"named). {_GIVE_TEST}"
         )
     return able[-1]
 

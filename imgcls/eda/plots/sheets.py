@@ -297,13 +297,13 @@ def pairs_figure(facts: Facts, samples: Samples) -> Figure:
 
 
 def odd_figure(facts: Facts, samples: Samples) -> Figure:
-    """Draw the photographs that are unlike the others, the oddest first, with what they are odd in."""
+    """Draw the photographs that are unlike the others, the farthest first, with what they are outliers in."""
     odd = facts.odd[:MOST_ODD]
     grid = Grid.of(facts.sizes.aspect.middle)
     words, height = captions((f"{_odd_where(entry)}: {entry.id}" for entry in odd), grid.box)
     grid = replace(grid, words=height + _ODD_WORDS)
     figure = new_figure(WIDTH, grid.height(len(odd)), sharpness=1)
-    shown = f" The {len(odd)} oddest of {len(facts.odd)}." if len(odd) < len(facts.odd) else ""
+    shown = f" The {len(odd)} farthest of {len(facts.odd)}." if len(odd) < len(facts.odd) else ""
     heading(figure, "Photographs unlike the others", f"{_ODD_ABOUT}{shown}")
     rows = rows_by_id(samples, (entry.id for entry in odd))
     for place, (entry, text) in enumerate(zip(odd, words, strict=True)):

@@ -18,7 +18,7 @@ EXCLUDED = (
 
 
 def test_photographs_that_are_not_used_are_gathered_by_reason() -> None:
-    found = excluded_images(EXCLUDED, told={"cat/gone.jpg"}, decided={"duplicates.across: copies"})
+    found = excluded_images(EXCLUDED, reported={"cat/gone.jpg"}, decided={"duplicates.across: copies"})
     assert found == (
         ExcludedImages(reason="in no class folder", n=2, examples=("a.jpg", "b.jpg")),
         ExcludedImages(reason=".heic files are not read", n=1, examples=("cat/phone.HEIC",)),

@@ -101,13 +101,13 @@ def test_the_family_counts_and_what_cannot_tell_leaves_it() -> None:
     assert (first.verdict, third.verdict) == ("better", "cannot tell")
     among_three = judge([made(0.02), made(0.6), made(0.7)])[0]
     assert (among_three.holm_p, among_three.verdict) == (pytest.approx(0.06), "likely better")
-    assert among_three.remarks == ("would count alone, not after 3 looks",)
+    assert among_three.remarks == ("would count alone, not after 3 comparisons",)
     assert judge([]) == []
 
 
 def test_only_what_would_count_alone_is_said_to() -> None:
     family = [made(0.3), made(0.4)]
-    assert judge([made(0.03), *family])[0].remarks == ("would count alone, not after 3 looks",)
+    assert judge([made(0.03), *family])[0].remarks == ("would count alone, not after 3 comparisons",)
     assert judge([made(0.06), *family])[0].remarks == ()
     two_runs = judge([made(0.03, n_runs=(2, 2)), *family])[0]
     assert (two_runs.verdict, two_runs.remarks) == ("likely better", ())

@@ -1,8 +1,8 @@
 """The gain of one rung over another, scored on the same images: how much, and with what confidence.
 
-The gain is what new seeds and new images like these would give on average, so seed variance and
-sampling variance are in its interval. Why trainings are compared unpaired although they share seeds, and what was simulated,
-is described in docs/guide/statistics.md.
+The gain is what new seeds and new images like these would give on average, so seed variance and sampling variance are
+in its interval. Why trainings are compared unpaired although they share seeds, and what was simulated, is described
+in docs/guide/statistics.md.
 """
 
 from __future__ import annotations

@@ -206,7 +206,7 @@ def test_a_verdict_is_read_as_one_line() -> None:
     [
         ({"smallest_gain": 0.0}, "smallest gain of interest has to be above 0, not 0.0"),
         ({"smallest_gain": float("nan")}, "above 0, not nan"),
-        ({"n_looks": 0}, "number of looks has to be at least 1, not 0"),
+        ({"n_looks": 0}, "number of interim analyses has to be at least 1, not 0"),
     ],
 )
 def test_options_out_of_range_are_refused(options: dict[str, float], message: str) -> None:

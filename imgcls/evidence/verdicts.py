@@ -175,7 +175,7 @@ def _remarks(
     if _changes_too_few(gain):
         found.append(f"fewer than {FEWEST_CHANGED} images changed: {gain.n_changed}")
     elif gain.value and not gain.standard_error:
-        found.append("nothing varies, so variance cannot be measured")
+        found.append("nothing varies, so there is no variance to judge by")
     elif verdict == "no evidence" and max(abs(gain.low90), abs(gain.high90)) <= smallest_gain:
         found.append("practically equal")
     if _has_enough_runs(gain) and gain.p <= sure < holm_p and not _changes_too_few(gain):

@@ -304,7 +304,7 @@ def caveats(result: LadderResult) -> list[str]:
     found = [
         "'No evidence' does not mean 'no effect'. A gain that a comparison 'could find' is found four times in five; a "
         "smaller one is easily missed.",
-        f"It holds for {Units(ladder.metric).title} on images like these after training of this length, "
+        f"It holds for {in_words(ladder.metric)} on images like these after training of this length, "
         "not for other metrics or other data.",
     ]
     if ladder.kind == "climb":

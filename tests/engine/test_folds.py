@@ -280,8 +280,8 @@ def test_a_deleted_fold_is_trained_again_and_all_are_gathered_anew(
     assert bits(done.record) == before
     assert done.record.folds is not None
     assert done.record.folds.runs[1].sha256 == done.folds[1].record.digest()
-    assert [note for note in told.notes if "made anew" in note] == [
-        f"The record of all folds is made anew: {folds[1].id} was trained since."
+    assert [note for note in told.notes if "made again" in note] == [
+        f"The record of all folds is made again: {folds[1].id} was trained since."
     ]
 
 
@@ -299,7 +299,7 @@ def test_a_damaged_fold_is_named_and_trained_again(
     told = Told()
     done = in_folds(photo_folder, workspace=copied, reporter=told)
     assert bits(done.folds[2].record) == before
-    assert any(str(path) in note and "Fold 2 (3 of 3) is trained anew." in note for note in told.notes)
+    assert any(str(path) in note and "Fold 2 (3 of 3) is trained again." in note for note in told.notes)
     assert done.record.folds is not None
     assert done.record.folds.runs[2].sha256 == done.folds[2].record.digest()
     assert [outcome.reused for outcome in done.folds] == [True, True, False]
@@ -323,7 +323,7 @@ def test_a_damaged_record_of_all_folds_is_made_anew(name: str, copied: Workspace
     assert all(outcome.reused for outcome in done.folds)
     done.record.verify()
     assert done.record.id == whole.id
-    assert any("made anew" in note and str(whole.folder / name) in note for note in told.notes)
+    assert any("made again" in note and str(whole.folder / name) in note for note in told.notes)
 
 
 def test_again_trains_every_fold_anew_and_compares(copied: Workspace, photo_folder: Path) -> None:

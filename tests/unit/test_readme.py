@@ -109,6 +109,21 @@ def test_every_page_of_the_guide_is_in_the_index() -> None:
     assert [path.name for path in (ROOT / "docs" / "guide").glob("*.md") if path not in linked] == []
 
 
+def missing_files(text: str) -> set[str]:
+    """Return the files of code that a page names and that are not there, neither from the top nor in the package."""
+    named = re.findall(r"`((?:[a-z_]+/)*[a-z_]+\.py)`", text)
+    return {name for name in named if not any((folder / name).exists() for folder in (ROOT, ROOT / "imgcls"))}
+
+
+@pytest.mark.parametrize("page", ["docs/guide/architecture.md", "CONTRIBUTING.md", "docs/README.md"])
+def test_files_of_code_that_a_page_names_are_there(page: str) -> None:
+    assert missing_files((ROOT / page).read_text(encoding="utf-8")) - {"mine.py"} == set()
+
+
+def test_a_file_of_code_that_is_not_there_is_found() -> None:
+    assert missing_files("`engine/run.py` and `engine/job.py`") == {"engine/job.py"}
+
+
 @pytest.mark.parametrize("path", TEXTS, ids=lambda path: path.relative_to(ROOT).as_posix())
 def test_python_parses(path: Path) -> None:
     for body in blocks(path.read_text(encoding="utf-8"), "python"):

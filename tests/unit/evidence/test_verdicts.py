@@ -82,7 +82,7 @@ def test_one_run_cannot_tell(n_runs: tuple[int, int]) -> None:
     judged = imgcls.gain(a, b)
     assert (judged.verdict, judged.holm_p, judged.detectable, judged.settle) == ("cannot tell", None, None, None)
     assert judged.low > 0
-    assert judged.remarks == ("one run cannot be told from a lucky run: train two seeds or more",)
+    assert judged.remarks == ("one run says nothing about seed variance: train two seeds or more",)
 
 
 @pytest.mark.parametrize(("n_groups", "verdict"), [(4, "cannot tell"), (5, "better")])

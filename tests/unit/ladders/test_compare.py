@@ -168,7 +168,7 @@ def test_trials_and_what_is_not_there_are_refused(drawn_ladder: Draw) -> None:
         rewrite(run, quick=True)
     with pytest.raises(RecordError, match="only tried with --quick"):
         imgcls.compare("baseline", FULL, workspace=workspace)
-    with pytest.raises(RecordError, match="is a trial"):
+    with pytest.raises(RecordError, match="is a quick run"):
         imgcls.compare(runs_of(workspace, "baseline")[0].id, FULL, workspace=workspace)
     with pytest.raises(RecordError, match=r"no finished run of 'baseline\+one_cycle'.*recipe run baseline\+one_cycle"):
         imgcls.compare(FULL, "baseline+one_cycle", workspace=workspace)

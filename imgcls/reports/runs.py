@@ -383,8 +383,8 @@ def outcome_json(outcome: RunOutcome) -> dict[str, Any]:
 
 MEANING = (
     "Out of fold, every photograph is scored once, by a network that did not see it; the interval says how precise "
-    "that is for other photographs like these. The ± is the standard deviation from fold to fold. It shows how much the "
-    "score depends on who trains and who validates; it is no error of the mean, since the trainings share most of "
+    "that is for other photographs like these. The ± is the standard deviation from fold to fold. It shows how much "
+    "the score depends on who trains and who validates; it is no error of the mean, since the trainings share most of "
     "their photographs and are not independent. Whether a recipe helps takes the same folds and several seeds."
 )
 

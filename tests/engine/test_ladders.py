@@ -428,9 +428,9 @@ import sys
 import imgcls
 from imgcls.engine.prepare import DataSource
 from imgcls.engine.progress import Silent as Quiet
-from imgcls.ladders.run import Silent
+from imgcls.ladders.run import SilentWatcher
 
-class Told(Silent):
+class Told(SilentWatcher):
     n = 0
     def job_done(self, result, state):
         self.n += 1

@@ -77,7 +77,7 @@ def _cut(form: str, share: float) -> Callable[[Image.Image], bytes]:
 
 
 def _bit_flipped(image: Image.Image) -> bytes:
-    """Flip a byte in the middle of a PNG, whose checksum is wrong then."""
+    """Flip a byte halfway through a PNG, whose checksum is wrong then."""
     content = bytearray(_saved(image, "PNG"))
     content[len(content) // 2] ^= 0xFF
     return bytes(content)

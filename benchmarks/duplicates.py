@@ -110,7 +110,7 @@ def measure(source: str | None, scratch: Path, *, seeds: Iterable[int], reporter
         source: What `imgcls.train` reads; None is the default data.
         scratch: A folder for the copies.
         seeds: One planting for each.
-        reporter: Told how far it is.
+        reporter: Shows how far it is.
     """
     photographs, _ = read_photographs(DataSource(source), Images(), quick=False, reporter=reporter)
     photographs = replace(photographs, samples=split_samples(photographs.samples))

@@ -49,7 +49,7 @@ def measure_leak(scan: Scan, pairs: Iterable[Pair], *, reporter: Reporter) -> Le
     Args:
         scan: The data set, whose splits are given.
         pairs: What was found in it.
-        reporter: Told how far it is.
+        reporter: Shows how far it is.
 
     Returns:
         The accuracies; None where there are no pretrained weights, or several labels at once.

@@ -49,8 +49,8 @@ class PlantedSet:
 def plant(samples: Samples, folder: Path, *, seed: int, kinds: Mapping[str, int] = KINDS) -> PlantedSet:
     """Copy a data set and hide copies of its photographs in it; every photograph is used at most once.
 
-    exact: the same file in another split. re-encoded: at 60 % of the size, saved anew as JPEG, in another split.
-    mirrored: turned left to right and saved anew, in another split. conflict: in the same split with another label,
+    exact: the same file in another split. re-encoded: at 60 % of the size, saved again as JPEG, in another split.
+    mirrored: turned left to right and saved again, in another split. conflict: in the same split with another label,
     by turns the same file and re-encoded.
 
     Args:

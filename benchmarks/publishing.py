@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from imgcls.config.problem import Units
 from imgcls.data.samples import as_targets
 from imgcls.ladders.judge import judge_ladder
 from imgcls.ladders.report_data import gather
@@ -23,7 +24,7 @@ from imgcls.ladders.spec import LADDER_JSON, RESULT_JSON, Ladder, find_ladder
 from imgcls.ladders.state import JobState, LadderState, read_state
 from imgcls.records.run import RunRecord
 from imgcls.reports.page.render import html_page, markdown_page
-from imgcls.reports.verdict_text import GainUnits, verdict_cell
+from imgcls.reports.verdict_text import shown_verdict
 from imgcls.workspace import Workspace
 
 BEGIN, END = "<!-- ladders: written by 'make ladders' -->", "<!-- end of ladders -->"
@@ -173,7 +174,7 @@ def _without_places(text: str, ladder: Ladder, workspace: Workspace) -> str:
 
 
 def _one_table(name: str, result: Mapping[str, Any]) -> str:
-    units, data = GainUnits(result["metric"]), result["data"]
+    units, data = Units(result["metric"]), result["data"]
     groups = f" in {data['n_groups']} groups" if data["n_groups"] else ""
     whole = " of whole groups" if groups else ""
     folds = f", {result['n_folds']} folds{whole}" if result["n_folds"] else ""
@@ -183,28 +184,29 @@ def _one_table(name: str, result: Mapping[str, Any]) -> str:
         f"**{name}**: {units.title} on {data['n_images']} images{groups}, {len(result['seeds'])} seeds{folds}, "
         f"{n_done} of {n_planned} runs, {result['environment'].get('device_name', '')}"
     )
-    columns = ("over the rung below", "verdict", "over the base", "verdict", "seconds a run")
-    rows = [f"| rung | {units.title}, {units.name} | {' | '.join(columns)} |", "|---" * (len(columns) + 2) + "|"]
+    gain = f"gain ({units.name}) over"
+    columns = (f"{gain} the rung below", "verdict", f"{gain} the base", "verdict", "seconds a run")
+    rows = [f"| rung | {units.title} | {' | '.join(columns)} |", "|---" * (len(columns) + 2) + "|"]
     for rung in result["rungs"]:
         cells = [*_gain(units, rung["step"]), *_gain(units, rung["total"]), _seconds(rung["seconds"])]
         rows.append(f"| {rung['label']} | {_score(units, rung['score'])} | {' | '.join(cells)} |")
     return "\n".join([head, "", *rows])
 
 
-def _score(units: GainUnits, estimate: Mapping[str, Any] | None) -> str:
+def _score(units: Units, estimate: Mapping[str, Any] | None) -> str:
     """Return a score with its interval, as far as there are any."""
     if estimate is None:
         return "-"
-    value, low, high = (units.score(estimate[part]) for part in ("value", "low", "high"))
-    return value if estimate["low"] is None else f"{value} [{low}, {high}]"
+    interval = units.score_interval(estimate["low"], estimate["high"])
+    return " ".join(filter(None, [units.score(estimate["value"]), interval]))
 
 
-def _gain(units: GainUnits, judged: Mapping[str, Any] | None) -> tuple[str, str]:
+def _gain(units: Units, judged: Mapping[str, Any] | None) -> tuple[str, str]:
     """Return a gain with its interval, and its verdict; both empty for the base, and before there are runs."""
     if judged is None:
         return "", ""
-    between = "" if judged["low"] is None else f" {units.between(judged['low'], judged['high'])}"
-    return f"{units.gain(judged['value'])}{between}", verdict_cell(judged["verdict"])
+    between = "" if judged["low"] is None else f" {units.interval(judged['low'], judged['high'])}"
+    return f"{units.gain(judged['value'])}{between}", shown_verdict(judged["verdict"])
 
 
 def _seconds(seconds: float | None) -> str:

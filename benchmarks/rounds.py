@@ -36,7 +36,7 @@ class Trained:
     side: Side
     """Who trained."""
     measured: Measured
-    """What it told of itself."""
+    """What it reported of itself."""
     wall_seconds: float
     """From the start of its process to its end: imports, reading photographs, training, writing."""
 

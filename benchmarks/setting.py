@@ -48,7 +48,7 @@ class Setting:
 
 @dataclass(frozen=True)
 class Measured:
-    """What one training told of itself."""
+    """What one training reported of itself."""
 
     n_train_images: int
     """Training images that went through the network, over all epochs."""

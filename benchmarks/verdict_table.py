@@ -18,7 +18,7 @@ NOTES = """\
 Per cent ± the standard deviation of the simulation. In brackets what another generator, written by others for the \
 choice of the rule, gave for the same cell; the two worlds are alike, not equal. A claim of imgcls is p ≤ 0.05, before \
 other comparisons are counted; ladders have five rungs, and Holm's correction. What should stay at 5 or below and, \
-luck of the simulation counted, does not is marked !."""
+variance of the simulation counted, does not is marked !."""
 
 _Earlier = tuple[float | None, float | None, float | None, float | None]
 EARLIER: Mapping[tuple[str, str], _Earlier] = MappingProxyType(

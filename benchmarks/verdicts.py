@@ -54,7 +54,7 @@ class Counted:
         return float(np.sqrt(self.share * (1 - self.share) / self.n_drawn))
 
     def is_too_often(self, level: float = LEVEL) -> bool:
-        """Return whether it happened more often than a level allows, the luck of the simulation counted.
+        """Return whether it happened more often than a level allows, the variance of the simulation counted.
 
         Args:
             level: The share that is allowed.

@@ -1,8 +1,8 @@
-"""Drawn ladders whose truth is known: which answers are right, with luck of seeds and luck of images.
+"""Drawn ladders whose truth is known: which answers are right, with seed variance and sampling variance.
 
 A logit is the sum of what an image is worth (most are easy, some hard, and other classes are confusable),
 what a recipe makes of an image, what a seed does to all images and to a class, and what a seed makes of a
-single image. Recipes that are equally good differ in nothing but luck.
+single image. Recipes that are equally good differ by chance alone.
 """
 
 from __future__ import annotations

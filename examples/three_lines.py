@@ -8,7 +8,7 @@ import imgcls
 
 
 def main(photos: str | None, *, quick: bool) -> None:
-    """Train, and say how sure the score is and where the record lies."""
+    """Train, and say how precise the score is and where the record lies."""
     run = imgcls.train("baseline+augmentation", photos, seed=0, quick=quick)
     score = run.metrics["accuracy"]
     print(f"accuracy {score.value:.3f}, 95 % interval {score.low:.3f} to {score.high:.3f}, record in {run.folder}")

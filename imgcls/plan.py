@@ -247,8 +247,6 @@ __all__ = [
     "Within",
     "replace",
 ]
-
-
 Share = Annotated[float, Within(0, 1, open_high=True)]
 NotNegative = Annotated[float, Within(0)]
 Positive = Annotated[float, Within(0, open_low=True)]
@@ -286,7 +284,7 @@ class Images(Part):
 
 @dataclass(frozen=True)
 class Augment(Part):
-    """Random changes of training images, drawn anew for every image and epoch."""
+    """Random changes of training images, drawn again for every image and epoch."""
 
     library: Literal["albumentations", "torchvision"] = "albumentations"
     """Whose transforms the names below are (torchvision means its v2)."""

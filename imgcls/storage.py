@@ -26,23 +26,11 @@ from typing import BinaryIO, Self
 from imgcls.errors import ImgclsError, WorkspaceError
 
 _LEFTOVER_SECONDS = 3600.0
-
-
 _REMOVED_PREFIX = ".removed-"
-
-
 _DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
-
-
 _NOT_ALLOWED = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
-
-
 _RETRY_SECONDS = 0.05
-
-
 _GATE = threading.Lock()  # between two threads of one process `lockf` does not decide
-
-
 _LOCKED: dict[Path, int] = {}
 """From each file that is locked by this process, or was by the one it was forked from, to the process."""
 

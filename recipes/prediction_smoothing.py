@@ -1,4 +1,4 @@
-"""Prediction smoothing: take a little certainty from rows that are too sure."""
+"""Prediction smoothing: take a little certainty from rows that are over-confident."""
 
 from dataclasses import replace
 
@@ -23,7 +23,7 @@ CARD = Card(
 
 
 def prediction_smoothing(plan: Plan, *, alpha: float = 0.001, threshold: float = 0.999) -> Plan:
-    """Set how much over-sure rows give away, and what is over-sure.
+    """Set how much over-confident rows give away, and what is over-confident.
 
     Args:
         plan: The plan below.

@@ -73,11 +73,11 @@ class Checklist(Viewed):
     n_findings: int
     """Findings, errors and warnings, that are not dealt with."""
     damages: tuple[Damage, ...]
-    """Files that cannot be read, and what cannot be told because of it."""
+    """Files that cannot be read, and what is not known because of it."""
     notes: tuple[str, ...]
     """What else a person should know before believing it."""
     is_doubtful: bool = False
-    """Whether it cannot be told whether the data changed since."""
+    """Whether it is not known whether the data changed since."""
     lang: Language = "en"
     """The language of the titles."""
 
@@ -138,7 +138,7 @@ def checklist(
     Args:
         folder: The workspace; the nearest one with imgcls.toml, or the current folder, when None.
         lang: Language of the titles: `en` or `ko`.
-        verify: Whether the data are read and hashed anew although they look as they did.
+        verify: Whether the data are read and hashed again although they look as they did.
 
     Returns:
         The checklist; `print(rich)` and notebooks show it, `to_json()` gives it to programs.
@@ -161,7 +161,7 @@ def evaluate(
     Args:
         workspace: The workspace.
         lang: Language of the titles.
-        reporter: Told when the data have to be read anew; None never reads them.
+        reporter: Shows when the data have to be read again; None never reads them.
         verify: Whether they are read and hashed in any case.
     """
     evidence = gather(workspace, reporter=reporter, verify=verify)

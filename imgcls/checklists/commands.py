@@ -22,14 +22,8 @@ from imgcls.records.run import RunRecord
 from imgcls.workspace import Workspace
 
 N_NEXT = 3
-
-
 SEEDS = 3
-
-
 FOLDS = 5
-
-
 _BASE = "baseline"
 
 
@@ -62,7 +56,7 @@ def command_for(item: Item, evidence: Evidence) -> str | None:
 
 
 def ladder_again(climb: LadderStatus, evidence: Evidence, *, n_seeds: int) -> str:
-    """Return the command that goes on with a ladder, or makes it anew on the data as they are."""
+    """Return the command that goes on with a ladder, or makes it again on the data as they are."""
     ladder = climb.ladder
     words = ["imgcls", "ladder", "ablate" if ladder.kind == "ablate" else "run", ladder.stack, "--seeds", str(n_seeds)]
     if ladder.n_folds is not None:

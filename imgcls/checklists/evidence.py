@@ -98,7 +98,7 @@ class CurrentData:
     note: str = ""
     """Why it is not known; empty where it is, or where nothing depends on it."""
     is_doubtful: bool = False
-    """Whether there is something that could hold or not, and that cannot be told although the data are named."""
+    """Whether there is something that could hold or not, and that is not known although the data are named."""
 
     @classmethod
     def doubtful(cls, note: str) -> CurrentData:
@@ -140,8 +140,8 @@ def read_current_data(
         problem: What imgcls.toml says; None without one.
         climbs: Its ladders, which know how their data were read.
         runs: Its runs.
-        reporter: Told when the data have to be read; None never reads them.
-        verify: Whether they are read and hashed anew although they look as they did.
+        reporter: Shows when the data have to be read; None never reads them.
+        verify: Whether they are read and hashed again although they look as they did.
     """
     source = _source(problem, workspace, climbs)
     if source is None:
@@ -151,7 +151,7 @@ def read_current_data(
     if seen is not None:
         return CurrentData(seen, source.split_seed or 0)
     if reporter is None:
-        return CurrentData.doubtful(f"{CHANGED}; 'imgcls checklist' reads them anew.")
+        return CurrentData.doubtful(f"{CHANGED}; 'imgcls checklist' reads them again.")
     reporter.note("Reading the data and hashing every file …" if verify else "The data changed; reading them …")
     return _read_anew(workspace, source, runs, reporter, verify=verify)
 
@@ -192,12 +192,12 @@ _Value = TypeVar("_Value")
 
 @dataclass(frozen=True)
 class Damage:
-    """A file that cannot be read, and what cannot be told because of it."""
+    """A file that cannot be read, and what is not known because of it."""
 
     reason: str
     """What is wrong with it; names the file."""
     unknown: str
-    """What it would have told."""
+    """What it would have shown."""
 
 
 @dataclass(frozen=True)
@@ -213,9 +213,9 @@ class Evidence:
     adjustments: Adjustments
     """What findings.toml decided."""
     runs: tuple[RunRecord, ...]
-    """Finished runs that are no trials, oldest first."""
+    """Finished runs that are no quick runs, oldest first."""
     n_quick: int
-    """Trials, which prove nothing."""
+    """Quick runs, which prove nothing."""
     repetitions: tuple[Repetition, ...]
     """Runs that were trained once more, and what came of it, oldest first."""
     climbs: tuple[LadderStatus, ...]
@@ -342,8 +342,8 @@ def gather(workspace: Workspace, *, reporter: Reporter | None = None, verify: bo
 
     Args:
         workspace: Where to look; it may be empty, or not exist.
-        reporter: Told when the data changed and have to be read anew; None never reads them.
-        verify: Whether the data are read and hashed anew in any case.
+        reporter: Shows when the data changed and have to be read again; None never reads them.
+        verify: Whether the data are read and hashed again in any case.
     """
     damages: list[Damage] = []
     problem = _read(lambda: find_problem(workspace.root), None, damages, unknown=f"what {MARKER} says of the problem")

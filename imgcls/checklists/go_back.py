@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from imgcls.checklists.class_errors import class_errors
 from imgcls.checklists.commands import look_again
 from imgcls.checklists.evidence import FACTS, Evidence, data_version
-from imgcls.checklists.verdicts import FinalOpening, LadderStatus, VerdictEntry, gain_text
-from imgcls.config.problem import in_words
+from imgcls.checklists.verdicts import FinalOpening, LadderStatus, VerdictEntry
+from imgcls.config.problem import Units, in_words
 from imgcls.data.source import FINDINGS_TOML
 from imgcls.ladders.spec import FINAL_JSON
 from imgcls.records.run import GAINS, RunRecord
@@ -48,8 +48,11 @@ def stalled(evidence: Evidence) -> Reason | None:
     last = _last_answers(evidence)[-N_RUNGS:]
     if len(last) < N_RUNGS or any(trial.verdict in GAINS for trial in last):
         return None
-    told = "; ".join(f"{trial.what} {gain_text(trial.value, trial.low, trial.high, trial.metric)}" for trial in last)
-    return Reason("stalled", "1", f"The last {N_RUNGS} rungs brought no evidence of a gain: {told}.", None)
+    gains = "; ".join(
+        f"{trial.what} {Units(trial.metric).gain_text(trial.value, trial.low, trial.high, with_metric=True)}"
+        for trial in last
+    )
+    return Reason("stalled", "1", f"The last {N_RUNGS} rungs brought no evidence of a gain: {gains}.", None)
 
 
 def _last_answers(evidence: Evidence) -> list[VerdictEntry]:
@@ -59,7 +62,7 @@ def _last_answers(evidence: Evidence) -> list[VerdictEntry]:
         for trial in climb.trials if climb.ladder.kind == "climb" else ():
             if trial.has_verdict and not evidence.change_since_trial(trial):
                 plans = tuple(side.plan_digest for side in trial.sides)
-                by_plans.pop(plans, None)  # judged anew, it is the last one
+                by_plans.pop(plans, None)  # judged again, it is the last one
                 by_plans[plans] = trial
     return list(by_plans.values())
 
@@ -71,7 +74,8 @@ def test_gain(evidence: Evidence) -> Reason | None:
         if test is None or validation is None:
             continue
         if abs(test.value - validation.value) > math.hypot(test.half_width, validation.half_width):
-            shown = [gain_text(one.value, one.low, one.high, opening.metric) for one in (validation, test)]
+            units = Units(opening.metric)
+            shown = [units.gain_text(one.value, one.low, one.high, with_metric=True) for one in (validation, test)]
             text = f"Validation and test disagree beyond chance: {shown[0]} on validation, {shown[1]} on test"
             return Reason("test.gain", "2", f"{text} ({_file(climb)}).", look_again(evidence))
     return None
@@ -98,9 +102,9 @@ def findings(evidence: Evidence) -> Reason | None:
     left = evidence.open_findings
     if not left:
         return None
-    told = "; ".join(f"{entry.id} ({entry.severity}, {entry.n})" for entry in left)
+    named = "; ".join(f"{entry.id} ({entry.severity}, {entry.n})" for entry in left)
     command = next((entry.command for entry in left if entry.command), look_again(evidence))
-    text = f"Findings are not dealt with: {told} ({FACTS})."
+    text = f"Findings are not dealt with: {named} ({FACTS})."
     return Reason("findings", "2", text, None if evidence.is_damaged(FINDINGS_TOML) else command)
 
 
@@ -171,13 +175,13 @@ def _n_wrong(run: RunRecord) -> float:
 
 
 def _z(wrong: int, n: int, others_wrong: int, n_others: int, run: RunRecord) -> float:
-    """Return how many standard errors two shares lie apart; images of a group share their luck and count as one."""
+    """Return how many standard errors two shares lie apart; images of a group vary together and count as one."""
     n_all = n + n_others
     pooled = (wrong + others_wrong) / n_all
     error = math.sqrt(pooled * (1 - pooled) * (1 / n + 1 / n_others))
     n_images = run.data.n["valid"]
-    luck = min(1.0, run.data.n_valid_groups / n_images) if run.data.n_valid_groups and n_images else 1.0
-    return (wrong / n - others_wrong / n_others) / error * math.sqrt(luck) if error else 0.0
+    share = min(1.0, run.data.n_valid_groups / n_images) if run.data.n_valid_groups and n_images else 1.0
+    return (wrong / n - others_wrong / n_others) / error * math.sqrt(share) if error else 0.0
 
 
 _RULES: tuple[Callable[[Evidence], Reason | None], ...] = (

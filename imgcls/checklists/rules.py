@@ -132,7 +132,7 @@ def training(run: RunRecord, _: Evidence) -> Answer:
 
 
 def validation(run: RunRecord, evidence: Evidence) -> Answer:
-    """Whether the score is above that of the answer that needs no photograph, luck of the images counted."""
+    """Whether the score is above that of the answer that needs no photograph, sampling variance counted."""
     known = [name for name, one in run.metrics.items() if one.low is not None]
     metric = decided_by(evidence.problem.metric if evidence.problem else None, run.problem, known=known)
     name = in_words(metric)
@@ -166,7 +166,7 @@ def _no_baseline(evidence: Evidence) -> str:
     if evidence.runs:
         return "there are runs, but none of the baseline alone"
     if evidence.n_quick:
-        return "only trials (--quick) are there, and they prove nothing"
+        return "only quick runs (--quick) are there, and they prove nothing"
     return "nothing was trained yet"
 
 
@@ -230,7 +230,7 @@ def sizes(facts: Facts, _: Evidence) -> Answer:
     n_sizes = "all of one size" if facts.sizes.n_sizes == 1 else f"{facts.sizes.n_sizes:,} sizes"
     broken = f"{len(facts.broken)} broken" if facts.broken else "no broken file"
     return Answer.proved(
-        f"{FACTS}: {width:.0f} x {height:.0f} px in the middle, {n_sizes}, {broken}; "
+        f"{FACTS}: median size {width:.0f} x {height:.0f} px, {n_sizes}, {broken}; "
         f"{facts.sizes.recommended_px} px to begin with"
     )
 
@@ -413,13 +413,13 @@ def tried(id_: str) -> Callable[[Evidence], Answer]:
 
     def answered(evidence: Evidence) -> Answer:
         trials = [trial for trial in evidence.trials if id_ in trial.items]
-        told = [trial for trial in trials if trial.has_verdict]
-        holding = [trial for trial in told if not evidence.change_since_trial(trial)]
+        judged = [trial for trial in trials if trial.has_verdict]
+        holding = [trial for trial in judged if not evidence.change_since_trial(trial)]
         if holding:
             return Answer.proved(holding[-1].said)
-        if told:
-            change = evidence.change_since_trial(told[-1])
-            return Answer("stale", f"{told[-1].said}; {change}", _once_more(told[-1], evidence))
+        if judged:
+            change = evidence.change_since_trial(judged[-1])
+            return Answer("stale", f"{judged[-1].said}; {change}", _once_more(judged[-1], evidence))
         if trials:
             return Answer.missing(f"{trials[-1].said}: {trials[-1].reason}", _more_seeds(trials[-1], evidence))
         return _not_tried(id_, evidence)
@@ -489,7 +489,7 @@ def _not_tried(id_: str, evidence: Evidence) -> Answer:
 
 
 def _more_seeds(trial: VerdictEntry, evidence: Evidence) -> str | None:
-    """Return the command that would tell what could not be told; None where seeds are not what is missing."""
+    """Return the command that would tell what is still open; None where seeds are not what is missing."""
     climb = _ladder_of(trial, evidence)
     if climb is None or min(trial.n_runs) >= SEEDS:
         return None

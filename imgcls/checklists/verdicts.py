@@ -9,16 +9,9 @@ from typing import Any
 
 from imgcls.catalog import find_recipes
 from imgcls.checklists.items import all_items
-from imgcls.config.problem import in_words
+from imgcls.config.problem import Units
 from imgcls.errors import RecordError
-from imgcls.ladders.results import (
-    ComparisonRecord,
-    GainRecord,
-    VerdictRecord,
-    read_comparison,
-    read_final,
-    read_result,
-)
+from imgcls.ladders.results import ComparisonRecord, GainRecord, VerdictRecord, read_comparison, read_final, read_result
 from imgcls.ladders.spec import COMPARISONS, FINAL_JSON, RESULT_JSON, Ladder, find_ladders
 from imgcls.records.run import CANNOT_TELL, Estimate, Verdict
 from imgcls.storage import time_written
@@ -70,7 +63,7 @@ class VerdictEntry:
     metric: str
     """The metric."""
     reason: str
-    """Why nothing can be told; empty where something can."""
+    """Why there is no verdict; empty where there is one."""
     n_runs: tuple[int, int]
     """Runs on either side."""
     file: str
@@ -84,21 +77,14 @@ class VerdictEntry:
 
     @property
     def has_verdict(self) -> bool:
-        """Whether anything could be told."""
+        """Whether there is a verdict."""
         return self.verdict != CANNOT_TELL
 
     @property
     def said(self) -> str:
         """The verdict as people read it, with the file that holds it."""
-        return f"{self.file}: {self.what}, {gain_text(self.value, self.low, self.high, self.metric)}: {self.verdict}"
-
-
-def gain_text(value: float, low: float | None, high: float | None, metric: str) -> str:
-    """Write a gain: `+1.3 points of accuracy [+0.4, +2.1]`."""
-    scale, unit = (1.0, "nats") if metric == "log_loss" else (100.0, "points")
-    digits = 3 if metric == "log_loss" else 1
-    interval = "" if low is None or high is None else f" [{scale * low:+.{digits}f}, {scale * high:+.{digits}f}]"
-    return f"{scale * value + 0.0:+.{digits}f} {unit} of {in_words(metric)}{interval}"
+        gain = Units(self.metric).gain_text(self.value, self.low, self.high, with_metric=True)
+        return f"{self.file}: {self.what}, {gain}: {self.verdict}"
 
 
 def read_comparisons(workspace: Workspace) -> tuple[tuple[VerdictEntry, ...], list[str]]:
@@ -165,7 +151,7 @@ def verdict_entry(
 
 
 def answered(recipes: tuple[str, ...], items: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the items that every one of some recipes answers: of several at once nothing is told of one alone.
+    """Return the items that every one of some recipes answers: of several at once nothing is known of one alone.
 
     Args:
         recipes: The recipes that tell two stacks apart.
@@ -274,7 +260,7 @@ def read_ladder_statuses(workspace: Workspace) -> tuple[tuple[LadderStatus, ...]
 
     Returns:
         The ladders, the one worked on last at the end, and a message for every file that cannot be read; what the
-        other files of that ladder say is still told.
+        other files of that ladder say is still reported.
     """
     ladders, damaged = find_ladders(workspace)
     found = []

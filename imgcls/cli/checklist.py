@@ -14,7 +14,7 @@ from imgcls.workspace import Workspace
 @click.group(invoke_without_command=True)
 @click.option("--lang", type=click.Choice(["en", "ko"]), default="en", show_default=True, help="Language of the items.")
 @click.option("--stage", help="Show one stage only: 1, 2, 3, 4, 4a, 4b or 4c.")
-@click.option("--verify", is_flag=True, help="Read and hash the data anew instead of trusting size and time stamp.")
+@click.option("--verify", is_flag=True, help="Read and hash the data again instead of trusting size and time stamp.")
 @click.option("--strict", is_flag=True, help="Exit with 3 when findings are open, items stale, or files unreadable.")
 @OUT
 @JSON
@@ -33,7 +33,7 @@ def checklist(context: click.Context, /, **options: Any) -> int:
     from imgcls.reports.live import reporter_for
 
     if options["stage"] is not None:
-        stages_of(options["stage"])  # before anything is read: what is misspelled is told at once
+        stages_of(options["stage"])  # before anything is read: what is misspelled is reported at once
     with reporter_for(as_json=options["as_json"]) as reporter:
         found = evaluate(
             workspace_of(options["out"]),
@@ -86,7 +86,7 @@ def unskip(item: str, out: Path | None) -> None:
 
 
 def print_status_line(workspace: Workspace) -> None:
-    """Print the state of the checklist in a line; the work is done, so nothing that goes wrong here is told.
+    """Print the state of the checklist in a line; the work is done, so nothing that goes wrong here is reported.
 
     Args:
         workspace: Where the work left its record.

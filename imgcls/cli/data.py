@@ -39,7 +39,7 @@ _INIT_OUT = click.option(
 @click.command()
 @click.argument("source", required=False, metavar="[DATA]")
 @click.option("--title", help="A short name for people.")
-@click.option("--goal", help="What is to be told apart, and what for.")
+@click.option("--goal", help="Which classes to tell apart, and what for.")
 @click.option("--background", help="Where the photographs come from, and what else is known of them.")
 @click.option("--metric", type=click.Choice(METRIC_NAMES), help="What decides.  [default: by the kind of problem]")
 @click.option("--sample-submission", help="The file that shows what a submission looks like.  [default: found]")
@@ -49,7 +49,7 @@ _INIT_OUT = click.option(
 @click.option(
     "--force",
     is_flag=True,
-    help="Write an imgcls.toml anew; its comments go, title, goal, background and skipped items stay.",
+    help="Write an imgcls.toml again; its comments go, title, goal, background and skipped items stay.",
 )
 @_INIT_OUT
 @JSON
@@ -89,7 +89,7 @@ def _check_place(workspace: Workspace, data: str | None, *, images: str | None, 
         raise UsageError(f"{file} is no ordinary file, and is not written over.")
     if file.exists() and not force:
         raise UsageError(
-            f"{file} is there already; change it by hand, or write it anew with --force: "
+            f"{file} is there already; change it by hand, or write it again with --force: "
             "its comments go; title, goal, background and skipped items stay."
         )
     if data is not None:
@@ -128,7 +128,7 @@ def _asked(proposal: Proposal) -> Proposal:
     problem, said = proposal.problem, {}
     for name, question in (
         ("title", "Title: a short name"),
-        ("goal", "Goal: what is to be told apart, and what for"),
+        ("goal", "Goal: which classes to tell apart, and what for"),
         ("background", "Background: where the photographs come from"),
     ):
         if not getattr(problem, name):
@@ -191,16 +191,12 @@ def augment(stack: str, source: str | None, to: Path | None, as_json: bool, **op
 
 
 _REPORTS = "reports"
-
-
 _OUT = click.option(
     "--out",
     type=click.Path(file_okay=False, path_type=Path),
     help="Folder in which reports/ lies, or that folder itself.  [default: the nearest one with imgcls.toml, or the "
     "current one]",
 )
-
-
 _FINDINGS = click.argument("finding", nargs=-1)
 
 
@@ -255,7 +251,7 @@ def eda() -> None:
 @_OUT
 @JSON
 def look(source: str | None, quick: bool, strict: bool, as_json: bool, **options: Any) -> int:
-    """Look at DATA: amounts, sizes, copies, giveaways, and what asks for action."""
+    """Look at DATA: amounts, sizes, copies, leakage, and what asks for action."""
     if source is not None and options["data"] is not None:
         raise click.UsageError("Name the data once: as DATA or with --data.")
     options["data"] = source if source is not None else options["data"]

@@ -1,4 +1,4 @@
-"""`imgcls ladder`: which recipes helped, how sure is that, and what it cost."""
+"""`imgcls ladder`: which recipes helped, with what confidence, and what it cost."""
 
 from __future__ import annotations
 
@@ -26,7 +26,6 @@ from imgcls.ladders.spec import Kind
 
 DEFAULT_STACK = "baseline+augmentation+adamw_cosine+label_smoothing+tta"
 Command = TypeVar("Command", bound=Callable[..., Any])
-
 _LADDER = (
     click.option("--seeds", type=int, default=5, show_default=True, help="Runs of every rung, with seeds 0, 1, …"),
     click.option("--folds", type=int, help="Train and validate in K turns, groups whole.  [default: one split]"),
@@ -48,7 +47,7 @@ _LADDER = (
         help="serial, processes, processes:N, or module:factory of a concurrent.futures.Executor.",
     ),
     click.option(
-        "--retries", type=click.IntRange(0), default=1, show_default=True, help="Tries anew where a worker died."
+        "--retries", type=click.IntRange(0), default=1, show_default=True, help="Tries again where a worker died."
     ),
     click.option("--retry-failed", is_flag=True, help="Try trainings again that failed."),
     click.option("--name", help="Name of the ladder's folder.  [default: made from the stack]"),
@@ -93,7 +92,7 @@ def ablate(stack: str, **options: Any) -> int:
 
 def _climb(stack: str, kind: Kind, options: Mapping[str, Any]) -> int:
     """Run a ladder, print its verdicts, and return the exit code: 3 where runs failed."""
-    parsed = Stack.parse(stack, overrides_of(options))  # before torch is loaded: what is misspelled is told at once
+    parsed = Stack.parse(stack, overrides_of(options))  # before torch is loaded: what is misspelled is reported at once
     workspace = workspace_of(options["out"])
     from imgcls.reports.console import show
     from imgcls.reports.ladder import LadderView
@@ -138,7 +137,7 @@ def _climb(stack: str, kind: Kind, options: Mapping[str, Any]) -> int:
 @ladder.command("show")
 @click.argument("ladder", required=False)
 @click.option(
-    "--images", type=click.IntRange(0), default=0, help="Also name up to N images that each rung mended or broke."
+    "--images", type=click.IntRange(0), default=0, help="Also name up to N images that each rung fixed or broke."
 )
 @OUT
 @JSON
@@ -279,7 +278,7 @@ def compare(
 def report(
     ladder: str | None, to: Path | None, form: str | None, no_images: bool, out: Path | None, as_json: bool
 ) -> None:
-    """Write one page about a LADDER that stands alone: what helped, how sure that is, where it is wrong.
+    """Write one page about a LADDER that stands alone: what helped, with what confidence, where it is wrong.
 
     LADDER is a name, the beginning of one, a folder or a stack; without it, the one worked on last.
     """

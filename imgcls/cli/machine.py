@@ -37,7 +37,7 @@ def cache_show(as_json: bool) -> None:
 def clear(name: str | None) -> None:
     """Remove the decoded photographs of data set NAME, or all.
 
-    They are decoded anew when needed. The NAME "sets" stands for what torchvision fetched, which is fetched anew.
+    They are decoded again when needed. The NAME "sets" stands for what torchvision fetched, which is fetched again.
     """
     from imgcls.data.cache import clear as clear_cache
     from imgcls.reports.console import size

@@ -107,7 +107,7 @@ _DATA = (
         help="Share that validates.  [default: imgcls.toml, else 0.2]",
     ),
 )
-_VERIFY = click.option("--verify", is_flag=True, help="Read and hash every photograph anew.")
+_VERIFY = click.option("--verify", is_flag=True, help="Read and hash every photograph again.")
 _PLAN = (
     click.option("--epochs", type=int, help="Passes over the training photographs (fit.epochs)."),
     click.option("--size", type=int, help="Side of the images in pixels (images.size_px)."),

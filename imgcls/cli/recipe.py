@@ -95,14 +95,14 @@ def _as_path(file: Path) -> str:
 @click.option(
     "--folds", type=click.IntRange(2, 20), help="Train this many times, validating each time on another part."
 )
-@click.option("--quick", is_flag=True, help="A trial: one epoch, at most 500 photographs, marked as such.")
-@click.option("--again", is_flag=True, help="Train anew where there is a record, and compare the bits.")
+@click.option("--quick", is_flag=True, help="A quick run: one epoch, at most 500 photographs, marked as such.")
+@click.option("--again", is_flag=True, help="Train again where there is a record, and compare the bits.")
 @training_options
 @OUT
 @JSON
 def run(stack: str, **options: Any) -> None:
     """Train a STACK of recipes such as baseline+augmentation+tta, validate it, leave a record."""
-    parsed = Stack.parse(stack, overrides_of(options))  # before torch is loaded: what is misspelled is told at once
+    parsed = Stack.parse(stack, overrides_of(options))  # before torch is loaded: what is misspelled is reported at once
     workspace = workspace_of(options["out"])
     from imgcls.reports.console import show
     from imgcls.reports.live import reporter_for

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from imgcls.data.samples import Samples
 
+
 SCHEMA = 1
 _HEADING = (
     "# What 'imgcls eda apply' and 'imgcls eda keep' decided. Every command reads it; nothing in the data is touched."
@@ -164,7 +165,7 @@ def apply_adjustments(samples: Samples, adjustments: Adjustments) -> Samples:
     """Leave out and keep together what was decided; the samples keep their order and their splits.
 
     A group that is there already is joined by those it is grouped with. Images that are not there
-    any more are told in a note.
+    any more are reported in a note.
 
     Args:
         samples: As they were read, or split already.
@@ -229,10 +230,10 @@ def _notes(samples: Samples, adjustments: Adjustments, *, known: set[str], n_exc
     grouped = {image for entry in adjustments.grouped for image in entry.images}
     wanted = {image for entry in adjustments.excluded for image in entry.images} | grouped
     n_grouped = len(grouped & known)
-    told = [f"leaves out {n_excluded} of {len(samples)} samples"] if n_excluded else []
-    told += [f"keeps {n_grouped} together in groups"] if n_grouped else []
-    if told:
-        notes.append(f"{FINDINGS_TOML} {' and '.join(told)}.")
+    effects = [f"leaves out {n_excluded} of {len(samples)} samples"] if n_excluded else []
+    effects += [f"keeps {n_grouped} together in groups"] if n_grouped else []
+    if effects:
+        notes.append(f"{FINDINGS_TOML} {' and '.join(effects)}.")
     if missing := sorted(wanted - known):
         names = listed(map(repr, missing))
         notes.append(f"{FINDINGS_TOML} names {len(missing)} samples that are not there any more: {names}.")

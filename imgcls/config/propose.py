@@ -17,7 +17,7 @@ from imgcls.data.source import DataSource, is_named_set
 
 @dataclass(frozen=True)
 class Proposal:
-    """A problem, and what it was told from."""
+    """A problem, and what it was read from."""
 
     problem: Problem
     """The problem."""

@@ -36,7 +36,6 @@ MEASURES = "measures"
 SETS = "sets"
 """The name in reports of all fetched sets together."""
 Progress = Callable[[int, int], None]
-
 _POOL_NAME = re.compile(r"(?P<name>.+)-[0-9a-f]{16}")
 _PIXELS_NAME = re.compile(r"pixels\.[0-9a-f]{8}\.u8")
 _N_SPOTS = 16

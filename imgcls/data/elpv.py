@@ -15,22 +15,12 @@ from imgcls.data.samples import Samples, frame_of
 from imgcls.errors import DataError
 
 TABLE = "labels.csv"
-
-
 CLASSES = ("functional", "defective")
-
-
 LICENCE = "CC BY-NC-SA 4.0"
-
-
 N_IN_BLOCK = 60
 """Consecutive cells that form a group: neighbours come from one of 44 modules, which are not published."""
-
-
 N_TEST_BLOCKS = 9
 """Of 44, a fifth."""
-
-
 SUGGESTED_VALID = 0.25
 """Of what is not test, which makes 60/20/20."""
 

@@ -43,17 +43,9 @@ from imgcls.errors import DataError, nearest
 
 Role = Literal["photographs", "labels", "test list", "sample submission", "metadata", "sealed labels", "other"]
 """What a file is for; sealed labels are those of the photographs to predict, and are never read."""
-
-
 UNDERSTOOD = "a folder, a CSV, TSV or Parquet file, a pandas frame, or 'elpv' (the default)"
-
-
 _STEM = "test"
-
-
 _ADVICE = "Without a test list: --test none (from Python: test='none')."
-
-
 _SPLIT_NAMES = {
     "": "",
     "train": "train",
@@ -64,18 +56,10 @@ _SPLIT_NAMES = {
     "test": "test",
     "testing": "test",
 }
-
-
 _ORDER = get_args(Role)
-
-
 _MOST_FOLDERS = 12
-
-
 _TRUTH = ("label", "truth", "solution", "answer")
 """What the name of a table may say that holds the labels of the photographs to predict."""
-
-
 _TEST, _OTHER = 1, 2
 
 
@@ -184,7 +168,7 @@ def load_table(table_or_frame: Path | pd.DataFrame, source: DataSource | None = 
         source: Says which columns mean what, and where the photographs lie.
 
     Raises:
-        DataError: The table cannot be read; a column is missing or not to be told from others; an id
+        DataError: The table cannot be read; a column is missing or not to be distinguished from others; an id
             occurs twice, leaves the folder of images or names no file (all rows are listed); a label
             is missing; the test list cannot be used.
     """
@@ -229,7 +213,7 @@ def choices_of(path: Path, source: DataSource) -> Choices:
     """Describe what the columns of a table are taken for, without looking at its labels.
 
     Raises:
-        DataError: It cannot be read, or a column cannot be told from others.
+        DataError: It cannot be read, or a column cannot be distinguished from others.
     """
     return _choices(path, read_table(path), source)
 

@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 
     from imgcls.data.samples import ProblemType
 
+
 OFF = "none"
 """What switches the test list off where a path could stand."""
 FINDINGS_TOML = "findings.toml"
 """The file of a workspace that says what of its data is left out, and what stays together."""
 KNOWN_PREFIXES = ("torchvision:", "fastai:")
 """How the names of sets begin that a library knows and fetches."""
-
 _FLAGS = {
     "images": "--images",
     "label": "--label",

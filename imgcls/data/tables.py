@@ -20,21 +20,11 @@ from imgcls.errors import DataError, nearest_hint
 from imgcls.text import first_lines, listed
 
 ID_NAMES = ("id", "image_id", "image", "filename", "file", "path", "name")
-
-
 LABEL_NAMES = ("label", "labels", "target", "class", "category", "y")
-
-
 N_ROWS = 200
 """Rows whose values are looked at."""
-
-
 _MOST_LISTED = 10
-
-
 _BITS = {"0": False, "0.0": False, "false": False, "1": True, "1.0": True, "true": True}
-
-
 _N_BYTES = 1_000_000
 """Bytes of a file of text that are parsed; of what follows, only the lines are counted."""
 
@@ -252,7 +242,7 @@ def label_columns(table: Table, id_column: str, source: DataSource) -> tuple[str
     """Find the column of labels, or the columns of 0 and 1.
 
     Raises:
-        DataError: They cannot be told from the others.
+        DataError: They cannot be distinguished from the others.
     """
     if source.label is not None:
         return source.label_columns

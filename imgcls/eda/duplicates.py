@@ -30,7 +30,6 @@ Rows = npt.NDArray[np.int64]
 Values = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
 Kind = Literal["same file", "same pixels", "near copy", "mirrored"]
-
 _N_AT_ONCE = 256
 _N_CONFIRMED_AT_ONCE = 1024
 

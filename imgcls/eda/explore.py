@@ -122,7 +122,7 @@ class _Exploring:
     quick: bool
     """Whether to look at a part only."""
     reporter: Reporter
-    """Who is told how it goes."""
+    """Shows how it goes."""
     seconds: dict[str, float] = field(default_factory=dict)
     """What the time went into."""
 

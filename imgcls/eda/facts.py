@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, ClassVar, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
 from imgcls.errors import RecordError
 from imgcls.schema import read_json
@@ -16,7 +18,6 @@ FACTS_JSON = "facts.json"
 SCHEMA = 1
 UNUSABLE = "unusable"
 """The id of the finding that nothing can be trained on the data as they are."""
-
 Severity = Literal["error", "warning", "note"]
 """error: scores cannot be trusted before it is dealt with; warning: somebody should look; note: good to know."""
 Action = Literal["exclude", "group"]
@@ -191,7 +192,7 @@ class Pair(_Fact):
 
 
 class LeakageProbe(_Fact):
-    """How well the label can be told from something that is not the picture."""
+    """How well the label can be guessed from something that is not the picture."""
 
     by: str
     """From what: file name, order, file size, time stamp, image size, or `column of table`."""
@@ -205,6 +206,8 @@ class LeakageProbe(_Fact):
     """Different values."""
     shared: dict[str, float]
     """By split other than train: the share of its samples whose value also occurs in train; for few-valued columns."""
+    telling: bool | None = None
+    """Whether it is leakage by `is_telling`, with all guesses counted; filled in by `Facts`."""
 
 
 class Drift(_Fact):
@@ -220,6 +223,8 @@ class Drift(_Fact):
     """Share of permutations of the parts that are told apart as well, in (0, 1]."""
     n: tuple[int, int]
     """Images of each part that were looked at."""
+    differs: bool | None = None
+    """Whether it is drift by `is_drifted`, with all comparisons counted; filled in by `Facts`."""
 
 
 class Outlier(_Fact):
@@ -327,6 +332,26 @@ class Facts(Viewed, _Fact):
     created: str
     """When, UTC, ISO 8601."""
 
+    @field_validator("guesses")
+    @classmethod
+    def _with_telling(cls, guesses: tuple[LeakageProbe, ...]) -> tuple[LeakageProbe, ...]:
+        """Decide which guesses are leakage, where that is not stored: when measured, and in files of before."""
+        n = len(guesses)
+        return tuple(
+            entry.model_copy(update={"telling": is_telling(entry, n_guesses=n)}) if entry.telling is None else entry
+            for entry in guesses
+        )
+
+    @field_validator("drift")
+    @classmethod
+    def _with_differs(cls, drift: tuple[Drift, ...]) -> tuple[Drift, ...]:
+        """Decide which comparisons are drift, where that is not stored."""
+        n = len(drift)
+        return tuple(
+            entry.model_copy(update={"differs": is_drifted(entry, n_comparisons=n)}) if entry.differs is None else entry
+            for entry in drift
+        )
+
     @property
     def open_findings(self) -> tuple[Finding, ...]:
         """The findings that somebody has to deal with: errors and warnings that are open."""
@@ -382,3 +407,34 @@ class Facts(Viewed, _Fact):
             first = problem.errors()[0]
             where = ".".join(map(str, first["loc"]))
             raise RecordError(f"{path}: damaged at {where}: {first['msg']}. 'imgcls eda' writes it again.") from problem
+
+
+LEAST_AUC = 0.6
+"""The least AUC of a guess or a comparison that matters."""
+LEAST_AUC_OF: Mapping[str, float] = MappingProxyType({"bytes": 0.9, "size": 0.7})
+"""From what a guess is by to another least AUC."""
+LEAST_P = 0.005
+"""The least p that 199 shuffles can show; a stricter level would ask for what nobody measures."""
+
+
+def is_telling(guess: LeakageProbe, *, n_guesses: int) -> bool:
+    """Whether the label can be guessed better than chance explains, and well enough to matter.
+
+    The size of an image, and still more that of its file, come with what is photographed: a defect that makes a
+    picture darker makes its file smaller. They have to tell more before anybody should look.
+
+    Args:
+        guess: One of them.
+        n_guesses: How many there are, since the best of many is good by chance too.
+    """
+    return guess.auc >= LEAST_AUC_OF.get(guess.by, LEAST_AUC) and guess.p <= max(0.05 / max(1, n_guesses), LEAST_P)
+
+
+def is_drifted(drift: Drift, *, n_comparisons: int) -> bool:
+    """Whether two parts differ by more than chance explains, and by enough to matter.
+
+    Args:
+        drift: One comparison.
+        n_comparisons: How many were made.
+    """
+    return drift.auc >= LEAST_AUC and drift.p <= 0.05 / max(1, n_comparisons)

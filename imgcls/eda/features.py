@@ -23,15 +23,9 @@ if TYPE_CHECKING:
 
 FEATURES_VERSION = 1
 """Raised whenever the same photograph and weights would give other features."""
-
-
 MOST_BYTES = 1 << 28
 """The most that the features of all data sets may take in the cache."""
-
-
 _FEWEST_PHOTOGRAPHS = 8
-
-
 Floats32 = npt.NDArray[np.float32]
 
 
@@ -53,7 +47,7 @@ def extract_features(
     Args:
         scan: The data set.
         most: The most photographs to look at; a split that is smaller than its third leaves room for the others.
-        reporter: Told how far it is, and why there are none.
+        reporter: Shows how far it is, and why there are none.
         machine: Where the network runs; None chooses.
         seed: Decides which photographs are looked at.
 

@@ -41,8 +41,6 @@ _KINDS = {
     "damaged": "damaged",
 }
 """From how a reason begins to its kind."""
-
-
 _NO_FILES = frozenset({"link to nothing", "link that leads to itself", "not a regular file"})
 
 

@@ -16,26 +16,17 @@ from imgcls.config.findings import Adjustments, Exclusion, Grouping
 from imgcls.data.files import Excluded, is_image_name
 from imgcls.data.grouping import ConnectedGroups
 from imgcls.data.samples import Samples, classes_in
-from imgcls.eda.drift import is_drifted
-from imgcls.eda.facts import (
-    UNUSABLE,
-    CurvePoint,
-    ExcludedImages,
-    Facts,
-    Finding,
-    LeakageProbe,
-    Pair,
-)
-from imgcls.eda.leakage import is_telling
+from imgcls.eda.facts import UNUSABLE, CurvePoint, ExcludedImages, Facts, Finding, LeakageProbe, Pair
 from imgcls.eda.learning_curve import is_rising
 from imgcls.eda.metadata import MetaTable
+from imgcls.eda.outliers import BLANK_CONTRAST
 from imgcls.eda.scan import ScanResult
 from imgcls.eda.statistics import UNEVEN
 from imgcls.text import amount, apply_command, keep_command, listed, some
 
 ACROSS = "duplicates.across"
 DRAWN = "duplicates.across:drawn"
-"""The part of `duplicates.across` that grouping mends, where excluding mends the rest."""
+"""The part of `duplicates.across` that grouping fixes, where excluding fixes the rest."""
 CONFLICT = "duplicates.conflict"
 WITHIN = "duplicates.within"
 UNREAD_SUFFIXES = frozenset(
@@ -45,9 +36,6 @@ UNREAD_SUFFIXES = frozenset(
 FEW = 20
 """Training images below which a class is called rare."""
 VERY_UNEVEN = 10.0
-BLANK_CONTRAST = 2.0
-"""A standard deviation of gray values, of 0 to 255, below which there is nothing to be seen in an image."""
-
 _LEAST_SHARED = 0.05
 _NEARLY_ALL = 0.9
 _LEAST_IDENTITIES = 8
@@ -298,7 +286,7 @@ def find_leakage(given: FindingInputs) -> Iterator[Finding]:
     """Find what tells the label without the picture, and values of it that are shared between parts."""
     facts, look = given.facts, given.look
     for probe in facts.guesses:
-        if not is_telling(probe, n_guesses=len(facts.guesses)):
+        if not probe.telling:
             continue
         shared = _shared(probe, look, _column(probe.by, given.tables), given.groups)
         yield shared or _plainly(probe, look.scan.samples)
@@ -439,7 +427,7 @@ def _column(by: str, tables: Iterable[MetaTable]) -> Sequence[str] | None:
 def find_drifting_parts(given: FindingInputs) -> Iterator[Finding]:
     """Find parts that differ from train, once for each part."""
     drift = given.facts.drift
-    clear = [entry for entry in drift if is_drifted(entry, n_comparisons=len(drift))]
+    clear = [entry for entry in drift if entry.differs]
     for part in dict.fromkeys(entry.parts[1] for entry in clear):
         ways = sorted((entry for entry in clear if entry.parts[1] == part), key=lambda entry: -entry.auc)
         name = f"drift:{part}"
@@ -711,3 +699,19 @@ FINDERS: tuple[Callable[[FindingInputs], Iterable[Finding]], ...] = (
     find_drifting_parts,
 )
 """One function for each kind of finding; those of one severity are listed in this order."""
+
+
+def _settled(name: str, entries: Sequence[Exclusion | Grouping]) -> Finding:
+    images = list(dict.fromkeys(image for entry in entries for image in entry.images))
+    is_excluded = isinstance(entries[0], Exclusion)
+    return Finding(
+        id=name,
+        severity="note",
+        title=f"{amount(len(images), 'image')} {'left out' if is_excluded else 'kept together'}: {entries[0].why}",
+        n=len(images),
+        examples=some(images),
+        advice="Nothing has to be done; the photographs themselves were not touched.",
+        command=shlex.join(["imgcls", "eda", "undo", name]),
+        action="exclude" if is_excluded else "group",
+        state="applied",
+    )

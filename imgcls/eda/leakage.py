@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -40,9 +39,6 @@ MOST_CLASSES = 50
 N_FOLDS = 5
 N_PERMUTATIONS = (49, 199, 499)
 """A first look, after which what is plainly chance is left alone; the fewest and the most in all."""
-LEAST_AUC: Mapping[str, float] = MappingProxyType({"bytes": 0.9, "size": 0.7})
-"""From what a probe reads to the least AUC that is worth a look."""
-
 _LEVELS = (4, 16, 64)
 """Into how many parts a number is cut, coarse and fine at once."""
 _FEWEST_A_PART = 10
@@ -50,7 +46,6 @@ _N_FEW = 20
 _SECONDS_A_PHOTOGRAPH = 1.0
 """Files that were written faster than this were written by a program, and their stamps tell of that only."""
 _PIECES = re.compile(r"[^\W\d_]+|\d+")
-_LEAST_AUC = 0.6
 _FEWEST_SAMPLES = 10
 _FEWEST_MEMBERS = 2
 _PLAINLY_CHANCE = 0.2
@@ -65,7 +60,8 @@ def probe_labels(scan: Scan, tables: Sequence[MetaTable] = (), *, seed: int = 0)
 
     Labels of test are never read. A feature that is the same everywhere gives no probe; nor do time stamps that an
     archive or a copy left, see `imgcls.eda.leakage.are_of_photographs`. With c features, chance alone gives one of them
-    a p below 0.05 with a probability of about 0.05·c, so a finding should ask for p ≤ 0.05/c: see `is_telling`.
+    a p below 0.05 with a probability of about 0.05·c, so a finding should ask for p ≤ 0.05/c: see
+    `imgcls.eda.facts.is_telling`.
 
     Args:
         scan: The data set.
@@ -90,21 +86,6 @@ def probe_labels(scan: Scan, tables: Sequence[MetaTable] = (), *, seed: int = 0)
             auc, p = judge(readings, folds, kinds.astype(np.float64), seed=seed)
             found.append(_probe(feature, auc, p, n=len(rows), samples=scan.samples))
     return tuple(sorted(found, key=lambda probe: -probe.auc))
-
-
-def is_telling(guess: LeakageProbe, *, n_guesses: int) -> bool:
-    """Whether the label can be guessed better than chance explains, and well enough to matter.
-
-    The size of an image, and still more that of its file, come with what is photographed: a defect that makes a
-    picture darker makes its file smaller. They have to tell more before anybody should look.
-
-    Args:
-        guess: One of them.
-        n_guesses: How many there are, since the best of many probes is the one that chance favoured most.
-    """
-    return guess.auc >= LEAST_AUC.get(guess.by, _LEAST_AUC) and guess.p <= max(
-        0.05 / max(1, n_guesses), 1 / (1 + N_PERMUTATIONS[1])
-    )
 
 
 def labelled(samples: Samples, *, seed: int) -> tuple[Indices, npt.NDArray[np.bool_]]:

@@ -22,7 +22,6 @@ Indices = npt.NDArray[np.int64]
 SHARES = (0.25, 0.5, 1.0)
 N_DRAWS = 5
 """How often a part of train is drawn; each smaller part lies within the larger one of the same draw."""
-
 _CS = (0.003, 0.03, 0.3, 3.0)
 _N_FOLDS = 3
 _N_COMPONENTS = 128

@@ -19,8 +19,7 @@ Floats = npt.NDArray[np.float64]
 MOST_OUTLIERS = 24
 N_NEIGHBOURS = 5
 BLANK_CONTRAST = 2.0
-"""An image whose gray values deviate by less than this, of 255, shows nothing."""
-
+"""A standard deviation of gray values, of 0 to 255, below which there is nothing to be seen in an image."""
 _FEWEST = 20
 _FAR = 4.0
 """So many typical deviations from the median make an image an outlier."""

@@ -31,8 +31,6 @@ from imgcls.text import as_utf8
 from imgcls.workspace import Workspace, cache_folder
 
 THUMBNAIL_PX = 32
-
-
 IMAGE_MEASURES = (
     "width_px",
     "height_px",
@@ -46,12 +44,8 @@ IMAGE_MEASURES = (
     "sharpness",
 )
 """The columns of `Scan.measures`; see `imgcls.eda.facts.SizeFacts` for their units."""
-
-
 MEASURES_VERSION = 1
 """Raised whenever the same photograph would measure otherwise."""
-
-
 RECORD = np.dtype(
     [
         ("sha256", "V32"),
@@ -65,30 +59,16 @@ RECORD = np.dtype(
     ]
 )
 """What is kept of a photograph, a little more than 1 kB."""
-
-
 MOST_RECORDS = 50_000
 """The most photographs that one file of measures keeps beyond those that are looked at now."""
-
-
 MOST_BYTES = 1 << 30
 """The most that all files of measures may take; the least recently used go first."""
-
-
 Records = npt.NDArray[np.void]
 """[n] of `RECORD`."""
-
-
 HIDDEN = "*"
 """What stands for the folder of a class, so that a shell finds the file by the name that is shown."""
-
-
 _N_AT_ONCE = 128
-
-
 _N_PER_WRITE = 16384
-
-
 _LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)
 
 

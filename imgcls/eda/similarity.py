@@ -36,7 +36,6 @@ FALSE_PAIRS = 0.05
 MANY_PAIRS, FALSE_SHARE = 100, 0.05
 """Where more pairs than that lie above it, this share of the further ones may be non-duplicates: who has few pairs
 looks at each, and who has a thousand does not want to miss them for the sake of some photographs that look the same."""
-
 _LOWEST, _HIGHEST = 1, 12
 _N_ROWS = 1024
 _N_AT_ONCE = 4096
@@ -268,7 +267,7 @@ class SyntheticDuplicates:
     octaves: npt.NDArray[np.bool_]
     """bool [n_octaves], which of them survive that and are compared."""
     score: float
-    """The likeness, a mean of Fisher's z, that nearly all of the copies reach; infinite where nothing can be told."""
+    """The likeness, a mean of Fisher's z, that nearly all of the copies reach; infinite where it is not known."""
     colours: float
     """The likeness of colours that nearly all of them reach, at most `SAME_COLOURS`."""
 

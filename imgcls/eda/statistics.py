@@ -25,7 +25,6 @@ MOST_COMPONENTS = 50
 Indices = npt.NDArray[np.int64]
 NATIVE_PX = 224
 """What the networks that are offered first were pretrained at."""
-
 _RECALL = 0.8
 _FLATTERING = 0.5
 _UNEVEN = {

@@ -26,7 +26,6 @@ from imgcls.engine.seeding import keyed_seed
 
 Function = Callable[[Tensor], tuple[Tensor, Tensor]]
 """Points [m, p] → values [m] and gradients [m, p]; row i depends on point i alone."""
-
 _N_PAIRS, _MOST_STEPS, _MOST_HALVINGS = 10, 5000, 30
 _SUFFICIENT = 1e-4  # the share of the decrease promised by the slope that a step has to bring
 _ROUNDING = 1e-14  # two values that differ by this share are equal for float64 sums

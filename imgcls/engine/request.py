@@ -154,7 +154,7 @@ class RunSpec:
 
     @property
     def about(self) -> dict[str, object]:
-        """What others are told of the run while it is on its way."""
+        """What others may know of the run while it is on its way."""
         turn = {"fold": self.fold, "n_folds": self.n_folds} if self.turn else {}
         return {"stack": self.stack.label, "seed": self.seed, **turn}
 
@@ -265,7 +265,7 @@ class RunLog:
     """A reporter that keeps the words of a run for its log file, and passes everything on."""
 
     reporter: Reporter
-    """Who is told."""
+    """Shows how it goes."""
     lines: list[str] = field(default_factory=list)
     """What was said."""
 

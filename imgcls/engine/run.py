@@ -42,11 +42,7 @@ from imgcls.text import as_utf8
 from imgcls.workspace import Workspace
 
 WEIGHTS_FILE = "weights.safetensors"
-
-
 PREDICTION_FILES = ("valid.parquet", "test.parquet")
-
-
 _BATCH = 64
 
 
@@ -134,7 +130,7 @@ class Job:
     request: RunSpec
     """What the run is made of."""
     log: RunLog
-    """What is told and kept."""
+    """What is reported and kept."""
     began: float
     """When the work on it began, by the performance counter."""
 
@@ -348,7 +344,7 @@ class OutOfFold:
     outcomes: tuple[RunOutcome, ...]
     """The run of each fold."""
     reporter: Reporter
-    """Who is told why a record that was there would not do."""
+    """Shows why a record that was there would not do."""
 
     def gather(self) -> RunOutcome:
         """Find the record of these very runs, or make it.

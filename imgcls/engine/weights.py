@@ -22,14 +22,8 @@ from imgcls.plan import Model
 from imgcls.storage import sha256_file
 
 _log = logging.getLogger("imgcls")
-
-
 _HUB_FILES = ("model.safetensors", "pytorch_model.bin")
-
-
 _PREFIXES = ("module.", "_orig_mod.")
-
-
 _NESTED = ("state_dict", "model")
 
 
@@ -81,8 +75,6 @@ _PACKAGED = {
         "9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d",
     ),
 }
-
-
 _PACKAGED_LICENCE = "Apache-2.0"
 
 

@@ -25,17 +25,9 @@ if TYPE_CHECKING:
 
 
 Floats = npt.NDArray[np.float64]
-
-
 Booleans = npt.NDArray[np.bool_]
-
-
 PROBLEMS = ("binary", "multiclass", "multilabel")
-
-
 _ROW_SUM_TOLERANCE = 1e-3
-
-
 _DECISION = 0.5
 
 

@@ -20,8 +20,11 @@ from imgcls.records.run import Estimate, RunRecord
 if TYPE_CHECKING:
     from imgcls.data.samples import ProblemType
 
+
 N_RESAMPLES = 1000
 _FEWEST_RESAMPLES = 100
+
+
 # About two seconds of work and 32 MB of memory on one core.
 _MOST_CELLS = 200_000_000
 _CELLS_AT_ONCE = 4_000_000

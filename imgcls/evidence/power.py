@@ -12,11 +12,7 @@ from imgcls.evidence.variance import VarianceComponents, quantile
 
 _Z_POWER = 0.8416212335729143
 """The normal quantile of 80 % power."""
-
-
 MOST_SEEDS = 50
-
-
 MOST_IMAGES = 10_000_000
 
 

@@ -132,12 +132,8 @@ def by_group(contributions: Floats, numbers: npt.NDArray[np.intp]) -> Floats:
 
 ROUNDING = 1e-12
 """What is smaller than this share of the numbers it was computed from is rounding, not noise."""
-
-
 _LARGEST_Z = 8.3
 """Two-sided levels below 1e-16 are not distinguished."""
-
-
 _N_STEPS = 50
 
 

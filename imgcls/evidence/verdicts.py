@@ -28,6 +28,7 @@ from imgcls.records.run import CANNOT_TELL, Verdict
 if TYPE_CHECKING:
     from imgcls.data.samples import ProblemType
 
+
 SURE, LIKELY = 0.05, 0.10
 FEWEST_CHANGED = 6
 """With fewer changed images chance is not ruled out even if all changed for the better: 2·0.5⁵ > 0.05."""
@@ -168,7 +169,7 @@ def judge(gains: Sequence[Gain], *, smallest_gain: float = 0.005, n_looks: int =
     if not smallest_gain > 0:
         raise UsageError(f"The smallest gain of interest has to be above 0, not {smallest_gain}.")
     if n_looks < 1:
-        raise UsageError(f"The number of looks has to be at least 1, not {n_looks}.")
+        raise UsageError(f"The number of interim analyses has to be at least 1, not {n_looks}.")
     reasons = [_why_not(gain) for gain in gains]
     family = [place for place, reason in enumerate(reasons) if not reason]
     adjusted = dict(zip(family, holm([gains[place].p for place in family]), strict=True))
@@ -235,7 +236,7 @@ def _why_not(gain: Gain) -> str:
     if gain.n_units < 2:
         return "one image tells nothing of others"
     if gain.method == "these models" and not gain.same_weights:
-        return "one run cannot be told from a lucky run: train two seeds or more"
+        return "one run says nothing about seed variance: train two seeds or more"
     return ""
 
 
@@ -266,11 +267,11 @@ def _remarks(
     if _changes_too_few(gain):
         found.append(f"fewer than {FEWEST_CHANGED} images changed: {gain.n_changed}")
     elif gain.value and not gain.standard_error:
-        found.append("nothing varies, so luck cannot be measured")
+        found.append("nothing varies, so there is no variance to judge by")
     elif verdict == "no evidence" and max(abs(gain.low90), abs(gain.high90)) <= smallest_gain:
         found.append("practically equal")
     if _has_enough_runs(gain) and gain.p <= level < holm_p and not _changes_too_few(gain):
-        found.append(f"would count alone, not after {n_family} looks")
+        found.append(f"would count alone, not after {n_family} comparisons")
     if holm_p <= level and not _has_enough_runs(gain) and not _changes_too_few(gain):
         found.append(f"{FEWEST_RUNS} seeds are needed for more")
     if n_looks > 1:

@@ -61,8 +61,6 @@ def _question(comparison: Mapping[str, Any]) -> str:
 
 
 _SHOWN_DIGEST_LENGTH = 8
-
-
 Seeds = Mapping[int, RunRecord]
 
 
@@ -217,8 +215,6 @@ def _folds(asked: RunSelection) -> str:
 
 
 _SMALLEST_GAIN = 0.005
-
-
 _A, _B = 0, 1
 
 

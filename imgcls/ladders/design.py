@@ -280,8 +280,6 @@ def _with_estimates(
 # Fine-tuning as it was simulated: seeds differ by 0.38 points of accuracy, two recipes disagree on 8.5 % of images.
 # These parts give the table of detectable gains in docs/guide/statistics.md within 5 %.
 _USUAL = Components(seed=2 * 0.0038**2, both=0.035, image=0.006)
-
-
 _UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
 
 

@@ -31,11 +31,7 @@ from imgcls.text import as_utf8
 from imgcls.workspace import LEDGER, Workspace
 
 _LEDGER_SECONDS = 60.0
-
-
 _RESTORE = "Restore it from a copy, or move it away: it counts how often a test part was opened."
-
-
 _COLUMNS = (
     "time",
     "data",

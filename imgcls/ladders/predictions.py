@@ -107,8 +107,6 @@ def _groups(frame: pd.DataFrame, record: RunRecord) -> npt.NDArray[np.intp] | No
 
 
 _WEIGHTS_FILE = "weights.safetensors"
-
-
 Place = TypeVar("Place", bound=Hashable)
 
 

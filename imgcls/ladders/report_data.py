@@ -34,11 +34,7 @@ from imgcls.text import as_utf8
 from imgcls.workspace import Workspace, cache_folder
 
 MOST_CLASSES = 20
-
-
 MOST_PAIRS = 10
-
-
 MOST_MISTAKES = 12
 
 
@@ -219,11 +215,7 @@ def _label_pairs(folds: Sequence[FoldOutputs]) -> list[ConfusedPair]:
 
 SIDE_PX = 144
 """The longer side of a picture: 96 px on a page, and half as much again for fine screens."""
-
-
 MOST_SHOWN_CLASSES = 12
-
-
 _QUALITY = 80
 
 
@@ -344,14 +336,8 @@ def _readable(paths: Iterable[Path]) -> Iterator[Picture]:
 
 
 _HISTORY = "history.csv"
-
-
 _IMAGE_NAME = re.compile(r"\.(jpe?g|jfif|png|webp|gif|bmp|tiff?|ppm|pgm|jp2|j2k|avif)\b", re.IGNORECASE)
-
-
 _SHORT_NUMBER = re.compile("[0-9]{1,5}")
-
-
 WITHHELD = "(withheld, since it names photographs; 'imgcls runs list' shows it)"
 
 

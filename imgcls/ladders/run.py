@@ -73,7 +73,7 @@ def do_job(job: Mapping[str, Any], reporter: Reporter | None = None) -> dict[str
 
     Args:
         job: What `job_arguments` gave.
-        reporter: Who is told how it goes, in this process; nobody when None.
+        reporter: Shows how it goes, in this process; nobody when None.
 
     Returns:
         A `JobResult` as JSON values. A training that failed is a result; its record lies among the failed runs.
@@ -172,13 +172,13 @@ class LadderRunner:
     open_executor: Callable[[], Executor]
     """Opens the executor; called again after it broke."""
     watcher: Watcher
-    """Who is told how it goes."""
+    """Shows how it goes."""
     retries: int = 1
     """How often a job whose worker died is handed out again."""
     retry_failed: bool = False
     """Whether trainings that failed before are tried again."""
     owns_executor: bool = True
-    """Whether executors are closed here; a user's own is left open, and cannot be opened anew when it breaks."""
+    """Whether executors are closed here; a user's own is left open, and cannot be opened again when it breaks."""
     _lost: dict[str, int] = field(default_factory=dict)
     _handed_out: set[str] = field(default_factory=set)
     _given_up: set[str] = field(default_factory=set)

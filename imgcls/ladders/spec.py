@@ -231,7 +231,7 @@ def find_ladder(text: str | None, workspace: Workspace) -> Ladder:
 
 
 def _newest(workspace: Workspace) -> Ladder:
-    """Read the ladder worked on last; one that is damaged is told, since an older one would not be the one meant."""
+    """Read the ladder worked on last; one that is damaged is reported, since an older one is not the one meant."""
     files = sorted(workspace.ladders.glob(f"*/{LADDER_JSON}"), key=lambda file: (time_written(file), file.name))
     if not files:
         raise RecordError(f"There is no ladder in {workspace.ladders}. {_ADVICE}")

@@ -128,7 +128,7 @@ def make_submission(
         return SubmissionTable(_in_order(sample, id_column, values), "probabilities")
     if not others:
         raise DataError(
-            f"{sample.name} has the column {id_column!r} only; a sample submission says what is to be told."
+            f"{sample.name} has the column {id_column!r} only; a sample submission says what is to be predicted."
         )
     name, texts = others[0], sample.columns[others[0]]
     if probabilities or _are_fractions(texts, predicted.classes):
@@ -378,7 +378,7 @@ def run_to_submit(text: str | None, workspace: Workspace) -> RunRecord:
     """Find the run whose predictions of the test part are handed in.
 
     Args:
-        text: What a person typed for it; None takes the newest run that is no trial and no fold.
+        text: What a person typed for it; None takes the newest run that is no quick run and no fold.
         workspace: Where to look.
 
     Raises:
@@ -402,8 +402,8 @@ def run_to_submit(text: str | None, workspace: Workspace) -> RunRecord:
     able = [run for run in runs if TEST_FILE in run.files and not run.quick and run.fold is None]
     if not able:
         raise UsageError(
-            f"No run in {workspace.runs} has predictions of a test part (trials and single folds have to be named). "
-            f"{_GIVE_TEST}"
+            f"No run in {workspace.runs} has predictions of a test part (quick runs and single folds have to be "
+            f"named). {_GIVE_TEST}"
         )
     return able[-1]
 

@@ -195,7 +195,7 @@ class AttemptState:
     state: Literal["running", "interrupted"]
     """Whether a process works on it now."""
     info: Mapping[str, Any]
-    """What `acquire` was told about it."""
+    """What `acquire` was given about it."""
     holder: Holder | None
     """Who works on it, or did when it was killed."""
     n_epochs: int
@@ -246,7 +246,7 @@ class Attempt:
         """Load the newest good checkpoint and cut the history back to it.
 
         Returns:
-            The checkpoint; None to start from the beginning. Damaged ones are told in `notes`.
+            The checkpoint; None to start from the beginning. Damaged ones are reported in `notes`.
         """
         found, notes = load_checkpoint(self.folder)
         self.notes.extend(notes)
@@ -373,7 +373,7 @@ def acquire(workspace: Workspace, key: str, info: Mapping[str, Any]) -> Iterator
     Args:
         workspace: Where it lies.
         key: The key of the run.
-        info: What readers are told about it: JSON values.
+        info: What readers may know about it: JSON values.
 
     Yields:
         The attempt. Unless it is published, failed or discarded, it stays and can be resumed.
@@ -464,7 +464,7 @@ def _sweep(workspace: Workspace) -> None:
 
 
 def _was_published(folder: Path, published: set[str]) -> bool:
-    """Return whether an attempt's record has become the run; a training anew beside a run still has its own."""
+    """Return whether an attempt's record has become the run; a second training beside a run still has its own."""
     return folder.name in published and not (folder / _RECORD).exists()
 
 

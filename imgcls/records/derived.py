@@ -236,7 +236,7 @@ MOST_REPETITIONS = 500
 
 @dataclass(frozen=True)
 class RepeatedFile:
-    """One file of a record beside that of the training anew."""
+    """One file of a record beside that of the second training."""
 
     recorded: str
     """sha256 of the record's."""
@@ -257,11 +257,11 @@ class Repetition:
 
     @classmethod
     def of(cls, record: RunRecord, folder: Path, *, names: Sequence[str]) -> Self:
-        """Compare a record with what a training anew left.
+        """Compare a record with what a second training left.
 
         Args:
             record: The record.
-            folder: Where the files of the training anew lie.
+            folder: Where the files of the second training lie.
             names: The files to compare, of which the record need not have all.
         """
         compared = {

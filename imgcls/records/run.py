@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Estimate:
-    """What was measured, and how sure that is."""
+    """What was measured, and with what confidence."""
 
     value: float | None
     """The metric; None when it cannot be computed."""
@@ -148,7 +148,7 @@ def run_key(
         device_type: Such as `cpu` or `cuda`.
         precision: Such as `float32`.
         code_sha256: Of the source of modules that the plan names, `module:function`; None where it names none.
-        quick: Whether it is a trial; a full training of one epoch on few samples is another run all the same.
+        quick: Whether it is a quick run; a full training of one epoch on few samples is another run all the same.
         n_folds: How many folds take turns; None without folds.
 
     Returns:

@@ -34,7 +34,7 @@ class Words:
     damaged: str
     """The heading of files that cannot be read."""
     unknown: str
-    """What cannot be told: of {what}."""
+    """What is not known: of {what}."""
     notes: str
     """The heading of notes."""
     skip: str
@@ -49,7 +49,7 @@ _ENGLISH = Words(
     back="The way back",
     back_to="to stage {stage}",
     damaged="Files that cannot be read",
-    unknown="It cannot be told {what}.",
+    unknown="It is not known {what}.",
     notes="Notes",
     skip="Leave an item out: imgcls checklist skip ID --why …",
 )

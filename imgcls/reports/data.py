@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 
 SPLITS = ("train", "valid", "test")
 MARKS: Mapping[str, str] = {"error": "✗", "warning": "!", "note": "·"}
-CHANCE = 0.05
-"""A guess or a difference whose p is above it is called chance."""
 _PROBLEMS = {"binary": "two classes", "multiclass": "one class each", "multilabel": "any number of classes each"}
 
 
@@ -88,35 +86,25 @@ def light_sentence(facts: Facts) -> str:
 def drift_sentences(facts: Facts) -> list[str]:
     """Describe of each two splits by what they can be told apart, those first that differ most."""
     by_parts: dict[tuple[str, str], list[Drift]] = {}
-    for entry in sorted(facts.drift, key=lambda entry: (not is_different(entry), -entry.auc)):
+    for entry in sorted(facts.drift, key=lambda entry: (not entry.differs, -entry.auc)):
         by_parts.setdefault(entry.parts, []).append(entry)
     return [_drift_sentence(*parts, entries) for parts, entries in by_parts.items()]
 
 
 def _drift_sentence(first: str, second: str, entries: Sequence[Drift]) -> str:
-    differing = [f"{entry.by} (AUC {entry.auc:.2f}, p {entry.p:.2g})" for entry in entries if is_different(entry)]
-    others = [entry.by for entry in entries if not is_different(entry)]
+    differing = [f"{entry.by} (AUC {entry.auc:.2f}, p {entry.p:.2g})" for entry in entries if entry.differs]
+    others = [entry.by for entry in entries if not entry.differs]
     if not differing:
         return f"{first} and {second} cannot be told apart by {', '.join(others)}"
     not_by = f"; not by {', '.join(others)}" if others else ""
     return f"{first} and {second} can be told apart by {', '.join(differing)}{not_by}"
 
 
-def is_different(entry: Drift) -> bool:
-    """Return whether two splits differ by more than chance."""
-    return entry.p <= CHANCE
-
-
 def guess_sentence(entry: LeakageProbe) -> str:
-    """Describe how well something that is no picture gives the label away."""
+    """Describe how well the label is guessed from something that is no picture."""
     known = f"{entry.by}: AUC {entry.auc:.3f}, p {entry.p:.3g}"
     shared = ", ".join(f"{100 * share:.0f} % of {split}" for split, share in in_order(entry.shared).items())
     return known + (f"; its values in train are also those of {shared}" if shared else "")
-
-
-def is_telling(entry: LeakageProbe) -> bool:
-    """Return whether a guess is better than chance."""
-    return entry.p <= CHANCE and entry.auc > 0.5
 
 
 def duplicates_sentence(facts: Facts) -> str:
@@ -173,7 +161,7 @@ def dealt_with(facts: Facts) -> dict[str, list[Finding]]:
 
 
 def in_order(by_split: Mapping[str, float]) -> dict[str, float]:
-    """Return what is told by split in the order of the splits, which JSON does not keep."""
+    """Return what is known by split in the order of the splits, which JSON does not keep."""
     known = {split: by_split[split] for split in SPLITS if split in by_split}
     return known | {split: by_split[split] for split in sorted(by_split) if split not in known}
 
@@ -303,7 +291,7 @@ def _lines(facts: Facts) -> dict[str, list[str]]:
         lines["Drift"] = first_lines(drift_sentences(facts), _MOST_LISTED)
     if facts.guesses:
         ordered = sorted(facts.guesses, key=lambda entry: -entry.auc)
-        telling = [guess_sentence(entry) for entry in ordered if is_telling(entry)]
+        telling = [guess_sentence(entry) for entry in ordered if entry.telling]
         n_rest = len(facts.guesses) - len(telling)
         lines["Guesses"] = [
             *first_lines(telling, _MOST_LISTED),
@@ -311,7 +299,7 @@ def _lines(facts: Facts) -> dict[str, list[str]]:
         ]
     lines["Duplicates"] = [duplicates_sentence(facts)]
     if facts.odd:
-        lines["Odd"] = [f"{len(facts.odd):,}, the oddest {facts.odd[0].id} ({facts.odd[0].why})"]
+        lines["Outliers"] = [f"{len(facts.odd):,}, the farthest {facts.odd[0].id} ({facts.odd[0].why})"]
     lines["Broken"] = [broken_sentence(facts)]
     if facts.left_out:
         lines["Not used"] = [left_out_sentence(facts)]
@@ -323,7 +311,7 @@ def _lines(facts: Facts) -> dict[str, list[str]]:
 
 
 def _others(facts: Facts) -> str:
-    return ", ".join(entry.by for entry in facts.guesses if not is_telling(entry))
+    return ", ".join(entry.by for entry in facts.guesses if not entry.telling)
 
 
 def _pictures(facts: Facts) -> str:
@@ -464,7 +452,7 @@ class LookedAt:
         if any(finding.action for finding in self.facts.open_findings):
             yield Text("It leaves out or keeps together what is named above; 'imgcls eda undo' takes it back.")
         elif self.facts.open_findings:
-            yield Text("What is left open above is for you to judge: mend it, or keep it with a reason.")
+            yield Text("What is left open above is for you to judge: fix it, or keep it with a reason.")
 
     def next_command(self) -> str:
         """Return the command that is sensible next: to apply what can be applied, else the baseline."""
@@ -474,7 +462,7 @@ class LookedAt:
         if any(finding.action for finding in waiting):
             return f"imgcls eda apply{self.out}"
         if self.facts.is_unusable:
-            return f"imgcls eda{self.again}{self.out}    # once what is said above is mended"
+            return f"imgcls eda{self.again}{self.out}    # once what is said above is fixed"
         return f"imgcls recipe run baseline{self.again}{self.out}"
 
 
@@ -491,7 +479,7 @@ class ProblemWritten:
     """A problem that lies on the disk."""
 
     proposal: Proposal
-    """What was written, and what it was told from."""
+    """What was written, and what it was read from."""
     file: Path
     """Where it lies."""
 

@@ -10,30 +10,33 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from imgcls.config.problem import Units
 from imgcls.evidence.verdicts import Judged
 from imgcls.ladders.compare import Comparison
 from imgcls.ladders.final_test import Final
 from imgcls.ladders.judge import LadderResult, RungResult
 from imgcls.ladders.predictions import Changes
 from imgcls.ladders.results import Arm, Change
+from imgcls.records.run import Estimate
 from imgcls.reports.console import count
 from imgcls.reports.verdict_text import (
-    GainUnits,
     answer,
     caveats,
     change_text,
     gain_sentence,
     heading,
+    minutes,
+    minutes_a_point,
     next_commands,
     notes,
+    power_sentences,
     reading,
-    recipe_names,
+    rung_name,
     rung_sentences,
     scored_on,
     sd_sentence,
-    sight_sentences,
+    shown_verdict,
     verdict_style,
-    verdict_text,
 )
 from imgcls.text import clean
 from imgcls.workspace import LEDGER
@@ -86,18 +89,18 @@ class LadderView:
 
     def _titles(self) -> list[str]:
         """Name the columns of gains."""
-        units, ladder = GainUnits(self.result.ladder.metric), self.result.ladder
+        units, ladder = Units(self.result.ladder.metric), self.result.ladder
         what = "drop (nats)" if units.is_loss else "gain (points)"
         if self._is_ablation:
             return [f"what it is worth:\n{what}"]
         return [f"{what}\nover the rung below", f"{what}\nover {clean(ladder.rungs[0].label)}"]
 
     def _table(self, *, is_wide: bool, arrow: str) -> Table:
-        units = GainUnits(self.result.ladder.metric)
+        units = Units(self.result.ladder.metric)
         table = Table(box=None, pad_edge=False, show_edge=False)
         table.add_column("recipe left out" if self._is_ablation else "rung", overflow="fold")
-        scale = "lower is better" if units.is_loss else "points"
-        for title in (f"{units.title}{' without it' * self._is_ablation}\n({scale})", *self._titles()):
+        score = f"{units.title}{' without it' * self._is_ablation}" + "\n(lower is better)" * units.is_loss
+        for title in (score, *self._titles()):
             table.add_column(Text(title), no_wrap=True)
         if is_wide:
             table.add_column("minutes\na run", justify="right", no_wrap=True)
@@ -109,12 +112,17 @@ class LadderView:
             if is_wide and rung.plan.changes:
                 name = Group(name, Padding(Text(self._diff(rung, arrow), style="dim"), (0, 0, 0, 2)))
             cost = [Text(minutes(rung.seconds)), Text(minutes_a_point(rung))] if is_wide else []
-            table.add_row(name, self._score(rung), *(_gain(judged, units) for judged in self._gains(rung)), *cost)
+            table.add_row(
+                name,
+                Text("\n".join(self._score_parts(rung))),
+                *(_gain(judged, units) for judged in self._gains(rung)),
+                *cost,
+            )
         return table
 
     def _blocks(self, arrow: str) -> Iterator[Text | Padding]:
         """Draw the rungs one below the other, for a narrow terminal."""
-        units = GainUnits(self.result.ladder.metric)
+        units = Units(self.result.ladder.metric)
         base = clean(self.result.ladder.rungs[0].label)
         titles = ["worth"] if self._is_ablation else ["over the rung below", f"over {base}"]
         for rung in self.result.rungs:
@@ -127,23 +135,20 @@ class LadderView:
 
     def _score_title(self, rung: RungResult) -> str:
         without = " without it" if self._is_ablation and rung.plan.recipes else ""
-        return f"{GainUnits(self.result.ladder.metric).title}{without}"
+        return f"{Units(self.result.ladder.metric).title}{without}"
 
     def _gains(self, rung: RungResult) -> list[Judged | None]:
         return [rung.step] if self._is_ablation else [rung.step, rung.total]
 
-    def _score(self, rung: RungResult) -> Text:
-        """Draw the score of a rung, how far its seeds scatter, and what is missing of it."""
-        return Text("\n".join(self._score_parts(rung, _between(GainUnits(self.result.ladder.metric)))))
-
-    def _score_parts(self, rung: RungResult, between: str = " ") -> list[str]:
-        units = GainUnits(self.result.ladder.metric)
+    def _score_parts(self, rung: RungResult) -> list[str]:
+        """Return the score of a rung, how far its seeds scatter, and what is missing of it."""
+        units = Units(self.result.ladder.metric)
         if rung.score is None:
             return ["no run yet"]
-        value, interval = units.scored(rung.score)
-        parts = [f"{value}{between}{interval}" if interval != "-" else value]
+        interval = units.score_interval(rung.score.low, rung.score.high)
+        parts = [" ".join(filter(None, [units.score(rung.score.value), interval]))]
         if rung.seed_sd is not None:
-            parts.append(f"seed sd {units.score(rung.seed_sd)}")
+            parts.append(f"seed sd {units.spread(rung.seed_sd)}")
         if len(rung.runs) < rung.n_planned:
             parts.append(f"{len(rung.runs)} of {count(rung.n_planned, 'run')}")
         return parts
@@ -155,16 +160,13 @@ class LadderView:
         """Describe what a rung changes and what it costs."""
         cost = [f"{minutes(rung.seconds)} min a run"] if rung.seconds is not None else []
         if rung.seconds_per_point is not None:
-            unit = "0.01 nats" if GainUnits(self.result.ladder.metric).is_loss else "point"
+            unit = "0.01 nats" if Units(self.result.ladder.metric).is_loss else "point"
             more = f"{minutes_a_point(rung)} min more for each {unit} gained"
             cost.append(more if rung.seconds_per_point > 0 else "the gain costs no time")
         return "; ".join([self._diff(rung, arrow)] * bool(rung.plan.changes) + [", ".join(cost)] * bool(cost))
 
     def _name(self, rung: RungResult) -> str:
-        """Name a rung; in an ablation by what is left out."""
-        if not self._is_ablation:
-            return clean(rung.plan.label)
-        return recipe_names(rung) if rung.plan.recipes else "nothing (the full stack)"
+        return rung_name(rung, self.result)
 
     def _rungs(self) -> Iterator[tuple[str, str]]:
         for number, rung in enumerate(self.result.rungs[1:], start=1):
@@ -226,41 +228,28 @@ def _image_table(images: Sequence[Change], sides: tuple[str, str]) -> Table:
     return table
 
 
-def _gain(judged: Judged | None, units: GainUnits) -> Text:
+def _gain(judged: Judged | None, units: Units) -> Text:
     """Draw a gain with its interval and its verdict below; no interval where it would promise too much."""
     if judged is None:
         return Text("")
     numbers = units.gain(judged.value)
     if judged.verdict != "cannot tell":
-        numbers += f"{_between(units)}{units.interval(judged)}"
-    verdict = verdict_text(judged).replace(" (", "\n(")
+        numbers += f"{_between(units)}{units.interval(judged.low, judged.high)}"
+    verdict = shown_verdict(judged.verdict).replace(" (", "\n(")
     return Text(numbers).append(f"\n{verdict}", style=verdict_style(judged))
 
 
-def _gain_line(title: str, judged: Judged, units: GainUnits) -> Text:
+def _gain_line(title: str, judged: Judged, units: Units) -> Text:
     """Draw the same on a line of its own."""
-    line = Text(f"{title}: ").append(verdict_text(judged), style=verdict_style(judged))
-    interval = "" if judged.verdict == "cannot tell" else f" {units.interval(judged)}"
+    line = Text(f"{title}: ").append(shown_verdict(judged.verdict), style=verdict_style(judged))
+    interval = "" if judged.verdict == "cannot tell" else f" {units.interval(judged.low, judged.high)}"
     before = "\n " if units.is_loss else ","
     return line.append(f"{before} {units.gain(judged.value)}{interval}")
 
 
-def _between(units: GainUnits) -> str:
-    """Return what stands between a number and its interval in a cell: log loss has too many digits for one line."""
+def _between(units: Units) -> str:
+    """Return what stands between a gain and its interval in a cell: log loss has too many digits for one line."""
     return "\n" if units.is_loss else " "
-
-
-def minutes(seconds: float | None) -> str:
-    """Write minutes with one decimal, or a dash."""
-    if seconds is None:
-        return "-"
-    return f"{seconds / 60:.1f}" if seconds >= 3 else "<0.1"
-
-
-def minutes_a_point(rung: RungResult) -> str:
-    """Write what a point of gain costs in minutes; a dash where no gain was shown."""
-    seconds = rung.seconds_per_point
-    return "-" if seconds is None else f"{max(0.0, seconds) / 60:.1f}"
 
 
 _MOST_SEEDS = 8
@@ -268,7 +257,7 @@ _MOST_SEEDS = 8
 
 @dataclass(frozen=True)
 class ComparisonView:
-    """B over A: how much, how sure, and what that is about."""
+    """B over A: how much, with what confidence, and what that is about."""
 
     comparison: Comparison
     """The comparison."""
@@ -297,8 +286,8 @@ class ComparisonView:
         yield from section("Notes", [clean(note) for note in compared.notes], style="yellow")
 
     @property
-    def _units(self) -> GainUnits:
-        return GainUnits(self.comparison.metric)
+    def _units(self) -> Units:
+        return Units(self.comparison.metric)
 
     def _sides(self) -> Table:
         units = self._units
@@ -309,23 +298,20 @@ class ComparisonView:
         table.add_column("seed sd", justify="right", no_wrap=True)
         table.add_column("runs", overflow="fold")
         for letter, side in (("A", self.comparison.a), ("B", self.comparison.b)):
-            value, interval = units.scored(side.score)
-            table.add_row(letter, value, Text(interval), units.score(side.seed_sd), Text(_runs(side)))
+            score, interval = _scored(side.score, units)
+            table.add_row(letter, score, interval, units.spread(side.seed_sd), Text(_runs(side)))
         return table
 
     def _sentences(self) -> Iterator[str]:
-        """Describe what stands behind the verdict: what could have been seen, what holds on exactly these images."""
+        """Describe what stands behind the verdict: what could have been found, what holds on exactly these images."""
         judged, units = self.comparison.judged, self._units
         if judged.gain.same_weights:
             yield "A and B predict with the same weights, so they are compared seed by seed."
         yield from (sentence for sentence in [sd_sentence(judged, units, sides=("A", "B"))] if sentence)
-        yield from sight_sentences(judged, units)
+        yield from power_sentences(judged, units)
         if judged.gain.here is not None:
-            low, high = (units.gain(value) for value in judged.gain.here)
-            yield (
-                f"On exactly these images, new seeds: {units.gain(judged.value)} {units.name} [{low}, {high}]; "
-                "no verdict rests on that."
-            )
+            gain = units.gain_text(judged.value, *judged.gain.here)
+            yield f"On exactly these images, new seeds: {gain}; no verdict rests on that."
         yield f"{units.explained} [low, high]: 95 % interval."
         if judged.verdict in ("no evidence", "likely worse"):
             yield "'No evidence' does not mean 'no effect'."
@@ -335,9 +321,9 @@ class ComparisonView:
         for title in ("metric", "gain", "95 % interval"):
             table.add_column(title, no_wrap=True)
         for metric, gain in self.comparison.other_gains.items():
-            units = GainUnits(metric)
+            units = Units(metric)
             title = f"{units.title} ({'drop, nats' if units.is_loss else units.name})"
-            table.add_row(title, units.gain(gain.value), Text(units.interval(gain)))
+            table.add_row(title, units.gain(gain.value), Text(units.interval(gain.low, gain.high)))
         return table
 
     def _changes(self, options: ConsoleOptions) -> list[str]:
@@ -371,7 +357,7 @@ class FinalView:
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """Draw both scores, both gains, and what they mean."""
-        final, units = self.final, GainUnits(self.final.metric)
+        final, units = self.final, Units(self.final.metric)
         groups = f" in {count(final.n_groups, 'group')}" if final.n_groups else ""
         yield Text(f"{units.title} on the sealed test: {count(final.n_images, 'image')}{groups}", style="bold")
         yield self._scores(units)
@@ -381,20 +367,20 @@ class FinalView:
             said = gain_sentence(final.judged, units, over="the base", subject="the incumbent")
             yield Text(f"\nOn test {said}", style=verdict_style(final.judged) or "bold")
         if final.validation is not None:
-            gain = f"{units.gain(final.validation.value)} {units.name} {units.interval(final.validation)}"
+            gain = units.gain_text(final.validation.value, final.validation.low, final.validation.high)
             yield Text(
                 f"On validation it was {gain}. That is the optimistic number: the incumbent was chosen by it. "
                 "The one of test is the one to report."
             )
         yield Text(f"\n{self._openings()}", style="" if final.n_openings == 1 else "yellow")
 
-    def _scores(self, units: GainUnits) -> Table:
+    def _scores(self, units: Units) -> Table:
         table = Table(box=None, pad_edge=False, show_edge=False)
         for title in ("", "score", "95 % interval"):
             table.add_column(title, overflow="fold")
         rows = ((self.final.baseline, self.final.baseline_score), (self.final.incumbent, self.final.incumbent_score))
         for label, estimate in rows[: 1 if self.final.judged is None else 2]:
-            table.add_row(Text(clean(label), style="bold"), *units.scored(estimate))
+            table.add_row(Text(clean(label), style="bold"), *_scored(estimate, units))
         return table
 
     def _openings(self) -> str:
@@ -404,3 +390,10 @@ class FinalView:
             f"Written to {LEDGER}: opening {self.final.n_openings} of this test part. Choosing between openings makes "
             "the test optimistic too; report all of them."
         )
+
+
+def _scored(estimate: Estimate | None, units: Units) -> tuple[str, Text]:
+    """Return a score and its interval as cells, either of them a dash where there is none."""
+    if estimate is None:
+        return "-", Text("-")
+    return units.score(estimate.value), Text(units.score_interval(estimate.low, estimate.high) or "-")

@@ -16,6 +16,7 @@ from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Table
 from rich.text import Text
 
+from imgcls.config.problem import Units
 from imgcls.engine.progress import EpochRow, Lines, Start, headline
 from imgcls.ladders.spec import Ladder
 from imgcls.ladders.state import JobState, LadderState
@@ -206,12 +207,10 @@ class StateGrid:
 
     def _detail(self, entry: JobState) -> str:
         """Return the score of a run that is done, the epoch of one on its way."""
-        from imgcls.reports.verdict_text import GainUnits
-
         metric = self.state.ladder.metric
         if entry.record is not None:
             estimate = entry.record.metrics.get(metric)
-            return f" {GainUnits(metric).score(estimate.value)}" if estimate else ""
+            return f" {Units(metric).score(estimate.value)}" if estimate else ""
         if entry.state == "running":
             return f" epoch {min(entry.epoch + 1, entry.n_epochs)}/{entry.n_epochs}"
         if entry.state == "interrupted":
@@ -222,13 +221,13 @@ class StateGrid:
         return self.result is not None and any(rung.step is not None for rung in self.result.rungs)
 
     def _verdict(self, number: int) -> Text:
-        from imgcls.reports.verdict_text import GainUnits, verdict_style, verdict_text
+        from imgcls.reports.verdict_text import shown_verdict, verdict_style
 
         judged: Judged | None = self.result.rungs[number].step if self.result else None
         if judged is None:
             return Text("")
-        gain = f" {GainUnits(self.state.ladder.metric).gain(judged.value)}" if judged.verdict != "cannot tell" else ""
-        return Text(verdict_text(judged) + gain, style=verdict_style(judged))
+        gain = f" {Units(self.state.ladder.metric).gain(judged.value)}" if judged.verdict != "cannot tell" else ""
+        return Text(shown_verdict(judged.verdict) + gain, style=verdict_style(judged))
 
 
 # What a cell over several folds shows, the most urgent first.
@@ -485,13 +484,10 @@ def job_line(result: JobResult, state: LadderState, *, n_parallel: int = 1) -> s
 
 
 def _outcome(result: JobResult, state: LadderState, entry: JobState | None) -> str:
-    from imgcls.evidence.metrics import METRICS
-
     if result.status != "done":
         return f"{result.status}: {clean(result.reason)}"
-    digits = 3 if METRICS[state.ladder.metric].higher_is_better else 4
-    title = METRICS[state.ladder.metric].title
-    score = "no score" if result.value is None else f"{title} {result.value:.{digits}f}"
+    units = Units(state.ladder.metric)
+    score = "no score" if result.value is None else f"{units.title} {units.score(result.value)}"
     if result.reused:
         return f"{score}, was there already"
     is_shared = entry is not None and entry.record is not None and entry.record.reused_from is not None

@@ -66,6 +66,6 @@ class Examination:
         yield table
         n_bad = sum(finding.state == "bad" for finding in self.findings)
         if n_bad:
-            yield Text(f"\n{n_bad} to mend before training.", style="bold red")
+            yield Text(f"\n{n_bad} to fix before training.", style="bold red")
         else:
             yield Text("\nReady. Next: imgcls recipe run baseline", style="green")

@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from imgcls.catalog import Recipe, Stack, find_recipe, find_recipes
+from imgcls.config.problem import Units
 from imgcls.errors import StackError
 from imgcls.plan import Plan
 from imgcls.reports.console import count
@@ -122,11 +123,11 @@ class StackView:
 
 def effect_sentence(effect: Effect) -> str:
     """Describe what a ladder measured: `here: +1.3 points of accuracy [+0.4, +2.1], 5 seeds, 540 images: better`."""
-    from imgcls.reports.verdict_text import GainUnits, verdict_cell
+    from imgcls.reports.verdict_text import shown_verdict
 
-    units, on = GainUnits(effect.metric), f"{count(effect.n_seeds, 'seed')}, {count(effect.n_images, 'image')}"
-    gain = f"{units.gain(effect.value)} {units.name} of {units.title} {units.between(effect.low, effect.high)}"
-    verdict = verdict_cell(effect.verdict)
+    units, on = Units(effect.metric), f"{count(effect.n_seeds, 'seed')}, {count(effect.n_images, 'image')}"
+    gain = units.gain_text(effect.value, effect.low, effect.high, with_metric=True)
+    verdict = shown_verdict(effect.verdict)
     return clean(f"{effect.data}: {gain}, {on}: {verdict} (over {effect.over}, ladder {effect.ladder})")
 
 

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from imgcls.evidence.metrics import ValidationSummary
     from imgcls.records.attempts import AttemptState
 
+
 _SHOWN_EXCLUDED = 10
 _ROOMY = 100
 
@@ -208,8 +209,6 @@ class RunCard:
 # What a person who has a baseline would try next, one step at a time.
 _LADDER = ("augmentation", "adamw_cosine", "label_smoothing", "tta")
 
-TRIAL_MEANING = "A trial, short and on few photographs: it shows that everything works, its scores mean little."
-
 
 @dataclass(frozen=True)
 class RunSummary:
@@ -248,7 +247,7 @@ class RunSummary:
 
         record, trivial = self.outcome.record, self.validation.trivial
         if record.quick:
-            return TRIAL_MEANING
+            return QUICK_MEANING
         if trivial is None:
             return "The score could not be computed; the table says why."
         value = record.metrics[trivial.metric].value or 0.0
@@ -280,10 +279,10 @@ class RunSummary:
         if outcome.same_bits is not None:
             different = [name for name, same in outcome.same_bits.items() if not same]
             if not different:
-                return f"trained anew, and equal to the record bit by bit in {', '.join(outcome.same_bits)}"
-            return f"trained anew, and different from the record in {', '.join(different)}"
+                return f"trained again, and equal to the record bit by bit in {', '.join(outcome.same_bits)}"
+            return f"trained again, and different from the record in {', '.join(different)}"
         if outcome.reused:
-            return f"already trained on {record.created[:10]}; use --again to train anew"
+            return f"already trained on {record.created[:10]}; use --again to train again"
         if record.reused_from:
             return f"predicted with the weights of {record.reused_from}"
         speed = f", {record.images_per_second:.0f} images/s in training" if record.images_per_second else ""
@@ -293,7 +292,7 @@ class RunSummary:
         table = Table(box=None, pad_edge=False, show_edge=False)
         for title in ("photograph", "label", "predicted"):
             table.add_column(title)
-        table.add_column("sure", justify="right")
+        table.add_column("confidence", justify="right")
         for mistake in self.validation.mistakes:
             table.add_row(
                 name(mistake.id), name(mistake.label or "none"), name(mistake.predicted), number(mistake.confidence)
@@ -373,9 +372,9 @@ def outcome_json(outcome: RunOutcome) -> dict[str, Any]:
 
 
 MEANING = (
-    "Out of fold, every photograph is scored once, by a network that did not see it; the interval says how sure that "
-    "is for other photographs like these. The ± is the standard deviation from fold to fold. It shows how much the "
-    "score depends on who trains and who validates; it is no error of the mean, since the trainings share most of "
+    "Out of fold, every photograph is scored once, by a network that did not see it; the interval says how precise "
+    "that is for other photographs like these. The ± is the standard deviation from fold to fold. It shows how much "
+    "the score depends on who trains and who validates; it is no error of the mean, since the trainings share most of "
     "their photographs and are not independent. Whether a recipe helps takes the same folds and several seeds."
 )
 
@@ -404,7 +403,7 @@ class FoldsSummary:
             n = record.data.n["excluded"]
             yield Text(f"{count(n, 'file')} left out; 'imgcls runs show {record.id}' lists them.", style="yellow")
         yield Text("\nWhat it means", style="bold")
-        yield Text(TRIAL_MEANING if record.quick else MEANING)
+        yield Text(QUICK_MEANING if record.quick else MEANING)
         yield Text("\nRecord", style="bold")
         yield path(record.folder)
         yield Text("\nNext", style="bold")
@@ -424,10 +423,10 @@ class FoldsSummary:
         folds = self.outcome.folds
         if all(outcome.same_bits is not None for outcome in folds):
             n_equal = sum(all((outcome.same_bits or {}).values()) for outcome in folds)
-            return f"trained anew, {n_equal} of {len(folds)} equal to their records bit by bit"
+            return f"trained again, {n_equal} of {len(folds)} equal to their records bit by bit"
         n_reused = sum(outcome.reused for outcome in folds)
         if n_reused == len(folds):
-            return "already trained; use --again to train anew"
+            return "already trained; use --again to train again"
         trained = [outcome.record.seconds["total"] for outcome in folds if not outcome.reused]
         before = f", {n_reused} already trained" if n_reused else ""
         return f"{len(trained)} done in {duration(sum(trained))}{before}"
@@ -509,7 +508,7 @@ def print_table(frame: pd.DataFrame, record: RunRecord) -> None:
     table = Table(box=None, pad_edge=False, show_edge=False)
     table.add_column("photograph")
     table.add_column("prediction")
-    table.add_column("sure", justify="right")
+    table.add_column("confidence", justify="right")
     for row in frame.head(_MOST_ROWS).itertuples():
         if row.status == "error":
             table.add_row(name(str(row.id)), Text(clean(str(row.reason)), style="red"), "-")
@@ -581,9 +580,9 @@ class SubmissionWritten:
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """Say whose predictions they are, what is in the file, where it lies, and what to do next."""
         record, submission = self.record, self.submission
-        trial = " (a trial: its scores mean little)" if record.quick else ""
+        quick = " (a quick run: its scores mean little)" if record.quick else ""
         rows = count(submission.n_rows, "test photograph")
-        yield Text(f"Predictions of {clean(record.label)}, seed {record.seed}{trial}, for {rows}:", style="bold")
+        yield Text(f"Predictions of {clean(record.label)}, seed {record.seed}{quick}, for {rows}:", style="bold")
         yield path(submission.path)
         if self.why:
             yield Text(clean(f"Chosen: {self.why}."))
@@ -611,3 +610,6 @@ class SubmissionWritten:
             "columns": list(self.columns),
             "probability_of": self.probability_of or None,
         }
+
+
+QUICK_MEANING = "A quick run, short and on few photographs: it shows that everything works, its scores mean little."

@@ -2,91 +2,30 @@
 
 from __future__ import annotations
 
-import json
 import math
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from imgcls.evidence.gains import Gain
-from imgcls.evidence.metrics import METRICS
-from imgcls.evidence.power import RequiredSamples
-from imgcls.evidence.verdicts import Judged
-from imgcls.ladders.judge import LadderResult, RungResult
-from imgcls.records.run import GAINS, Estimate
+from imgcls.config.problem import Units, in_words
+from imgcls.records.run import GAINS
 from imgcls.reports.console import count
 from imgcls.text import clean, duration
 
+if TYPE_CHECKING:
+    from imgcls.evidence.gains import Gain
+    from imgcls.evidence.power import RequiredSamples
+    from imgcls.evidence.verdicts import Judged
+    from imgcls.ladders.judge import LadderResult, RungResult
+
+
 _SAME_TIME_SECONDS = 3.0
-_LONGEST_VALUE = 120
-_TITLES = {
-    "better": "Helped",
-    "likely better": "Probably helped",
-    "no evidence": "No evidence either way",
-    "worse": "Made it worse",
-    "cannot tell": "Cannot be told",
-}
-
-
-@dataclass(frozen=True)
-class Units:
-    """How the numbers of one metric are written."""
-
-    metric: str
-    """The metric."""
-
-    @property
-    def is_nats(self) -> bool:
-        """Whether gains are in nats; otherwise they are in points, hundredths of the metric."""
-        return self.metric == "log_loss"
-
-    @property
-    def word(self) -> str:
-        """Return the unit of gains."""
-        return "nats" if self.is_nats else "points"
-
-    def bare(self, value: float) -> str:
-        """Return a gain without its unit: `+2.3`."""
-        text = f"{value:+.3f}" if self.is_nats else f"{100 * value:+.1f}"
-        return text.replace("-", "\N{MINUS SIGN}") if float(text) else text.lstrip("+-")
-
-    def gain(self, value: float) -> str:
-        """Return a gain: `+2.3 points`."""
-        return f"{self.bare(value)} {self.word}"
-
-    def size(self, value: float) -> str:
-        """Return a gain without its sign: `2.3 points`."""
-        return f"{value:.3f} nats" if self.is_nats else f"{100 * value:.1f} points"
-
-    def interval(self, low: float, high: float) -> str:
-        """Return the interval of a gain: `+0.8 to +3.8`."""
-        return f"{self.bare(low)} to {self.bare(high)}"
-
-    def score(self, value: float | None) -> str:
-        """Return a score; accuracy in percent."""
-        if value is None:
-            return "\N{EN DASH}"
-        return f"{100 * value:.1f} %" if self.metric == "accuracy" else f"{value:.3f}"
-
-    def score_interval(self, estimate: Estimate) -> str:
-        """Return the interval of a score, or nothing where there is none."""
-        if estimate.low is None or estimate.high is None:
-            return ""
-        if self.metric == "accuracy":
-            return f"{100 * estimate.low:.1f} to {100 * estimate.high:.1f} %"
-        return f"{estimate.low:.3f} to {estimate.high:.3f}"
-
-    def spread(self, value: float | None) -> str:
-        """Return a standard deviation in the unit of gains."""
-        if value is None:
-            return "\N{EN DASH}"
-        return f"{value:.4f}" if self.is_nats else f"{100 * value:.2f}"
 
 
 @dataclass(frozen=True)
 class Line:
-    """One rung in a sentence."""
+    """One rung in a list."""
 
     label: str
     """The rung; a name from a person, to be shown as such."""
@@ -106,35 +45,16 @@ class Group:
     """The rungs, lowest first."""
 
 
-def shown_verdict(judged: Judged | None) -> str:
-    """Return the verdict as people read it; what leans worse is no evidence all the same."""
-    if judged is None:
-        return ""
-    return "no evidence (leans worse)" if judged.verdict == "likely worse" else judged.verdict
+def shown_verdict(verdict: str) -> str:
+    """Return a verdict in the four words of the interface; what leans worse is no evidence all the same."""
+    return _SHOWN.get(verdict, verdict)
 
 
 def minutes(seconds: float | None) -> str:
-    """Return minutes with a digit that matters."""
+    """Write minutes with one decimal, or a dash."""
     if seconds is None:
-        return "\N{EN DASH}"
-    value = seconds / 60
-    text = f"{value:.1f}" if abs(value) >= 0.1 else f"{value:.2f}"
-    return text.replace("-", "\N{MINUS SIGN}") if float(text) else text.lstrip("-")
-
-
-def cost(rung: RungResult) -> str:
-    """Describe what a rung costs in time beside the one it is compared with; nothing where that is about the same."""
-    extra = rung.extra_seconds
-    if extra is None:
-        return ""
-    if abs(extra) < _SAME_TIME_SECONDS:
-        return ""
-    return f"at {minutes(abs(extra))} minutes {'more' if extra > 0 else 'less'} per training"
-
-
-def gain_text(judged: Judged, units: Units) -> str:
-    """Return a gain with its interval: `+2.3 points (95 % interval +0.8 to +3.8)`."""
-    return f"{units.gain(judged.value)} (95 % interval {units.interval(judged.low, judged.high)})"
+        return "-"
+    return f"{seconds / 60:.1f}" if abs(seconds) >= 3 or not seconds else "<0.1"
 
 
 def verdict_groups(result: LadderResult) -> tuple[Group, ...]:
@@ -144,90 +64,24 @@ def verdict_groups(result: LadderResult) -> tuple[Group, ...]:
     for rung in result.rungs:
         if rung.step is not None:
             known = "no evidence" if rung.step.verdict == "likely worse" else rung.step.verdict
-            lines.setdefault(known, []).append(Line(recipe_label(rung, result), _short(rung, rung.step, units)))
-    return tuple(Group(verdict, title, tuple(lines[verdict])) for verdict, title in _TITLES.items() if verdict in lines)
+            lines.setdefault(known, []).append(Line(rung_name(rung, result), _gain_and_cost(rung, rung.step, units)))
+    return tuple(
+        Group(verdict, title, tuple(lines[verdict])) for verdict, title in _HEADINGS.items() if verdict in lines
+    )
 
 
-def recipe_label(rung: RungResult, result: LadderResult) -> str:
-    """Name what a rung says something about: the recipe it adds, or the ones it leaves out."""
-    if result.ladder.kind == "ablate" and rung.plan.recipes:
-        return " and ".join(rung.plan.recipes)
-    return rung.plan.label
-
-
-def _short(rung: RungResult, judged: Judged, units: Units) -> str:
-    said = [gain_text(judged, units)]
-    if judged.verdict == "likely worse":
-        said.append("leans worse")
-    if judged.verdict not in ("no evidence", "cannot tell") and judged.gain.method == "these models":
-        said.append("shown for this one model only")
-    if judged.verdict in ("no evidence", "likely worse") and judged.detectable is not None:
-        said.append(f"only a gain of about {units.size(judged.detectable)} or more was likely to be found")
-    if judged.verdict == "cannot tell":
-        return f"{said[0]}; {'; '.join(judged.remarks)}"
-    return ", ".join([*said, cost(rung)] if cost(rung) else said)
-
-
-def verdict_sentences(judged: Judged, *, units: Units, than: str) -> tuple[str, ...]:
-    """Describe what a verdict means, what could have been found, and what would settle it.
-
-    Args:
-        judged: A gain and its verdict.
-        units: Of the metric.
-        than: What it is compared with, such as `the rung below`.
-    """
-    gain = judged.gain
-    said = [f"{units.gain(gain.value)} against {than}, 95 % interval {units.interval(gain.low, gain.high)}."]
-    said.append(_MEANINGS[judged.verdict].format(than=than))
-    if judged.verdict in ("no evidence", "likely worse") and judged.detectable is not None:
-        said.append(
-            f"A true gain of about {units.size(judged.detectable)} would have been found four times in five "
-            "(the minimal detectable gain); a smaller one can easily hide."
-        )
-    if judged.settle is not None and judged.verdict != "likely better":
-        said.append(settle_sentence(judged.settle, units, has_groups=gain.has_groups))
-    if judged.remarks:
-        remarks = "; ".join(judged.remarks)
-        said.append(f"{remarks[0].upper()}{remarks[1:]}.")
-    return tuple(said)
-
-
-_MEANINGS = {
-    "better": "Better: luck of seeds and photographs is an unlikely explanation.",
-    "likely better": "Likely better: luck could still explain it, if not easily (the 90 % interval, which is narrower, "
-    "leaves zero out).",
-    "no evidence": "No evidence either way.",
-    "likely worse": "No evidence of a gain; what there is leans towards worse.",
-    "worse": "Worse: luck of seeds and photographs is an unlikely explanation.",
-    "cannot tell": "Cannot tell.",
-}
-
-
-def settle_sentence(settle: RequiredSamples, units: Units, *, has_groups: bool) -> str:
-    """Say about what it would take to find the smallest gain of interest."""
-    what = "groups of photographs" if has_groups else "validation photographs"
-    ways = [f"about {settle.n_seeds} seeds a rung"] if settle.n_seeds else []
-    ways += [f"about {settle.n_images:,} {what}"] if settle.n_images else []
-    goal = f"To find a gain of {units.size(settle.target)}, the smallest of interest here"
-    limit = f"{settle.limit[0].upper()}{settle.limit[1:]}." if settle.limit else ""
-    if not ways:
-        return f"{goal}: {limit[0].lower()}{limit[1:]}" if limit else ""
-    return " ".join([f"{goal}, would take {' or '.join(ways)}.", *([limit] if limit and len(ways) < 2 else [])])
-
-
-def settle_short(judged: Judged | None, units: Units) -> str:
-    """Describe in a few words what a comparison was able to find; nothing where it found something."""
-    if judged is None or judged.detectable is None or judged.verdict not in ("no evidence", "likely worse"):
+def settle_sentence(settle: RequiredSamples, gain: Gain, units: Units) -> str:
+    """Describe what would settle a comparison, or nothing where it already finds enough."""
+    ways = []
+    if settle.n_seeds is not None and settle.n_seeds > gain.fewest_runs:
+        ways.append(f"about {settle.n_seeds} seeds on these images")
+    if settle.n_images is not None and settle.n_images > gain.n_units:
+        unit = "groups of images" if gain.has_groups else "images"
+        ways.append(f"about {_rounded(settle.n_images)} {unit} with these seeds")
+    if not ways and not settle.limit:
         return ""
-    return f"could find {units.size(judged.detectable)}"
-
-
-def passengers(result: LadderResult) -> tuple[str, ...]:
-    """Name the recipes in the incumbent that have shown no gain of their own."""
-    if result.ladder.kind == "ablate":
-        return ()
-    inside = result.rungs[1 : result.incumbent + 1]
-    return tuple(rung.plan.label for rung in inside if not (rung.step and rung.step.verdict in GAINS))
+    text = "; ".join([", or ".join(ways)] * bool(ways) + [settle.limit] * bool(settle.limit))
+    return f"To find a gain of {units.amount(settle.target)}: {text}."
 
 
 def title(result: LadderResult) -> str:
@@ -239,27 +93,27 @@ def title(result: LadderResult) -> str:
 def how_to_read(result: LadderResult) -> tuple[str, ...]:
     """Describe in a few sentences how the numbers came about and what they mean."""
     units = Units(result.ladder.metric)
-    point = "" if units.is_nats else f" A point is one hundredth of {metric_name(result)}: from 0.80 to 0.81."
     folds = (
         "Here the photographs took turns in validating (folds), so that the interval comes from how the gain differs "
         "between folds, widened because folds share their training photographs (Nadeau and Bengio)."
     )
     sums = (
         "The interval adds the two up, with a wide allowance for the few seeds (Student's t) and the usual 1.96 for "
-        "the many photographs, and is never narrower than the luck of the photographs alone."
+        "the many photographs, and is never narrower than sampling variance alone makes it."
     )
     return (
         "Every stack of recipes was trained with several seeds, which are random beginnings, and all runs were scored "
-        "on the same photographs. So a gain can be luck of the seeds or luck of the photographs.",
+        "on the same photographs. A gain can come about by chance in two ways: seed variance, between trainings of one "
+        "stack, and sampling variance, by which photographs happen to validate.",
         "Both are measured in these very runs: how far the seeds of one stack disagree, and how much the gain differs "
-        f"from photograph to photograph.{point}",
+        f"from photograph to photograph. {units.explained}",
         folds if result.ladder.n_folds is not None else sums,
         "“Better” means: had the two stacks been equally good, a gap this large would turn up in at most 5 % of "
         "ladders, all rungs counted (Holm). “Likely better” is the weaker level of 10 % for one rung alone.",
-        "With one seed nobody can tell a recipe from a lucky run. Then the page says “cannot tell”, and only shows how "
-        "those two models differ.",
+        "With one seed nobody can tell a recipe from seed variance. Then the page says “cannot tell”, and only shows "
+        "how those two models differ.",
         "“No evidence” does not mean “no gain”. Beside it stands the gain that a ladder like this one finds four times "
-        "in five; a smaller one may well be there, unseen.",
+        "in five (a power of 80 %); a smaller one may well be there.",
     )
 
 
@@ -277,12 +131,6 @@ def data_sentence(result: LadderResult) -> str:
         shares = f"{result.n_images:,} photographs take turns in validating, in {ladder.n_folds} folds"
     groups = f"; those come in {result.n_groups:,} groups, which are never torn apart" if result.n_groups else ""
     return f"{kind}. {shares[0].upper()}{shares[1:]}{groups}."
-
-
-def metric_name(result: LadderResult) -> str:
-    """Return the metric as it stands inside a sentence."""
-    name = result.metric_title
-    return name if name[:3].isupper() else name[0].lower() + name[1:]
 
 
 def time_sentence(result: LadderResult) -> str:
@@ -303,97 +151,9 @@ def state_sentence(result: LadderResult) -> str:
     return f"Not finished: {n_done} of {count(n_all, 'run')} are done. What is said here may still change."
 
 
-def short_value(value: object) -> str:
-    """Return a value of a plan so that it fits into a table: of transforms and the like only their names."""
-    if value in (None, [], (), {}):
-        return "nothing"
-    if isinstance(value, list | tuple):
-        text = ", ".join(
-            next(iter(entry)) if isinstance(entry, dict) and len(entry) == 1 else str(entry) for entry in value
-        )
-    else:
-        text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
-    return text if len(text) <= _LONGEST_VALUE else f"{text[: _LONGEST_VALUE - 1]}…"
-
-
 _SHOWN = {"likely worse": "no evidence (leans worse)"}
 _STYLES = {"better": "bold green", "likely better": "green", "worse": "bold red", "cannot tell": "dim"}
 _LONGEST = 48
-
-
-@dataclass(frozen=True)
-class GainUnits:
-    """How the numbers of a metric are written: shares as points, log loss in nats."""
-
-    metric: str
-    """The metric."""
-
-    @property
-    def title(self) -> str:
-        """Return the metric as people read it."""
-        return METRICS[self.metric].title
-
-    @property
-    def is_loss(self) -> bool:
-        """Whether lower values are better."""
-        return not METRICS[self.metric].higher_is_better
-
-    @property
-    def name(self) -> str:
-        """Return the unit."""
-        return "nats" if self.is_loss else "points"
-
-    @property
-    def explained(self) -> str:
-        """Describe what the unit is, and which way is better."""
-        if self.is_loss:
-            return f"{self.title} in nats, lower is better. A gain is a drop in log loss: above 0 is better."
-        return f"{self.title} in points: 100 would be perfect. A gain above 0 is better."
-
-    def score(self, value: float | None) -> str:
-        """Write a score: `84.5`, or `0.4513` for log loss."""
-        return "-" if value is None else f"{self._scaled(value):.{self._digits}f}"
-
-    def scored(self, estimate: Estimate | None) -> tuple[str, str]:
-        """Write a score and its interval, either of them `-` where there is none."""
-        if estimate is None or estimate.value is None:
-            return "-", "-"
-        if estimate.low is None or estimate.high is None:
-            return self.score(estimate.value), "-"
-        return self.score(estimate.value), f"[{self.score(estimate.low)}, {self.score(estimate.high)}]"
-
-    def gain(self, value: float) -> str:
-        """Write a gain with its sign: `+1.3`."""
-        return f"{round(self._scaled(value), self._digits) + 0.0:+.{self._digits}f}"
-
-    def interval(self, gain: Gain | Judged) -> str:
-        """Write the 95 % interval of a gain: `[+0.4, +2.1]`."""
-        return self.between(gain.low, gain.high)
-
-    def between(self, low: float, high: float) -> str:
-        """Write an interval of gains by its ends."""
-        return f"[{self.gain(low)}, {self.gain(high)}]"
-
-    def amount(self, value: float) -> str:
-        """Write an amount with its unit: `1.8 points`."""
-        return f"{self.score(value)} {self.name}"
-
-    @property
-    def _digits(self) -> int:
-        return 4 if self.is_loss else 1
-
-    def _scaled(self, value: float) -> float:
-        return value if self.is_loss else 100 * value
-
-
-def verdict_text(judged: Judged) -> str:
-    """Return a verdict in the four words of the interface."""
-    return verdict_cell(judged.verdict)
-
-
-def verdict_cell(verdict: str) -> str:
-    """Return the word of a verdict as the interface has it."""
-    return _SHOWN.get(verdict, verdict)
 
 
 def verdict_style(judged: Judged) -> str:
@@ -406,7 +166,7 @@ def is_shown(judged: Judged | None) -> bool:
     return judged is not None and judged.verdict in GAINS
 
 
-def gain_sentence(judged: Judged, units: GainUnits, *, over: str, subject: str = "") -> str:
+def gain_sentence(judged: Judged, units: Units, *, over: str, subject: str = "") -> str:
     """Describe a verdict as a sentence: `better than baseline, +1.3 points [+0.4, +2.1]`, with a full stop.
 
     Args:
@@ -416,10 +176,12 @@ def gain_sentence(judged: Judged, units: GainUnits, *, over: str, subject: str =
         subject: What is compared; the sentence begins with the verdict when empty.
     """
     it, begins = subject or "it", f"{subject} is " if subject else ""
-    gain = f"{units.gain(judged.value)} {units.name} {units.interval(judged)}"
+    gain = units.gain_text(judged.value, judged.low, judged.high)
     notes = f" ({'; '.join(judged.remarks)})" if judged.remarks else ""
     if judged.verdict == "cannot tell":
-        return f"cannot tell whether {it} differs from {over}; {'; '.join(judged.remarks)}.{_measured(judged, gain)}"
+        alone = f" These two models differ by {gain}; models of other seeds may differ otherwise."
+        measured = alone if judged.gain.method == "these models" else f" Measured: {gain}."
+        return f"cannot tell whether {it} differs from {over}; {'; '.join(judged.remarks)}.{measured}"
     if judged.gain.is_identical:
         return f"no evidence that {it} differs from {over}: every single answer is the same."
     if judged.verdict in ("better", "likely better", "worse"):
@@ -428,50 +190,15 @@ def gain_sentence(judged: Judged, units: GainUnits, *, over: str, subject: str =
     return f"no evidence that {it} differs from {over}{leans}, {gain}{notes}."
 
 
-def short_sentence(judged: Judged, units: GainUnits) -> str:
+def short_sentence(judged: Judged, units: Units) -> str:
     """Describe a verdict in a few words: `better, +1.3 points [+0.4, +2.1]`, with a full stop."""
     if judged.verdict == "cannot tell":
         return "cannot tell."
-    sees = ""
-    if judged.verdict in ("no evidence", "likely worse") and judged.detectable is not None:
-        sees = f"; it could have seen {units.amount(judged.detectable)}"
-    return f"{verdict_text(judged)}, {units.gain(judged.value)} {units.name} {units.interval(judged)}{sees}."
+    found = [f"{shown_verdict(judged.verdict)}, {units.gain_text(judged.value, judged.low, judged.high)}"]
+    return f"{'; '.join([*found, *filter(None, [power_text(judged, units)])])}."
 
 
-def _measured(judged: Judged, gain: str) -> str:
-    """Describe what was measured where no verdict can be given."""
-    if judged.gain.method == "these models":
-        return f" These two models differ by {gain}; models of other seeds may differ otherwise."
-    return f" Measured: {gain}."
-
-
-def sight_sentences(judged: Judged, units: GainUnits) -> list[str]:
-    """Describe what a comparison without a finding could have seen, and what would settle it."""
-    if judged.verdict not in ("no evidence", "likely worse") or judged.gain.is_identical:
-        return []
-    found = []
-    if judged.detectable is not None:
-        found.append(f"It could have seen a gain of {units.amount(judged.detectable)}, hardly a smaller one.")
-    if judged.settle is not None and (sentence := settle_text(judged.settle, judged.gain, units)):
-        found.append(sentence)
-    return found
-
-
-def settle_text(settle: RequiredSamples, gain: Gain, units: GainUnits) -> str:
-    """Describe what would settle a comparison, or nothing where it already sees enough."""
-    ways = []
-    if settle.n_seeds is not None and settle.n_seeds > gain.fewest_runs:
-        ways.append(f"about {settle.n_seeds} seeds on these images")
-    if settle.n_images is not None and settle.n_images > gain.n_units:
-        unit = "groups of images" if gain.has_groups else "images"
-        ways.append(f"about {_rounded(settle.n_images)} {unit} with these seeds")
-    if not ways and not settle.limit:
-        return ""
-    text = "; ".join([", or ".join(ways)] * bool(ways) + [settle.limit] * bool(settle.limit))
-    return f"To see a gain of {units.amount(settle.target)}: {text}."
-
-
-def sd_sentence(judged: Judged, units: GainUnits, *, sides: tuple[str, str]) -> str:
+def sd_sentence(judged: Judged, units: Units, *, sides: tuple[str, str]) -> str:
     """Describe how much the seeds of both sides differ, or nothing where one has a single seed.
 
     Args:
@@ -482,7 +209,7 @@ def sd_sentence(judged: Judged, units: GainUnits, *, sides: tuple[str, str]) -> 
     sds = judged.gain.seed_sds
     if any(math.isnan(sd) for sd in sds):
         return ""
-    one, other = (units.score(sd) for sd in sds)
+    one, other = (units.spread(sd) for sd in sds)
     return f"Seed sd: {one} for {sides[0]}, {other} for {sides[1]}."
 
 
@@ -499,7 +226,7 @@ def change_text(changes: Mapping[str, tuple[Any, Any]], *, arrow: str = "→") -
 def short(value: Any) -> str:
     """Write the value of a plan shortly: operations by their names, long texts with an ellipsis."""
     if value is None or value in ([], {}, "", ()):
-        return "none"
+        return "nothing"
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, float):
@@ -539,7 +266,7 @@ _MOST_NAMED = 5
 
 def heading(result: LadderResult) -> list[str]:
     """Return the lines above the table: what was compared, on what, how far it is."""
-    ladder, units = result.ladder, GainUnits(result.ladder.metric)
+    ladder, units = result.ladder, Units(result.ladder.metric)
     full = ladder.rungs[0 if ladder.kind == "ablate" else -1].printed
     title = {
         "climb": f"Ladder of {clean(full)}",
@@ -571,33 +298,26 @@ def _to_use(result: LadderResult) -> list[str]:
     if best.total is None:
         judged = [rung.total for rung in result.rungs[1:] if rung.total]
         if not judged or all(entry.verdict == "cannot tell" for entry in judged):
-            return ["Nothing can be told yet; the lines below say why."]
+            return ["No verdict can be given yet; the lines below say why."]
         return [f"Keep {base}: no rung was shown to be better. That is not the same as being no better."]
     found = [f"Use {clean(best.plan.printed)}: the highest rung that is {best.total.verdict} than {base}."]
-    idle = [clean(rung.plan.label) for rung in result.rungs[1 : result.incumbent + 1] if not is_shown(rung.step)]
-    if idle:
+    if idle := not_shown(result):
         found.append(f"It holds recipes that were not shown to help by themselves: {', '.join(idle)}.")
     return found
 
 
 def _worth_having(result: LadderResult) -> list[str]:
-    shown = [recipe_names(rung) for rung in result.rungs[1:] if is_shown(rung.step)]
-    worse = [recipe_names(rung) for rung in result.rungs[1:] if rung.step and rung.step.verdict == "worse"]
+    shown = [rung_name(rung, result) for rung in result.rungs[1:] if is_shown(rung.step)]
+    worse = [rung_name(rung, result) for rung in result.rungs[1:] if rung.step and rung.step.verdict == "worse"]
     text = (
         f"Shown to help in this stack: {', '.join(shown)}." if shown else "No recipe was shown to help in this stack."
     )
     return [text, f"Shown to hurt: {', '.join(worse)}."] if worse else [text]
 
 
-def recipe_names(rung: RungResult) -> str:
-    """Name the recipe that a rung leaves out, with those that cannot stand without it."""
-    first, *others = (clean(name) for name in rung.plan.recipes)
-    return f"{first} (with {', '.join(others)}, which needs it)" if others else first
-
-
 def rung_sentences(result: LadderResult, number: int) -> str:
-    """Describe what a rung is worth: its verdicts, what could have been seen, what would settle it."""
-    rung, ladder, units = result.rungs[number], result.ladder, GainUnits(result.ladder.metric)
+    """Describe what a rung is worth: its verdicts, what could have been found, what would settle it."""
+    rung, ladder, units = result.rungs[number], result.ladder, Units(result.ladder.metric)
     if not rung.runs:
         return "no run is done yet."
     if rung.step is None:
@@ -609,7 +329,7 @@ def rung_sentences(result: LadderResult, number: int) -> str:
     else:
         partner = clean(ladder.rungs[ladder.compared_with(number)].label)
         parts, sides = [gain_sentence(rung.step, units, over=partner)], (partner, "this rung")
-    parts += [sd_sentence(rung.step, units, sides=sides), *sight_sentences(rung.step, units)]
+    parts += [sd_sentence(rung.step, units, sides=sides), *power_sentences(rung.step, units)]
     if rung.total is not None and number > 1:
         parts.append(f"Over {base}: {short_sentence(rung.total, units)}")
     elif rung.total is not None and rung.total.verdict != rung.step.verdict:
@@ -618,7 +338,7 @@ def rung_sentences(result: LadderResult, number: int) -> str:
 
 
 def notes(result: LadderResult) -> list[str]:
-    """Describe what a person should know: failures, looks, what sharing weights saved, and what the judgement noted."""
+    """Describe what a person should know: failures, interim analyses, what sharing weights saved, and other notes."""
     found = [
         f"{clean(rung.plan.label)}, seed {failure.seed}{'' if failure.fold is None else f', fold {failure.fold}'} "
         f"failed: {clean(failure.reason)}"
@@ -628,8 +348,8 @@ def notes(result: LadderResult) -> list[str]:
     found += [clean(note) for note in result.notes]
     if result.n_looks > 1:
         found.append(
-            f"Verdicts were given {result.n_looks} times while seeds were added; each has to pass a stricter level "
-            "for that, since whoever asks often is lucky once."
+            f"Verdicts were given at {result.n_looks} interim analyses while seeds were added; each has to pass a "
+            "stricter level for that, since among many analyses one turns out well by chance."
         )
     if result.saved_seconds:
         found.append(f"Rungs that predict with the weights of another saved about {duration(result.saved_seconds)}.")
@@ -640,9 +360,9 @@ def caveats(result: LadderResult) -> list[str]:
     """Describe what the ladder does not say."""
     ladder = result.ladder
     found = [
-        "'No evidence' does not mean 'no effect'. A gain that a comparison 'could have seen' is found four times in "
-        "five; a smaller one is easily missed.",
-        f"It holds for {GainUnits(ladder.metric).title} on images like these after training of this length, "
+        "'No evidence' does not mean 'no effect'. A gain that a comparison 'could find' is found four times in five; a "
+        "smaller one is easily missed.",
+        f"It holds for {in_words(ladder.metric)} on images like these after training of this length, "
         "not for other metrics or other data.",
     ]
     if ladder.kind == "climb":
@@ -650,24 +370,24 @@ def caveats(result: LadderResult) -> list[str]:
     else:
         found.append("Two recipes that do the same work can both look idle here: leaving out one leaves the other.")
     if result.n_groups:
-        found.append("Images of one group share their luck, so groups count, not images.")
+        found.append("Images of one group vary together, so groups count, not images.")
     found.append("These images chose the winner, which flatters it a little; a sealed test part would not.")
     return found
 
 
 def reading(result: LadderResult) -> str:
     """Describe how to read the numbers."""
-    ladder, units = result.ladder, GainUnits(result.ladder.metric)
+    ladder, units = result.ladder, Units(result.ladder.metric)
     n_compared = sum(rung.step is not None and rung.step.holm_p is not None for rung in result.rungs)
-    looks = f" Verdicts allow for {n_compared} comparisons ('looks') being made at once." if n_compared > 1 else ""
-    luck = "the luck of seeds and images is counted"
+    many = f" Verdicts allow for {n_compared} comparisons being made at once." if n_compared > 1 else ""
+    counted = "seed variance and sampling variance are counted"
     if ladder.n_folds:
-        luck = "the luck of folds is counted"
+        counted = "the variance between folds is counted"
     elif ladder.n_seeds == 1:
-        luck = "the luck of images is counted; one seed cannot tell the luck of seeds"
+        counted = "sampling variance is counted; one seed says nothing about seed variance"
     scatter = " Seed sd (standard deviation): how far the seeds of one rung scatter." if ladder.n_seeds > 1 else ""
     smallest = f" Smallest gain of interest: {units.amount(ladder.smallest_gain)}."
-    return f"{units.explained} [low, high]: 95 % interval of the true value; {luck}.{scatter}{looks}{smallest}"
+    return f"{units.explained} [low, high]: 95 % interval of the true value; {counted}.{scatter}{many}{smallest}"
 
 
 def next_commands(result: LadderResult) -> list[str]:
@@ -680,7 +400,7 @@ def next_commands(result: LadderResult) -> list[str]:
         n_left = len(ladder.jobs) - len_done(result) - result.n_failed
         found.append(f"{again}    # with the same options: goes on with the {count(n_left, 'run')} left")
     elif (n_seeds := _more_seeds(result)) is not None:
-        why = "sees smaller gains" if ladder.n_seeds > 1 else "tells recipes from luck"
+        why = "finds smaller gains" if ladder.n_seeds > 1 else "tells recipes from seed variance"
         found.append(f"{again} --seeds {n_seeds}    # with the same options: {why}")
     if result.n_failed:
         found.append(f"{again} --retry-failed    # with the same options")
@@ -698,3 +418,70 @@ def _more_seeds(result: LadderResult) -> int | None:
     wanted = [step.settle.n_seeds for step in steps if step.settle and step.settle.n_seeds]
     useful = [number for number in wanted if n_seeds < number <= _MOST_SEEDS]
     return max(useful) if useful else None
+
+
+_HEADINGS = {
+    "better": "Helped",
+    "likely better": "Probably helped",
+    "no evidence": "No evidence either way",
+    "worse": "Made it worse",
+    "cannot tell": "Cannot tell",
+}
+
+
+def power_text(judged: Judged | None, units: Units) -> str:
+    """Describe in a few words what a comparison was able to find; nothing where it found something."""
+    if judged is None or judged.detectable is None or judged.verdict not in ("no evidence", "likely worse"):
+        return ""
+    return f"could find {units.amount(judged.detectable)}"
+
+
+def power_sentences(judged: Judged, units: Units) -> list[str]:
+    """Describe what a comparison without a finding could have found, and what it would take to find less."""
+    if judged.verdict not in ("no evidence", "likely worse") or judged.gain.is_identical:
+        return []
+    found = []
+    if judged.detectable is not None:
+        found.append(f"It could find a gain of {units.amount(judged.detectable)}, hardly a smaller one.")
+    if judged.settle is not None and (sentence := settle_sentence(judged.settle, judged.gain, units)):
+        found.append(sentence)
+    return found
+
+
+def minutes_a_point(rung: RungResult) -> str:
+    """Write what a point of gain costs in minutes, at least 0; a dash where no gain was shown."""
+    return minutes(None if rung.seconds_per_point is None else max(0.0, rung.seconds_per_point))
+
+
+def rung_name(rung: RungResult, result: LadderResult) -> str:
+    """Name what a rung says something about: the recipe it adds, or in an ablation the one it leaves out.
+
+    A recipe that is left out is named with those that cannot stand without it.
+    """
+    if result.ladder.kind != "ablate":
+        return clean(rung.plan.label)
+    if not rung.plan.recipes:
+        return "nothing (the full stack)"
+    first, *others = (clean(name) for name in rung.plan.recipes)
+    return f"{first} (with {', '.join(others)}, which needs it)" if others else first
+
+
+def not_shown(result: LadderResult) -> list[str]:
+    """Name the recipes in the incumbent that have shown no gain of their own."""
+    inside = result.rungs[1 : result.incumbent + 1] if result.ladder.kind == "climb" else ()
+    return [clean(rung.plan.label) for rung in inside if not is_shown(rung.step)]
+
+
+def _gain_and_cost(rung: RungResult, judged: Judged, units: Units) -> str:
+    """Describe a rung under the heading of its verdict."""
+    said = [units.gain_text(judged.value, judged.low, judged.high)]
+    if judged.verdict == "cannot tell":
+        return f"{said[0]}; {'; '.join(judged.remarks)}"
+    if judged.verdict == "likely worse":
+        said.append("leans worse")
+    if judged.verdict != "no evidence" and judged.gain.method == "these models":
+        said.append("shown for this one model only")
+    extra = rung.extra_seconds
+    if extra is not None and abs(extra) >= _SAME_TIME_SECONDS:
+        said.append(f"at {minutes(abs(extra))} minutes {'more' if extra > 0 else 'less'} per training")
+    return ", ".join([*said, *filter(None, [power_text(judged, units)])])

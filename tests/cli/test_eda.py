@@ -259,7 +259,7 @@ def test_a_decision_is_followed_by_a_look_at_the_same_data(imgcls, leaking: Path
 def test_what_cannot_be_trained_on_is_not_sent_to_training(imgcls, draw_photos, tmp_path: Path) -> None:
     one = draw_photos(tmp_path / "one", {"only": 12})
     out = imgcls("eda", one).out
-    assert f"Next: imgcls eda --data {one}    # once what is said above is mended\n" in out
+    assert f"Next: imgcls eda --data {one}    # once what is said above is fixed\n" in out
 
 
 def test_a_page_that_may_travel_names_no_lone_file(imgcls, photos: Path, empty_folder: Path) -> None:

@@ -121,7 +121,7 @@ def test_trials_have_to_be_named(imgcls, tested) -> None:
     (first, second), workspace = tested()
     replace(second, quick=True).write(second.folder)
     assert json.loads(imgcls("submit", "--out", workspace.root, "--json").out)["run"] == first.id
-    assert "a trial" in imgcls("submit", second.id, "--out", workspace.root).out
+    assert "a quick run" in imgcls("submit", second.id, "--out", workspace.root).out
 
 
 def test_damaged_predictions_are_not_handed_in(imgcls, tested) -> None:

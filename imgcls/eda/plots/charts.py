@@ -38,7 +38,6 @@ MOST_TOGETHER = 24
 MOST_DOTS = 400
 """Different sizes that are drawn as dots; more become a density."""
 Values = npt.NDArray[np.float64]
-
 _WIDTH, _LEFT, _TOP = 1000, 190, 84
 _SLICES = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#f0e442", "#8a6fb0")
 _PIE_HEIGHT, _CURVE_HEIGHT = 250, 250

@@ -51,7 +51,6 @@ MOST_COMPARED = 20
 FOLDER = "pictures"
 SHEET = "sheet: "
 """What the name of a class's contact sheet begins with."""
-
 _ASPECTS = (0.6, 1.8)
 _SMALL, _LINE_PX = 6.5, 10.6
 _LEFT, _TOP, _GAP, _RIGHT = 150, 78, 6, 14

@@ -89,7 +89,7 @@ class MeanOnDevice(Metric):
         self.reset()
 
     def reset(self) -> None:
-        """Begin anew."""
+        """Begin again."""
         self.total: Tensor | float = 0.0
         self.n_samples = 0
 
@@ -162,7 +162,7 @@ class Tracking(Callback):
         """Describe where rows go.
 
         Args:
-            reporter: Who is told.
+            reporter: Shows how it goes.
             keep: What writes a row down.
         """
         self.reporter, self.keep = reporter, keep

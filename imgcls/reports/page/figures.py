@@ -21,10 +21,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from imgcls.config.problem import Units
 from imgcls.evidence.verdicts import Judged
 from imgcls.ladders.judge import LadderResult
 from imgcls.ladders.report_data import Curves
-from imgcls.reports.verdict_text import Units, minutes, recipe_label, shown_verdict
+from imgcls.reports.verdict_text import minutes, rung_name, shown_verdict
 from imgcls.text import clean
 
 _SVG, _XLINK = "http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"
@@ -135,13 +136,17 @@ def steps_figure(result: LadderResult) -> Markup:
     """Draw the gain of each rung over what it is compared with, with its interval."""
     units = Units(result.ladder.metric)
     rows = [
-        _Row(f"{number}  {recipe_label(rung, result)}", rung.step, shown_verdict(rung.step) or "no run yet")
+        _Row(
+            f"{number}  {rung_name(rung, result)}",
+            rung.step,
+            shown_verdict(rung.step.verdict) if rung.step else "no run yet",
+        )
         for number, rung in enumerate(result.rungs)
         if number
     ]
-    told = [f"{row.label}: {_spoken(row.judged, units)}" for row in rows]
+    spoken = [f"{row.label}: {_spoken(row.judged, units)}" for row in rows]
     figure, _ = _rows_figure(rows, units)
-    return inline_svg(figure, name="steps", description="Gain of each rung. " + " ".join(map(clean, told)))
+    return inline_svg(figure, name="steps", description="Gain of each rung. " + " ".join(map(clean, spoken)))
 
 
 def climb_figure(result: LadderResult) -> Markup:
@@ -153,20 +158,20 @@ def climb_figure(result: LadderResult) -> Markup:
     lower = figure.add_axes((0.09, 40 / height, 0.89, 56 / height))
     judged = [rung.total for rung in result.rungs]
     known = [(place, gain) for place, gain in enumerate(judged) if gain]
-    values = [0.0, *(_scaled(gain.value, units) for _, gain in known)]
+    values = [0.0, *(units.scaled(gain.value) for _, gain in known)]
     upper.axhline(0, color=INK, linewidth=1, zorder=0)
     upper.plot([0, *(place for place, _ in known)], values, color=INK, linewidth=1.5, zorder=1)
     for place, gain in known:
         _draw_gain(upper, place, gain, units, upright=True)
-    upper.set_title(f"gain over rung 0 in {units.word}", color=INK, fontsize=12, loc="left")
+    upper.set_title(f"gain over rung 0 in {units.name}", color=INK, fontsize=12, loc="left")
     _draw_minutes(lower, result)
     for axes in (upper, lower):
         axes.set_xlim(-0.5, n - 0.5)
         axes.set_xticks(range(n), [str(place) for place in range(n)])
         _plain_frame(axes)
     upper.set_xticklabels([])
-    told = [f"{place} {result.rungs[place].plan.label}: {_spoken(gain, units)}" for place, gain in known]
-    return inline_svg(figure, name="climb", description="Gain over the base. " + " ".join(map(clean, told)))
+    spoken = [f"{place} {result.rungs[place].plan.label}: {_spoken(gain, units)}" for place, gain in known]
+    return inline_svg(figure, name="climb", description="Gain over the base. " + " ".join(map(clean, spoken)))
 
 
 def curves_figure(curves: Curves, *, number: int, top: float, n_epochs: int) -> Markup:
@@ -211,14 +216,14 @@ def _rows_figure(rows: Sequence[_Row], units: Units) -> tuple[Figure, Axes]:
     axes.margins(x=0.06)
     axes.set_yticks([])
     _plain_frame(axes)
-    axes.set_xlabel(f"gain in {units.word}, 95 % interval; right of the line is better", color=INK, fontsize=12)
+    axes.set_xlabel(f"gain in {units.name}, 95 % interval; right of the line is better", color=INK, fontsize=12)
     return figure, axes
 
 
 def _draw_gain(axes: Axes, place: int, judged: Judged, units: Units, *, upright: bool = False) -> None:
     """Draw a gain and its interval on a row, or upright on a column."""
     mark = _MARKS[judged.verdict]
-    low, value, high = (_scaled(number, units) for number in (judged.low, judged.value, judged.high))
+    low, value, high = (units.scaled(number) for number in (judged.low, judged.value, judged.high))
     along, across, point = [low, high], [place, place], ([value], [place])
     axes.plot(*((across, along) if upright else (along, across)), color=mark.colour, linewidth=2.2, zorder=2)
     style: dict[str, Any] = {"marker": mark.shape, "markersize": 8, "color": mark.colour, "markeredgewidth": 2}
@@ -246,14 +251,10 @@ def _plain_frame(axes: Axes) -> None:
     axes.tick_params(colors=INK, labelsize=11, length=3)
 
 
-def _scaled(value: float, units: Units) -> float:
-    return value if units.is_nats else 100 * value
-
-
 def _spoken(gain: Judged | None, units: Units) -> str:
     if gain is None:
         return "no run yet."
-    return f"{units.gain(gain.value)}, {units.interval(gain.low, gain.high)}, {shown_verdict(gain)}."
+    return f"{units.gain_text(gain.value, gain.low, gain.high)}, {shown_verdict(gain.verdict)}."
 
 
 def _shortened(label: str) -> str:

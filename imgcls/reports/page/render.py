@@ -19,6 +19,7 @@ from rich.text import Text
 
 from imgcls.checklists.checklist import Checklist
 from imgcls.checklists.items import STATES
+from imgcls.config.problem import Units, in_words
 from imgcls.data.source import is_named_set
 from imgcls.errors import UsageError, WorkspaceError, nearest_hint
 from imgcls.ladders.report_data import Picture, ReportData
@@ -138,9 +139,10 @@ def _context(data: ReportData) -> dict[str, Any]:
         "data": data,
         "result": result,
         "ladder": result.ladder,
-        "units": verdict_text.Units(result.ladder.metric),
+        "units": Units(result.ladder.metric),
         "incumbent": result.rungs[result.incumbent],
         "wording": verdict_text,
+        "metric": in_words(result.ladder.metric),
         "commands": commands(result.ladder),
         "conditions": facts(data),
         "plan_digests": plan_digests(result.ladder),
@@ -198,9 +200,10 @@ def markdown_page(data: ReportData, *, checklist: Checklist | None = None) -> st
         data=data,
         result=result,
         ladder=result.ladder,
-        units=verdict_text.Units(result.ladder.metric),
+        units=Units(result.ladder.metric),
         incumbent=result.rungs[result.incumbent],
         wording=verdict_text,
+        metric=in_words(result.ladder.metric),
         commands=commands(result.ladder),
         conditions=facts(data),
         plan_digests=plan_digests(result.ladder),

@@ -231,7 +231,7 @@ def test_trials_and_runs_of_other_stacks_prove_no_baseline(known: Desk) -> None:
     assert (answer.state, answer.evidence) == ("open", "there are runs, but none of the baseline alone")
     (other,) = known.runs("baseline+augmentation")
     known.change(other, quick=True)
-    assert known.states()["base.train"].evidence == "only trials (--quick) are there, and they prove nothing"
+    assert known.states()["base.train"].evidence == "only quick runs (--quick) are there, and they prove nothing"
 
 
 def test_random_weights_are_no_pretrained_model(known: Desk) -> None:

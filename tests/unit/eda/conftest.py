@@ -206,6 +206,6 @@ def made_facts() -> Callable[..., Facts]:
             seconds={},
             created="2026-11-24T20:00:00+00:00",
         )
-        return facts.model_copy(update=fields)
+        return Facts.model_validate({**dict(facts), **fields})
 
     return make

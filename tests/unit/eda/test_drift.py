@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from imgcls.eda.drift import N_FOLDS, domain_auc, find_drift, is_drifted
+from imgcls.eda.drift import N_FOLDS, domain_auc, find_drift
+from imgcls.eda.facts import is_drifted
 from imgcls.eda.features import Features
 from imgcls.eda.statistics import PermutationFolds, principal_components
 

@@ -69,7 +69,7 @@ def test_an_equal_gain_in_every_fold_proves_nothing() -> None:
     before = np.array([0.82, 0.88, 0.80, 0.90, 0.84])
     judged = judge([fold_gain(before, before + 0.02, n_train=[200] * 5, n_valid=[50] * 5)])[0]
     assert (judged.p, judged.verdict) == (1, "no evidence")
-    assert judged.remarks == ("nothing varies, so luck cannot be measured",)
+    assert judged.remarks == ("nothing varies, so there is no variance to judge by",)
 
 
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {

@@ -346,7 +346,7 @@ def test_a_gain_that_is_the_same_everywhere_proves_nothing(name: str, same: bool
     judged = imgcls.gain(a, b[:3] if same else b, same_weights=same)
     assert (judged.p, judged.gain.standard_error) == (1, 0)
     assert judged.verdict == "no evidence"
-    assert "nothing varies, so luck cannot be measured" in judged.remarks
+    assert "nothing varies, so there is no variance to judge by" in judged.remarks
     assert judged.detectable is None
 
 

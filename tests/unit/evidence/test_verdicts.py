@@ -82,7 +82,7 @@ def test_one_run_cannot_tell(n_runs: tuple[int, int]) -> None:
     judged = imgcls.gain(a, b)
     assert (judged.verdict, judged.holm_p, judged.detectable, judged.settle) == ("cannot tell", None, None, None)
     assert judged.low > 0
-    assert judged.remarks == ("one run cannot be told from a lucky run: train two seeds or more",)
+    assert judged.remarks == ("one run says nothing about seed variance: train two seeds or more",)
 
 
 @pytest.mark.parametrize(("n_groups", "verdict"), [(4, "cannot tell"), (5, "better")])
@@ -101,13 +101,13 @@ def test_the_family_counts_and_what_cannot_tell_leaves_it() -> None:
     assert (first.verdict, third.verdict) == ("better", "cannot tell")
     among_three = judge([made(0.02), made(0.6), made(0.7)])[0]
     assert (among_three.holm_p, among_three.verdict) == (pytest.approx(0.06), "likely better")
-    assert among_three.remarks == ("would count alone, not after 3 looks",)
+    assert among_three.remarks == ("would count alone, not after 3 comparisons",)
     assert judge([]) == []
 
 
 def test_only_what_would_count_alone_is_said_to() -> None:
     family = [made(0.3), made(0.4)]
-    assert judge([made(0.03), *family])[0].remarks == ("would count alone, not after 3 looks",)
+    assert judge([made(0.03), *family])[0].remarks == ("would count alone, not after 3 comparisons",)
     assert judge([made(0.06), *family])[0].remarks == ()
     two_runs = judge([made(0.03, n_runs=(2, 2)), *family])[0]
     assert (two_runs.verdict, two_runs.remarks) == ("likely better", ())
@@ -206,7 +206,7 @@ def test_a_verdict_is_read_as_one_line() -> None:
     [
         ({"smallest_gain": 0.0}, "smallest gain of interest has to be above 0, not 0.0"),
         ({"smallest_gain": float("nan")}, "above 0, not nan"),
-        ({"n_looks": 0}, "number of looks has to be at least 1, not 0"),
+        ({"n_looks": 0}, "number of interim analyses has to be at least 1, not 0"),
     ],
 )
 def test_options_out_of_range_are_refused(options: dict[str, float], message: str) -> None:

@@ -11,13 +11,14 @@ import pytest
 from rich.console import Console, RenderableType
 
 import imgcls
+from imgcls.config.problem import Units
 from imgcls.evidence.verdicts import Judged
 from imgcls.ladders.judge import LadderResult, judge_ladder
 from imgcls.ladders.predictions import changed_images
 from imgcls.ladders.state import LadderState, read_state
 from imgcls.reports.ladder import ComparisonView, LadderView
 from imgcls.reports.live import LadderList, StateGrid, state_json
-from imgcls.reports.verdict_text import GainUnits, change_text, gain_sentence, settle_text, short, verdict_text
+from imgcls.reports.verdict_text import change_text, gain_sentence, settle_sentence, short, shown_verdict
 from imgcls.text import clean
 
 Draw = Callable[..., Any]
@@ -66,15 +67,15 @@ def test_every_number_is_there_at_every_width(drawn_ladder: Draw, drawing: dict[
     """Nothing is cut: scores, gains, intervals and verdicts of all rungs can be read, also on a narrow terminal."""
     _, result = judged(drawn_ladder, **drawing)
     text = joined(drawn(LadderView(result), width))
-    units = GainUnits(result.ladder.metric)
+    units = Units(result.ladder.metric)
     for rung in result.rungs:
-        assert units.scored(rung.score)[0] in text
+        assert units.score(rung.score.value if rung.score else None) in text
         for entry in (rung.step, rung.total):
             if entry is not None:
                 assert units.gain(entry.value) in text
-                assert verdict_text(entry).partition(" (")[0] in text
+                assert shown_verdict(entry.verdict).partition(" (")[0] in text
         if rung.step is not None:
-            assert units.interval(rung.step) in text
+            assert units.interval(rung.step.low, rung.step.high) in text
     assert "no improvement" not in text.lower()
     assert "…" not in text
 
@@ -94,7 +95,7 @@ def test_the_base_is_kept_where_nothing_was_shown(drawn_ladder: Draw) -> None:
     _, result = judged(drawn_ladder, skills=[1.2] * 5)
     text = joined(drawn(LadderView(result)))
     assert "Keep baseline: no rung was shown to be better. That is not the same as being no better." in text
-    assert "It could have seen a gain of" in text
+    assert "It could find a gain of" in text
     assert "'No evidence' does not mean 'no effect'" in text
     assert "ladder final" not in text
 
@@ -114,8 +115,8 @@ def test_one_seed_gives_no_intervals_in_the_table_and_says_why(drawn_ladder: Dra
     text = drawn(LadderView(result))
     table, _, sentences = text.partition("What it says")
     step = result.rungs[1].step
-    assert GainUnits("accuracy").interval(step) not in table
-    assert f"These two models differ by {GainUnits('accuracy').gain(step.value)} points" in joined(sentences)
+    assert Units("accuracy").interval(step.low, step.high) not in table
+    assert f"These two models differ by {Units('accuracy').gain(step.value)} points" in joined(sentences)
     assert "Nothing can be told yet" in sentences
     assert "--seeds 5" in sentences
 
@@ -156,19 +157,19 @@ def test_log_loss_is_a_drop_in_nats(drawn_ladder: Draw) -> None:
     _, result = judged(drawn_ladder, metric="log_loss")
     text = joined(drawn(LadderView(result)))
     assert "A gain is a drop in log loss: above 0 is better." in text
-    assert f"{result.rungs[0].score.value:.4f}" in text
-    assert f"{result.rungs[1].step.value:+.4f} nats" in text
+    assert f"{result.rungs[0].score.value:.3f}" in text
+    assert f"{result.rungs[1].step.value:+.3f} nats" in text
     assert "points" not in text
 
 
-def test_groups_and_looks_are_told(drawn_ladder: Draw) -> None:
+def test_groups_and_interim_analyses_are_reported(drawn_ladder: Draw) -> None:
     """The units are groups, and asking again has its price."""
     ladder, workspace = drawn_ladder(n_groups=9)
     state = read_state(replace(ladder, looks=(2,)), workspace)
     text = joined(drawn(LadderView(judge_ladder(state))))
     assert "240 images in 9 groups of drawn" in text
     assert "groups of images with these seeds" in text
-    assert "Verdicts were given 2 times while seeds were added" in text
+    assert "Verdicts were given at 2 interim analyses while seeds were added" in text
 
 
 def test_an_ablation_tells_what_recipes_are_worth(drawn_ladder: Draw) -> None:
@@ -191,7 +192,7 @@ def test_an_ablation_tells_what_recipes_are_worth(drawn_ladder: Draw) -> None:
 def test_both_seed_spreads_stand_beside_the_verdict(drawn_ladder: Draw) -> None:
     """A recipe whose seeds scatter more weakens the claim."""
     _, result = judged(drawn_ladder)
-    one, other = (GainUnits("accuracy").score(sd) for sd in result.rungs[1].step.gain.seed_sds)
+    one, other = (Units("accuracy").spread(sd) for sd in result.rungs[1].step.gain.seed_sds)
     assert f"Seed sd: {one} for baseline, {other} for this rung." in joined(drawn(LadderView(result)))
 
 
@@ -230,10 +231,10 @@ def test_the_grid_marks_every_state(drawn_ladder: Draw) -> None:
     grid = StateGrid(replace(state, jobs=tuple(jobs), is_running=True), result)
     text = drawn(grid)
     assert "11 of 15 runs done, 1 running, 1 interrupted, 1 failed, about" in text
-    assert all(shown in text for shown in ("✓ 80.0", "▸ epoch 2/3", "‖ 2/3 done", "✗", "·"))
+    assert all(shown in text for shown in ("✓ 0.800", "▸ epoch 2/3", "‖ 2/3 done", "✗", "·"))
     plain = drawn(grid, stream=Ascii())
     assert plain.isascii()
-    assert all(shown in plain for shown in ("+ 80.0", "> epoch 2/3", "= 2/3 done", "x failed"))
+    assert all(shown in plain for shown in ("+ 0.800", "> epoch 2/3", "= 2/3 done", "x failed"))
     assert drawn(LadderView(result), stream=Ascii()).isascii()
 
 
@@ -280,8 +281,8 @@ def test_a_list_of_ladders_and_its_json(drawn_ladder: Draw) -> None:
 @pytest.mark.parametrize(
     ("value", "shown"),
     [
-        (None, "none"),
-        ([], "none"),
+        (None, "nothing"),
+        ([], "nothing"),
         (True, "yes"),
         (0.1, "0.1"),
         (1e-5, "1e-05"),
@@ -305,8 +306,8 @@ def test_a_change_has_both_values() -> None:
 
 def test_a_gain_that_rounds_to_nothing_has_no_minus() -> None:
     """-0.0 would be read as a loss."""
-    assert GainUnits("accuracy").gain(-0.0001) == "+0.0"
-    assert GainUnits("log_loss").gain(-0.0001) == "-0.0001"
+    assert Units("accuracy").gain(-0.0001) == "+0.0"
+    assert Units("log_loss").gain(-0.0001) == "+0.000"
 
 
 def _step(draw: Draw, **drawing: Any) -> Judged:
@@ -317,7 +318,7 @@ def _step(draw: Draw, **drawing: Any) -> Judged:
 
 def test_sentences_say_no_more_than_the_verdict(drawn_ladder: Draw) -> None:
     """Every verdict has its words."""
-    step, units = _step(drawn_ladder), GainUnits("accuracy")
+    step, units = _step(drawn_ladder), Units("accuracy")
     said = {
         verdict: gain_sentence(replace(step, verdict=verdict, remarks=()), units, over="baseline")
         for verdict in ("better", "likely better", "no evidence", "likely worse", "worse", "cannot tell")
@@ -331,15 +332,15 @@ def test_sentences_say_no_more_than_the_verdict(drawn_ladder: Draw) -> None:
 
 def test_what_would_settle_is_told_only_beyond_what_is_there(drawn_ladder: Draw) -> None:
     """Neither fewer seeds than there are, nor a sentence without content."""
-    step, units = _step(drawn_ladder), GainUnits("accuracy")
+    step, units = _step(drawn_ladder), Units("accuracy")
     assert step.settle is not None
     settle = replace(step.settle, target=0.005, n_seeds=12, n_images=23_456, limit="")
-    assert settle_text(settle, step.gain, units) == (
-        "To see a gain of 0.5 points: about 12 seeds on these images, or about 24,000 images with these seeds."
+    assert settle_sentence(settle, step.gain, units) == (
+        "To find a gain of 0.5 points: about 12 seeds on these images, or about 24,000 images with these seeds."
     )
-    assert settle_text(replace(settle, n_seeds=2, n_images=100), step.gain, units) == ""
+    assert settle_sentence(replace(settle, n_seeds=2, n_images=100), step.gain, units) == ""
     only = replace(settle, n_seeds=None, n_images=None, limit="both are needed")
-    assert settle_text(only, step.gain, units) == "To see a gain of 0.5 points: both are needed."
+    assert settle_sentence(only, step.gain, units) == "To find a gain of 0.5 points: both are needed."
 
 
 def test_a_comparison_tells_both_targets_and_the_other_metrics(drawn_ladder: Draw) -> None:
@@ -347,10 +348,10 @@ def test_a_comparison_tells_both_targets_and_the_other_metrics(drawn_ladder: Dra
     _, workspace = drawn_ladder()
     comparison = imgcls.compare("baseline", "baseline+augmentation", workspace=workspace)
     text = joined(drawn(ComparisonView(comparison), 60))
-    low, high = (GainUnits("roc_auc").gain(value) for value in comparison.judged.gain.here)
-    assert f"On exactly these images, new seeds: {GainUnits('roc_auc').gain(comparison.judged.value)} points" in text
+    low, high = (Units("roc_auc").gain(value) for value in comparison.judged.gain.here)
+    assert f"On exactly these images, new seeds: {Units('roc_auc').gain(comparison.judged.value)} points" in text
     assert f"[{low}, {high}]" in text
-    assert all(GainUnits(metric).interval(gain) in text for metric, gain in comparison.other_gains.items())
+    assert all(Units(metric).interval(gain.low, gain.high) in text for metric, gain in comparison.other_gains.items())
     assert "'--images 10' names them" in text
     named = drawn(ComparisonView(comparison, 3), 80)
     assert all(change.id in named for change in (*comparison.fixed[:3], *comparison.broken[:3]))

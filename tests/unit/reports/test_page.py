@@ -9,15 +9,19 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 from html.parser import HTMLParser
+from io import StringIO
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
+from imgcls.config.problem import Units
 from imgcls.data.source import DataSource
 from imgcls.errors import UsageError, WorkspaceError
 from imgcls.ladders.report_data import ReportData, gather
 from imgcls.ladders.spec import Ladder
+from imgcls.reports.ladder import LadderView
 from imgcls.reports.page.render import (
     code_span,
     escape_markdown,
@@ -28,10 +32,12 @@ from imgcls.reports.page.render import (
     place_of,
     write_page,
 )
-from imgcls.reports.verdict_text import Units, minutes, short_value
+from imgcls.reports.verdict_text import minutes
 from imgcls.workspace import Workspace
 
 Draw = Callable[..., tuple[Ladder, Workspace]]
+
+
 HOSTILE = (
     "<script>alert(1)</script>",
     "</style><img src=x onerror=alert(2)>",
@@ -42,6 +48,8 @@ HOSTILE = (
     "é" * 127,
     "שלום 🐈",
 )
+
+
 _VOID = {"meta", "img", "br"}
 
 
@@ -185,14 +193,14 @@ def test_markdown_is_escaped() -> None:
 
 def test_numbers_are_written_as_people_read_them() -> None:
     points, nats = Units("accuracy"), Units("log_loss")
-    assert points.gain(0.0234) == "+2.3 points"
-    assert points.gain(-0.0234) == "\N{MINUS SIGN}2.3 points"
-    assert points.bare(-0.0001) == "0.0"
-    assert nats.gain(0.0234) == "+0.023 nats"
-    assert points.score(0.8512) == "85.1 %"
-    assert Units("roc_auc").score(0.8512) == "0.851"
-    assert [minutes(value) for value in (None, 3.0, 90.0, 0.0)] == ["–", "0.05", "1.5", "0.00"]
-    assert short_value([{"Flip": {"p": 0.5}}, {"Affine": {}}]) == "Flip, Affine"
+    assert points.gain_text(0.0234, 0.004, 0.041) == "+2.3 points [+0.4, +4.1]"
+    assert points.gain_text(-0.0234, None, None, with_metric=True) == "-2.3 points of accuracy"
+    assert nats.gain_text(0.0234, None, None) == "+0.023 nats"
+    assert points.amount(0.018) == "1.8 points"
+    assert points.spread(0.0038) == "0.4 points"
+    assert [Units(metric).score(0.8451) for metric in ("accuracy", "roc_auc", "log_loss")] == ["0.845"] * 3
+    assert points.score_interval(0.8123, 0.8712) == "[0.812, 0.871]"
+    assert [minutes(value) for value in (None, 2.0, 3.0, 90.0, 0.0)] == ["-", "<0.1", "0.1", "1.5", "0.0"]
 
 
 def test_the_form_follows_the_file() -> None:
@@ -218,3 +226,20 @@ def test_what_is_written_is_the_whole_page(data: ReportData, tmp_path: Path) -> 
     assert file.read_text(encoding="utf-8") == html_page(data)
     assert file.stat().st_size == n_bytes
     assert [path.name for path in file.parent.iterdir()] == ["page.html"]
+
+
+@pytest.mark.parametrize("metric", ["accuracy", "log_loss", "roc_auc"])
+def test_terminal_page_and_markdown_show_the_same_numbers(drawn_ladder: Draw, metric: str) -> None:
+    """One scale: 0.845 is not 84.5 elsewhere, and a gain has the same digits wherever it is read."""
+    found = gather(*drawn_ladder(metric=metric))
+    screen = Console(file=StringIO(), width=140, color_system=None)
+    screen.print(LadderView(found.result))
+    texts = screen.file.getvalue(), html_page(found), markdown_page(found)
+    for rung in found.result.rungs:
+        assert rung.score is not None
+        assert rung.score.value is not None
+        assert all(f"{rung.score.value:.3f}" in text for text in texts)
+        if rung.step is not None:
+            scale = 1 if metric == "log_loss" else 100
+            gain = f"{scale * rung.step.value:+.{3 if metric == 'log_loss' else 1}f}"
+            assert all(gain in text for text in texts)

@@ -2,7 +2,7 @@
 
 The annotations of a dataclass are the schema of its file: every key must be there and none may be that is not known,
 a number is no text, and true is no number. What reads a file so names every problem of it at once. The checking is
-pydantic's; why its `TypeAdapter` is not used is told in docs/decisions/0029-a-dataclass-is-the-schema-of-its-file.md.
+pydantic's; why its `TypeAdapter` is not used stands in docs/decisions/0029-a-dataclass-is-the-schema-of-its-file.md.
 """
 
 from __future__ import annotations
@@ -143,7 +143,7 @@ def stored(read: Callable[[Any], object], write: Callable[[Any], object]) -> Map
     """Return the metadata of a dataclass field whose value has a form of its own in the file.
 
     Args:
-        read: Makes the value of a JSON object; what it raises as RecordError is told by the field's key.
+        read: Makes the value of a JSON object; what it raises as RecordError is reported by the field's key.
         write: Makes JSON values of the value.
     """
     return types.MappingProxyType({"read": read, "write": write})

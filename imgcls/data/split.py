@@ -334,7 +334,7 @@ def _by_groups(pool: Samples, units: Units, *, free: Indices, n_folds: int, seed
         return None
     splitter = StratifiedGroupKFold(n_splits=n_folds, shuffle=True, random_state=seed)
     folds = np.empty(len(units), dtype=np.int64)
-    with warnings.catch_warnings():  # a class smaller than the number of folds is told in a note
+    with warnings.catch_warnings():  # a class smaller than the number of folds is reported in a note
         warnings.simplefilter("ignore", UserWarning)
         for fold, (_, valid) in enumerate(splitter.split(rows, classes, groups=units.of_row[rows])):
             folds[units.of_row[rows[valid]]] = fold

@@ -1,4 +1,4 @@
-"""Drift: whether valid and test can be told from train, by their pictures and by single measures of them."""
+"""Drift: whether valid and test differ from train, by their pictures and by single measures of them."""
 
 from __future__ import annotations
 

@@ -63,7 +63,7 @@ def explore(
         quick: Look at no more than 500 samples, and none of test. What that gives goes to `reports/quick/`; nothing
             is decided by it, and it proves nothing.
         write: Whether to write `reports/facts.json` and pictures; without, nothing is written but the cache.
-        reporter: Who is told how it goes; plain lines on stderr when None.
+        reporter: Shows how it goes; plain lines on stderr when None.
         **options: How the data are read: `images`, `label`, `id`, `group`, `split`, `problem_type`, `delimiter`,
             `valid`, `split_seed`, `verify`, `test`; see `imgcls.DataSource`.
 

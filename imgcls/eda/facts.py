@@ -316,7 +316,7 @@ class Facts(Viewed, _Fact):
     duplicates: tuple[Pair, ...]
     """Pairs of duplicates."""
     guesses: tuple[LeakageProbe, ...]
-    """Leakage probes: what the label can be told from."""
+    """Leakage probes: what the label can be guessed from."""
     drift: tuple[Drift, ...]
     """Parts that differ."""
     odd: tuple[Outlier, ...]

@@ -496,7 +496,7 @@ def find_unusable(given: FindingInputs) -> Iterator[Finding]:
         title="These samples cannot be trained on.",
         n=1,
         examples=(reason,),
-        advice="Change what is said; everything else here is told all the same.",
+        advice="Correct what it names; everything else here holds all the same.",
         command=None,
     )
 
@@ -615,7 +615,7 @@ def find_blank(given: FindingInputs) -> Iterator[Finding]:
         title=f"{amount(len(rows), 'image')} of a single colour, or nearly: there is nothing to be seen.",
         n=len(rows),
         examples=some(ids[rows]),
-        advice="Look at them, and exclude them if nothing can be told from them; given parts are never changed.",
+        advice="Look at them, and exclude them if nothing can be seen in them; given parts are never changed.",
         command=apply_command("quality.blank") if free else keep_command("quality.blank"),
         action="exclude" if free else None,
         groups=(free,) if free else (),

@@ -1,4 +1,4 @@
-"""Leakage: how well the label can be told from what is not the picture, such as file names, sizes and tables.
+"""Leakage: how well the label can be guessed from what is not the picture, such as file names, sizes and tables.
 
 A leakage probe is a naive Bayes classifier on the words of one metadata feature, judged on folds that it has not seen.
 Where samples belong together (groups, exact duplicates), folds keep them whole, so that only what reaches new groups

@@ -120,7 +120,7 @@ def _by_pictures(features: Features) -> Iterator[_Candidate]:
 def _deviations(values: Floats, least_scale: float) -> Floats:
     """Return how many typical deviations each value lies from the median.
 
-    What is typical is told by where the outer twentieth begins, on either side by itself: many sets hold two kinds of
+    What is typical is known by where the outer twentieth begins, on either side by itself: many sets hold two kinds of
     images, neither of which are outliers, and the median of absolute deviations would call the smaller kind so.
     """
     median = float(np.median(values))

@@ -135,7 +135,7 @@ def scan_data(
         source: Where the data are.
         images: How photographs are decoded; the baseline's.
         quick: Whether to take only some of the samples, and none of test.
-        reporter: Told how far it is.
+        reporter: Shows how far it is.
         workspace: The one that the data are looked at for; None takes no fingerprint of them.
         keep: Whether their digests are kept there for commands that do not read the data; never those of a part.
 

@@ -84,7 +84,7 @@ def prepare(
     Args:
         source: Where the data are.
         images: The plan's images.
-        reporter: Told how far decoding is, and what a person should know of the data.
+        reporter: Shows how far decoding is, and what a person should know of the data.
         quick: Whether to take at most `N_QUICK` samples.
         turns: Which of how many folds validates, turn by turn; None draws a share that does.
         workspace: Where the digests are kept for commands that do not read the data, unless it is a quick look; None

@@ -48,7 +48,7 @@ class TrainOptions:
     workspace: Workspace = field(default_factory=Workspace.find)
     """Where records go."""
     reporter: Reporter = field(default_factory=Lines)
-    """Who is told how it goes; plain lines on stderr unless another is named."""
+    """Shows how it goes; plain lines on stderr unless another is named."""
 
     @property
     def trains_all_folds(self) -> bool:

@@ -168,7 +168,7 @@ class Job:
     def _reuse(self, record: RunRecord) -> RunOutcome:
         """Return a record that is there, after a look at its files, and say where it was made by other versions."""
         for name in record.files:
-            record.path(name)  # a file that is missing or cut is told here
+            record.path(name)  # a file that is missing or cut is reported here
         others = other_versions(record.environment)
         if others:
             self.log.note(f"Run {record.id} was made under other versions: {', '.join(others)}.")

@@ -51,7 +51,7 @@ def train(
         again: Train again where there is a record, and compare the bits.
         machine: Device, worker processes, precision.
         workspace: Folder in which `runs/` lies; the nearest one with imgcls.toml, or the current folder.
-        reporter: Who is told how it goes; plain lines on stderr when None.
+        reporter: Shows how it goes; plain lines on stderr when None.
         **options: How the data are read: `images`, `label`, `id`, `group`, `split`, `problem_type`, `delimiter`,
             `valid`, `split_seed`, `test`, `verify`; what is not said is taken from imgcls.toml. See
             `imgcls.DataSource`.

@@ -395,7 +395,7 @@ def _detectable_gains(ladder: Ladder) -> list[str]:
     """Describe which gains can be settled; only for accuracy is the usual noise known beforehand."""
     n_images, n_groups = ladder.n_valid, ladder.n_valid_groups
     if ladder.n_seeds == 1 and ladder.n_folds is None:
-        return ["One seed cannot tell a recipe from a lucky run: this shows how models differ, and gives no verdict."]
+        return ["One seed cannot tell a recipe from chance: this shows how models differ, and gives no verdict."]
     if ladder.n_folds is not None:
         return ["Over folds, what can be seen is known once the first rungs are done."]
     if n_groups:

@@ -126,13 +126,13 @@ class _Said:
     verdict: Verdict
     """What may be said."""
     holm_p: float | None
-    """p with all comparisons of the family counted; None where nothing can be told."""
+    """p with all comparisons of the family counted; None where nothing can be measured."""
     remarks: tuple[str, ...]
     """What a reader should know beside the verdict."""
     detectable: float | None
-    """The gain that would be found four times in five; None where nothing can be told."""
+    """The gain that would be found four times in five; None where nothing can be measured."""
     settle: SettleRecord | None
-    """What would settle it; None where it is settled, cannot be told, or could have been seen already."""
+    """What would settle it; None where it is settled, cannot be known, or could have been seen already."""
 
 
 @dataclass(frozen=True)

@@ -387,8 +387,8 @@ def ladder(
         machine: Device, worker processes, precision.
         workspace: Folder in which `runs/` and `ladders/` lie.
         name: The ladder's name; None makes one from the stack.
-        reporter: Told how far reading the photographs is; plain lines on stderr when None.
-        watcher: Told of every run that is done; nobody when None.
+        reporter: Shows how far reading the photographs is; plain lines on stderr when None.
+        watcher: Shows every run that is done; nobody when None.
         **options: How the data are read; see `imgcls.train`.
 
     Returns:
@@ -434,9 +434,9 @@ class LadderOptions:
     workspace: Workspace
     """Where records and ladders lie."""
     reporter: Reporter
-    """Told how far reading the photographs is."""
+    """Shows how far reading the photographs is."""
     watcher: Watcher
-    """Told of every run that is done."""
+    """Shows every run that is done."""
     executor: str | Executor = "serial"
     """`serial`, `processes:N`, `module:factory`, or any `concurrent.futures.Executor`."""
     budget: str | float | None = None

@@ -181,7 +181,7 @@ class _About:
     key: str
     """The key of the run that it is to become."""
     info: Mapping[str, Any]
-    """What `acquire` was told about it."""
+    """What `acquire` was given about it."""
 
 
 @dataclass(frozen=True)
@@ -342,7 +342,7 @@ def claim(
     Args:
         workspace: Where both lie.
         key: The key of the run.
-        about: What readers are told about the attempt: JSON values.
+        about: What readers see of the attempt: JSON values.
         again: Whether to hold an attempt although the run is there; it is then the attempt's `existing`.
 
     Yields:

@@ -31,7 +31,7 @@ HEADINGS = [
     "The photographs",
     "Sizes and light",
     "Do the splits differ?",
-    "What gives the label away",
+    "Leakage: what the label can be guessed from",
     "Photographs that are there twice",
     "Photographs unlike the others",
     "Would more photographs help?",
@@ -156,7 +156,7 @@ def test_data_that_must_not_travel(visit: Callable[..., Any]) -> None:
 
 def test_a_click_sorts_the_classes(visit: Callable[..., Any], drawn_facts: Callable[..., Facts]) -> None:
     page = visit()
-    guesses = page.get_by_role("region", name="What gives the label away")
+    guesses = page.get_by_role("region", name="Leakage: what the label can be guessed from")
     first = guesses.locator("tbody td").first
     assert first.inner_text() == "sender of senders.csv"
     guesses.get_by_role("button", name="AUC").click()

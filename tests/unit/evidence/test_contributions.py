@@ -146,7 +146,7 @@ def test_a_certain_mistake_costs_a_finite_loss() -> None:
 
 
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {
-    "metric": ({"metric": "acuracy"}, "Did you mean accuracy"),
+    "metric": ({"metric": "acuracy"}, "Did you mean 'accuracy'"),
     "no contributions": ({"metric": "average_precision"}, "no contributions of single images"),
     "problem": ({"problem": "regression"}, "problem must be one of"),
     "one dimension": ({"probabilities": [0.5, 0.5]}, "must have the shape"),

@@ -408,7 +408,7 @@ UNFIT: dict[str, tuple[Any, Any, Any, dict[str, Any], str]] = {
     "words": ([["a", "b"]], GIVEN, [0, 1, 1], {}, "probabilities_a: probabilities are numbers"),
     "one class": (GIVEN, GIVEN, [1, 1, 1], {"metric": "roc_auc"}, "too few classes"),
     "no contributions": (GIVEN, GIVEN, [0, 1, 1], {"metric": "average_precision"}, "no contributions"),
-    "metric": (GIVEN, GIVEN, [0, 1, 1], {"metric": "acuracy"}, "Did you mean accuracy"),
+    "metric": (GIVEN, GIVEN, [0, 1, 1], {"metric": "acuracy"}, "Did you mean 'accuracy'"),
 }
 
 

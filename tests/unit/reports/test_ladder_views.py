@@ -117,7 +117,7 @@ def test_one_seed_gives_no_intervals_in_the_table_and_says_why(drawn_ladder: Dra
     step = result.rungs[1].step
     assert Units("accuracy").interval(step.low, step.high) not in table
     assert f"These two models differ by {Units('accuracy').gain(step.value)} points" in joined(sentences)
-    assert "Nothing can be told yet" in sentences
+    assert "No verdict can be given yet" in sentences
     assert "--seeds 5" in sentences
 
 

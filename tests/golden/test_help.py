@@ -6,7 +6,10 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import click
 import pytest
+
+from imgcls.cli.app import imgcls
 
 Command = Callable[..., Any]
 
@@ -66,10 +69,22 @@ def helps(command: Command, *path: str) -> Iterator[tuple[str, str]]:
         yield from helps(command, *path, name)
 
 
+def forget_help_options(command: click.Command) -> None:
+    """Undo what click keeps: a command's help option as whoever asked first wanted it, other tests without `-h`."""
+    command._help_option = None
+    if isinstance(command, click.Group):
+        context = click.Context(command)
+        for name in command.list_commands(context):
+            below = command.get_command(context, name)
+            assert below is not None
+            forget_help_options(below)
+
+
 @pytest.fixture
 def found(command: Command, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     """Collect the help of every command."""
     monkeypatch.setenv("COLUMNS", "100")
+    forget_help_options(imgcls)
     return dict(helps(command))
 
 

@@ -5,7 +5,7 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from imgcls.eda.facts import LEAST_P, is_telling
-from imgcls.eda.leakage import N_SHUFFLES, are_of_photographs, judge, name_words, probe_labels
+from imgcls.eda.leakage import N_PERMUTATIONS, are_of_photographs, judge, name_words, probe_labels
 from imgcls.eda.metadata import MetaTable
 from imgcls.eda.statistics import PermutationFolds, aucs, p_value
 
@@ -187,4 +187,4 @@ def test_a_hundred_thousand_samples_and_ten_columns_take_well_under_a_minute(dra
 
 def test_the_fewest_shuffles_can_show_the_least_p() -> None:
     """Otherwise no guess among many could ever be called telling."""
-    assert 1 / (1 + N_SHUFFLES[1]) == LEAST_P
+    assert 1 / (1 + N_PERMUTATIONS[1]) == LEAST_P

@@ -153,7 +153,7 @@ def read_current_data(
     if reporter is None:
         return CurrentData.doubtful(f"{CHANGED}; 'imgcls checklist' reads them again.")
     reporter.note("Reading the data and hashing every file …" if verify else "The data changed; reading them …")
-    return _read_anew(workspace, source, runs, reporter, verify=verify)
+    return _read_again(workspace, source, runs, reporter, verify=verify)
 
 
 def _source(problem: Problem | None, workspace: Workspace, climbs: Sequence[LadderStatus]) -> DataSource | None:
@@ -165,7 +165,7 @@ def _source(problem: Problem | None, workspace: Workspace, climbs: Sequence[Ladd
     return climbs[-1].ladder.data if climbs else None
 
 
-def _read_anew(
+def _read_again(
     workspace: Workspace,
     source: DataSource,
     runs: Sequence[RunRecord],

@@ -22,7 +22,7 @@ Indices = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class Units:
+class SplitUnits:
     """Samples that must stay together, and the classes of each such unit."""
 
     of_row: Indices
@@ -33,7 +33,7 @@ class Units:
     """int64 [n_units], the size of each unit."""
 
     @classmethod
-    def of(cls, samples: Samples) -> Units:
+    def of(cls, samples: Samples) -> SplitUnits:
         """Find the units of samples; a sample without a group or a copy is one of its own."""
         of_row = linked(samples.frame)
         targets = samples.targets
@@ -134,7 +134,7 @@ def straddling_notes(frame: pd.DataFrame, splits: npt.NDArray[np.object_]) -> li
     return notes
 
 
-def single_notes(samples: Samples, units: Units) -> list[str]:
+def single_notes(samples: Samples, units: SplitUnits) -> list[str]:
     """Name the classes that only one unit has, which therefore stays in train."""
     alone = np.flatnonzero(units.members.sum(axis=0) == 1)
     if not alone.size:

@@ -16,7 +16,7 @@ from imgcls.data.grouping import (
     MOST_NAMED,
     Indices,
     Mask,
-    Units,
+    SplitUnits,
     linked,
     several_columns,
     single_notes,
@@ -95,7 +95,7 @@ def _follow_given(samples: Samples, splits: npt.NDArray[np.object_]) -> tuple[In
 
 def _draw(samples: Samples, share: float, seed: int) -> tuple[Mask, list[str]]:
     """Choose which of these samples validate, bool [n]."""
-    units = Units.of(samples)
+    units = SplitUnits.of(samples)
     n_units = len(units)
     if n_units < 2:
         raise DataError(
@@ -115,7 +115,7 @@ def _draw(samples: Samples, share: float, seed: int) -> tuple[Mask, list[str]]:
     return in_valid[units.of_row], single_notes(samples, units)
 
 
-def _stratified(samples: Samples, units: Units, *, free: Indices, share: float, n_wanted: int, seed: int) -> Mask:
+def _stratified(samples: Samples, units: SplitUnits, *, free: Indices, share: float, n_wanted: int, seed: int) -> Mask:
     """Draw from the free units by the library that fits, bool [n_free]."""
     chosen = np.zeros(len(free), dtype=bool)
     n_valid = min(n_wanted, len(free) - 1)
@@ -157,7 +157,7 @@ def _in_turn(classes: Indices, *, n_valid: int, seed: int) -> Indices:
     return np.argsort(place, kind="stable")[:n_valid]
 
 
-def _by_folds(samples: Samples, units: Units, *, free: Indices, share: float, seed: int) -> Indices | None:
+def _by_folds(samples: Samples, units: SplitUnits, *, free: Indices, share: float, seed: int) -> Indices | None:
     """Draw whole groups, weighed by their samples; None where no class is large enough for it."""
     rows = np.flatnonzero(np.isin(units.of_row, free))
     classes = samples.targets[rows]
@@ -180,7 +180,7 @@ def _iteratively(members: Mask, *, n_valid: int, seed: int) -> Indices:
     return np.asarray(next(splitter.split(targets, targets))[1])
 
 
-def _keep_classes_in_train(units: Units, in_valid: Mask) -> None:
+def _keep_classes_in_train(units: SplitUnits, in_valid: Mask) -> None:
     """Move the smallest unit of each class that train lacks from valid to train."""
     for position in range(units.members.shape[1]):
         holders = np.flatnonzero(units.members[:, position])
@@ -188,7 +188,7 @@ def _keep_classes_in_train(units: Units, in_valid: Mask) -> None:
             in_valid[holders[np.argmin(units.n_samples[holders])]] = False
 
 
-def _spare_unit(samples: Samples, units: Units) -> int:
+def _spare_unit(samples: Samples, units: SplitUnits) -> int:
     """Choose the unit that train misses least: that whose rarest class is the most frequent."""
     counts = units.members.sum(axis=0)
     rarest = np.where(units.members, counts, len(units.members)).min(axis=1, initial=len(units.members))
@@ -276,7 +276,7 @@ def fold_samples(samples: Samples, fold: Fold, *, seed: int = 0) -> Samples:
 
 def _folds_of(pool: Samples, *, n_folds: int, seed: int) -> tuple[Indices, list[str]]:
     """Return the fold of each sample, sorted by id, −1 for those that always train; and the notes."""
-    units = Units.of(pool)
+    units = SplitUnits.of(pool)
     folds = np.full(len(units), _ALWAYS_TRAIN, dtype=np.int64)
     free = np.flatnonzero(~units.only_ones)
     _check_enough(pool, n_free=len(free), n_folds=n_folds)
@@ -301,7 +301,7 @@ def _check_enough(pool: Samples, *, n_free: int, n_folds: int) -> None:
     )
 
 
-def _stratified_folds(pool: Samples, units: Units, *, free: Indices, n_folds: int, seed: int) -> Indices:
+def _stratified_folds(pool: Samples, units: SplitUnits, *, free: Indices, n_folds: int, seed: int) -> Indices:
     """Draw the folds of the free units by the way that fits, int64 [n_free]."""
     members = units.members[free]
     if pool.problem != "multilabel":
@@ -326,7 +326,7 @@ def _by_turns(classes: Indices, *, n_folds: int, seed: int) -> Indices:
     return folds
 
 
-def _by_groups(pool: Samples, units: Units, *, free: Indices, n_folds: int, seed: int) -> Indices | None:
+def _by_groups(pool: Samples, units: SplitUnits, *, free: Indices, n_folds: int, seed: int) -> Indices | None:
     """Draw whole groups, weighed by their samples; None where no class is large enough for it."""
     rows = np.flatnonzero(np.isin(units.of_row, free))
     classes = pool.targets[rows]
@@ -351,7 +351,7 @@ def _iterative_folds(members: Mask, *, n_folds: int, seed: int) -> Indices:
     return folds
 
 
-def _keep_classes_in_every_train(units: Units, folds: Indices, *, n_folds: int) -> list[int]:
+def _keep_classes_in_every_train(units: SplitUnits, folds: Indices, *, n_folds: int) -> list[int]:
     """Spread each class that lies in one fold only; where that cannot be, give a unit of it to train for good.
 
     Returns:
@@ -368,7 +368,7 @@ def _keep_classes_in_every_train(units: Units, folds: Indices, *, n_folds: int) 
     return kept
 
 
-def _moved(units: Units, folds: Indices, unit: int, *, n_folds: int) -> bool:
+def _moved(units: SplitUnits, folds: Indices, unit: int, *, n_folds: int) -> bool:
     """Move a unit to the smallest fold in which all its classes are still spread, if there is one."""
     home = folds[unit]
     filled = folds >= 0
@@ -386,7 +386,7 @@ def _is_spread(folds: Indices) -> bool:
     return bool((folds == _ALWAYS_TRAIN).any() or (folds != folds[0]).any())
 
 
-def _fill_empty(units: Units, folds: Indices, *, n_folds: int) -> None:
+def _fill_empty(units: SplitUnits, folds: Indices, *, n_folds: int) -> None:
     """Move into a fold without units the smallest one of the fold that has most of them; no class loses by that."""
     for fold in range(n_folds):
         n_units = np.bincount(folds[folds >= 0], minlength=n_folds)
@@ -403,7 +403,7 @@ def _pooled_notes(pool: Samples) -> list[str]:
     return ["The given train and valid parts are pooled: with folds, every sample outside test validates in its turn."]
 
 
-def _kept_notes(pool: Samples, units: Units, kept: list[int]) -> list[str]:
+def _kept_notes(pool: Samples, units: SplitUnits, kept: list[int]) -> list[str]:
     """Name the samples that always train although other samples have their classes."""
     ids = pool.frame["id"][np.isin(units.of_row, kept)]
     if not len(ids):
@@ -412,7 +412,7 @@ def _kept_notes(pool: Samples, units: Units, kept: list[int]) -> list[str]:
     return [f"{names} train in every fold: their classes have too few other samples or groups to do without them."]
 
 
-def _missing_notes(pool: Samples, units: Units, folds: Indices, *, n_folds: int) -> list[str]:
+def _missing_notes(pool: Samples, units: SplitUnits, folds: Indices, *, n_folds: int) -> list[str]:
     """Name the classes that some fold validates without, but for those of a single unit."""
     holds = np.array([units.members[folds == fold].any(axis=0) for fold in range(n_folds)])
     n_validated, n_units = holds.sum(axis=0), units.members.sum(axis=0)

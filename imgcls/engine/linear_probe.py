@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import softplus
 
-from imgcls.data.grouping import Units
+from imgcls.data.grouping import SplitUnits
 from imgcls.data.samples import Samples
 from imgcls.data.split import Fold, fold_samples
 from imgcls.engine.build import BuiltLearner
@@ -192,7 +192,7 @@ def choose_folds(samples: Samples, *, seed: int) -> tuple[np.ndarray | None, str
         int64 [n], the fold of each sample, −1 for those never held out; None where nothing can be held out. And a
         sentence to add where there are fewer than five folds.
     """
-    units = Units.of(samples)
+    units = SplitUnits.of(samples)
     n_units = units.members.sum(axis=0)  # a class of a single unit is never held out
     n_folds = min([_N_FOLDS, int((~units.only_ones).sum()), *(int(n) for n in n_units if n > 1)])
     if n_folds < 2:

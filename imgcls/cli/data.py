@@ -1,4 +1,4 @@
-"""`imgcls init`, `imgcls augment` and `imgcls eda`: describe the problem, look at the data, decide about findings."""
+"""`imgcls init` and `imgcls eda` with its parts: describe the problem, look at the data, decide about findings."""
 
 from __future__ import annotations
 

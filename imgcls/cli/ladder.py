@@ -1,10 +1,10 @@
-"""`imgcls ladder`: which recipes helped, with what confidence, and what it cost."""
+"""`imgcls ladder`, `imgcls compare`, `imgcls report`: which recipes helped, with what confidence, at what cost."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 
@@ -13,6 +13,7 @@ from imgcls.cli.checklist import print_status_line
 from imgcls.cli.options import (
     JSON,
     OUT,
+    Command,
     Finite,
     machine_of,
     overrides_of,
@@ -25,7 +26,6 @@ from imgcls.config.problem import resolve
 from imgcls.ladders.spec import Kind
 
 DEFAULT_STACK = "baseline+augmentation+adamw_cosine+label_smoothing+tta"
-Command = TypeVar("Command", bound=Callable[..., Any])
 _LADDER = (
     click.option("--seeds", type=int, default=5, show_default=True, help="Runs of every rung, with seeds 0, 1, …"),
     click.option("--folds", type=int, help="Train and validate in K turns, groups whole.  [default: one split]"),

@@ -699,19 +699,3 @@ FINDERS: tuple[Callable[[FindingInputs], Iterable[Finding]], ...] = (
     find_drifting_parts,
 )
 """One function for each kind of finding; those of one severity are listed in this order."""
-
-
-def _settled(name: str, entries: Sequence[Exclusion | Grouping]) -> Finding:
-    images = list(dict.fromkeys(image for entry in entries for image in entry.images))
-    is_excluded = isinstance(entries[0], Exclusion)
-    return Finding(
-        id=name,
-        severity="note",
-        title=f"{amount(len(images), 'image')} {'left out' if is_excluded else 'kept together'}: {entries[0].why}",
-        n=len(images),
-        examples=some(images),
-        advice="Nothing has to be done; the photographs themselves were not touched.",
-        command=shlex.join(["imgcls", "eda", "undo", name]),
-        action="exclude" if is_excluded else "group",
-        state="applied",
-    )

@@ -147,7 +147,7 @@ def _permuted(probes: Sequence[LabelProbe], n: int, rng: np.random.Generator, *,
 
 
 class LabelProbe:
-    """Guesses labels from words, out of fold, for labels as they are and as chance would folds them.
+    """Guesses labels from words, out of fold, for labels as they are and as chance would deal them.
 
     Samples with the same words in the same fold get the same score, so that they are counted as one cell.
     """

@@ -23,6 +23,7 @@ from imgcls.data.files import Excluded
 from imgcls.data.samples import Samples, check_samples
 from imgcls.data.source import DataSource
 from imgcls.data.split import split_samples
+from imgcls.eda.similarity import LUMA
 from imgcls.engine.prepare import Prepared, read_photographs
 from imgcls.engine.progress import Reporter
 from imgcls.errors import DataError, DecodeError
@@ -69,7 +70,6 @@ HIDDEN = "*"
 """What stands for the folder of a class, so that a shell finds the file by the name that is shown."""
 _N_AT_ONCE = 128
 _N_PER_WRITE = 16384
-_LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)
 
 
 @dataclass(frozen=True, eq=False)
@@ -320,7 +320,7 @@ def _header(path: str) -> Header | str:
 def _measured(pixels: Pixels) -> Records:
     """Measure decoded squares, uint8 [b, side, side, 3]."""
     records = np.zeros(len(pixels), dtype=RECORD)
-    gray = pixels.astype(np.float32) @ _LUMA
+    gray = pixels.astype(np.float32) @ LUMA
     records["brightness"] = gray.mean(axis=(1, 2))
     records["contrast"] = gray.std(axis=(1, 2))
     records["sharpness"] = laplacian_variance(gray)

@@ -39,7 +39,7 @@ looks at each, and who has a thousand does not want to miss them for the sake of
 _LOWEST, _HIGHEST = 1, 12
 _N_ROWS = 1024
 _N_AT_ONCE = 4096
-_LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)
+LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)
 _CHROMA = np.array([[-0.168736, -0.331264, 0.5], [0.5, -0.418688, -0.081312]], dtype=np.float32).T
 """Cb and Cr of JPEG (ITU-T T.871), which are 0 where a pixel is gray."""
 _CHROMA_PX = 16
@@ -225,7 +225,7 @@ def detail_of(pixels: Pixels) -> Detail:
     edges = _octave_edges(size)
     places = [np.nonzero((frequency >= low) & (frequency < high)) for low, high in edges]
     rows, columns = (np.concatenate([place[axis] for place in places]) for axis in (0, 1))
-    waves = dctn(values @ _LUMA, axes=(1, 2), norm="ortho")[:, rows, columns] * frequency[rows, columns]
+    waves = dctn(values @ LUMA, axes=(1, 2), norm="ortho")[:, rows, columns] * frequency[rows, columns]
     ends = np.cumsum([0] + [len(place[0]) for place in places])
     octaves = tuple(slice(start, stop) for start, stop in itertools.pairwise(ends))
     return Detail(

@@ -33,8 +33,6 @@ from imgcls.workspace import Workspace
 # What a Learner can take: everything between its batches and its weights.
 _PARTS = ("loss", "optimizer", "schedule")
 _PATHS = ("fit.freeze_epochs", "fit.freeze_batchnorm", "fit.clip_norm", "fit.averaging", "fit.callbacks")
-
-
 # How its parameters are split into layers was decided when it was made.
 _NEVER = ("optimizer.layer_decay",)
 _ALWAYS = (LossGuard, PlainValidationLoss)

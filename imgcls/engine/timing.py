@@ -16,8 +16,6 @@ from imgcls.engine.request import RunSpec
 from imgcls.plan import Plan
 
 _N_WARM, _N_TIMED = 2, 3
-
-
 # Forward passes cost about a third of forward, backward and step together.
 _PREDICTION_SHARE = 1 / 3
 

@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
 N_RESAMPLES = 1000
 _FEWEST_RESAMPLES = 100
-
-
 # About two seconds of work and 32 MB of memory on one core.
 _MOST_CELLS = 200_000_000
 _CELLS_AT_ONCE = 4_000_000

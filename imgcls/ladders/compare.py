@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from imgcls.catalog import Recipe, Stack, parse_steps
-from imgcls.config.problem import metric_of
+from imgcls.config.problem import Units, metric_of
 from imgcls.errors import ImgclsError, RecordError, StackError, UsageError, nearest_hint
 from imgcls.evidence.contributions import CONTRIBUTIONS
 from imgcls.evidence.gains import Gain
@@ -261,8 +261,8 @@ class Comparison:
 
     @property
     def unit(self) -> str:
-        """Return the unit of gains: percentage points, or nats for log loss."""
-        return "nats" if self.metric == "log_loss" else "points"
+        """Return the unit of gains: points, or nats for log loss."""
+        return Units(self.metric).name
 
     def to_json(self) -> dict[str, Any]:
         """Return the whole as JSON values, without NaN."""

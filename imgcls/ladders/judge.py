@@ -9,10 +9,10 @@ from typing import Any, overload
 
 import numpy as np
 
+from imgcls.config.problem import Units
 from imgcls.errors import ImgclsError, UsageError
 from imgcls.evidence.contributions import CONTRIBUTIONS
 from imgcls.evidence.gains import Gain
-from imgcls.evidence.metrics import METRICS
 from imgcls.evidence.verdicts import Judged, judge
 from imgcls.ladders.predictions import MeasuredRuns, measured_runs, shares_weights
 from imgcls.ladders.results import (
@@ -134,13 +134,8 @@ class LadderResult:
 
     @property
     def unit(self) -> str:
-        """Return the unit of gains: percentage points, or nats for log loss."""
-        return "nats" if self.ladder.metric == "log_loss" else "points"
-
-    @property
-    def metric_title(self) -> str:
-        """Return the metric as people read it."""
-        return METRICS[self.ladder.metric].title
+        """Return the unit of gains: points, or nats for log loss."""
+        return Units(self.ladder.metric).name
 
     @property
     def n_failed(self) -> int:

@@ -14,7 +14,7 @@ from imgcls.catalog import Stack
 from imgcls.config.problem import resolve
 from imgcls.data.source import DataOptions, DataSource
 from imgcls.engine.device import Machine, n_gpus
-from imgcls.engine.progress import Lines, Reporter
+from imgcls.engine.progress import Lines, Reporter, Silent
 from imgcls.engine.request import workspace_at
 from imgcls.errors import BusyError, ImgclsError, TrainingError, UsageError
 from imgcls.ladders.design import LadderConfig, forecast, plan_ladder, read_duration, within_budget
@@ -93,9 +93,6 @@ def do_job(job: Mapping[str, Any], reporter: Reporter | None = None) -> dict[str
 
 
 def _done(job: Mapping[str, Any], reporter: Reporter | None) -> JobResult:
-    from imgcls.catalog import Stack
-    from imgcls.engine.device import Machine
-    from imgcls.engine.progress import Silent
     from imgcls.engine.request import TrainOptions
     from imgcls.engine.train import train_stack
 

@@ -1,6 +1,7 @@
 """Derived files of a workspace: what is known of data and runs that can be found out again.
 
-The file `runs/.data.json` is a convenience: what it lost is there again after the next training.
+`runs/.data.json` and `runs/.repeated.json` are conveniences: what they lost is there again after the next training,
+or the next `--again`.
 """
 
 from __future__ import annotations
@@ -186,7 +187,7 @@ def changed_tables(digests: Mapping[str, str], workspace: Workspace) -> list[str
 
 
 def save_summary(workspace: Workspace, seen: DatasetSummary) -> None:
-    """Keep what reading data gave, for `find`; where it cannot be written, nothing is kept.
+    """Keep what reading data gave, for `find_summary`; where it cannot be written, nothing is kept.
 
     Args:
         workspace: Whose runs used them.

@@ -77,7 +77,7 @@ class LadderView:
             yield Text(f"\nWhat each {'recipe' if self._is_ablation else 'rung'} changes, and costs", style="bold")
             yield listed((self._name(rung), self._changes(rung, arrow)) for rung in self.result.rungs)
         yield from self._images()
-        yield from section("Notes", notes(self.result), style="yellow")
+        yield from section("Notes", notes(self.result))
         yield from section("What it does not say", caveats(self.result))
         yield Text("\nNext", style="bold")
         for line in next_commands(self.result):
@@ -191,7 +191,7 @@ def listed(rows: Sequence[tuple[str, str]] | Iterator[tuple[str, str]]) -> Table
     return grid
 
 
-def section(title: str, sentences: Sequence[str], *, style: str = "") -> RenderResult:
+def section(title: str, sentences: Sequence[str]) -> RenderResult:
     """Draw a heading with sentences below, or nothing where there are none."""
     if sentences:
         yield Text(f"\n{title}", style="bold")
@@ -283,7 +283,7 @@ class ComparisonView:
             yield Text("\nWhat B changes", style="bold")
             yield listed([("", line) for line in self._changes(options)])
         yield from self._images()
-        yield from section("Notes", [clean(note) for note in compared.notes], style="yellow")
+        yield from section("Notes", [clean(note) for note in compared.notes])
 
     @property
     def _units(self) -> Units:

@@ -1,4 +1,4 @@
-"""What is kept of trainings anew."""
+"""What is kept of trainings done again."""
 
 from __future__ import annotations
 

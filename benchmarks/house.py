@@ -479,7 +479,7 @@ def holds(value: object, marker: str, depth: int = 6) -> bool:
     if isinstance(value, dict | MappingProxyType):
         inside = [
             part for pair in itertools.islice(list(value.items()), 64) for part in pair
-        ]  # a copy: threads add to it
+        ]  # threads add to it
     elif isinstance(value, list | tuple):
         inside = value[:8]
     elif type(value).__module__.partition(".")[0] in PACKAGES:

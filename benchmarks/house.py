@@ -477,9 +477,7 @@ def holds(value: object, marker: str, depth: int = 6) -> bool:
         return False
     inside: Iterable[object] = ()
     if isinstance(value, dict | MappingProxyType):
-        inside = [
-            part for pair in itertools.islice(list(value.items()), 64) for part in pair
-        ]  # threads add to it
+        inside = [part for pair in itertools.islice(list(value.items()), 64) for part in pair]  # threads add to it
     elif isinstance(value, list | tuple):
         inside = value[:8]
     elif type(value).__module__.partition(".")[0] in PACKAGES:

@@ -89,6 +89,7 @@ def plan_ladder(question: LadderConfig, *, machine: Machine, workspace: Workspac
             "or Parquet file and name that."
         )
     source = replace(question.source.absolute(), split_seed=question.source.split_seed or 0)
+    question = replace(question, source=source)
     grounds = _PreparedData(question, rungs, machine=machine, place=workspace)
     grounds.read(rungs, reporter)
     plans = rung_plans(rungs, question.kind)

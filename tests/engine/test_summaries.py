@@ -11,6 +11,7 @@ import pytest
 import imgcls
 from imgcls.data.samples import Samples
 from imgcls.data.source import DataSource
+from imgcls.engine import prepare
 from imgcls.engine.progress import Silent
 from imgcls.ladders.run import SilentWatcher as Unwatched
 from imgcls.records.derived import DATA_JSON, DatasetSummary, find_summary, load_summaries, take_fingerprint
@@ -43,14 +44,14 @@ def test_a_training_leaves_what_it_read(train: Train, photo_folder: Path, tmp_pa
 def test_what_changes_while_it_is_read_counts_as_changed(
     train: Train, photo_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    photos, load = Path(shutil.copytree(photo_folder, tmp_path / "photos")), DataSource.load
+    photos, load = Path(shutil.copytree(photo_folder, tmp_path / "photos")), prepare.read_samples
 
-    def load_and_add(self: DataSource) -> Samples:
-        samples = load(self)
+    def load_and_add(source: DataSource) -> Samples:
+        samples = load(source)
         shutil.copy(photos / "left" / "000.jpg", photos / "left" / "new.jpg")
         return samples
 
-    monkeypatch.setattr(DataSource, "load", load_and_add)
+    monkeypatch.setattr(prepare, "read_samples", load_and_add)
     train(data=photos)
     assert len(load_summaries(Workspace.find())) == 1
     assert known(photos) is None

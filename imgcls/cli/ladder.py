@@ -22,7 +22,6 @@ from imgcls.cli.options import (
     training_options,
     workspace_of,
 )
-from imgcls.config.problem import resolve
 from imgcls.ladders.spec import Kind
 
 DEFAULT_STACK = "baseline+augmentation+adamw_cosine+label_smoothing+tta"
@@ -92,6 +91,8 @@ def ablate(stack: str, **options: Any) -> int:
 
 def _climb(stack: str, kind: Kind, options: Mapping[str, Any]) -> int:
     """Run a ladder, print its verdicts, and return the exit code: 3 where runs failed."""
+    from imgcls.config.problem import resolve
+
     parsed = Stack.parse(stack, overrides_of(options))  # before torch is loaded: what is misspelled is reported at once
     workspace = workspace_of(options["out"])
     from imgcls.reports.console import show

@@ -19,7 +19,6 @@ from imgcls.cli.options import (
     training_options,
     workspace_of,
 )
-from imgcls.config.problem import metric_of, resolve
 
 
 @click.group()
@@ -102,6 +101,8 @@ def _as_path(file: Path) -> str:
 @JSON
 def run(stack: str, **options: Any) -> None:
     """Train a STACK of recipes such as baseline+augmentation+tta, validate it, leave a record."""
+    from imgcls.config.problem import metric_of, resolve
+
     parsed = Stack.parse(stack, overrides_of(options))  # before torch is loaded: what is misspelled is reported at once
     workspace = workspace_of(options["out"])
     from imgcls.reports.console import show

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from imgcls.config.problem import Units
+from imgcls.config.metrics import Units
 from imgcls.data.samples import as_targets
 from imgcls.ladders.judge import judge_ladder
 from imgcls.ladders.report_data import gather

@@ -10,7 +10,7 @@ from imgcls.checklists.class_errors import class_errors
 from imgcls.checklists.commands import look_again
 from imgcls.checklists.evidence import FACTS, Evidence, data_version
 from imgcls.checklists.verdicts import FinalOpening, LadderStatus, VerdictEntry
-from imgcls.config.problem import Units, in_words
+from imgcls.config.metrics import Units, in_words
 from imgcls.data.source import FINDINGS_TOML
 from imgcls.ladders.spec import FINAL_JSON
 from imgcls.records.run import GAINS, RunRecord

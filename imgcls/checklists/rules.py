@@ -13,7 +13,7 @@ from imgcls.checklists.commands import SEEDS, again, in_folds, ladder_again, loo
 from imgcls.checklists.evidence import FACTS, Evidence, is_baseline, named
 from imgcls.checklists.items import BY_HAND, Answer, find_item
 from imgcls.checklists.verdicts import LadderStatus, VerdictEntry
-from imgcls.config.problem import decided_by, in_words
+from imgcls.config.metrics import decided_by, in_words
 from imgcls.data.source import FINDINGS_TOML
 from imgcls.eda.facts import Facts, FileFacts, Finding
 from imgcls.errors import ImgclsError, PlanError, RecordError

@@ -9,7 +9,7 @@ from typing import Any
 
 from imgcls.catalog import find_recipes
 from imgcls.checklists.items import all_items
-from imgcls.config.problem import Units
+from imgcls.config.metrics import Units
 from imgcls.errors import RecordError
 from imgcls.ladders.results import ComparisonRecord, GainRecord, VerdictRecord, read_comparison, read_final, read_result
 from imgcls.ladders.spec import COMPARISONS, FINAL_JSON, RESULT_JSON, Ladder, find_ladders

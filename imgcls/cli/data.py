@@ -20,7 +20,7 @@ from imgcls.cli.options import (
     source_of,
     workspace_of,
 )
-from imgcls.config.problem import METRIC_NAMES, resolve
+from imgcls.config.metrics import METRIC_NAMES
 from imgcls.errors import ProblemError, UsageError, nearest
 from imgcls.workspace import MARKER, Workspace, check_writable
 
@@ -162,6 +162,7 @@ def augment(stack: str, source: str | None, to: Path | None, as_json: bool, **op
     Look whether a flip, a turn or a crop would change a label: then leave it out. Nothing is trained, and only the
     photographs that are shown are read.
     """
+    from imgcls.config.problem import resolve
     from imgcls.reports.console import show
 
     if source is not None and options["data"] is not None:

@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from imgcls.config.problem import PRIMARY, Problem, ProblemData, ProblemSplit
+from imgcls.config.metrics import PRIMARY
+from imgcls.config.problem import Problem, ProblemData, ProblemSplit
 from imgcls.data.files import DEFAULT_DATA
 from imgcls.data.load import FileRole, choices_of, file_roles, load_samples, table_in
 from imgcls.data.samples import Samples

@@ -12,7 +12,8 @@ from typing import Any, Unpack
 
 from imgcls.catalog import Stack
 from imgcls.config.findings import Adjustments, read_adjustments
-from imgcls.config.problem import PRIMARY, Problem, find_problem, place_of, resolve
+from imgcls.config.metrics import PRIMARY
+from imgcls.config.problem import Problem, find_problem, place_of, resolve
 from imgcls.data.files import DEFAULT_DATA
 from imgcls.data.samples import SPLITS
 from imgcls.data.source import DataOptions, DataSource

@@ -1,6 +1,6 @@
 """Evidence: metrics, gains, their intervals and the verdicts on them, from predictions image by image."""
 
-from imgcls.config.problem import PRIMARY
+from imgcls.config.metrics import PRIMARY
 from imgcls.evidence.contributions import contributions
 from imgcls.evidence.metrics import METRICS, Metric, evaluate, majority_accuracy, wilson_interval
 from imgcls.evidence.verdicts import Judged, gain, judge, verdict

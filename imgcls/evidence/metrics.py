@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import stdtrit
 
-from imgcls.config.problem import TITLES, decided_by
+from imgcls.config.metrics import TITLES, decided_by
 from imgcls.errors import UsageError
 from imgcls.evidence.contributions import CONTRIBUTIONS, Booleans, Floats, Scored, check_length, counted_classes, scored
 from imgcls.evidence.variance import by_group, group_numbers

@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from imgcls.catalog import Recipe, Stack, parse_steps
-from imgcls.config.problem import Units, metric_of
+from imgcls.config.metrics import Units
+from imgcls.config.problem import metric_of
 from imgcls.errors import ImgclsError, RecordError, StackError, UsageError, nearest_hint
 from imgcls.evidence.contributions import CONTRIBUTIONS
 from imgcls.evidence.gains import Gain

@@ -9,7 +9,7 @@ from typing import Any, overload
 
 import numpy as np
 
-from imgcls.config.problem import Units
+from imgcls.config.metrics import Units
 from imgcls.errors import ImgclsError, UsageError
 from imgcls.evidence.contributions import CONTRIBUTIONS
 from imgcls.evidence.gains import Gain

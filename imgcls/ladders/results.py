@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from imgcls.config.problem import METRIC_NAMES
+from imgcls.config.metrics import METRIC_NAMES
 from imgcls.errors import RecordError
 from imgcls.ladders.spec import RESULT_JSON, Kind, RungPlan
 from imgcls.records.run import Estimate, Verdict

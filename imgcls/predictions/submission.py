@@ -13,7 +13,6 @@ from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Annotated, Any, Self
 
-from imgcls.config.problem import find_problem, place_of
 from imgcls.errors import DataError, RecordError, UsageError, WorkspaceError, nearest_hint
 from imgcls.records.find import find_run, find_runs
 from imgcls.records.run import RunRecord
@@ -414,6 +413,8 @@ def known_sample(workspace: Workspace) -> Path | None:
     Raises:
         ProblemError: imgcls.toml cannot be read, or does not fit.
     """
+    from imgcls.config.problem import find_problem, place_of
+
     problem = find_problem(workspace.root)
     if problem is None or problem.data.sample_submission is None:
         return None

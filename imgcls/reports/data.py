@@ -13,7 +13,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from imgcls.config.problem import in_words
+from imgcls.config.metrics import in_words
 from imgcls.eda.facts import FACTS_JSON, ClassFacts, Drift, Facts, Finding, LeakageProbe, Quantiles
 from imgcls.reports.console import count, name, path, size
 from imgcls.text import amount, clean, first_lines, listed

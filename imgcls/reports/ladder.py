@@ -10,7 +10,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from imgcls.config.problem import Units
+from imgcls.config.metrics import Units
 from imgcls.evidence.verdicts import Judged
 from imgcls.ladders.compare import Comparison
 from imgcls.ladders.final_test import Final

@@ -16,7 +16,7 @@ from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Table
 from rich.text import Text
 
-from imgcls.config.problem import Units
+from imgcls.config.metrics import Units
 from imgcls.engine.progress import EpochRow, Lines, Start, headline
 from imgcls.ladders.spec import Ladder
 from imgcls.ladders.state import JobState, LadderState

@@ -122,7 +122,7 @@ class StackView:
 
 def effect_sentence(effect: Effect) -> str:
     """Describe what a ladder measured: `here: +1.3 points of accuracy [+0.4, +2.1], 5 seeds, 540 images: better`."""
-    from imgcls.config.problem import Units
+    from imgcls.config.metrics import Units
     from imgcls.reports.verdict_text import shown_verdict
 
     units, on = Units(effect.metric), f"{count(effect.n_seeds, 'seed')}, {count(effect.n_images, 'image')}"

@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from imgcls.catalog import Stack
-from imgcls.config.problem import PRIMARY
+from imgcls.config.metrics import PRIMARY
 from imgcls.errors import ImgclsError, WorkspaceError
 from imgcls.predictions.submission import TEST_FILE, Submission
 from imgcls.records.run import Folds, FoldSpread, RunRecord, short_key

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from imgcls.config.problem import Units, in_words
+from imgcls.config.metrics import Units, in_words
 from imgcls.records.run import GAINS
 from imgcls.reports.console import count
 from imgcls.text import clean, duration

@@ -21,7 +21,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from imgcls.config.problem import Units
+from imgcls.config.metrics import Units
 from imgcls.evidence.verdicts import Judged
 from imgcls.ladders.judge import LadderResult
 from imgcls.ladders.report_data import Curves

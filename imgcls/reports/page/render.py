@@ -19,7 +19,7 @@ from rich.text import Text
 
 from imgcls.checklists.checklist import Checklist
 from imgcls.checklists.items import STATES
-from imgcls.config.problem import Units, in_words
+from imgcls.config.metrics import Units, in_words
 from imgcls.data.source import is_named_set
 from imgcls.errors import UsageError, WorkspaceError, nearest_hint
 from imgcls.ladders.report_data import Picture, ReportData

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from imgcls.config.metrics import METRIC_NAMES
 from imgcls.config.problem import (
-    METRIC_NAMES,
     PROBLEM_TOML,
     Problem,
     ProblemData,
@@ -86,13 +86,13 @@ def test_every_fault_is_told_by_key_and_with_the_nearest_name(file: Path) -> Non
         ("[split]\nfraction = nan\n", "split.fraction"),
         ("[split]\nfraction = true\n", "split.fraction has to be a number, not True."),
         ('[skipped]\n"train.loss" = ""\n', "skipped.train.loss"),
-        ("x = " + "[" * 5000, "nested too deeply"),
+        ("x = " + "[" * 5000, "nested too deeply|not TOML"),  # by how deep the stack is when it is read
         ("split = {seed = " + "9" * 5000 + "}", "not TOML"),
     ],
 )
 def test_one_fault_is_one_line(file: Path, text: str, words: str) -> None:
     message = told(file, text)
-    assert words in message
+    assert any(expected in message for expected in words.split("|"))
     assert message.startswith(str(file))
 
 

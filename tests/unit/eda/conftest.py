@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from imgcls.config.problem import PRIMARY
+from imgcls.config.metrics import PRIMARY
 from imgcls.data.cache import Photos
 from imgcls.data.decode import Preprocess
 from imgcls.data.samples import ProblemType, Samples, class_order, classes_in, frame_of

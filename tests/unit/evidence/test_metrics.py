@@ -11,7 +11,7 @@ import pytest
 from scipy import stats
 from sklearn.metrics import average_precision_score, log_loss
 
-from imgcls.config.problem import PRIMARY
+from imgcls.config.metrics import PRIMARY
 from imgcls.errors import UsageError
 from imgcls.evidence import contributions
 from imgcls.evidence.metrics import METRICS, evaluate, majority_accuracy, wilson_interval

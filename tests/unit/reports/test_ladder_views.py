@@ -11,7 +11,7 @@ import pytest
 from rich.console import Console, RenderableType
 
 import imgcls
-from imgcls.config.problem import Units
+from imgcls.config.metrics import Units
 from imgcls.evidence.verdicts import Judged
 from imgcls.ladders.judge import LadderResult, judge_ladder
 from imgcls.ladders.predictions import changed_images

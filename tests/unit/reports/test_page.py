@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from imgcls.config.problem import Units
+from imgcls.config.metrics import Units
 from imgcls.data.source import DataSource
 from imgcls.errors import UsageError, WorkspaceError
 from imgcls.ladders.report_data import ReportData, gather

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -86,13 +87,19 @@ def test_every_fault_is_told_by_key_and_with_the_nearest_name(file: Path) -> Non
         ("[split]\nfraction = nan\n", "split.fraction"),
         ("[split]\nfraction = true\n", "split.fraction has to be a number, not True."),
         ('[skipped]\n"train.loss" = ""\n', "skipped.train.loss"),
-        ("x = " + "[" * 5000, "nested too deeply|not TOML"),  # by how deep the stack is when it is read
+        ("x = " + "[" * 5000, "nested too deeply"),
         ("split = {seed = " + "9" * 5000 + "}", "not TOML"),
     ],
 )
 def test_one_fault_is_one_line(file: Path, text: str, words: str) -> None:
-    message = told(file, text)
-    assert any(expected in message for expected in words.split("|"))
+    # libraries that other tests load raise the limit, and then the same text is read to its missing end
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(1000)
+    try:
+        message = told(file, text)
+    finally:
+        sys.setrecursionlimit(limit)
+    assert words in message
     assert message.startswith(str(file))
 
 

@@ -13,6 +13,7 @@ from imgcls.cli.options import (
     FLAGS,
     JSON,
     OUT,
+    asking,
     data_options,
     overrides_of,
     print_json,
@@ -67,7 +68,7 @@ def init(source: str | None, yes: bool, force: bool, as_json: bool, **options: A
     workspace = Workspace((options["out"] or Path()).absolute())
     file = workspace.root / MARKER
     _check_place(workspace, data, images=options["images"], force=force)
-    proposal = _proposed(data, workspace, options)
+    proposal = _proposed(data, workspace, {**options, "as_json": as_json or yes})
     if not yes and not as_json and sys.stdin.isatty() and sys.stdout.isatty():
         proposal = _asked(proposal)
     from imgcls.config.problem import write_problem
@@ -100,11 +101,15 @@ def _check_place(workspace: Workspace, data: str | None, *, images: str | None, 
 def _proposed(data: str | None, workspace: Workspace, options: dict[str, Any]) -> Proposal:
     from imgcls.config.propose import carry_over, fill_in, propose
 
-    proposal = propose(
+    proposal = asking(
+        lambda source: propose(
+            source,
+            workspace.root,
+            sample_submission=options["sample_submission"],
+            metadata=options["metadata"],
+        ),
         source_of({**options, "data": data}),
-        workspace.root,
-        sample_submission=options["sample_submission"],
-        metadata=options["metadata"],
+        as_json=options["as_json"],
     )
     if (before := _before(workspace.root / MARKER)) is not None:
         proposal = carry_over(proposal, before)
@@ -174,15 +179,19 @@ def augment(stack: str, source: str | None, to: Path | None, as_json: bool, **op
     from imgcls.eda.augmentation import show_augmentation
 
     workspace, named = workspace_of(options["out"]), source_of(options)
-    sheet = show_augmentation(
-        parsed,
+    sheet = asking(
+        lambda source: show_augmentation(
+            parsed,
+            source,
+            workspace=workspace,
+            n_variants=options["n_variants"],
+            classes=options["classes"] or None,
+            file=to,
+            seed=options["seed"],
+            again=named.as_options() + workspace.as_option,
+        ),
         resolve(named, workspace.root),
-        workspace=workspace,
-        n_variants=options["n_variants"],
-        classes=options["classes"] or None,
-        file=to,
-        seed=options["seed"],
-        again=named.as_options() + workspace.as_option,
+        as_json=as_json,
     )
     if as_json:
         print_json(sheet.to_json())
@@ -265,7 +274,13 @@ def look(source: str | None, quick: bool, strict: bool, as_json: bool, **options
 
     named = source_of(options)
     with reporter_for(as_json=as_json) as reporter:
-        facts = explore(named, metadata=options["metadata"], workspace=workspace, quick=quick, reporter=reporter)
+        facts = asking(
+            lambda source: explore(
+                source, metadata=options["metadata"], workspace=workspace, quick=quick, reporter=reporter
+            ),
+            named,
+            as_json=as_json,
+        )
         page = write_eda_page(facts, reports_of(workspace, quick=quick), with_images=not options["no_images"])
     if as_json:
         print_json(facts.to_json())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from imgcls.cli.options import (
     OUT,
     Command,
     Finite,
+    asking,
     machine_of,
     overrides_of,
     print_json,
@@ -104,9 +106,10 @@ def _climb(stack: str, kind: Kind, options: Mapping[str, Any]) -> int:
         from imgcls.ladders.design import LadderConfig
         from imgcls.ladders.run import LadderOptions, at_a_time, run_ladder
 
+        data = resolve(source_of(options), workspace.root, folds=options["folds"])
         question = LadderConfig(
             parsed,
-            resolve(source_of(options), workspace.root, folds=options["folds"]),
+            data,
             kind=kind,
             n_seeds=options["seeds"],
             n_folds=options["folds"],
@@ -126,7 +129,9 @@ def _climb(stack: str, kind: Kind, options: Mapping[str, Any]) -> int:
                 retries=options["retries"],
                 retry_failed=options["retry_failed"],
             )
-            result = run_ladder(question, how)
+            result = asking(
+                lambda source: run_ladder(replace(question, source=source), how), data, as_json=options["as_json"]
+            )
     if options["as_json"]:
         print_json(result.to_json())
     else:

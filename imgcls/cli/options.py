@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from imgcls.data.source import DataOptions, DataSource
+from imgcls.data.source import DataOptions, DataSource, as_words
 from imgcls.workspace import Workspace
 
 if TYPE_CHECKING:
     from imgcls.engine.device import Machine
+
+Result = TypeVar("Result")
 
 JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
 OUT = click.option(
@@ -83,7 +87,7 @@ _DATA = (
     click.option("--label", multiple=True, help="For a table: the label column; several times for columns of 0 and 1."),
     click.option("--id", help="For a table: the column that names the photographs."),
     click.option("--group", help="For a table: a column of groups that stay together when split."),
-    click.option("--split", help="For a table: a column that says train, valid or test."),
+    click.option("--split", help="For a table: a column that says train, valid or test; none uses no given parts."),
     click.option("--delimiter", help="For a table: what separates several labels in a cell."),
     click.option(
         "--test",
@@ -105,6 +109,29 @@ _DATA = (
         "--valid",
         type=Finite(0, 1, min_open=True, max_open=True),
         help="Share that validates.  [default: imgcls.toml, else 0.2]",
+    ),
+    click.option(
+        "--test-share",
+        type=Finite(0, 1, min_open=True, max_open=True),
+        help="Share to draw as the sealed test part.  [default: imgcls.toml, else none]",
+    ),
+    click.option(
+        "--label-from", metavar="PATTERN", help="Where the label stands in a name or path: '{label}.*', '*/{label}/*'."
+    ),
+    click.option("--group-from", metavar="PATTERN", help="Where it says what stays together when split: '{group}_*'."),
+    click.option("--exclude", multiple=True, metavar="GLOB", help="What is no photograph of the data; repeatable."),
+    click.option(
+        "--header", type=click.Choice(["first", "none"]), help="For a table: whether its first row names the columns."
+    ),
+    click.option(
+        "--spelling",
+        type=click.Choice(["join", "keep"]),
+        help="Whether labels such as 1 and 1.0 are one class.  [default: ask]",
+    ),
+    click.option(
+        "--missing",
+        type=click.Choice(["stop", "exclude"]),
+        help="For a table: what is done about rows without a photograph.  [default: stop]",
     ),
 )
 _VERIFY = click.option("--verify", is_flag=True, help="Read and hash every photograph again.")
@@ -162,10 +189,39 @@ def overrides_of(options: Mapping[str, Any]) -> dict[str, Any]:
 
 def source_of(options: Mapping[str, Any]) -> DataSource:
     """Return the data that the options name."""
-    label = options["label"]
     named = {name: options[name] for name in DataOptions.__annotations__ if name in options}
-    one_or_several = (label[0] if len(label) == 1 else list(label)) if label else None
-    return DataSource.of(options["data"], {**named, "label": one_or_several})
+    for name in ("label", "exclude"):
+        values = options[name]
+        named[name] = (values[0] if len(values) == 1 else list(values)) if values else None
+    return DataSource.of(options["data"], named)
+
+
+def asking(call: Callable[[DataSource], Result], source: DataSource, *, as_json: bool = False) -> Result:
+    """Read data and work on them; where a doubt comes up, ask on a terminal and begin again with the answer.
+
+    Args:
+        call: The work; doubts come up while data are read, before anything is done with them.
+        source: The data as they were named.
+        as_json: Whether a program reads the output; it is never asked.
+
+    Raises:
+        DoubtError: Nobody is there to ask.
+    """
+    from imgcls.data.guesses import DoubtError
+
+    while True:
+        try:
+            return call(source)
+        except DoubtError as doubt:
+            if as_json or not doubt.choices or not (sys.stdin.isatty() and sys.stderr.isatty()):
+                raise
+            click.echo(doubt.doubt, err=True)
+            for number, choice in enumerate(doubt.choices, start=1):
+                click.echo(f"  {number}  {choice.meaning}   {as_words(choice.options)}", err=True)
+            if doubt.hint:
+                click.echo(doubt.hint, err=True)
+            chosen = click.prompt("Which is meant", type=click.IntRange(1, len(doubt.choices)), err=True)
+            source = replace(source, **doubt.choices[chosen - 1].options)
 
 
 def machine_of(options: Mapping[str, Any]) -> Machine:

@@ -12,6 +12,7 @@ from imgcls.cli.checklist import print_status_line
 from imgcls.cli.options import (
     JSON,
     OUT,
+    asking,
     machine_of,
     overrides_of,
     print_json,
@@ -114,18 +115,19 @@ def run(stack: str, **options: Any) -> None:
         from imgcls.engine.request import TrainOptions
         from imgcls.engine.train import train_stack
 
-        outcome = train_stack(
-            parsed,
+        how = TrainOptions(
+            seed=options["seed"],
+            n_folds=options["folds"],
+            quick=options["quick"],
+            again=options["again"],
+            machine=machine_of(options),
+            workspace=workspace,
+            reporter=reporter,
+        )
+        outcome = asking(
+            lambda source: train_stack(parsed, source, how),
             resolve(source_of(options), workspace.root, folds=options["folds"]),
-            TrainOptions(
-                seed=options["seed"],
-                n_folds=options["folds"],
-                quick=options["quick"],
-                again=options["again"],
-                machine=machine_of(options),
-                workspace=workspace,
-                reporter=reporter,
-            ),
+            as_json=options["as_json"],
         )
         view = outcome_view(outcome, metric=metric_of(workspace.root, outcome.record.problem))
     if options["as_json"]:

@@ -14,7 +14,17 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from imgcls.config.metrics import METRIC_NAMES, PRIMARY, MetricName
-from imgcls.data.source import FINDINGS_TOML, OFF, DataSource, is_named_set, is_same_source, place_from
+from imgcls.data.source import (
+    FINDINGS_TOML,
+    OFF,
+    DataSource,
+    Header,
+    Missing,
+    Spelling,
+    is_named_set,
+    is_same_source,
+    place_from,
+)
 from imgcls.errors import ProblemError, WorkspaceError, nearest_hint
 from imgcls.storage import write_bytes
 from imgcls.text import as_utf8, first_lines
@@ -73,6 +83,16 @@ class ProblemData(_Part):
     """The table of the photographs to predict; `none` for none, None finds one beside the table."""
     sample_submission: Name | None = None
     """The file that shows what a submission looks like."""
+    label_from: Name | None = None
+    """Where the label stands in the relative path or the name of a photograph."""
+    exclude: Names | None = None
+    """Patterns of relative paths that are no photographs of the data set."""
+    header: Header | None = None
+    """For a table: whether its first row names the columns; None looks."""
+    spelling: Spelling | None = None
+    """Whether labels equal as numbers or in Unicode's normal form are one class; None refuses them."""
+    missing: Missing | None = None
+    """For a table: what happens to rows whose photograph is not there; None is `stop`."""
     metadata: tuple[Name, ...] = ()
     """Tables that say more of the photographs: sender, camera, date."""
 
@@ -87,7 +107,11 @@ class ProblemSplit(_Part):
     group: Name | None = None
     """The column of groups that stay together."""
     column: Name | None = None
-    """The column that says train, valid or test."""
+    """The column that says train, valid or test; `none` uses no parts that the data give."""
+    group_from: Name | None = None
+    """Where the relative path or the name of a photograph says what stays together."""
+    test: Annotated[float, Strict(), Field(gt=0, lt=1)] | None = None
+    """Share of the photographs that is drawn into the test part and sealed, in (0, 1); None draws none."""
 
 
 class Problem(_Part):
@@ -135,6 +159,13 @@ class Problem(_Part):
             valid=split.fraction,
             split_seed=split.seed,
             test=test,
+            label_from=data.label_from,
+            group_from=split.group_from,
+            header=data.header,
+            spelling=data.spelling,
+            exclude=list(data.exclude) if isinstance(data.exclude, tuple) else data.exclude,
+            missing=data.missing,
+            test_share=split.test,
         )
 
 
@@ -319,12 +350,19 @@ _COMMENTS = {
     "data.delimiter": "what separates several labels in a cell",
     "data.test": "the photographs to predict; none for none",
     "data.sample_submission": "what a submission looks like",
+    "data.label_from": "where the label stands in a name or path",
+    "data.exclude": "what is no photograph of the data set",
+    "data.header": "first or none: whether the first row names the columns",
+    "data.spelling": "join or keep: whether labels such as 1 and 1.0 are one class",
+    "data.missing": "stop or exclude: rows whose photograph is not there",
     "data.metadata": "tables that say more of the photographs",
     "split": "Who trains and who validates.",
     "split.fraction": "share of the photographs outside test that validates",
     "split.seed": "decides the draw",
     "split.group": "the column of groups that stay together",
     "split.column": "the column that says train, valid or test",
+    "split.group_from": "where a name or path says what stays together",
+    "split.test": "share that is drawn as the test part and sealed",
     "skipped": "Items of the checklist that are left out, and why.",
 }
 

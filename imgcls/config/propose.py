@@ -66,6 +66,11 @@ def propose(
             id=source.id or choices.get("id"),
             label=source.label_columns or choices.get("label"),
             delimiter=source.delimiter,
+            label_from=source.label_from,
+            exclude=_several(source.exclude),
+            header=source.header,
+            spelling=source.spelling,
+            missing=source.missing,
             test=_text(source.test) or _first(files, "test list"),
             sample_submission=sample_submission or _first(files, "sample submission"),
             metadata=tuple(metadata) or tuple(entry.path for entry in files if entry.role == "metadata"),
@@ -120,11 +125,17 @@ def _split(samples: Samples, source: DataSource) -> ProblemSplit:
         seed=0 if is_drawn else None,
         group=source.group,
         column=source.split,
+        group_from=source.group_from,
+        test=source.test_share,
     )
 
 
 def _first(files: Sequence[FileRole], role: str) -> str | None:
     return next((entry.path for entry in files if entry.role == role), None)
+
+
+def _several(value: str | Sequence[str] | None) -> str | tuple[str, ...] | None:
+    return value if value is None or isinstance(value, str) else tuple(value)
 
 
 def _text(value: object) -> str | None:

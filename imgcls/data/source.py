@@ -8,7 +8,7 @@ import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self, TypedDict
+from typing import TYPE_CHECKING, Any, Literal, Self, TypedDict
 
 from imgcls.data.files import DEFAULT_DATA
 from imgcls.errors import RecordError, UsageError, nearest_hint
@@ -37,6 +37,13 @@ _FLAGS = {
     "test": "--test",
     "valid": "--valid",
     "split_seed": "--split-seed",
+    "label_from": "--label-from",
+    "group_from": "--group-from",
+    "header": "--header",
+    "spelling": "--spelling",
+    "exclude": "--exclude",
+    "missing": "--missing",
+    "test_share": "--test-share",
 }
 """Field of a `DataSource` → the option of a command that sets it."""
 _PLACES = frozenset({"data", "images", "test", "findings"})
@@ -44,6 +51,14 @@ _PLACES = frozenset({"data", "images", "test", "findings"})
 _BESIDE = ("images", "test", "findings")
 _OF_ONE_READING = frozenset({"findings", "verify"})
 """Fields that belong to a workspace or to one command, and do not tell data from others."""
+
+
+Header = Literal["first", "none"]
+"""Whether the first row of a table names its columns."""
+Spelling = Literal["join", "keep"]
+"""Whether labels that are equal as numbers, or in Unicode's normal form, are one class."""
+Missing = Literal["stop", "exclude"]
+"""What happens to rows of a table whose photograph is not there."""
 
 
 class DataOptions(TypedDict, total=False):
@@ -61,6 +76,13 @@ class DataOptions(TypedDict, total=False):
     test: str | Path | None
     findings: str | Path | None
     verify: bool
+    label_from: str | None
+    group_from: str | None
+    header: Header | None
+    spelling: Spelling | None
+    exclude: str | Sequence[str] | None
+    missing: Missing | None
+    test_share: float | None
 
 
 @dataclass(frozen=True)
@@ -78,7 +100,7 @@ class DataSource:
     group: str | None = None
     """For a table: the column of groups that stay together."""
     split: str | None = None
-    """For a table: the column that says train, valid or test."""
+    """For a table: the column that says train, valid or test; `none` uses no parts that the data give."""
     problem_type: ProblemType | None = None
     """`binary`, `multiclass` or `multilabel`; None finds out."""
     delimiter: str | None = None
@@ -93,6 +115,20 @@ class DataSource:
     """A findings.toml: what is left out and what stays together; None for nothing."""
     verify: bool = False
     """Whether every photograph is read and hashed again instead of trusting size and time stamp."""
+    label_from: str | None = None
+    """Where the label stands in the relative path or the name of a photograph: see `imgcls.data.patterns`."""
+    group_from: str | None = None
+    """Likewise what stays together when the samples are split."""
+    header: Header | None = None
+    """For a table: whether its first row names the columns; None looks."""
+    spelling: Spelling | None = None
+    """Whether labels equal as numbers (1, 1.0) or in Unicode's normal form are one class; None refuses them."""
+    exclude: str | Sequence[str] | None = None
+    """Patterns of relative paths (`*_mask.png`, `old/**`) that are no photographs of the data set."""
+    missing: Missing | None = None
+    """For a table: what happens to rows whose photograph is not there; None is `stop`."""
+    test_share: float | None = None
+    """Share of the photographs that is drawn into the test part and sealed, in (0, 1); None draws none."""
 
     @classmethod
     def of(cls, data: object, options: Mapping[str, object]) -> DataSource:
@@ -161,12 +197,8 @@ class DataSource:
     def _words(self, named: str) -> str:
         """Return what has to be typed again: nothing for what was not said, and a frame has no name."""
         words = [] if self.data is None or self.is_frame else [f"{named}{shlex.quote(str(self.data))}"]
-        for field, flag in _FLAGS.items():
-            value = getattr(self, field)
-            if value not in (None, 0, ""):
-                values = value if isinstance(value, list | tuple) else [value]
-                words += [f"{flag} {shlex.quote(str(one))}" for one in values]
-        return "".join(f" {word}" for word in words)
+        said = as_words({name: getattr(self, name) for name in _FLAGS})
+        return "".join(f" {word}" for word in (*words, said) if word)
 
     def key(self, fingerprint: str, findings: bytes = b"") -> str:
         """Return what tells data that are read in one way from others.
@@ -220,6 +252,17 @@ class DataSource:
         said = {name: getattr(self, name) for name in _PLACES}
         changed: dict[str, Any] = {name: change(at) for name, at in said.items() if isinstance(at, str | Path)}
         return replace(self, **changed)
+
+
+def as_words(options: Mapping[str, Any]) -> str:
+    """Write fields of a `DataSource` as options of a command; nothing for what was not said."""
+    words = []
+    for field, flag in {"data": "--data", **_FLAGS}.items():
+        value = options.get(field)
+        if value not in (None, 0, ""):
+            values = value if isinstance(value, list | tuple) else [value]
+            words += [f"{flag} {shlex.quote(str(one))}" for one in values]
+    return " ".join(words)
 
 
 def is_named_set(source: str) -> bool:

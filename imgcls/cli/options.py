@@ -207,7 +207,7 @@ def asking(call: Callable[[DataSource], Result], source: DataSource, *, as_json:
     Raises:
         DoubtError: Nobody is there to ask.
     """
-    from imgcls.data.guesses import DoubtError
+    from imgcls.data.assumptions import DoubtError
 
     while True:
         try:

@@ -15,7 +15,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from imgcls.data.files import Excluded
-from imgcls.data.guesses import Guess
+from imgcls.data.assumptions import Assumption
 from imgcls.errors import DataError
 from imgcls.text import as_utf8
 
@@ -54,7 +54,7 @@ class Samples:
     """Sentences that a person should read."""
     licence: str = ""
     """The licence of the photographs, where it is known."""
-    guesses: tuple[Guess, ...] = ()
+    assumptions: tuple[Assumption, ...] = ()
     """How the data were understood where nobody said it, and the options that say otherwise."""
 
     def __post_init__(self) -> None:

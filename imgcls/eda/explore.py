@@ -176,6 +176,7 @@ class _Exploring:
             licence=samples.licence,
             quick=self.quick,
             tables=table_digests(files.read, self.place),
+            assumptions=samples.assumptions,
         )
 
     def _measured(self, seen: ScanResult, data: DataFacts, tables: Sequence[MetaTable]) -> Facts:

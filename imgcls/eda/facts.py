@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
+from imgcls.data.assumptions import Assumption
 from imgcls.errors import RecordError
 from imgcls.schema import read_json
 from imgcls.storage import write_json
@@ -59,6 +60,8 @@ class DataFacts(_Fact):
     """Whether a part of the samples was looked at, and none of test."""
     tables: dict[str, str] = {}
     """From each table beside that of the labels, relative to the workspace where it lies there, to its sha256."""
+    assumptions: tuple[Assumption, ...] = ()
+    """How the data were understood where nobody said it, and the options that say otherwise."""
 
 
 class FileFacts(_Fact):

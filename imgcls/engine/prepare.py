@@ -107,8 +107,8 @@ def prepare(
             samples = fold_samples(read.samples, turn, seed=seed)
         check_samples(samples)
         prepared.append(replace(read, samples=samples, split_seed=seed))
-    for note in prepared[0].samples.notes:  # the same in every turn
-        reporter.note(note)
+    for entry in (*prepared[0].samples.assumptions, *prepared[0].samples.notes):  # the same in every turn
+        reporter.note(str(entry))
     if kept_in is not None:
         prepared[0].save_summary(kept_in, in_folds=turns[0] is not None)
     return tuple(prepared)

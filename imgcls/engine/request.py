@@ -219,7 +219,9 @@ class RunSpec:
             quick=self.setup.quick,
             problem=samples.problem,
             classes=samples.classes,
-            data=RunData(samples.name, *digests, n, excluded, len(groups - {""}), split_seed),
+            data=RunData(
+                samples.name, *digests, n, excluded, len(groups - {""}), split_seed, samples.assumptions or None
+            ),
             weights=RunWeights(weights.source, weights.sha256, weights.licence)
             if weights
             else RunWeights("none", None),

@@ -16,6 +16,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
+from imgcls.data.assumptions import Assumption
 from imgcls.errors import RecordError, UsageError
 from imgcls.schema import MAY_BE_ABSENT, NOT_IN_FILE, Problems, from_json, one_of, read_as, to_json
 from imgcls.storage import sha256_file, write_json
@@ -256,6 +257,8 @@ class RunData:
     """The number of groups in valid, which are then the units of the intervals; 0 where samples have none."""
     split_seed: int | None = field(default=None, metadata=MAY_BE_ABSENT)
     """The seed that the split or the folds were drawn from; None in records of before it was kept."""
+    assumptions: tuple[Assumption, ...] | None = field(default=None, metadata=MAY_BE_ABSENT)
+    """How the data were understood where nobody said it; None where all was said, and in older records."""
 
 
 @dataclass(frozen=True)

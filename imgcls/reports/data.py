@@ -204,6 +204,8 @@ class FactsView:
         yield Text(f"{clean(facts.data.name)}: {clean(data_sentence(facts))}", style="bold")
         yield Text(clean(split_sentence(facts)))
         n_open = len(facts.open_findings)
+        for assumption in facts.data.assumptions:
+            yield Text(clean(str(assumption)))
         yield Text(state_sentence(facts) + (" They are at the end." if n_open > 1 else ""), style="dim")
         yield from _files(facts, width=options.max_width)
         yield from _classes(facts, width=options.max_width, is_ascii=is_ascii)
@@ -490,6 +492,10 @@ class ProblemWritten:
             yield Text(self._seen(), style="bold")
         if self.proposal.files:
             yield self._files()
+        assumptions = samples.assumptions if samples is not None else ()
+        if assumptions:
+            yield Text("\nNot said, so assumed", style="bold")
+            yield from (Padding(Text(clean(str(entry))), (0, 0, 0, 2)) for entry in assumptions)
         for note in self.proposal.notes:
             yield Text(clean(note), style="yellow")
         yield Text("\nWrote", style="bold")
@@ -519,6 +525,7 @@ class ProblemWritten:
 
     def to_json(self) -> dict[str, Any]:
         """Return the same as JSON values."""
+        samples = self.proposal.samples
         return {
             "schema": 1,
             "file": str(self.file),
@@ -527,5 +534,6 @@ class ProblemWritten:
                 {"path": entry.path, "role": entry.role, "n": entry.n, "columns": list(entry.columns)}
                 for entry in self.proposal.files
             ],
+            "assumptions": [entry.to_json() for entry in (samples.assumptions if samples is not None else ())],
             "notes": list(self.proposal.notes),
         }

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import csv
 import json
+import re
+from collections import Counter
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +35,7 @@ if TYPE_CHECKING:
 
 
 _SHOWN_EXCLUDED = 10
+_SHOWN_KINDS = 4
 _ROOMY = 100
 
 
@@ -153,6 +157,8 @@ class RunCard:
         else:
             yield from self._metrics()
         yield from self._history()
+        for assumption in self.record.data.assumptions or ():
+            yield Text(f"\nAssumed: {clean(str(assumption))}")
         yield from self._excluded()
 
     def _metrics(self) -> RenderResult:
@@ -206,6 +212,16 @@ class RunCard:
             yield Text(f"  … and {len(excluded) - _SHOWN_EXCLUDED} more; --json lists all.", style="dim")
 
 
+def left_out(record: RunRecord) -> Iterator[Text]:
+    """Draw how many files a training could not use, by kind, and where they are named; nothing where it used all."""
+    kinds = Counter(re.split(r"[:(]", reason, maxsplit=1)[0].strip() for _, reason in record.data.excluded)
+    if not kinds:
+        return
+    parts = listed((f"{n:,} {clean(kind)}" for kind, n in kinds.most_common()), _SHOWN_KINDS)
+    n = count(kinds.total(), "file")
+    yield Text(f"{n} left out ({parts}); 'imgcls runs show {record.id}' lists them.", style="yellow")
+
+
 # What a person who has a baseline would try next, one step at a time.
 _LADDER = ("augmentation", "adamw_cosine", "label_smoothing", "tta")
 
@@ -227,9 +243,7 @@ class RunSummary:
         yield Text()
         yield Text(f"{clean(record.label)}, seed {record.seed}: {self._how()}", style="bold")
         yield metric_table(record, self.metric)
-        if record.data.n["excluded"]:
-            n = record.data.n["excluded"]
-            yield Text(f"{count(n, 'file')} left out; 'imgcls runs show {record.id}' lists them.", style="yellow")
+        yield from left_out(record)
         if self.validation.mistakes:
             yield Text("\nMost confident mistakes in validation", style="bold")
             yield self._mistake_table()
@@ -399,9 +413,7 @@ class FoldsSummary:
             yield spread_table(record, record.folds, self.metric)
         if record.data.n["train"]:
             yield Text(f"{count(record.data.n['train'], 'photograph')} train in every fold and are not scored.")
-        if record.data.n["excluded"]:
-            n = record.data.n["excluded"]
-            yield Text(f"{count(n, 'file')} left out; 'imgcls runs show {record.id}' lists them.", style="yellow")
+        yield from left_out(record)
         yield Text("\nWhat it means", style="bold")
         yield Text(QUICK_MEANING if record.quick else MEANING)
         yield Text("\nRecord", style="bold")

@@ -1,4 +1,4 @@
-"""What reading data decides without being told: guesses that are said, and doubts that ask."""
+"""What reading data decides without being told: assumptions that are said, and doubts that ask."""
 
 from __future__ import annotations
 
@@ -10,19 +10,23 @@ from imgcls.errors import DataError
 
 
 @dataclass(frozen=True)
-class Guess:
+class Assumption:
     """One thing about the data that nobody said, as it was taken, and what says otherwise."""
 
     about: str
-    """What was guessed, in a word for programs: `source`, `levels`, `parts`, `ids`, `labels`, `type`, `delimiter`,
+    """What is assumed, in a word for programs: `source`, `levels`, `parts`, `ids`, `labels`, `type`, `delimiter`,
     `header`, `groups`, `photographs`, `test list`, `spelling` or `unused`."""
     taken: str
     """How it was taken, a sentence."""
     option: str
-    """The option that decides otherwise, as it is typed: `--label COLUMN`."""
+    """The option that decides otherwise, as it is typed: `--label COLUMN`; "" where none does."""
+
+    def __str__(self) -> str:
+        """Write the assumption as people read it: `Column 'y' holds the labels. Otherwise: --label COLUMN.`"""
+        return f"{self.taken} Otherwise: {self.option}." if self.option else self.taken
 
     def to_json(self) -> dict[str, str]:
-        """Return the guess as JSON."""
+        """Return the assumption as JSON."""
         return asdict(self)
 
 

@@ -22,7 +22,7 @@ class Assumption:
     """The option that decides otherwise, as it is typed: `--label COLUMN`; "" where none does."""
 
     def __str__(self) -> str:
-        """Write the assumption as people read it: `Column 'y' holds the labels. Otherwise: --label COLUMN.`"""
+        """Write the assumption as people read it: `… holds the labels. Otherwise: --label COLUMN.`."""
         return f"{self.taken} Otherwise: {self.option}." if self.option else self.taken
 
     def to_json(self) -> dict[str, str]:

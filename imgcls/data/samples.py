@@ -14,8 +14,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from imgcls.data.files import Excluded
 from imgcls.data.assumptions import Assumption
+from imgcls.data.files import Excluded
 from imgcls.errors import DataError
 from imgcls.text import as_utf8
 

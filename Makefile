@@ -1,4 +1,4 @@
-.PHONY: setup check test slow golden bench verdicts house ladders recipes tutorial
+.PHONY: setup check test slow faults golden bench verdicts house ladders recipes tutorial
 
 setup: ## install for development
 	pip install -e ".[dev]"
@@ -15,6 +15,9 @@ test: ## everything but the slow tests
 
 slow: ## the slow tests, and those of the built wheel
 	pytest -m "slow or wheel"
+
+faults: ## what can go wrong, provoked: every row of tests/faults/catalogue.toml, the long ones too
+	pytest -m fault
 
 golden: ## write the pictures of what people read anew; review the diff
 	pytest tests/golden --snapshot-update

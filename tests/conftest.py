@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import os
+import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -23,6 +24,18 @@ from imgcls.workspace import Workspace
 # One thread a process, here and in the processes that tests start: equal bits, and no fight over the cores
 # where several tests run side by side. It has to be said before torch is loaded.
 os.environ["OMP_NUM_THREADS"] = "1"
+
+_TESTS = Path(__file__).parent
+_FAULTS = tomllib.loads((_TESTS / "faults" / "catalogue.toml").read_text(encoding="utf-8"))["fault"]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests that the catalogue of faults names."""
+    named = {name for fault in _FAULTS for name in fault.get("tests", [])}
+    for item in items:
+        place = item.path.relative_to(_TESTS.parent).as_posix()
+        if f"{place}::{getattr(item, 'originalname', item.name)}" in named:
+            item.add_marker(pytest.mark.fault)
 
 
 def draw_photo(path: Path, *, bright: int, seed: int, size: tuple[int, int] = (28, 24)) -> Path:

@@ -210,11 +210,14 @@ def status(ladder: str | None, out: Path | None, as_json: bool) -> None:
 
 
 @ladder.command()
-@click.argument("ladder")
+@click.argument("ladder", required=False)
 @OUT
 @JSON
-def final(ladder: str, out: Path | None, as_json: bool) -> None:
-    """Score base and incumbent of LADDER on the sealed test part; every opening is written to test-ledger.csv."""
+def final(ladder: str | None, out: Path | None, as_json: bool) -> None:
+    """Score base and incumbent of LADDER on the sealed test part; every opening is written to test-ledger.csv.
+
+    Without a name, the newest ladder is meant.
+    """
     from imgcls.ladders.final_test import open_test
     from imgcls.ladders.spec import find_ladder
 

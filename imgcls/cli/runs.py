@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import click
 
 from imgcls.cli.options import JSON, OUT, print_json, workspace_of
+from imgcls.workspace import MARKER
 
 
 @click.group()
@@ -30,6 +32,11 @@ def list_runs(out: Path | None, as_json: bool) -> None:
     if as_json:
         print_json(runs_json(view))
         return
+    if (workspace.root / MARKER).exists():  # pydantic is loaded only where there is a problem to read
+        from imgcls.config.problem import find_problem
+
+        problem = find_problem(workspace.root)
+        view = replace(view, metric=problem.metric if problem else None)
     from imgcls.reports.console import show as show_view
 
     show_view(view)

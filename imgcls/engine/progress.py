@@ -9,6 +9,9 @@ from typing import Protocol
 
 from imgcls.text import duration
 
+_QUIET_SECONDS = 8.0
+"""The longest stretch without a line in a pipe or a log while something is being done."""
+
 
 @dataclass(frozen=True)
 class Start:
@@ -104,22 +107,31 @@ class Lines(Silent):
     """A reporter that writes plain lines to stderr, for pipes, logs and scripts."""
 
     def __init__(self) -> None:
-        self._written = time.monotonic()
+        self._written = self._began = time.monotonic()
+        self._start: Start | None = None
 
     def note(self, text: str) -> None:
         """Write the sentence."""
         self.write(text)
 
     def progress(self, what: str, done: int, total: int) -> None:
-        """Write how far it is, every five seconds at the most."""
-        now = time.monotonic()
-        if now - self._written > 5 and done < total:
-            self._written = now
+        """Write how far it is, every eight seconds at the most."""
+        if time.monotonic() - self._written > _QUIET_SECONDS and done < total:
             self.write(f"{what}: {done} of {total}")
 
     def start(self, start: Start) -> None:
         """Write what begins, and about how long it will take."""
+        self._start, self._began = start, time.monotonic()
         self.write(headline(start))
+
+    def batch(self, epoch: int, done: int, total: int) -> None:
+        """Write how far it is and about how long it will still take, every eight seconds at the most."""
+        now = time.monotonic()
+        if self._start is None or now - self._written < _QUIET_SECONDS or done >= total:
+            return
+        passed = (epoch - 1 - self._start.done_epochs) * total + done
+        left = (now - self._began) / passed * ((self._start.n_epochs - self._start.done_epochs) * total - passed)
+        self.write(f"epoch {epoch}: batch {done} of {total}, about {duration(left)} left")
 
     def epoch(self, row: EpochRow) -> None:
         """Write the epoch's line."""
@@ -130,6 +142,7 @@ class Lines(Silent):
 
     def write(self, text: str) -> None:
         """Write one line."""
+        self._written = time.monotonic()
         sys.stderr.write(f"{text}\n")
         sys.stderr.flush()
 

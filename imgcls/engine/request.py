@@ -199,7 +199,8 @@ class RunSpec:
         n = {split: len(samples.rows(split)) for split in ("train", "valid", "test")} | {
             "excluded": len(samples.excluded)
         }
-        groups = set(samples.part("valid").frame["group"])
+        group_of = samples.part("valid").frame["group"]
+        groups = set(group_of) - {""}
         excluded = tuple((as_utf8(entry.path), entry.reason) for entry in samples.excluded)
         digests, split_seed = (samples.data_digest, samples.split_digest), self.prepared.split_seed
         return RunRecord(
@@ -220,7 +221,14 @@ class RunSpec:
             problem=samples.problem,
             classes=samples.classes,
             data=RunData(
-                samples.name, *digests, n, excluded, len(groups - {""}), split_seed, samples.assumptions or None
+                samples.name,
+                *digests,
+                n,
+                excluded,
+                n_valid_groups=len(groups),
+                split_seed=split_seed,
+                n_valid_units=len(groups) + int((group_of == "").sum()) if groups else None,
+                assumptions=samples.assumptions or None,
             ),
             weights=RunWeights(weights.source, weights.sha256, weights.licence)
             if weights

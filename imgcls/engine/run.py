@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
@@ -446,14 +446,15 @@ class OutOfFold:
             key=self.key,
             id=self._name,
             fold=None,
-            data=self._data(records, n_groups=len(set(groups) - {""})),
+            data=self._data(records, groups),
             environment=records[0].environment,
             metrics=metrics,
             folds=Folds(self._runs, spread_of([record.metrics for record in records])),
         )
 
-    def _data(self, records: list[RunRecord], *, n_groups: int) -> RunData:
+    def _data(self, records: list[RunRecord], groups: Sequence[str]) -> RunData:
         """Count every sample once: as validated where a fold does, as trained on where it trains in all of them."""
+        n_groups = len(set(groups) - {""})
         first, n_valid = records[0].data, len(self._rows)
         n_train = first.n["train"] + first.n["valid"] - n_valid
         return replace(
@@ -461,4 +462,5 @@ class OutOfFold:
             split_digest=joint_digest([record.data.split_digest for record in records]),
             n={**first.n, "train": n_train, "valid": n_valid},
             n_valid_groups=n_groups,
+            n_valid_units=n_groups + sum(not group for group in groups) if n_groups else None,
         )

@@ -257,6 +257,8 @@ class RunData:
     """The number of groups in valid, which are then the units of the intervals; 0 where samples have none."""
     split_seed: int | None = field(default=None, metadata=MAY_BE_ABSENT)
     """The seed that the split or the folds were drawn from; None in records of before it was kept."""
+    n_valid_units: int | None = field(default=None, metadata=MAY_BE_ABSENT)
+    """Where there are groups: how many units validate, a group or an image of no group each; None in older records."""
     assumptions: tuple[Assumption, ...] | None = field(default=None, metadata=MAY_BE_ABSENT)
     """How the data were understood where nobody said it; None where all was said, and in older records."""
 

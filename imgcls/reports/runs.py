@@ -17,7 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from imgcls.catalog import Stack
-from imgcls.config.metrics import PRIMARY
+from imgcls.config.metrics import PRIMARY, TITLES
 from imgcls.errors import ImgclsError, WorkspaceError
 from imgcls.predictions.submission import TEST_FILE, Submission
 from imgcls.records.run import Folds, FoldSpread, RunRecord, short_key
@@ -36,7 +36,11 @@ if TYPE_CHECKING:
 
 _SHOWN_EXCLUDED = 10
 _SHOWN_KINDS = 4
+_SHOWN_METRICS = 2
+_BESIDE_STACK = 36  # columns of run, seed and time, and the blanks between
+_LEAST_STACK = 16
 _ROOMY = 100
+_NARROW = 76
 
 
 @dataclass(frozen=True)
@@ -51,6 +55,14 @@ class RunList:
     """Trainings that failed."""
     damaged: tuple[str, ...]
     """What could not be read, in words."""
+    metric: str | None = None
+    """The metric that decides here, shown first; None for that of each kind of problem."""
+
+    def _metrics(self) -> list[str]:
+        """Return the metrics that are shown: the one that decides, then accuracy and ROC AUC where runs have them."""
+        first = [self.metric] if self.metric else [PRIMARY[record.problem] for record in self.finished]
+        there = {metric for record in self.finished for metric in record.metrics}
+        return [metric for metric in dict.fromkeys((*first, "accuracy", "roc_auc")) if metric in there][:_SHOWN_METRICS]
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """Draw a row for each run, and what else there is."""
@@ -59,22 +71,24 @@ class RunList:
             return
         table = Table(box=None, pad_edge=False, show_edge=False)
         table.add_column("run", style="dim", no_wrap=True)
-        for title in ("stack", "data"):
-            table.add_column(title, overflow="fold")
-        for title in ("seed", "accuracy", "AUC"):
+        table.add_column("stack", no_wrap=True)
+        has_room = options.max_width >= _ROOMY
+        if has_room:
+            table.add_column("data", no_wrap=True, max_width=24)
+        shown = self._metrics()[: 1 if options.max_width < _NARROW else None]
+        for title in ("seed", *(TITLES[metric] for metric in shown)):
             table.add_column(title, justify="right", no_wrap=True)
-        table.add_column("when", no_wrap=True)
-        length = len("2026-01-01 00:00") if options.max_width >= _ROOMY else len("2026-01-01")
+        table.add_column("when, UTC", no_wrap=True)
+        width = options.max_width - _BESIDE_STACK - sum(len(TITLES[metric]) + 2 for metric in shown) - 26 * has_room
         for record in self.finished:
-            accuracy, auc = (record.metrics.get(metric) for metric in ("accuracy", "roc_auc"))
+            stack = f"{record.label}{_turn(record)}" + (" (quick)" if record.quick else "")
             table.add_row(
                 short_key(record.key),
-                name(f"{record.label}{_turn(record)}" + (" (quick)" if record.quick else ""), "bold"),
-                name(record.data.name),
+                Text(_wrapped(clean(stack), max(width, _LEAST_STACK)), "bold"),
+                *([name(record.data.name)] if has_room else []),
                 str(record.seed),
-                number(accuracy.value if accuracy else None),
-                number(auc.value if auc else None),
-                record.created[:length].replace("T", " "),
+                *(number(record.metrics[metric].value if metric in record.metrics else None) for metric in shown),
+                record.created[: len("2026-01-01 00:00")].replace("T", " "),
             )
         yield table
         if self.finished:
@@ -89,6 +103,16 @@ class RunList:
             yield Text(f"failed: {what}", style="red")
         for sentence in self.damaged:
             yield Text(f"damaged: {clean(sentence)}", style="red")
+
+
+def _wrapped(stack: str, width: int) -> str:
+    """Break a stack before a plus sign where it is wider than a column, so that no name of a recipe is broken."""
+    lines = [""]
+    for part in re.split(r"(?=\+)", stack):
+        if lines[-1] and len(lines[-1]) + len(part) > width:
+            lines.append("")
+        lines[-1] += part
+    return "\n".join(lines)
 
 
 def runs_json(view: RunList) -> dict[str, Any]:
@@ -327,13 +351,22 @@ def in_order(record: RunRecord, metric: str | None = None) -> list[str]:
     return sorted(record.metrics, key=lambda entry: (entry != first, list(METRICS).index(entry)))
 
 
+def _units(record: RunRecord) -> str:
+    """Describe what the intervals take as one: groups, and the images of no group; nothing where each image counts."""
+    n_groups, n_units = record.data.n_valid_groups, record.data.n_valid_units
+    if not n_groups:
+        return ""
+    if n_units is None or n_units == n_groups:
+        return f", {count(n_groups, 'group')} of images"
+    return f", {count(n_groups, 'group')} and {count(n_units - n_groups, 'single image')}"
+
+
 def metric_table(record: RunRecord, metric: str | None = None) -> Table:
     """Draw the metrics of a run with their intervals, the one that decides first; arguments as `in_order`."""
     from imgcls.evidence.metrics import METRICS  # loads scipy, which a list of runs does not need
 
     table = Table(box=None, pad_edge=False, show_edge=False)
-    n_groups = record.data.n_valid_groups
-    table.add_column(f"validation, {count(n_groups, 'group')} of images" if n_groups else "validation")
+    table.add_column("validation" + _units(record))
     table.add_column("value", justify="right")
     table.add_column("95 % interval")
     table.add_column("images", justify="right")
@@ -482,8 +515,7 @@ def spread_table(record: RunRecord, folds: Folds, metric: str | None = None) -> 
     from imgcls.evidence.metrics import METRICS  # loads scipy, which a list of runs does not need
 
     table = Table(box=None, pad_edge=False, show_edge=False)
-    n_groups = record.data.n_valid_groups
-    table.add_column(f"out of fold, {count(n_groups, 'group')} of images" if n_groups else "out of fold")
+    table.add_column("out of fold" + _units(record))
     table.add_column("value", justify="right")
     table.add_column("95 % interval")
     table.add_column("images", justify="right")

@@ -272,6 +272,8 @@ class ValidationSummary:
     """The most confident mistakes, the most confident first."""
     trivial: Trivial | None
     """How the run stands against the answer that needs no photograph; None where its score could not be computed."""
+    only_class: str | None = None
+    """The one class that it names for every photograph, though others occur: it collapsed; else None."""
 
     @classmethod
     def of(cls, record: RunRecord, *, metric: str | None = None) -> Self:
@@ -285,7 +287,11 @@ class ValidationSummary:
             frame["id"].tolist(), probabilities, targets, classes=record.classes, labels=frame["label"].tolist()
         )
         trivial = against_trivial(record.metrics, targets, classes=record.classes, metric=metric)
-        return cls(tuple(mistakes), trivial)
+        only = None
+        if targets.ndim == 1 and len(targets) and len(set(targets[targets >= 0].tolist())) > 1:
+            named = set(probabilities.argmax(axis=1).tolist())
+            only = record.classes[named.pop()] if len(named) == 1 else None
+        return cls(tuple(mistakes), trivial, only)
 
 
 def _estimate(name: str, predictions: Scored, *, classes: Sequence[str], groups: Groups) -> Estimate:

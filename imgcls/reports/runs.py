@@ -19,6 +19,7 @@ from rich.text import Text
 from imgcls.catalog import Stack
 from imgcls.config.metrics import PRIMARY, TITLES
 from imgcls.errors import ImgclsError, WorkspaceError
+from imgcls.plan import Plan
 from imgcls.predictions.submission import TEST_FILE, Submission
 from imgcls.records.run import Folds, FoldSpread, RunRecord, short_key
 from imgcls.reports.console import count, interval, name, number, path, show
@@ -39,6 +40,7 @@ _SHOWN_KINDS = 4
 _SHOWN_METRICS = 2
 _BESIDE_STACK = 36  # columns of run, seed and time, and the blanks between
 _LEAST_STACK = 16
+_MOST_DATA = 24
 _ROOMY = 100
 _NARROW = 76
 
@@ -71,20 +73,22 @@ class RunList:
             return
         table = Table(box=None, pad_edge=False, show_edge=False)
         table.add_column("run", style="dim", no_wrap=True)
-        table.add_column("stack", no_wrap=True)
         has_room = options.max_width >= _ROOMY
-        if has_room:
-            table.add_column("data", no_wrap=True, max_width=24)
         shown = self._metrics()[: 1 if options.max_width < _NARROW else None]
+        longest = max((len(clean(record.data.name)) for record in self.finished), default=0)
+        beside = sum(len(TITLES[metric]) + 2 for metric in shown) + (min(longest, _MOST_DATA) + 2) * has_room
+        width = max(options.max_width - _BESIDE_STACK - beside, _LEAST_STACK)
+        table.add_column("stack", max_width=width, overflow="fold")
+        if has_room:
+            table.add_column("data", no_wrap=True, max_width=_MOST_DATA)
         for title in ("seed", *(TITLES[metric] for metric in shown)):
             table.add_column(title, justify="right", no_wrap=True)
         table.add_column("when, UTC", no_wrap=True)
-        width = options.max_width - _BESIDE_STACK - sum(len(TITLES[metric]) + 2 for metric in shown) - 26 * has_room
         for record in self.finished:
             stack = f"{record.label}{_turn(record)}" + (" (quick)" if record.quick else "")
             table.add_row(
                 short_key(record.key),
-                Text(_wrapped(clean(stack), max(width, _LEAST_STACK)), "bold"),
+                Text(_wrapped(clean(stack), width), "bold"),
                 *([name(record.data.name)] if has_room else []),
                 str(record.seed),
                 *(number(record.metrics[metric].value if metric in record.metrics else None) for metric in shown),
@@ -106,9 +110,9 @@ class RunList:
 
 
 def _wrapped(stack: str, width: int) -> str:
-    """Break a stack before a plus sign where it is wider than a column, so that no name of a recipe is broken."""
+    """Break a stack before a plus sign or after a blank where it is wider than a column: no name is broken."""
     lines = [""]
-    for part in re.split(r"(?=\+)", stack):
+    for part in re.split(r"(?=\+)|(?<= )", stack):
         if lines[-1] and len(lines[-1]) + len(part) > width:
             lines.append("")
         lines[-1] += part
@@ -243,7 +247,8 @@ def left_out(record: RunRecord) -> Iterator[Text]:
         return
     parts = listed((f"{n:,} {clean(kind)}" for kind, n in kinds.most_common()), _SHOWN_KINDS)
     n = count(kinds.total(), "file")
-    yield Text(f"{n} left out ({parts}); 'imgcls runs show {record.id}' lists them.", style="yellow")
+    yield Text(f"{n} left out: {parts}. They are named by", style="yellow")
+    yield Text(f"  imgcls runs show {record.id}", no_wrap=True, overflow="ignore")
 
 
 # What a person who has a baseline would try next, one step at a time.
@@ -286,6 +291,12 @@ class RunSummary:
         record, trivial = self.outcome.record, self.validation.trivial
         if record.quick:
             return QUICK_MEANING
+        if self.validation.only_class is not None:
+            return (
+                f"It names {clean(self.validation.only_class)} for every photograph: it collapsed, and the scores say "
+                "nothing of the recipes. Most often the learning rate is too high for the network, or there were too "
+                "few steps for it to leave the most frequent class."
+            )
         if trivial is None:
             return "The score could not be computed; the table says why."
         value = record.metrics[trivial.metric].value or 0.0
@@ -304,6 +315,14 @@ class RunSummary:
         use = [f"imgcls predict {record.id} PHOTO …"]
         if record.quick:
             return [f"imgcls recipe run {record.stack}    # the whole data, with the same options", *use]
+        if self.validation.only_class is not None:  # one more recipe on top would not help
+            plan = Plan.from_json(record.plan)
+            rate, epochs = plan.optimizer.learning_rate / 3, 2 * plan.fit.epochs
+            stack = f"imgcls recipe run {record.stack}"
+            return [
+                f"{stack} --set optimizer.learning_rate={rate:.1g}    # with the same options otherwise",
+                f"{stack} --epochs {epochs}    # likewise",
+            ]
         if TEST_FILE in record.files:
             use.append(f"imgcls submit {record.id}    # what it says of the test part")
         for recipe in _LADDER:

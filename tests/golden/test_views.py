@@ -75,6 +75,23 @@ def test_a_run_that_predicted_the_test_part_can_be_submitted(record: RunRecord) 
     assert not [line for line in trial.next_commands() if line.startswith(command)]
 
 
+def test_a_run_that_names_one_class_for_everything_is_told_as_collapsed(record: RunRecord, tmp_path: Path) -> None:
+    frame = record.predictions("valid")
+    columns = [name for name in frame.columns if name.startswith("p_")]
+    frame[columns] = [[0.9, *[0.1 / (len(columns) - 1)] * (len(columns) - 1)]] * len(frame)
+    frame.to_parquet(tmp_path / "valid.parquet")
+    collapsed = replace(record, files={}).write(tmp_path)
+    view = outcome_view(RunOutcome(collapsed))
+    text = " ".join(drawn(view, 120).split())
+    assert f"It names {record.classes[0]} for every photograph: it collapsed" in text
+    again = f"imgcls recipe run {record.stack}"
+    assert [line.split("  ")[0] for line in view.next_commands()] == [
+        f"{again} --set optimizer.learning_rate=0.0003",
+        f"{again} --epochs 4",
+    ]
+    assert "collapsed" not in drawn(outcome_view(RunOutcome(record)), 120)
+
+
 @pytest.mark.parametrize("width", WIDTHS)
 def test_one_run_in_full(snapshot, record: RunRecord, width: int) -> None:
     assert drawn(RunCard(record), width).replace(str(RECORD), "<folder>") == snapshot
@@ -130,6 +147,19 @@ def test_a_list_of_runs(snapshot, record: RunRecord, width: int) -> None:
     failed = replace(record, status="failed", reason="The loss became nan in epoch 1, batch 3 of 9.")
     view = RunList((record, replace(record, quick=True, seed=1)), (), (failed,), ("run.json is cut",))
     assert drawn(view, width) == snapshot
+
+
+def test_a_list_of_runs_breaks_stacks_before_a_recipe_and_shows_what_decides(record: RunRecord) -> None:
+    stack = "baseline+augmentation+adamw_cosine+label_smoothing+tta_flips"
+    view = RunList((replace(record, label=stack),), (), (), ())
+    for width in (60, 80, 120):
+        lines = drawn(view, width).splitlines()
+        assert max(map(len, lines)) <= width
+        words = " ".join(lines).split()
+        assert all(any(part in word for word in words) for part in stack.split("+"))
+        assert record.created[:16].replace("T", " ") in lines[1]
+    assert "Macro F1" not in drawn(view, 80)
+    assert drawn(replace(view, metric="macro_f1"), 80).splitlines()[0].split("seed")[1].startswith("  Macro F1")
 
 
 @pytest.mark.parametrize("kind", ["climb", "ablate"])

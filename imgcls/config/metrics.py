@@ -99,8 +99,12 @@ class Units:
         return f"{round(self.scaled(value), self._digits) + 0.0:+.{self._digits}f}"
 
     def interval(self, low: float, high: float) -> str:
-        """Write an interval of gains by its ends: `[+0.4, +2.1]`."""
-        return f"[{self.gain(low)}, {self.gain(high)}]"
+        """Write an interval of gains by its ends: `[+0.4, +2.1]`; no further than a gain can go."""
+        return f"[{self.gain(self.possible(low))}, {self.gain(self.possible(high))}]"
+
+    def possible(self, gain: float) -> float:
+        """Return the end of an interval of gains within what can be: a score in [0, 1] gains or loses 1 at the most."""
+        return gain if self.is_loss else min(1.0, max(-1.0, gain))
 
     def gain_text(self, value: float, low: float | None, high: float | None, *, with_metric: bool = False) -> str:
         """Write a gain with its unit and its interval, where it has one: `+1.3 points [+0.4, +2.1]`.

@@ -433,6 +433,8 @@ def power_text(judged: Judged | None, units: Units) -> str:
     """Describe in a few words what a comparison was able to find; nothing where it found something."""
     if judged is None or judged.detectable is None or judged.verdict not in ("no evidence", "likely worse"):
         return ""
+    if units.possible(judged.detectable) < judged.detectable:
+        return "could find none"
     return f"could find {units.amount(judged.detectable)}"
 
 
@@ -441,7 +443,9 @@ def power_sentences(judged: Judged, units: Units) -> list[str]:
     if judged.verdict not in ("no evidence", "likely worse") or judged.gain.is_identical:
         return []
     found = []
-    if judged.detectable is not None:
+    if judged.detectable is not None and units.possible(judged.detectable) < judged.detectable:
+        found.append("With so few runs and images it could find no gain at all, however large.")
+    elif judged.detectable is not None:
         found.append(f"It could find a gain of {units.amount(judged.detectable)}, hardly a smaller one.")
     if judged.settle is not None and (sentence := settle_sentence(judged.settle, judged.gain, units)):
         found.append(sentence)

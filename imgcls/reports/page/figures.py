@@ -223,7 +223,7 @@ def _rows_figure(rows: Sequence[_Row], units: Units) -> tuple[Figure, Axes]:
 def _draw_gain(axes: Axes, place: int, judged: Judged, units: Units, *, upright: bool = False) -> None:
     """Draw a gain and its interval on a row, or upright on a column."""
     mark = _MARKS[judged.verdict]
-    low, value, high = (units.scaled(number) for number in (judged.low, judged.value, judged.high))
+    low, value, high = (units.scaled(units.possible(number)) for number in (judged.low, judged.value, judged.high))
     along, across, point = [low, high], [place, place], ([value], [place])
     axes.plot(*((across, along) if upright else (along, across)), color=mark.colour, linewidth=2.2, zorder=2)
     style: dict[str, Any] = {"marker": mark.shape, "markersize": 8, "color": mark.colour, "markeredgewidth": 2}

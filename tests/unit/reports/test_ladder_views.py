@@ -307,6 +307,8 @@ def test_a_change_has_both_values() -> None:
 def test_a_gain_that_rounds_to_nothing_has_no_minus() -> None:
     """-0.0 would be read as a loss."""
     assert Units("accuracy").gain(-0.0001) == "+0.0"
+    assert Units("accuracy").interval(-2.357, 2.19) == "[-100.0, +100.0]"  # two seeds, and a t with one degree
+    assert Units("log_loss").interval(-2.357, 2.19) == "[-2.357, +2.190]"
     assert Units("log_loss").gain(-0.0001) == "+0.000"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import runpy
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -40,6 +41,17 @@ def test_three_lines_leave_a_record_with_an_interval(run_example: Callable[..., 
     assert run.stack == "baseline+augmentation"
     assert f"accuracy {score.value:.3f}, 95 % interval {score.low:.3f} to {score.high:.3f}" in printed
     assert str(run.folder) in printed
+
+
+def test_the_engine_warns_of_nothing_that_its_user_cannot_help() -> None:
+    done = subprocess.run(
+        [sys.executable, "-W", "default::FutureWarning", "-c", "import imgcls; imgcls.train"],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=120,
+    )
+    assert "torch.jit" not in done.stderr
 
 
 def test_an_own_recipe_is_stacked_by_its_path(run_example: Callable[..., str]) -> None:

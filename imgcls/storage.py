@@ -116,6 +116,16 @@ class FileLock:
                 self._file.close()
                 self._file = None
 
+    @property
+    def is_in_place(self) -> bool:
+        """Whether the file that is held is still the one of that name: its folder may have been removed, or renamed."""
+        if self._file is None or not self.is_held:
+            return False
+        try:
+            return os.path.samestat(self.path.stat(), os.fstat(self._file.fileno()))
+        except OSError:
+            return False
+
     def is_taken(self) -> bool:
         """Return whether this process or another one of this machine holds the lock; False where nobody can tell."""
         with _GATE:

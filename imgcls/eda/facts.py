@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Literal, Self
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
 from imgcls.errors import RecordError
-from imgcls.schema import read_json
+from imgcls.schema import file_names, read_json
 from imgcls.storage import write_json
 from imgcls.text import Viewed
 
@@ -351,6 +351,15 @@ class Facts(Viewed, _Fact):
             entry.model_copy(update={"differs": is_drifted(entry, n_comparisons=n)}) if entry.differs is None else entry
             for entry in drift
         )
+
+    @field_validator("pictures")
+    @classmethod
+    def _beside_it(cls, pictures: dict[str, str]) -> dict[str, str]:
+        """Refuse pictures elsewhere: the page holds what they show, and would carry any file of its reader's away."""
+        for file in pictures.values():
+            if list(file_names(file.split("/"))):
+                raise ValueError(f"{file[:40]!r} is no file beside it")
+        return pictures
 
     @property
     def open_findings(self) -> tuple[Finding, ...]:

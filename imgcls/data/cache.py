@@ -483,7 +483,10 @@ def _read_compact(path: Path) -> dict[str, Any]:
     body, mark, checksum = content.rpartition(_CHECKSUM)
     if mark and checksum != b"%d}" % zlib.crc32(body):
         raise ValueError(f"{path} has another content than was written")
-    value: dict[str, Any] = json.loads(content)
+    try:
+        value: dict[str, Any] = json.loads(content)
+    except RecursionError as error:
+        raise ValueError(f"{path} is nested too deeply") from error
     return value
 
 

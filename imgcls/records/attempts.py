@@ -589,7 +589,8 @@ def _rows_of(content: bytes) -> tuple[list[dict[str, Any]], int]:
     for line in lines:
         try:
             row = json.loads(line)
-        except ValueError:
+            json.dumps(row, allow_nan=False)  # NaN and numbers that are too large would be read, and never written
+        except (ValueError, RecursionError):
             break
         epoch = row.get("epoch") if isinstance(row, dict) else None
         if type(epoch) is not int or epoch != len(rows) + 1:

@@ -460,7 +460,7 @@ class Plan:
     @property
     def digest(self) -> str:
         """The sha256 of the canonical JSON, as hexadecimal text."""
-        return _digest(self.to_json())
+        return plan_digest(self.to_json())
 
     @property
     def train_digest(self) -> str:
@@ -473,7 +473,15 @@ def plan_paths() -> tuple[str, ...]:
     return tuple(f"{part}.{name}" for part, name in _DEFAULT_VALUES)
 
 
-def _digest(value: Any) -> str:
+def plan_digest(value: Mapping[str, Any]) -> str:
+    """Return the digest of a plan by its JSON values, also of one with parts that only a newer imgcls knows.
+
+    Args:
+        value: What `Plan.to_json` gives, as it was read.
+
+    Raises:
+        PlanError: They are no JSON values.
+    """
     return hashlib.sha256(_canonical(value).encode("ascii")).hexdigest()
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 import json
 import math
+import os
 import types
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import Field, fields, is_dataclass
@@ -34,6 +35,8 @@ NOT_IN_FILE = types.MappingProxyType({"written": "never"})
 
 _VERSION = "schema"
 _MOST_SHOWN = 40
+_MOST_NAME_BYTES = 255
+_DELETE = 0x7F
 _LEAVES = {str: "a text", int: "a whole number", float: "a number", bool: "true or false"}
 _WORDS = {
     "missing": "is missing",
@@ -157,6 +160,27 @@ def one_of(*choices: str) -> Check:
             yield "", f"must be one of {', '.join(choices)}, not {json.dumps(text)[:_MOST_SHOWN]}"
 
     return check
+
+
+def file_name(text: str) -> Problems:
+    """Check that a text names a file or folder in the folder that it is looked for in, and none elsewhere.
+
+    Every name that is read from a file and becomes a part of a path has this check in its annotation: files travel, and
+    who writes one could else have any file of the reader's read or replaced.
+    """
+    try:
+        is_long = len(os.fsencode(text)) > _MOST_NAME_BYTES
+    except UnicodeEncodeError:  # half of a pair of surrogates, which JSON can hold and no file system can
+        is_long = True
+    leads_away = text in ("", "..") or "\\" in text or Path(text).name != text  # which "C:x" does too on Windows
+    if is_long or leads_away or any(ord(sign) < ord(" ") or ord(sign) == _DELETE for sign in text):
+        yield "", f"must be the name of a file or folder, not {json.dumps(text)[:_MOST_SHOWN]}"
+
+
+def file_names(entries: Iterable[str]) -> Problems:
+    """Check that every text, such as every key of a mapping, is a `file_name`."""
+    for text in entries:
+        yield from ((text, words) for _, words in file_name(text))
 
 
 def _is_kept(item: Field[Any], value: object) -> bool:

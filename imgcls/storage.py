@@ -23,7 +23,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, Self
 
-from imgcls.errors import ImgclsError, WorkspaceError
+from imgcls.errors import BusyError, ImgclsError, WorkspaceError
 
 _LEFTOVER_SECONDS = 3600.0
 _REMOVED_PREFIX = ".removed-"
@@ -116,6 +116,16 @@ class FileLock:
                 self._file.close()
                 self._file = None
 
+    @property
+    def is_in_place(self) -> bool:
+        """Whether the file that is held is still the one of that name: its folder may have been removed, or renamed."""
+        if self._file is None or not self.is_held:
+            return False
+        try:
+            return os.path.samestat(self.path.stat(), os.fstat(self._file.fileno()))
+        except OSError:
+            return False
+
     def is_taken(self) -> bool:
         """Return whether this process or another one of this machine holds the lock; False where nobody can tell."""
         with _GATE:
@@ -143,6 +153,33 @@ class FileLock:
             self._file = file
             stack.pop_all()
         return True
+
+
+@contextlib.contextmanager
+def one_at_a_time(path: Path, *, wait_seconds: float = 60.0) -> Iterator[None]:
+    """Keep others out of a file while it is read, changed and written, so that nobody's change is lost.
+
+    The lock lies beside the file, which is replaced as a whole and so cannot bear one itself, and is removed with it.
+
+    Args:
+        path: The file; it need not exist, but its folder must.
+        wait_seconds: How long to wait for another process, which holds it for moments.
+
+    Raises:
+        BusyError: Another process held it all that time.
+        ImgclsError: The lock cannot be made.
+    """
+    target = Path(os.path.realpath(path))
+    lock = FileLock(target.with_name(f".{target.name}.lock"))
+    with explained(target):
+        if not lock.acquire(wait_seconds=wait_seconds):
+            raise BusyError(f"{target} is being changed by another process. Wait for it, and try again.")
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            lock.path.unlink(missing_ok=True)  # who waits for it notices, and takes the next one of that name
+        lock.release()
 
 
 class Disk:

@@ -17,7 +17,7 @@ from imgcls.checklists.verdicts import (
     read_comparisons,
     read_ladder_statuses,
 )
-from imgcls.config.findings import Adjustments, Exclusion, Grouping, read_adjustments
+from imgcls.config.findings import Adjustments, read_adjustments
 from imgcls.config.problem import Problem, find_problem, resolve
 from imgcls.data.source import FINDINGS_TOML, DataSource
 from imgcls.eda.facts import FACTS_JSON, Facts, Finding
@@ -243,11 +243,7 @@ class Evidence:
 
     def deals_with(self, finding: Finding) -> bool:
         """Whether findings.toml keeps a finding, or applies it to all of its images."""
-        if self.adjustments.keeps(finding.id, finding.images):
-            return True
-        entries: tuple[Exclusion | Grouping, ...] = (*self.adjustments.excluded, *self.adjustments.grouped)
-        settled = {image for entry in entries if entry.finding == finding.id for image in entry.images}
-        return bool(settled) and settled.issuperset(image for group in finding.groups for image in group)
+        return finding.decided(self.adjustments) != "open"
 
     @cached_property
     def facts_change(self) -> str:

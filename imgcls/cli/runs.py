@@ -28,7 +28,9 @@ def list_runs(out: Path | None, as_json: bool) -> None:
     workspace = workspace_of(out)
     finished, damaged = find_runs(workspace)
     failed, _ = find_failed(workspace)
-    view = RunList(tuple(finished), tuple(find_attempts(workspace)), tuple(failed), tuple(damaged))
+    attempts = find_attempts(workspace)
+    damaged += [attempt.damage for attempt in attempts if attempt.damage]
+    view = RunList(tuple(finished), tuple(attempts), tuple(failed), tuple(damaged))
     if as_json:
         print_json(runs_json(view))
         return

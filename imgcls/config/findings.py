@@ -101,6 +101,17 @@ class Adjustments(_Entry):
         about = frozenset(images)
         return any(entry.finding == finding and (not entry.images or about <= set(entry.images)) for entry in self.kept)
 
+    def settles(self, finding: str, images: Iterable[str]) -> bool:
+        """Whether a finding is applied: to all of these images, or to any where there are none.
+
+        Args:
+            finding: Its id.
+            images: The ids of the samples that applying it is about.
+        """
+        entries: tuple[Exclusion | Grouping, ...] = (*self.excluded, *self.grouped)
+        settled = {image for entry in entries if entry.finding == finding for image in entry.images}
+        return bool(settled) and settled.issuperset(images)
+
 
 def read_adjustments(path: Path) -> Adjustments:
     """Read what was decided; nothing where there is no file.

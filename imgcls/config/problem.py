@@ -26,7 +26,7 @@ from imgcls.data.source import (
     place_from,
 )
 from imgcls.errors import ProblemError, WorkspaceError, nearest_hint
-from imgcls.storage import write_bytes
+from imgcls.storage import one_at_a_time, write_bytes
 from imgcls.text import as_utf8, first_lines
 
 if TYPE_CHECKING:
@@ -454,14 +454,15 @@ def edit_problem(path: Path, changes: Mapping[str, Any]) -> Problem:
     """
     import tomlkit
 
-    text = read_text(path)
-    problem_of(text, path=path)
-    document = tomlkit.parse(text)
-    for key, value in changes.items():
-        _change(document, key, value)
-    changed = tomlkit.dumps(document)
-    problem = problem_of(changed, path=path)
-    _write(path, changed)
+    with one_at_a_time(path):
+        text = read_text(path)
+        problem_of(text, path=path)
+        document = tomlkit.parse(text)
+        for key, value in changes.items():
+            _change(document, key, value)
+        changed = tomlkit.dumps(document)
+        problem = problem_of(changed, path=path)
+        _write(path, changed)
     return problem
 
 

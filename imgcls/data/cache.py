@@ -68,6 +68,8 @@ class Photos:
     """The file of the records."""
     n_threads: int = 1
     """How many files are decoded at once."""
+    crc32: npt.NDArray[np.uint32] = field(repr=False, default_factory=lambda: np.zeros(0, np.uint32))
+    """uint32 [n], the checksum of each file's record, 0 where it has none; may be empty where none has one."""
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -79,6 +81,8 @@ class Photos:
 
     def pixels(self, rows: npt.NDArray[np.integer]) -> Pixels:
         """Return the pixels of photographs.
+
+        A record is compared with its checksum when a process first uses it; a damaged one is decoded again.
 
         Args:
             rows: [b], positions in `paths`.
@@ -96,13 +100,20 @@ class Photos:
         in_pool = records >= 0
         if self._records is not None:
             batch[in_pool] = self._records[records[in_pool]]
+            for position in np.flatnonzero(in_pool & ~self._is_checked[wanted]):
+                row = wanted[position]
+                in_pool[position] = self._is_checked[row] = zlib.crc32(batch[position]) == self.crc32[row]
         others = np.flatnonzero(~in_pool)
         for position, pixels in zip(others, self._decoded(wanted[others]), strict=True):
             batch[position] = pixels
         return batch
 
     def __getstate__(self) -> dict[str, object]:
-        return {name: value for name, value in self.__dict__.items() if name != "_records"}
+        return {name: value for name, value in self.__dict__.items() if name not in ("_records", "_is_checked")}
+
+    @cached_property
+    def _is_checked(self) -> npt.NDArray[np.bool_]:
+        return np.zeros(len(self), dtype=bool)
 
     @cached_property
     def _records(self) -> np.memmap | None:
@@ -305,6 +316,7 @@ class _Filling:
 
     def _photos(self, pool: Pool, seen: list[_FileRead]) -> Photos:
         digests = [look.known.sha256 if look.known else "" for look in seen]
+        rows = [pool.row_of.get(digest, -1) for digest in digests]
         sizes = [(look.known.width_px, look.known.height_px) if look.known else (0, 0) for look in seen]
         return Photos(
             paths=self.paths,
@@ -312,8 +324,9 @@ class _Filling:
             sha256=digests,
             reasons={path: look.reason for path, look in zip(self.paths, seen, strict=True) if look.reason},
             sizes=np.array(sizes, dtype=np.int32).reshape(len(seen), 2),
-            rows_in_pool=np.array([pool.row_of.get(digest, -1) for digest in digests], dtype=np.int64),
+            rows_in_pool=np.array(rows, dtype=np.int64),
             pixels_path=pool.pixels_path,
+            crc32=np.array([pool.rows[row].crc32 if row >= 0 else 0 for row in rows], dtype=np.uint32),
             n_threads=self.n_threads,
         )
 
@@ -422,14 +435,16 @@ class Pool:
 
     def _read(self) -> None:
         try:
-            manifest = json.loads((self.folder / "manifest.json").read_bytes())
+            manifest = _read_compact(self.folder / "manifest.json")
             rows = [Row(*row) for row in manifest["rows"]]
             name = manifest["pixels"]
+            if not _PIXELS_NAME.fullmatch(name):  # before it becomes a path
+                return
             n_held = (self.folder / name).stat().st_size // self.n_record_bytes
             fits = (manifest["schema"], manifest["key"]) == (POOL_SCHEMA, self.preprocess.key)
         except (OSError, ValueError, TypeError, KeyError):  # missing or damaged: it is only a cache
             return
-        if fits and _PIXELS_NAME.fullmatch(name) and len(rows) == manifest["n_rows"] <= n_held:
+        if fits and len(rows) == manifest["n_rows"] <= n_held:
             self.rows, self.pixels_name = rows, name
             spots = {round(spot) for spot in np.linspace(0, len(rows) - 1, _N_SPOTS)} if rows else set()
             if not self.is_sound(sorted(spots)):
@@ -448,10 +463,31 @@ class Pool:
         return self._file
 
 
-def _write_compact(path: Path, value: object) -> None:
-    """Write JSON without blanks: there may be a line for each of many photographs."""
+_CHECKSUM = b',"crc32":'
+
+
+def _write_compact(path: Path, value: dict[str, object]) -> None:
+    """Write JSON without blanks, since each of many photographs may have a line, and its checksum as the last key."""
     make_folder(path.parent)
-    write_bytes(path, json.dumps(value, separators=(",", ":")).encode("ascii"))
+    body = json.dumps(value, separators=(",", ":")).encode("ascii")[:-1]
+    write_bytes(path, b"%s%s%d}" % (body, _CHECKSUM, zlib.crc32(body)))
+
+
+def _read_compact(path: Path) -> dict[str, Any]:
+    """Read what `_write_compact` wrote; what was written before there was a checksum has none.
+
+    Raises:
+        OSError, ValueError: It is missing or damaged.
+    """
+    content = path.read_bytes()
+    body, mark, checksum = content.rpartition(_CHECKSUM)
+    if mark and checksum != b"%d}" % zlib.crc32(body):
+        raise ValueError(f"{path} has another content than was written")
+    try:
+        value: dict[str, Any] = json.loads(content)
+    except RecursionError as error:
+        raise ValueError(f"{path} is nested too deeply") from error
+    return value
 
 
 def lock_of(pool_folder: Path) -> FileLock:
@@ -585,7 +621,7 @@ class FileIndex:
 
     def _read(self) -> dict[str, Known]:
         try:
-            stored = json.loads(self.path.read_bytes())
+            stored = _read_compact(self.path)
             if (stored["schema"], stored["decoder"]) != (FILE_INDEX_SCHEMA, DECODER_VERSION):
                 return {}
             return {name: Known(*values) for name, values in stored["files"].items()}

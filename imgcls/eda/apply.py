@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from imgcls.config.findings import Accepted, Exclusion, Grouping, read_adjustments, write_adjustments
+from imgcls.config.findings import Accepted, Adjustments, Exclusion, Grouping, read_adjustments, write_adjustments
 from imgcls.config.problem import PROBLEM_TOML, find_problem
 from imgcls.data.source import FINDINGS_TOML, DataSource
 from imgcls.eda.facts import FACTS_JSON, Facts, Finding
 from imgcls.errors import RecordError, UsageError, nearest_hint
 from imgcls.records.derived import DatasetSummary, load_summaries, take_fingerprint
-from imgcls.storage import make_folder
+from imgcls.storage import one_at_a_time
 from imgcls.text import PLACEHOLDER
 from imgcls.workspace import Workspace
 
@@ -65,14 +66,18 @@ def apply_findings(names: Sequence[str], workspace: Workspace) -> Decision:
         UsageError: There is no such finding, applying it changes nothing, or the data look different since.
         RecordError: There are no facts yet, or they are damaged.
     """
-    facts = _facts(workspace)
+    facts, path = _facts(workspace), workspace.root / FINDINGS_TOML
     _check_current(facts, workspace)
+    with one_at_a_time(path):
+        before = read_adjustments(path)
+        return _apply(names, facts.decided(before), before, workspace)
+
+
+def _apply(names: Sequence[str], facts: Facts, before: Adjustments, workspace: Workspace) -> Decision:
     if names:
         chosen = [_applicable(finding) for finding in _named(names, facts)]
     else:
         chosen = [entry for entry in facts.findings if entry.state == "open" and entry.action and entry.groups]
-    path = workspace.root / FINDINGS_TOML
-    before = read_adjustments(path)
     excluded = [
         Exclusion(images=images, finding=finding.id, why=finding.title)
         for finding in chosen
@@ -95,8 +100,7 @@ def apply_findings(names: Sequence[str], workspace: Workspace) -> Decision:
                 "data": facts.data.name,
             }
         )
-        write_adjustments(path, after)
-        _restate(facts, workspace, lambda finding: _with_state(finding, "applied") if finding.id in done else finding)
+        write_adjustments(workspace.root / FINDINGS_TOML, after)
     return _decision("applied", [finding.id for finding in chosen], excluded, grouped, workspace)
 
 
@@ -111,7 +115,11 @@ def undo_findings(names: Sequence[str], workspace: Workspace) -> Decision:
         UsageError: findings.toml holds nothing of such a finding.
     """
     path = workspace.root / FINDINGS_TOML
-    before = read_adjustments(path)
+    with one_at_a_time(path) if path.exists() else nullcontext():
+        return _undo(names, read_adjustments(path), workspace)
+
+
+def _undo(names: Sequence[str], before: Adjustments, workspace: Workspace) -> Decision:
     entries: list[Exclusion | Grouping | Accepted] = [*before.excluded, *before.grouped, *before.kept]
     known = list(dict.fromkeys(entry.finding for entry in entries))
     unknown = [name for name in names if name not in known]
@@ -132,11 +140,7 @@ def undo_findings(names: Sequence[str], workspace: Workspace) -> Decision:
                 "data": before.data if set(known) - done else None,
             }
         )
-        write_adjustments(path, after)
-        if (workspace.reports / FACTS_JSON).is_file():
-            _restate(
-                _facts(workspace), workspace, lambda finding: _reopened(finding) if finding.id in done else finding
-            )
+        write_adjustments(workspace.root / FINDINGS_TOML, after)
     return _decision("undone", [name for name in known if name in done], excluded, grouped, workspace)
 
 
@@ -157,12 +161,11 @@ def keep_findings(names: Sequence[str], why: str, workspace: Workspace) -> Decis
     chosen = _named(names, facts)
     done = {finding.id for finding in chosen}
     path = workspace.root / FINDINGS_TOML
-    before = read_adjustments(path)
-    others = [entry for entry in before.kept if entry.finding not in done]
     kept = [Accepted(images=finding.images, finding=finding.id, why=why) for finding in chosen]
-    make_folder(path.parent)
-    write_adjustments(path, before.model_copy(update={"kept": (*others, *kept), "data": facts.data.name}))
-    _restate(facts, workspace, lambda finding: _with_state(finding, "kept") if finding.id in done else finding)
+    with one_at_a_time(path):
+        before = read_adjustments(path)
+        others = [entry for entry in before.kept if entry.finding not in done]
+        write_adjustments(path, before.model_copy(update={"kept": (*others, *kept), "data": facts.data.name}))
     return _decision("kept", [entry.finding for entry in kept], [], [], workspace)
 
 
@@ -217,21 +220,6 @@ def _applicable(finding: Finding) -> Finding:
             "'imgcls eda keep' says that it was looked at."
         )
     return finding
-
-
-def _with_state(finding: Finding, state: Literal["open", "applied", "kept"]) -> Finding:
-    return finding.model_copy(update={"state": state})
-
-
-def _reopened(finding: Finding) -> Finding | None:
-    """Return the finding as it is without a decision; None where only another look can tell."""
-    return None if finding.state == "applied" and not finding.groups else _with_state(finding, "open")
-
-
-def _restate(facts: Facts, workspace: Workspace, change: Callable[[Finding], Finding | None]) -> None:
-    """Write the facts with changed findings."""
-    findings = tuple(after for before in facts.findings if (after := change(before)) is not None)
-    facts.model_copy(update={"findings": findings}).write(workspace.reports)
 
 
 def _decision(

@@ -148,7 +148,10 @@ class _Exploring:
         unused = excluded_images(seen.scan.samples.excluded, known=known, decided=decided)
         facts = facts.model_copy(update={"files": files.facts(), "left_out": unused})
         findings = find_all(facts, seen, tables=tables, adjustments=adjustments, again=self.again, out=self.out)
-        facts = facts.model_copy(update={"findings": tuple(map(_undecided, findings)) if self.quick else findings})
+        if self.quick:
+            facts = facts.model_copy(update={"findings": tuple(map(_undecided, findings))})
+        else:
+            facts = facts.model_copy(update={"findings": findings}).decided(adjustments)
         if write:
             with self._timed("pictures"):
                 folder = reports_of(self.place, quick=self.quick)

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
+from imgcls.config.findings import Adjustments, read_adjustments
 from imgcls.data.assumptions import Assumption
-from imgcls.errors import RecordError
-from imgcls.schema import read_json
+from imgcls.data.source import FINDINGS_TOML
+from imgcls.errors import ProblemError, RecordError
+from imgcls.schema import file_names, read_json
 from imgcls.storage import write_json
 from imgcls.text import Viewed
 
@@ -21,6 +24,8 @@ UNUSABLE = "unusable"
 """The id of the finding that nothing can be trained on the data as they are."""
 Severity = Literal["error", "warning", "note"]
 """error: scores cannot be trusted before it is dealt with; warning: somebody should look; note: good to know."""
+FindingState = Literal["open", "applied", "kept"]
+"""Nothing was decided; what it proposes was done; it was looked at and is left as it is."""
 Action = Literal["exclude", "group"]
 """What `imgcls eda apply` does with the images of a finding."""
 
@@ -288,8 +293,24 @@ class Finding(_Fact):
     images: tuple[str, ...] = ()
     """The ids of all samples that it is about, so that it is open again for others; () where it is about no certain
     ones."""
-    state: Literal["open", "applied", "kept"] = "open"
-    """Whether findings.toml deals with it."""
+    state: FindingState = "open"
+    """Whether findings.toml deals with it, which alone keeps that: facts.json does not."""
+
+    @property
+    def is_from_decision(self) -> bool:
+        """Whether it was told from findings.toml alone: what was applied is not seen any more."""
+        return self.action is not None and not self.groups
+
+    def decided(self, adjustments: Adjustments) -> FindingState:
+        """Return what was decided about it.
+
+        Args:
+            adjustments: What findings.toml holds.
+        """
+        if adjustments.keeps(self.id, self.images):
+            return "kept"
+        images = [image for group in self.groups for image in group]
+        return "applied" if adjustments.settles(self.id, images) else "open"
 
 
 class Facts(Viewed, _Fact):
@@ -355,6 +376,15 @@ class Facts(Viewed, _Fact):
             for entry in drift
         )
 
+    @field_validator("pictures")
+    @classmethod
+    def _beside_it(cls, pictures: dict[str, str]) -> dict[str, str]:
+        """Refuse pictures elsewhere: the page holds what they show, and would carry any file of its reader's away."""
+        for file in pictures.values():
+            if list(file_names(file.split("/"))):
+                raise ValueError(f"{file[:40]!r} is no file beside it")
+        return pictures
+
     @property
     def open_findings(self) -> tuple[Finding, ...]:
         """The findings that somebody has to deal with: errors and warnings that are open."""
@@ -381,13 +411,15 @@ class Facts(Viewed, _Fact):
 
     def write(self, folder: Path) -> Path:
         """Write facts.json into a folder, and return its path."""
-        path = folder / FACTS_JSON
-        write_json(path, self.to_json())
+        path, value = folder / FACTS_JSON, self.to_json()
+        for finding in value["findings"]:
+            del finding["state"]  # two files that say it could disagree after a kill between their writings
+        write_json(path, value)
         return path
 
     @classmethod
     def read(cls, folder: Path) -> Self:
-        """Read facts.json from a folder.
+        """Read facts.json from a folder, and from findings.toml beside that folder what was decided since.
 
         Raises:
             RecordError: It is missing, damaged, or of another version.
@@ -405,11 +437,29 @@ class Facts(Viewed, _Fact):
         if schema != SCHEMA:
             raise RecordError(f"{path}: not facts of schema {SCHEMA}. 'imgcls eda' writes them again.")
         try:
-            return cls.model_validate({**{k: v for k, v in value.items() if k != "schema"}, "schema_": SCHEMA})
+            facts = cls.model_validate({**{k: v for k, v in value.items() if k != "schema"}, "schema_": SCHEMA})
         except ValidationError as problem:
             first = problem.errors()[0]
             where = ".".join(map(str, first["loc"]))
             raise RecordError(f"{path}: damaged at {where}: {first['msg']}. 'imgcls eda' writes it again.") from problem
+        adjustments = Adjustments()
+        with suppress(ProblemError):  # it is told by whoever reads it for itself
+            adjustments = read_adjustments(folder.parent / FINDINGS_TOML)
+        return facts.decided(adjustments)
+
+    def decided(self, adjustments: Adjustments) -> Self:
+        """Return the facts with what was decided about each finding.
+
+        Args:
+            adjustments: What findings.toml holds; what was told from there, and is not there any more, is gone.
+        """
+        states = [(finding, finding.decided(adjustments)) for finding in self.findings]
+        findings = tuple(
+            finding.model_copy(update={"state": state})
+            for finding, state in states
+            if state != "open" or not finding.is_from_decision
+        )
+        return self.model_copy(update={"findings": findings})
 
 
 LEAST_AUC = 0.6

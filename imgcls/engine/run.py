@@ -35,7 +35,7 @@ from imgcls.evidence.metrics import evaluate
 from imgcls.plan import Plan
 from imgcls.records.attempts import Attempt, claim
 from imgcls.records.derived import Repetition, keep_repetition
-from imgcls.records.find import find_by_key, find_run, find_runs, remove_run
+from imgcls.records.find import find_by_key, find_runs, remove_run
 from imgcls.records.run import Estimate, FoldRun, Folds, RunData, RunRecord, joint_digest, run_folder_name
 from imgcls.storage import remove_tree, write_bytes
 from imgcls.text import as_utf8
@@ -86,10 +86,13 @@ def weights_of(record: RunRecord, workspace: Workspace) -> tuple[Path, str]:
         )
     if record.reused_from is None:
         return record.path(WEIGHTS_FILE), record.files[WEIGHTS_FILE].sha256
-    try:
-        return weights_of(find_run(record.reused_from, workspace), workspace)
-    except RecordError as problem:
-        raise RecordError(f"Run {record.id} uses the weights of {record.reused_from}, which is gone.") from problem
+    # By its id in this very workspace, not as `find_run` reads what people type: that may be any folder's path.
+    donors = [run for run in find_runs(workspace)[0] if run.id == record.reused_from]
+    trained = [run for run in donors if run.reused_from is None and run.train_digest == record.train_digest]
+    if not trained:
+        what = "has not the weights of this training" if donors else "is gone"
+        raise RecordError(f"Run {record.id} uses the weights of {record.reused_from}, which {what}.")
+    return weights_of(trained[0], workspace)
 
 
 def _probabilities(request: RunSpec, built: BuiltLearner, split: str) -> np.ndarray:
@@ -160,7 +163,7 @@ class Job:
                 found.fail(str(problem), request.record(seconds={"total": time.perf_counter() - self.began}))
                 raise
             except ImgclsError:  # what has to be changed before a start is no failure of training
-                if not found.history():
+                if found.is_empty:
                     found.discard()
                 raise
             return self._publish(found, record)

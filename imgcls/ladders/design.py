@@ -39,6 +39,7 @@ from imgcls.ladders.spec import (
 )
 from imgcls.plan import Images
 from imgcls.records.find import find_runs
+from imgcls.schema import file_name
 from imgcls.text import duration
 from imgcls.workspace import Workspace
 
@@ -194,9 +195,7 @@ def _check_numbers(question: LadderConfig) -> None:
         raise UsageError(f"A ladder has 1 to {MOST_SEEDS} seeds, not {question.n_seeds}; 5 are a good start.")
     if not 0 < question.smallest_gain < float("inf"):
         raise UsageError(f"The smallest gain of interest has to be above 0, not {question.smallest_gain}.")
-    if question.name is not None and (
-        not question.name or set(question.name) & set("/\\\0") or question.name[0] == "."
-    ):
+    if question.name is not None and (question.name.startswith(".") or list(file_name(question.name))):
         raise UsageError(f"{question.name!r} cannot be the name of a folder.")
 
 

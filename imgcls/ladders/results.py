@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from imgcls.config.metrics import METRIC_NAMES
 from imgcls.errors import RecordError
-from imgcls.ladders.spec import RESULT_JSON, Kind, RungPlan
-from imgcls.records.run import Estimate, Verdict
-from imgcls.schema import MAY_BE_ABSENT, read_as
+from imgcls.ladders.spec import RESULT_JSON, Kind, RungPlan, rungs_problems
+from imgcls.records.run import Estimate, RunId, Verdict
+from imgcls.schema import MAY_BE_ABSENT, file_name, read_as
 from imgcls.workspace import Workspace
 
 
@@ -194,7 +194,7 @@ class RungRecord(RungPlan):
 
     n_planned: int
     """Runs that it should have."""
-    runs: tuple[str, ...]
+    runs: tuple[RunId, ...]
     """Ids of the runs that are done, by fold and seed."""
     values: tuple[float | None, ...]
     """The primary metric of each of them."""
@@ -246,7 +246,7 @@ class ResultData:
 class ResultRecord:
     """A ladder, judged: result.json, see `imgcls.ladders.judge.LadderResult`."""
 
-    name: str
+    name: Annotated[str, file_name]
     """The ladder's name."""
     kind: Kind
     """Whether recipes were added or left out."""
@@ -270,7 +270,7 @@ class ResultRecord:
     """How often verdicts were given with a growing number of seeds."""
     incumbent: str
     """The stack to use, as it is printed."""
-    rungs: tuple[RungRecord, ...]
+    rungs: Annotated[tuple[RungRecord, ...], rungs_problems]
     """Its rungs, lowest first."""
     n_failed: int
     """The runs that failed."""
@@ -300,7 +300,7 @@ class ValidationScores:
 class FinalRecord:
     """What the sealed test says of a ladder: final.json, see `imgcls.ladders.final_test.Final`."""
 
-    ladder: str
+    ladder: Annotated[str, file_name]
     """The ladder's name."""
     metric: str
     """The primary metric."""
@@ -340,7 +340,7 @@ class Arm:
     """Plan path → value that was set by hand on its base."""
     plan_digest: str
     """Digest of the plan."""
-    runs: tuple[str, ...]
+    runs: tuple[RunId, ...]
     """Ids of the runs, by fold and seed."""
     seeds: tuple[int, ...]
     """The seeds, each once."""

@@ -8,13 +8,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from imgcls.catalog import Stack, Step
 from imgcls.data.source import DataSource
 from imgcls.errors import RecordError, StackError, nearest_hint
 from imgcls.plan import Plan
-from imgcls.schema import NOT_IN_FILE, Problems, read_as, stored, to_json
+from imgcls.records.run import plan_problems
+from imgcls.schema import NOT_IN_FILE, Problems, file_name, read_as, stored, to_json
 from imgcls.storage import canonical_json, make_folder, time_written, write_json
 from imgcls.workspace import Workspace
 
@@ -57,6 +58,13 @@ class RungPlan:
     """About what one run takes, measured before the ladder began; None where that was not worth asking."""
 
 
+def rungs_problems(rungs: Sequence[RungPlan]) -> Problems:
+    """Check that the plan of every rung is the one that its digests were taken of."""
+    for number, rung in enumerate(rungs):
+        for key, words in plan_problems(rung.plan, whole=rung.plan_digest, training=rung.train_digest):
+            yield f"{number}.{key}", words
+
+
 @dataclass(frozen=True)
 class JobPlan:
     """One run of a ladder, to be found by its key."""
@@ -75,7 +83,7 @@ class JobPlan:
 class Ladder:
     """Everything a ladder is, but for its records."""
 
-    name: str
+    name: Annotated[str, file_name]
     """The name of its folder."""
     kind: Kind
     """`climb`: recipes are added one by one. `ablate`: each is left out of the full stack."""
@@ -105,7 +113,7 @@ class Ladder:
     """The groups that they come in; 0 where they stand alone."""
     machine: Mapping[str, Any]
     """Device, precision and number of workers that were asked for."""
-    rungs: tuple[RungPlan, ...]
+    rungs: Annotated[tuple[RungPlan, ...], rungs_problems]
     """The rungs, lowest first."""
     jobs: tuple[JobPlan, ...]
     """The runs, in the order in which they are best done."""

@@ -13,7 +13,7 @@ from imgcls.plan import Plan
 from imgcls.records.attempts import find_attempts
 from imgcls.records.find import find_failed, find_runs
 from imgcls.records.lock import is_held
-from imgcls.records.run import RunRecord
+from imgcls.records.run import RunRecord, short_key
 from imgcls.workspace import Workspace
 
 State = Literal["done", "running", "interrupted", "failed", "waiting"]
@@ -108,7 +108,9 @@ def read_state(ladder: Ladder, workspace: Workspace, *, known: Mapping[str, RunR
     if wanted - records.keys():
         found, damaged = find_runs(workspace)
         records |= {record.key: record for record in found if record.key in wanted}
-    attempts = {attempt.key: attempt for attempt in find_attempts(workspace) if attempt.key in wanted}
+    begun, folders = find_attempts(workspace), {short_key(key) for key in wanted}
+    attempts = {attempt.key: attempt for attempt in begun if attempt.key in wanted}
+    damaged = [*damaged, *(entry.damage for entry in begun if entry.damage and entry.folder.name in folders)]
     failures = {record.key: record.reason or "" for record in find_failed(workspace)[0] if record.key in wanted}
     epochs = {number: Plan.from_json(rung.plan).fit.epochs for number, rung in enumerate(ladder.rungs)}
     jobs = []

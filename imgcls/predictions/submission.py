@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Self
 
 from imgcls.errors import DataError, RecordError, UsageError, WorkspaceError, nearest_hint
 from imgcls.records.find import find_run, find_runs
-from imgcls.records.run import RunRecord
-from imgcls.schema import NOT_IN_FILE, from_json, one_of, read_as, to_json
+from imgcls.records.run import RunId, RunRecord
+from imgcls.schema import NOT_IN_FILE, Problems, file_names, from_json, one_of, read_as, to_json
 from imgcls.storage import make_folder, sha256_file, write_bytes, write_json
 from imgcls.text import listed
 from imgcls.workspace import Workspace
@@ -272,11 +272,19 @@ GIVE_TEST = "a folder test/, a column that says test (--split), or test.csv besi
 HOLDS = ("classes", "probabilities", "classes and probabilities")
 
 
+def _is_a_file(text: str) -> Problems:
+    """Check a path that --to named once, and that is only compared since: it may lead anywhere, but to a file."""
+    place = Path(os.path.normpath(text))
+    names = [name for name in place.parts if name not in (place.anchor, "..")]
+    if list(file_names(names)) or not names:
+        yield "", f"must be the path of a file, not {text[:40]!r}"
+
+
 @dataclass(frozen=True)
 class Submission:
     """One table of predictions for the test part."""
 
-    run: str
+    run: RunId
     """The id of the run that predicted."""
     key: str
     """The key of that run."""
@@ -288,7 +296,7 @@ class Submission:
     """Digest of the samples, labels and pixels that it was trained on."""
     split_digest: str
     """Digest of who was in train, valid and test."""
-    file: str
+    file: Annotated[str, _is_a_file]
     """The table: its path from the folder of submissions, or an absolute one where it lies outside the workspace."""
     sha256: str
     """Digest of the table."""
@@ -342,10 +350,34 @@ class Submission:
 
         Args:
             workspace: Where `submissions/` lies.
+
+        Raises:
+            WorkspaceError: Something else lies there, or it would be written outside `submissions/`.
         """
         make_folder(workspace.submissions)
-        write_json(workspace.submissions / f"{self.run}.json", self.to_json())
+        write_json(_note_of(self.run, workspace), self.to_json())
         return replace(self, folder=workspace.submissions)
+
+
+def _note_of(run: str, workspace: Workspace) -> Path:
+    """Return where the note of a run's submission goes, which takes the place of an older one and of nothing else."""
+    note = _kept_inside(workspace.submissions / f"{run}.json", workspace)
+    if not os.path.lexists(note):
+        return note
+    try:
+        is_its_own = read_as(Submission, note, schema=SCHEMA).run == run
+    except RecordError:
+        is_its_own = False
+    if not is_its_own:
+        raise WorkspaceError(f"{note} is no note of a submission of {run}. Move it away, and hand in again.")
+    return note
+
+
+def _kept_inside(file: Path, workspace: Workspace) -> Path:
+    """Return a file of `submissions/`, unless it is a link that leads out of it: only --to may name another place."""
+    if not Path(os.path.realpath(file)).is_relative_to(os.path.realpath(workspace.submissions)):
+        raise WorkspaceError(f"{file} is a link that leads out of {workspace.submissions}. Remove it, or use --to.")
+    return file
 
 
 def find_submissions(workspace: Workspace) -> tuple[list[Submission], list[str]]:
@@ -448,6 +480,7 @@ def submit(
     from imgcls.data.tables import read_table
 
     file = _place_of(record, workspace, to)
+    _note_of(record.id, workspace)  # before the table is written: what is in the way is told while nothing has changed
     table = make_submission(
         _predictions_of(record), None if sample is None else read_table(sample), probabilities=probabilities
     )
@@ -486,10 +519,10 @@ def _place_of(record: RunRecord, workspace: Workspace, to: Path | None) -> Path:
     """Return the file that is written.
 
     Raises:
-        WorkspaceError: It is no CSV, or would lie among the records.
+        WorkspaceError: It is no CSV, would lie among the records, or is a link out of `submissions/`.
     """
     if to is None:
-        return workspace.submissions / f"{record.id}.csv"
+        return _kept_inside(workspace.submissions / f"{record.id}.csv", workspace)
     if to.suffix.lower() != ".csv":
         raise WorkspaceError(f"{to} has to end in .csv.")
     place = to.absolute()

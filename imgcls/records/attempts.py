@@ -6,19 +6,20 @@ import contextlib
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from imgcls.errors import ImgclsError, RecordError
 from imgcls.records.find import find_by_key
-from imgcls.records.lock import FolderLock, Holder, holder_of, is_held
+from imgcls.records.lock import HOLDER, LOCK, FolderLock, Holder, holder_of, is_held
 from imgcls.records.run import RUN_JSON, RunRecord, short_key
-from imgcls.schema import read_as
+from imgcls.schema import MAY_BE_ABSENT, Problems, file_names, read_as, to_json
 from imgcls.storage import (
     append_line,
+    canonical_json,
     clear_leftovers,
     create_file,
     explained,
@@ -32,6 +33,7 @@ from imgcls.storage import (
 from imgcls.workspace import Workspace
 
 MANIFEST = "manifest.json"
+_HISTORY = "history.jsonl"
 _FOLDER = re.compile(r"checkpoint-(\d+)")
 _N_KEPT = 2
 
@@ -54,15 +56,40 @@ class Checkpoint:
 class _Manifest:
     """What the manifest of a checkpoint holds."""
 
-    files: Mapping[str, str]
+    files: Annotated[Mapping[str, str], file_names]
     """Name → sha256 of every other file."""
     meta: Mapping[str, Any]
     """What was saved beside the files: JSON values."""
     n_history: int
     """The number of lines of history that belong to it."""
+    key: str | None = field(default=None, metadata=MAY_BE_ABSENT)
+    """The key of the run whose state it is; None in manifests of before it was kept."""
+    sha256: str | None = field(default=None, metadata=MAY_BE_ABSENT)
+    """See `_signed`."""
 
 
-def save_checkpoint(folder: Path, files: Mapping[str, bytes], *, meta: Mapping[str, Any], n_history: int) -> int:
+_Signed = TypeVar("_Signed", bound="_Manifest | _About")
+
+
+def _digest_of(content: _Manifest | _About) -> str:
+    values = json.loads(json_bytes(to_json(replace(content, sha256=None))))
+    return hashlib.sha256(canonical_json(values).encode("ascii")).hexdigest()
+
+
+def _signed(content: _Signed) -> _Signed:
+    """Return the same with the digest of all that it says, so that a single changed digit is damage when it is read."""
+    return replace(content, sha256=_digest_of(content))
+
+
+def _check_digest(content: _Manifest | _About) -> Problems:
+    """Check the digest of what was read; what was written before there was one has none, and is believed."""
+    if content.sha256 is not None and content.sha256 != _digest_of(content):
+        yield "the whole", "has another content than was saved"
+
+
+def save_checkpoint(
+    folder: Path, files: Mapping[str, bytes], *, meta: Mapping[str, Any], n_history: int, key: str | None = None
+) -> int:
     """Save a checkpoint; then, and only then, let the oldest but one go.
 
     Args:
@@ -70,6 +97,7 @@ def save_checkpoint(folder: Path, files: Mapping[str, bytes], *, meta: Mapping[s
         files: Plain file names → content.
         meta: JSON values.
         n_history: The number of lines of history that belong to it.
+        key: The key of the run whose state it is.
 
     Returns:
         The number of the checkpoint.
@@ -84,7 +112,9 @@ def save_checkpoint(folder: Path, files: Mapping[str, bytes], *, meta: Mapping[s
     temporary = folder / f"checkpoint-{number}.tmp"
     remove_tree(temporary)
     try:
-        _write(temporary, files, manifest=_manifest(files, meta=meta, n_history=n_history))
+        digests = {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}
+        manifest = json_bytes(to_json(_signed(_Manifest(digests, meta, n_history, key))))
+        _write(temporary, files, manifest=manifest)
         publish_folder(temporary, _path(folder, number))
     except BaseException:
         _give_up(temporary)
@@ -94,11 +124,15 @@ def save_checkpoint(folder: Path, files: Mapping[str, bytes], *, meta: Mapping[s
     return number
 
 
-def load_checkpoint(folder: Path) -> tuple[Checkpoint | None, list[str]]:
+def load_checkpoint(
+    folder: Path, *, key: str | None = None, without_key: bool = True
+) -> tuple[Checkpoint | None, list[str]]:
     """Load the newest checkpoint that is as it was saved; damaged ones after it are removed.
 
     Args:
         folder: The folder of the attempt.
+        key: The key of the run whose state it has to be; None for any.
+        without_key: Whether one that does not say whose state it is, as older ones do not, may be it.
 
     Returns:
         The checkpoint, or None if there is no good one; and a message for every damaged one.
@@ -107,7 +141,7 @@ def load_checkpoint(folder: Path) -> tuple[Checkpoint | None, list[str]]:
     found = None
     for number in reversed(_numbers(folder)):
         try:
-            found = _read(_path(folder, number), number=number)
+            found = _read(_path(folder, number), number=number, key=key, without_key=without_key)
             break
         except RecordError as error:
             damaged[number] = str(error)
@@ -130,14 +164,8 @@ def _path(folder: Path, number: int) -> Path:
 
 def _check_names(files: Mapping[str, bytes]) -> None:
     """Refuse names that would leave the folder or take the manifest's place."""
-    wrong = [name for name in files if name in ("", ".", "..", MANIFEST) or "/" in name or "\\" in name]
-    if wrong:
+    if wrong := [name for name in files if name == MANIFEST or list(file_names([name]))]:
         raise RecordError(f"A checkpoint cannot hold files named {', '.join(map(repr, wrong))}.")
-
-
-def _manifest(files: Mapping[str, bytes], *, meta: Mapping[str, Any], n_history: int) -> bytes:
-    digests = {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}
-    return json_bytes(asdict(_Manifest(digests, meta, n_history)))
 
 
 def _write(folder: Path, files: Mapping[str, bytes], *, manifest: bytes) -> None:
@@ -155,9 +183,13 @@ def _give_up(temporary: Path) -> None:
         remove_tree(temporary)
 
 
-def _read(folder: Path, *, number: int) -> Checkpoint:
-    """Read a checkpoint and compare every file with its digest."""
-    manifest = read_as(_Manifest, folder / MANIFEST)
+def _read(folder: Path, *, number: int, key: str | None, without_key: bool) -> Checkpoint:
+    """Read a checkpoint, compare it with its digests, and make sure that the history up to it is known."""
+    manifest = read_as(_Manifest, folder / MANIFEST, check=_check_digest)
+    if manifest.sha256 is None and _HISTORY in manifest.files:  # both came at once: somebody took the digest out
+        raise RecordError(f"{folder / MANIFEST} has lost its digest")
+    if key is not None and manifest.key != key and not (manifest.key is None and without_key):
+        raise RecordError(f"{folder / MANIFEST} does not belong to this run")
     files = {}
     for name, digest in manifest.files.items():
         try:
@@ -166,11 +198,14 @@ def _read(folder: Path, *, number: int) -> Checkpoint:
             raise RecordError(f"{folder / name} cannot be read: {error.strerror}") from error
         if hashlib.sha256(files[name]).hexdigest() != digest:
             raise RecordError(f"{folder / name} has another content than was saved")
+    inner = files.get(_HISTORY)
+    known, _ = _read_history(folder.parent / _HISTORY) if inner is None else _rows_of(inner)
+    if manifest.meta.get("epoch", manifest.n_history) != manifest.n_history or len(known) < manifest.n_history:
+        raise RecordError(f"the history of its {manifest.n_history} epochs is damaged")
     return Checkpoint(number, files, manifest.meta, manifest.n_history)
 
 
 _ABOUT = "attempt.json"
-_HISTORY = "history.jsonl"
 _RECORD = "record"
 
 
@@ -182,6 +217,8 @@ class _About:
     """The key of the run that it is to become."""
     info: Mapping[str, Any]
     """What `acquire` was given about it."""
+    sha256: str | None = field(default=None, metadata=MAY_BE_ABSENT)
+    """See `_signed`."""
 
 
 @dataclass(frozen=True)
@@ -200,6 +237,8 @@ class AttemptState:
     """Who works on it, or did when it was killed."""
     n_epochs: int
     """The number of finished epochs in its history."""
+    damage: str = ""
+    """What of it cannot be read, as a sentence; the next training goes on from what can."""
 
 
 class Attempt:
@@ -217,6 +256,8 @@ class Attempt:
         self.existing: RunRecord | None = None  # the finished run that this one is a repetition of
         self.notes: list[str] = []
         self._workspace, self._lock = workspace, lock
+        self._rows: list[dict[str, Any]] | None = None  # the history; None until it is read or begun
+        self._was_damaged = False
 
     @property
     def record_folder(self) -> Path:
@@ -225,10 +266,11 @@ class Attempt:
 
     def heartbeat(self) -> None:
         """Write that this process is alive, for readers on other machines."""
+        self._check_in_place()
         self._lock.beat()
 
     def save_checkpoint(self, files: Mapping[str, bytes], meta: Mapping[str, Any]) -> int:
-        """Save the state after an epoch; append the epoch's line of history before it.
+        """Save the state after an epoch, and the history up to it; append the epoch's line of history before.
 
         Args:
             files: Plain file names → content.
@@ -240,20 +282,33 @@ class Attempt:
         Raises:
             ImgclsError: If it cannot be written; earlier checkpoints are still there.
         """
-        return save_checkpoint(self.folder, files, meta=meta, n_history=len(self.history()))
+        self._check_in_place()
+        rows = self.history()
+        # The checkpoint has a history of its own: what happens to the one that readers look at costs no epoch.
+        whole = {**files, _HISTORY: _lines(rows)}
+        return save_checkpoint(self.folder, whole, meta=meta, n_history=len(rows), key=self.key)
 
     def load_checkpoint(self) -> Checkpoint | None:
-        """Load the newest good checkpoint and cut the history back to it.
+        """Load the newest good checkpoint and make the history that of its epochs.
 
         Returns:
             The checkpoint; None to start from the beginning. Damaged ones are reported in `notes`.
         """
-        found, notes = load_checkpoint(self.folder)
+        found, notes = load_checkpoint(self.folder, key=self.key, without_key=not self._was_damaged)
         self.notes.extend(notes)
-        rows = self.history()
-        n_history = found.n_history if found else 0
-        if len(rows) > n_history:
-            write_bytes(self.folder / _HISTORY, b"".join(_line(row).encode() + b"\n" for row in rows[:n_history]))
+        path, rows = self.folder / _HISTORY, []
+        if found is not None:
+            files = dict(found.files)
+            inner = files.pop(_HISTORY, None)
+            rows, _ = _read_history(path) if inner is None else _rows_of(inner)
+            rows = rows[: found.n_history]
+            found = replace(found, files=files)
+        before, after = path.read_bytes() if path.is_file() else b"", _lines(rows)
+        if before != after:
+            write_bytes(path, after)
+            if not before.startswith(after):
+                self.notes.append(f"{path} was damaged; its {len(rows)} epochs are those of the checkpoint again.")
+        self._rows = rows
         return found
 
     def append_history(self, row: Mapping[str, Any]) -> None:
@@ -266,11 +321,22 @@ class Attempt:
             ValueError: If a value is NaN or infinite.
             ImgclsError: If it cannot be written; the lines before are still there.
         """
-        append_line(self.folder / _HISTORY, _line(row))
+        self._check_in_place()
+        rows, line = self.history(), _line(row)
+        append_line(self.folder / _HISTORY, line)
+        self._rows = [*rows, json.loads(line)]
 
     def history(self) -> list[dict[str, Any]]:
-        """Read the lines of the epochs so far; a torn last line is left out."""
-        return _read_history(self.folder / _HISTORY)
+        """Return the lines of the epochs so far, whatever became of the file since they were written or read.
+
+        Until a checkpoint was loaded they are those of the file, up to the first that is torn or damaged.
+        """
+        return list(self._rows if self._rows is not None else _read_history(self.folder / _HISTORY)[0])
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing that a later process could go on from."""
+        return not self._lock.is_in_place or not (self.history() or _numbers(self.folder))
 
     def publish(self, final: Path) -> bool:
         """Make `record_folder` the finished run, by one rename, and end the attempt.
@@ -286,6 +352,7 @@ class Attempt:
             RecordError: If there is no run.json in the record folder.
             ImgclsError: If the disk fails; the attempt is still there then.
         """
+        self._check_in_place()
         if not (self.record_folder / RUN_JSON).is_file():
             raise RecordError(f"{self.record_folder} has no {RUN_JSON}, so it cannot be published.")
         if (
@@ -304,15 +371,16 @@ class Attempt:
             record: What is known of the run; its status and reason are set here.
 
         Returns:
-            The record as it was kept.
+            The record as it was kept; one without a folder where the attempt's own is gone.
 
         Raises:
             ImgclsError: If the disk fails; the attempt is still there then.
         """
+        if not self._lock.is_in_place:
+            return replace(record, status="failed", reason=reason)
         make_folder(self.record_folder)
-        history = self.folder / _HISTORY
-        if history.is_file():
-            write_bytes(self.record_folder / _HISTORY, history.read_bytes())
+        if rows := self.history():
+            write_bytes(self.record_folder / _HISTORY, _lines(rows))
         failed = replace(record, status="failed", reason=reason).write(self.record_folder)
         number = 1
         while not publish_folder(self.record_folder, final := self._failed_folder(number)):
@@ -322,8 +390,17 @@ class Attempt:
 
     def discard(self) -> None:
         """Remove the attempt and everything in it."""
-        remove_tree(self.folder)
+        if self._lock.is_in_place:  # else it is gone, or another process's
+            remove_tree(self.folder)
         self.release()
+
+    def _check_in_place(self) -> None:
+        """Refuse to write into what is no longer the folder that is held: half an attempt would be made there."""
+        if not self._lock.is_in_place:
+            raise ImgclsError(
+                f"{self.folder} has been moved or removed while this run was on its way. Run the same command again: "
+                "it goes on after what is there, or begins anew."
+            )
 
     def release(self) -> None:
         """Let the attempt go; what is in it stays, to be resumed."""
@@ -409,9 +486,9 @@ def _prepare(attempt: Attempt, info: Mapping[str, Any], *, previous: Holder | No
     clear_leftovers(attempt.folder)
     about = attempt.folder / _ABOUT
     if about.exists():
-        _check_same_key(about, attempt.key)
-    else:
-        write_json(about, asdict(_About(attempt.key, info)))
+        _check_same_key(attempt)
+    if not about.exists() or attempt._was_damaged:
+        write_json(about, to_json(_signed(_About(attempt.key, info))))
     make_folder(attempt.record_folder)
     clear_leftovers(attempt.record_folder)
     if previous is not None:
@@ -421,23 +498,43 @@ def _prepare(attempt: Attempt, info: Mapping[str, Any], *, previous: Holder | No
         )
 
 
-def _check_same_key(about: Path, key: str) -> None:
-    """Refuse the attempt of another run whose key begins alike."""
-    found = read_as(_About, about).key
-    if found != key:
+def _read_about(folder: Path) -> _About:
+    """Read what an attempt is about.
+
+    Raises:
+        RecordError: It is missing or damaged, or says that it lies in another folder.
+    """
+    about = read_as(_About, folder / _ABOUT, check=_check_digest)
+    if short_key(about.key) != folder.name:
+        raise RecordError(f"{folder / _ABOUT} is damaged: key must begin with {folder.name}.")
+    return about
+
+
+def _check_same_key(attempt: Attempt) -> None:
+    """Refuse the attempt of another run whose key begins alike; where that cannot be read, its checkpoints tell."""
+    try:
+        found = _read_about(attempt.folder).key
+    except RecordError as problem:
+        attempt._was_damaged = True
+        attempt.notes.append(f"Written anew: {problem}")
+        return
+    if found != attempt.key:
         raise RecordError(
-            f"{about.parent} belongs to another run ({found}). Finish or remove it, or use another --seed."
+            f"{attempt.folder} belongs to another run ({found}). Finish or remove it, or use another --seed."
         )
 
 
 def _look(folder: Path) -> AttemptState | None:
     """Describe one attempt, or nothing if there is none, or no longer."""
+    rows, damage = _read_history(folder / _HISTORY)
     try:
-        about = read_as(_About, folder / _ABOUT)
-    except RecordError:
-        return None
+        about = _read_about(folder)
+    except RecordError as problem:
+        if not (folder / _ABOUT).exists():
+            return None
+        about, damage = _About(folder.name, {}), str(problem)
     state: Literal["running", "interrupted"] = "running" if is_held(folder) else "interrupted"
-    return AttemptState(about.key, folder, state, about.info, holder_of(folder), len(_read_history(folder / _HISTORY)))
+    return AttemptState(about.key, folder, state, about.info, holder_of(folder), len(rows), damage)
 
 
 def _attempt_folders(workspace: Workspace) -> list[Path]:
@@ -464,20 +561,46 @@ def _sweep(workspace: Workspace) -> None:
 
 
 def _was_published(folder: Path, published: set[str]) -> bool:
-    """Return whether an attempt's record has become the run; a second training beside a run still has its own."""
-    return folder.name in published and not (folder / _RECORD).exists()
+    """Return whether an attempt's record has become the run; a second training beside a run has begun its own.
+
+    One that another process made while the run was being published has nothing in it, and its maker may be killed.
+    """
+    if folder.name not in published:
+        return False
+    names = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+    is_bare = names <= {_ABOUT, _RECORD, LOCK, HOLDER} and not is_held(folder)
+    return _RECORD not in names or (is_bare and not any((folder / _RECORD).iterdir()))
 
 
-def _read_history(path: Path) -> list[dict[str, Any]]:
-    """Read whole lines only: what follows the last newline was never finished."""
-    if not path.is_file():
-        return []
-    with explained(path):
-        whole, _, _ = path.read_bytes().rpartition(b"\n")
+def _read_history(path: Path) -> tuple[list[dict[str, Any]], str]:
+    """Read the lines of a history up to the first that is damaged, and say so; a torn last one was never finished."""
     try:
-        return [json.loads(line) for line in whole.splitlines()]
-    except ValueError as error:
-        raise RecordError(f"{path} is damaged: {error}. Remove it to start this run from the beginning.") from error
+        content = path.read_bytes() if path.is_file() else b""
+    except OSError as error:
+        return [], f"{path} cannot be read: {error.strerror}."
+    rows, n_lines = _rows_of(content)
+    whole = f"{path} is damaged in line {len(rows) + 1} of {n_lines}; the epochs before it count."
+    return rows, whole if len(rows) < n_lines else ""
+
+
+def _rows_of(content: bytes) -> tuple[list[dict[str, Any]], int]:
+    """Return the lines that are those of the epochs 1, 2, … in turn, and how many whole lines there are."""
+    lines, rows = content.split(b"\n")[:-1], []
+    for line in lines:
+        try:
+            row = json.loads(line)
+            json.dumps(row, allow_nan=False)  # NaN and numbers that are too large would be read, and never written
+        except (ValueError, RecursionError):
+            break
+        epoch = row.get("epoch") if isinstance(row, dict) else None
+        if type(epoch) is not int or epoch != len(rows) + 1:
+            break
+        rows.append(row)
+    return rows, len(lines)
+
+
+def _lines(rows: Sequence[Mapping[str, Any]]) -> bytes:
+    return b"".join(_line(row).encode() + b"\n" for row in rows)
 
 
 def _line(row: Mapping[str, Any]) -> str:

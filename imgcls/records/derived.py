@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Self
 from imgcls.data.files import OWN_FOLDERS, content_digest, data_fingerprint
 from imgcls.data.source import FINDINGS_TOML, DataSource, relative_place
 from imgcls.errors import ImgclsError, RecordError
-from imgcls.records.run import RunRecord
+from imgcls.records.run import RunId, RunRecord
 from imgcls.schema import one_of, read_as, stored, to_json
 from imgcls.storage import make_folder, sha256_file, write_json
 from imgcls.workspace import LEDGER, Workspace, cache_folder
@@ -249,7 +249,7 @@ class RepeatedFile:
 class Repetition:
     """A run that was trained once more."""
 
-    run: str
+    run: RunId
     """Its id."""
     files: Mapping[str, RepeatedFile]
     """Name → what was compared."""

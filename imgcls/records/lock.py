@@ -109,6 +109,11 @@ class FolderLock:
             stack.pop_all()
         return lock
 
+    @property
+    def is_in_place(self) -> bool:
+        """Whether the folder is still the one that is held, and not removed, renamed, or made anew by somebody else."""
+        return self._lock.is_in_place
+
     def beat(self) -> None:
         """Write that this process is alive."""
         self._holder = replace(self._holder, beat=time.time())
@@ -118,8 +123,9 @@ class FolderLock:
         """Let the folder go; without effect the second time, and in a forked child."""
         if not self._lock.is_held:
             return
-        with contextlib.suppress(OSError):
-            (self.folder / HOLDER).unlink(missing_ok=True)
+        if self.is_in_place:  # else the name there is that of another holder
+            with contextlib.suppress(OSError):
+                (self.folder / HOLDER).unlink(missing_ok=True)
         self._lock.release()
 
 

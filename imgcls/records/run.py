@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
 from imgcls.data.assumptions import Assumption
 from imgcls.errors import RecordError, UsageError
-from imgcls.schema import MAY_BE_ABSENT, NOT_IN_FILE, Problems, from_json, one_of, read_as, to_json
+from imgcls.plan import plan_digest
+from imgcls.schema import MAY_BE_ABSENT, NOT_IN_FILE, Problems, file_names, from_json, one_of, read_as, to_json
 from imgcls.storage import sha256_file, write_json
 
 if TYPE_CHECKING:
@@ -78,13 +79,38 @@ GAINS: tuple[Verdict, ...] = ("better", "likely better")
 """The verdicts by which something is worth having."""
 
 
+_RUN_NAME = re.compile(r"[0-9A-Za-z][0-9A-Za-z+=.,_-]{,199}")
+
+
+def _made_by_us(text: str) -> Problems:
+    if not _RUN_NAME.fullmatch(text):
+        yield "", f"must be the id of a run, such as baseline-s0-1a2b3c4d, not {json.dumps(text)[:40]}"
+
+
+RunId = Annotated[str, _made_by_us]
+"""The id of a run as files hold it: in the signs of `run_folder_name`, since it is put into paths and commands."""
+
+
+def plan_problems(plan: Mapping[str, Any], *, whole: str, training: str) -> Problems:
+    """Check that a plan is the one that the digests beside it were taken of.
+
+    Args:
+        plan: Its JSON values as they were read: what only a newer imgcls knows counts too.
+        whole: Read as `plan_digest`.
+        training: Read as `train_digest`.
+    """
+    without_prediction = {part: values for part, values in plan.items() if part != "predict"}
+    if plan_digest(plan) != whole or plan_digest(without_prediction) != training:
+        yield "plan", "is not what plan_digest and train_digest were taken of, so one of the three was changed"
+
+
 @dataclass(frozen=True)
 class FoldRun:
     """One fold: the run whose validation predictions were taken."""
 
     fold: int
     """Its number, from 0."""
-    run: str
+    run: RunId
     """The id of its run."""
     sha256: str
     """Digest of that run's run.json, which has those of its other files."""
@@ -233,12 +259,6 @@ def _has_device(environment: Mapping[str, Any]) -> Problems:
         yield "versions", "must be an object"
 
 
-def _stay_in_the_folder(files: Mapping[str, RunFile]) -> Problems:
-    for name in files:
-        if name in ("", ".", "..") or "/" in name or "\\" in name:
-            yield name, "is not the name of a file in this folder"
-
-
 @dataclass(frozen=True)
 class RunData:
     """What a run was trained and scored on."""
@@ -295,7 +315,7 @@ class RunRecord:
 
     key: str
     """What makes it this training and no other: see `run_key`."""
-    id: str
+    id: RunId
     """The name of its folder when it was published."""
     status: Annotated[str, one_of("done", "failed")]
     """`done` or `failed`."""
@@ -337,9 +357,9 @@ class RunRecord:
     """The speed of training; None when nothing was trained."""
     created: Annotated[str, in_utc]
     """When it was made: UTC, ISO 8601."""
-    files: Annotated[Mapping[str, RunFile], _stay_in_the_folder] = field(default_factory=dict)
+    files: Annotated[Mapping[str, RunFile], file_names] = field(default_factory=dict)
     """Name → digest and size of every file beside run.json."""
-    reused_from: str | None = None
+    reused_from: RunId | None = None
     """The id of the run whose weights it uses; None when it has its own."""
     n_folds: int | None = field(default=None, metadata=MAY_BE_ABSENT)
     """How many folds take turns in validating; None without folds."""
@@ -360,7 +380,7 @@ class RunRecord:
         Raises:
             RecordError: If there is none, it is damaged, or a newer imgcls wrote it.
         """
-        return replace(read_as(cls, folder / RUN_JSON, schema=SCHEMA), folder=folder)
+        return replace(read_as(cls, folder / RUN_JSON, schema=SCHEMA, check=_misfits), folder=folder)
 
     @classmethod
     def from_json(cls, value: object, *, where: str) -> RunRecord:
@@ -373,7 +393,7 @@ class RunRecord:
         Raises:
             RecordError: If a newer imgcls wrote it, or anything is missing, unknown or of a wrong type.
         """
-        return from_json(cls, value, where=where, schema=SCHEMA)
+        return from_json(cls, value, where=where, schema=SCHEMA, check=_misfits)
 
     def to_json(self) -> dict[str, Any]:
         """Return the record as JSON values."""
@@ -481,6 +501,10 @@ class RunRecord:
             return "is missing"
         size = path.stat().st_size
         return "" if size == n_bytes else f"has {size} bytes instead of {n_bytes}"
+
+
+def _misfits(record: RunRecord) -> Problems:
+    return plan_problems(record.plan, whole=record.plan_digest, training=record.train_digest)
 
 
 def describe_files(folder: Path) -> dict[str, RunFile]:

@@ -106,6 +106,68 @@ def test_another_place_is_found_again(imgcls, tested, tmp_path) -> None:
         assert words in result.err
 
 
+@pytest.mark.parametrize("name", ["../../victim/settings", "/victim", "..", "a/../../../victim/settings"])
+def test_a_record_that_names_a_path_writes_nothing(imgcls, tested, tmp_path, name) -> None:
+    records, workspace = tested(1)
+    (tmp_path / "victim").mkdir()
+    (tmp_path / "victim" / "settings.json").write_text("{}")
+    path = records[0].folder / "run.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"id": name}))
+    before = sorted(tmp_path.rglob("*"))
+    for words in (("submit",), ("submit", records[0].folder)):
+        result = imgcls(*words, "--force", "--out", workspace.root)
+        assert (result.code, result.out) == (2, "")
+    assert "id must be the id of a run" in result.err
+    assert sorted(tmp_path.rglob("*")) == before
+    assert (tmp_path / "victim" / "settings.json").read_text() == "{}"
+
+
+@pytest.mark.parametrize("what", ["no note", "note of another", "newer", "folder", "link", "link to nothing"])
+def test_what_is_no_note_of_this_run_is_never_replaced(imgcls, tested, tmp_path, what) -> None:
+    records, workspace = tested()
+    note = workspace.submissions / f"{records[-1].id}.json"
+    workspace.submissions.mkdir()
+    outside = tmp_path / "settings.json"
+    if what == "no note":
+        note.write_text('{"precious": true}')
+    elif what == "folder":
+        note.mkdir()
+    elif what.startswith("link"):
+        note.symlink_to(outside)
+        if what == "link":
+            outside.write_text('{"precious": true}')
+    else:
+        assert imgcls("submit", records[0].id, "--out", workspace.root).code == 0
+        text = (workspace.submissions / f"{records[0].id}.json").read_text()
+        note.write_text(text if what == "note of another" else text.replace('"schema": 1', '"schema": 2'))
+    before = {path: path.is_file() and path.read_bytes() for path in tmp_path.rglob("*")}
+    for words in ((), ("--force",), ("--to", tmp_path / "mine.csv")):
+        result = imgcls("submit", *words, "--out", workspace.root)
+        assert result.code == 2
+        assert str(note) in result.err
+    assert {path: path.is_file() and path.read_bytes() for path in tmp_path.rglob("*")} == before
+
+
+def test_a_table_that_is_a_link_out_of_the_folder_is_not_written_through(imgcls, tested, tmp_path) -> None:
+    records, workspace = tested()
+    workspace.submissions.mkdir()
+    file, outside = workspace.submissions / f"{records[-1].id}.csv", tmp_path / "mine.csv"
+    outside.write_text("precious")
+    file.symlink_to(outside)
+    result = imgcls("submit", "--force", "--out", workspace.root)
+    assert (result.code, outside.read_text()) == (2, "precious")
+    assert "leads out of" in result.err
+
+
+def test_the_folder_of_submissions_may_lie_elsewhere(imgcls, tested, tmp_path) -> None:
+    _, workspace = tested()
+    (tmp_path / "elsewhere").mkdir()
+    workspace.submissions.symlink_to(tmp_path / "elsewhere")
+    for _ in range(2):
+        assert imgcls("submit", "--out", workspace.root).code == 0
+    assert len(list((tmp_path / "elsewhere").iterdir())) == 2
+
+
 def test_a_run_without_a_test_part_says_how_to_get_one(imgcls, tested, tmp_path) -> None:
     records, workspace = tested(1)
     result = imgcls("submit", records[1].id, "--out", workspace.root)

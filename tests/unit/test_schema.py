@@ -11,7 +11,18 @@ from typing import Annotated, Any, Literal
 import pytest
 
 from imgcls.errors import RecordError
-from imgcls.schema import MAY_BE_ABSENT, NOT_IN_FILE, Problems, from_json, one_of, read_as, read_json, to_json
+from imgcls.schema import (
+    MAY_BE_ABSENT,
+    NOT_IN_FILE,
+    Problems,
+    file_name,
+    file_names,
+    from_json,
+    one_of,
+    read_as,
+    read_json,
+    to_json,
+)
 
 
 @dataclass(frozen=True)
@@ -128,3 +139,17 @@ def test_what_is_no_strict_json_is_damaged(tmp_path: Path, text: str) -> None:
     (tmp_path / "x.json").write_text(text, encoding="utf-8")
     with pytest.raises(RecordError, match=r"x\.json is damaged"):
         read_json(tmp_path / "x.json")
+
+
+@pytest.mark.parametrize(
+    "name", ["a", "a b.csv", "사진", "..a", "a..", ".hidden", "x=1,y+z", "lr:0.1", "\udcff", "é" * 100]
+)
+def test_a_name_of_a_file_is_one(name: str) -> None:
+    assert list(file_name(name)) == []
+
+
+@pytest.mark.parametrize(
+    "name", ["", ".", "..", "a/b", "/a", "a/", "../a", "a\\b", "\0", "a\nb", "\x1b[2J", "\x7f", "\ud800", "é" * 200]
+)
+def test_what_leads_elsewhere_is_no_name_of_a_file(name: str) -> None:
+    assert [key for key, _ in file_names(["good", name])] == [name]

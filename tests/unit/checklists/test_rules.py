@@ -16,6 +16,7 @@ from imgcls.data.source import FINDINGS_TOML
 from imgcls.eda.facts import FileFacts
 from imgcls.errors import UsageError
 from imgcls.ladders.spec import RESULT_JSON
+from imgcls.plan import plan_digest
 from imgcls.records.derived import table_digests
 from imgcls.records.find import remove_run
 from imgcls.records.run import Estimate, Folds, FoldSpread, RunWeights
@@ -209,7 +210,9 @@ def test_a_baseline_ticks_an_item_until_data_or_split_change(known: Desk, id_: s
 @pytest.mark.parametrize("id_", [*OF_BASELINE, "base.submit"])
 def test_a_baseline_whose_recipe_means_another_plan_is_stale(known: Desk, id_: str) -> None:
     with_baseline(known)
-    known.change(known.runs()[0], plan_digest=OTHER)
+    plan = Stack.parse("baseline", {"fit.epochs": 9}).plan  # what the recipe made of the same words then
+    digests = {"plan_digest": plan.digest, "train_digest": plan.train_digest}
+    known.change(known.runs()[0], plan=plan.to_json(), **digests)
     answer = known.states()[id_]
     assert answer.state == "stale"
     assert answer.evidence.endswith("; baseline means another plan since")
@@ -292,11 +295,12 @@ def test_without_knowing_the_data_the_labels_of_the_run_say_what_is_most_frequen
 @pytest.mark.parametrize("id_", ["base.transforms", "base.loaders", "base.model", "base.train"])
 def test_a_plan_of_another_version_proves_nothing_and_says_so(known: Desk, id_: str) -> None:
     known.baseline(n_seeds=1)
-    known.change(known.runs()[0], plan={"fit": {"warp": 1}})
+    plan = {"fit": {"warp": 1}}
+    known.change(known.runs()[0], plan=plan, plan_digest=plan_digest(plan), train_digest=plan_digest(plan))
     answer = known.states()[id_]
     assert answer.state == "open"
     assert "its plan cannot be read: " in answer.evidence
-    assert known.states()["base.seed"].state == "done"
+    assert known.states()["base.seed"].evidence.endswith("; baseline means another plan since")
 
 
 def test_half_an_interval_is_none(known: Desk) -> None:
@@ -490,6 +494,7 @@ def test_a_later_experiment_takes_nothing_back(known: Desk, id_: str) -> None:
         overrides={"model.name": "simple_cnn"},
         plan=plan.to_json(),
         plan_digest=plan.digest,
+        train_digest=plan.train_digest,
         weights=RunWeights("none", None),
         metrics={"accuracy": Estimate(0.5, 0.4, 0.6, 60)},
         created="2026-11-25T10:00:00+00:00",

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import os
 import pickle
+import zlib
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from multiprocessing import get_context
@@ -181,8 +182,84 @@ def test_verify_finds_a_flipped_byte(tmp_path: Path, draw: Callable[..., Path]) 
     with pool_file(tmp_path, "pixels.*.u8").open("r+b") as file:
         file.seek(int(photos.rows_in_pool[row]) * RECORD + 5)
         file.write(bytes([int(decode(paths[row], SMALL).reshape(-1)[5]) ^ 255]))
-    assert not is_right(filled(paths, tmp_path), paths)
-    assert is_right(filled(paths, tmp_path, verify=True), paths)
+    assert zlib.crc32(filled(paths, tmp_path)._records[photos.rows_in_pool[row]].tobytes()) != photos.crc32[row]
+    again = filled(paths, tmp_path, verify=True)
+    assert zlib.crc32(again._records[again.rows_in_pool[row]].tobytes()) == photos.crc32[row]
+
+
+def flips(n_bytes: int, *, n: int) -> list[tuple[int, int]]:
+    """Draw bytes and bits to flip."""
+    random = np.random.default_rng(n)
+    return [(int(random.integers(n_bytes)), 1 << int(random.integers(8))) for _ in range(n)]
+
+
+@pytest.mark.parametrize("method", ["here", "fork", "spawn"])
+def test_no_flipped_bit_of_the_pixels_reaches_a_training(
+    paths: list[Path], tmp_path: Path, method: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where it flips between the filling and the first use, in each process; the photograph is decoded again."""
+    photos, file = filled(paths, tmp_path), pool_file(tmp_path, "pixels.*.u8")
+    whole, right = file.read_bytes(), np.stack([decode(path, SMALL) for path in paths])
+    for at, bit in flips(len(whole), n=60 if method == "here" else 1):
+        with file.open("r+b") as stream:
+            stream.seek(at)
+            stream.write(bytes([whole[at] ^ bit]))
+        used = pickle.loads(pickle.dumps(photos))
+        if method == "here":
+            decoded = count_decodes(monkeypatch)
+            assert np.array_equal(used.pixels(np.arange(5)), right)
+            assert len(decoded) == 1
+            monkeypatch.undo()
+        else:
+            with ProcessPoolExecutor(1, get_context(method)) as processes:
+                assert np.array_equal(processes.submit(used.pixels, np.arange(5)).result(), right)
+        file.write_bytes(whole)
+    decoded = count_decodes(monkeypatch)
+    assert is_right(photos, paths)
+    assert len(decoded) == 0
+
+
+def test_a_record_is_compared_once_a_process(
+    paths: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    photos = filled(paths, tmp_path)
+    seen: list[int] = []
+    checksum = zlib.crc32
+    monkeypatch.setattr(cache.zlib, "crc32", lambda record: (seen.append(1), checksum(record))[1])
+    for rows in ([0, 3], [0, 1, 3], [4, 2, 0], [0, 1, 2, 3, 4]):
+        photos.pixels(np.array(rows))
+    assert len(seen) == 5
+
+
+@pytest.mark.parametrize("name", ["photos-*/manifest.json", "files/*.json"])
+def test_no_edited_digit_or_flipped_bit_of_a_manifest_is_believed(paths: list[Path], tmp_path: Path, name: str) -> None:
+    first = filled(paths, tmp_path)
+    (file,) = (tmp_path / "cache").glob(name)
+    whole = file.read_bytes()
+    digits = [place for place, sign in enumerate(whole) if chr(sign) in "0123456789abcdef"]
+    edits = [(digits[at % len(digits)], 1) for at, _ in flips(10**6, n=20)] + flips(len(whole), n=20)
+    for at, bit in edits:
+        file.write_bytes(whole[:at] + bytes([whole[at] ^ bit]) + whole[at + 1 :])
+        photos = filled(paths, tmp_path)
+        assert is_right(photos, paths)
+        assert (photos.sha256, photos.sizes.tolist()) == (first.sha256, first.sizes.tolist())
+        (file,) = (tmp_path / "cache").glob(name)
+        whole = file.read_bytes()
+
+
+@pytest.mark.parametrize("name", ["photos-*/manifest.json", "files/*.json"])
+def test_a_manifest_of_before_it_had_a_checksum_is_read(
+    paths: list[Path], tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    filled(paths, tmp_path)
+    (file,) = (tmp_path / "cache").glob(name)
+    value = json.loads(file.read_bytes())
+    del value["crc32"]
+    file.write_text(json.dumps(value, separators=(",", ":")))
+    decoded = count_decodes(monkeypatch)
+    photos = filled(paths, tmp_path)
+    assert photos.pixels(np.arange(5)).shape == (5, 8, 8, 3)
+    assert decoded == []
 
 
 def test_a_broken_off_filling_keeps_what_it_had(

@@ -1,6 +1,11 @@
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +13,7 @@ import pytest
 from PIL import Image
 
 import imgcls
+from imgcls import storage
 from imgcls.config.findings import Adjustments, read_adjustments
 from imgcls.config.problem import Problem, ProblemData, write_problem
 from imgcls.data.source import FINDINGS_TOML
@@ -204,6 +210,126 @@ def test_keeping_needs_a_reason_and_a_finding(workspace: Workspace) -> None:
         keep_findings(["broken"], "  ", workspace)
     with pytest.raises(UsageError, match="no finding 'nothing'"):
         keep_findings(["nothing"], "why not", workspace)
+
+
+DECIDE = """
+import sys
+from pathlib import Path
+from imgcls.eda.apply import apply_findings, keep_findings, undo_findings
+from imgcls.workspace import Workspace
+place = Workspace(Path(sys.argv[1]))
+print("ready", flush=True)
+sys.stdin.readline()
+{"apply": lambda: apply_findings(["broken"], place),
+ "keep": lambda: keep_findings(["guess:time"], "of one day", place),
+ "undo": lambda: undo_findings(["duplicates.across"], place)}[sys.argv[2]]()
+"""
+
+
+@contextmanager
+def deciding(workspace: Workspace, *verbs: str) -> Iterator[list[subprocess.Popen[str]]]:
+    """Start a process for each decision, ready to decide at a line on stdin."""
+    with ExitStack() as stack:
+        started = []
+        for verb in verbs:
+            words = [sys.executable, "-c", DECIDE, str(workspace.root), verb]
+            process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+            started.append(stack.enter_context(process))
+        for process in started:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "ready\n"
+        yield started
+
+
+def begin(processes: list[subprocess.Popen[str]]) -> None:
+    for process in processes:
+        assert process.stdin is not None
+        process.stdin.write("\n")
+        process.stdin.flush()
+
+
+def test_two_that_decide_at_once_both_keep_their_change(workspace: Workspace) -> None:
+    apply_findings(["duplicates.across"], workspace)
+    with deciding(workspace, "apply", "keep", "undo") as processes:
+        begin(processes)
+        assert [process.wait() for process in processes] == [0, 0, 0]
+    assert states(workspace) == {"broken": "applied", "duplicates.across": "open", "guess:time": "kept"}
+    assert [path.name for path in workspace.root.glob(".*")] == []
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
+@pytest.mark.parametrize("verb", ["apply", "undo", "keep"])
+def test_a_kill_at_any_operation_leaves_one_of_the_two_decisions(
+    workspace: Workspace, verb: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And the same command then does what it would have done; the two files cannot disagree."""
+    acts = {
+        "apply": lambda: apply_findings((), workspace),
+        "undo": lambda: undo_findings((), workspace),
+        "keep": lambda: keep_findings(["guess:time"], "of one day", workspace),
+    }
+    path = workspace.root / FINDINGS_TOML
+    if verb == "undo":
+        apply_findings((), workspace)
+    before = path.read_bytes() if path.exists() else None
+    n_killed = 0
+    while kill_at(n_killed + 1, acts[verb]):
+        n_killed += 1
+        old = (path.read_bytes() if path.exists() else None) == before
+        applied, kept = ("applied" if (verb == "undo") == old else "open"), ("open" if old else "kept")
+        expected = {"guess:time": kept} if verb == "keep" else {"broken": applied, "duplicates.across": applied}
+        assert states(workspace).items() >= expected.items()
+        if old:
+            acts[verb]()
+        elif verb == "apply":
+            assert apply_findings((), workspace).findings == ()
+        after = adjustments(workspace)
+        assert len(after.excluded) == len({entry.images for entry in after.excluded})
+        path.unlink(missing_ok=True)
+        if before is not None:
+            path.write_bytes(before)
+    assert n_killed >= 3
+
+
+def kill_at(n: int, act: Callable[[], object]) -> bool:
+    """Do something in a forked process that ends at its n-th call to the disk; whether it came to that."""
+    child = os.fork()
+    if child == 0:
+        left = [n]
+
+        class Ends(storage.Disk):
+            def __getattribute__(self, name: str) -> object:
+                if name in ("write", "fsync", "fsync_folder", "replace", "rename", "unlink"):
+                    left[0] -= 1
+                    if left[0] == 0:
+                        os._exit(137)
+                return super().__getattribute__(name)
+
+        storage.DISK = Ends()
+        act()
+        os._exit(0)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 137
+
+
+def test_a_state_that_an_older_facts_json_keeps_is_not_believed(workspace: Workspace) -> None:
+    path = workspace.reports / "facts.json"
+    value = json.loads(path.read_text())
+    assert not any("state" in finding for finding in value["findings"])
+    for finding in value["findings"]:
+        finding["state"] = "applied"
+    path.write_text(json.dumps(value))
+    assert set(states(workspace).values()) == {"open"}
+    assert apply_findings((), workspace).findings == ("broken", "duplicates.across")
+
+
+@pytest.mark.parametrize("file", ["../../secret.png", "/etc/secret.png", "pictures/../../x.png", "a\\b.png", ""])
+def test_a_picture_elsewhere_is_refused(workspace: Workspace, file: str) -> None:
+    """The page holds what its pictures show: it would carry a file of its reader's away."""
+    path = workspace.reports / "facts.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"pictures": {"classes": file}}))
+    with pytest.raises(RecordError, match=r"pictures: .* is no file beside it"):
+        Facts.read(workspace.reports)
 
 
 def test_without_facts_there_is_nothing_to_apply(tmp_path: Path) -> None:

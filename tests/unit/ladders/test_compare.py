@@ -17,6 +17,7 @@ from imgcls.errors import RecordError, UsageError
 from imgcls.ladders.judge import judge_ladder
 from imgcls.ladders.predictions import changed_images
 from imgcls.ladders.state import read_state
+from imgcls.plan import Fit, Plan
 from imgcls.records.find import find_runs
 from imgcls.records.run import RunRecord
 from imgcls.workspace import Workspace
@@ -125,8 +126,10 @@ def test_a_plan_can_be_named_by_its_digest_and_in_another_order(drawn_ladder: Dr
 def test_a_label_of_two_plans_is_refused_with_their_digests(drawn_ladder: Draw) -> None:
     """A recipe that changed makes two plans of one name."""
     _, workspace = drawn_ladder()
-    rewrite(runs_of(workspace, "baseline")[0], plan_digest="f" * 64)
-    with pytest.raises(RecordError, match=r"can mean 2 plans.*ffffffff \(baseline\)"):
+    plan = Plan(fit=Fit(epochs=3))
+    digests = {"plan_digest": plan.digest, "train_digest": plan.train_digest}
+    rewrite(runs_of(workspace, "baseline")[0], plan=plan.to_json(), **digests)
+    with pytest.raises(RecordError, match=rf"can mean 2 plans.*{plan.digest[:8]} \(baseline\)"):
         imgcls.compare("baseline", FULL, workspace=workspace)
 
 

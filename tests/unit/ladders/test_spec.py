@@ -32,6 +32,7 @@ def test_a_ladder_is_read_as_it_was_written(drawn_ladder: Draw) -> None:
         ({"jobs": [{"rung": 0}]}, r"jobs\.0\.seed is missing"),
         ({"surprise": 1}, "surprise is not a known key"),
         ({"n_folds": 5}, r"jobs\.0\.fold must be one of the folds, not None"),
+        ({"name": "../x"}, "name must be the name of a file or folder"),
         ({"rungs": []}, "rungs must be at least one"),
         ({"jobs": [{"rung": 9, "seed": 0, "fold": None, "key": "k"}]}, r"jobs\.0\.rung must be one of 5 rungs, not 9"),
     ],
@@ -49,6 +50,8 @@ def test_a_damaged_ladder_is_named(drawn_ladder: Draw, change: dict[str, Any], t
     ("change", "told"),
     [
         ({"changes": {"loss.smoothing": 1}}, r"rungs\.4\.changes\.loss\.smoothing must be a pair"),
+        ({"plan": {"fit": {"epochs": 9}}}, r"rungs\.4\.plan is not what plan_digest and train_digest were taken of"),
+        ({"train_digest": "0" * 64}, r"rungs\.4\.plan is not what"),
         ({"weights_of": 4}, r"rungs\.4\.weights_of must be an earlier rung, not 4"),
     ],
 )

@@ -11,8 +11,11 @@ from typing import Any, BinaryIO
 import pytest
 
 from imgcls import storage
+from imgcls.plan import Fit, Plan
 from imgcls.records.run import Estimate, RunData, RunRecord, RunWeights
 from imgcls.workspace import Workspace
+
+_PLAN = Plan(fit=Fit(epochs=3))
 
 
 class FailingDisk(storage.Disk):
@@ -97,9 +100,9 @@ def make_record() -> Callable[..., RunRecord]:
             "stack": "baseline",
             "overrides": {"fit.epochs": 3},
             "label": "baseline (fit.epochs=3)",
-            "plan": {"fit": {"epochs": 3}},
-            "plan_digest": "p",
-            "train_digest": "t",
+            "plan": _PLAN.to_json(),
+            "plan_digest": _PLAN.digest,
+            "train_digest": _PLAN.train_digest,
             "seed": 0,
             "fold": None,
             "quick": False,

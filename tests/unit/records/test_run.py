@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 
 from imgcls.errors import RecordError
+from imgcls.plan import plan_digest
 from imgcls.records.run import RunRecord
 
 MakeRecord = Callable[..., RunRecord]
@@ -118,8 +119,50 @@ DAMAGES: dict[str, tuple[Callable[[str], str], str]] = {
     "status": (lambda text: text.replace('"done"', '"almost"'), "must be one of done, failed"),
     "time": (lambda text: text.replace("2026-01-02T", "yesterday"), "ISO 8601"),
     "zone": (lambda text: text.replace("+00:00", "+09:00"), "in UTC"),
+    "another plan": (lambda text: text.replace('"epochs": 3', '"epochs": 4'), "plan is not what plan_digest and train"),
+    "another digest": (lambda text: _changed(text, lambda v: v.update(plan_digest="0" * 64)), "plan is not what"),
+    "another training": (lambda text: _changed(text, lambda v: v.update(train_digest="0" * 64)), "plan is not what"),
     "escape": (lambda t: _changed(t, lambda v: v["files"].update({"../x": {"sha256": "", "n_bytes": 0}})), r"\.\./x"),
 }
+
+
+BAD_NAMES = (
+    "../../x",
+    "/etc/x",
+    "a/b",
+    "a\\b",
+    "..",
+    ".",
+    "",
+    ".hidden",
+    "a\nb",
+    "a\x1b[2J",
+    "\ud800",
+    "a" * 300,
+    "-f",
+)
+
+
+@pytest.mark.parametrize("name", BAD_NAMES)
+@pytest.mark.parametrize("key", ["id", "reused_from", "folds"])
+def test_the_id_of_a_run_is_never_a_path(written: RunRecord, tmp_path: Path, key: str, name: str) -> None:
+    """A record that travels is read by others, whose files it could name else."""
+    value = json.loads((tmp_path / "run.json").read_text())
+    fold = {"fold": 0, "run": name, "sha256": "", "n": {}, "metrics": {}}
+    value[key] = {"runs": [fold], "spread": {}} if key == "folds" else name
+    (tmp_path / "run.json").write_text(json.dumps(value))
+    with pytest.raises(RecordError, match=rf"{'folds.runs.0.run' if key == 'folds' else key} must be the id of a run"):
+        RunRecord.read(tmp_path)
+
+
+def test_a_plan_of_a_newer_version_is_kept_as_it_is(written: RunRecord, tmp_path: Path) -> None:
+    """Its digests count what this version does not know."""
+    plan = {"fit": {"epochs": 3, "warp": 1}, "future": {"x": [1e-05, "é"]}, "predict": {"y": 0.5}}
+    without = {part: plan[part] for part in ("fit", "future")}
+    value = json.loads((tmp_path / "run.json").read_text())
+    value |= {"plan": plan, "plan_digest": plan_digest(plan), "train_digest": plan_digest(without)}
+    (tmp_path / "run.json").write_text(json.dumps(value))
+    assert RunRecord.read(tmp_path).plan == plan
 
 
 @pytest.mark.parametrize("name", DAMAGES)

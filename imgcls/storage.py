@@ -27,7 +27,11 @@ from imgcls.errors import ImgclsError, WorkspaceError
 
 _LEFTOVER_SECONDS = 3600.0
 _REMOVED_PREFIX = ".removed-"
-_DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+_NO_ROOM = {
+    errno.ENOSPC: "Disk full while writing {path} ({free} free). Make room",
+    errno.EDQUOT: "Your quota is used up while writing {path}. Make room, or have it raised,",
+    errno.EFBIG: "{path} became larger than a file may be here. Raise the limit ('ulimit -f' shows that of this shell)",
+}
 _NOT_ALLOWED = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
 _RETRY_SECONDS = 0.05
 _GATE = threading.Lock()  # between two threads of one process `lockf` does not decide
@@ -370,22 +374,33 @@ def explained(path: Path) -> Iterator[None]:
             raise WorkspaceError(
                 f"Cannot write {path}: {reason}. Make its folder writable, or choose another."
             ) from error
-        if error.errno in _DISK_FULL:
+        if error.errno in _NO_ROOM:
             raise ImgclsError(
-                f"Disk full while writing {path} ({_free_megabytes(path)} MB free). Make room and run the same "
-                "command again: it goes on where it stopped."
+                f"{_NO_ROOM[error.errno].format(path=path, free=_free_room(path))} and run the same command again: it "
+                "goes on where it stopped."
             ) from error
         if error.errno == errno.ENOENT:
             raise ImgclsError(f"Cannot write {path}: its folder has been moved or removed meanwhile.") from error
         raise ImgclsError(f"Cannot write {path}: {reason}. What was there before is unchanged.") from error
 
 
-def _free_megabytes(path: Path) -> str:
-    """Return how much room the disk of a path has, or `?`."""
-    try:
-        return str(shutil.disk_usage(path.parent).free // 1_000_000)
-    except OSError:
-        return "?"
+def free_bytes(path: Path) -> int | None:
+    """Return how much room this user has on the disk of a path, in bytes, or of the folder it will be in; None: unknown."""
+    for place in (path, *path.parents):
+        with contextlib.suppress(OSError):
+            return shutil.disk_usage(place).free
+    return None
+
+
+def _free_room(path: Path) -> str:
+    """Return how much room the disk of a path has, in words."""
+    n_bytes = free_bytes(path)
+    room = "? MB" if n_bytes is None else f"{n_bytes // 1_000_000} MB"
+    with contextlib.suppress(OSError, AttributeError):
+        found = os.statvfs(path.parent)
+        if found.f_files and not found.f_favail:
+            return f"{room}, but no further file (inode)"
+    return room
 
 
 def _write_all(file: BinaryIO, data: bytes | memoryview) -> None:

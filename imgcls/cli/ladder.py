@@ -125,6 +125,7 @@ def _climb(stack: str, kind: Kind, options: Mapping[str, Any]) -> int:
                 budget=options["budget"],
                 retries=options["retries"],
                 retry_failed=options["retry_failed"],
+                from_start=options["from_start"],
             )
             result = run_ladder(question, how)
     if options["as_json"]:

@@ -6,7 +6,7 @@ with an unbroken training in the tests.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import torch
@@ -72,6 +72,21 @@ class SkipEpochs(Callback):
 def weights_bytes(network: nn.Module) -> bytes:
     """Return a network's tensors as a safetensors file, in the names of its state."""
     return save_tensors({name: _saved(tensor) for name, tensor in network.state_dict().items()})
+
+
+def tensor_bytes(tensors: Iterable[Tensor]) -> int:
+    """Return how many bytes tensors take in a file."""
+    return sum(tensor.numel() * tensor.element_size() for tensor in tensors)
+
+
+def checkpoint_bytes(learn: Learner) -> int:
+    """Return about how large a checkpoint of a Learner will be; its optimiser may have no state yet.
+
+    Counted are two tensors a trained parameter, as Adam keeps; plain SGD keeps fewer.
+    """
+    network = tensor_bytes(learn.model.state_dict().values())
+    average = getattr(learn, "average_weights", None)
+    return (1 if average is None else 2) * network + 2 * tensor_bytes(learn.model.parameters())
 
 
 def capture(learn: Learner) -> tuple[dict[str, bytes], dict[str, Any]]:

@@ -172,6 +172,7 @@ def _read(folder: Path, *, number: int) -> Checkpoint:
 _ABOUT = "attempt.json"
 _HISTORY = "history.jsonl"
 _RECORD = "record"
+_FAILURE = "failure.json"
 
 
 @dataclass(frozen=True)
@@ -182,6 +183,14 @@ class _About:
     """The key of the run that it is to become."""
     info: Mapping[str, Any]
     """What `acquire` was given about it."""
+
+
+@dataclass(frozen=True)
+class _Failure:
+    """What failure.json holds, from a failure until somebody goes on."""
+
+    reason: str
+    """Why the training failed."""
 
 
 @dataclass(frozen=True)
@@ -200,6 +209,8 @@ class AttemptState:
     """Who works on it, or did when it was killed."""
     n_epochs: int
     """The number of finished epochs in its history."""
+    reason: str = ""
+    """Why it failed, and waits to be gone on with; "" where it was interrupted or is being worked on."""
 
 
 class Attempt:
@@ -215,6 +226,7 @@ class Attempt:
         """
         self.key, self.folder = key, lock.folder
         self.existing: RunRecord | None = None  # the finished run that this one is a repetition of
+        self.failed_before = ""  # why an earlier process could not go on
         self.notes: list[str] = []
         self._workspace, self._lock = workspace, lock
 
@@ -296,8 +308,22 @@ class Attempt:
         self.discard()
         return is_ours
 
+    def start_over(self) -> None:
+        """Let go of every finished epoch.
+
+        Raises:
+            ImgclsError: If they cannot be removed.
+        """
+        for number in _numbers(self.folder):
+            remove_tree(_path(self.folder, number))
+        with explained(self.folder):
+            (self.folder / _HISTORY).unlink(missing_ok=True)
+
     def fail(self, reason: str, record: RunRecord) -> RunRecord:
-        """Keep the failure among the failed runs, with its history, and end the attempt.
+        """Keep the failure among the failed runs, with its history, and let the attempt go.
+
+        Checkpoints stay, whatever the cause: want of memory, a worker that was killed or a disk that was away pass, and
+        a training that diverged is back at the same place soon. An attempt without any is removed.
 
         Args:
             reason: Why it failed.
@@ -317,7 +343,12 @@ class Attempt:
         number = 1
         while not publish_folder(self.record_folder, final := self._failed_folder(number)):
             number += 1
-        self.discard()
+        if _numbers(self.folder):
+            make_folder(self.record_folder)
+            write_json(self.folder / _FAILURE, asdict(_Failure(reason)))
+            self.release()
+        else:
+            self.discard()
         return replace(failed, folder=final)
 
     def discard(self) -> None:
@@ -412,6 +443,11 @@ def _prepare(attempt: Attempt, info: Mapping[str, Any], *, previous: Holder | No
         _check_same_key(about, attempt.key)
     else:
         write_json(about, asdict(_About(attempt.key, info)))
+    failure = attempt.folder / _FAILURE
+    with contextlib.suppress(RecordError):  # most have none
+        attempt.failed_before = read_as(_Failure, failure).reason
+    with explained(failure):
+        failure.unlink(missing_ok=True)
     make_folder(attempt.record_folder)
     clear_leftovers(attempt.record_folder)
     if previous is not None:
@@ -426,7 +462,7 @@ def _check_same_key(about: Path, key: str) -> None:
     found = read_as(_About, about).key
     if found != key:
         raise RecordError(
-            f"{about.parent} belongs to another run ({found}). Finish or remove it, or use another --seed."
+            f"{about.parent} belongs to another run ({found}). Finish or remove it, or train with another seed."
         )
 
 
@@ -437,7 +473,10 @@ def _look(folder: Path) -> AttemptState | None:
     except RecordError:
         return None
     state: Literal["running", "interrupted"] = "running" if is_held(folder) else "interrupted"
-    return AttemptState(about.key, folder, state, about.info, holder_of(folder), len(_read_history(folder / _HISTORY)))
+    n_epochs, reason = len(_read_history(folder / _HISTORY)), ""
+    with contextlib.suppress(RecordError):
+        reason = read_as(_Failure, folder / _FAILURE).reason
+    return AttemptState(about.key, folder, state, about.info, holder_of(folder), n_epochs, reason)
 
 
 def _attempt_folders(workspace: Workspace) -> list[Path]:

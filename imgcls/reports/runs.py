@@ -79,7 +79,8 @@ class RunList:
             stack = clean(str(attempt.info.get("stack", attempt.key[:8])))
             fold = attempt.info.get("fold")
             turn = "" if fold is None else f", fold {fold} of {attempt.info.get('n_folds')}"
-            yield Text(f"{attempt.state}: {stack}{clean(turn)}, {attempt.n_epochs} epochs done", style="yellow")
+            state = "failed, kept" if attempt.reason else attempt.state
+            yield Text(f"{state}: {stack}{clean(turn)}, {attempt.n_epochs} epochs done", style="yellow")
         for record in self.failed:
             what = clean(f"{record.label}{_turn(record)}, seed {record.seed}: {record.reason or ''}")
             yield Text(f"failed: {what}", style="red")
@@ -93,7 +94,13 @@ def runs_json(view: RunList) -> dict[str, Any]:
         "schema": 1,
         "runs": [_short(record) for record in view.finished],
         "attempts": [
-            {"key": entry.key, "state": entry.state, "info": dict(entry.info), "n_epochs": entry.n_epochs}
+            {
+                "key": entry.key,
+                "state": entry.state,
+                "info": dict(entry.info),
+                "n_epochs": entry.n_epochs,
+                "reason": entry.reason,
+            }
             for entry in view.attempts
         ],
         "failed": [{**_short(record), "reason": record.reason} for record in view.failed],

@@ -10,11 +10,14 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import functools
 import hashlib
 import json
 import math
 import os
+import re
 import shutil
+import socket
 import sys
 import threading
 import time
@@ -27,6 +30,12 @@ from imgcls.errors import ImgclsError, WorkspaceError
 
 _LEFTOVER_SECONDS = 3600.0
 _REMOVED_PREFIX = ".removed-"
+# of `temporary_beside`, and as earlier versions named theirs
+_TEMPORARY = re.compile(
+    r"\..{1,40}\.(?P<here>[0-9a-f]{8})-(?P<pid>[0-9]{1,10})-[0-9a-f]{32}\.tmp|\..{1,40}\.[0-9a-f]{32}\.tmp"
+    r"|\.probe-[0-9a-f]{32}",
+    re.DOTALL,
+)
 _NO_ROOM = {
     errno.ENOSPC: "Disk full while writing {path} ({free} free). Make room",
     errno.EDQUOT: "Your quota is used up while writing {path}. Make room, or have it raised,",
@@ -201,9 +210,8 @@ def write_bytes(path: Path, data: bytes | memoryview) -> None:
     """
     target = Path(os.path.realpath(path))
     with explained(target):
-        prefix = f".{target.name[:40]}."
-        _remove_old_temporaries(target.parent, prefix=prefix)
-        temporary = target.with_name(f"{prefix}{uuid.uuid4().hex}.tmp")
+        remove_stale(target.parent)
+        temporary = temporary_beside(target)
         try:
             create_file(temporary, data)
             DISK.replace(temporary, target)
@@ -341,6 +349,48 @@ def clear_leftovers(folder: Path) -> None:
             path.unlink(missing_ok=True)
 
 
+def temporary_beside(target: Path) -> Path:
+    """Return the path of a new temporary file in the same folder, whose name says which process writes it."""
+    return target.with_name(f".{target.name[:40]}.{_processes_here()}-{os.getpid()}-{uuid.uuid4().hex}.tmp")
+
+
+def remove_stale(folder: Path) -> None:
+    """Remove the temporary files of killed writers in a folder, and nothing else; that of a living one stays.
+
+    A writer of this machine is known to be dead, one of another is thought to be after an hour.
+    """
+    oldest = time.time() - _LEFTOVER_SECONDS
+    for path in list(folder.iterdir()):
+        named = _TEMPORARY.fullmatch(path.name)
+        if named is None:
+            continue
+        with contextlib.suppress(OSError):
+            if (named["here"] == _processes_here() and not _lives(int(named["pid"]))) or path.stat().st_mtime < oldest:
+                path.unlink()
+
+
+@functools.cache
+def _processes_here() -> str:
+    """Return what tells the numbers of processes here from those of other machines and containers: 8 digits."""
+    space = ""
+    with contextlib.suppress(OSError):
+        space = os.readlink("/proc/self/ns/pid")
+    return hashlib.sha256(f"{socket.gethostname()} {space}".encode()).hexdigest()[:8]
+
+
+def _lives(pid: int) -> bool:
+    """Return whether there may be a process of this number."""
+    if os.name == "nt":  # there the question would end it
+        return True
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, OverflowError):
+        return True
+    return True
+
+
 def sha256_file(path: Path) -> str:
     """Return the sha256 of a file's content as 64 hexadecimal digits."""
     with path.open("rb") as file:
@@ -433,16 +483,6 @@ def _fsync_tree(folder: Path) -> None:
             with Path(parent, name).open("r+b" if os.name == "nt" else "rb", buffering=0) as file:
                 DISK.fsync(file)
         DISK.fsync_folder(Path(parent))
-
-
-def _remove_old_temporaries(folder: Path, *, prefix: str) -> None:
-    """Remove what killed writers of the same file left; another writer of now is not yet that old."""
-    oldest = time.time() - _LEFTOVER_SECONDS
-    for path in list(folder.iterdir()):
-        if path.name.startswith(prefix) and path.name.endswith(".tmp"):
-            with contextlib.suppress(OSError):
-                if path.stat().st_mtime < oldest:
-                    path.unlink()
 
 
 def _plain(value: object) -> object:

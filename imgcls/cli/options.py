@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from imgcls.data.source import DataOptions, DataSource
+from imgcls.text import escaped
 from imgcls.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -31,8 +32,8 @@ def workspace_of(out: Path | None) -> Workspace:
 
 
 def print_json(value: Any) -> None:
-    """Print one JSON object, without NaN and without wrapping."""
-    click.echo(json.dumps(value, allow_nan=False, ensure_ascii=False, default=str))
+    """Print one JSON object, without NaN and without wrapping; controls are escapes, so that a terminal obeys none."""
+    click.echo(escaped(json.dumps(value, allow_nan=False, ensure_ascii=False, default=str)))
 
 
 class Finite(click.FloatRange):

@@ -134,7 +134,10 @@ def restore(learn: Learner, files: Mapping[str, bytes], meta: Mapping[str, Any])
         if average is not None:
             average.restore(load_tensors(files[AVERAGE_FILE]), n_steps=int(meta["averaged_steps"]))
     except (KeyError, IndexError, ValueError, RuntimeError) as problem:
-        raise RecordError(f"The checkpoint does not fit this training: {problem}") from problem
+        why = str(problem).partition("\n")[0].rstrip(" .:")
+        raise RecordError(
+            f"The last checkpoint does not fit this training: {type(problem).__name__}: {why}. Begin anew with --from-start."
+        ) from problem
 
 
 def _saved(tensor: Tensor) -> Tensor:

@@ -204,7 +204,7 @@ def _check_numbers(question: LadderConfig) -> None:
 
 def _flaw_of_name(name: str) -> str:
     """Describe why a text cannot be a ladder's name on every disk and terminal; "" where it can."""
-    if not name.strip(" ."):
+    if not name.strip():
         return "it is empty"
     if len(name.encode("utf-8", "surrogateescape")) > _LONGEST_NAME:
         return f"it has {len(name.encode('utf-8', 'surrogateescape'))} bytes"

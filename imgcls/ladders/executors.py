@@ -105,12 +105,13 @@ def _processes(n: int | None, *, n_gpus: int) -> ProcessPoolExecutor:
     gpus = (
         [str(number) for number in range(n_gpus)] if visible is None else [name for name in visible.split(",") if name]
     )
-    return _Processes(
-        n,
-        mp_context=context,
-        initializer=_begin_worker,
-        initargs=(max(1, n_cores // n), context.Value("i", 0), tuple(gpus)),
-    )
+    with starting_workers():  # a counter that processes share starts Python's tracker of such things
+        return _Processes(
+            n,
+            mp_context=context,
+            initializer=_begin_worker,
+            initargs=(max(1, n_cores // n), context.Value("i", 0), tuple(gpus)),
+        )
 
 
 def _begin_worker(n_threads: int, counter: Any, gpus: tuple[str, ...]) -> None:

@@ -21,7 +21,7 @@ from imgcls.records.run import Folds, FoldSpread, RunRecord, short_key
 from imgcls.reports.console import count, interval, name, number, path, show
 from imgcls.schema import to_json
 from imgcls.storage import write_bytes
-from imgcls.text import as_utf8, clean, duration, listed
+from imgcls.text import as_utf8, clean, duration, inert, listed
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -374,7 +374,7 @@ def _processes_here() -> str:
     """Return what tells the numbers of processes here from those of other machines and containers: 8 digits."""
     space = ""
     with contextlib.suppress(OSError):
-        space = os.readlink("/proc/self/ns/pid")
+        space = str(Path("/proc/self/ns/pid").readlink())
     return hashlib.sha256(f"{socket.gethostname()} {space}".encode()).hexdigest()[:8]
 
 
@@ -435,7 +435,7 @@ def explained(path: Path) -> Iterator[None]:
 
 
 def free_bytes(path: Path) -> int | None:
-    """Return how much room this user has on the disk of a path, in bytes, or of the folder it will be in; None: unknown."""
+    """Return the room on the disk of a path, or of the folder it will be in, in bytes; None where nobody can tell."""
     for place in (path, *path.parents):
         with contextlib.suppress(OSError):
             return shutil.disk_usage(place).free

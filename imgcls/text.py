@@ -72,7 +72,7 @@ def clean(text: str, *, keep_lines: bool = False) -> str:
 
 def escaped(json_text: str) -> str:
     """Return JSON of the same value in which every control character is an escape; `json` leaves some of them."""
-    return _CONTROLS.sub(lambda match: match.group() if match.group() == "\n" else f"\\u{ord(match.group()):04x}", json_text)
+    return _CONTROLS.sub(lambda match: f"\\u{ord(match.group()):04x}", json_text)
 
 
 def inert(text: str) -> str:

@@ -1,4 +1,4 @@
-"""Worker processes: signals are their driver's to answer, they end with it, and files of the current folder are no code.
+"""Worker processes: signals are for their driver, with which they end, and files beside them are no code.
 
 A terminal and a cluster send signals to the whole group of processes. A worker that dies of one looks to its driver
 like a failure of the work; so workers leave them alone, and the driver, which has the same signal, ends them in order.
@@ -28,7 +28,7 @@ def starting_workers() -> Iterator[None]:
     """Hold signals back while workers start, so that none hits one before `follow_driver`; they come when it is over.
 
     A fresh interpreter (spawn, forkserver) would also put the current folder first on its path, and import a
-    `signal.py` that lies there; it is told not to.
+    `signal.py` that lies there; here it does not.
     """
     path_setting = os.environ.get("PYTHONSAFEPATH")
     os.environ["PYTHONSAFEPATH"] = "1"

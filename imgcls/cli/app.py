@@ -22,6 +22,7 @@ import signal
 import sys
 import warnings
 from collections.abc import Sequence
+from pathlib import Path
 from types import FrameType
 from typing import Self
 
@@ -161,7 +162,7 @@ def _open_streams() -> None:
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if stream is None:
-            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115 - for the life of the process
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 - for the life of the process
         elif type(stream) is io.TextIOWrapper:
             setattr(sys, name, _Stream.over(stream))
 
@@ -191,8 +192,9 @@ def _run(arguments: list[str]) -> int:
             problem = problem.__context__  # click leaves so at a broken pipe; ours do not break, so it is another one
         if isinstance(problem, SystemExit):
             problem = ImgclsError(
-                f"Python code that was loaded, such as a recipe or a network of your own, called sys.exit({problem.code!r}) "
-                "before the work was done. Take that call out; 'imgcls --debug …' shows where it is."
+                "Python code that was loaded, such as a recipe or a network of your own, called "
+                f"sys.exit({problem.code!r}) before the work was done. Take that call out; 'imgcls --debug …' shows where "
+                "it is."
             )
         if isinstance(problem, click.ClickException | ImgclsError):
             return _tell(problem, exit_code=problem.exit_code, as_json=as_json)

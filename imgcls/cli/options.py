@@ -124,7 +124,9 @@ _MACHINE = (
     click.option("--workers", type=click.IntRange(0), help="Processes that prepare batches.  [default: by the device]"),
     click.option("--precision", default="auto", show_default=True, help="auto, float32, bf16 or fp16."),
     click.option(
-        "--from-start", is_flag=True, help="Begin anew where a training was interrupted or failed, instead of going on."
+        "--from-start",
+        is_flag=True,
+        help="Begin again where a training was interrupted or failed, instead of going on.",
     ),
 )
 

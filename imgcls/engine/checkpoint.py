@@ -136,7 +136,8 @@ def restore(learn: Learner, files: Mapping[str, bytes], meta: Mapping[str, Any])
     except (KeyError, IndexError, ValueError, RuntimeError) as problem:
         why = str(problem).partition("\n")[0].rstrip(" .:")
         raise RecordError(
-            f"The last checkpoint does not fit this training: {type(problem).__name__}: {why}. Begin anew with --from-start."
+            f"The last checkpoint does not fit this training: {type(problem).__name__}: {why}. Begin again with "
+            "--from-start."
         ) from problem
 
 

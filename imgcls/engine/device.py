@@ -81,8 +81,8 @@ class Machine:
                 raise DeviceError(f"The number of workers has to be at least 0, not {self.n_workers}.")
             if self.n_workers > (most := most_workers()):
                 raise DeviceError(
-                    f"{self.n_workers} workers are more than this machine can use: at most {most} (--workers), four for "
-                    "each core; as many as there are cores are usually best."
+                    f"{self.n_workers} workers are more than this machine can use: at most {most} (--workers), four "
+                    "for each core; as many as there are cores are usually best."
                 )
             return self.n_workers
         return min(4, max(1, (os.cpu_count() or 1) - 1)) if self.torch_device().type == "cuda" else 0

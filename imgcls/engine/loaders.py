@@ -439,7 +439,7 @@ class _KeysOf:
 
 
 WORKER_DIED = (
-    "A process that prepares batches died, probably for want of memory or of /dev/shm. Try fewer --workers, 0 for none, "
+    "A process that prepares batches died, perhaps for want of memory or of /dev/shm. Try fewer --workers, 0 for none, "
     "or a smaller --batch-size or --size."
 )
 

@@ -44,7 +44,7 @@ class TrainOptions:
     again: bool = False
     """Whether to train although there is a record, and to compare the bits."""
     from_start: bool = False
-    """Whether to begin anew where an attempt was interrupted or failed, instead of going on after its last epoch."""
+    """Whether to begin again where an attempt was interrupted or failed, instead of going on after its last epoch."""
     machine: Machine = field(default_factory=Machine)
     """Device, worker processes, precision."""
     workspace: Workspace = field(default_factory=Workspace.find)

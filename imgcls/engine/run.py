@@ -45,7 +45,7 @@ from imgcls.workspace import Workspace
 WEIGHTS_FILE = "weights.safetensors"
 PREDICTION_FILES = ("valid.parquet", "test.parquet")
 _BATCH = 64
-GO_ON = "the same command (of a ladder: with --retry-failed) goes on from there, or begins anew with --from-start."
+GO_ON = "the same command (of a ladder: with --retry-failed) goes on from there, or begins again with --from-start."
 
 
 def write_predictions(request: RunSpec, built: BuiltLearner, folder: Path) -> Mapping[str, Estimate]:
@@ -146,7 +146,7 @@ class Job:
 
         Args:
             again: Whether to train although there is a record, and to compare the two.
-            from_start: Whether to begin anew where an attempt was interrupted or failed, instead of going on.
+            from_start: Whether to begin again where an attempt was interrupted or failed, instead of going on.
 
         Raises:
             TrainingError: The training failed; what is known of it is kept among the failed runs.
@@ -220,7 +220,7 @@ class Job:
             restore(built.learn, checkpoint.files, checkpoint.meta)
             done = SkipEpochs(int(checkpoint.meta["epoch"]), scaler=checkpoint.meta["scaler"])
             why = f"failed: {attempt.failed_before}" if attempt.failed_before else "was interrupted."
-            self.log.note(f"Going on after epoch {done.n_done} of an attempt that {why} --from-start begins anew.")
+            self.log.note(f"Going on after epoch {done.n_done} of an attempt that {why} --from-start begins again.")
         self._check_room(built, attempt, n_kept=0 if checkpoint is None else 1)
         tracking = Tracking(self.log, attempt.append_history)
         first_seconds = self._fit(built, attempt, tracking, done=done)
@@ -463,7 +463,9 @@ class OutOfFold:
             ids = [as_utf8(name) for name in request.prepared.samples.part("valid").frame["id"]]
             if part["id"].tolist() != ids:
                 path = outcome.record.path("valid.parquet")
-                raise RecordError(f"{path} has other samples than fold {fold}. Train again with 'imgcls recipe run … --again'.")
+                raise RecordError(
+                    f"{path} has other samples than fold {fold}. Train again with 'imgcls recipe run … --again'."
+                )
             part.insert(2, "fold", fold)
             parts.append(part)
         order = np.argsort(self._rows, kind="stable")

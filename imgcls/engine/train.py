@@ -50,7 +50,7 @@ def train(
         overrides: Plan paths set on the base, such as `{"fit.epochs": 5}`.
         quick: One epoch, or none where the plan has none, on at most 500 images, marked as such.
         again: Train again where there is a record, and compare the bits.
-        from_start: Begin anew where an attempt was interrupted or failed, instead of going on after its last epoch.
+        from_start: Begin again where an attempt was interrupted or failed, instead of going on after its last epoch.
         machine: Device, worker processes, precision.
         workspace: Folder in which `runs/` lies; the nearest one with imgcls.toml, or the current folder.
         reporter: Shows how it goes; plain lines on stderr when None.

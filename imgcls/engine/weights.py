@@ -170,7 +170,9 @@ def load_into(network: nn.Module, state: Mapping[str, Tensor], *, head: set[str]
             f"Weights {weights.source!r} do not fit the network: {found}. They belong to another architecture."
         )
     whole = [
-        name for name in mine if name in state and mine[name].is_floating_point() and not state[name].is_floating_point()
+        name
+        for name in mine
+        if name in state and mine[name].is_floating_point() and not state[name].is_floating_point()
     ]
     if whole:
         kinds = ", ".join(sorted({_kind(state[name]) for name in whole}))

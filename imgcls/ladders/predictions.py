@@ -68,7 +68,9 @@ def read_predictions(records: Sequence[RunRecord]) -> Predictions:
     for record in records:
         frame = record.predictions("valid").set_index("id")
         if frame.index.has_duplicates:
-            raise RecordError(f"Run {record.id}: valid.parquet has an image twice. Train again with 'imgcls recipe run … --again'.")
+            raise RecordError(
+                f"Run {record.id}: valid.parquet has an image twice. Train again with 'imgcls recipe run … --again'."
+            )
         frames[record.key] = frame
     common = frames[first.key].index
     for frame in frames.values():

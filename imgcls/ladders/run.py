@@ -176,7 +176,7 @@ class LadderRunner:
     retry_failed: bool = False
     """Whether trainings that failed before are tried again."""
     from_start: bool = False
-    """Whether they, and those that were interrupted, begin anew instead of going on after their last epoch."""
+    """Whether they, and those that were interrupted, begin again instead of going on after their last epoch."""
     owns_executor: bool = True
     """Whether executors are closed here; a user's own is left open, and cannot be opened again when it breaks."""
     _lost: dict[str, int] = field(default_factory=dict)
@@ -393,7 +393,7 @@ def ladder(
         executor: `serial`, `processes:N`, `module:factory`, or any `concurrent.futures.Executor`.
         retries: How often a job whose worker died is handed out again.
         retry_failed: Whether trainings that failed are tried again; they go on after their last finished epoch.
-        from_start: Whether those, and interrupted ones, begin anew instead.
+        from_start: Whether those, and interrupted ones, begin again instead.
         overrides: Plan paths set on the base.
         machine: Device, worker processes, precision.
         workspace: Folder in which `runs/` and `ladders/` lie.
@@ -458,7 +458,7 @@ class LadderOptions:
     retry_failed: bool = False
     """Whether trainings that failed are tried again."""
     from_start: bool = False
-    """Whether they, and those that were interrupted, begin anew instead of going on after their last epoch."""
+    """Whether they, and those that were interrupted, begin again instead of going on after their last epoch."""
 
 
 def run_ladder(question: LadderConfig, options: LadderOptions) -> LadderResult:

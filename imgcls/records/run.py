@@ -421,7 +421,9 @@ class RunRecord:
             if problem:
                 problems.append(f"{self._home() / name} {problem}")
         if problems:
-            raise RecordError.together(problems, heading=f"Run {self.id} is damaged; train it again with 'imgcls recipe run … --again':")
+            raise RecordError.together(
+                problems, heading=f"Run {self.id} is damaged; train it again with 'imgcls recipe run … --again':"
+            )
 
     def digest(self) -> str:
         """Return the sha256 of run.json as it lies on the disk; it holds the digests of the other files."""
@@ -446,10 +448,14 @@ class RunRecord:
         try:
             frame = pd.read_parquet(path)
         except (OSError, ValueError) as error:
-            raise RecordError(f"{path} cannot be read: {error}. Train again with 'imgcls recipe run … --again'.") from error
+            raise RecordError(
+                f"{path} cannot be read: {error}. Train again with 'imgcls recipe run … --again'."
+            ) from error
         missing = [name for name in ("id", *(f"p_{name}" for name in self.classes)) if name not in frame.columns]
         if missing:
-            raise RecordError(f"{path} lacks the columns {', '.join(missing)}. Train again with 'imgcls recipe run … --again'.")
+            raise RecordError(
+                f"{path} lacks the columns {', '.join(missing)}. Train again with 'imgcls recipe run … --again'."
+            )
         return frame
 
     def history(self) -> list[dict[str, float | int | str | None]]:

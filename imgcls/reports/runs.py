@@ -521,7 +521,9 @@ def print_table(frame: pd.DataFrame, record: RunRecord) -> None:
         if row["status"] == "error":
             table.add_row(name(str(row["id"])), Text(clean(str(row["reason"])), style="red"), "-")
         else:
-            table.add_row(name(str(row["id"])), name(str(row["prediction"]) or "none"), number(float(row["confidence"])))
+            table.add_row(
+                name(str(row["id"])), name(str(row["prediction"]) or "none"), number(float(row["confidence"]))
+            )
     show(table)
     if len(frame) > _MOST_ROWS:
         show(Text(f"… and {len(frame) - _MOST_ROWS} more; '-o predictions.csv' writes all.", style="dim"))

@@ -119,7 +119,10 @@ def test_a_full_disk_is_told_in_our_words(train: Train, monkeypatch: pytest.Monk
         (MemoryError(), "Out of memory with batches of 8 images of 24 px"),
         (OSError(errno.ENOSPC, "No space left on device"), "No space left on device"),
         (OSError(errno.EIO, "Input/output error"), "Input/output error"),
-        (RuntimeError("DataLoader worker (pid 7) is killed by signal: Killed. "), "A process that prepares batches died"),
+        (
+            RuntimeError("DataLoader worker (pid 7) is killed by signal: Killed. "),
+            "A process that prepares batches died",
+        ),
         (RuntimeError("DataLoader worker (pid(s) 7, 8) exited unexpectedly"), "Try fewer --workers, 0 for none"),
         (RuntimeError("CUDA error: unspecified launch failure"), "unspecified launch failure"),
         (None, "The loss became nan in epoch 2, batch 2 of 4, at learning rate 0.001"),
@@ -154,9 +157,10 @@ def test_a_training_that_failed_keeps_its_epochs(
 
 
 def test_want_of_memory_after_training_keeps_it_too(train: Train, monkeypatch: pytest.MonkeyPatch) -> None:
-    with monkeypatch.context() as patch, pytest.raises(TrainingError, match="Out of memory.*2 finished epochs are kept"):
+    with monkeypatch.context() as patch:
         patch.setattr("imgcls.engine.run.write_predictions", _raising(MemoryError()))
-        train()
+        with pytest.raises(TrainingError, match=r"Out of memory.*2 finished epochs are kept"):
+            train()
     run = train()
     assert "Going on after epoch 2" in run.path("log.txt").read_text()
 
@@ -177,7 +181,9 @@ def _raising(problem: Exception) -> Callable[..., None]:
     return act
 
 
-@pytest.mark.parametrize(("n_free", "said"), [(10**5, "MB are free for .*but weights and one checkpoint"), (2 * 10**6, "")])
+@pytest.mark.parametrize(
+    ("n_free", "said"), [(10**5, "MB are free for .*but weights and one checkpoint"), (2 * 10**6, "")]
+)
 def test_room_is_looked_at_before_the_first_epoch(
     n_free: int, said: str, train: Train, monkeypatch: pytest.MonkeyPatch
 ) -> None:

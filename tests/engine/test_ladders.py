@@ -301,7 +301,7 @@ def test_a_name_that_is_no_folder_everywhere_is_refused(climb: Climb, name: str,
 def test_who_is_at_a_ladder_is_told_with_options_of_ladders(climb: Climb, tmp_path: Path) -> None:
     folder = climb(seeds=1, name="mine").ladder.folder
     lock = FolderLock.take(folder)
-    with pytest.raises(BusyError, match="in use by process .* or give this one another name with --name"):
+    with pytest.raises(BusyError, match=r"in use by process .* or give this one another name with --name"):
         climb(seeds=1, name="mine")
     lock.release()
 

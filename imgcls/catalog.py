@@ -343,7 +343,7 @@ def _installed(find: Callable[..., Iterable[EntryPoint]]) -> tuple[EntryPoint, .
 def _recipe_from_entry_point(point: EntryPoint) -> Recipe:
     try:
         source = importlib.import_module(point.module)
-    except Exception as problem:
+    except (Exception, SystemExit) as problem:
         raise StackError(
             f"Recipe {point.name!r} of {point.value} cannot be imported: {type(problem).__name__}: {problem}"
         ) from problem
@@ -361,7 +361,7 @@ def _recipe_from_file(path: Path) -> Recipe:
     module = importlib.util.module_from_spec(spec)
     try:
         spec.loader.exec_module(module)
-    except Exception as problem:
+    except (Exception, SystemExit) as problem:  # a file that ends with sys.exit() would end us, as if all were done
         raise StackError(f"Recipe file {str(path)!r} cannot be run: {type(problem).__name__}: {problem}") from problem
     return _recipe_of(module, path.stem, origin=str(path))
 

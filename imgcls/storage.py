@@ -10,11 +10,14 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import functools
 import hashlib
 import json
 import math
 import os
+import re
 import shutil
+import socket
 import sys
 import threading
 import time
@@ -27,7 +30,17 @@ from imgcls.errors import BusyError, ImgclsError, WorkspaceError
 
 _LEFTOVER_SECONDS = 3600.0
 _REMOVED_PREFIX = ".removed-"
-_DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+# of `temporary_beside`, and as earlier versions named theirs
+_TEMPORARY = re.compile(
+    r"\..{1,40}\.(?P<here>[0-9a-f]{8})-(?P<pid>[0-9]{1,10})-[0-9a-f]{32}\.tmp|\..{1,40}\.[0-9a-f]{32}\.tmp"
+    r"|\.probe-[0-9a-f]{32}",
+    re.DOTALL,
+)
+_NO_ROOM = {
+    errno.ENOSPC: "Disk full while writing {path} ({free} free). Make room",
+    errno.EDQUOT: "Your quota is used up while writing {path}. Make room, or have it raised,",
+    errno.EFBIG: "{path} became larger than a file may be here. Raise the limit ('ulimit -f' shows that of this shell)",
+}
 _NOT_ALLOWED = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
 _RETRY_SECONDS = 0.05
 _GATE = threading.Lock()  # between two threads of one process `lockf` does not decide
@@ -234,9 +247,8 @@ def write_bytes(path: Path, data: bytes | memoryview) -> None:
     """
     target = Path(os.path.realpath(path))
     with explained(target):
-        prefix = f".{target.name[:40]}."
-        _remove_old_temporaries(target.parent, prefix=prefix)
-        temporary = target.with_name(f"{prefix}{uuid.uuid4().hex}.tmp")
+        remove_stale(target.parent)
+        temporary = temporary_beside(target)
         try:
             create_file(temporary, data)
             DISK.replace(temporary, target)
@@ -374,6 +386,48 @@ def clear_leftovers(folder: Path) -> None:
             path.unlink(missing_ok=True)
 
 
+def temporary_beside(target: Path) -> Path:
+    """Return the path of a new temporary file in the same folder, whose name says which process writes it."""
+    return target.with_name(f".{target.name[:40]}.{_processes_here()}-{os.getpid()}-{uuid.uuid4().hex}.tmp")
+
+
+def remove_stale(folder: Path) -> None:
+    """Remove the temporary files of killed writers in a folder, and nothing else; that of a living one stays.
+
+    A writer of this machine is known to be dead, one of another is thought to be after an hour.
+    """
+    oldest = time.time() - _LEFTOVER_SECONDS
+    for path in list(folder.iterdir()):
+        named = _TEMPORARY.fullmatch(path.name)
+        if named is None:
+            continue
+        with contextlib.suppress(OSError):
+            if (named["here"] == _processes_here() and not _lives(int(named["pid"]))) or path.stat().st_mtime < oldest:
+                path.unlink()
+
+
+@functools.cache
+def _processes_here() -> str:
+    """Return what tells the numbers of processes here from those of other machines and containers: 8 digits."""
+    space = ""
+    with contextlib.suppress(OSError):
+        space = str(Path("/proc/self/ns/pid").readlink())
+    return hashlib.sha256(f"{socket.gethostname()} {space}".encode()).hexdigest()[:8]
+
+
+def _lives(pid: int) -> bool:
+    """Return whether there may be a process of this number."""
+    if os.name == "nt":  # there the question would end it
+        return True
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, OverflowError):
+        return True
+    return True
+
+
 def sha256_file(path: Path) -> str:
     """Return the sha256 of a file's content as 64 hexadecimal digits."""
     with path.open("rb") as file:
@@ -407,22 +461,33 @@ def explained(path: Path) -> Iterator[None]:
             raise WorkspaceError(
                 f"Cannot write {path}: {reason}. Make its folder writable, or choose another."
             ) from error
-        if error.errno in _DISK_FULL:
+        if error.errno in _NO_ROOM:
             raise ImgclsError(
-                f"Disk full while writing {path} ({_free_megabytes(path)} MB free). Make room and run the same "
-                "command again: it goes on where it stopped."
+                f"{_NO_ROOM[error.errno].format(path=path, free=_free_room(path))} and run the same command again: it "
+                "goes on where it stopped."
             ) from error
         if error.errno == errno.ENOENT:
             raise ImgclsError(f"Cannot write {path}: its folder has been moved or removed meanwhile.") from error
         raise ImgclsError(f"Cannot write {path}: {reason}. What was there before is unchanged.") from error
 
 
-def _free_megabytes(path: Path) -> str:
-    """Return how much room the disk of a path has, or `?`."""
-    try:
-        return str(shutil.disk_usage(path.parent).free // 1_000_000)
-    except OSError:
-        return "?"
+def free_bytes(path: Path) -> int | None:
+    """Return the room on the disk of a path, or of the folder it will be in, in bytes; None where nobody can tell."""
+    for place in (path, *path.parents):
+        with contextlib.suppress(OSError):
+            return shutil.disk_usage(place).free
+    return None
+
+
+def _free_room(path: Path) -> str:
+    """Return how much room the disk of a path has, in words."""
+    n_bytes = free_bytes(path)
+    room = "? MB" if n_bytes is None else f"{n_bytes // 1_000_000} MB"
+    with contextlib.suppress(OSError, AttributeError):
+        found = os.statvfs(path.parent)
+        if found.f_files and not found.f_favail:
+            return f"{room}, but no further file (inode)"
+    return room
 
 
 def _write_all(file: BinaryIO, data: bytes | memoryview) -> None:
@@ -455,16 +520,6 @@ def _fsync_tree(folder: Path) -> None:
             with Path(parent, name).open("r+b" if os.name == "nt" else "rb", buffering=0) as file:
                 DISK.fsync(file)
         DISK.fsync_folder(Path(parent))
-
-
-def _remove_old_temporaries(folder: Path, *, prefix: str) -> None:
-    """Remove what killed writers of the same file left; another writer of now is not yet that old."""
-    oldest = time.time() - _LEFTOVER_SECONDS
-    for path in list(folder.iterdir()):
-        if path.name.startswith(prefix) and path.name.endswith(".tmp"):
-            with contextlib.suppress(OSError):
-                if path.stat().st_mtime < oldest:
-                    path.unlink()
 
 
 def _plain(value: object) -> object:

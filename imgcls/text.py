@@ -24,6 +24,10 @@ _HTML = '<pre style="font-family:monospace;line-height:1.25;white-space:pre">{co
 # C0 and C1 controls could drive the terminal; the bidirectional ones could reorder what a person reads.
 _CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 
+# what OWASP lists for CSV injection, also in full width and after the blanks that are skipped
+_FORMULA = re.compile("[ \u00a0\u3000]*[=+\\-@\t\r\n\uff1d\uff0b\uff0d\uff20|%]")
+_NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]*)?([eE][+-]?[0-9]+)?")
+
 
 class Viewed:
     """A value with a view in `imgcls.reports`, for a terminal (`rich.print`) and a notebook alike.
@@ -64,6 +68,28 @@ def clean(text: str, *, keep_lines: bool = False) -> str:
         return character.encode("unicode_escape").decode("ascii")
 
     return unicodedata.normalize("NFC", _CONTROLS.sub(written_out, as_utf8(text)))
+
+
+def escaped(json_text: str) -> str:
+    """Return JSON of the same value in which every control character is an escape; `json` leaves some of them."""
+    return _CONTROLS.sub(lambda match: f"\\u{ord(match.group()):04x}", json_text)
+
+
+def inert(text: str) -> str:
+    """Return a text as a cell of CSV that no spreadsheet runs: an apostrophe before what it would take for a formula.
+
+    One goes before what begins with an apostrophe itself, too, so that taking one away from every cell that begins with
+    one gives all texts back. Numbers stay as they are.
+    """
+    return f"'{text}" if text.startswith("'") or (_FORMULA.match(text) and not _NUMBER.fullmatch(text)) else text
+
+
+def look_alike(names: Iterable[str]) -> list[tuple[str, ...]]:
+    """Return the names that are one name to Unicode (NFKC), such as `é` as one character or as two, in groups."""
+    found: dict[str, list[str]] = {}
+    for name in names:
+        found.setdefault(unicodedata.normalize("NFKC", name), []).append(name)
+    return [tuple(group) for group in found.values() if len(group) > 1]
 
 
 def as_utf8(text: str) -> str:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import shlex
-import uuid
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from imgcls.data.files import TABLE_SUFFIXES, is_image_name
 from imgcls.errors import WorkspaceError
+from imgcls.storage import remove_stale, temporary_beside
 
 MARKER = "imgcls.toml"
 LEDGER = "test-ledger.csv"
@@ -120,9 +120,10 @@ def check_writable(folder: Path, *, what: str) -> None:
     Raises:
         WorkspaceError: It cannot be made, or a file in it cannot be written.
     """
-    probe = folder / f".probe-{uuid.uuid4().hex}"
+    probe = temporary_beside(folder / "probe")
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        remove_stale(folder)
         probe.write_bytes(b"imgcls")
     except OSError as error:
         if isinstance(error, FileExistsError | NotADirectoryError):

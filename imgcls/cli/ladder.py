@@ -128,6 +128,7 @@ def _climb(stack: str, kind: Kind, options: Mapping[str, Any]) -> int:
                 budget=options["budget"],
                 retries=options["retries"],
                 retry_failed=options["retry_failed"],
+                from_start=options["from_start"],
             )
             result = asking(
                 lambda source: run_ladder(replace(question, source=source), how), data, as_json=options["as_json"]

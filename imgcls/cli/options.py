@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from imgcls.data.source import DataOptions, DataSource, as_words
+from imgcls.text import escaped
 from imgcls.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -35,8 +36,8 @@ def workspace_of(out: Path | None) -> Workspace:
 
 
 def print_json(value: Any) -> None:
-    """Print one JSON object, without NaN and without wrapping."""
-    click.echo(json.dumps(value, allow_nan=False, ensure_ascii=False, default=str))
+    """Print one JSON object, without NaN and without wrapping; controls are escapes, so that a terminal obeys none."""
+    click.echo(escaped(json.dumps(value, allow_nan=False, ensure_ascii=False, default=str)))
 
 
 class Finite(click.FloatRange):
@@ -149,6 +150,11 @@ _MACHINE = (
     DEVICE,
     click.option("--workers", type=click.IntRange(0), help="Processes that prepare batches.  [default: by the device]"),
     click.option("--precision", default="auto", show_default=True, help="auto, float32, bf16 or fp16."),
+    click.option(
+        "--from-start",
+        is_flag=True,
+        help="Begin again where a training was interrupted or failed, instead of going on.",
+    ),
 )
 
 

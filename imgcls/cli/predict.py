@@ -23,6 +23,7 @@ from imgcls.cli.options import DEVICE, JSON, OUT, print_json, workspace_of
 )
 @click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
 @click.option("--output", "-o", type=click.Path(dir_okay=False, path_type=Path), help="Write to a .csv or .json file.")
+@click.option("--raw", is_flag=True, help="In CSV, leave names that a spreadsheet would run as they are.")
 @click.option("--strict", is_flag=True, help="Exit with 3 when a photograph could not be read.")
 @DEVICE
 @OUT
@@ -34,6 +35,7 @@ def predict(
     form: str | None,
     as_json: bool,
     output: Path | None,
+    raw: bool,
     strict: bool,
     device: str,
     out: Path | None,
@@ -49,12 +51,14 @@ def predict(
     frame = load(record, machine=Machine(device, keep_memory=True)).predict(path, images=images, id=id_)
     form = "json" if as_json else form or ("table" if sys.stdout.isatty() else "csv")
     if output is not None:
-        write(frame, output, record)
+        write(frame, output, record, raw=raw)
         click.echo(f"Wrote {len(frame)} rows to {output}.", err=True)
     elif form == "table":
         print_table(frame, record)
     else:
-        click.echo(as_csv(frame) if form == "csv" else as_json_text(frame, record), nl=False)
+        is_csv = form == "csv"
+        text = as_csv(frame, raw=raw, terminal=sys.stdout.isatty()) if is_csv else as_json_text(frame, record)
+        click.echo(text, nl=False)
     n_failed = int((frame["status"] == "error").sum())
     if n_failed:
         click.echo(f"{n_failed} of {len(frame)} could not be read; their rows say why.", err=True)

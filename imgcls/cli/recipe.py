@@ -120,6 +120,7 @@ def run(stack: str, **options: Any) -> None:
             n_folds=options["folds"],
             quick=options["quick"],
             again=options["again"],
+            from_start=options["from_start"],
             machine=machine_of(options),
             workspace=workspace,
             reporter=reporter,

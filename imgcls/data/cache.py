@@ -496,10 +496,11 @@ def lock_of(pool_folder: Path) -> FileLock:
 
 
 def pool_folders(folder: Path) -> list[Path]:
-    """Return the pools of a cache, the least recently used first; what is not ours is left out."""
+    """Return the pools of a cache, the least recently used first; what is not ours is left out, and so are links."""
     if not folder.is_dir():
         return []
-    found = [path for path in folder.iterdir() if _POOL_NAME.fullmatch(path.name) and path.is_dir() and _is_ours(path)]
+    named = [path for path in folder.iterdir() if _POOL_NAME.fullmatch(path.name) and not path.is_symlink()]
+    found = [path for path in named if path.is_dir() and _is_ours(path)]
     return sorted(found, key=lambda path: (last_used(path), path.name))
 
 
@@ -699,7 +700,7 @@ def cache_report(folder: Path) -> list[PoolInfo]:
 
 
 def clear(folder: Path, name: str | None = None) -> int:
-    """Remove pools that no other process is filling and fetched sets, and nothing else.
+    """Remove pools that no other process is filling and fetched sets, and nothing else; no link in it is followed.
 
     Args:
         folder: The folder of the cache; need not exist.
@@ -750,6 +751,8 @@ def _sets_folder(folder: Path) -> Path:
 
 def _remove_sets(folder: Path) -> int:
     root = _sets_folder(folder)
+    if root.parent.is_symlink() or root.is_symlink():
+        return 0
     n_before = _n_bytes_below(root)
     shutil.rmtree(root, ignore_errors=True)
     return n_before - _n_bytes_below(root)
@@ -757,7 +760,7 @@ def _remove_sets(folder: Path) -> int:
 
 def _forget(folder: Path, pattern: str) -> int:
     freed = 0
-    for path in folder.glob(pattern):
+    for path in [] if folder.is_symlink() else folder.glob(pattern):
         freed += path.stat().st_size
         path.unlink()
     return freed

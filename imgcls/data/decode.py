@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import hashlib
 import io
 import json
@@ -47,6 +48,12 @@ _NOT_IMAGES = {
 _SIGNATURES = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF8")
 _EXIF_ORIENTATION = 0x0112
 _WARNINGS = threading.Lock()
+
+# libtiff writes lines of its own to stderr, by no name of a file; what stops a photograph is Pillow's exception.
+with suppress(OSError, AttributeError, TypeError):  # Pillow without libtiff, or with one that is linked into it
+    _LIBRARIES = ctypes.CDLL(Image.core.__file__)
+    _LIBRARIES.TIFFSetErrorHandler(None)
+    _LIBRARIES.TIFFSetWarningHandler(None)
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ with an unbroken training in the tests.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import torch
@@ -74,6 +74,21 @@ def weights_bytes(network: nn.Module) -> bytes:
     return save_tensors({name: _saved(tensor) for name, tensor in network.state_dict().items()})
 
 
+def tensor_bytes(tensors: Iterable[Tensor]) -> int:
+    """Return how many bytes tensors take in a file."""
+    return sum(tensor.numel() * tensor.element_size() for tensor in tensors)
+
+
+def checkpoint_bytes(learn: Learner) -> int:
+    """Return about how large a checkpoint of a Learner will be; its optimiser may have no state yet.
+
+    Counted are two tensors a trained parameter, as Adam keeps; plain SGD keeps fewer.
+    """
+    network = tensor_bytes(learn.model.state_dict().values())
+    average = getattr(learn, "average_weights", None)
+    return (1 if average is None else 2) * network + 2 * tensor_bytes(learn.model.parameters())
+
+
 def capture(learn: Learner) -> tuple[dict[str, bytes], dict[str, Any]]:
     """Return the state of a Learner between two epochs: files by name, and JSON."""
     state = learn.opt.opt.state_dict()
@@ -119,7 +134,11 @@ def restore(learn: Learner, files: Mapping[str, bytes], meta: Mapping[str, Any])
         if average is not None:
             average.restore(load_tensors(files[AVERAGE_FILE]), n_steps=int(meta["averaged_steps"]))
     except (KeyError, IndexError, ValueError, RuntimeError) as problem:
-        raise RecordError(f"The checkpoint does not fit this training: {problem}") from problem
+        why = str(problem).partition("\n")[0].rstrip(" .:")
+        raise RecordError(
+            f"The last checkpoint does not fit this training: {type(problem).__name__}: {why}. Begin again with "
+            "--from-start."
+        ) from problem
 
 
 def _saved(tensor: Tensor) -> Tensor:

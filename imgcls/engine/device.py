@@ -14,6 +14,7 @@ from typing import Any
 import torch
 
 from imgcls.errors import DeviceError
+from imgcls.workers import most_workers
 
 RECORDED_VERSIONS = ("torch", "torchvision", "fastai", "timm", "albumentations", "numpy", "pillow", "pandas")
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
@@ -78,6 +79,11 @@ class Machine:
         if self.n_workers is not None:
             if self.n_workers < 0:
                 raise DeviceError(f"The number of workers has to be at least 0, not {self.n_workers}.")
+            if self.n_workers > (most := most_workers()):
+                raise DeviceError(
+                    f"{self.n_workers} workers are more than this machine can use: at most {most} (--workers), four "
+                    "for each core; as many as there are cores are usually best."
+                )
             return self.n_workers
         return min(4, max(1, (os.cpu_count() or 1) - 1)) if self.torch_device().type == "cuda" else 0
 

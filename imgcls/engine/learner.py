@@ -79,6 +79,8 @@ def learner(
     reporter = reporter or Lines()
     (prepared,) = prepare(source, stack.plan.images, reporter=reporter)
     built = build(stack.plan, prepared, seed=seed, machine=machine)
+    if built.network.note:
+        reporter.note(built.network.note)
     if stack.plan.fit.classifier == "logistic_regression":
         progress = partial(reporter.progress, "Computing features")
         reporter.note(fit_probe(built, prepared.samples, seed=seed, machine=machine, progress=progress).note)

@@ -6,6 +6,7 @@ tensors: fastai's tensor subclasses cost ten times as much an operation, and are
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -30,6 +31,7 @@ from imgcls.engine.seeding import drawn, generator, order
 from imgcls.engine.transforms import Pipeline
 from imgcls.errors import DataError, TrainingError
 from imgcls.plan import Fit
+from imgcls.workers import follow_driver, starting_workers
 
 Batch = tuple[np.ndarray, np.ndarray]
 
@@ -280,16 +282,16 @@ class PhotoLoader(TfmdDL):
                 persistent_workers=True,
                 pin_memory=self.device is not None and self.device.type == "cuda",
                 generator=torch.Generator(),  # else every pass would draw from torch's global generator
+                worker_init_fn=_begin_worker,
             )
         try:
-            yield from self._torch_loader
+            with starting_workers():
+                batches = iter(self._torch_loader)
+            yield from batches
         except RuntimeError as problem:
-            if "exited unexpectedly" not in str(problem):
+            if not is_death_of_worker(problem):
                 raise
-            raise TrainingError(
-                "A process that prepares batches was killed, probably for want of memory or of /dev/shm; "
-                "try --workers 0."
-            ) from problem
+            raise TrainingError(WORKER_DIED) from problem
 
     def _to_device(self, images: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
         device = self.device or torch.device("cpu")
@@ -434,6 +436,21 @@ class _KeysOf:
 
     def __len__(self) -> int:
         return len(self._loader._keys)
+
+
+WORKER_DIED = (
+    "A process that prepares batches died, perhaps for want of memory or of /dev/shm. Try fewer --workers, 0 for none, "
+    "or a smaller --batch-size or --size."
+)
+
+
+def is_death_of_worker(problem: BaseException) -> bool:
+    """Return whether an error says that a worker died; torch raises it wherever the process happens to be then."""
+    return re.search(r"DataLoader worker .*(exited unexpectedly|killed by signal)", str(problem)) is not None
+
+
+def _begin_worker(_number: int) -> None:
+    follow_driver()
 
 
 def _as_tensors(batch: Any) -> tuple[Tensor, Tensor]:

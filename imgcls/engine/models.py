@@ -14,7 +14,7 @@ from timm.models import group_parameters
 from torch import nn
 
 from imgcls.engine.seeding import seed_torch
-from imgcls.engine.weights import Weights, load_into, read_state, resolve_weights
+from imgcls.engine.weights import Weights, conversion, load_into, read_state, resolve_weights
 from imgcls.errors import PlanError, nearest_hint
 from imgcls.plan import Images, Model
 
@@ -36,6 +36,8 @@ class Network:
     """Where its first weights came from; None for random ones."""
     head: nn.Module
     """The classifier."""
+    note: str = ""
+    """What a person should know of how the first weights were loaded; "" for nothing."""
 
     def layer_groups(self, module: nn.Module) -> list[list[nn.Parameter]]:
         """Return the parameters in fastai's layer groups: everything below the classifier, and the classifier.
@@ -106,7 +108,7 @@ def build_network(model: Model, images: Images, *, n_classes: int, seed: int) ->
     weights = resolve_weights(model)
     seed_torch(seed, "initial weights")
     module = _build(model, n_classes=n_classes, size_px=images.size_px)
-    head = classifier_of(module)
+    head, note = classifier_of(module), ""
     if weights is not None:
         names = {
             f"{prefix}.{name}"
@@ -120,8 +122,9 @@ def build_network(model: Model, images: Images, *, n_classes: int, seed: int) ->
             state = adapt(state, module)  # timm renames tensors of older checkpoints and resizes position embeddings
         if load_into(module, state, head=names, weights=weights):
             _reset_classifier(head, seed=seed)
+        note = conversion(module, state)
     mean, std = _normalisation(model, module)
-    return Network(module, images.mean or mean, images.std or std, weights, head)
+    return Network(module, images.mean or mean, images.std or std, weights, head, note)
 
 
 def classifier_of(module: nn.Module) -> nn.Module:

@@ -165,7 +165,7 @@ def load(run: RunRecord | str | PathLike[str], *, machine: Machine | None = None
     bare = Model(name=plan.model.name, weights="none", drop_rate=plan.model.drop_rate, drop_path=plan.model.drop_path)
     network = build_network(bare, plan.images, n_classes=len(record.classes), seed=record.seed)
     if sha256_file(file) != expected:
-        raise RecordError(f"{file} has another content than recorded. Train again with --again.")
+        raise RecordError(f"{file} has another content than recorded. Train again with 'imgcls recipe run … --again'.")
     try:
         network.module.load_state_dict(load_tensors(file.read_bytes()), strict=True)
     except RuntimeError as problem:

@@ -43,6 +43,8 @@ class TrainOptions:
     """One epoch, or none where the plan has none, on at most 500 images, marked as such."""
     again: bool = False
     """Whether to train although there is a record, and to compare the bits."""
+    from_start: bool = False
+    """Whether to begin again where an attempt was interrupted or failed, instead of going on after its last epoch."""
     machine: Machine = field(default_factory=Machine)
     """Device, worker processes, precision."""
     workspace: Workspace = field(default_factory=Workspace.find)

@@ -22,14 +22,15 @@ from safetensors.torch import load as load_tensors
 from imgcls.data.samples import Samples
 from imgcls.engine.build import BuiltLearner, build, photo_dataset
 from imgcls.engine.callbacks.loop import Tracking
-from imgcls.engine.checkpoint import SaveEpochs, SkipEpochs, restore, weights_bytes
+from imgcls.engine.checkpoint import SaveEpochs, SkipEpochs, checkpoint_bytes, restore, tensor_bytes, weights_bytes
 from imgcls.engine.device import other_versions
 from imgcls.engine.inference import batches_of, predict_batches
 from imgcls.engine.linear_probe import fit_probe
+from imgcls.engine.loaders import WORKER_DIED, is_death_of_worker
 from imgcls.engine.progress import Reporter, Start
 from imgcls.engine.request import RunLog, RunOutcome, RunSpec
 from imgcls.engine.timing import estimate_seconds
-from imgcls.errors import DivergedError, ImgclsError, RecordError, TrainingError
+from imgcls.errors import DivergedError, ImgclsError, RecordError, TrainingError, WorkspaceError
 from imgcls.evidence.gains import spread_of
 from imgcls.evidence.metrics import evaluate
 from imgcls.plan import Plan
@@ -37,13 +38,14 @@ from imgcls.records.attempts import Attempt, claim
 from imgcls.records.derived import Repetition, keep_repetition
 from imgcls.records.find import find_by_key, find_runs, remove_run
 from imgcls.records.run import Estimate, FoldRun, Folds, RunData, RunRecord, joint_digest, run_folder_name
-from imgcls.storage import remove_tree, write_bytes
-from imgcls.text import as_utf8
+from imgcls.storage import free_bytes, remove_tree, write_bytes
+from imgcls.text import amount, as_utf8
 from imgcls.workspace import Workspace
 
 WEIGHTS_FILE = "weights.safetensors"
 PREDICTION_FILES = ("valid.parquet", "test.parquet")
 _BATCH = 64
+GO_ON = "the same command (of a ladder: with --retry-failed) goes on from there, or begins again with --from-start."
 
 
 def write_predictions(request: RunSpec, built: BuiltLearner, folder: Path) -> Mapping[str, Estimate]:
@@ -142,11 +144,12 @@ class Job:
         """Where its record goes."""
         return self.request.setup.workspace
 
-    def run(self, *, again: bool) -> RunOutcome:
+    def run(self, *, again: bool, from_start: bool = False) -> RunOutcome:
         """Find the record, or make it.
 
         Args:
             again: Whether to train although there is a record, and to compare the two.
+            from_start: Whether to begin again where an attempt was interrupted or failed, instead of going on.
 
         Raises:
             TrainingError: The training failed; what is known of it is kept among the failed runs.
@@ -155,18 +158,32 @@ class Job:
             if isinstance(found, RunRecord):
                 return self._reuse(found)
             self._tell_notes(found)
+            if from_start:
+                found.start_over()
             donor, request = None if again else self._donor(), self.request
             try:
                 built = build(request.plan, request.prepared, seed=request.seed, machine=request.machine)
                 record = self._predict_with(donor, built, found) if donor else self._train(built, found)
             except TrainingError as problem:
-                found.fail(str(problem), request.record(seconds={"total": time.perf_counter() - self.began}))
-                raise
-            except ImgclsError:  # what has to be changed before a start is no failure of training
+                raise self._failed(found, problem) from problem.__cause__
+            except ImgclsError:  # what has to be changed before a start is no failure of training, nor is a full disk
                 if found.is_empty:
                     found.discard()
                 raise
+            except Exception as problem:
+                raise self._failed(found, TrainingError(_told(problem, request.plan))) from problem
             return self._publish(found, record)
+
+    def _failed(self, attempt: Attempt, problem: TrainingError) -> TrainingError:
+        """Keep a failure, and return it with what is kept of the work and how to go on."""
+        reason = str(problem)
+        try:
+            attempt.fail(reason, self.request.record(seconds={"total": time.perf_counter() - self.began}))
+        except ImgclsError as why:  # such as a full disk; it must not hide what happened
+            self.log.note(f"The failure could not be written down: {why}")
+        if n_epochs := len(attempt.history()):
+            problem.args = (f"{reason} {amount(n_epochs, 'finished epoch is', 'finished epochs are')} kept: {GO_ON}",)
+        return problem
 
     def _reuse(self, record: RunRecord) -> RunOutcome:
         """Return a record that is there, after a look at its files, and say where it was made by other versions."""
@@ -200,10 +217,14 @@ class Job:
         """Go on from the last checkpoint, or begin; keep the weights, and predict with them."""
         checkpoint, done = attempt.load_checkpoint(), None
         self._tell_notes(attempt)
+        if built.network.note:
+            self.log.note(built.network.note)
         if checkpoint is not None:
             restore(built.learn, checkpoint.files, checkpoint.meta)
             done = SkipEpochs(int(checkpoint.meta["epoch"]), scaler=checkpoint.meta["scaler"])
-            self.log.note(f"Going on after epoch {done.n_done} of an attempt that was interrupted.")
+            why = f"failed: {attempt.failed_before}" if attempt.failed_before else "was interrupted."
+            self.log.note(f"Going on after epoch {done.n_done} of an attempt that {why} --from-start begins again.")
+        self._check_room(built, attempt, n_kept=0 if checkpoint is None else 1)
         tracking = Tracking(self.log, attempt.append_history)
         first_seconds = self._fit(built, attempt, tracking, done=done)
         weights = attempt.record_folder / WEIGHTS_FILE
@@ -211,6 +232,25 @@ class Job:
         seconds = {**first_seconds, "train": tracking.train_seconds, "epoch_validation": tracking.valid_seconds}
         speed = tracking.n_images / tracking.train_seconds if tracking.train_seconds else None
         return self._finish(built, attempt, weights, seconds=seconds, images_per_second=speed)
+
+    def _check_room(self, built: BuiltLearner, attempt: Attempt, *, n_kept: int) -> None:
+        """Compare what training will write with the room on the disk that it is written to.
+
+        Raises:
+            WorkspaceError: Not even one checkpoint and the weights find room.
+        """
+        plan, n_free = self.request.plan, free_bytes(attempt.folder)
+        one = checkpoint_bytes(built.learn) if plan.fit.epochs and not plan.fit.callbacks else 0
+        weights = tensor_bytes(built.learn.model.state_dict().values())
+        # two are kept, and a third is written before the oldest goes
+        least, whole = weights + (0 if n_kept else one), weights + (3 - n_kept) * one
+        if n_free is None or n_free >= whole:
+            return
+        room = f"{n_free / 1e6:,.0f} MB are free for {attempt.folder.parent.parent}"
+        advice = "Make room there, or choose a folder on another disk with --out."
+        if n_free < least:
+            raise WorkspaceError(f"{room}, but weights and one checkpoint take about {least / 1e6:,.0f} MB. {advice}")
+        self.log.note(f"{room}, but training writes up to about {whole / 1e6:,.0f} MB and may stop midway. {advice}")
 
     def _fit(
         self, built: BuiltLearner, attempt: Attempt, tracking: Tracking, *, done: SkipEpochs | None
@@ -314,6 +354,8 @@ class Job:
 
 def _told(problem: Exception, plan: Plan) -> str:
     """Describe why a training failed; a CPU's lack of memory is known by its words only."""
+    if is_death_of_worker(problem):
+        return WORKER_DIED
     if isinstance(problem, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(problem):
         return (
             f"Out of memory with batches of {plan.fit.batch_size} images of {plan.images.size_px} px. "
@@ -424,7 +466,9 @@ class OutOfFold:
             ids = [as_utf8(name) for name in request.prepared.samples.part("valid").frame["id"]]
             if part["id"].tolist() != ids:
                 path = outcome.record.path("valid.parquet")
-                raise RecordError(f"{path} has other samples than fold {fold}. Train again with --again.")
+                raise RecordError(
+                    f"{path} has other samples than fold {fold}. Train again with 'imgcls recipe run … --again'."
+                )
             part.insert(2, "fold", fold)
             parts.append(part)
         order = np.argsort(self._rows, kind="stable")

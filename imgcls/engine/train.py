@@ -31,6 +31,7 @@ def train(
     overrides: Mapping[str, Any] | None = None,
     quick: bool = False,
     again: bool = False,
+    from_start: bool = False,
     machine: Machine | None = None,
     workspace: Workspace | Path | str | None = None,
     reporter: Reporter | None = None,
@@ -38,7 +39,7 @@ def train(
 ) -> RunRecord:
     """Train a stack of recipes on photographs, validate it, and leave a record.
 
-    The same call finds the same record, or goes on with an attempt that was interrupted.
+    The same call finds the same record, or goes on with an attempt that was interrupted or failed.
 
     Args:
         stack: Such as `"baseline+augmentation+tta"`.
@@ -49,6 +50,7 @@ def train(
         overrides: Plan paths set on the base, such as `{"fit.epochs": 5}`.
         quick: One epoch, or none where the plan has none, on at most 500 images, marked as such.
         again: Train again where there is a record, and compare the bits.
+        from_start: Begin again where an attempt was interrupted or failed, instead of going on after its last epoch.
         machine: Device, worker processes, precision.
         workspace: Folder in which `runs/` lies; the nearest one with imgcls.toml, or the current folder.
         reporter: Shows how it goes; plain lines on stderr when None.
@@ -73,6 +75,7 @@ def train(
         n_folds=folds,
         quick=quick,
         again=again,
+        from_start=from_start,
         machine=machine or Machine(),
         workspace=place,
         reporter=reporter or Lines(),
@@ -118,7 +121,7 @@ def train_stack(stack: Stack, source: DataSource, options: TrainOptions) -> RunO
         if options.trains_all_folds and (damage := _damage(find_by_key(setup.workspace, request.key))):
             log.note(f"{damage} {str(turn).capitalize()} is trained again.")  # the others would have to wait for it
             again = True
-        outcome = Job(request, log, began).run(again=again)
+        outcome = Job(request, log, began).run(again=again, from_start=options.from_start)
         if options.trains_all_folds:
             how = "already trained" if outcome.reused else "done"
             metric = metric_of(setup.workspace.root, outcome.record.problem)

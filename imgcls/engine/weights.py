@@ -132,7 +132,9 @@ def read_state(weights: Weights) -> dict[str, Tensor]:
             f"({type(problem).__name__}). Convert them to .safetensors where they were made."
         ) from problem
     state = _unwrapped(state, weights.path)
-    broken = [name for name, tensor in state.items() if tensor.is_floating_point() and not tensor.isfinite().all()]
+    # torch cannot tell of numbers of one byte whether they are finite
+    floats = {name: t if t.element_size() > 1 else t.float() for name, t in state.items() if t.is_floating_point()}
+    broken = [name for name, tensor in floats.items() if not tensor.isfinite().all()]
     if broken:
         raise WeightsError(f"Weights {str(weights.path)!r} hold NaN or infinite values in {_some(broken)}.")
     return state
@@ -167,9 +169,33 @@ def load_into(network: nn.Module, state: Mapping[str, Tensor], *, head: set[str]
         raise WeightsError(
             f"Weights {weights.source!r} do not fit the network: {found}. They belong to another architecture."
         )
+    whole = [
+        name
+        for name in mine
+        if name in state and mine[name].is_floating_point() and not state[name].is_floating_point()
+    ]
+    if whole:
+        kinds = ", ".join(sorted({_kind(state[name]) for name in whole}))
+        raise WeightsError(
+            f"Weights {weights.source!r} hold {kinds} where the network has fractions, in {len(whole)} tensors "
+            f"({_some(whole)}): they are quantised, or no weights. Give those that they were made from."
+        )
     fitting = {name: tensor for name, tensor in state.items() if mine[name].shape == tensor.shape}
     network.load_state_dict({**mine, **fitting}, strict=True)
     return [name for name in mine if name in head and name not in fitting]
+
+
+def conversion(network: nn.Module, state: Mapping[str, Tensor]) -> str:
+    """Describe the conversion that loading a state does to its numbers; "" where they are kept bit by bit."""
+    mine = {_kind(parameter) for parameter in network.parameters()}
+    others = {_kind(tensor) for tensor in state.values() if tensor.is_floating_point()} - mine
+    if not others:
+        return ""
+    return f"The first weights are {', '.join(sorted(others))} and are converted to {', '.join(sorted(mine))}."
+
+
+def _kind(tensor: Tensor) -> str:
+    return str(tensor.dtype).removeprefix("torch.")
 
 
 def _packaged(name: str) -> Weights | None:

@@ -40,10 +40,11 @@ from imgcls.ladders.spec import (
 from imgcls.plan import Images
 from imgcls.records.find import find_runs
 from imgcls.schema import file_name
-from imgcls.text import duration
+from imgcls.text import clean, duration
 from imgcls.workspace import Workspace
 
 MOST_SEEDS = 1000
+_LONGEST_NAME = 200  # bytes; a file system takes 255, and a page adds its ending
 
 
 @dataclass(frozen=True)
@@ -195,8 +196,28 @@ def _check_numbers(question: LadderConfig) -> None:
         raise UsageError(f"A ladder has 1 to {MOST_SEEDS} seeds, not {question.n_seeds}; 5 are a good start.")
     if not 0 < question.smallest_gain < float("inf"):
         raise UsageError(f"The smallest gain of interest has to be above 0, not {question.smallest_gain}.")
-    if question.name is not None and (question.name.startswith(".") or list(file_name(question.name))):
-        raise UsageError(f"{question.name!r} cannot be the name of a folder.")
+    if question.name is not None and (flaw := _flaw_of_name(question.name)):
+        raise UsageError(
+            f"--name {clean(question.name)!r} cannot be the name of a ladder's folder: {flaw}. Use letters, digits and "
+            f"any of + = , _ - . between them, at most {_LONGEST_NAME} bytes, such as first-try."
+        )
+
+
+def _flaw_of_name(name: str) -> str:
+    """Describe why a text cannot be a ladder's name on every disk and terminal; "" where it can."""
+    if not name.strip():
+        return "it is empty"
+    if len(name.encode("utf-8", "surrogateescape")) > _LONGEST_NAME:
+        return f"it has {len(name.encode('utf-8', 'surrogateescape'))} bytes"
+    if clean(name) != name:
+        return "it holds control characters, or letters in another Unicode form than they are shown in"
+    if wrong := sorted(set(name) & set("/\\")):
+        return f"it holds {' '.join(wrong)}"
+    if list(file_name(name)):
+        return "it leads elsewhere"
+    if name[0] in ".-" or name != name.strip():
+        return "it begins with a dot or a dash, or begins or ends with a blank"
+    return ""
 
 
 def _metric_of(question: LadderConfig, first: Sequence[Samples], workspace: Workspace) -> str:

@@ -9,8 +9,7 @@ from __future__ import annotations
 import importlib
 import multiprocessing
 import os
-import signal
-import threading
+import re
 import warnings
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
@@ -18,6 +17,7 @@ from importlib.metadata import entry_points
 from typing import Any, ParamSpec, TypeVar
 
 from imgcls.errors import UsageError, nearest_hint
+from imgcls.workers import follow_driver, most_workers, starting_workers
 
 ENTRY_POINT_GROUP = "imgcls.executors"
 _BUILT_IN = ("serial", "processes")
@@ -42,6 +42,17 @@ class SerialExecutor(Executor):
         return future
 
 
+class _Processes(ProcessPoolExecutor):
+    """A pool that starts its processes, which the first call does, as workers are started."""
+
+    def submit(
+        self, fn: Callable[Arguments, Result], /, *args: Arguments.args, **kwargs: Arguments.kwargs
+    ) -> Future[Result]:
+        """Hand a call out."""
+        with starting_workers():
+            return super().submit(fn, *args, **kwargs)
+
+
 def open_executor(spec: str, *, workers: int | None = None, resources: Mapping[str, Any] | None = None) -> Executor:
     """Open the executor that a text names.
 
@@ -59,8 +70,12 @@ def open_executor(spec: str, *, workers: int | None = None, resources: Mapping[s
         return SerialExecutor()
     if name == "processes":
         if rest:
-            if not rest.isascii() or not rest.isdigit() or not 1 <= int(rest) <= 1024:
-                raise UsageError(f"Executor {spec!r}: write processes:N with N from 1 to 1024.")
+            most = most_workers()
+            if not re.fullmatch("[0-9]{1,9}", rest) or not 1 <= int(rest) <= most:
+                raise UsageError(
+                    f"Executor {spec!r}: write processes:N with N from 1 to {most}, four for each core of this "
+                    "machine; each process loads torch, and more of them only wait for each other."
+                )
             workers = int(rest)
         return _processes(workers, n_gpus=(resources or {}).get("n_gpus", 0))
     factory = _factory(spec, name, rest)
@@ -90,12 +105,13 @@ def _processes(n: int | None, *, n_gpus: int) -> ProcessPoolExecutor:
     gpus = (
         [str(number) for number in range(n_gpus)] if visible is None else [name for name in visible.split(",") if name]
     )
-    return ProcessPoolExecutor(
-        n,
-        mp_context=context,
-        initializer=_begin_worker,
-        initargs=(max(1, n_cores // n), context.Value("i", 0), tuple(gpus)),
-    )
+    with starting_workers():  # a counter that processes share starts Python's tracker of such things
+        return _Processes(
+            n,
+            mp_context=context,
+            initializer=_begin_worker,
+            initargs=(max(1, n_cores // n), context.Value("i", 0), tuple(gpus)),
+        )
 
 
 def _begin_worker(n_threads: int, counter: Any, gpus: tuple[str, ...]) -> None:
@@ -109,16 +125,7 @@ def _begin_worker(n_threads: int, counter: Any, gpus: tuple[str, ...]) -> None:
         os.environ["CUDA_VISIBLE_DEVICES"] = gpus[number % len(gpus)]
     # fastai decorates functions at import with what torch has deprecated
     warnings.filterwarnings("ignore", message=r"`torch\.jit\.script`")
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the driver: what runs may end
-    threading.Thread(target=_leave_with_parent, daemon=True).start()
-
-
-def _leave_with_parent() -> None:
-    """End this worker when the driver has died: nobody would fetch its result, and its attempt can be resumed."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
+    follow_driver()  # without it nobody would fetch a result; the attempt can be resumed
 
 
 def _factory(spec: str, name: str, rest: str) -> Callable[..., Any]:

@@ -68,7 +68,9 @@ def read_predictions(records: Sequence[RunRecord]) -> Predictions:
     for record in records:
         frame = record.predictions("valid").set_index("id")
         if frame.index.has_duplicates:
-            raise RecordError(f"Run {record.id}: valid.parquet has an image twice. Train again with --again.")
+            raise RecordError(
+                f"Run {record.id}: valid.parquet has an image twice. Train again with 'imgcls recipe run … --again'."
+            )
         frames[record.key] = frame
     common = frames[first.key].index
     for frame in frames.values():
@@ -101,7 +103,7 @@ def _groups(frame: pd.DataFrame, record: RunRecord) -> npt.NDArray[np.intp] | No
     if record.data.n_valid_groups:
         raise RecordError(
             f"Run {record.id} has {record.data.n_valid_groups} groups but does not say which image is in which. "
-            "It was made by an older imgcls; train it again with --again."
+            "It was made by an older imgcls; train it again with 'imgcls recipe run … --again'."
         )
     return None
 

@@ -22,6 +22,7 @@ from imgcls.ladders.executors import SerialExecutor, n_parallel, open_executor
 from imgcls.ladders.judge import LadderResult, judge_ladder
 from imgcls.ladders.spec import RESULT_JSON, JobPlan, Kind, Ladder
 from imgcls.ladders.state import LadderState, read_state
+from imgcls.records.attempts import acquire
 from imgcls.records.lock import FolderLock
 from imgcls.storage import write_json
 from imgcls.workspace import Workspace
@@ -174,6 +175,8 @@ class LadderRunner:
     """How often a job whose worker died is handed out again."""
     retry_failed: bool = False
     """Whether trainings that failed before are tried again."""
+    from_start: bool = False
+    """Whether they, and those that were interrupted, begin again instead of going on after their last epoch."""
     owns_executor: bool = True
     """Whether executors are closed here; a user's own is left open, and cannot be opened again when it breaks."""
     _lost: dict[str, int] = field(default_factory=dict)
@@ -190,9 +193,12 @@ class LadderRunner:
             UsageError: A job was refused before it began.
             ImgclsError: A job cannot go on, as on a full disk, or workers died on it more often than it is tried.
         """
-        lock = FolderLock.take(self.workspace.ladders / self.ladder.name)
+        instead = "give this one another name with --name"
+        lock = FolderLock.take(self.workspace.ladders / self.ladder.name, instead=instead)
         try:
             self.ladder = self.ladder.write(self.workspace)
+            if self.from_start:
+                self._start_over()
             self._work(lock)
             return self._conclude()
         finally:
@@ -211,6 +217,12 @@ class LadderRunner:
             if self._refused is not None:
                 is_usage = self._refused.exit_code == UsageError.exit_code
                 raise (UsageError if is_usage else ImgclsError)(self._refused.reason)
+
+    def _start_over(self) -> None:
+        """Let go of what is half done, once: what a worker of this very ladder leaves behind is gone on with."""
+        for job in self._todo():
+            with suppress(BusyError), acquire(self.workspace, job.key, {}) as attempt:
+                attempt.discard()
 
     def _todo(self) -> list[JobPlan]:
         states = read_state(self.ladder, self.workspace).jobs
@@ -355,6 +367,7 @@ def ladder(
     executor: str | Executor = "serial",
     retries: int = 1,
     retry_failed: bool = False,
+    from_start: bool = False,
     overrides: Mapping[str, Any] | None = None,
     machine: Machine | None = None,
     workspace: Workspace | Path | str | None = None,
@@ -379,7 +392,8 @@ def ladder(
         budget: Such as `"30m"`, or seconds: as many seeds as fit, `seeds` at the most.
         executor: `serial`, `processes:N`, `module:factory`, or any `concurrent.futures.Executor`.
         retries: How often a job whose worker died is handed out again.
-        retry_failed: Whether trainings that failed are tried again.
+        retry_failed: Whether trainings that failed are tried again; they go on after their last finished epoch.
+        from_start: Whether those, and interrupted ones, begin again instead.
         overrides: Plan paths set on the base.
         machine: Device, worker processes, precision.
         workspace: Folder in which `runs/` and `ladders/` lie.
@@ -416,6 +430,7 @@ def ladder(
         budget=budget,
         retries=retries,
         retry_failed=retry_failed,
+        from_start=from_start,
         reporter=reporter or Lines(),
         watcher=watcher or SilentWatcher(),
     )
@@ -442,6 +457,8 @@ class LadderOptions:
     """How often a job whose worker died is handed out again."""
     retry_failed: bool = False
     """Whether trainings that failed are tried again."""
+    from_start: bool = False
+    """Whether they, and those that were interrupted, begin again instead of going on after their last epoch."""
 
 
 def run_ladder(question: LadderConfig, options: LadderOptions) -> LadderResult:
@@ -479,6 +496,7 @@ def run_ladder(question: LadderConfig, options: LadderOptions) -> LadderResult:
         options.watcher,
         retries=options.retries,
         retry_failed=options.retry_failed,
+        from_start=options.from_start,
         owns_executor=isinstance(executor, str),
     )
     return runner.run()

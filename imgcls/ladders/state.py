@@ -120,7 +120,8 @@ def read_state(ladder: Ladder, workspace: Workspace, *, known: Mapping[str, RunR
             jobs.append(JobState(job, "done", records[job.key], n_epochs, n_epochs))
         elif job.key in attempts:
             attempt = attempts[job.key]
-            jobs.append(JobState(job, attempt.state, None, attempt.n_epochs, n_epochs))
+            state: State = "failed" if attempt.reason else attempt.state
+            jobs.append(JobState(job, state, None, attempt.n_epochs, n_epochs, attempt.reason))
         elif job.key in failures:
             jobs.append(JobState(job, "failed", n_epochs=n_epochs, reason=failures[job.key]))
         else:

@@ -207,6 +207,7 @@ def _read(folder: Path, *, number: int, key: str | None, without_key: bool) -> C
 
 _ABOUT = "attempt.json"
 _RECORD = "record"
+_FAILURE = "failure.json"
 
 
 @dataclass(frozen=True)
@@ -219,6 +220,14 @@ class _About:
     """What `acquire` was given about it."""
     sha256: str | None = field(default=None, metadata=MAY_BE_ABSENT)
     """See `_signed`."""
+
+
+@dataclass(frozen=True)
+class _Failure:
+    """What failure.json holds, from a failure until somebody goes on."""
+
+    reason: str
+    """Why the training failed."""
 
 
 @dataclass(frozen=True)
@@ -239,6 +248,8 @@ class AttemptState:
     """The number of finished epochs in its history."""
     damage: str = ""
     """What of it cannot be read, as a sentence; the next training goes on from what can."""
+    reason: str = ""
+    """Why it failed, and waits to be gone on with; "" where it was interrupted or is being worked on."""
 
 
 class Attempt:
@@ -254,6 +265,7 @@ class Attempt:
         """
         self.key, self.folder = key, lock.folder
         self.existing: RunRecord | None = None  # the finished run that this one is a repetition of
+        self.failed_before = ""  # why an earlier process could not go on
         self.notes: list[str] = []
         self._workspace, self._lock = workspace, lock
         self._rows: list[dict[str, Any]] | None = None  # the history; None until it is read or begun
@@ -363,8 +375,22 @@ class Attempt:
         self.discard()
         return is_ours
 
+    def start_over(self) -> None:
+        """Let go of every finished epoch.
+
+        Raises:
+            ImgclsError: If they cannot be removed.
+        """
+        for number in _numbers(self.folder):
+            remove_tree(_path(self.folder, number))
+        with explained(self.folder):
+            (self.folder / _HISTORY).unlink(missing_ok=True)
+
     def fail(self, reason: str, record: RunRecord) -> RunRecord:
-        """Keep the failure among the failed runs, with its history, and end the attempt.
+        """Keep the failure among the failed runs, with its history, and let the attempt go.
+
+        Checkpoints stay, whatever the cause: want of memory, a worker that was killed or a disk that was away pass, and
+        a training that diverged is back at the same place soon. An attempt without any is removed.
 
         Args:
             reason: Why it failed.
@@ -385,7 +411,12 @@ class Attempt:
         number = 1
         while not publish_folder(self.record_folder, final := self._failed_folder(number)):
             number += 1
-        self.discard()
+        if _numbers(self.folder):
+            make_folder(self.record_folder)
+            write_json(self.folder / _FAILURE, asdict(_Failure(reason)))
+            self.release()
+        else:
+            self.discard()
         return replace(failed, folder=final)
 
     def discard(self) -> None:
@@ -489,6 +520,11 @@ def _prepare(attempt: Attempt, info: Mapping[str, Any], *, previous: Holder | No
         _check_same_key(attempt)
     if not about.exists() or attempt._was_damaged:
         write_json(about, to_json(_signed(_About(attempt.key, info))))
+    failure = attempt.folder / _FAILURE
+    with contextlib.suppress(RecordError):  # most have none
+        attempt.failed_before = read_as(_Failure, failure).reason
+    with explained(failure):
+        failure.unlink(missing_ok=True)
     make_folder(attempt.record_folder)
     clear_leftovers(attempt.record_folder)
     if previous is not None:
@@ -520,7 +556,7 @@ def _check_same_key(attempt: Attempt) -> None:
         return
     if found != attempt.key:
         raise RecordError(
-            f"{attempt.folder} belongs to another run ({found}). Finish or remove it, or use another --seed."
+            f"{attempt.folder} belongs to another run ({found}). Finish or remove it, or train with another seed."
         )
 
 
@@ -534,7 +570,10 @@ def _look(folder: Path) -> AttemptState | None:
             return None
         about, damage = _About(folder.name, {}), str(problem)
     state: Literal["running", "interrupted"] = "running" if is_held(folder) else "interrupted"
-    return AttemptState(about.key, folder, state, about.info, holder_of(folder), len(rows), damage)
+    reason = ""
+    with contextlib.suppress(RecordError):
+        reason = read_as(_Failure, folder / _FAILURE).reason
+    return AttemptState(about.key, folder, state, about.info, holder_of(folder), len(rows), damage, reason)
 
 
 def _attempt_folders(workspace: Workspace) -> list[Path]:

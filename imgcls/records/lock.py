@@ -70,11 +70,12 @@ class FolderLock:
         self._holder = Holder.this_process()
 
     @classmethod
-    def take(cls, folder: Path, *, wait_seconds: float = 1.0) -> FolderLock:
+    def take(cls, folder: Path, *, wait_seconds: float = 1.0, instead: str = "train with another seed") -> FolderLock:
         """Take hold of a folder.
 
         Args:
             folder: It is made if it is missing, also when its holder removes it meanwhile.
+            instead: What a person can do who does not want to wait, in words that hold for every command.
             wait_seconds: How long to try: who only looks at a lock holds it for a moment.
 
         Raises:
@@ -87,7 +88,7 @@ class FolderLock:
             if lock is not None:
                 return lock
             if time.monotonic() >= end:
-                raise BusyError(_in_use(folder))
+                raise BusyError(_in_use(folder, instead))
             time.sleep(_RETRY_SECONDS)
 
     @classmethod
@@ -143,13 +144,13 @@ def is_held(folder: Path) -> bool:
     return (holder is not None and holder.may_live_elsewhere) or FileLock(folder / LOCK).is_taken()
 
 
-def _in_use(folder: Path) -> str:
+def _in_use(folder: Path, instead: str) -> str:
     """Describe who is in a folder and what to do."""
     holder = holder_of(folder)
     if holder is None:
-        return f"{folder} is in use by another process. Wait for it, or use another --seed."
+        return f"{folder} is in use by another process. Wait for it, or {instead}."
     who = f"process {holder.pid} on {holder.host} since {holder.since}"
     if holder.may_live_elsewhere:
         path = folder / HOLDER
-        return f"{folder} is in use by {who}. Wait for it, use another --seed, or remove {path} if it has ended."
-    return f"{folder} is in use by {who}. Wait for it, or use another --seed."
+        return f"{folder} is in use by {who}. Wait for it, {instead}, or remove {path} if it has ended."
+    return f"{folder} is in use by {who}. Wait for it, or {instead}."

@@ -426,7 +426,7 @@ class RunRecord:
         path = self._home() / name
         problem = self._size_problem(name)
         if problem:
-            raise RecordError(f"{path} {problem}. Restore it, or train again with --again.")
+            raise RecordError(f"{path} {problem}. Restore it, or train again with 'imgcls recipe run … --again'.")
         return path
 
     def verify(self, names: Iterable[str] | None = None) -> None:
@@ -446,7 +446,9 @@ class RunRecord:
             if problem:
                 problems.append(f"{self._home() / name} {problem}")
         if problems:
-            raise RecordError.together(problems, heading=f"Run {self.id} is damaged; train it again with --again:")
+            raise RecordError.together(
+                problems, heading=f"Run {self.id} is damaged; train it again with 'imgcls recipe run … --again':"
+            )
 
     def digest(self) -> str:
         """Return the sha256 of run.json as it lies on the disk; it holds the digests of the other files."""
@@ -471,10 +473,14 @@ class RunRecord:
         try:
             frame = pd.read_parquet(path)
         except (OSError, ValueError) as error:
-            raise RecordError(f"{path} cannot be read: {error}. Train again with --again.") from error
+            raise RecordError(
+                f"{path} cannot be read: {error}. Train again with 'imgcls recipe run … --again'."
+            ) from error
         missing = [name for name in ("id", *(f"p_{name}" for name in self.classes)) if name not in frame.columns]
         if missing:
-            raise RecordError(f"{path} lacks the columns {', '.join(missing)}. Train again with --again.")
+            raise RecordError(
+                f"{path} lacks the columns {', '.join(missing)}. Train again with 'imgcls recipe run … --again'."
+            )
         return frame
 
     def history(self) -> list[dict[str, float | int | str | None]]:

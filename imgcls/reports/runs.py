@@ -25,7 +25,7 @@ from imgcls.records.run import Folds, FoldSpread, RunRecord, short_key
 from imgcls.reports.console import count, interval, name, number, path, show
 from imgcls.schema import to_json
 from imgcls.storage import write_bytes
-from imgcls.text import as_utf8, clean, duration, listed
+from imgcls.text import as_utf8, clean, duration, inert, listed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -101,7 +101,8 @@ class RunList:
             stack = clean(str(attempt.info.get("stack", attempt.key[:8])))
             fold = attempt.info.get("fold")
             turn = "" if fold is None else f", fold {fold} of {attempt.info.get('n_folds')}"
-            yield Text(f"{attempt.state}: {stack}{clean(turn)}, {attempt.n_epochs} epochs done", style="yellow")
+            state = "failed, kept" if attempt.reason else attempt.state
+            yield Text(f"{state}: {stack}{clean(turn)}, {attempt.n_epochs} epochs done", style="yellow")
         for record in self.failed:
             what = clean(f"{record.label}{_turn(record)}, seed {record.seed}: {record.reason or ''}")
             yield Text(f"failed: {what}", style="red")
@@ -125,7 +126,13 @@ def runs_json(view: RunList) -> dict[str, Any]:
         "schema": 1,
         "runs": [_short(record) for record in view.finished],
         "attempts": [
-            {"key": entry.key, "state": entry.state, "info": dict(entry.info), "n_epochs": entry.n_epochs}
+            {
+                "key": entry.key,
+                "state": entry.state,
+                "info": dict(entry.info),
+                "n_epochs": entry.n_epochs,
+                "reason": entry.reason,
+            }
             for entry in view.attempts
         ],
         "failed": [{**_short(record), "reason": record.reason} for record in view.failed],
@@ -572,20 +579,36 @@ def print_table(frame: pd.DataFrame, record: RunRecord) -> None:
     table.add_column("photograph")
     table.add_column("prediction")
     table.add_column("confidence", justify="right")
-    for row in frame.head(_MOST_ROWS).itertuples():
-        if row.status == "error":
-            table.add_row(name(str(row.id)), Text(clean(str(row.reason)), style="red"), "-")
+    shown = frame.head(_MOST_ROWS)[["id", "status", "reason", "prediction", "confidence"]]
+    for row in shown.to_dict(orient="records"):  # not tuples: Python takes two classes that NFKC makes one for one name
+        if row["status"] == "error":
+            table.add_row(name(str(row["id"])), Text(clean(str(row["reason"])), style="red"), "-")
         else:
-            table.add_row(name(str(row.id)), name(str(row.prediction) or "none"), number(float(row.confidence)))  # type: ignore[arg-type]
+            table.add_row(
+                name(str(row["id"])), name(str(row["prediction"]) or "none"), number(float(row["confidence"]))
+            )
     show(table)
     if len(frame) > _MOST_ROWS:
         show(Text(f"… and {len(frame) - _MOST_ROWS} more; '-o predictions.csv' writes all.", style="dim"))
     show(Text(f"by {record.id}", style="dim"))
 
 
-def as_csv(frame: pd.DataFrame) -> str:
-    """Return predictions as CSV, names exactly as they are."""
-    return _writable(frame).to_csv(index=False, quoting=csv.QUOTE_NONNUMERIC)  # a name may hold any line end
+def as_csv(frame: pd.DataFrame, *, raw: bool = False, terminal: bool = False) -> str:
+    """Return predictions as CSV.
+
+    Args:
+        frame: What `Classifier.predict` gave.
+        raw: Whether names stay exactly as they are, also those that a spreadsheet would run; see `inert`.
+        terminal: Whether it is shown on a terminal, where control characters are written out.
+    """
+    table = _writable(frame)
+    for column in ("id", "path", "reason", "prediction"):
+        texts = [str(text) for text in table[column]]
+        texts = texts if raw else [inert(text) for text in texts]
+        table[column] = [clean(text) for text in texts] if terminal else texts
+    if terminal:
+        table.columns = [clean(str(title)) for title in table.columns]
+    return table.to_csv(index=False, quoting=csv.QUOTE_NONNUMERIC)  # a name may hold any line end
 
 
 def as_json_text(frame: pd.DataFrame, record: RunRecord) -> str:
@@ -602,13 +625,13 @@ def as_json_text(frame: pd.DataFrame, record: RunRecord) -> str:
     return json.dumps({**head, "predictions": rows}, allow_nan=False) + "\n"
 
 
-def write(frame: pd.DataFrame, file: Path, record: RunRecord) -> None:
-    """Write predictions to a `.csv` or `.json` file, whole or not at all.
+def write(frame: pd.DataFrame, file: Path, record: RunRecord, *, raw: bool = False) -> None:
+    """Write predictions to a `.csv` or `.json` file, whole or not at all; `raw` is that of `as_csv`.
 
     Raises:
         WorkspaceError: The file's ending is neither.
     """
-    forms = {".csv": lambda: as_csv(frame), ".json": lambda: as_json_text(frame, record)}
+    forms = {".csv": lambda: as_csv(frame, raw=raw), ".json": lambda: as_json_text(frame, record)}
     if file.suffix.lower() not in forms:
         raise WorkspaceError(f"{file} has to end in .csv or .json.")
     write_bytes(file, forms[file.suffix.lower()]().encode("utf-8"))

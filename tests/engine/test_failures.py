@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import math
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -23,7 +24,8 @@ from imgcls.engine.callbacks.loop import LossGuard
 from imgcls.engine.device import Machine, keep_memory
 from imgcls.engine.losses import balanced_weights
 from imgcls.engine.models import simple_cnn
-from imgcls.engine.run import Job
+from imgcls.engine.progress import Silent
+from imgcls.engine.run import GO_ON, Job
 from imgcls.errors import (
     BusyError,
     DataError,
@@ -110,23 +112,97 @@ def test_a_full_disk_is_told_in_our_words(train: Train, monkeypatch: pytest.Monk
     assert str(caught.value) == "Disk full while writing the checkpoint."
 
 
-def test_a_diverged_training_is_kept_as_failed_and_can_be_run_again(
-    train: Train, own_network: Callable[..., dict[str, Any]]
+@pytest.mark.parametrize("goes_on", [True, False], ids=["goes on", "starts over"])
+@pytest.mark.parametrize(
+    ("problem", "said"),
+    [
+        (MemoryError(), "Out of memory with batches of 8 images of 24 px"),
+        (OSError(errno.ENOSPC, "No space left on device"), "No space left on device"),
+        (OSError(errno.EIO, "Input/output error"), "Input/output error"),
+        (
+            RuntimeError("DataLoader worker (pid 7) is killed by signal: Killed. "),
+            "A process that prepares batches died",
+        ),
+        (RuntimeError("DataLoader worker (pid(s) 7, 8) exited unexpectedly"), "Try fewer --workers, 0 for none"),
+        (RuntimeError("CUDA error: unspecified launch failure"), "unspecified launch failure"),
+        (None, "The loss became nan in epoch 2, batch 2 of 4, at learning rate 0.001"),
+    ],
+    ids=["memory", "full", "disk", "worker killed", "workers gone", "device", "diverged"],
+)
+def test_a_training_that_failed_keeps_its_epochs(
+    problem: Exception | None, said: str, goes_on: bool, train: Train, own_network: Callable[..., dict[str, Any]]
 ) -> None:
-    sick = own_network(lambda n: Sick(n, at=6, act=lambda logits: logits * math.nan))
-    for number in (1, 2):
-        with pytest.raises(DivergedError) as caught:
-            train(**sick)
-        assert str(caught.value).startswith("The loss became nan in epoch 2, batch 2 of 4, at learning rate 0.001.")
-        assert "Exception occured" not in str(caught.value)
-        failed, damaged = find_failed(Workspace.find())
-        assert (len(failed), damaged) == (number, [])
-    assert {record.status for record in failed} == {"failed"}
-    assert failed[0].reason == str(caught.value)
+    def act(logits: Tensor) -> Tensor:
+        if problem is not None:
+            raise problem
+        return logits * math.nan
+
+    with pytest.raises(TrainingError) as caught:
+        train(**own_network(lambda n: Sick(n, at=6, act=act)))
+    assert said in str(caught.value)
+    assert str(caught.value).endswith(f" 1 finished epoch is kept: {GO_ON}")
+    assert "Exception occured" not in str(caught.value)
+    ((failed,), _), (attempt,) = find_failed(Workspace.find()), find_attempts(Workspace.find())
+    assert (failed.status, failed.reason) == ("failed", attempt.reason)
+    assert attempt.n_epochs == 1
     assert find_runs(Workspace.find()) == ([], [])
+    healthy = own_network(lambda n: Sick(n, at=-1, act=act))
+    run = train(**healthy, from_start=not goes_on)
+    assert (run.status, run.key) == ("done", failed.key)
+    assert ("Going on after epoch 1 of an attempt that failed: " in run.path("log.txt").read_text()) == goes_on
+    assert len(run.history()) == 2
+    unbroken = train(**healthy, workspace=Path("elsewhere"))
+    assert run.files["weights.safetensors"].sha256 == unbroken.files["weights.safetensors"].sha256
     assert find_attempts(Workspace.find()) == []
-    healthy = train(**own_network(simple_cnn))
-    assert (healthy.status, healthy.key) == ("done", failed[0].key)
+
+
+def test_want_of_memory_after_training_keeps_it_too(train: Train, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr("imgcls.engine.run.write_predictions", _raising(MemoryError()))
+        with pytest.raises(TrainingError, match=r"Out of memory.*2 finished epochs are kept"):
+            train()
+    run = train()
+    assert "Going on after epoch 2" in run.path("log.txt").read_text()
+
+
+def test_a_failure_that_cannot_be_written_down_is_told_all_the_same(
+    train: Train, own_network: Callable[..., dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Attempt, "fail", _raising(ImgclsError("Disk full.")))
+    with pytest.raises(DivergedError, match="The loss became nan"):
+        train(**own_network(lambda n: Sick(n, at=6, act=lambda logits: logits * math.nan)))
+    assert [attempt.n_epochs for attempt in find_attempts(Workspace.find())] == [1]
+
+
+def _raising(problem: Exception) -> Callable[..., None]:
+    def act(*_: object, **__: object) -> None:
+        raise problem
+
+    return act
+
+
+@pytest.mark.parametrize(
+    ("n_free", "said"), [(10**5, "MB are free for .*but weights and one checkpoint"), (2 * 10**6, "")]
+)
+def test_room_is_looked_at_before_the_first_epoch(
+    n_free: int, said: str, train: Train, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """simple_cnn has 0.4 MB of weights and 1.2 MB a checkpoint."""
+    places: list[Path] = []
+
+    def usage(place: Path) -> Any:
+        places.append(Path(place))
+        return type("Usage", (), {"free": n_free if "runs" in Path(place).parts else 10**12})
+
+    monkeypatch.setattr(shutil, "disk_usage", usage)
+    if said:
+        with pytest.raises(WorkspaceError, match=said):
+            train()
+        assert find_attempts(Workspace.find()) == []
+    else:
+        run = train(reporter=Silent())
+        assert "may stop midway" in run.path("log.txt").read_text()
+    assert any(place.is_relative_to(Workspace.find().attempts) for place in places)
 
 
 # Other ends
@@ -221,6 +297,15 @@ def test_fewer_photographs_than_a_batch_are_one_batch(train: Train, tmp_path: Pa
     run = train("", draw(tmp_path / "few", {"a": 4, "b": 4}), overrides={"fit.batch_size": 64})
     assert run.data.n["train"] + run.data.n["valid"] == 8
     assert len(run.history()) == 2
+
+
+def test_classes_that_are_one_name_to_unicode_are_told_at_the_start(train: Train, tmp_path: Path) -> None:
+    names = ["caf\u00e9", "cafe\u0301"]
+    run = train("", draw(tmp_path / "forms", dict.fromkeys(names, 6)))
+    assert sorted(run.classes) == sorted(names)
+    log = run.path("log.txt").read_text()
+    assert r"Classes 'cafe\u0301' and 'caf\xe9' are one name in two Unicode forms" in log
+    assert log.index("Unicode forms") < log.index("start ")
 
 
 def test_a_batch_of_one_is_refused(train: Train, tmp_path: Path) -> None:
@@ -358,6 +443,7 @@ def bare_machine(monkeypatch: pytest.MonkeyPatch) -> None:
         (Machine("cpu", precision="fp16"), "Precision fp16 is for CUDA devices"),
         (Machine("cpu", precision="half"), "Precision 'half' is unknown"),
         (Machine("cpu", n_workers=-1), "has to be at least 0, not -1"),
+        (Machine("cpu", n_workers=100_000), "100000 workers are more than this machine can use: at most"),
     ],
     ids=str,
 )

@@ -30,7 +30,7 @@ from imgcls.ladders.judge import LadderResult
 from imgcls.ladders.run import JobResult, LadderRunner, SilentWatcher, do_job, job_arguments
 from imgcls.ladders.spec import FINAL_JSON, RESULT_JSON, find_ladder
 from imgcls.ladders.state import LadderState, read_state
-from imgcls.records.attempts import acquire, find_attempts
+from imgcls.records.attempts import Attempt, acquire, find_attempts
 from imgcls.records.find import find_runs
 from imgcls.records.lock import FolderLock
 from imgcls.workspace import Workspace
@@ -250,6 +250,60 @@ def test_a_failed_run_is_counted_and_retried_only_when_asked(
     mended = climb(retry_failed=True)
     assert mended.n_failed == 0
     assert len(find_runs(Workspace(tmp_path))[0]) == 6
+
+
+@pytest.mark.parametrize("from_start", [False, True])
+def test_a_retried_run_goes_on_unless_it_is_to_start_over(
+    climb: Climb, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, from_start: bool
+) -> None:
+    """A training that failed in its second epoch is failed, not interrupted, until it is retried."""
+    place, real = Workspace(tmp_path), Attempt.save_checkpoint
+
+    def save(self: Attempt, *arguments: Any) -> int:
+        real(self, *arguments)
+        raise MemoryError
+
+    monkeypatch.setattr(Attempt, "save_checkpoint", save)
+    failed = climb(seeds=1)
+    assert failed.n_failed == len(failed.rungs)
+    assert failed.is_complete
+    monkeypatch.setattr(Attempt, "save_checkpoint", real)
+    watch = Watch()
+    climb(seeds=1, watcher=watch, from_start=from_start)
+    assert watch.results == []
+    mended = climb(seeds=1, retry_failed=True, from_start=from_start)
+    assert mended.n_failed == 0
+    (first,) = [run for run in find_runs(place)[0] if run.id == mended.rungs[0].runs[0]]
+    assert ("Going on after epoch 1" in first.path("log.txt").read_text()) == (not from_start)
+
+
+@pytest.mark.parametrize(
+    ("name", "flaw"),
+    [
+        ("a\x1b[2Jb", "control characters"),
+        ("a\tb", "control characters"),
+        ("a\u202eb", "control characters"),
+        ("cafe\u0301", "another Unicode form"),
+        ("n" * 300, "it has 300 bytes"),
+        ("\u00e9" * 150, "it has 300 bytes"),
+        ("a/b", "it holds /"),
+        ("..", "begins with a dot"),
+        (" ", "it is empty"),
+        ("-x", "begins with a dot or a dash"),
+    ],
+)
+def test_a_name_that_is_no_folder_everywhere_is_refused(climb: Climb, name: str, flaw: str, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=f"cannot be the name of a ladder's folder: .*{flaw}.* such as first-try"):
+        climb(name=name)
+    assert not (tmp_path / "ladders").exists()
+
+
+def test_who_is_at_a_ladder_is_told_with_options_of_ladders(climb: Climb, tmp_path: Path) -> None:
+    folder = climb(seeds=1, name="mine").ladder.folder
+    lock = FolderLock.take(folder)
+    with pytest.raises(BusyError, match=r"in use by process .* or give this one another name with --name"):
+        climb(seeds=1, name="mine")
+    lock.release()
 
 
 def test_a_record_that_was_removed_or_damaged_is_made_again(climb: Climb, tmp_path: Path) -> None:

@@ -259,7 +259,9 @@ def test_again_replaces_a_damaged_record(photo_folder: Path) -> None:
     damage(first.path("weights.safetensors"))
     with pytest.raises(RecordError, match=r"weights\.safetensors has another content than recorded"):
         first.verify()
-    with pytest.raises(RecordError, match=r"another content than recorded\. Train again with --again"):
+    with pytest.raises(
+        RecordError, match=r"another content than recorded\. Train again with .imgcls recipe run … --again"
+    ):
         imgcls.load(first)
     told = Told()
     again = job_of(photo_folder, reporter=told, again=True)
@@ -273,7 +275,9 @@ def test_again_replaces_a_damaged_record(photo_folder: Path) -> None:
 def test_a_record_with_a_missing_file_is_told_when_reused(photo_folder: Path) -> None:
     first = job_of(photo_folder).record
     first.path("valid.parquet").unlink()
-    with pytest.raises(RecordError, match=r"valid\.parquet is missing\. Restore it, or train again with --again"):
+    with pytest.raises(
+        RecordError, match=r"valid\.parquet is missing\. Restore it, or train again with .imgcls recipe run … --again"
+    ):
         job_of(photo_folder)
 
 

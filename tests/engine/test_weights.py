@@ -123,6 +123,8 @@ def broken_files(folder: Path) -> dict[str, tuple[Path, str]]:
         "unknown": ({**good, "extra.weight": torch.zeros(1)}, "1 unknown (extra.weight)"),
         "missing": ({name: t for name, t in good.items() if name != "1.0.weight"}, "1 missing (1.0.weight)"),
         "other": (timm.create_model("test_resnet").state_dict(), "They belong to another architecture"),
+        "whole": ({name: t.to(torch.int32) for name, t in good.items()}, "hold int32 where the network has fractions"),
+        "bytes": ({**good, "6.weight": good["6.weight"].to(torch.uint8)}, "hold uint8 where the network has fractions"),
     }
     found = {}
     for name, (tensors, said) in files.items():
@@ -138,8 +140,8 @@ def broken_files(folder: Path) -> dict[str, tuple[Path, str]]:
     return found
 
 
-CASES = ["nan", "shape", "unknown", "missing", "other", "list", "absent", "empty.pth", "empty.safetensors", "noise.pth",
-         "noise.safetensors"]  # fmt: skip
+CASES = ["nan", "shape", "unknown", "missing", "other", "whole", "bytes", "list", "absent", "empty.pth",
+         "empty.safetensors", "noise.pth", "noise.safetensors"]  # fmt: skip
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -151,6 +153,28 @@ def test_a_file_that_does_not_fit_is_told(case: str, tmp_path: Path) -> None:
         network(path)
     assert said in str(caught.value)
     assert path.name in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [
+        (torch.float16, "The first weights are float16 and are converted to float32."),
+        (torch.bfloat16, "The first weights are bfloat16 and are converted to float32."),
+        (torch.float64, "The first weights are float64 and are converted to float32."),
+        (torch.float8_e4m3fn, "The first weights are float8_e4m3fn and are converted to float32."),
+        (torch.float32, ""),
+    ],
+    ids=str,
+)
+def test_other_fractions_are_converted_and_said(
+    kind: torch.dtype, said: str, state: dict[str, Tensor], tmp_path: Path, train: Callable[..., RunRecord]
+) -> None:
+    path = tmp_path / "weights.safetensors"
+    save_file({name: t.to(kind) if t.is_floating_point() else t for name, t in state.items()}, path)
+    images = Images()
+    assert build_network(Model("simple_cnn", weights=str(path)), images, n_classes=3, seed=0).note == said
+    if kind == torch.float16:
+        assert said in train(overrides={"model.weights": str(path)}).path("log.txt").read_text()
 
 
 def test_nothing_is_changed_by_weights_that_do_not_fit(state: dict[str, Tensor]) -> None:

@@ -15,7 +15,7 @@ Command = Callable[..., Any]
 
 READ = "--data --images --label --id --group --split --delimiter --test --type --split-seed --valid"
 PLAN = "--epochs --size --batch-size --model --weights --set"
-TRAIN = f"{READ} --verify {PLAN} --device --workers --precision --out --json"
+TRAIN = f"{READ} --verify {PLAN} --device --workers --precision --from-start --out --json"
 LOOK = f"--metadata --quick --strict --no-images {READ} --verify --out --json"
 LADDER = f"--seeds --folds --metric --smallest-gain --budget --executor --retries --retry-failed --name {TRAIN}"
 OPTIONS = {
@@ -43,7 +43,7 @@ OPTIONS = {
     "imgcls ladder run": LADDER,
     "imgcls ladder show": "--images --out --json",
     "imgcls ladder status": "--out --json",
-    "imgcls predict": "--images --id --format --json -o --output --strict --device --out",
+    "imgcls predict": "--images --id --format --json -o --output --raw --strict --device --out",
     "imgcls recipe": "",
     "imgcls recipe copy": "--force",
     "imgcls recipe list": "--json",

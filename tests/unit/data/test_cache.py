@@ -373,6 +373,25 @@ def test_clearing_an_unknown_name_gives_the_nearest(paths: list[Path], tmp_path:
     assert [info.name for info in cache_report(tmp_path / "cache")] == ["photos"]
 
 
+def test_clearing_follows_no_link(paths: list[Path], tmp_path: Path) -> None:
+    """Not to a pool, nor to what is kept beside the pools; what lies there may be another cache's."""
+    filled(paths, tmp_path)
+    folder, away = tmp_path / "cache", tmp_path / "away"
+    away.mkdir()
+    (pool,) = folder.glob("photos-*[0-9a-f]")
+    (folder / "measures").mkdir(exist_ok=True)
+    (folder / "measures" / "0123-v1.npz").write_bytes(b"1")
+    (folder / "sets" / "torchvision").mkdir(parents=True)
+    (folder / "sets" / "torchvision" / "0.png").write_bytes(b"1")
+    for name in (pool.name, "files", "measures", "sets"):
+        (folder / name).rename(away / name)
+        (folder / name).symlink_to(away / name)
+    before = sorted(path for path in away.rglob("*"))
+    assert clear(folder) == 0
+    assert sorted(path for path in away.rglob("*")) == before
+    assert pool.is_symlink()
+
+
 @pytest.mark.parametrize("name", ["sets", None])
 def test_fetched_sets_are_shown_and_cleared(
     paths: list[Path], tmp_path: Path, draw: Callable[..., Path], name: str | None

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import warnings
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -274,3 +275,16 @@ def test_139_files_of_trouble(test_data: Path, tmp_path: Path) -> None:
             wrong.append((name, f"{away} {decoded.width_px}x{decoded.height_px}"))
     assert len(manifest) > 100
     assert wrong == []
+
+
+def test_what_a_library_has_to_say_of_a_damaged_file_is_not_on_the_terminal(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    rng, content = np.random.default_rng(0), io.BytesIO()
+    Image.fromarray(rng.integers(0, 255, (64, 64, 3)).astype(np.uint8)).save(content, "TIFF", compression="tiff_lzw")
+    for _ in range(40):
+        damaged = bytearray(content.getvalue())
+        damaged[200:260] = rng.bytes(60)
+        with suppress(DecodeError):
+            decode(bytes(damaged), Preprocess(16))
+    assert capfd.readouterr().err == ""

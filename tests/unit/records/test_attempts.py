@@ -60,7 +60,7 @@ def _names(folder: Path) -> list[str]:
 
 def test_a_second_process_is_told_who_holds_it(workspace: Workspace) -> None:
     with _other_process(workspace) as process:
-        with pytest.raises(BusyError, match=f"in use by process {process.pid} on .* since 20.*--seed") as caught:
+        with pytest.raises(BusyError, match=f"in use by process {process.pid} on .* since 20.*another seed") as caught:
             acquire(workspace, KEY, {}).__enter__()
         assert caught.value.exit_code == 2
         (state,) = find_attempts(workspace)
@@ -295,7 +295,6 @@ def test_failures_are_kept_and_counted(workspace: Workspace, make_record: Callab
         with acquire(workspace, KEY, {}) as attempt:
             attempt.append_history({"epoch": 1})
             (attempt.record_folder / "log.txt").write_text("log")
-            attempt.save_checkpoint({"model": b"1" * 1000}, {})
             kept = attempt.fail("the loss became NaN in epoch 2", make_record(key=KEY))
     assert _names(workspace.failed) == [f"{KEY[:8]}-1", f"{KEY[:8]}-2"]
     failed, damaged = find_failed(workspace)
@@ -306,6 +305,43 @@ def test_failures_are_kept_and_counted(workspace: Workspace, make_record: Callab
     assert set(kept.files) == {"history.jsonl", "log.txt"}
     assert find_by_key(workspace, KEY) is None
     assert find_attempts(workspace) == []
+
+
+def test_a_failure_keeps_checkpoints_until_somebody_goes_on_or_starts_over(
+    workspace: Workspace, make_record: Callable[..., RunRecord]
+) -> None:
+    with acquire(workspace, KEY, {}) as attempt:
+        attempt.append_history({"epoch": 1})
+        attempt.save_checkpoint({"model": b"1"}, {"epoch": 1})
+        attempt.fail("Out of memory.", make_record(key=KEY))
+    (state,) = find_attempts(workspace)
+    assert (state.state, state.n_epochs, state.reason) == ("interrupted", 1, "Out of memory.")
+    assert [run.reason for run in find_failed(workspace)[0]] == ["Out of memory."]
+    with acquire(workspace, KEY, {}) as attempt:
+        assert attempt.failed_before == "Out of memory."
+        assert attempt.load_checkpoint() is not None
+        assert [state.reason for state in find_attempts(workspace)] == [""]
+    with acquire(workspace, KEY, {}) as attempt:
+        assert attempt.failed_before == ""
+        attempt.start_over()
+        assert attempt.load_checkpoint() is None
+        assert attempt.history() == []
+
+
+def test_a_failure_of_a_second_training_is_kept_beside_the_run(
+    workspace: Workspace, make_record: Callable[..., RunRecord]
+) -> None:
+    with claim(workspace, KEY, {}) as attempt:
+        assert isinstance(attempt, Attempt)
+        make_record(key=KEY).write(attempt.record_folder)
+        attempt.publish(workspace.runs / f"run-{KEY[:8]}")
+    with claim(workspace, KEY, {}, again=True) as attempt:
+        assert isinstance(attempt, Attempt)
+        attempt.save_checkpoint({"model": b"1"}, {"epoch": 1})
+        attempt.fail("Out of memory.", make_record(key=KEY))
+    with claim(workspace, KEY, {}, again=True) as attempt:
+        assert isinstance(attempt, Attempt)
+        assert attempt.load_checkpoint() is not None
 
 
 def test_what_is_left_after_publishing_is_removed_by_the_next_start(

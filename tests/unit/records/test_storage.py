@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 import signal
 import stat
 import subprocess
@@ -72,14 +73,20 @@ def test_the_temporary_folder_of_the_system_is_not_used(tmp_path: Path, monkeypa
     assert (tmp_path / ("n" * 255)).read_bytes() == b"1"
 
 
-def test_old_temporaries_of_the_same_file_are_removed(tmp_path: Path) -> None:
-    old, young, other = (tmp_path / name for name in (".x.1.tmp", ".x.2.tmp", ".y.1.tmp"))
-    for path in (old, young, other):
-        path.touch()
-    for path in (old, other):
-        os.utime(path, (time.time() - 7200,) * 2)
+def test_temporaries_of_the_dead_are_removed_at_once_and_of_strangers_after_an_hour(tmp_path: Path) -> None:
+    with subprocess.Popen([sys.executable, "-c", ""]) as process:
+        process.wait()
+    mine = storage.temporary_beside(tmp_path / "y").name
+    dead = mine.replace(f"-{os.getpid()}-", f"-{process.pid}-")
+    elsewhere = re.sub(r"\.[0-9a-f]{8}-", ".ffffffff-", dead)
+    young, old, probe = f".y.{'0' * 32}.tmp", f".z.{'0' * 32}.tmp", f".probe-{'0' * 32}"
+    others = [".y.1.tmp", "y.tmp", ".probe-mine", ".y.00000000-1-x.tmp"]
+    for name in (mine, dead, elsewhere, young, old, probe, *others):
+        (tmp_path / name).touch()
+    for name in (old, probe, *others):
+        os.utime(tmp_path / name, (time.time() - 7200,) * 2)
     storage.write_bytes(tmp_path / "x", b"1")
-    assert _names(tmp_path) == [".x.2.tmp", ".y.1.tmp", "x"]
+    assert _names(tmp_path) == sorted([mine, elsewhere, young, "x", *others])
 
 
 def test_a_torn_line_is_cut_off_before_the_next(tmp_path: Path) -> None:
@@ -132,6 +139,8 @@ def test_sha256_is_that_of_the_content(tmp_path: Path) -> None:
     ("number", "kind", "message"),
     [
         (errno.ENOSPC, ImgclsError, r"Disk full while writing .*x \(\d+ MB free\)"),
+        (errno.EFBIG, ImgclsError, r"larger than a file may be here.*ulimit -f"),
+        (errno.EDQUOT, ImgclsError, "Your quota is used up while writing"),
         (errno.EACCES, WorkspaceError, "Make its folder writable"),
         (errno.EROFS, WorkspaceError, "Make its folder writable"),
         (errno.EIO, ImgclsError, "What was there before is unchanged"),

@@ -66,6 +66,7 @@ def propose(
             id=source.id or choices.get("id"),
             label=source.label_columns or choices.get("label"),
             delimiter=source.delimiter,
+            stretch=source.stretch,
             test=_text(source.test) or _first(files, "test list"),
             sample_submission=sample_submission or _first(files, "sample submission"),
             metadata=tuple(metadata) or tuple(entry.path for entry in files if entry.role == "metadata"),

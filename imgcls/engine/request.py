@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from imgcls.catalog import Stack
-from imgcls.data.source import DataSource
+from imgcls.data.source import DataSource, stretch_text
 from imgcls.data.split import Fold, check_n_folds
 from imgcls.engine.check import check
 from imgcls.engine.device import Machine, environment
@@ -219,7 +219,9 @@ class RunSpec:
             quick=self.setup.quick,
             problem=samples.problem,
             classes=samples.classes,
-            data=RunData(samples.name, *digests, n, excluded, len(groups - {""}), split_seed),
+            data=RunData(
+                samples.name, *digests, n, excluded, len(groups - {""}), split_seed, stretch_text(samples.stretch)
+            ),
             weights=RunWeights(weights.source, weights.sha256, weights.licence)
             if weights
             else RunWeights("none", None),

@@ -256,6 +256,8 @@ class RunData:
     """The number of groups in valid, which are then the units of the intervals; 0 where samples have none."""
     split_seed: int | None = field(default=None, metadata=MAY_BE_ABSENT)
     """The seed that the split or the folds were drawn from; None in records of before it was kept."""
+    stretch: str | None = field(default=None, metadata=MAY_BE_ABSENT)
+    """The values that are black and white in photographs of more than 8 bits, `LOW:HIGH`; None where nobody said."""
 
 
 @dataclass(frozen=True)

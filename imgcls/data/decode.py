@@ -7,6 +7,7 @@ to floats or copied as other modes. So what is not plain RGB is turned upright a
 
 from __future__ import annotations
 
+import ctypes
 import functools
 import hashlib
 import io
@@ -71,6 +72,10 @@ _TURNS = {
 """From an EXIF orientation to what puts the picture upright."""
 _LARGE_FILE = 1 << 25
 """Files above 32 MiB are read one at a time."""
+_UNCOUNTED = 1 << 23
+"""Photographs that take at most 8 MiB while they are decoded need not wait: a hundred threads of them have room."""
+_TRIMMED = 1 << 26
+"""After a photograph that may have taken more than 64 MiB, freed memory goes back to the system."""
 _PIECE_PX = 1 << 20
 """The pixels that are converted at once."""
 _BYTES_PER_PIXEL = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16B": 2, "I;16L": 2, "I;16N": 2}
@@ -84,7 +89,10 @@ _N_MEASURED = 1 << 20
 """About how many values of a photograph its range is measured on."""
 _MOST_MAX_PIXELS = 10_000_000_000
 _OF_SETTINGS = ("too many pixels", "values ", "needs an extra")
+_MOST_SAID = 120
 _WARNINGS = threading.Lock()
+for _reader in ("PIL", "pydicom"):  # without a handler of the program's own, their remarks would go to stderr
+    logging.getLogger(_reader).addHandler(logging.NullHandler())
 
 
 @dataclass(frozen=True)
@@ -192,24 +200,47 @@ def _decoded(content: bytes, preprocess: Preprocess, limit: int) -> Decoded:
     if not content:
         raise DecodeError("empty file")
     try:
-        if kind_by_content(content) == DICOM:
+        kind = kind_by_content(content)
+        if kind == DICOM:
             return _decoded_dicom(content, preprocess, limit)
-        image = _opened(io.BytesIO(content), content, limit)
+        image = _opened(io.BytesIO(content), kind, limit)
         width, height = image.size
         wanted_px = 2 * preprocess.size_px
         image.draft("RGB", (wanted_px, wanted_px))
-        with _ROOM.taken(_n_bytes(image, (width, height), len(content), preprocess)):
-            if preprocess.stretch is not None and _is_deep_colour(image):
-                loaded, orientation = _deep_colour(content, preprocess.stretch), _orientation(image)
-            else:
-                image.load()
-                loaded, orientation = image, _orientation(image, is_loaded=True)
-            size = (height, width) if orientation > 4 else (width, height)
-            return Decoded(_fit(_upright(loaded, orientation, preprocess.stretch), preprocess), *size)
+        n_bytes = _n_bytes(image, (width, height), len(content), preprocess)
+        if n_bytes <= _UNCOUNTED:
+            pixels, orientation = _square_of(image, content, preprocess)
+        else:
+            with _ROOM.taken(n_bytes):
+                try:
+                    pixels, orientation = _square_of(image, content, preprocess)
+                finally:
+                    image.close()  # before the room is given back
+        return Decoded(pixels, *((height, width) if orientation > 4 else (width, height)))
     except DecodeError:
         raise
     except Exception as error:  # damaged files raise nearly anything, SyntaxError included
         raise DecodeError(_reason(error, content, limit)) from error
+
+
+def _square_of(image: Image.Image, content: bytes, preprocess: Preprocess) -> tuple[Pixels, int]:
+    """Decode what was opened, and return the square and the orientation it had."""
+    if preprocess.stretch is not None and _is_deep_colour(image):
+        orientation = _orientation(image)
+        return _fit(_upright(_deep_colour(content, preprocess.stretch), orientation, None), preprocess), orientation
+    _load(image)
+    orientation = _orientation(image, is_loaded=True)
+    return _fit(_upright(image, orientation, preprocess.stretch), preprocess), orientation
+
+
+def _load(image: Image.Image) -> None:
+    """Decode the pixels; of a TIFF Pillow then looks at its size once more, against a limit of its own."""
+    limit = Image.MAX_IMAGE_PIXELS
+    if image.format == "TIFF" and limit is not None and image.width * image.height > limit:
+        with _without_warnings(any_size=True):
+            image.load()
+    else:
+        image.load()
 
 
 def read_header(path: Path) -> Header:
@@ -224,12 +255,12 @@ def read_header(path: Path) -> Header:
         if not stat.S_ISREG(path.stat().st_mode):
             raise DecodeError("not a regular file")
         with path.open("rb") as file:
-            start = file.read(_N_START)
+            kind = kind_by_content(file.read(_N_START))
             file.seek(0)
-            if kind_by_content(start) == DICOM:
+            if kind == DICOM:
                 dicom = _Dicom.of(file, pixels=False)
                 return Header("DICOM", dicom.mode, 1, dicom.is_deep)
-            image = _opened(file, start, max_pixels())
+            image = _opened(file, kind, max_pixels())
             with _without_warnings():
                 return Header(image.format or "", image.mode, _orientation(image), _is_deep(image))
     except DecodeError:
@@ -239,7 +270,7 @@ def read_header(path: Path) -> Header:
     except (OSError, ValueError) as error:
         raise DecodeError(_why_unreadable(error)) from error
     except Exception as error:  # damaged files raise nearly anything, SyntaxError included
-        raise DecodeError(f"damaged ({error})") from error
+        raise DecodeError(_damaged(error)) from error
 
 
 def read_values(path: Path, preprocess: Preprocess) -> Values | None:
@@ -259,19 +290,20 @@ def read_values(path: Path, preprocess: Preprocess) -> Values | None:
     with room_to_read(path):
         content = read_photo(path)
         try:
-            if kind_by_content(content) == DICOM:
+            kind = kind_by_content(content)
+            if kind == DICOM:
                 dicom = _Dicom.of(io.BytesIO(content), limit=limit)
                 if not dicom.is_deep or (dicom.window is not None and preprocess.stretch is None):
                     return None
                 with _ROOM.taken(dicom.n_bytes):
                     return _values_of(dicom.values(), *(preprocess.stretch or dicom.full_range))
-            image = _opened(io.BytesIO(content), content, limit)
+            image = _opened(io.BytesIO(content), kind, limit)
             if not _is_deep(image):
                 return None
             with _ROOM.taken(_n_bytes(image, image.size, len(content), preprocess)):
                 if _is_deep_colour(image):
                     return _values_of(_deep_colour(content, None), *(preprocess.stretch or (0.0, 65535.0)))
-                image.load()
+                _load(image)
                 step = max(1, math.isqrt(image.width * image.height // _N_MEASURED))
                 some = [
                     np.asarray(image.crop((0, y, image.width, y + 1)))[0, ::step] for y in range(0, image.height, step)
@@ -347,9 +379,22 @@ class _Room:
             yield
         finally:
             self._own.holds = False
+            if n_bytes > _TRIMMED:
+                _give_back_memory()
             with self._changed:
                 self._n_taken -= n_bytes
                 self._changed.notify_all()
+
+
+@functools.cache
+def _c_library() -> Any:
+    return ctypes.CDLL(None)
+
+
+def _give_back_memory() -> None:
+    """Give what was freed back to the system: glibc keeps it for the thread that had it, for each of them."""
+    with suppress(OSError, AttributeError):  # another C library
+        _c_library().malloc_trim(0)
 
 
 _ROOM = _Room(MOST_MEMORY)
@@ -413,14 +458,14 @@ def _why_unreadable(error: OSError | ValueError) -> str:
     return f"cannot be read ({getattr(error, 'strerror', None) or error})"
 
 
-def _opened(file: Any, start: bytes, limit: int) -> Image.Image:
+def _opened(file: Any, kind: str, limit: int) -> Image.Image:
     """Open a file without decoding it, with Pillow or with what an extra brought.
 
     Raises:
         DecodeError: It needs an extra, or has too many pixels.
     """
     formats: tuple[str, ...] = FORMATS
-    if kind_by_content(start) == HEIC:
+    if kind == HEIC:
         _check_extra(HEIC)
         _register_heif()
         formats = (_HEIF,)
@@ -428,6 +473,8 @@ def _opened(file: Any, start: bytes, limit: int) -> Image.Image:
         image = Image.open(file, formats=formats)
     if image.width * image.height > limit:
         raise DecodeError(_too_many_pixels(limit))
+    if image.format == "TIFF":
+        _silence_libtiff()
     return image
 
 
@@ -441,6 +488,18 @@ def _register_heif() -> None:
     import pillow_heif
 
     pillow_heif.register_heif_opener()
+
+
+@functools.cache
+def _silence_libtiff() -> None:
+    """Keep libtiff from writing what is wrong with a file to stderr by itself: the reason is told where it belongs."""
+    with suppress(OSError, AttributeError):  # linked in another way, or another system
+        lines = Path("/proc/self/maps").read_text().splitlines()
+        for name in {line.split(maxsplit=5)[-1] for line in lines if "libtiff" in line.rpartition("/")[2]}:
+            library = ctypes.CDLL(name)
+            for handler in (library.TIFFSetErrorHandler, library.TIFFSetWarningHandler):
+                handler.argtypes, handler.restype = [ctypes.c_void_p], ctypes.c_void_p
+                handler(None)
 
 
 def _is_deep(image: Image.Image) -> bool:
@@ -615,7 +674,6 @@ class _Dicom:
         if _DEFLATED in file.read(4096):  # pydicom would inflate it whole, however large that is
             raise DecodeError("a deflated DICOM, which is not read; save it uncompressed")
         file.seek(0)
-        logging.getLogger("pydicom").setLevel(logging.CRITICAL)  # its remarks on odd files are for whoever wrote them
         with _without_warnings():
             dataset = pydicom.dcmread(file, stop_before_pixels=not pixels)
         n_frames = int(dataset.get("NumberOfFrames") or 1)
@@ -735,10 +793,14 @@ class _Dicom:
 
 
 def _decoded_dicom(content: bytes, preprocess: Preprocess, limit: int) -> Decoded:
-    dicom = _Dicom.of(io.BytesIO(content), limit=limit)
-    with _ROOM.taken(len(content) + dicom.n_bytes):
-        image = dicom.picture(preprocess.stretch)
-        return Decoded(_fit(image, preprocess), *image.size)
+    n_bytes = len(content) + _Dicom.of(io.BytesIO(content), pixels=False, limit=limit).n_bytes
+    with _ROOM.taken(n_bytes):
+        return _square_of_dicom(content, preprocess)
+
+
+def _square_of_dicom(content: bytes, preprocess: Preprocess) -> Decoded:
+    image = _Dicom.of(io.BytesIO(content)).picture(preprocess.stretch)
+    return Decoded(_fit(image, preprocess), *image.size)
 
 
 def _fit(image: Image.Image, preprocess: Preprocess) -> Pixels:
@@ -791,7 +853,14 @@ def _reason(error: Exception, content: bytes, limit: int) -> str:
         return "not enough memory"
     if "truncated" in text or "end of file" in text or _is_short_of_its_size(content):
         return "truncated"
-    return f"damaged ({error})" if text else f"damaged ({type(error).__name__})"
+    return _damaged(error)
+
+
+def _damaged(error: Exception) -> str:
+    """Return the reason in a few words, whatever of the file a reader quotes in its own."""
+    text = " ".join(str(error).split())
+    cut = "…" if len(text) > _MOST_SAID else ""
+    return f"damaged ({text[:_MOST_SAID] + cut or type(error).__name__})"
 
 
 def _is_short_of_its_size(content: bytes) -> bool:

@@ -74,8 +74,8 @@ _LARGE_FILE = 1 << 25
 """Files above 32 MiB are read one at a time."""
 _UNCOUNTED = 1 << 23
 """Photographs that take at most 8 MiB while they are decoded need not wait: a hundred threads of them have room."""
-_TRIMMED = 1 << 26
-"""After a photograph that may have taken more than 64 MiB, freed memory goes back to the system."""
+_TRIMMED = 1 << 24
+"""After a photograph that may have taken more than 16 MiB, freed memory goes back to the system."""
 _PIECE_PX = 1 << 20
 """The pixels that are converted at once."""
 _BYTES_PER_PIXEL = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16B": 2, "I;16L": 2, "I;16N": 2}
@@ -251,6 +251,7 @@ def read_header(path: Path) -> Header:
     Raises:
         DecodeError: It is missing, no regular file, unreadable, or no photograph.
     """
+    limit = max_pixels()
     try:
         if not stat.S_ISREG(path.stat().st_mode):
             raise DecodeError("not a regular file")
@@ -260,7 +261,7 @@ def read_header(path: Path) -> Header:
             if kind == DICOM:
                 dicom = _Dicom.of(file, pixels=False)
                 return Header("DICOM", dicom.mode, 1, dicom.is_deep)
-            image = _opened(file, kind, max_pixels())
+            image = _opened(file, kind, limit)
             with _without_warnings():
                 return Header(image.format or "", image.mode, _orientation(image), _is_deep(image))
     except DecodeError:
@@ -712,10 +713,11 @@ class _Dicom:
     @property
     def window(self) -> tuple[float, float, str] | None:
         """Centre, width and function of its first window; None where it has none that makes sense."""
-        first = [np.atleast_1d(self.dataset.get(f"Window{name}") or [])[:1] for name in ("Center", "Width")]
-        if not all(len(found) for found in first) or not float(first[1][0]) > 0:
+        named = [self.dataset.get(f"Window{name}") for name in ("Center", "Width")]
+        first = [float(np.atleast_1d(value)[0]) for value in named if value is not None and np.size(value)]
+        if len(first) < 2 or not first[1] > 0:
             return None
-        return float(first[0][0]), float(first[1][0]), str(self.dataset.get("VOILUTFunction") or "LINEAR")
+        return first[0], first[1], str(self.dataset.get("VOILUTFunction") or "LINEAR")
 
     @property
     def rescale(self) -> tuple[float, float]:

@@ -1,13 +1,12 @@
-"""Damaged files of every format: each is decoded or refused with a reason; nothing crashes, hangs or speaks.
+"""Files of every format: those that an extra reads, and damaged ones, none of which crashes, hangs or speaks.
 
-The short version takes seconds. The long one is `python -m pytest -m slow tests/unit/data/test_mutants.py`, or, for
-another number or other seeds, `python -c "from tests.unit.data.test_mutants import try_all; try_all(20000, 1)"`.
+2,000 damaged files take seconds. The long way is `python -m pytest -m slow tests/unit/data/test_formats.py`, or, for
+another number and another seed, `python tests/unit/data/test_formats.py 20000 1`.
 """
 
 from __future__ import annotations
 
 import io
-import os
 import struct
 import subprocess
 import sys
@@ -15,6 +14,7 @@ import time
 import zlib
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -22,11 +22,15 @@ import numpy as np
 import pytest
 from PIL import Image, features
 
-from imgcls.data.decode import Preprocess, decode_with_size, read_header, read_values
+from imgcls.data import decode as decoder
+from imgcls.data.decode import Preprocess, decode, decode_with_size, depends_on_settings, read_header, read_values
 from imgcls.data.files import DICOM, HEIC, has_extra
 from imgcls.errors import DecodeError
 
 SQUASH = Preprocess(16)
+RAMP = np.linspace(0, 255, 64, dtype=np.uint8).reshape(8, 8)
+SMALL = Preprocess(8)
+QUARTERS = np.array([[[255, 0, 0], [0, 255, 0]], [[0, 0, 255], [255, 255, 255]]], dtype=np.uint8)
 STRETCHED = Preprocess(16, "crop", stretch=(0.0, 4095.0))
 
 
@@ -183,6 +187,101 @@ def try_all(n: int, seed: int, *, place: Path = Path("mutant.bin")) -> Counter[s
     return counts
 
 
+@pytest.mark.skipif(not has_extra(HEIC), reason="needs the extra heic")
+@pytest.mark.parametrize("orientation", [1, 3, 6])
+def test_heic_is_read_upright(orientation: int, tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    photo = Image.fromarray(np.kron(QUARTERS, np.ones((16, 32, 1), dtype=np.uint8)))
+    turns = {1: photo, 3: photo.transpose(Image.Transpose.ROTATE_180), 6: photo.transpose(Image.Transpose.ROTATE_90)}
+    content = heic_of(turns[orientation], exif=exif.tobytes())
+    decoded = decode_with_size(content, SMALL)
+    assert (decoded.width_px, decoded.height_px) == (64, 32)
+    seen = decoded.pixels.astype(int)[[1, 1, 6, 6], [1, 6, 1, 6]]
+    assert np.abs(seen - QUARTERS.reshape(4, 3)).max() < 25
+    (tmp_path / "photo.jpg").write_bytes(content)  # by content, as everything is
+    assert read_header(tmp_path / "photo.jpg").format == "HEIF"
+
+
+dicom = pytest.mark.skipif(not has_extra(DICOM), reason="needs the extra dicom")
+
+
+@dicom
+@pytest.mark.parametrize("inverted", [False, True])
+def test_dicom_by_its_bits_its_window_or_the_stretch(inverted: bool, tmp_path: Path) -> None:
+    tags = {"PhotometricInterpretation": "MONOCHROME1"} if inverted else {}
+    values = RAMP.astype(np.uint16) * 16
+
+    def seen(stretch: tuple[float, float] | None = None, **more: object) -> np.ndarray:
+        content = dicom_of(values, BitsStored=12, **tags, **more)
+        pixels = decode(content, replace(SMALL, stretch=stretch))[..., 0]
+        return 255 - pixels if inverted else pixels
+
+    assert np.array_equal(seen(), np.rint(values * (255 / 4095)).astype(np.uint8))
+    window = {"WindowCenter": [1025, 7], "WindowWidth": [2049, 9]}  # the first counts: 0.5 to 2048.5
+    assert np.abs(seen(**window).astype(int) - np.clip(values * (255 / 2048), 0, 255)).max() <= 1
+    assert np.array_equal(seen((0.0, 4080.0), **window), RAMP)
+    rescaled = {"RescaleSlope": 2, "RescaleIntercept": -1000}
+    assert np.array_equal(seen((-1000.0, 7160.0), **rescaled), RAMP)
+    assert np.array_equal(seen(**rescaled), seen())
+    (tmp_path / "scan.dcm").write_bytes(dicom_of(values, BitsStored=12, **tags, **window))
+    kind = "MONO1" if inverted else "MONO2"
+    assert read_header(tmp_path / "scan.dcm").mode == f"{kind} window"
+    assert read_values(tmp_path / "scan.dcm", SMALL) is None
+    (tmp_path / "scan.dcm").write_bytes(dicom_of(values, **tags))
+    assert read_header(tmp_path / "scan.dcm").mode == f"{kind} full"
+    measured = read_values(tmp_path / "scan.dcm", SMALL)
+    assert measured is not None
+    assert (round(measured.low), round(measured.high), measured.white) == (4, 4075, 65535)
+
+
+@dicom
+def test_dicom_with_signs_functions_and_colours() -> None:
+    signed = RAMP.astype(np.int16) * 16 - 2048
+    assert np.array_equal(
+        decode(dicom_of(signed, BitsStored=12), SMALL)[..., 0],
+        np.rint((signed + 2048) * (255 / 4095)).astype(np.uint8),
+    )
+    exact = {"WindowCenter": 0, "WindowWidth": 4096, "VOILUTFunction": "LINEAR_EXACT"}
+    assert np.array_equal(
+        decode(dicom_of(signed, **exact), SMALL)[..., 0], np.rint((signed + 2048) * (255 / 4096)).astype(np.uint8)
+    )
+    sigmoid = decode(dicom_of(signed, **{**exact, "VOILUTFunction": "SIGMOID"}), SMALL)[..., 0]
+    assert sigmoid.min() == 30  # 255 / (1 + e²)
+    assert sigmoid.max() == 224
+    colours = np.repeat(RAMP[..., None], 3, axis=2)
+    colours[..., 1] = 7
+    assert np.array_equal(decode(dicom_of(colours), SMALL), colours)
+
+
+@dicom
+def test_dicom_that_is_no_single_picture_is_refused() -> None:
+    with pytest.raises(DecodeError, match="a DICOM of 5 pictures"):
+        decode(dicom_of(RAMP, NumberOfFrames=5), SMALL)
+    with pytest.raises(DecodeError, match="deflated"):
+        decode(dicom_of(RAMP).replace(b"1.2.840.10008.1.2.1\0", b"1.2.840.10008.1.2.1.99"), SMALL)
+    with pytest.raises(DecodeError, match="too many pixels"):
+        decode(dicom_of(RAMP, Rows=60000, Columns=60000), SMALL)
+    with pytest.raises(DecodeError, match=r"damaged|truncated|DICOM"):
+        decode(dicom_of(RAMP, Rows=60), SMALL)
+
+
+@pytest.mark.parametrize(
+    ("content", "extra"),
+    [(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(99), "heic"), (bytes(128) + b"DICM" + bytes(99), "dicom")],
+)
+def test_without_its_extra_a_file_says_which_one_reads_it(
+    content: bytes, extra: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(decoder, "has_extra", lambda kind: False)
+    path = tmp_path / "photo.jpg"
+    path.write_bytes(content)
+    for read in (lambda: decode(path, SMALL), lambda: read_header(path), lambda: read_values(path, SMALL)):
+        with pytest.raises(DecodeError, match=rf"pip install 'imgcls\[{extra}\]'") as caught:
+            read()
+        assert depends_on_settings(str(caught.value))
+
+
 def test_2000_damaged_files_are_read_or_refused(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     counts = try_all(2000, 0, place=tmp_path / "mutant.bin")
     slowest, longest = counts.pop("slowest"), counts.pop("longest")
@@ -196,11 +295,8 @@ def test_2000_damaged_files_are_read_or_refused(tmp_path: Path, capfd: pytest.Ca
 @pytest.mark.slow
 def test_20000_damaged_files_crash_nothing(tmp_path: Path) -> None:
     """In a process of its own, whose death would say which mutant it was."""
-    code = "import sys; from tests.unit.data.test_mutants import try_all; print(try_all(20000, int(sys.argv[1])))"
-    root = Path(__file__).parents[3]
     done = subprocess.run(
-        [sys.executable, "-X", "faulthandler", "-W", "error", "-c", code, "1"],
-        env={**os.environ, "PYTHONPATH": str(root)},
+        [sys.executable, "-X", "faulthandler", "-W", "error", __file__, "20000", "1"],
         cwd=tmp_path,
         capture_output=True,
         text=True,
@@ -208,3 +304,7 @@ def test_20000_damaged_files_crash_nothing(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stderr == ""
+
+
+if __name__ == "__main__":
+    print(try_all(int(sys.argv[1]), int(sys.argv[2])))  # noqa: T201

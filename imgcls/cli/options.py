@@ -91,6 +91,11 @@ _DATA = (
     click.option("--split", help="For a table: a column that says train, valid or test; none uses no given parts."),
     click.option("--delimiter", help="For a table: what separates several labels in a cell."),
     click.option(
+        "--stretch",
+        metavar="LOW:HIGH",
+        help="Of files of more than 8 bits, the values that are black and white.  [default: imgcls.toml, else 0:65535]",
+    ),
+    click.option(
         "--test",
         help="For a table: the table of photographs to predict, or none.  "
         "[default: imgcls.toml, else a table called test beside it]",

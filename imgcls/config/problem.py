@@ -24,8 +24,9 @@ from imgcls.data.source import (
     is_named_set,
     is_same_source,
     place_from,
+    stretch_of,
 )
-from imgcls.errors import ProblemError, WorkspaceError, nearest_hint
+from imgcls.errors import ProblemError, UsageError, WorkspaceError, nearest_hint
 from imgcls.storage import one_at_a_time, write_bytes
 from imgcls.text import as_utf8, first_lines
 
@@ -54,6 +55,15 @@ def _one_or_several(value: object) -> object:
     return names[0] if len(names) == 1 else tuple(names)
 
 
+def _two_values(text: str) -> str:
+    """Refuse what is not LOW:HIGH."""
+    try:
+        stretch_of(text)
+    except UsageError as problem:
+        raise PydanticCustomError("stretch", 'has to be "LOW:HIGH", such as "0:4095"') from problem
+    return text
+
+
 Name = Annotated[str, AfterValidator(_filled)]
 """Text that names a file, a folder or a column."""
 Names = Annotated[str | tuple[str, ...], BeforeValidator(_one_or_several)]
@@ -79,6 +89,8 @@ class ProblemData(_Part):
     """For a table: the column of labels, or several columns of 0 and 1."""
     delimiter: Annotated[str, Field(min_length=1)] | None = None
     """For a table: what separates several labels in a cell."""
+    stretch: Annotated[str, AfterValidator(_two_values)] | None = None
+    """Of photographs of more than 8 bits, the values that are black and white: `LOW:HIGH`."""
     test: Name | None = None
     """The table of the photographs to predict; `none` for none, None finds one beside the table."""
     sample_submission: Name | None = None
@@ -156,6 +168,7 @@ class Problem(_Part):
             split=split.column,
             problem_type=self.type,
             delimiter=data.delimiter,
+            stretch=data.stretch,
             valid=split.fraction,
             split_seed=split.seed,
             test=test,
@@ -348,6 +361,7 @@ _COMMENTS = {
     "data.label": "the column of labels, or a list of columns of 0 and 1",
     "data.images": "the folder of the photographs that the table names",
     "data.delimiter": "what separates several labels in a cell",
+    "data.stretch": "of photographs of more than 8 bits, the values that are black and white",
     "data.test": "the photographs to predict; none for none",
     "data.sample_submission": "what a submission looks like",
     "data.label_from": "where the label stands in a name or path",

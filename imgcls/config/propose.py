@@ -71,6 +71,7 @@ def propose(
             header=source.header,
             spelling=source.spelling,
             missing=source.missing,
+            stretch=source.stretch,
             test=_text(source.test) or _first(files, "test list"),
             sample_submission=sample_submission or _first(files, "sample submission"),
             metadata=tuple(metadata) or tuple(entry.path for entry in files if entry.role == "metadata"),

@@ -23,7 +23,16 @@ from typing import Any, BinaryIO, Self
 import numpy as np
 import numpy.typing as npt
 
-from imgcls.data.decode import DECODER_VERSION, Pixels, Preprocess, decode_with_size, read_photo
+from imgcls.data.decode import (
+    DECODER_VERSION,
+    Pixels,
+    Preprocess,
+    decode_with_size,
+    depends_on_settings,
+    max_pixels,
+    read_photo,
+    room_to_read,
+)
 from imgcls.errors import DataError, DecodeError, ImgclsError, nearest_hint
 from imgcls.storage import DISK, FileLock, make_folder, write_bytes
 
@@ -138,13 +147,14 @@ class Photos:
         path = self.paths[row]
         if path in self.reasons:
             raise DataError(f"{path}: cannot be decoded ({self.reasons[path]}). Leave it out.")
-        try:
-            content = read_photo(Path(path))
-        except DecodeError as error:
-            raise DataError(f"{path}: was there when the data were read, and now: {error}. Start again.") from error
-        if hashlib.sha256(content).hexdigest() != self.sha256[row]:
-            raise DataError(f"{path}: has changed since the data were read. Start again.")
-        return decode_with_size(content, self.preprocess).pixels
+        with room_to_read(Path(path)):
+            try:
+                content = read_photo(Path(path))
+            except DecodeError as error:
+                raise DataError(f"{path}: was there when the data were read, and now: {error}. Start again.") from error
+            if hashlib.sha256(content).hexdigest() != self.sha256[row]:
+                raise DataError(f"{path}: has changed since the data were read. Start again.")
+            return decode_with_size(content, self.preprocess).pixels
 
 
 def fill(
@@ -173,7 +183,11 @@ def fill(
         threads: How many files to decode at once; None is the number of processors.
         progress: Called with the number of files done and of all.
         verify: Read and digest every file again, and check every record that is used.
+
+    Raises:
+        UsageError: IMGCLS_MAX_PIXELS is no number of pixels.
     """
+    max_pixels()
     texts = tuple(str(Path(path).absolute()) for path in paths)
     root = os.path.realpath(os.path.commonpath([Path(path).parent for path in texts])) if texts else ""
     identity = hashlib.sha256(os.fsencode(f"{name}\n{preprocess.key}\n{root}")).hexdigest()[:16]
@@ -287,14 +301,15 @@ class _Filling:
         known = None if self.verify else self.index.unchanged(path)
         if known and (known.reason or not keep or known.sha256 in pool.row_of):
             return _FileRead(known, known.reason)
-        try:
-            status = Path(path).stat()
-            content = read_photo(Path(path))
-        except DecodeError as error:
-            return _FileRead(None, str(error))
-        except (OSError, ValueError):
-            return _FileRead(None, "missing, or a link to nothing")
-        return self._decode(content, status, pool)
+        with room_to_read(Path(path)):
+            try:
+                status = Path(path).stat()
+                content = read_photo(Path(path))
+            except DecodeError as error:
+                return _FileRead(None, str(error))
+            except (OSError, ValueError):
+                return _FileRead(None, "missing, or a link to nothing")
+            return self._decode(content, status, pool)
 
     def _decode(self, content: bytes, status: os.stat_result, pool: Pool) -> _FileRead:
         stamp = (status.st_size, status.st_mtime_ns, hashlib.sha256(content).hexdigest())
@@ -304,7 +319,8 @@ class _Filling:
         try:
             decoded = decode_with_size(content, self.preprocess)
         except DecodeError as error:
-            is_lasting = not isinstance(error.__cause__, MemoryError)  # the file may be good, and memory free next time
+            # the file may be good, and memory free next time, or an extra installed
+            is_lasting = not isinstance(error.__cause__, MemoryError) and not depends_on_settings(str(error))
             return _FileRead(Known(*stamp, reason=str(error)) if is_lasting else None, str(error))
         return _FileRead(Known(*stamp, decoded.width_px, decoded.height_px), pixels=decoded.pixels)
 
@@ -625,7 +641,8 @@ class FileIndex:
             stored = _read_compact(self.path)
             if (stored["schema"], stored["decoder"]) != (FILE_INDEX_SCHEMA, DECODER_VERSION):
                 return {}
-            return {name: Known(*values) for name, values in stored["files"].items()}
+            known = {name: Known(*values) for name, values in stored["files"].items()}
+            return {name: entry for name, entry in known.items() if not depends_on_settings(entry.reason)}
         except (OSError, ValueError, TypeError, KeyError, AttributeError):  # it is only a cache
             return {}
 

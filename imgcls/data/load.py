@@ -23,10 +23,11 @@ from imgcls.data.files import (
     is_hidden,
     is_image_name,
     list_images,
+    unused_notes,
 )
 from imgcls.data.folder import has_split_folders, load_folder, names_no_class
 from imgcls.data.samples import Samples, check_class_names, frame_of
-from imgcls.data.source import OFF, DataOptions, DataSource
+from imgcls.data.source import OFF, DataOptions, DataSource, stretch_of
 from imgcls.data.tables import (
     LABEL_NAMES,
     Peek,
@@ -77,6 +78,13 @@ def load_samples(data: Any = None, **options: Unpack[DataOptions]) -> Samples:
         DataError: There is no such source, or it cannot be read; the message says why.
     """
     source = DataSource.of(data, options)
+    stretch = stretch_of(source.stretch)
+    samples = _read(source)
+    notes = unused_notes(samples.excluded)
+    return replace(samples, notes=(*samples.notes, *notes), stretch=stretch) if notes or stretch else samples
+
+
+def _read(source: DataSource) -> Samples:
     if isinstance(source.data, pd.DataFrame):
         return load_table(source.data, source)
     if source.data is None or _is_elpv(source):

@@ -56,6 +56,8 @@ class Samples:
     """The licence of the photographs, where it is known."""
     assumptions: tuple[Assumption, ...] = ()
     """How the data were understood where nobody said it, and the options that say otherwise."""
+    stretch: tuple[float, float] | None = None
+    """Of photographs of more than 8 bits, the values that are black and white; None where the data do not say."""
 
     def __post_init__(self) -> None:
         if tuple(self.frame.columns) != COLUMNS:
@@ -95,11 +97,11 @@ class Samples:
         """A digest of the content: hex sha256 over classes, problem and every (id, label, sha256, group).
 
         It depends neither on the order of the rows, nor on where the files lie, nor on the labels
-        of the test split, which are sealed.
+        of the test split, which are sealed. A stretch counts where there is one: it makes other pictures of the files.
         """
         shown = self.frame["label"].where(self.frame["split"] != "test", "")
         rows = sorted(zip(self.frame["id"], shown, self.frame["sha256"], self.frame["group"], strict=True))
-        return _digest([list(self.classes), self.problem, rows])
+        return _digest([list(self.classes), self.problem, rows, *([list(self.stretch)] if self.stretch else [])])
 
     @property
     def split_digest(self) -> str:

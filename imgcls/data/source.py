@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import shlex
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
@@ -33,6 +34,7 @@ _FLAGS = {
     "group": "--group",
     "split": "--split",
     "delimiter": "--delimiter",
+    "stretch": "--stretch",
     "problem_type": "--type",
     "test": "--test",
     "valid": "--valid",
@@ -74,6 +76,7 @@ class DataOptions(TypedDict, total=False):
     valid: float | None
     split_seed: int | None
     test: str | Path | None
+    stretch: str | None
     findings: str | Path | None
     verify: bool
     label_from: str | None
@@ -111,6 +114,8 @@ class DataSource:
     """Decides who trains and who validates, apart from the seed of training; None is 0."""
     test: str | Path | None = None
     """For a table: the table of photographs to predict; `none` for none, None finds one called test beside it."""
+    stretch: str | None = None
+    """Of photographs of more than 8 bits, the values that are black and white, `LOW:HIGH`; None takes 0:65535."""
     findings: str | Path | None = None
     """A findings.toml: what is left out and what stays together; None for nothing."""
     verify: bool = False
@@ -263,6 +268,34 @@ def as_words(options: Mapping[str, Any]) -> str:
             values = value if isinstance(value, list | tuple) else [value]
             words += [f"{flag} {shlex.quote(str(one))}" for one in values]
     return " ".join(words)
+
+
+def stretch_of(text: str | None) -> tuple[float, float] | None:
+    """Return the values that are black and white, of `LOW:HIGH`; None where nothing was said.
+
+    Raises:
+        UsageError: It is no two numbers, or the first is not the smaller one.
+    """
+    if text is None:
+        return None
+    low, colon, high = text.partition(":")
+    try:
+        ends = float(low), float(high)
+    except ValueError:
+        ends = math.nan, math.nan
+    if not colon or not all(map(math.isfinite, ends)) or not ends[0] < ends[1]:
+        raise UsageError(
+            f"The stretch (--stretch) is {text!r}, and has to be LOW:HIGH, the values that are black and white, "
+            "such as 0:4095 for photographs of 12 bits."
+        )
+    return ends
+
+
+def stretch_text(stretch: tuple[float, float] | None) -> str | None:
+    """Return a stretch as `LOW:HIGH`; the opposite of `stretch_of`."""
+    return (
+        None if stretch is None else ":".join(f"{end:g}" if end == float(f"{end:g}") else repr(end) for end in stretch)
+    )
 
 
 def is_named_set(source: str) -> bool:

@@ -66,7 +66,7 @@ def explore(
         write: Whether to write `reports/facts.json` and pictures; without, nothing is written but the cache.
         reporter: Shows how it goes; plain lines on stderr when None.
         **options: How the data are read: `images`, `label`, `id`, `group`, `split`, `problem_type`, `delimiter`,
-            `valid`, `split_seed`, `verify`, `test`; see `imgcls.DataSource`.
+            `valid`, `split_seed`, `verify`, `test`, `stretch`; see `imgcls.DataSource`.
 
     Returns:
         The facts: `facts.findings` asks for action, the worst first.

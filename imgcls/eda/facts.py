@@ -121,6 +121,23 @@ class Quantiles(_Fact):
     """The 95 % quantile."""
 
 
+class DeepFacts(_Fact):
+    """Photographs of more than 8 bits, and which of their values they use."""
+
+    n: int
+    """How many there are."""
+    low: float
+    """Nearly all values are above it: of the quantiles of 0.1 % of each photograph, the one of 1 % of them."""
+    high: float
+    """Nearly all values are below it, likewise."""
+    black: float
+    """What becomes black."""
+    white: float
+    """What becomes white."""
+    n_outside: int
+    """Photographs that have values clearly below black or above white, where these were named."""
+
+
 class SizeFacts(_Fact):
     """Sizes and quality of the photographs."""
 
@@ -144,6 +161,8 @@ class SizeFacts(_Fact):
     """By split: their standard deviation."""
     sharpness: dict[str, Quantiles]
     """By split: the variance of the Laplacian at the size that is trained on; low is blurred."""
+    deep: DeepFacts | None = None
+    """Those of more than 8 bits; None where there are none."""
     recommended_px: int
     """The side in pixels to begin with."""
     recommended_why: str

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import shlex
 from collections import Counter
@@ -13,9 +14,10 @@ from pathlib import PurePosixPath
 import numpy as np
 
 from imgcls.config.findings import Adjustments, Exclusion, Grouping
-from imgcls.data.files import Excluded, is_image_name
+from imgcls.data.files import Excluded, is_image_name, unused_kind
 from imgcls.data.grouping import ConnectedGroups
 from imgcls.data.samples import Samples, classes_in
+from imgcls.data.source import stretch_text
 from imgcls.eda.facts import UNUSABLE, CurvePoint, ExcludedImages, Facts, Finding, LeakageProbe, Pair
 from imgcls.eda.learning_curve import is_rising
 from imgcls.eda.metadata import MetaTable
@@ -28,11 +30,8 @@ ACROSS = "duplicates.across"
 DRAWN = "duplicates.across:drawn"
 """The part of `duplicates.across` that grouping fixes, where excluding fixes the rest."""
 CONFLICT = "duplicates.conflict"
+UNUSED_VALUES = "values.unused"
 WITHIN = "duplicates.within"
-UNREAD_SUFFIXES = frozenset(
-    {".heic", ".heif", ".raw", ".dng", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".rw2", ".raf", ".jxl", ".tga", ".psd"}
-)
-"""Of photographs in forms that are not read; a phone's are the most frequent ones."""
 FEW = 20
 """Training images below which a class is called rare."""
 VERY_UNEVEN = 10.0
@@ -58,6 +57,9 @@ _WHAT = {
 _BLURRED_DEVIATIONS = 4.0
 _BLURRED_SHARE = 0.1
 _STRETCH = 2.0
+_LEAST_USED = 0.5
+"""The share of black to white that values of more than 8 bits should take: below it a bit is lost, and more."""
+_MANY_OUTSIDE = 0.05
 _WORST_FIRST = {"error": 0, "warning": 1, "note": 2}
 
 
@@ -455,9 +457,8 @@ def excluded_images(
     """
     paths: dict[str, list[str]] = {}
     for entry in excluded:
-        suffix = PurePosixPath(entry.path).suffix.lower()
-        if suffix in UNREAD_SUFFIXES:
-            paths.setdefault(f"{suffix} files are not read", []).append(entry.path)
+        if (unused := unused_kind(entry)) is not None:
+            paths.setdefault(f"{unused.kind} ({unused.remedy})", []).append(entry.path)
         elif is_image_name(entry.path) and entry.path not in known and entry.reason not in decided:
             paths.setdefault(entry.reason, []).append(entry.path)
     found = (
@@ -623,6 +624,49 @@ def find_blank(given: FindingInputs) -> Iterator[Finding]:
     )
 
 
+def find_unused_values(given: FindingInputs) -> Iterator[Finding]:
+    """Find photographs of more than 8 bits whose values lie in a part of what becomes black to white, or outside."""
+    deep = given.facts.sizes.deep
+    if deep is None or deep.high <= deep.low:
+        return
+    stretch = given.look.scan.samples.stretch
+    share = (min(deep.high, deep.white) - max(deep.low, deep.black)) / (deep.white - deep.black)
+    outside = stretch is not None and deep.n_outside > _MANY_OUTSIDE * deep.n
+    if share > _LEAST_USED and not outside:
+        return
+    proposed = stretch_text(proposed_stretch(deep.low, deep.high))
+    digits = ",.0f" if deep.high > 2 else ".3g"
+    photographs, used = amount(deep.n, "photograph"), f"{deep.low:{digits}} to {deep.high:{digits}}"
+    known = f"{deep.black:,.6g} to {deep.white:,.6g}"
+    n_levels = max(1, round(max(share, 0) * 256))
+    title = (
+        f"{deep.n_outside:,} of {photographs} of more than 8 bits have values outside the stretch {known}, which are "
+        "cut off."
+        if outside
+        else f"{photographs} of more than 8 bits use the values {used} of {known}: {n_levels} of 256 gray levels."
+    )
+    yield Finding(
+        id=UNUSED_VALUES,
+        severity="warning",
+        title=title,
+        n=deep.n_outside if outside else deep.n,
+        examples=(),
+        advice=f'Write stretch = "{proposed}" below [data] in imgcls.toml, or --stretch {proposed} with every command: '
+        "looking, training and prediction then all take these values as black and white, and runs record it.",
+        command=f"imgcls eda --stretch {proposed}{given.again}",
+    )
+
+
+def proposed_stretch(low: float, high: float) -> tuple[float, float]:
+    """Return black and white for values that are used: those of a whole number of bits where they begin near 0."""
+    if 0 <= low <= high / 4 and high > 1:
+        return 0.0, float((1 << math.ceil(math.log2(math.ceil(high) + 1))) - 1)
+    if 0 <= low <= high / 4:
+        return 0.0, float(f"{high * 1.05:.2g}")
+    margin = 0.05 * (high - low)
+    return float(math.floor(low - margin)), float(math.ceil(high + margin))
+
+
 def find_blurred(given: FindingInputs) -> Iterator[Finding]:
     """Find images that are far less sharp than the others."""
     look = given.look
@@ -691,6 +735,7 @@ FINDERS: tuple[Callable[[FindingInputs], Iterable[Finding]], ...] = (
     find_class_issues,
     find_varied_shapes,
     find_blank,
+    find_unused_values,
     find_blurred,
     find_rising_curve,
     find_excluded,

@@ -18,7 +18,7 @@ from numpy.lib.recfunctions import repack_fields
 from PIL import Image
 
 from imgcls.data.cache import MEASURES, ArrayFile, Photos
-from imgcls.data.decode import Header, Pixels, read_header
+from imgcls.data.decode import Header, Pixels, Preprocess, Values, read_header, read_values
 from imgcls.data.files import Excluded
 from imgcls.data.samples import Samples, check_samples
 from imgcls.data.source import DataSource
@@ -57,6 +57,7 @@ RECORD = np.dtype(
         ("contrast", "f4"),
         ("sharpness", "f4"),
         ("thumbnail", "u1", (THUMBNAIL_PX, THUMBNAIL_PX)),
+        ("values", "f4", (4,)),
     ]
 )
 """What is kept of a photograph, a little more than 1 kB."""
@@ -86,6 +87,8 @@ class Scan:
     """One row for each sample, in the order of `samples.frame`; the columns `MEASURES`."""
     thumbnails: npt.NDArray[np.uint8]
     """uint8 [n, 32, 32], gray."""
+    values: npt.NDArray[np.float32] | None = None
+    """float32 [n, 4], the `imgcls.data.decode.Values` of photographs of more than 8 bits, zeros for others."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -229,6 +232,7 @@ def _scan(read: Prepared, measured: Measured, stats: Mapping[str, tuple[int, int
         store_rows=rows,
         measures=pd.DataFrame({name: columns[name] for name in IMAGE_MEASURES}),
         thumbnails=records["thumbnail"],
+        values=records["values"],
     )
 
 
@@ -300,19 +304,24 @@ def _measure_some(photos: Photos, rows: npt.NDArray[np.int64]) -> Iterator[tuple
         return
     found = _measured(pixels)
     with ThreadPoolExecutor(photos.n_threads) as threads:
-        headers = threads.map(_header, [photos.paths[row] for row in rows])
-        for row, record, header in zip(rows, found, headers, strict=True):
-            if isinstance(header, str):
-                yield int(row), header
+        seen = threads.map(lambda row: _read_about(photos.paths[row], photos.preprocess), rows)
+        for row, record, about in zip(rows, found, seen, strict=True):
+            if isinstance(about, str):
+                yield int(row), about
                 continue
+            header, values = about
+            if values is not None:
+                record["values"] = values.low, values.high, values.black, values.white
             record["format"], record["mode"] = header.format.encode()[:12], header.mode.encode()[:12]
             record["orientation"] = header.orientation
             yield int(row), record
 
 
-def _header(path: str) -> Header | str:
+def _read_about(path: str, preprocess: Preprocess) -> tuple[Header, Values | None] | str:
+    """Return what a photograph says of itself, and which values one of more than 8 bits uses; else the reason."""
     try:
-        return read_header(Path(path))
+        header = read_header(Path(path))
+        return header, read_values(Path(path), preprocess) if header.is_deep else None
     except DecodeError as error:
         return str(error)
 

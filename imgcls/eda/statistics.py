@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from imgcls.data.samples import SPLITS, Samples
-from imgcls.eda.facts import ClassFacts, ImbalanceFacts, Quantiles, SizeFacts
+from imgcls.eda.facts import ClassFacts, DeepFacts, ImbalanceFacts, Quantiles, SizeFacts
 from imgcls.eda.scan import Scan
 from imgcls.evidence.metrics import METRICS, majority_accuracy, wilson_interval
 from imgcls.plan import Images
@@ -41,6 +41,7 @@ _UNEVEN = {
 """What uneven classes mean for each metric."""
 _IMAGES_A_COMPONENT = 10
 _FEW_IMAGES = 500  # below, a decomposition of the images costs less than one of the covariance of the features
+_OUTSIDE = 0.05
 _STEP_PX = 32
 _MANY = 20_000
 
@@ -162,8 +163,30 @@ def size_facts(scan: Scan, *, device: str) -> SizeFacts:
         brightness=_by_split(scan, "brightness"),
         contrast=_by_split(scan, "contrast"),
         sharpness=_by_split(scan, "sharpness"),
+        deep=deep_facts(scan.values),
         recommended_px=recommended,
         recommended_why=why,
+    )
+
+
+def deep_facts(values: npt.NDArray[np.float32] | None) -> DeepFacts | None:
+    """Describe which values photographs of more than 8 bits use; None where there are none.
+
+    Args:
+        values: float32 [n, 4], as `imgcls.eda.scan.Scan.values`.
+    """
+    known = np.zeros((0, 4)) if values is None else values[values[:, 3] > values[:, 2]].astype(np.float64)
+    if not len(known):
+        return None
+    low, high, black, white = known.T
+    margin = _OUTSIDE * (white - black)
+    return DeepFacts(
+        n=len(known),
+        low=float(np.quantile(low, 0.01)),
+        high=float(np.quantile(high, 0.99)),
+        black=float(np.median(black)),
+        white=float(np.median(white)),
+        n_outside=int(((low < black - margin) | (high > white + margin)).sum()),
     )
 
 

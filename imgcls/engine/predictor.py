@@ -16,6 +16,7 @@ from torch import nn
 
 from imgcls.data.decode import Preprocess, decode
 from imgcls.data.load import load_unlabelled
+from imgcls.data.source import stretch_of
 from imgcls.engine.device import Machine, memory_format
 from imgcls.engine.inference import predict_batches
 from imgcls.engine.loaders import Normalisation, decode_item
@@ -55,7 +56,7 @@ class Classifier:
     @property
     def preprocess(self) -> Preprocess:
         """How photographs are decoded."""
-        return preprocess_of(self.plan.images)
+        return preprocess_of(self.plan.images, stretch_of(self.record.data.stretch))
 
     def probabilities(self, images: Sequence[Any] | np.ndarray, *, ids: Sequence[str] | None = None) -> np.ndarray:
         """Predict images at hand, with the views and the smoothing of the run's plan.

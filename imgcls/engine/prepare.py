@@ -65,9 +65,9 @@ def read_samples(source: DataSource) -> Samples:
     return samples if source.findings is None else apply_adjustments(samples, read_adjustments(Path(source.findings)))
 
 
-def preprocess_of(images: Images) -> Preprocess:
-    """Return the decoding that a plan's images ask for."""
-    return Preprocess(images.size_px, resize=images.resize, pad_mode=images.pad_mode)
+def preprocess_of(images: Images, stretch: tuple[float, float] | None) -> Preprocess:
+    """Return the decoding that a plan's images ask for, with the stretch of the data."""
+    return Preprocess(images.size_px, resize=images.resize, pad_mode=images.pad_mode, stretch=stretch)
 
 
 def prepare(
@@ -129,7 +129,7 @@ def read_photographs(
         reporter.note(f"{samples.name}: {len(samples)} photographs under {samples.licence}.")
     if quick:
         samples = _fewer(samples, N_QUICK)
-    preprocess = preprocess_of(images)
+    preprocess = preprocess_of(images, samples.stretch)
     photos = fill(
         samples.frame["path"].tolist(),
         preprocess,

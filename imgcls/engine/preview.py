@@ -125,7 +125,7 @@ def _first_readable(samples: Samples, name: str, plan: Plan, *, seed: int) -> tu
     for place in order(len(rows), seed, "preview", name)[:_MOST_TRIES]:
         path = frame["path"].iloc[rows[place]]
         try:
-            return rows[place], decode(Path(path), preprocess_of(plan.images))
+            return rows[place], decode(Path(path), preprocess_of(plan.images, samples.stretch))
         except DecodeError as problem:
             reasons.append(f"{samples.relative(path)}: {problem}")
     why = f" First: {reasons[0]}." if reasons else ""

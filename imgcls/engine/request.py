@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from imgcls.catalog import Stack
-from imgcls.data.source import DataSource
+from imgcls.data.source import DataSource, stretch_text
 from imgcls.data.split import Fold, check_n_folds
 from imgcls.engine.check import check
 from imgcls.engine.device import Machine, environment
@@ -231,6 +231,7 @@ class RunSpec:
                 split_seed=split_seed,
                 n_valid_units=len(groups) + int((group_of == "").sum()) if groups else None,
                 assumptions=samples.assumptions or None,
+                stretch=stretch_text(samples.stretch),
             ),
             weights=RunWeights(weights.source, weights.sha256, weights.licence)
             if weights

@@ -55,7 +55,7 @@ def train(
         workspace: Folder in which `runs/` lies; the nearest one with imgcls.toml, or the current folder.
         reporter: Shows how it goes; plain lines on stderr when None.
         **options: How the data are read: `images`, `label`, `id`, `group`, `split`, `problem_type`, `delimiter`,
-            `valid`, `split_seed`, `test`, `verify`; what is not said is taken from imgcls.toml. See
+            `valid`, `split_seed`, `test`, `stretch`, `verify`; what is not said is taken from imgcls.toml. See
             `imgcls.DataSource`.
 
     Returns:

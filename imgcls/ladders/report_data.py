@@ -286,7 +286,7 @@ def contact_sheet(
     for name in (name for name in classes if name in most):
         order = np.random.default_rng(0).permutation(len(rows[name]))
         training = [rows[name][place] for place in order if as_utf8(ids[rows[name][place]]) not in validating]
-        pictures = islice(_readable(Path(paths[row]) for row in training), n_each)
+        pictures = islice(_readable((Path(paths[row]) for row in training), samples.stretch), n_each)
         sheet.append(ClassPictures(name, len(rows[name]), tuple(pictures)))
     return tuple(sheet)
 
@@ -298,17 +298,21 @@ def pictures_of(ids: Sequence[str], samples: Samples) -> dict[str, Picture]:
     for name, path in zip(samples.frame["id"], samples.frame["path"], strict=True):
         if (known := as_utf8(name)) in wanted:
             with suppress(DecodeError):
-                found[known] = draw_picture(Path(path))
+                found[known] = draw_picture(Path(path), samples.stretch)
     return found
 
 
-def draw_picture(path: Path) -> Picture:
+def draw_picture(path: Path, stretch: tuple[float, float] | None = None) -> Picture:
     """Draw a photograph small, upright and in its own proportions.
+
+    Args:
+        path: The file.
+        stretch: What is black and white in photographs of more than 8 bits; None where the data do not say.
 
     Raises:
         DecodeError: It cannot be read.
     """
-    decoded = decode_with_size(path, Preprocess(SIDE_PX, resize="pad", pad_mode="constant"))
+    decoded = decode_with_size(path, Preprocess(SIDE_PX, "pad", "constant", stretch))
     scale = SIDE_PX / max(decoded.width_px, decoded.height_px)
     width, height = (max(1, round(side * scale)) for side in (decoded.width_px, decoded.height_px))
     left, top = (SIDE_PX - width) // 2, (SIDE_PX - height) // 2
@@ -329,14 +333,16 @@ def _rows_by_class(samples: Samples, classes: Sequence[str]) -> dict[str, list[i
     return rows
 
 
-def _readable(paths: Iterable[Path]) -> Iterator[Picture]:
+def _readable(paths: Iterable[Path], stretch: tuple[float, float] | None) -> Iterator[Picture]:
     for path in paths:
         with suppress(DecodeError):
-            yield draw_picture(path)
+            yield draw_picture(path, stretch)
 
 
 _HISTORY = "history.csv"
-_IMAGE_NAME = re.compile(r"\.(jpe?g|jfif|png|webp|gif|bmp|tiff?|ppm|pgm|jp2|j2k|avif)\b", re.IGNORECASE)
+_IMAGE_NAME = re.compile(
+    r"\.(jpe?g|jfif|png|webp|gif|bmp|tiff?|ppm|pgm|jp2|j2k|avif|hei[cf]|hif|dcm|dicom)\b", re.IGNORECASE
+)
 _SHORT_NUMBER = re.compile("[0-9]{1,5}")
 WITHHELD = "(withheld, since it names photographs; 'imgcls runs list' shows it)"
 

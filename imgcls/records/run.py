@@ -281,6 +281,8 @@ class RunData:
     """Where there are groups: how many units validate, a group or an image of no group each; None in older records."""
     assumptions: tuple[Assumption, ...] | None = field(default=None, metadata=MAY_BE_ABSENT)
     """How the data were understood where nobody said it; None where all was said, and in older records."""
+    stretch: str | None = field(default=None, metadata=MAY_BE_ABSENT)
+    """The values that are black and white in photographs of more than 8 bits, `LOW:HIGH`; None where nobody said."""
 
 
 @dataclass(frozen=True)

@@ -160,7 +160,7 @@ def compared(facts: Facts, samples: Samples, *, seed: int) -> Figure:
         write(figure, left + 14, y + 2, words, fontsize=9, weight="bold")
         for column, row in enumerate(by_lot(rows[name], grid.n_columns, seed=seed).tolist()):
             x = left + grid.corner(column)[0]
-            pixels = photograph(Path(samples.frame["path"].iloc[row]), grid.box)
+            pixels = photograph(Path(samples.frame["path"].iloc[row]), grid.box, samples.stretch)
             place_photograph(figure, pixels, grid.box, x=x, y=y)
     return figure
 
@@ -175,7 +175,7 @@ def _class_sheet(facts: Facts, samples: Samples, name: str, rows: npt.NDArray[np
     heading(figure, name, _about(facts, name, len(chosen)))
     for place, (path, text) in enumerate(zip(chosen["path"], words, strict=True)):
         x, y = grid.corner(place)
-        place_photograph(figure, photograph(Path(path), grid.box), grid.box, x=x, y=y)
+        place_photograph(figure, photograph(Path(path), grid.box, samples.stretch), grid.box, x=x, y=y)
         caption(figure, text, grid.box, x=x, y=y)
     return figure
 
@@ -268,7 +268,8 @@ def _outlier_where(entry: Outlier) -> str:
 
 
 def _place(figure: Figure, samples: Samples, row: int | None, box: Box, *, x: int, y: int) -> None:
-    pixels = None if row is None else photograph(Path(samples.frame["path"].iloc[row]), box)
+    path = None if row is None else Path(samples.frame["path"].iloc[row])
+    pixels = None if path is None else photograph(path, box, samples.stretch)
     place_photograph(figure, pixels, box, x=x, y=y)
 
 
@@ -397,19 +398,20 @@ class Grid:
         return self.box.height + self.words + self.gap
 
 
-def photograph(path: Path, box: Box) -> Pixels | None:
+def photograph(path: Path, box: Box, stretch: tuple[float, float] | None = None) -> Pixels | None:
     """Decode a photograph upright, as large as it is whole within a box.
 
     Args:
         path: The file, which may have changed or gone since the data were looked at.
         box: The room.
+        stretch: What is black and white in photographs of more than 8 bits; None where the data do not say.
 
     Returns:
         uint8 [h, w, 3], or None where the file cannot be read.
     """
     side = max(box.width, box.height)
     try:
-        decoded = decode_with_size(path, Preprocess(side, resize="pad", pad_mode="constant"))
+        decoded = decode_with_size(path, Preprocess(side, "pad", "constant", stretch))
     except DecodeError:
         return None
     scale = side / max(decoded.width_px, decoded.height_px)

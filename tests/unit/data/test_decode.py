@@ -5,18 +5,28 @@ import json
 import os
 import subprocess
 import sys
+import time
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 
 from imgcls.data import decode as decoder
-from imgcls.data.decode import MAX_PIXELS, Preprocess, decode, decode_with_size, read_photo
-from imgcls.errors import DecodeError
+from imgcls.data.decode import (
+    MAX_PIXELS,
+    Preprocess,
+    decode,
+    decode_with_size,
+    read_header,
+    read_photo,
+    read_values,
+)
+from imgcls.errors import DecodeError, UsageError
 
 SQUASH = Preprocess(8)
 RAMP = np.linspace(0, 255, 64, dtype=np.uint8).reshape(8, 8)
@@ -288,3 +298,194 @@ def test_what_a_library_has_to_say_of_a_damaged_file_is_not_on_the_terminal(
         with suppress(DecodeError):
             decode(bytes(damaged), Preprocess(16))
     assert capfd.readouterr().err == ""
+
+
+def as_a_whole(content: bytes, preprocess: Preprocess) -> np.ndarray:
+    """The same pixels, with every step taken on the whole photograph: what decoding in pieces has to equal."""
+    image = Image.open(io.BytesIO(content))
+    image.draft("RGB", (2 * preprocess.size_px, 2 * preprocess.size_px))
+    image.load()
+    ImageOps.exif_transpose(image, in_place=True)
+    size = (preprocess.size_px, preprocess.size_px)
+    if image.mode.startswith("I") or image.mode == "F":
+        numbers = np.asarray(image).astype(np.float64)
+        ceilings = (1.0, 255.0, 65535.0) if image.mode == "F" else (65535.0,)
+        ceiling = next(ceiling for ceiling in ceilings if numbers.max() <= ceiling)
+        image = Image.fromarray(np.rint(numbers * (255.0 / ceiling)).astype(np.uint8)).convert("RGB")
+    elif image.has_transparency_data:
+        visible = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", visible.size, (255,) * 4), visible).convert("RGB")
+    image = image.convert("RGB")
+    if preprocess.resize == "crop":
+        return np.asarray(ImageOps.fit(image, size, Image.Resampling.BICUBIC))
+    return np.asarray(image.resize(size, Image.Resampling.BICUBIC))
+
+
+def drawn(mode: str, width: int, height: int) -> Image.Image:
+    rng = np.random.default_rng((width, height))
+    if mode in ("I;16", "I"):
+        return Image.fromarray(
+            rng.integers(0, 65536, (height, width)).astype(np.uint16 if mode == "I;16" else np.int32)
+        )
+    if mode == "F":
+        return Image.fromarray((rng.random((height, width)) * 255).astype(np.float32))
+    colours = Image.fromarray(rng.integers(0, 256, (height, width, 4), dtype=np.uint8), "RGBA")
+    return colours.convert("RGB").quantize(17) if mode == "P" else colours.convert(mode)
+
+
+@pytest.mark.parametrize("piece_px", [7, 100, 1 << 20], ids=["parts of rows", "some rows", "whole"])
+@pytest.mark.parametrize(
+    ("mode", "kind"),
+    [
+        *[(mode, "PNG") for mode in ("I;16", "RGBA", "LA", "P", "L", "1", "RGB")],
+        *[(mode, "TIFF") for mode in ("I;16", "I", "F", "CMYK", "LAB", "YCbCr")],
+        *[(mode, "JPEG") for mode in ("L", "RGB", "CMYK")],
+    ],
+)
+def test_pieces_give_the_pixels_of_the_whole(
+    mode: str, kind: str, piece_px: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(decoder, "_PIECE_PX", piece_px)
+    for number, (width, height) in enumerate([(40, 23), (23, 40), (1, 50), (50, 1), (16, 16)]):
+        for orientation in (1, 2 + number, 8 - number):
+            exif = Image.Exif()
+            exif[0x0112] = orientation
+            options = {"transparency": 3} if mode == "P" else {}
+            content = encoded(drawn(mode, width, height), kind, exif=exif, **options)
+            for resize in ("squash", "crop"):
+                preprocess = Preprocess(16, resize)  # type: ignore[arg-type]
+                assert np.array_equal(decode(content, preprocess), as_a_whole(content, preprocess)), (
+                    width,
+                    height,
+                    orientation,
+                    resize,
+                )
+
+
+def test_a_thread_of_a_picture_is_made_lower_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Made narrow first, 100 megapixels in one column would take the side of the square times as much."""
+    content = encoded(drawn("L", 2, 5000))
+    whole = decode(content, SQUASH)
+    monkeypatch.setattr(decoder, "MOST_MEMORY", 8 * 4 * 4999)
+    assert np.abs(decode(content, SQUASH).astype(int) - whole).max() <= 1
+
+
+WIDE = """
+import sys
+from concurrent.futures import ThreadPoolExecutor
+import numpy as np
+from imgcls.data import decode as decoder
+def used(what):
+    return next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith(what)) << 10
+before = used("VmRSS")
+decoder._ROOM._n_bytes = int(sys.argv[1])
+content = sys.stdin.buffer.read()
+with ThreadPoolExecutor(8) as threads:
+    pixels = list(threads.map(lambda _: decoder.decode(content, decoder.Preprocess(16)), range(8)))
+assert all(np.array_equal(one, pixels[0]) for one in pixels)
+print(used("VmHWM") - before)
+"""
+
+
+@pytest.mark.parametrize("mode", ["I;16", "RGBA"])
+def test_threads_share_a_bounded_memory(mode: str) -> None:
+    """Eight threads with photographs of 9 megapixels, of which not two have room: once 270 and 150 MB for each."""
+    content = encoded(Image.new(mode, (3000, 3000)), "PNG")
+    room = 100 << 20
+    done = subprocess.run(
+        [sys.executable, "-c", WIDE, str(room)], input=content, capture_output=True, check=True, timeout=120
+    )
+    assert int(done.stdout) < room + (40 << 20)
+
+
+def test_memory_is_waited_for_and_never_for_ever() -> None:
+    """What has no room waits, what is too large for it is alone, and what is taken inside does not wait for itself."""
+    room = decoder._Room(10)
+    inside: list[int] = []
+    most: list[int] = []
+
+    def work(n_bytes: int) -> None:
+        with room.taken(n_bytes), room.taken(9):
+            inside.append(n_bytes)
+            most.append(sum(inside))
+            time.sleep(0.002)
+            inside.remove(n_bytes)
+
+    sizes = [4, 4, 25, 4, 10, 1, 3, 25] * 5
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(work, sizes, timeout=60))
+    assert len(most) == len(sizes)
+    assert all(together <= 10 or together == 25 for together in most)
+
+
+@pytest.mark.parametrize("text", ["abc", "0", "-5", "nan", "inf", "1.5", "100MB", "1e30"])
+def test_a_limit_that_is_no_number_of_pixels_is_refused(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("IMGCLS_MAX_PIXELS", text)
+    with pytest.raises(UsageError, match=r"IMGCLS_MAX_PIXELS is .* whole number of pixels") as caught:
+        decode(encoded(quarters()), SQUASH)
+    assert not isinstance(caught.value, DecodeError)
+
+
+def test_the_limit_of_pixels_can_be_lowered_and_raised(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("IMGCLS_MAX_PIXELS", "2000")
+    with pytest.raises(DecodeError, match=r"more than 2,000; IMGCLS_MAX_PIXELS sets"):
+        decode(encoded(quarters()), SQUASH)
+    monkeypatch.setenv("IMGCLS_MAX_PIXELS", "1e9")
+    limit = Image.MAX_IMAGE_PIXELS
+    assert decode_with_size(claiming(14000, 14000), SQUASH).width_px == 14000
+    assert limit == Image.MAX_IMAGE_PIXELS
+
+
+@pytest.mark.parametrize("kind", ["PNG", "TIFF"])
+@pytest.mark.parametrize("mode", [np.uint16, np.int32, np.float32])
+def test_a_stretch_says_what_is_black_and_white(mode: type, kind: str) -> None:
+    if kind == "PNG" and mode is not np.uint16:
+        pytest.skip("no such PNG")
+    values = (1000 + RAMP.astype(np.float64) * 4).astype(mode)
+    content = encoded(Image.fromarray(values), kind)
+    stretched = replace(SQUASH, stretch=(1000.0, 1000.0 + 255 * 4))
+    assert np.array_equal(decode(content, stretched), grey(RAMP))
+    assert decode(content, replace(SQUASH, stretch=(1500.0, 1501.0))).max() == 255
+    assert decode(content, replace(SQUASH, stretch=(1500.0, 1501.0))).min() == 0
+
+
+def test_a_stretch_reads_what_has_no_usual_range_and_leaves_8_bits_alone() -> None:
+    values = RAMP.astype(np.float32) * 10 - 1000
+    content = encoded(Image.fromarray(values), "TIFF")
+    with pytest.raises(DecodeError, match="--stretch LOW:HIGH"):
+        decode(content, SQUASH)
+    stretched = replace(SQUASH, stretch=(-1000.0, 1550.0))
+    assert np.array_equal(decode(content, stretched), grey(RAMP))
+    assert np.array_equal(decode(encoded(Image.fromarray(RAMP)), stretched), grey(RAMP))
+    values[0, 0] = np.nan
+    with pytest.raises(DecodeError, match="no numbers"):
+        decode(encoded(Image.fromarray(values), "TIFF"), stretched)
+    assert stretched.key != SQUASH.key
+
+
+@pytest.mark.parametrize("channels", [3, 4])
+def test_a_stretch_reaches_colours_of_16_bits(channels: int) -> None:
+    """Pillow keeps the upper 8 of their bits, which for 12 bits are 4."""
+    import cv2
+
+    values = np.full((8, 8, channels), 4095, dtype=np.uint16)
+    values[..., 0] = RAMP.astype(np.uint16) * 16  # blue, as cv2 orders them
+    if channels == 4:
+        values[..., 3] = 65535
+    content = cv2.imencode(".png", values)[1].tobytes()
+    assert decode(content, SQUASH).max() < 16
+    pixels = decode(content, replace(SQUASH, stretch=(0.0, 255.0 * 16)))
+    assert (pixels[..., :2] == 255).all()
+    assert np.array_equal(pixels[..., 2], RAMP)
+
+
+def test_the_values_that_are_used_are_measured(tmp_path: Path) -> None:
+    path = tmp_path / "deep.png"
+    path.write_bytes(encoded(Image.fromarray((RAMP.astype(np.uint16) * 16).repeat(40, 0).repeat(40, 1))))
+    assert read_header(path).is_deep
+    values = read_values(path, SQUASH)
+    assert values is not None
+    assert (values.low, values.high, values.black, values.white) == (0, 255 * 16, 0, 65535)
+    path.write_bytes(encoded(Image.fromarray(RAMP)))
+    assert read_values(path, SQUASH) is None
+    assert not read_header(path).is_deep

@@ -10,7 +10,7 @@ from imgcls.eda.scan import ScanResult
 EXCLUDED = (
     Excluded("a.jpg", "in no class folder"),
     Excluded("b.jpg", "in no class folder"),
-    Excluded("cat/phone.HEIC", "not an image, by its suffix"),
+    Excluded("cat/1.CR2", "not an image, by its suffix"),
     Excluded("cat/notes.txt", "not an image, by its suffix"),
     Excluded("cat/gone.jpg", "link to nothing"),
     Excluded("cat/copy.jpg", "duplicates.across: copies"),
@@ -21,7 +21,9 @@ def test_photographs_that_are_not_used_are_gathered_by_reason() -> None:
     found = excluded_images(EXCLUDED, known={"cat/gone.jpg"}, decided={"duplicates.across: copies"})
     assert found == (
         ExcludedImages(reason="in no class folder", n=2, examples=("a.jpg", "b.jpg")),
-        ExcludedImages(reason=".heic files are not read", n=1, examples=("cat/phone.HEIC",)),
+        ExcludedImages(
+            reason="camera RAW (save it as JPEG or TIFF with the program of the camera)", n=1, examples=("cat/1.CR2",)
+        ),
     )
 
 

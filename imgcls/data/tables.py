@@ -11,7 +11,7 @@ import unicodedata
 import uuid
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
@@ -32,7 +32,15 @@ from imgcls.data.samples import (
 )
 from imgcls.data.source import OFF, DataSource, Header, Spelling
 from imgcls.errors import DataError, nearest, nearest_hint
-from imgcls.storage import explained, sha256_file
+from imgcls.storage import (
+    cache_folder,
+    explained,
+    make_folder,
+    publish_folder,
+    remove_tree,
+    sha256_file,
+    write_json,
+)
 from imgcls.text import first_lines, listed
 
 ID_NAMES = ("id", "image_id", "image", "filename", "file", "path", "name")
@@ -87,6 +95,9 @@ _TRUTH = {
     **dict.fromkeys(("0", "0.0", "false", "f", "no", "n"), False),
     "": None,
 }
+_INDEX = "index.json"
+_UNKNOWN = ".img"
+"""The suffix of photographs whose format is not told by their first bytes."""
 _BATCH = 64
 """Rows with photographs that are in memory at once."""
 _BITS = {"0": False, "0.0": False, "false": False, "1": True, "1.0": True, "true": True}
@@ -262,31 +273,18 @@ def _from_parquet(path: Path) -> Table:
     with pyarrow.parquet.ParquetFile(path) as file:
         schema = file.schema_arrow
         holding = [name for name, kind in zip(schema.names, schema.types, strict=True) if _may_hold_photographs(kind)]
-    stored = _written_out(path, holding) if holding else {}
-    if not any(any(files) for _, files in stored.values()):
+    stored = {name: rows for name, rows in _written_out(path, holding).items() if rows} if holding else {}
+    if not stored:
         return _from_frame(pd.read_parquet(path), name=path.name)
-    others = [name for name in schema.names if name not in stored]
-    frame = pd.read_parquet(path, columns=others)
+    frame = pd.read_parquet(path, columns=[name for name in schema.names if name not in stored])
     for name, names in _class_names(schema.metadata or {}).items():
         if name in frame:
             frame[name] = [names[int(n)] if pd.notna(n) and 0 <= int(n) < len(names) else None for n in frame[name]]
-    columns = {name: values for name, (values, _) in stored.items()} | {
-        name.strip(): _as_text(frame[name]) for name in others
-    }
-    n_rows = len(next(iter(columns.values())))
-    _check_rows(n_rows, path.name)
-    known = {
-        name: {value: file for value, file in zip(*stored[name], strict=True) if file}
-        for name in stored
-        if any(stored[name][1])
-    }
-    return Table(
-        path.name,
-        {name.strip(): columns[name.strip()] for name in schema.names},
-        list(range(1, n_rows + 1)),
-        "row",
-        known,
-    )
+    for name, rows in stored.items():
+        frame[name] = pd.Series([value for value, _ in rows], dtype=object)
+    table = _from_frame(frame[schema.names], name=path.name)
+    known = {name.strip(): {value: file for value, file in rows if file} for name, rows in stored.items()}
+    return replace(table, photographs=known)
 
 
 def _may_hold_photographs(kind: Any) -> bool:
@@ -306,49 +304,58 @@ def _class_names(metadata: Mapping[bytes, bytes]) -> dict[str, list[str]]:
         return {}
 
 
-def _written_out(path: Path, columns: Sequence[str]) -> dict[str, tuple[list[str], list[str]]]:
-    """Write the photographs of columns into the cache, few rows at a time; return names and files of the rows.
+def _written_out(path: Path, columns: Sequence[str]) -> dict[str, list[tuple[str, str]]]:
+    """Write the photographs of columns into the cache, few rows at a time, unless they lie there.
 
-    A column whose cells hold paths and no bytes has no files.
+    Returns:
+        For each column the name and the file of every row, "" where a row has none; nothing for a column without any.
     """
-    from imgcls.storage import cache_folder, make_folder, publish_folder, remove_tree, write_json
-
     folder = cache_folder() / "photographs" / sha256_file(path)[:32]
-    index = folder / "index.json"
-    if not index.is_file() or not _is_whole(folder):
-        import pyarrow.parquet
-
+    if not _is_whole(folder):
         if folder.exists():
             remove_tree(folder)
         temporary = folder.with_name(f".{folder.name}.{uuid.uuid4().hex}")
         make_folder(temporary)
-        found: dict[str, list[tuple[str, str]]] = {name: [] for name in columns}
-        with explained(temporary), pyarrow.parquet.ParquetFile(path) as file:
-            for batch in file.iter_batches(batch_size=_BATCH, columns=list(columns)):
-                for place, name in enumerate(columns):
-                    for value in batch.column(batch.schema.get_field_index(name)).to_pylist():
-                        content, given = value if isinstance(value, dict) else {"bytes": value}, ""
-                        given, content = str(content.get("path") or ""), content.get("bytes")
-                        written = f"{place}-{len(found[name]):07d}{_suffix_of(content)}" if content else ""
-                        if content:
-                            (temporary / written).write_bytes(content)
-                        found[name].append((given, written))
-        write_json(temporary / "index.json", found)
-        if not publish_folder(temporary, folder):
-            remove_tree(temporary)
-    rows = json.loads(index.read_text(encoding="utf-8"))
-    stored = {}
+        try:
+            write_json(temporary / _INDEX, _write_photographs(path, columns, temporary))
+            publish_folder(temporary, folder)
+        finally:
+            if temporary.exists():  # a disk that is full, or another process that was first
+                remove_tree(temporary)
+    index = json.loads((folder / _INDEX).read_text(encoding="utf-8"))
+    stored: dict[str, list[tuple[str, str]]] = {}
     for name in columns:
-        given = [str(row[0]) for row in rows[name]]
+        given, files = [str(row[0]) for row in index[name]], [str(row[1]) for row in index[name]]
         if len(set(given)) < len(given) or not all(given):
             given = [f"{path.stem}-{row:06d}" for row in range(len(given))]
-        stored[name] = (given, [str(folder / row[1]) if row[1] else "" for row in rows[name]])
+        paths = [str(folder / file) if file else "" for file in files]
+        stored[name] = list(zip(given, paths, strict=True)) if any(files) else []
     return stored
+
+
+def _write_photographs(path: Path, columns: Sequence[str], folder: Path) -> dict[str, list[tuple[str, str]]]:
+    import pyarrow.parquet
+
+    found: dict[str, list[tuple[str, str]]] = {name: [] for name in columns}
+    with explained(folder), pyarrow.parquet.ParquetFile(path) as file:
+        for batch in file.iter_batches(batch_size=_BATCH, columns=list(columns)):
+            for place, name in enumerate(columns):
+                for value in batch.column(batch.schema.get_field_index(name)).to_pylist():
+                    cell = value if isinstance(value, dict) else {"bytes": value}
+                    content, given = cell.get("bytes"), str(cell.get("path") or "")
+                    # bytes alone may be anything, such as a digest
+                    suffix = _suffix_of(content) if content else ""
+                    is_photograph = bool(content) and (suffix != _UNKNOWN or isinstance(value, dict))
+                    written = f"{place}-{len(found[name]):07d}{suffix}" if is_photograph else ""
+                    if written and content:
+                        (folder / written).write_bytes(content)
+                    found[name].append((given, written))
+    return found
 
 
 def _is_whole(folder: Path) -> bool:
     try:
-        rows = json.loads((folder / "index.json").read_text(encoding="utf-8"))
+        rows = json.loads((folder / _INDEX).read_text(encoding="utf-8"))
         wanted = {row[1] for column in rows.values() for row in column if row[1]}
         return wanted <= {entry.name for entry in folder.iterdir()}
     except (OSError, ValueError, TypeError, AttributeError, LookupError):
@@ -366,7 +373,7 @@ def _suffix_of(content: bytes) -> str:
     }
     if content[:4] == b"RIFF" and content[8:12] == b"WEBP":
         return ".webp"
-    return next((suffix for start, suffix in kinds.items() if content.startswith(start)), ".img")
+    return next((suffix for start, suffix in kinds.items() if content.startswith(start)), _UNKNOWN)
 
 
 def _check_header(names: list[str], where: str) -> None:
@@ -543,8 +550,10 @@ def locate_all(
     if missing and not leave_out:
         places = table.places(missing, [ids[row] for row in missing])
         why = absences([ids[row] for row in missing], finder)
-        out = "" if len(missing) == len(ids) else " To leave such rows out: --missing exclude."
-        problems.append(f"{len(missing)} of {len(ids)} files are missing from {finder.folders[0]}: {places}{why}{out}")
+        out = "" if len(missing) == len(ids) else "To leave such rows out: --missing exclude."
+        problems.append(
+            f"{len(missing)} of {len(ids)} files are missing from {finder.folders[0]}: {places}{why or '. '}{out}".rstrip()
+        )
     problems.extend(_repeated(table, ids))
     if problems:
         raise DataError.together(
@@ -579,7 +588,7 @@ def absences(values: Sequence[str], finder: Finder) -> str:
     for cause, examples in counted.items():
         n = f"{len(examples)} of them: " if len(counted) > 1 or len(examples) < len(values) else ""
         sentences.append(f"{n}{examples[0]}. {cause}")
-    return "".join(f"\n    {sentence}" for sentence in sentences) + ("\n   " if sentences else "")
+    return "".join(f"\n    {sentence}" for sentence in sentences) + ("\n    " if sentences else "")
 
 
 def _cause(value: str, roots: Sequence[Below]) -> tuple[str, str]:
@@ -624,8 +633,8 @@ def _cause(value: str, roots: Sequence[Below]) -> tuple[str, str]:
                 where = f" ({root.folder.name}/{found[0]})" if "/" in found[0] else ""
                 return cure, f"{shown(text)} is there {what}: {shown(PurePosixPath(found[0]).name)}{where}"
     names = list(dict.fromkeys(PurePosixPath(name).name for root in roots for name in root.names))
-    near = nearest(text, names[:_MOST_COMPARED], most=1, likeness=0.7)
-    return ("", "") if not near else ("Check the names.", f"the nearest to {shown(text)} is {shown(near[0])}")
+    alike = nearest(text, names[:_MOST_COMPARED], most=1, likeness=0.7)
+    return ("", "") if not alike else ("Check the names.", f"the nearest to {shown(text)} is {shown(alike[0])}")
 
 
 def _without_suffix(name: str) -> str:
@@ -682,11 +691,11 @@ def _no_files(table: Table, candidates: Sequence[str], *, below: Below, source: 
     if len(table.columns) == 1 and (sign := re.search(r"[|:\t ]|,|;", candidates[0])):
         why = (
             f"\n    The table has one column only, {shown(candidates[0])}: its fields have to be separated by "
-            f"commas, semicolons or tabs, not by {sign[0]!r}.\n   "
+            f"commas, semicolons or tabs, not by {sign[0]!r}.\n    "
         )
     return (
-        f"{table.name}: no value of {columns} names a file in {looked} (for example {shown(example)}). {why.lstrip(' ')}"
-        " Say which folder holds the images (--images FOLDER) and which column names them (--id COLUMN)."
+        f"{table.name}: no value of {columns} names a file in {looked} (for example {shown(example)}).{why or ' '}"
+        "Say which folder holds the images (--images FOLDER) and which column names them (--id COLUMN)."
     )
 
 
@@ -734,21 +743,21 @@ def given_parts(table: Table, source: DataSource) -> Parts:
     together = [frozenset.intersection(*row) for row in zip(*found.values(), strict=True)]
     apart = [row for row, parts in enumerate(together) if not parts]
     if apart:
-        names = " and ".join(map(shown, found))
+        named = " and ".join(map(shown, found))
         cells = " and ".join(shown(table.columns[name][apart[0]]) for name in found)
         raise DoubtError(
-            f"{table.name}: the columns {names} give different parts, first at {table.where(apart[0])}: {cells}.",
+            f"{table.name}: the columns {named} give different parts, first at {table.where(apart[0])}: {cells}.",
             [
                 *(Choice(f"{shown(name)} says who trains", {"split": name}) for name in found),
                 Choice("none of them does; the parts are drawn", {"split": OFF}),
             ],
         )
-    splits = list(map(_part_of, together))
-    n = Counter(splits)
+    taken_as = list(map(_part_of, together))
+    n = Counter(taken_as)
     counts = ", ".join(f"{n[part]:,} {part or 'to be drawn'}" for part in (*SPLITS, "") if n[part])
-    names = " and ".join(map(shown, found))
-    taken = f"Column{'s' if len(found) > 1 else ''} {names} give{'' if len(found) > 1 else 's'} the parts: {counts}."
-    return Parts(splits, columns, (Guess("parts", taken, f"--split {OFF}"), *unused))
+    sources = " and ".join(map(shown, found))
+    taken = f"Column{'s' if len(found) > 1 else ''} {sources} give{'' if len(found) > 1 else 's'} the parts: {counts}."
+    return Parts(taken_as, columns, (Guess("parts", taken, f"--split {OFF}"), *unused))
 
 
 def _of_column(table: Table, column: str) -> list[str]:
@@ -1080,7 +1089,7 @@ def _delimiter_of(texts: Sequence[str], source: DataSource, *, where: str) -> st
     if source.problem_type in ("binary", "multiclass"):
         return ""
     for delimiter in "|;, ":
-        divided = {label: pieces for label in labels if len(pieces := _pieces(label, delimiter)) > 1}
+        divided = {label: several for label in labels if len(several := _pieces(label, delimiter)) > 1}
         pieces = {piece for label in labels for piece in _pieces(label, delimiter)}
         if not divided:
             continue

@@ -24,7 +24,7 @@ from imgcls.data.files import (
     is_image_name,
     list_images,
 )
-from imgcls.data.folder import has_split_folders, load_folder, names_no_class
+from imgcls.data.folder import has_split_folders, load_folder, names_no_class, split_of
 from imgcls.data.samples import Samples, check_class_names, frame_of
 from imgcls.data.source import OFF, DataOptions, DataSource
 from imgcls.data.tables import (
@@ -84,7 +84,7 @@ def load_samples(data: Any = None, **options: Unpack[DataOptions]) -> Samples:
     path = _existing(source.data)
     if path.is_dir():
         table = table_in(path, source)
-        return load_table(table, source) if table else load_folder(path, problem_type=source.problem_type)
+        return load_table(table, source) if table else load_folder(path, source)
     if path.suffix.lower() not in TABLE_SUFFIXES:
         raise DataError(f"{path}: this file is no table. Understood are {UNDERSTOOD}.")
     return load_table(path, source)
@@ -397,6 +397,8 @@ def table_in(root: Path, source: DataSource) -> Path | None:
 
 def _asks_for_folders(root: Path, source: DataSource) -> bool:
     """Whether a folder is to be read by its class folders although a table may lie in it."""
+    if source.label_from is not None:
+        return True
     if _asks_for_table(source):
         return False
     names = list_images(root, skip=OWN_FOLDERS).images
@@ -409,7 +411,8 @@ def _asks_for_folders(root: Path, source: DataSource) -> bool:
 
 def _asks_for_table(source: DataSource) -> bool:
     test = None if source.test is not None and str(source.test) == OFF else source.test
-    return any((source.images, source.label, source.id, source.group, source.split, test))
+    split = None if source.split == OFF else source.split
+    return any((source.images, source.label, source.id, source.group, split, test))
 
 
 def _the_table(root: Path, source: DataSource) -> Path | None:
@@ -590,7 +593,9 @@ def _photographs(samples: Samples) -> Iterator[FileRole]:
 
 def _above_classes(folder: PurePosixPath, classes: Sequence[str]) -> PurePosixPath:
     """Return the part of a folder's path before the first folder that bears the name of a class."""
-    return PurePosixPath(*itertools.takewhile(lambda part: part not in classes, folder.parts))
+    above = list(itertools.takewhile(lambda part: part not in classes, folder.parts))
+    test = [place for place, part in enumerate(above) if split_of(part) == "test"] if classes else []
+    return PurePosixPath(*above[: test[0] + 1] if test else above)  # below it, test may name what no class is called
 
 
 def _summed(counts: Counter[str], shorten: Callable[[str], str]) -> Counter[str]:

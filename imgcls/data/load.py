@@ -68,6 +68,7 @@ def load_samples(data: Any = None, **options: Unpack[DataOptions]) -> Samples:
 
     A folder is read by its class folders; where it holds train.csv, or has no class folders and
     exactly one table that is neither for testing nor a submission, the table says what is what.
+    A test part that was asked for (`test_share`) is drawn.
 
     Args:
         data: A `DataSource`, or what one names: a folder, a table, a frame, or "elpv"; None is "elpv".
@@ -77,6 +78,24 @@ def load_samples(data: Any = None, **options: Unpack[DataOptions]) -> Samples:
         DataError: There is no such source, or it cannot be read; the message says why.
     """
     source = DataSource.of(data, options)
+    return with_test_part(_given(source), source)
+
+
+def with_test_part(samples: Samples, source: DataSource) -> Samples:
+    """Draw the test part that was asked for; to be called when it is known which samples stay together.
+
+    Raises:
+        DataError: It cannot be drawn.
+    """
+    if source.test_share is None:
+        return samples
+    from imgcls.data.split import draw_test  # reading alone loads no scikit-learn
+
+    return draw_test(samples, share=source.test_share, seed=source.split_seed or 0)
+
+
+def _given(source: DataSource) -> Samples:
+    """Return the samples with the parts that the data give."""
     if isinstance(source.data, pd.DataFrame):
         return load_table(source.data, source)
     if source.data is None or _is_elpv(source):

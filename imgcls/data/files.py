@@ -7,11 +7,13 @@ import importlib.util
 import os
 import re
 import stat
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 
+from imgcls.data.patterns import matches_any
 from imgcls.errors import DataError
 from imgcls.storage import sha256_file
 from imgcls.text import listed
@@ -35,7 +37,24 @@ VALID_WORDS = ("valid", "val", "validation", "dev")
 TABLE_FOLDERS = frozenset({"train", "training", "valid", "val", "validation", "dev", "test", "testing", "data"})
 """Folders in which tables lie that together are one data set: one for each part, or the pieces of one."""
 _TRAIN = re.compile(r"(?<![a-z])train(ing)?(?![a-z])")
-_SYSTEM_NAMES = frozenset({"__macosx", "thumbs.db", "desktop.ini"})
+_SYSTEM_NAMES = frozenset(
+    {
+        *(
+            "__macosx",
+            "thumbs.db",
+            "ehthumbs.db",
+            "desktop.ini",
+            "$recycle.bin",
+            "recycler",
+            "system volume information",
+        ),
+        *("@eadir", "@tmp", "@recycle", "@recently-snapshot", "@__thumb", "#recycle", "#snapshot", "lost+found"),
+        *("network trash folder", "temporary items", "found.000", "icon\r", "__pycache__", "zbthumbnail.info"),
+    }
+)
+"""What Windows, macOS, Linux, Synology, QNAP and viewers keep between photographs, in lower case."""
+_OF_PROGRAMS = frozenset({".git", ".hg", ".svn", ".dvc", ".cache", ".idea", ".vscode", ".venv"})
+"""Hidden folders that hold no photographs and go without saying."""
 _NO_TEST = "none"
 _N_PROBED = 200
 
@@ -76,27 +95,33 @@ class Listing:
     """The image files, by suffix: relative posix paths in order of code point."""
     excluded: tuple[Excluded, ...]
     """Everything else that is not hidden, with the reason."""
+    passed_over: Mapping[str, int] = field(default_factory=dict)
+    """Name of a folder that is hidden or an operating system's → how often; `._*` and the like stand for images."""
 
 
-def list_images(root: Path, *, skip: Collection[str] = ()) -> Listing:
+def list_images(root: Path, *, skip: Collection[str] = (), exclude: Sequence[str] = ()) -> Listing:
     """List the image files below a folder.
 
-    Hidden files and folders and those of operating systems are passed over in silence. Links to
-    files count as files. A link to a folder is followed unless that folder was read already, so
+    Hidden files and folders and those of operating systems are passed over, and counted where they may hold
+    photographs. Links to files count as files. A link to a folder is followed unless that folder was read already, so
     that loops end; real folders come first.
 
     Args:
         root: The folder.
         skip: Names of folders directly inside it that are not entered.
+        exclude: Patterns of relative paths that are left out; see `imgcls.data.patterns`.
     """
     images: list[str] = []
     excluded: list[Excluded] = []
-    for entry, name in visible_files(root, skip=skip):
+    hidden: Counter[str] = Counter()
+    for entry, name in visible_files(root, skip=skip, hidden=hidden):
         if reason := _reason_to_exclude(entry):
             excluded.append(Excluded(name, reason))
+        elif exclude and matches_any(name, exclude):
+            excluded.append(Excluded(name, "left out by --exclude"))
         else:
             images.append(name)
-    return Listing(tuple(sorted(images)), tuple(sorted(excluded, key=lambda entry: entry.path)))
+    return Listing(tuple(sorted(images)), tuple(sorted(excluded, key=lambda entry: entry.path)), hidden)
 
 
 def visible_folders(root: Path, *, skip: Collection[str] = ()) -> list[Path]:
@@ -120,12 +145,15 @@ def _what_else(entry: os.DirEntry[str]) -> str:
     return "link to nothing" if entry.is_symlink() and not Path(entry.path).exists() else "not a regular file"
 
 
-def visible_files(root: Path, *, skip: Collection[str] = ()) -> Iterator[tuple[os.DirEntry[str], str]]:
+def visible_files(
+    root: Path, *, skip: Collection[str] = (), hidden: Counter[str] | None = None
+) -> Iterator[tuple[os.DirEntry[str], str]]:
     """Yield what lies below a folder and is not hidden; real folders come before links to folders.
 
     Args:
         root: The folder.
         skip: Names directly inside it that are passed over.
+        hidden: Counts what is hidden and may hold photographs.
 
     Yields:
         Every file with its posix path relative to the root; and, likewise, every link to a folder
@@ -144,7 +172,11 @@ def visible_files(root: Path, *, skip: Collection[str] = ()) -> Iterator[tuple[o
         folder, prefix = folders.pop()
         seen.add(os.path.realpath(folder))
         for entry in _scan(folder):
-            if is_hidden(entry.name) or (not prefix and entry.name in skip):
+            if is_hidden(entry.name):
+                if hidden is not None and (what := _kind_of_hidden(entry)):
+                    hidden[what] += 1
+                continue
+            if not prefix and entry.name in skip:
                 continue
             name = prefix + entry.name
             if not is_folder(entry):
@@ -153,6 +185,13 @@ def visible_files(root: Path, *, skip: Collection[str] = ()) -> Iterator[tuple[o
                 links.append((entry, name))
             else:
                 folders.append((entry.path, f"{name}/"))
+
+
+def _kind_of_hidden(entry: os.DirEntry[str]) -> str:
+    """Name a hidden folder, or the kind of a hidden image; "" for what holds no photographs."""
+    if is_image_name(entry.name):
+        return "._*" if entry.name.startswith("._") else ".*"
+    return entry.name if entry.name not in _OF_PROGRAMS and is_folder(entry) else ""
 
 
 def _scan(folder: str) -> list[os.DirEntry[str]]:

@@ -28,8 +28,9 @@ from imgcls.data.files import (
     valid_names,
     visible_folders,
 )
-from imgcls.data.folder import has_split_folders, load_folder, names_no_class
+from imgcls.data.folder import has_split_folders, load_folder, names_no_class, split_of
 from imgcls.data.guesses import Choice, DoubtError, Guess
+from imgcls.data.patterns import groups_from, matches_any
 from imgcls.data.samples import Samples, check_class_names, frame_of, loss_notes
 from imgcls.data.source import OFF, DataOptions, DataSource
 from imgcls.data.tables import (
@@ -73,6 +74,7 @@ def load_samples(data: Any = None, **options: Unpack[DataOptions]) -> Samples:
 
     A folder is read by its class folders; where it holds train.csv, or has no class folders and
     exactly one table that is neither for testing nor a submission, the table says what is what.
+    A test part that was asked for (`test_share`) is drawn.
 
     Args:
         data: A `DataSource`, or what one names: a folder, a table, a frame, or "elpv"; None is "elpv".
@@ -82,6 +84,24 @@ def load_samples(data: Any = None, **options: Unpack[DataOptions]) -> Samples:
         DataError: There is no such source, or it cannot be read; the message says why.
     """
     source = DataSource.of(data, options)
+    return with_test_part(_given(source), source)
+
+
+def with_test_part(samples: Samples, source: DataSource) -> Samples:
+    """Draw the test part that was asked for; to be called when it is known which samples stay together.
+
+    Raises:
+        DataError: It cannot be drawn.
+    """
+    if source.test_share is None:
+        return samples
+    from imgcls.data.split import draw_test  # reading alone loads no scikit-learn
+
+    return draw_test(samples, share=source.test_share, seed=source.split_seed or 0)
+
+
+def _given(source: DataSource) -> Samples:
+    """Return the samples with the parts that the data give."""
     if isinstance(source.data, pd.DataFrame):
         return load_table(source.data, source)
     if source.data is None or _is_elpv(source):
@@ -89,7 +109,7 @@ def load_samples(data: Any = None, **options: Unpack[DataOptions]) -> Samples:
     path = _existing(source.data)
     if path.is_dir():
         table = table_in(path, source)
-        return load_table(table, source, root=path) if table else load_folder(path, problem_type=source.problem_type)
+        return load_table(table, source, root=path) if table else load_folder(path, source)
     if path.suffix.lower() not in TABLE_SUFFIXES:
         raise DataError(f"{path}: this file is no table. Understood are {UNDERSTOOD}.")
     return load_table(path, source)
@@ -222,6 +242,10 @@ def load_table(
         DoubtError: It may be meant in several ways, and nobody said which.
     """
     source = source or DataSource()
+    if source.label_from is not None:
+        raise DataError(
+            "--label-from takes labels from the names of photographs, and a table has them: --label COLUMN."
+        )
     table = read_table(table_or_frame, header=source.header)
     home = root.absolute() if root else _home(table_or_frame)
     chosen = _choices(table_or_frame, table, source)
@@ -237,6 +261,10 @@ def load_table(
         used=frozenset(rows.paths),
     )
     groups = rows.table.columns[source.group] if source.group else [""] * len(rows.ids)
+    test_groups = test.groups
+    if source.group_from is not None:
+        found = groups_from(source.group_from, [_relative(path, home) for path in (*rows.paths, *test.paths)])
+        groups, test_groups = found[: len(rows.ids)], tuple(found[len(rows.ids) :])
     n_test = len(test.ids)
     folders = dict.fromkeys(folder for folder in (*rows.folders, test.folder) if folder)
     samples = Samples(
@@ -244,7 +272,7 @@ def load_table(
             ids=[*rows.ids, *_told_apart(rows.ids, test.ids, test.paths, root=home, prefix="test")],
             paths=[*rows.paths, *test.paths],
             labels=[*labels.texts, *[""] * n_test],
-            groups=[*groups, *test.groups],
+            groups=[*groups, *test_groups],
             splits=[*rows.splits, *["test"] * n_test],
         ),
         classes=labels.classes,
@@ -255,7 +283,13 @@ def load_table(
         notes=(*rows.notes, *labels.notes, *test.notes),
         guesses=(*chosen.guesses, *rows.guesses, *labels.guesses, *test.guesses),
     )
-    return _without_missing(samples, table)
+    paths = samples.frame["path"]
+    left_out = {path: "left out by --exclude" for path in paths if matches_any(_relative(path, home), source.globs)}
+    return _without_missing(samples.without(left_out), table)
+
+
+def _relative(path: str, root: Path) -> str:
+    return Path(path).relative_to(root).as_posix() if Path(path).is_relative_to(root) else path
 
 
 def _without_missing(samples: Samples, table: Table) -> Samples:
@@ -625,15 +659,15 @@ def table_in(root: Path, source: DataSource) -> Path | None:
         DataError: There are several, or columns were asked for and there is none.
         DoubtError: Folders and a table name different classes.
     """
-    if source.label_from is not None and not _asks_for_table(source):
-        return None
     if _asks_for_folders(root, source):
-        return _table_of_all_folders(root, source)
+        return None if source.label_from is not None else _table_of_all_folders(root, source)
     return _the_table(root, source)
 
 
 def _asks_for_folders(root: Path, source: DataSource) -> bool:
     """Whether a folder is to be read by its class folders although a table may lie in it."""
+    if source.label_from is not None:
+        return True
     if _asks_for_table(source):
         return False
     names = list_images(root, skip=OWN_FOLDERS).images
@@ -920,7 +954,9 @@ def _photographs(samples: Samples) -> Iterator[FileRole]:
 
 def _above_classes(folder: PurePosixPath, classes: Sequence[str]) -> PurePosixPath:
     """Return the part of a folder's path before the first folder that bears the name of a class."""
-    return PurePosixPath(*itertools.takewhile(lambda part: part not in classes, folder.parts))
+    above = list(itertools.takewhile(lambda part: part not in classes, folder.parts))
+    test = [place for place, part in enumerate(above) if split_of(part) == "test"] if classes else []
+    return PurePosixPath(*above[: test[0] + 1] if test else above)  # below it, test may name what no class is called
 
 
 def _summed(counts: Counter[str], shorten: Callable[[str], str]) -> Counter[str]:

@@ -551,9 +551,8 @@ def locate_all(
         places = table.places(missing, [ids[row] for row in missing])
         why = absences([ids[row] for row in missing], finder)
         out = "" if len(missing) == len(ids) else "To leave such rows out: --missing exclude."
-        problems.append(
-            f"{len(missing)} of {len(ids)} files are missing from {finder.folders[0]}: {places}{why or '. '}{out}".rstrip()
-        )
+        absent = f"{len(missing)} of {len(ids)} files are missing from {finder.folders[0]}: {places}"
+        problems.append(f"{absent}{why or '. '}{out}".rstrip())
     problems.extend(_repeated(table, ids))
     if problems:
         raise DataError.together(

@@ -552,6 +552,9 @@ def find_folder(
         finder = Finder((folder, home))
         return finder, finder.n_found(values)
     counted = [(Finder((folder,)).n_found(values), folder) for folder in (home, *visible_folders(home, skip=skip))]
+    if any(part in folder.name.lower() and 2 * n_found >= len(values) > 0 for n_found, folder in counted):
+        # the numbers of one part are often those of another too
+        counted = [(n, folder) for n, folder in counted if not _is_of_other_part(folder, home, part)]
     most = max(n_found for n_found, _ in counted)
     folder = _preferred([folder for n_found, folder in counted if n_found == most], home, part) if most else home
     return Finder((folder, home)), most
@@ -578,6 +581,11 @@ def _preferred(folders: list[Path], home: Path, part: str) -> Path:
             f"{home}: the table may mean the files of any of {names}. Say which folder holds the images (--images)."
         )
     return folders[0]
+
+
+def _is_of_other_part(folder: Path, home: Path, part: str) -> bool:
+    name = folder.name.lower()
+    return folder != home and part not in name and any(word in name for word in ("train", "val", "test"))
 
 
 def _rank(folder: Path, home: Path, part: str) -> int:

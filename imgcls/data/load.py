@@ -174,6 +174,7 @@ def _with_ids(
     row is used as it is.
     """
     table = read_table(path, header=source.header if source.header != "none" else None)
+    check_named(table, DataSource(id=source.id))
     home = path.absolute().parent
     column, finder = find_ids(table, home=home, source=source, skip=skip, part=part)
     if source.header != "first" and not table.photographs and names_a_photograph(column, finder):
@@ -620,7 +621,7 @@ def _find_ids(
             except DataError as problem:
                 problems.append(problem)
     if not found:
-        raise next((problem for problem in problems if not isinstance(problem, DoubtError)), problems[0])
+        raise problems[-1]
 
     def n_new(entry: tuple[Table, str, Finder]) -> int:
         table, column, finder = entry

@@ -288,10 +288,9 @@ def loss_notes(before: Samples, after: Samples) -> tuple[str, ...]:
     ]
     if not lost:
         return ()
-    n_out = sum((samples.frame["split"] != "test").sum() * sign for samples, sign in ((before, 1), (after, -1)))
     return (
-        f"Warning: {n_out} photographs that cannot be used empty whole classes: {listed(lost)}. Mend their files or "
-        "rows before the classes are compared.",
+        f"Warning: what is left out empties classes: {listed(lost)}. Mend files or rows first, or leave these classes "
+        "out whole.",
     )
 
 

@@ -193,8 +193,8 @@ def _run(arguments: list[str]) -> int:
         if isinstance(problem, SystemExit):
             problem = ImgclsError(
                 "Python code that was loaded, such as a recipe or a network of your own, called "
-                f"sys.exit({problem.code!r}) before the work was done. Take that call out; 'imgcls --debug …' shows where "
-                "it is."
+                f"sys.exit({problem.code!r}) before the work was done. Take that call out; "
+                "'imgcls --debug …' shows where it is."
             )
         if isinstance(problem, click.ClickException | ImgclsError):
             return _tell(problem, exit_code=problem.exit_code, as_json=as_json)

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from imgcls.data.samples import Samples
+    from imgcls.data.source import DataSource
 
 
 SCHEMA = 1
@@ -170,6 +171,25 @@ def _text(text: str) -> str:
 
 
 _PREFIX = "findings:"
+
+
+def decided_samples(source: DataSource, findings: Path | None) -> Samples:
+    """Read samples, leave out and keep together what was decided, and then draw the test part, if one is asked for.
+
+    Args:
+        source: Where the data are.
+        findings: The findings.toml to follow; None for none.
+
+    Raises:
+        DataError: There are no such data, or they cannot be read.
+        ProblemError: The findings.toml cannot be read, or was decided about other data.
+    """
+    from imgcls.data.load import load_samples, with_test_part
+
+    samples = load_samples(replace(source, test_share=None))
+    if findings is not None:
+        samples = apply_adjustments(samples, read_adjustments(findings))
+    return with_test_part(samples, source)
 
 
 def apply_adjustments(samples: Samples, adjustments: Adjustments) -> Samples:

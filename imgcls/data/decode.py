@@ -8,6 +8,7 @@ to floats or copied as other modes. So what is not plain RGB is turned upright a
 from __future__ import annotations
 
 import ctypes
+import functools
 import hashlib
 import io
 import json

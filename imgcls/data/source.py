@@ -129,7 +129,8 @@ class DataSource:
     spelling: Spelling | None = None
     """Whether labels equal as numbers (1, 1.0) or in Unicode's normal form are one class; None refuses them."""
     exclude: str | Sequence[str] | None = None
-    """Patterns of relative paths (`*_mask.png`, `old/**`) that are no photographs of the data set."""
+    """Patterns of relative paths (`*_mask.png`, `old/**`) that are no photographs of the data set; `none` keeps
+    masks beside photographs, which would be asked about."""
     missing: Missing | None = None
     """For a table: what happens to rows whose photograph is not there; None is `stop`."""
     test_share: float | None = None
@@ -176,6 +177,20 @@ class DataSource:
     def label_columns(self) -> tuple[str, ...]:
         """The columns of labels that were named; empty where they are found."""
         return (self.label,) if isinstance(self.label, str) else tuple(self.label or ())
+
+    @property
+    def globs(self) -> tuple[str, ...]:
+        """The patterns of what is left out that were named, without `none`."""
+        return tuple(glob for glob in self._exclude if glob != OFF)
+
+    @property
+    def keeps_all(self) -> bool:
+        """Whether it was said that nothing else is left out on a sign, such as masks beside photographs."""
+        return OFF in self._exclude
+
+    @property
+    def _exclude(self) -> tuple[str, ...]:
+        return (self.exclude,) if isinstance(self.exclude, str) else tuple(self.exclude or ())
 
     @property
     def columns(self) -> tuple[str, ...]:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 import warnings
+from collections import Counter
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from pathlib import Path
 from typing import Self
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 from iterstrat.ml_stratifiers import MultilabelStratifiedKFold, MultilabelStratifiedShuffleSplit
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedShuffleSplit
 
@@ -24,12 +29,90 @@ from imgcls.data.grouping import (
 )
 from imgcls.data.samples import Samples
 from imgcls.errors import DataError
+from imgcls.storage import sha256_file
 from imgcls.text import amount, listed
 
 MAX_FOLDS = 20
 """Grouped samples are drawn by folds, so the share of valid is rounded to a fraction of at most this denominator."""
 
 _ALWAYS_TRAIN = -1
+_N_OUTSIDE_TEST = 2
+"""Units of each class that no test part takes: one to train, one to validate."""
+
+
+def draw_test(samples: Samples, *, share: float, seed: int = 0) -> Samples:
+    """Draw the test part, before and apart from what validates.
+
+    Groups and exact copies stay whole, and each class gives the same share, as near as its units allow; two units of
+    each class stay outside. Every unit has a lot of its own, made from its first id and the seed: leaving out or adding
+    a photograph changes what is drawn near the edge of a class at the most, so that what was sealed stays so.
+
+    Args:
+        samples: The samples, as they were read; of files of equal size, the digests are compared.
+        share: Share of the samples to draw, in (0, 1).
+        seed: Fixes the draw, which depends on ids, labels, groups and copies besides, not on any order.
+
+    Returns:
+        The samples in the same order, those drawn with the split test; and a note.
+
+    Raises:
+        DataError: The data have a test part already, the share is outside (0, 1), or nothing can be drawn.
+    """
+    if not 0 < share < 1:
+        raise DataError(f"The share of samples to test with is {share}; it must lie between 0 and 1.")
+    if n_given := samples.n_per_split["test"]:
+        raise DataError(
+            f"{samples.name}: the data give a test part ({amount(n_given, 'photograph')}), and a share to draw as one "
+            "was named too. Leave --test-share out (split.test in imgcls.toml), or use no part that is given "
+            "(--split none; for a test list --test none)."
+        )
+    order = np.argsort(samples.frame["id"].to_numpy(dtype=object), kind="stable")
+    ordered = replace(samples, frame=samples.frame.iloc[order].reset_index(drop=True))
+    units = SplitUnits.of(ordered.with_sha256(_digests_of_copies(ordered.frame)))
+    first = ordered.frame["id"][np.unique(units.of_row, return_index=True)[1]]
+    lots = [hashlib.sha256(os.fsencode(f"{seed}/test/{name}")).digest() for name in first]
+    n_outside = units.members.sum(axis=0)
+    rarest = np.where(units.members, n_outside, len(units) + 1).argmin(axis=1)  # one of no class counts with the first
+    in_test, owed = np.zeros(len(units), dtype=bool), 0.0
+    for stratum in np.unique(rarest):
+        members = sorted(np.flatnonzero(rarest == stratum), key=lots.__getitem__)
+        owed += share * float(units.n_samples[members].sum())
+        for unit in members:
+            classes = units.members[unit]
+            if (n_outside[classes] > _N_OUTSIDE_TEST).all() and units.n_samples[unit] / 2 <= owed:
+                in_test[unit] = True
+                n_outside[classes] -= 1
+                owed -= float(units.n_samples[unit])
+    if not in_test.any():
+        raise DataError(
+            f"{samples.name}: a test part of {share:g} holds nothing: each class keeps {_N_OUTSIDE_TEST} photographs "
+            "or groups to train and to validate. Add samples, or leave --test-share out."
+        )
+    splits = np.empty(len(samples), dtype=object)
+    splits[order] = np.where(in_test[units.of_row], "test", ordered.frame["split"].to_numpy(dtype=object))
+    note = (
+        f"{(splits == 'test').sum()} of {len(samples)} photographs are the test part, drawn with split seed {seed}: "
+        "predicted, never trained on."
+    )
+    return replace(samples.with_split(splits.tolist()), notes=(*samples.notes, note))
+
+
+def _digests_of_copies(frame: pd.DataFrame) -> list[str]:
+    """Return the digests of files, or "" of those that share their size with no other, and can be no copies."""
+    sizes = [_size_of(path) for path in frame["path"]]
+    often = Counter(sizes)
+    return [
+        known or (sha256_file(Path(path)) if size >= 0 and often[size] > 1 else "")
+        for known, path, size in zip(frame["sha256"], frame["path"], sizes, strict=True)
+    ]
+
+
+def _size_of(path: str) -> int:
+    """Return the size of a file that can be read; −1 of another one, which is reported when it is decoded."""
+    try:
+        return Path(path).stat().st_size if os.access(path, os.R_OK) else -1
+    except OSError:
+        return -1
 
 
 def split_samples(samples: Samples, *, valid: float | None = None, seed: int = 0) -> Samples:

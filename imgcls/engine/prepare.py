@@ -8,11 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from imgcls.config.findings import apply_adjustments, read_adjustments
+from imgcls.config.findings import decided_samples
 from imgcls.data.cache import Photos, fill
 from imgcls.data.decode import Preprocess
-from imgcls.data.load import load_samples
-from imgcls.data.samples import Samples, check_samples
+from imgcls.data.samples import Samples, check_samples, loss_notes
 from imgcls.data.source import DataSource
 from imgcls.data.split import Fold, fold_samples, split_samples
 from imgcls.engine.known_datasets import is_known_set, known_set
@@ -61,8 +60,7 @@ def read_samples(source: DataSource) -> Samples:
     """
     data = source.data
     found = replace(source, data=known_set(str(data), cache_folder() / "sets")) if is_known_set(data) else source
-    samples = load_samples(found)
-    return samples if source.findings is None else apply_adjustments(samples, read_adjustments(Path(source.findings)))
+    return decided_samples(found, None if source.findings is None else Path(source.findings))
 
 
 def preprocess_of(images: Images, stretch: tuple[float, float] | None) -> Preprocess:
@@ -140,6 +138,7 @@ def read_photographs(
         verify=source.verify,
     )
     usable = samples.with_sha256(photos.sha256).without(photos.reasons)
+    usable = replace(usable, notes=(*loss_notes(samples, usable), *usable.notes))
     return Prepared(usable, photos, preprocess, fingerprint=fingerprint), samples
 
 

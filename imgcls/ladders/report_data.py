@@ -15,10 +15,9 @@ import numpy as np
 from PIL import Image
 
 from imgcls._version import __version__
-from imgcls.config.findings import apply_adjustments, read_adjustments
+from imgcls.config.findings import decided_samples
 from imgcls.data.decode import Preprocess, decode_with_size
 from imgcls.data.files import DEFAULT_DATA
-from imgcls.data.load import load_samples
 from imgcls.data.samples import Samples, classes_in
 from imgcls.data.source import FINDINGS_TOML, OFF
 from imgcls.engine.known_datasets import fetched_set, is_known_set
@@ -258,14 +257,13 @@ def find_photographs(ladder: Ladder, workspace: Workspace) -> Samples:
     found: dict[str, Any] = {
         name: _locate(place, workspace) for name, place in named.items() if place is not None and str(place) != OFF
     }
-    samples = load_samples(replace(ladder.data, **found))
-    findings = ladder.data.findings
+    source, findings = replace(ladder.data, **found), ladder.data.findings
     if findings is None:
-        return samples
+        return decided_samples(source, None)
     file = Path(str(findings))
     if not file.exists():  # the workspace was moved since, and its findings with it
         file = workspace.root / FINDINGS_TOML
-    return apply_adjustments(samples, read_adjustments(file))
+    return decided_samples(source, file)
 
 
 def contact_sheet(

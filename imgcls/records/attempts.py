@@ -413,7 +413,7 @@ class Attempt:
             number += 1
         if _numbers(self.folder):
             make_folder(self.record_folder)
-            write_json(self.folder / _FAILURE, asdict(_Failure(reason)))
+            write_json(self.folder / _FAILURE, to_json(_Failure(reason)))
             self.release()
         else:
             self.discard()

@@ -197,11 +197,11 @@ def test_a_class_only_in_valid_is_named(tree: Callable[..., Path]) -> None:
 
 def test_problem_types_that_do_not_fit(tree: Callable[..., Path]) -> None:
     root = tree("a/1.png", "b/2.png", "c/3.png")
-    assert load_folder(root, problem_type="multiclass").problem == "multiclass"
+    assert load_samples(root, problem_type="multiclass").problem == "multiclass"
     with pytest.raises(DataError, match="binary problem has 2 classes, and there are 3"):
-        load_folder(root, problem_type="binary")
+        load_samples(root, problem_type="binary")
     with pytest.raises(DataError, match=r"so not multilabel.*type in imgcls\.toml"):
-        load_folder(root, problem_type="multilabel")
+        load_samples(root, problem_type="multilabel")
 
 
 def test_real_folders(test_data: Path) -> None:

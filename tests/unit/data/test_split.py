@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from imgcls.data.samples import Samples, class_order, frame_of
-from imgcls.data.split import split_samples
+from imgcls.data.split import Fold, draw_test, fold_samples, split_samples
 from imgcls.errors import DataError
 
 
@@ -172,3 +173,75 @@ def test_ids_that_are_no_text() -> None:
     )
     samples = Samples(frame, ("a", "b"), "binary", "x", Path())
     assert split_samples(samples, valid=0.5).n_per_split["valid"] == 2
+
+
+def drawn(samples: Samples, share: float = 0.2, seed: int = 0) -> set[str]:
+    frame = draw_test(samples, share=share, seed=seed).frame
+    return set(frame["id"][frame["split"] == "test"])
+
+
+def test_a_test_part_is_drawn_from_each_class() -> None:
+    samples = make(["a"] * 80 + ["b"] * 20 + ["c"] * 3)
+    found = draw_test(samples, share=0.2)
+    assert {label: n for (split, label), n in counts(found).items() if split == "test"} == {"a": 16, "b": 4, "c": 1}
+    assert "21 of 103 photographs are the test part" in found.notes[-1]
+    assert draw_test(samples, share=0.2).data_digest == found.data_digest != samples.data_digest
+
+
+def test_neither_the_share_that_validates_nor_the_turn_changes_it() -> None:
+    sealed = draw_test(make(["a", "b"] * 40), share=0.2)
+    for split in (
+        split_samples(sealed, valid=0.1),
+        split_samples(sealed, valid=0.4, seed=7),
+        *(fold_samples(sealed, Fold(fold, 4)) for fold in range(4)),
+    ):
+        assert (split.frame["split"] == "test").tolist() == (sealed.frame["split"] == "test").tolist()
+    assert drawn(make(["a", "b"] * 40), seed=1) != drawn(make(["a", "b"] * 40))
+
+
+def test_groups_and_copies_are_whole_in_it() -> None:
+    labels = ["a", "a", "b"] * 40
+    groups = [f"g{position // 6}" for position in range(120)]
+    contents = [str(position) for position in range(120)]
+    contents[7] = contents[100] = "copy"
+    for seed in range(5):
+        found = draw_test(make(labels, groups=groups, contents=contents), share=0.25, seed=seed)
+        assert found.frame.groupby("group")["split"].nunique().max() == 1
+        assert found.frame["split"][7] == found.frame["split"][100]
+        assert 18 <= (found.frame["split"] == "test").sum() <= 36
+
+
+def test_copies_on_the_disk_are_seen_before_they_are_decoded(tmp_path: Path) -> None:
+    for number in range(60):
+        (tmp_path / f"{number:04d}").write_bytes(bytes([number // 2]) * 9)  # each file is there twice, all of one size
+    samples = make(["a", "b"] * 30)
+    frame = samples.frame.assign(path=[str(tmp_path / name) for name in samples.frame["id"]], sha256="")
+    found = draw_test(replace(samples, frame=frame), share=0.3)
+    splits = found.frame["split"].tolist()
+    assert splits[::2] == splits[1::2]
+    assert set(splits) == {"", "test"}
+    assert set(found.frame["sha256"]) == {""}
+
+
+def test_what_was_sealed_stays_so_when_photographs_are_left_out() -> None:
+    samples = make(["a", "b", "b"] * 60)
+    before = drawn(samples)
+    for gone in range(0, 180, 17):
+        after = drawn(samples.without_rows({gone: "a copy"}))
+        assert len(before ^ after - {f"{gone:04d}"}) <= 3
+
+
+def test_each_class_keeps_photographs_outside_test() -> None:
+    found = draw_test(make(["a"] * 40 + ["b"] * 2 + ["c"]), share=0.5)
+    assert {label for (split, label), _ in counts(found).items() if split == "test"} == {"a"}
+    several = make(["a|b", "a", "b", "|"] * 20, problem="multilabel")
+    assert 12 <= len(drawn(several)) <= 20
+
+
+def test_test_parts_that_cannot_be_drawn() -> None:
+    with pytest.raises(DataError, match=r"give a test part \(1 photograph\).*--split none.*--test none"):
+        draw_test(make(["a", "b", "a"], splits=["", "test", ""]), share=0.2)
+    with pytest.raises(DataError, match="holds nothing"):
+        draw_test(make(["a", "b"] * 2), share=0.2)
+    with pytest.raises(DataError, match="between 0 and 1"):
+        draw_test(make(["a", "b"] * 9), share=1.0)

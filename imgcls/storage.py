@@ -337,6 +337,16 @@ def clear_leftovers(folder: Path) -> None:
             path.unlink(missing_ok=True)
 
 
+def cache_folder() -> Path:
+    """Return the user's folder for what can be made again, as decoded photographs: $IMGCLS_CACHE, else the system's."""
+    chosen = os.environ.get("IMGCLS_CACHE")
+    if chosen:
+        return Path(chosen).expanduser()
+    import platformdirs
+
+    return platformdirs.user_cache_path("imgcls")
+
+
 def sha256_file(path: Path) -> str:
     """Return the sha256 of a file's content as 64 hexadecimal digits."""
     with path.open("rb") as file:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from imgcls.data.files import TABLE_SUFFIXES, is_image_name
 from imgcls.errors import WorkspaceError
+from imgcls.storage import cache_folder as cache_folder
 
 MARKER = "imgcls.toml"
 LEDGER = "test-ledger.csv"
@@ -136,16 +137,6 @@ def check_writable(folder: Path, *, what: str) -> None:
     finally:
         with suppress(OSError):
             probe.unlink(missing_ok=True)
-
-
-def cache_folder() -> Path:
-    """Return the user's folder for decoded photographs: $IMGCLS_CACHE, else the system's cache folder."""
-    chosen = os.environ.get("IMGCLS_CACHE")
-    if chosen:
-        return Path(chosen).expanduser()
-    import platformdirs
-
-    return platformdirs.user_cache_path("imgcls")
 
 
 def cache_budget_bytes() -> int:

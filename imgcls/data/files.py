@@ -5,15 +5,18 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import os
+import re
 import stat
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path, PurePosixPath
 
 from imgcls.data.patterns import matches_any
 from imgcls.errors import DataError
 from imgcls.storage import sha256_file
+from imgcls.text import listed
 
 IMAGE_SUFFIXES = frozenset(
     {
@@ -29,6 +32,11 @@ MOST_TABLE_BYTES = 64_000_000
 
 OWN_FOLDERS = frozenset({"runs", "ladders", "reports", "submissions"})
 """Folders that imgcls writes beside a table: no photographs of the data set lie there."""
+VALID_WORDS = ("valid", "val", "validation", "dev")
+"""How names of tables and folders say that photographs validate."""
+TABLE_FOLDERS = frozenset({"train", "training", "valid", "val", "validation", "dev", "test", "testing", "data"})
+"""Folders in which tables lie that together are one data set: one for each part, or the pieces of one."""
+_TRAIN = re.compile(r"(?<![a-z])train(ing)?(?![a-z])")
 _SYSTEM_NAMES = frozenset(
     {
         *(
@@ -308,10 +316,41 @@ def _tables(places: _Places, skip: Collection[str]) -> list[str]:
     with os.scandir(places.home) as entries:
         names = {entry.name for entry in entries if not is_hidden(entry.name) and entry.name not in skip}
     tables = {name: PurePosixPath(name).stem.lower() for name in names if _is_table_name(name)}
+    tests = {name for name, stem in tables.items() if stem == "test"}
+    samples = set() if tests else set(filter(is_sample_submission, tables))
     labels = places.table or ("train.csv" if "train.csv" in tables else "")
     if labels:
-        return sorted({labels, *(name for name, stem in tables.items() if stem == "test")})
-    return sorted(name for name, stem in tables.items() if "submission" not in stem)
+        return sorted({labels, *tests, *samples, *valid_names(labels, tables)})
+    beside = {name for name, stem in tables.items() if "submission" not in stem}
+    parts = [
+        f"{folder}/{name}"
+        for folder in names
+        if folder.lower() in TABLE_FOLDERS
+        for name in _tables_below(places.home / folder)
+    ]
+    return sorted({*beside, *samples, *([] if beside else parts)})
+
+
+def _tables_below(folder: Path) -> list[str]:
+    if not _is_folder(folder):
+        return []
+    with os.scandir(folder) as entries:
+        return sorted(entry.name for entry in entries if not is_hidden(entry.name) and _is_table_name(entry.name))
+
+
+def is_sample_submission(name: str) -> bool:
+    """Return whether a table, by its name, shows what a submission looks like; one to hand in is none."""
+    stem = PurePosixPath(name).stem.lower()
+    return "submission" in stem and any(word in stem for word in ("sample", "format", "template", "example"))
+
+
+def valid_names(table: str, names: Iterable[str]) -> list[str]:
+    """Return which names are those of a table called train, with a word for valid where that says train."""
+    stem, suffix = PurePosixPath(table).stem.lower(), PurePosixPath(table).suffix.lower()
+    if not (said := _TRAIN.search(stem)):
+        return []
+    wanted = {f"{stem[: said.start()]}{word}{stem[said.end() :]}{suffix}" for word in VALID_WORDS}
+    return sorted(name for name in names if name.lower() in wanted)
 
 
 def _is_table_name(name: str) -> bool:
@@ -352,36 +391,52 @@ class Finder:
 
     folders: tuple[Path, ...]
     """Where to look; the first that has the file wins."""
+    below: Below | None = None
+    """Where to look for what lies directly in none of them; None looks nowhere else."""
+    known: Mapping[str, str] = field(default_factory=dict)
+    """Values whose files are known without looking, as those of photographs that stand in the table itself."""
     _stems: dict[Path, dict[str, list[str]]] = field(default_factory=dict, repr=False, compare=False)
     """From a folder to its images by stem; each folder is listed once."""
 
     def find(self, value: str) -> str:
         """Return the absolute path of the file that a value names, or "" where there is none.
 
+        Blanks around a value count only where there is a file whose name has them.
+
         Raises:
             DataError: The value leaves the folder, or more than one image has its stem.
         """
+        if value in self.known:
+            return self.known[value]
         if not value.strip() or "\0" in value:
             return ""
         if ".." in PurePosixPath(value).parts:
             raise DataError(f"{value!r} leaves the folder of the images")
-        for folder in self.folders:
-            path = folder.absolute() / value
-            if path.is_file():
-                return str(path)
-            if named := self._with_suffix(path):
-                return named
-        return ""
+        for name in dict.fromkeys((value, value.strip())):
+            for folder in self.folders:
+                path = folder.absolute() / name
+                if is_file(path):
+                    return str(path)
+                if named := self._with_suffix(path):
+                    return named
+        return self._below(value.strip())
 
     def n_found(self, values: Sequence[str]) -> int:
         """Count the values that name a file."""
-        return sum(self._names_a_file(value) for value in values)
+        return sum(map(self.names_a_file, values))
 
-    def _names_a_file(self, value: str) -> bool:
+    def names_a_file(self, value: str) -> bool:
+        """Return whether a value names a file, or several that it does not tell apart."""
         try:
             return bool(self.find(value))
         except DataError:
-            return ".." not in PurePosixPath(value).parts  # several images of one stem: found, if not told apart
+            return ".." not in PurePosixPath(value).parts
+
+    def _below(self, value: str) -> str:
+        found = self.below.find(value) if self.below else []
+        if self.below and len(found) > 1:
+            raise DataError(f"{value!r} may be any of {listed(found)} in {self.below.folder}")
+        return str(self.below.folder.absolute() / found[0]) if self.below and found else ""
 
     def _with_suffix(self, path: Path) -> str:
         names = self._images_by_stem(path.parent).get(path.name, [])
@@ -392,11 +447,73 @@ class Finder:
     def _images_by_stem(self, folder: Path) -> dict[str, list[str]]:
         if folder not in self._stems:
             by_stem: dict[str, list[str]] = {}
-            names = sorted(entry.name for entry in folder.iterdir()) if folder.is_dir() else []
+            names = sorted(entry.name for entry in folder.iterdir()) if _is_folder(folder) else []
             for name in filter(is_image_name, names):
                 by_stem.setdefault(PurePosixPath(name).stem, []).append(name)
             self._stems[folder] = by_stem
         return self._stems[folder]
+
+
+def is_file(path: Path) -> bool:
+    """Return whether there is a file; a text that cannot be the name of one names none."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # too long, or of characters that no name has
+        return False
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except (OSError, ValueError):
+        return False
+
+
+class Below:
+    """The photographs anywhere below a folder, by the ends of their paths; it is listed when first asked."""
+
+    def __init__(self, folder: Path, *, skip: Collection[str] = ()) -> None:
+        """Keep which folder it is, and the names directly inside it that are not entered."""
+        self.folder = folder
+        self._skip = skip
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """The relative posix paths."""
+        return list_images(self.folder, skip=self._skip).images if _is_folder(self.folder) else ()
+
+    def find(self, value: str) -> list[str]:
+        """Return the photographs whose path ends with a value, with or without its suffix."""
+        return self.like(value, str)
+
+    def like(self, value: str, form: Callable[[str], str]) -> list[str]:
+        """Return the photographs that a value names once both are written in one form.
+
+        Args:
+            value: The end of a path, with or without its suffix.
+            form: Writes a name so that what shall not tell names apart is gone, as `str.casefold` does.
+        """
+        if form not in self._forms:
+            by_name: dict[str, list[str]] = {}
+            for name in self.names:
+                path = PurePosixPath(name)
+                for key in dict.fromkeys((form(path.name), form(path.stem))):
+                    by_name.setdefault(key, []).append(name)
+            self._forms[form] = by_name
+        parts = PurePosixPath(value).parts
+        if not parts:
+            return []
+        wanted = [form(part) for part in parts[:-1]]
+        found = self._forms[form].get(form(parts[-1]), [])
+        return [name for name in found if _ends_in([form(part) for part in name.split("/")[:-1]], wanted)]
+
+    @cached_property
+    def _forms(self) -> dict[Callable[[str], str], dict[str, list[str]]]:
+        return {}
+
+
+def _ends_in(parts: list[str], wanted: list[str]) -> bool:
+    return not wanted or parts[-len(wanted) :] == wanted
 
 
 def probe(values: Sequence[str]) -> list[str]:
@@ -407,7 +524,12 @@ def probe(values: Sequence[str]) -> list[str]:
 
 
 def find_folder(
-    home: Path, images: str | Path | None, values: Sequence[str], *, skip: Collection[str] = ()
+    home: Path,
+    images: str | Path | None,
+    values: Sequence[str],
+    *,
+    skip: Collection[str] = (),
+    part: str = "train",
 ) -> tuple[Finder, int]:
     """Find the folder whose files the values name.
 
@@ -417,6 +539,7 @@ def find_folder(
             None looks in the folder of the table and in those directly inside it.
         values: What should name files.
         skip: Names of folders that are not looked into.
+        part: What the name of the folder says that is preferred where several serve equally well.
 
     Returns:
         A finder that looks there, then in the folder of the table; and how many values name a file in it.
@@ -425,30 +548,50 @@ def find_folder(
         DataError: The given folder does not exist, or several serve equally well.
     """
     if images is not None:
-        folder = next((path for path in (Path(images), home / images) if path.is_dir()), None)
-        if folder is None:
-            raise DataError(f"{images}: there is no such folder of images, neither here nor in {home}.")
+        folder = images_folder(home, images)
         finder = Finder((folder, home))
         return finder, finder.n_found(values)
     counted = [(Finder((folder,)).n_found(values), folder) for folder in (home, *visible_folders(home, skip=skip))]
+    if any(part in folder.name.lower() and 2 * n_found >= len(values) > 0 for n_found, folder in counted):
+        # the numbers of one part are often those of another too
+        counted = [(n, folder) for n, folder in counted if not _is_of_other_part(folder, home, part)]
     most = max(n_found for n_found, _ in counted)
-    folder = _preferred([folder for n_found, folder in counted if n_found == most], home) if most else home
+    folder = _preferred([folder for n_found, folder in counted if n_found == most], home, part) if most else home
     return Finder((folder, home)), most
 
 
-def _preferred(folders: list[Path], home: Path) -> Path:
+def images_folder(home: Path, images: str | Path) -> Path:
+    """Return the folder of images that a person named, from the current folder or from that of the table.
+
+    Raises:
+        DataError: It does not exist.
+    """
+    folder = next((path for path in (Path(images).expanduser(), home / images) if path.is_dir()), None)
+    if folder is None:
+        raise DataError(f"{images}: there is no such folder of images, neither here nor in {home}.")
+    return folder
+
+
+def _preferred(folders: list[Path], home: Path, part: str) -> Path:
     """Choose between folders that serve equally well; images for training go before images for testing."""
-    folders.sort(key=lambda folder: (_rank(folder, home), folder.name))
-    if len(folders) > 1 and _rank(folders[0], home) == _rank(folders[1], home):
+    folders.sort(key=lambda folder: (_rank(folder, home, part), folder.name))
+    if len(folders) > 1 and _rank(folders[0], home, part) == _rank(folders[1], home, part):
         names = ", ".join(folder.name for folder in folders)
-        raise DataError(f"{home}: the table may mean the files of any of {names}. Say which folder holds the images.")
+        raise DataError(
+            f"{home}: the table may mean the files of any of {names}. Say which folder holds the images (--images)."
+        )
     return folders[0]
 
 
-def _rank(folder: Path, home: Path) -> int:
+def _is_of_other_part(folder: Path, home: Path, part: str) -> bool:
+    name = folder.name.lower()
+    return folder != home and part not in name and any(word in name for word in ("train", "val", "test"))
+
+
+def _rank(folder: Path, home: Path, part: str) -> int:
     name = folder.name.lower()
     if folder == home:
         return 0
-    if "train" in name:
+    if part in name:
         return 1
     return 2 if name in {"images", "image", "imgs", "img", "photos"} else 3

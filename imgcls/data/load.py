@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import itertools
+import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -22,40 +22,46 @@ from imgcls.data.files import (
     Finder,
     is_hidden,
     is_image_name,
+    is_sample_submission,
     list_images,
+    probe,
+    valid_names,
+    visible_folders,
 )
 from imgcls.data.folder import has_split_folders, load_folder, names_no_class, split_of
-from imgcls.data.samples import Samples, check_class_names, frame_of
+from imgcls.data.guesses import Choice, DoubtError, Guess
+from imgcls.data.patterns import groups_from, matches_any
+from imgcls.data.samples import Samples, check_class_names, frame_of, loss_notes
 from imgcls.data.source import OFF, DataOptions, DataSource
 from imgcls.data.tables import (
     LABEL_NAMES,
+    SPLIT_WORDS,
+    Parts,
     Peek,
     Table,
     check_named,
     find_ids,
+    given_parts,
+    joined,
     label_columns,
     locate_all,
+    names_a_photograph,
     peek,
     read_labels,
     read_table,
 )
 from imgcls.errors import DataError, nearest
+from imgcls.text import listed
 
 Role = Literal["photographs", "labels", "test list", "sample submission", "metadata", "sealed labels", "other"]
 """What a file is for; sealed labels are those of the photographs to predict, and are never read."""
 UNDERSTOOD = "a folder, a CSV, TSV or Parquet file, a pandas frame, or 'elpv' (the default)"
 _STEM = "test"
 _ADVICE = "Without a test list: --test none (from Python: test='none')."
-_SPLIT_NAMES = {
-    "": "",
-    "train": "train",
-    "training": "train",
-    "valid": "valid",
-    "val": "valid",
-    "validation": "valid",
-    "test": "test",
-    "testing": "test",
-}
+_PIECE = re.compile(r"(?P<part>.+)-[0-9]{5}-of-(?P<n>[0-9]{5})")
+"""How the pieces of a part are called that the library datasets writes."""
+_PIECES = re.compile(r"(part|batch|chunk|piece|folder|dir|images?|imgs?|photos?|data|set)[ _-]*[0-9]+$", re.IGNORECASE)
+"""How folders are called that hold a share of the photographs each, and are no classes."""
 _ORDER = get_args(Role)
 _MOST_FOLDERS = 12
 _TRUTH = ("label", "truth", "solution", "answer")
@@ -103,7 +109,7 @@ def _given(source: DataSource) -> Samples:
     path = _existing(source.data)
     if path.is_dir():
         table = table_in(path, source)
-        return load_table(table, source) if table else load_folder(path, source)
+        return load_table(table, source, root=path) if table else load_folder(path, source)
     if path.suffix.lower() not in TABLE_SUFFIXES:
         raise DataError(f"{path}: this file is no table. Understood are {UNDERSTOOD}.")
     return load_table(path, source)
@@ -147,8 +153,7 @@ def load_unlabelled(
 
 def _found_at(path: Path, source: DataSource) -> Iterator[tuple[str, Path]]:
     if path.suffix.lower() in TABLE_SUFFIXES and path.is_file():
-        table = read_table(path)
-        column, finder = find_ids(table, home=path.absolute().parent, source=source, skip=())
+        table, column, finder = _with_ids(path, source, part="test", skip=())
         located = locate_all(table, column, finder)
         yield from zip(table.columns[column], map(Path, located), strict=True)
     elif path.is_dir():
@@ -158,6 +163,24 @@ def _found_at(path: Path, source: DataSource) -> Iterator[tuple[str, Path]]:
         yield from ((name, path / name) for name in names)
     else:
         yield path.name, path
+
+
+def _with_ids(
+    path: Path, source: DataSource, *, part: str, skip: Collection[str] = OWN_FOLDERS
+) -> tuple[Table, str, Finder]:
+    """Read a table beside that of the labels, or one to predict, and find its ids.
+
+    What would be its header is a row where it names a photograph, so that none is lost; nobody is asked, since every
+    row is used as it is.
+    """
+    table = read_table(path, header=source.header if source.header != "none" else None)
+    check_named(table, DataSource(id=source.id))
+    home = path.absolute().parent
+    column, finder = find_ids(table, home=home, source=source, skip=skip, part=part)
+    if source.header != "first" and not table.photographs and names_a_photograph(column, finder):
+        table = read_table(path, header="none")
+        column, finder = find_ids(table, home=home, source=replace(source, id=None), skip=skip, part=part)
+    return table, column, finder
 
 
 @dataclass(frozen=True)
@@ -172,6 +195,10 @@ class Choices:
     """Where the files lie."""
     test: Path | None
     """The table of photographs to predict."""
+    parts: Parts
+    """Which rows train, validate and test, by its columns."""
+    guesses: tuple[Guess, ...] = ()
+    """What was taken without being told."""
 
     @property
     def images(self) -> Path:
@@ -179,88 +206,265 @@ class Choices:
         return self.finder.folders[0]
 
 
-def load_table(table_or_frame: Path | pd.DataFrame, source: DataSource | None = None) -> Samples:
-    """Read a data set from a table.
+@dataclass(frozen=True)
+class _Rows:
+    """The rows of one table, or of several that are one data set."""
+
+    table: Table
+    """The rows."""
+    ids: list[str]
+    """Their names, each different."""
+    paths: list[str]
+    """Their photographs; "" where there is none."""
+    splits: list[str]
+    """Their parts, "" where they are still to be drawn."""
+    folders: list[Path]
+    """Where the photographs lie."""
+    guesses: tuple[Guess, ...] = ()
+    """What was taken without being told."""
+    notes: tuple[str, ...] = ()
+    """Sentences that a person should read."""
+
+
+def load_table(
+    table_or_frame: Path | pd.DataFrame, source: DataSource | None = None, *, root: Path | None = None
+) -> Samples:
+    """Read a data set from a table, and from those that belong to it: its pieces, or one for each part.
 
     Args:
         table_or_frame: A file or a frame; the paths of a frame start from the current folder.
         source: Says which columns mean what, and where the photographs lie.
+        root: The folder that was named, where the table was found in it.
 
     Raises:
         DataError: The table cannot be read; a column is missing or not to be distinguished from others; an id
             occurs twice, leaves the folder of images or names no file (all rows are listed); a label
             is missing; the test list cannot be used.
+        DoubtError: It may be meant in several ways, and nobody said which.
     """
     source = source or DataSource()
-    table = read_table(table_or_frame)
-    home = _home(table_or_frame)
+    if source.label_from is not None:
+        raise DataError(
+            "--label-from takes labels from the names of photographs, and a table has them: --label COLUMN."
+        )
+    table = read_table(table_or_frame, header=source.header)
+    home = root.absolute() if root else _home(table_or_frame)
     chosen = _choices(table_or_frame, table, source)
-    paths = locate_all(table, chosen.id, chosen.finder)
-    splits = _splits(table, source.split)
-    labels = read_labels(
-        table,
-        chosen.label,
-        is_test=[split == "test" for split in splits],
-        problem_type=source.problem_type,
-        delimiter=source.delimiter,
-    )
+    rows = _rows(table_or_frame, table, source, chosen=chosen, root=home)
+    labels = read_labels(rows.table, chosen.label, is_test=[split == "test" for split in rows.splits], source=source)
     check_class_names(labels.classes, where=table.name, remedy="Rename them in the table.")
     test = read_test_list(
-        chosen.test, source, id_column=chosen.id, images=chosen.images, labelled=table, used=frozenset(paths)
+        chosen.test if "test" not in rows.splits or source.test is not None else None,
+        source,
+        id_column=chosen.id,
+        images=chosen.images,
+        labelled=rows.table,
+        used=frozenset(rows.paths),
     )
-    groups = table.columns[source.group] if source.group else [""] * len(table)
+    groups = rows.table.columns[source.group] if source.group else [""] * len(rows.ids)
+    test_groups = test.groups
+    if source.group_from is not None:
+        found = groups_from(source.group_from, [_relative(path, home) for path in (*rows.paths, *test.paths)])
+        groups, test_groups = found[: len(rows.ids)], tuple(found[len(rows.ids) :])
     n_test = len(test.ids)
-    folders = dict.fromkeys(folder for folder in (chosen.images, test.folder) if folder)
-    return Samples(
+    folders = dict.fromkeys(folder for folder in (*rows.folders, test.folder) if folder)
+    samples = Samples(
         frame=frame_of(
-            ids=[*table.columns[chosen.id], *test.ids],
-            paths=[*paths, *test.paths],
+            ids=[*rows.ids, *_told_apart(rows.ids, test.ids, test.paths, root=home, prefix="test")],
+            paths=[*rows.paths, *test.paths],
             labels=[*labels.texts, *[""] * n_test],
-            groups=[*groups, *test.groups],
-            splits=[*splits, *["test"] * n_test],
+            groups=[*groups, *test_groups],
+            splits=[*rows.splits, *["test"] * n_test],
         ),
         classes=labels.classes,
         problem=labels.problem,
         name="frame" if isinstance(table_or_frame, pd.DataFrame) else _name(table_or_frame, home),
         root=home,
-        excluded=_not_listed(folders, home, used={*paths, *test.paths}, table=table),
-        notes=(*labels.notes, *test.notes),
+        excluded=_not_listed(folders, home, used={*rows.paths, *test.paths}, table=table),
+        notes=(*rows.notes, *labels.notes, *test.notes),
+        guesses=(*chosen.guesses, *rows.guesses, *labels.guesses, *test.guesses),
     )
+    paths = samples.frame["path"]
+    left_out = {path: "left out by --exclude" for path in paths if matches_any(_relative(path, home), source.globs)}
+    return _without_missing(samples.without(left_out), table)
+
+
+def _relative(path: str, root: Path) -> str:
+    return Path(path).relative_to(root).as_posix() if Path(path).is_relative_to(root) else path
+
+
+def _without_missing(samples: Samples, table: Table) -> Samples:
+    """Leave out the rows that name no file, where that was asked for, and say so before all else."""
+    missing = [row for row, path in enumerate(samples.frame["path"]) if not path]
+    if not missing:
+        return samples
+    ids = samples.frame["id"].tolist()
+    absent = [Excluded(ids[row], f"named in {table.name}, and not there") for row in missing]
+    stays = samples.frame["path"] != ""
+    kept = replace(
+        samples,
+        frame=samples.frame[stays].reset_index(drop=True),
+        excluded=tuple(sorted((*samples.excluded, *absent), key=lambda entry: entry.path)),
+    )
+    if not len(kept):
+        raise DataError(f"{table.name}: none of its {len(ids)} photographs is there.")
+    note = f"{len(missing)} of {len(ids)} photographs are not there and are left out, first {ids[missing[0]]!r}."
+    return replace(kept, notes=(*loss_notes(samples, kept), note, *samples.notes))
+
+
+def _rows(
+    table_or_frame: Path | pd.DataFrame, table: Table, source: DataSource, *, chosen: Choices, root: Path
+) -> _Rows:
+    """Put together the rows of a table and of those that belong to it, each found where its own photographs lie.
+
+    Raises:
+        DataError: Files are missing, or a photograph is in two of the tables.
+    """
+    leave_out = source.missing == "exclude"
+    paths = locate_all(table, chosen.id, chosen.finder, leave_out=leave_out)
+    file = None if isinstance(table_or_frame, pd.DataFrame) else table_or_frame
+    split = _split_of(file, root) if file else ""
+    splits = [split] * len(table) if split and source.split != OFF else list(chosen.parts.splits)
+    ids, tables, folders = list(table.columns[chosen.id]), [table], [chosen.images]
+    guesses: list[Guess] = []
+    notes: list[str] = []
+    if n_below := sum(chosen.finder.below is not None and bool(path) for path in paths):
+        where = chosen.finder.below.folder if chosen.finder.below else root
+        guesses.append(
+            Guess("photographs", f"{n_below:,} photographs were found by name below {where}.", "--images FOLDER")
+        )
+    elif source.images is None and not table.photographs and chosen.images.absolute() != root:
+        guesses.append(Guess("photographs", f"The photographs lie in {chosen.images.name}/.", "--images FOLDER"))
+    for path, its_split, is_guess in _others_of(file, root, source) if file else ():
+        try:
+            other = read_table(path, header=source.header)
+            wanted = {chosen.id, *(chosen.label if its_split != "test" else ())}
+            if lacking := wanted - other.columns.keys():
+                raise DataError(f"{path.name}: no column {listed(map(repr, sorted(lacking)))}, as {table.name} has.")
+            finder = find_ids(other, home=path.absolute().parent, source=replace(source, id=chosen.id), part="val")[1]
+            found = locate_all(other, chosen.id, finder, leave_out=leave_out)
+            if twice := [row for row, place in enumerate(found) if place and place in set(paths)]:
+                raise DataError(
+                    f"{path.name}: {len(twice)} of {len(other)} photographs are in {table.name} too: "
+                    f"{other.places(twice)}."
+                )
+        except DataError as problem:
+            if not is_guess:
+                raise
+            raise DataError(f"{problem}\nWithout {path.name}: --split {OFF}.") from problem
+        ids += _told_apart(ids, other.columns[chosen.id], found, root=root, prefix=path.stem)
+        paths += found
+        splits += [its_split if source.split != OFF else ""] * len(other)
+        tables.append(other)
+        folders.append(finder.folders[0])
+        if is_guess:
+            splits = [one or "train" for one in splits]
+            guesses.append(Guess("parts", f"The {len(other)} rows of {path.name} validate.", f"--split {OFF}"))
+    if len(tables) > 1 and not any(guess.about == "parts" for guess in guesses):
+        n = Counter(splits)
+        counts = ", ".join(f"{n[part]:,} {part or 'to be drawn'}" for part in ("train", "valid", "test", "") if n[part])
+        guesses.append(Guess("parts", f"{len(tables)} tables are one data set: {counts}.", "--data TABLE"))
+    return _Rows(joined(tables, list(table.columns)), ids, paths, splits, folders, tuple(guesses), tuple(notes))
+
+
+def _told_apart(
+    known: Sequence[str], ids: Sequence[str], paths: Sequence[str], *, root: Path, prefix: str
+) -> list[str]:
+    """Return ids of a further table; one that is taken has the folder of its photograph before it.
+
+    Ids of others than that stay as they are, and with them the digests of data whose ids never repeat.
+    """
+    taken = set(known)
+    if not taken & set(ids):
+        return list(ids)
+    apart = []
+    for name, path in zip(ids, paths, strict=True):
+        folder = Path(path).parent
+        before = folder.relative_to(root).as_posix() if path and folder.is_relative_to(root) else prefix
+        found = name if name not in taken else f"{before if before != '.' else prefix}/{name}"
+        while found in taken:
+            found = f"{prefix}/{found}"
+        apart.append(found)
+        taken.add(found)
+    return apart
+
+
+def _split_of(path: Path, root: Path) -> str:
+    """Return the part that a table in the folder of a part, or a piece of a part, is; "" for other tables."""
+    piece = _PIECE.fullmatch(path.stem)
+    if piece:
+        return SPLIT_WORDS.get(piece["part"].lower(), "")
+    return SPLIT_WORDS.get(path.parent.name.lower(), "") if path.absolute().parent != root else ""
+
+
+def _others_of(path: Path, root: Path, source: DataSource) -> Iterator[tuple[Path, str, bool]]:
+    """Find the tables that belong to one: its pieces, those of the other parts, or that of valid beside train.
+
+    Yields:
+        Each with its part, and whether it may be passed over.
+    """
+    here = path.absolute().parent
+    if _PIECE.fullmatch(path.stem):
+        pieces = {entry: found for entry in _tables_of(here) if (found := _PIECE.fullmatch(entry.stem))}
+        for part in sorted({found["part"] for found in pieces.values()}):
+            own = [found for found in pieces.values() if found["part"] == part]
+            lacking = int(own[0]["n"]) - len(own)
+            if lacking > 0:
+                raise DataError(f"{here}: {lacking} of {int(own[0]['n'])} pieces of {part!r} are missing.")
+        yield from ((entry, _split_of(entry, root), False) for entry in sorted(pieces) if entry.name != path.name)
+    elif here != root and path.parent.name.lower() in SPLIT_WORDS:
+        for folder in visible_folders(root):
+            same = folder / path.name
+            if folder.name.lower() in SPLIT_WORDS and same != path and same.is_file() and folder.absolute() != here:
+                yield same, SPLIT_WORDS[folder.name.lower()], False
+    elif source.split is None:
+        names = valid_names(path.name, [entry.name for entry in _tables_of(here)])
+        if names:
+            yield here / names[0], "valid", True
+
+
+def _tables_of(folder: Path) -> list[Path]:
+    return [
+        entry
+        for entry in sorted(folder.iterdir())
+        if entry.suffix.lower() in TABLE_SUFFIXES and entry.is_file() and not is_hidden(entry.name)
+    ]
 
 
 def choices_of(path: Path, source: DataSource) -> Choices:
-    """Describe what the columns of a table are taken for, without looking at its labels.
+    """Describe what the columns of a table are taken for, without looking at labels of test.
 
     Raises:
         DataError: It cannot be read, or a column cannot be distinguished from others.
     """
-    return _choices(path, read_table(path), source)
+    return _choices(path, read_table(path, header=source.header), source)
 
 
 def _choices(path: Path | pd.DataFrame, table: Table, source: DataSource) -> Choices:
     check_named(table, source)
     home = _home(path)
     column, finder = find_ids(table, home=home, source=source)
-    labels = label_columns(table, column, source)
+    guesses = []
+    if source.header is None and table.unit == "line" and names_a_photograph(column, finder):
+        raise DoubtError(
+            f"{table.name}: its first row would name the columns, and {column!r} there names a photograph as the rows "
+            "below do.",
+            [
+                Choice("it has no header; its columns are then called 1, 2, …", {"header": "none"}),
+                Choice("its first row is its header all the same", {"header": "first"}),
+            ],
+        )
+    if source.id is None and len(table.columns) > 1:
+        guesses.append(Guess("ids", f"Column {column!r} names the photographs.", "--id COLUMN"))
+    parts = given_parts(table, source)
+    labels, guessed = label_columns(table, column, source, parts=parts)
     file = None if isinstance(path, pd.DataFrame) else path
-    return Choices(column, labels, finder, find_test_list(file, home=home, wanted=source.test))
+    test = find_test_list(file, home=home, wanted=source.test)
+    return Choices(column, labels, finder, test, parts, (*guesses, *guessed, *parts.guesses))
 
 
 def _home(source: Path | pd.DataFrame) -> Path:
     return Path.cwd() if isinstance(source, pd.DataFrame) else source.absolute().parent
-
-
-def _splits(table: Table, column: str | None) -> list[str]:
-    if column is None:
-        return [""] * len(table)
-    values = table.columns[column]
-    wrong = [row for row, value in enumerate(values) if value.strip().lower() not in _SPLIT_NAMES]
-    if wrong:
-        places = table.places(wrong, [values[row] for row in wrong])
-        raise DataError(
-            f"{table.name}: no split at {places}. Column {column!r} may hold train, valid, test or nothing."
-        )
-    return [_SPLIT_NAMES[value.strip().lower()] for value in values]
 
 
 def _not_listed(folders: Iterable[Path], home: Path, *, used: Collection[str], table: Table) -> tuple[Excluded, ...]:
@@ -295,6 +499,8 @@ class TestList:
     """Where they lie; None without a list."""
     notes: tuple[str, ...] = ()
     """Sentences that a person should read."""
+    guesses: tuple[Guess, ...] = ()
+    """What was taken without being told."""
 
 
 def find_test_list(table: Path | None, *, home: Path, wanted: str | Path | None) -> Path | None:
@@ -304,7 +510,7 @@ def find_test_list(table: Path | None, *, home: Path, wanted: str | Path | None)
         table: The table of labels; None for a frame.
         home: The folder of the table.
         wanted: A path, from the current folder or from that of the table; `none` for none; None finds a table
-            called test beside one of labels.
+            called test beside one of labels, or else a sample submission.
 
     Raises:
         DataError: The path leads nowhere.
@@ -312,10 +518,11 @@ def find_test_list(table: Path | None, *, home: Path, wanted: str | Path | None)
     if wanted is None:
         if table is None:
             return None
-        others = (path for path in sorted(home.iterdir()) if path.is_file() and path.name != table.name)
-        return next(
-            (path for path in others if path.suffix.lower() in TABLE_SUFFIXES and path.stem.lower() == _STEM), None
-        )
+        others = [path for path in _tables_of(home) if path.name != table.name]
+        lists = [path for path in others if path.stem.lower() == _STEM]
+        # a competition that gives no list of the test part gives the ids in its sample of a submission
+        samples = [path for path in others if is_sample_submission(path.name)]
+        return next(iter([*lists, *(samples if len(samples) == 1 else [])]), None)
     if str(wanted) == OFF:
         return None
     found = next((path for path in (Path(wanted).expanduser(), home / wanted) if path.is_file()), None)
@@ -350,49 +557,87 @@ def read_test_list(
     """
     if path is None:
         return TestList()
+    is_guess = source.test is None
+    is_sample = is_sample_submission(path.name)
+    passed_over = f"{path.name} beside {labelled.name} is passed over as a test list."
     try:
-        table = read_table(path)
+        table, column, finder = _find_ids(path, source, id_column=id_column, images=images, used=used)
     except DataError as problem:
+        if is_guess:
+            return TestList(notes=(f"{passed_over} {problem}",))
         raise DataError(f"{problem} {_ADVICE}") from problem
-    known = next((name for name in (source.id, id_column) if name in table.columns), None)
+    if is_sample and is_guess and any(place in used for place in map(_quietly(finder), table.columns[column])):
+        return TestList()  # it shows the form by photographs of the table of labels
+    leave_out = source.missing == "exclude"
     try:
-        column, finder = _find_ids(table, path, replace(source, id=known), images=images)
+        paths = locate_all(table, column, finder, leave_out=leave_out)
+        _check_apart(table, column, paths, labelled=labelled, used=used)
     except DataError as problem:
-        if source.test is None:
-            return TestList(notes=(f"{table.name} beside {labelled.name} is passed over as a test list. {problem}",))
-        raise
-    try:
-        paths = locate_all(table, column, finder)
-        _check_apart(table, column, paths, labelled=labelled, id_column=id_column, used=used)
-    except DataError as problem:
+        if is_sample and is_guess:
+            return TestList(notes=(f"{passed_over} {problem}",))
         raise DataError(f"{problem}\n{_ADVICE}") from problem
     groups = table.columns.get(source.group or "", [""] * len(table))
     note = f"The {len(table)} photographs of {table.name} are the test part: predicted, never trained on."
-    return TestList(tuple(table.columns[column]), tuple(paths), tuple(groups), finder.folders[0], (note,))
+    guess = Guess("test list", f"The {len(table)} photographs of {table.name} are the test part.", f"--test {OFF}")
+    return TestList(
+        tuple(table.columns[column]),
+        tuple(paths),
+        tuple(groups),
+        finder.folders[0],
+        (note,),
+        (guess,) if is_guess else (),
+    )
 
 
-def _find_ids(table: Table, path: Path, source: DataSource, *, images: Path) -> tuple[str, Finder]:
-    """Find the ids and their files around the list and where the labelled ones are; what was asked for comes first."""
-    home = path.absolute().parent
-    first, second = (images, None) if source.images is not None else (None, images)
-    try:
-        return find_ids(table, home=home, source=replace(source, images=first))
-    except DataError as problem:
-        with contextlib.suppress(DataError):
-            return find_ids(table, home=home, source=replace(source, images=second))
-        raise problem from None
+def _quietly(finder: Finder) -> Callable[[str], str]:
+    """Return the look-up of a finder that finds nothing where it would complain."""
+
+    def look_up(value: str) -> str:
+        try:
+            return finder.find(value)
+        except DataError:
+            return ""
+
+    return look_up
 
 
-def _check_apart(
-    table: Table, column: str, paths: Sequence[str], *, labelled: Table, id_column: str, used: Collection[str]
-) -> None:
+def _find_ids(
+    path: Path, source: DataSource, *, id_column: str, images: Path, used: Collection[str]
+) -> tuple[Table, str, Finder]:
+    """Find the ids of a list and their files around the list and where the labelled ones are.
+
+    What was asked for comes first, unless another place has more files that are not the labelled ones: photographs
+    to predict often bear the same numbers, in a folder of their own.
+    """
+    found: list[tuple[Table, str, Finder]] = []
+    problems: list[DataError] = []
+    known = next((name for name in (source.id, id_column) if name), None)
+    for place in dict.fromkeys((images if source.images is not None else None, None, images)):
+        wanted = replace(source, images=place)
+        for column in (known, None):
+            try:
+                found.append(_with_ids(path, replace(wanted, id=column), part="test"))
+                break
+            except DataError as problem:
+                problems.append(problem)
+    if not found:
+        raise problems[-1]
+
+    def n_new(entry: tuple[Table, str, Finder]) -> int:
+        table, column, finder = entry
+        return sum(bool(place) and place not in used for place in map(_quietly(finder), probe(table.columns[column])))
+
+    return max(found, key=n_new)
+
+
+def _check_apart(table: Table, column: str, paths: Sequence[str], *, labelled: Table, used: Collection[str]) -> None:
     """Refuse a list that names photographs of the table of labels.
 
     Raises:
         DataError: It does; all rows are listed.
     """
-    ids, known = table.columns[column], set(labelled.columns[id_column])
-    both = [row for row, path in enumerate(paths) if path in used or ids[row] in known]
+    ids = table.columns[column]
+    both = [row for row, path in enumerate(paths) if path and path in used]
     if both:
         places = table.places(both, [ids[row] for row in both])
         raise DataError(
@@ -408,10 +653,16 @@ def table_in(root: Path, source: DataSource) -> Path | None:
         root: The folder.
         source: What was said of a table; saying anything asks for one.
 
+    Returns:
+        The table; where several are one data set, the one of the part train, or its first piece.
+
     Raises:
         DataError: There are several, or columns were asked for and there is none.
+        DoubtError: Folders and a table name different classes.
     """
-    return None if _asks_for_folders(root, source) else _the_table(root, source)
+    if _asks_for_folders(root, source):
+        return None if source.label_from is not None else _table_of_all_folders(root, source)
+    return _the_table(root, source)
 
 
 def _asks_for_folders(root: Path, source: DataSource) -> bool:
@@ -422,10 +673,68 @@ def _asks_for_folders(root: Path, source: DataSource) -> bool:
         return False
     names = list_images(root, skip=OWN_FOLDERS).images
     if has_split_folders(names):
-        return True
+        below = {name.split("/")[1] for name in names if name.count("/") > 1}
+        return not (all(map(names_no_class, below)) and _of_parts(root))
     tops = {name.split("/")[0] for name in names if "/" in name}
     classes = [top for top in tops if not names_no_class(top)]
-    return len(classes) > 1 and not (root / "train.csv").is_file()
+    if len(classes) < 2:
+        return False
+    return not (root / "train.csv").is_file() or _is_unreadable(root / "train.csv")
+
+
+def _is_unreadable(path: Path) -> bool:
+    try:
+        read_table(path)
+    except DataError:
+        return True
+    return False
+
+
+def _table_of_all_folders(root: Path, source: DataSource) -> Path | None:
+    """Find a table that names photographs of all the folders that would be classes, and is meant to be their labels.
+
+    It is where the folders are called after pieces (`images_part_1`). Where a column called after labels says
+    something else than the folders, nobody can know. Everything else is a table that says more of the photographs.
+
+    Raises:
+        DoubtError: Folders and labels of a table differ.
+    """
+    names = list_images(root, skip=OWN_FOLDERS).images
+    if has_split_folders(names):
+        return None
+    tops = {name.split("/")[0] for name in names if "/" in name}
+    for path in _tables_of(root):
+        if "submission" in path.stem.lower() or path.stem.lower().startswith(_STEM):
+            continue
+        try:
+            table = read_table(path)
+            column, finder = find_ids(table, home=root, source=replace(source, header="first"))
+        except DataError:
+            continue
+        found = list(map(_quietly(finder), table.columns[column]))
+        folders = [_top(place, root) for place in found]
+        if 2 * sum(map(bool, found)) < len(names) or set(folders) - {""} != tops:
+            continue
+        if all(map(_PIECES.search, tops)):
+            return path
+        for name in (name for wanted in LABEL_NAMES for name in table.columns if name.lower() == wanted):
+            pairs = {(folder, label) for folder, label in zip(folders, table.columns[name], strict=True) if folder}
+            labels = {label for _, label in pairs}
+            if name.lower() != "y" and 2 <= len(labels) < len(found) and len(pairs) > max(len(tops), len(labels)):
+                raise DoubtError(
+                    f"{root}: the folders {listed(map(repr, sorted(tops)), 3)} would be the classes, but {path.name} "
+                    f"names photographs of all of them, and its column {name!r} says something else.",
+                    [
+                        Choice(f"{path.name} holds the labels", {"data": str(path)}),
+                        Choice("the folders are the classes", {"label_from": "{label}/**"}),
+                    ],
+                )
+    return None
+
+
+def _top(place: str, root: Path) -> str:
+    path = Path(place)
+    return path.relative_to(root.absolute()).parts[0] if place and path.is_relative_to(root.absolute()) else ""
 
 
 def _asks_for_table(source: DataSource) -> bool:
@@ -439,14 +748,46 @@ def _the_table(root: Path, source: DataSource) -> Path | None:
         return root / "train.csv"
     tables = [
         path
-        for path in sorted(root.iterdir())
-        if path.suffix.lower() in TABLE_SUFFIXES and path.is_file() and not is_hidden(path.name)
-        if "submission" not in path.stem.lower() and not path.stem.lower().startswith("test")
+        for path in _tables_of(root)
+        if "submission" not in path.stem.lower() and not path.stem.lower().startswith(_STEM)
     ]
+    trained = [path for path in tables if path.stem.lower() == "train"]
+    beside = {name for path in trained for name in valid_names(path.name, [other.name for other in tables])}
+    if len(trained) == 1 and {path.name for path in tables} <= {trained[0].name, *beside}:
+        return trained[0]
+    pieces = _first_piece(root)
+    if pieces is not None and all(_PIECE.fullmatch(path.stem) for path in tables):
+        return pieces
+    if not tables and (found := _of_parts(root) or _first_piece(root / "data")):
+        return found
     if len(tables) > 1 or (_asks_for_table(source) and not tables):
         names = ", ".join(path.name for path in tables) or "none"
-        raise DataError(f"{root}: which table holds the labels? There is {names}. Name the table itself.")
+        raise DoubtError(
+            f"{root}: which table holds the labels? There is {names}. Name the table itself.",
+            [Choice(f"{path.name} does", {"data": str(path)}) for path in tables[:_MOST_FOLDERS]],
+        )
     return tables[0] if tables else None
+
+
+def _of_parts(root: Path) -> Path | None:
+    """Return the table of the part train, where the folder of that part holds one table; None elsewhere."""
+    for folder in visible_folders(root):
+        if SPLIT_WORDS.get(folder.name.lower()) == "train":
+            tables = _tables_of(folder)
+            if len(tables) == 1:
+                return tables[0]
+            if pieces := _first_piece(folder):
+                return pieces
+    return None
+
+
+def _first_piece(folder: Path) -> Path | None:
+    """Return the first piece of the part train, else of what there is; None where nothing lies there in pieces."""
+    if not folder.is_dir():
+        return None
+    pieces = [path for path in _tables_of(folder) if _PIECE.fullmatch(path.stem)]
+    trained = [path for path in pieces if _split_of(path, folder.absolute()) == "train"]
+    return next(iter([*trained, *pieces]), None)
 
 
 @dataclass(frozen=True)
@@ -463,6 +804,8 @@ class FileRole:
     """For a table: the names of its columns."""
     file: Path | None = None
     """For a table: the file itself."""
+    fault: str = ""
+    """For a table that nobody named: why it cannot be read, "" where it can."""
 
 
 @dataclass(frozen=True)
@@ -531,7 +874,7 @@ def _known(
     if table is not None and table != headless:
         choices = choices_of(table, source)
         labels = choices.label
-        if choices.test is not None:
+        if choices.test is not None and not is_sample_submission(choices.test.name):
             said[choices.test.absolute()] = "test list"
     if sample_submission is not None:
         said[_place(sample_submission, samples.root)] = "sample submission"
@@ -630,7 +973,7 @@ def _table_role(path: Path, known: _Known, samples: Samples) -> FileRole:
     role = known.said.get(path) or _role_of(path.stem.lower(), seen, known)
     if path == known.headless:
         return FileRole(samples.relative(str(path)), role, seen.n_rows + 1, (), path)
-    return FileRole(samples.relative(str(path)), role, seen.n_rows, seen.columns, path)
+    return FileRole(samples.relative(str(path)), role, seen.n_rows, seen.columns, path, seen.fault)
 
 
 def _role_of(stem: str, seen: Peek, known: _Known) -> Role:

@@ -5,8 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import unicodedata
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from pathlib import Path
 from typing import Literal
 
@@ -17,7 +20,7 @@ import pandas as pd
 from imgcls.data.files import Excluded
 from imgcls.data.guesses import Guess
 from imgcls.errors import DataError
-from imgcls.text import as_utf8
+from imgcls.text import as_utf8, listed
 
 ProblemType = Literal["binary", "multiclass", "multilabel"]
 COLUMNS = ("id", "path", "label", "group", "split", "sha256")
@@ -26,6 +29,7 @@ SEPARATOR = "|"
 NO_CLASS = SEPARATOR
 """The label of a multi-label sample that is known to belong to no class ("" means: not known)."""
 
+_DECIMAL = re.compile(r"[+-]?[0-9]{1,30}(\.[0-9]{0,30})?")
 _EMPTY = {
     "train": "give some samples the split train, or none, so that they are split.",
     "valid": "split the samples, or give some the split valid.",
@@ -247,6 +251,57 @@ def lookalike_notes(classes: Sequence[str]) -> tuple[str, ...]:
         alike.setdefault(" ".join(name.split()).casefold(), []).append(name)
     sets = [", ".join(repr(name) for name in names) for names in alike.values() if len(names) > 1]
     return tuple(f"The classes {names} differ only in blanks or case; they are kept apart." for names in sets)
+
+
+def equal_spellings(names: Iterable[str]) -> list[list[str]]:
+    """Return the names of classes that are equal in value though not in text, the likeliest spelling of each first.
+
+    Equal are numbers (1, 1.0 and 001), as tables that were joined or saved again write them, and texts in Unicode's
+    normal form (é as one sign or as two), as file systems write them. Names that differ in blanks or case are not.
+    """
+    alike: dict[object, list[str]] = {}
+    for name in sorted(set(names)):
+        text = unicodedata.normalize("NFC", name)
+        alike.setdefault(Fraction(text) if _DECIMAL.fullmatch(text) else text, []).append(name)
+    return [
+        sorted(same, key=lambda name: (unicodedata.normalize("NFC", name) != name, len(name), name))
+        for same in alike.values()
+        if len(same) > 1
+    ]
+
+
+def loss_notes(before: Samples, after: Samples) -> tuple[str, ...]:
+    """Name the classes that vanish, or keep less than half, where samples are left out; test is not looked at.
+
+    Args:
+        before: All samples.
+        after: Those that are used.
+
+    Returns:
+        One sentence, or none.
+    """
+    counts = [_n_per_class(samples) for samples in (before, after)]
+    lost = [
+        f"{as_utf8(name)!r} keeps {counts[1].get(name, 0)} of {n}"
+        for name, n in sorted(counts[0].items())
+        if 2 * counts[1].get(name, 0) < n
+    ]
+    if not lost:
+        return ()
+    return (
+        f"Warning: what is left out empties classes: {listed(lost)}. Mend files or rows first, or leave these classes "
+        "out whole.",
+    )
+
+
+def _n_per_class(samples: Samples) -> Counter[str]:
+    labels = samples.frame["label"][samples.frame["split"] != "test"]
+    return Counter(
+        name
+        for label in labels
+        for name in ([label] if samples.problem != "multilabel" else label.split(SEPARATOR))
+        if name
+    )
 
 
 def check_samples(samples: Samples) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 from imgcls.config.findings import decided_samples
 from imgcls.data.cache import Photos, fill
 from imgcls.data.decode import Preprocess
-from imgcls.data.samples import Samples, check_samples
+from imgcls.data.samples import Samples, check_samples, loss_notes
 from imgcls.data.source import DataSource
 from imgcls.data.split import Fold, fold_samples, split_samples
 from imgcls.engine.known_datasets import is_known_set, known_set
@@ -138,6 +138,7 @@ def read_photographs(
         verify=source.verify,
     )
     usable = samples.with_sha256(photos.sha256).without(photos.reasons)
+    usable = replace(usable, notes=(*loss_notes(samples, usable), *usable.notes))
     return Prepared(usable, photos, preprocess, fingerprint=fingerprint), samples
 
 

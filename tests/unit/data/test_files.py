@@ -98,11 +98,21 @@ def test_the_folder_of_a_table_looks_like_a_folder(table: Path) -> None:
 
 def test_predictions_beside_a_named_table_are_no_data(table: Path) -> None:
     before = data_fingerprint(table)
-    for name in ("predictions.csv", "sample_submission.csv"):
+    for name in ("predictions.csv", "submission.csv"):
         (table.parent / name).write_text("id,label\n")
     assert data_fingerprint(table) == before
     (table.parent / "test.csv").write_text("image_id\n000\n")
     assert data_fingerprint(table) != before
+
+
+def test_a_sample_submission_counts_where_it_is_the_list_of_the_test_part(table: Path) -> None:
+    before = data_fingerprint(table)
+    (table.parent / "sample_submission.csv").write_text("id,label\n000,1\n")
+    assert data_fingerprint(table) != before
+    (table.parent / "test.csv").write_text("image_id\n000\n")
+    listed = data_fingerprint(table)
+    (table.parent / "sample_submission.csv").write_text("id,label\n001,1\n")
+    assert data_fingerprint(table) == listed
 
 
 def test_train_csv_is_the_table_of_its_folder(table: Path) -> None:

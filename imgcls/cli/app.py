@@ -216,8 +216,8 @@ def _tell(problem: BaseException, *, exit_code: int, as_json: bool) -> int:
 
     message = problem.format_message() if isinstance(problem, click.ClickException) else str(problem)
     if isinstance(problem, click.UsageError) and not as_json:
-        problem.message = clean(problem.message, keep_lines=True)
-        problem.show()  # with the usage line and where help is
+        shown = click.UsageError(clean(problem.message, keep_lines=True), problem.ctx)
+        shown.show()  # with the usage line and where help is
     else:
         click.echo(f"Error: {clean(message, keep_lines=True)}", err=True)
     if as_json:

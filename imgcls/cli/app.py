@@ -193,8 +193,8 @@ def _run(arguments: list[str]) -> int:
         if isinstance(problem, SystemExit):
             problem = ImgclsError(
                 "Python code that was loaded, such as a recipe or a network of your own, called "
-                f"sys.exit({problem.code!r}) before the work was done. Take that call out; "
-                "'imgcls --debug …' shows where it is."
+                f"sys.exit({problem.code!r}) before the work was done. Take that call out; 'imgcls --debug …' shows "
+                "where it is."
             )
         if isinstance(problem, click.ClickException | ImgclsError):
             return _tell(problem, exit_code=problem.exit_code, as_json=as_json)
@@ -216,8 +216,7 @@ def _tell(problem: BaseException, *, exit_code: int, as_json: bool) -> int:
 
     message = problem.format_message() if isinstance(problem, click.ClickException) else str(problem)
     if isinstance(problem, click.UsageError) and not as_json:
-        shown = click.UsageError(clean(problem.message, keep_lines=True), problem.ctx)
-        shown.show()  # with the usage line and where help is
+        click.UsageError(clean(message, keep_lines=True), problem.ctx).show()  # with the usage line and where help is
     else:
         click.echo(f"Error: {clean(message, keep_lines=True)}", err=True)
     if as_json:

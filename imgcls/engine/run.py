@@ -171,6 +171,9 @@ class Job:
                     found.discard()
                 raise
             except Exception as problem:
+                asked_for = problem.__context__  # what goes wrong on the way out, such as with workers, is no failure
+                if isinstance(asked_for, KeyboardInterrupt | SystemExit):
+                    raise asked_for from None
                 raise self._failed(found, TrainingError(_told(problem, request.plan))) from problem
             return self._publish(found, record)
 

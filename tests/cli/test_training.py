@@ -202,7 +202,7 @@ def test_every_file_name_comes_back_from_the_csv(imgcls, photos: Path, tmp_path:
         (wild / name).write_bytes((photos / "dark" / "000.png").read_bytes())
     assert imgcls("predict", "baseline", wild, "-o", "found.csv").code == 0
     with Path("found.csv").open(newline="", encoding="utf-8") as file:
-        found = [row["id"] for row in csv.DictReader(file)]
+        found = [row["id"].removeprefix("'") for row in csv.DictReader(file)]
     assert sorted(found) == sorted(name.encode("utf-8", "backslashreplace").decode() for name in names)
 
 
@@ -251,6 +251,25 @@ def test_runs_are_not_written_among_the_photographs(imgcls, photos: Path, monkey
     assert result.code == 2
     assert "--out" in result.err
     assert sorted(path.name for path in photos.iterdir()) == ["dark", "light"]
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+def test_a_signal_to_the_group_is_no_failure_of_the_workers(photos: Path, empty_folder: Path, number, code) -> None:
+    """As a terminal and a cluster send it: a worker that died first would look like work that failed."""
+    command = [sys.executable, "-m", "imgcls", "recipe", "run", "baseline", "--data", str(photos), *SMALL]
+    command[command.index("--epochs") + 1] = "400"
+    with subprocess.Popen(
+        [*command, "--workers", "2"], stderr=subprocess.PIPE, text=True, start_new_session=True
+    ) as running:
+        assert running.stderr is not None
+        next(line for line in running.stderr if line.startswith("epoch 2"))
+        os.killpg(running.pid, number)
+        _, rest = running.communicate(timeout=60)
+    assert running.returncode == code
+    assert rest.splitlines()[-1] == "Interrupted. Finished epochs are kept; the same command goes on from there."
+    with pytest.raises(ProcessLookupError):
+        os.killpg(running.pid, 0)  # nobody is left
+    assert not list(empty_folder.glob("runs/.failed/*"))
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])

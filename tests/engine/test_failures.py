@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from imgcls.engine import device
 from imgcls.engine.callbacks.loop import LossGuard
 from imgcls.engine.device import Machine, keep_memory
+from imgcls.engine.loaders import PhotoLoaders
 from imgcls.engine.losses import balanced_weights
 from imgcls.engine.models import simple_cnn
 from imgcls.engine.progress import Silent
@@ -258,6 +259,19 @@ def test_an_interruption_is_no_failure(train: Train, own_network: Callable[..., 
         train(**own_network(raising(KeyboardInterrupt("enough"))))
     assert find_failed(Workspace.find()) == ([], [])
     assert [attempt.state for attempt in find_attempts(Workspace.find())] == ["interrupted"]
+
+
+@pytest.mark.parametrize("kind", [KeyboardInterrupt, SystemExit])
+def test_an_error_on_the_way_out_of_an_interruption_is_none_either(
+    kind: type[BaseException],
+    train: Train,
+    own_network: Callable[..., dict[str, Any]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(PhotoLoaders, "stop_workers", _raising(RuntimeError("DataLoader worker is killed by signal")))
+    with pytest.raises(kind):
+        train(**own_network(raising(kind("enough"))))
+    assert find_failed(Workspace.find()) == ([], [])
 
 
 def test_two_at_one_run_are_refused(train: Train, photo_folder: Path) -> None:

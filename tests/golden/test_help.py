@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import click
 import pytest
 
+import imgcls as package
 from imgcls.cli.app import imgcls
 
 Command = Callable[..., Any]
@@ -56,6 +59,20 @@ OPTIONS = {
     "imgcls runs show": "--verify --out --json",
     "imgcls submit": "--to --sample --probabilities --force --out --json",
 }
+
+
+def test_messages_name_options_that_there_are() -> None:
+    """Of any command; those of pip are named as its own."""
+    known = {option for options in OPTIONS.values() for option in options.split()} | {"--help"}
+    root = Path(package.__file__).parent
+    found = {
+        (option, path.name)
+        for path in root.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+        for option in re.findall(r"(?<![\w-])--[a-z][a-z-]*", re.sub(r"pip install.*", "", node.value))
+    }
+    assert {entry for entry in found if entry[0] not in known} == set()
 
 
 def helps(command: Command, *path: str) -> Iterator[tuple[str, str]]:

@@ -345,7 +345,8 @@ def _rows(
                 raise DataError(f"{path.name}: no column {listed(map(repr, sorted(lacking)))}, as {table.name} has.")
             finder = find_ids(other, home=path.absolute().parent, source=replace(source, id=chosen.id), part="val")[1]
             found = locate_all(other, chosen.id, finder, leave_out=leave_out)
-            if twice := [row for row, place in enumerate(found) if place and place in set(paths)]:
+            known = set(paths)
+            if twice := [row for row, place in enumerate(found) if place and place in known]:
                 raise DataError(
                     f"{path.name}: {len(twice)} of {len(other)} photographs are in {table.name} too: "
                     f"{other.places(twice)}."
@@ -721,9 +722,12 @@ def _table_of_all_folders(root: Path, source: DataSource) -> Path | None:
         if all(map(_PIECES.search, tops)):
             return path
         for name in (name for wanted in LABEL_NAMES for name in table.columns if name.lower() == wanted):
-            pairs = {(folder, label) for folder, label in zip(folders, table.columns[name], strict=True) if folder}
-            labels = {label for _, label in pairs}
-            if name.lower() != "y" and 2 <= len(labels) < len(found) and len(pairs) > max(len(tops), len(labels)):
+            rows = [(folder, label) for folder, label in zip(folders, table.columns[name], strict=True) if folder]
+            labels, pairs = {label for _, label in rows}, set(rows)
+            # predictions, and labels that were corrected, mostly are the names of the folders
+            is_other = 2 * sum(folder == label for folder, label in rows) < len(rows)
+            differs = is_other and len(pairs) > max(len(tops), len(labels))
+            if name.lower() != "y" and 2 <= len(labels) < len(found) and differs:
                 raise DoubtError(
                     f"{root}: the folders {listed(map(repr, sorted(tops)), 3)} would be the classes, but {path.name} "
                     f"names photographs of all of them, and its column {name!r} says something else.",

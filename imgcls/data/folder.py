@@ -494,17 +494,22 @@ def _check_versions(root: Path, level: _Folder, source: DataSource) -> None:
 def _look_like_versions(root: Path, deep: Mapping[str, _Folder], same: Collection[str]) -> bool:
     """Whether folders that hold the same folders look like versions or parts rather than classes."""
     pieces = [set(_pieces(name)) for name in deep]
-    if _splits_said(deep, bare=True) or _look_like_parts(deep):
+    if 2 * len(_splits_said(deep, bare=True)) >= len(deep) or _look_like_parts(deep):  # not one train among vehicles
         return True
-    is_version = [bool(words & _VERSIONS or _SIZE.search(name)) for words, name in zip(pieces, deep, strict=True)]
-    if 2 * sum(is_version) >= len(pieces):
+    is_version = [
+        bool(words & {*_VERSIONS, *_MASK_WORDS} or _SIZE.search(name)) for words, name in zip(pieces, deep, strict=True)
+    ]
+    if 2 * sum(is_version) > len(pieces):
         return True
     folders = list(deep.values())
     if _share_alike(folders, with_counters=True) >= _SHARE_ALIKE and _are_copies(root, folders):
         return True
     if all(re.search(r"\d", name) for name in same):  # days, sessions, takes, persons
         return False
-    if any(split_of(name) for name in deep) or _share_alike(folders, with_counters=False) >= _SHARE_ALIKE:
+    if (
+        2 * sum(map(bool, map(split_of, deep))) >= len(deep)
+        or _share_alike(folders, with_counters=False) >= _SHARE_ALIKE
+    ):
         return True
     sizes = {len(list(folder.below())) for folder in folders[0].folders.values()}
     return (
@@ -557,19 +562,28 @@ def _are_copies(root: Path, folders: Sequence[_Folder]) -> bool:
 
 
 def _check_unlabelled(root: Path, level: _Folder, source: DataSource) -> None:
-    """Refuse a folder of photographs without labels as a class.
+    """Refuse a folder of photographs without labels, or of a part, as a class among several.
+
+    A class may be called train among vehicles, and test beside one of control.
 
     Raises:
         DoubtError: There is one.
     """
-    without = [name for name in level.folders if _UNLABELLED & set(_pieces(name))]
+    said = {
+        name
+        for name, split in _splits_said(level.folders, bare=True).items()
+        if split != "train" and not level.folders[name].folders
+    }
+    parts = said if len(level.folders) - len(said) > 1 else set()
+    without = [name for name in level.folders if name in parts or _UNLABELLED & set(_pieces(name))]
     if without and len(without) < len(level.folders):
         at = "*/" * len(level.path)
         raise DoubtError(
-            f"{root}: the folder {_names(without)} would be a class, and its name says that it holds no labels.",
+            f"{root}: the folder {_names(without)} would be a class, and its name says that it is none.",
             [
                 Choice(
-                    "it is left out", {"exclude": [*source.globs, *(f"{level.folders[name]}/**" for name in without)]}
+                    "it is left out, and can be predicted",
+                    {"exclude": [*source.globs, *(f"{level.folders[name]}/**" for name in without)]},
                 ),
                 Choice("it is a class all the same", {"label_from": f"{at}{{label}}/**"}),
             ],
@@ -826,13 +840,16 @@ def _check_masks(root: Path, placed: Sequence[_Placed], source: DataSource) -> N
     Raises:
         DoubtError: Most photographs of a class have one.
     """
+    made = {*_MASK_WORDS, *_MADE_WORDS}
     bare: dict[tuple[object, ...], _Placed] = {}
     drawn: list[tuple[tuple[object, ...], str, _Placed]] = []
     for place in placed:
         *folders, file = place.name.split("/")
         stem = PurePosixPath(file).stem
-        inside = [part for part in folders if part.lower() in _MASK_WORDS and part != place.label]
-        plain = tuple(part for part in folders if part == place.label or not _is_content(part))
+        inside = [part for part in folders if part.lower() in made and part != place.label]
+        plain = tuple(
+            part for part in folders if part == place.label or not (part.lower() in made or _CONTENTS.fullmatch(part))
+        )
         match = _MASK.fullmatch(stem)
         before = match["before"] if match else stem
         glob = f"**/{inside[-1]}/**" if inside else f"*{match['word']}.*" if match and before else ""

@@ -55,12 +55,15 @@ _VERSIONS = frozenset(
     )
 )
 """Words for one form of photographs beside others of the same ones."""
+_DAY = re.compile(r"(19|20)\d\d([ _.-]?\d\d){0,2}")
 _SIZE = re.compile(r"\d+ ?x ?\d+|\d+ ?px", re.IGNORECASE)
 _PARTS = frozenset(
     re.findall(
         r"\w+",
         "fold part batch set split site hospital center centre clinic lab source domain version camera cam run shard "
-        "chunk subset dataset data session scanner device subject patient person annotator rater",
+        "chunk subset dataset data session scanner device subject patient person annotator rater day week month year "
+        "jan feb mar apr may jun jul aug sep oct nov dec january february march april june july august september "
+        "october november december",
     )
 )
 """Words for a portion of the data."""
@@ -69,10 +72,18 @@ _MASK_WORDS = re.findall(
     "mask masks seg segs segm segmentation segmented label labels gt groundtruth annotation annotations annot trimap "
     "trimaps matte contour contours overlay overlays thumb thumbs thumbnail thumbnails preview",
 )
-
-"""What a name says that is no photograph but drawn from the one beside it."""
+"""What a name or a folder says that holds no photograph but a mask, or a preview of one."""
+_MADE_WORDS = re.findall(
+    r"\w+",
+    "aug augmented flip flipped hflip vflip rot rotated mirror mirrored copy crop cropped resized",
+)
+"""What a name says of another version of the photograph beside it."""
+_UNLABELLED = frozenset({"unlabeled", "unlabelled", "unlabel", "unsup", "unsupervised", "unannotated", "미분류"})
+"""Words for photographs that nobody labelled."""
 _MASK = re.compile(
-    rf"(?P<before>.*?)(?P<word>(?:^|[ _.-])(?:{'|'.join(_MASK_WORDS)}|ground[_-]truth)(?:[ _.-]?\d+)?)", re.IGNORECASE
+    rf"(?P<before>.*?)"
+    rf"(?P<word>(?:^|[ _.-])(?:{'|'.join((*_MASK_WORDS, *_MADE_WORDS))}|ground[_-]truth)(?:[ _.-]?\d+)?)",
+    re.IGNORECASE,
 )
 _SHARE_ALIKE = 0.5
 _MOST_CHOICES = 4
@@ -313,7 +324,7 @@ def _layout(root: Path, tree: _Folder, source: DataSource) -> _Layout:
     if source.label_from is None:
         for level in training:
             _check_nested(root, level, source)
-            _check_versions(root, level)
+            _check_versions(root, level, source)
     guesses = [*passed, *_inside_guesses(training)]
     if source.split == OFF:
         return _Layout({level.path: "" for level in levels.values()}, guesses=tuple(guesses))
@@ -368,7 +379,10 @@ def _without_parts(root: Path, top: _Folder, source: DataSource, passed: Sequenc
         }
         return _Layout({top.path: ""}, parts=parts, guesses=(*passed, guess))
     _check_nested(root, top, source)
-    _check_versions(root, top)
+    _check_unlabelled(root, top, source)
+    _check_versions(root, top, source)
+    _check_split_words(root, top)
+    _check_versions_inside(root, top, source)
     _check_one_part(root, top)
     return _Layout({top.path: ""}, guesses=(*passed, *_inside_guesses([top])))
 
@@ -419,7 +433,7 @@ def _check_nested(root: Path, level: _Folder, source: DataSource) -> None:
             )
 
 
-def _check_versions(root: Path, level: _Folder) -> None:
+def _check_versions(root: Path, level: _Folder, source: DataSource) -> None:
     """Refuse versions or unknown parts as classes: folders that hold the same folders, with a sign that tells.
 
     Classes often hold folders of equal names, since they were photographed on the same days or from the same sides.
@@ -443,13 +457,23 @@ def _check_versions(root: Path, level: _Folder) -> None:
     stars = "*/" * max(len(folder.path) for folder in deep.values())
     shown = sorted(name for name in next(iter(deep.values())).folders if name.casefold() in same)
     merged = Choice(f"{_names(shown)} are the classes, over all of them", {"label_from": f"{stars}{{label}}/**"})
+    bare = _splits_said(deep, bare=True)
     if (
-        _share_alike(list(deep.values()), with_counters=True) >= _SHARE_ALIKE
-    ):  # versions of one photograph stay together
-        merged = replace(
-            merged, options={**merged.options, "group_from": rf"{'[^/]*/' * stars.count('*')}(?P<group>.*)\.[^.]*"}
+        not bare
+        and not _look_like_parts(deep)
+        and _share_alike(list(deep.values()), with_counters=True) >= _SHARE_ALIKE
+    ):
+        merged = Choice(  # versions of one photograph
+            f"{merged.meaning}, photographs of one name kept together",
+            {**merged.options, "group_from": rf"{'[^/]*/' * stars.count('*')}(?P<group>.*)\.[^.]*"},
         )
-        merged = replace(merged, meaning=f"{merged.meaning}, photographs of one name kept together")
+    rest = sorted(deep.keys() - bare.keys())
+    parts = [
+        Choice(
+            f"{_names(rest)} are left out", {"exclude": [*source.globs, *(f"{level.folders[one]}/**" for one in rest)]}
+        )
+        for _ in range("train" in bare.values() and len(rest) > 0)
+    ]
     ones = [
         Choice(f"only {clean(name)!r} is read", {"data": str(root / str(folder))})
         for name, folder in itertools.islice(sorted(deep.items()), _MOST_CHOICES)
@@ -459,7 +483,8 @@ def _check_versions(root: Path, level: _Folder) -> None:
         f"{root}: the folders {_names(sorted(deep))} would be the classes, but each holds the same folders "
         f"({_names(shown)}). They look like versions or parts of one data set.",
         [
-            *ones,
+            *parts,
+            *(() if parts else ones),
             merged,
             Choice(f"{_names(sorted(deep))} are the classes all the same", {"label_from": f"{at}{{label}}/**"}),
         ],
@@ -469,22 +494,32 @@ def _check_versions(root: Path, level: _Folder) -> None:
 def _look_like_versions(root: Path, deep: Mapping[str, _Folder], same: Collection[str]) -> bool:
     """Whether folders that hold the same folders look like versions or parts rather than classes."""
     pieces = [set(_pieces(name)) for name in deep]
-    if _splits_said(deep, bare=True) or all(words & _PARTS for words in pieces):
+    if 2 * len(_splits_said(deep, bare=True)) >= len(deep) or _look_like_parts(deep):  # not one train among vehicles
         return True
-    is_version = [bool(words & _VERSIONS or _SIZE.search(name)) for words, name in zip(pieces, deep, strict=True)]
-    if 2 * sum(is_version) >= len(pieces):
+    is_version = [
+        bool(words & {*_VERSIONS, *_MASK_WORDS} or _SIZE.search(name)) for words, name in zip(pieces, deep, strict=True)
+    ]
+    if 2 * sum(is_version) > len(pieces):
         return True
     folders = list(deep.values())
     if _share_alike(folders, with_counters=True) >= _SHARE_ALIKE and _are_copies(root, folders):
         return True
     if all(re.search(r"\d", name) for name in same):  # days, sessions, takes, persons
         return False
-    if any(split_of(name) for name in deep) or _share_alike(folders, with_counters=False) >= _SHARE_ALIKE:
+    if (
+        2 * sum(map(bool, map(split_of, deep))) >= len(deep)
+        or _share_alike(folders, with_counters=False) >= _SHARE_ALIKE
+    ):
         return True
     sizes = {len(list(folder.below())) for folder in folders[0].folders.values()}
     return (
         len(sizes) > 1 and _share_alike(folders, with_counters=True) >= 0.95
     )  # counters that end alike, each elsewhere
+
+
+def _look_like_parts(names: Iterable[str]) -> bool:
+    """Whether all names are those of portions, such as site1 and site2, or are years or days."""
+    return all(_PARTS & set(_pieces(name)) or _DAY.fullmatch(name) for name in names)
 
 
 def _share_alike(folders: Sequence[_Folder], *, with_counters: bool) -> float:
@@ -524,6 +559,112 @@ def _are_copies(root: Path, folders: Sequence[_Folder]) -> bool:
     except OSError:
         return False
     return bool(some) and 2 * n_equal > len(some)
+
+
+def _check_unlabelled(root: Path, level: _Folder, source: DataSource) -> None:
+    """Refuse a folder of photographs without labels, or of a part, as a class among several.
+
+    A class may be called train among vehicles, and test beside one of control.
+
+    Raises:
+        DoubtError: There is one.
+    """
+    said = {
+        name
+        for name, split in _splits_said(level.folders, bare=True).items()
+        if split != "train" and not level.folders[name].folders
+    }
+    parts = said if len(level.folders) - len(said) > 1 else set()
+    without = [name for name in level.folders if name in parts or _UNLABELLED & set(_pieces(name))]
+    if without and len(without) < len(level.folders):
+        at = "*/" * len(level.path)
+        raise DoubtError(
+            f"{root}: the folder {_names(without)} would be a class, and its name says that it is none.",
+            [
+                Choice(
+                    "it is left out, and can be predicted",
+                    {"exclude": [*source.globs, *(f"{level.folders[name]}/**" for name in without)]},
+                ),
+                Choice("it is a class all the same", {"label_from": f"{at}{{label}}/**"}),
+            ],
+        )
+
+
+def _check_split_words(root: Path, level: _Folder) -> None:
+    """Refuse classes whose names say train and test as well (`train_cat`, `test_cat`).
+
+    Raises:
+        DoubtError: Most of several names stand there for train and for another part.
+    """
+    words = {name: _word_of(name) for name in level.folders}
+    splits: dict[tuple[str, ...], set[str]] = {}
+    for split, rest in words.values():
+        splits.setdefault(rest, set()).add(split)
+    both = [rest for rest, of_rest in splits.items() if rest and len(of_rest - {""}) > 1 and "train" in of_rest]
+    if len(both) < 2 or 2 * len(both) <= len(splits):
+        return
+    at = "*/" * len(level.path)
+    tried = (
+        f"{at}{pattern}/**" for sep in "_- ." for pattern in (f"{{split}}{sep}{{label}}", f"{{label}}{sep}{{split}}")
+    )
+    found = [
+        Choice("the names say part and class", {"label_from": pattern})
+        for pattern in tried
+        if all(
+            (match := taken_from(pattern, f"{folder}/x")) and split_of(match["split"])
+            for folder in level.folders.values()
+        )
+    ]
+    raise DoubtError(
+        f"{root}: the folders {_names(sorted(level.folders))} would be the classes, but their names say train and "
+        "other parts of the same ones.",
+        [*found, Choice("they are the classes all the same", {"label_from": f"{at}{{label}}/**"})],
+    )
+
+
+def _check_versions_inside(root: Path, level: _Folder, source: DataSource) -> None:
+    """Refuse versions of one photograph in folders inside a class, which would be on both sides of a split.
+
+    Raises:
+        DoubtError: There are such: folders called so that hold photographs of the same names.
+    """
+    of_version = [
+        (
+            folder,
+            [
+                name
+                for name in folder.folders
+                if (_VERSIONS & set(_pieces(name)) or _SIZE.search(name)) and not _is_content(name)
+            ],
+        )
+        for folder in level.folders.values()
+    ]
+    alike = [
+        names
+        for folder, names in of_version
+        if len(folder.folders) > 1
+        and 2 * len(names) >= len(folder.folders)
+        and _share_alike(list(folder.folders.values()), with_counters=True) >= _SHARE_ALIKE
+    ]
+    if source.keeps_all or source.group_from or not alike or 2 * len(alike) < len(level.folders):
+        return
+    first = next(folder for folder, names in of_version if names in alike)
+    stars = "*/" * len(first.path)
+    raise DoubtError(
+        f"{root}: the folders {_names(first.folders)} inside those of the classes hold photographs of the same names. "
+        "They look like versions, and one would train while another validates.",
+        [
+            *(
+                Choice(
+                    f"only {clean(name)!r} is used",
+                    {"exclude": [*source.globs, *(f"{stars}{other}/**" for other in first.folders if other != name)]},
+                )
+                for name in itertools.islice(first.folders, _MOST_CHOICES)
+            ),
+            Choice("photographs of one name stay together", {"group_from": f"{stars}*/{{group}}.*"}),
+            Choice("they are photographs like the others", {"exclude": [*source.globs, OFF]}),
+        ],
+    )
 
 
 def _check_one_part(root: Path, level: _Folder) -> None:
@@ -671,6 +812,10 @@ def _check_labels(root: Path, images: Sequence[str], labels: Collection[str], so
     check_class_names(labels, where=str(root), remedy=remedy)
     if source.label_from is not None:
         return
+    if len(labels) == 1 and (
+        doubt := _names_doubt(root, images, f"{root}: all photographs lie in {_names(labels)}, which makes one class.")
+    ):
+        raise doubt
     wrong = [name for name in sorted(labels) if names_no_class(name)]
     if len(wrong) != len(labels) and not any(map(_CONTENTS.fullmatch, wrong)):
         return
@@ -695,13 +840,16 @@ def _check_masks(root: Path, placed: Sequence[_Placed], source: DataSource) -> N
     Raises:
         DoubtError: Most photographs of a class have one.
     """
+    made = {*_MASK_WORDS, *_MADE_WORDS}
     bare: dict[tuple[object, ...], _Placed] = {}
     drawn: list[tuple[tuple[object, ...], str, _Placed]] = []
     for place in placed:
         *folders, file = place.name.split("/")
         stem = PurePosixPath(file).stem
-        inside = [part for part in folders if part.lower() in _MASK_WORDS and part != place.label]
-        plain = tuple(part for part in folders if part == place.label or not _is_content(part))
+        inside = [part for part in folders if part.lower() in made and part != place.label]
+        plain = tuple(
+            part for part in folders if part == place.label or not (part.lower() in made or _CONTENTS.fullmatch(part))
+        )
         match = _MASK.fullmatch(stem)
         before = match["before"] if match else stem
         glob = f"**/{inside[-1]}/**" if inside else f"*{match['word']}.*" if match and before else ""
@@ -719,8 +867,8 @@ def _check_masks(root: Path, placed: Sequence[_Placed], source: DataSource) -> N
     globs = sorted({re.sub(r"[ _.-]?\d+\.\*$", "*", glob) for _, glob, _ in pairs})
     photo, _, mask = next((pair for pair in pairs if pair[0].split != "test"), pairs[0])
     raise DoubtError(
-        f"{root}: {amount(len(pairs), 'file')} have the name of a photograph and a word for a mask, a label or a "
-        f"preview, such as {clean(mask.name)!r} beside {clean(photo.name)!r}. They would be photographs of the class.",
+        f"{root}: {amount(len(pairs), 'file')} have the name of a photograph and a word for a mask, a preview "
+        f"or another version, such as {clean(mask.name)!r} beside {clean(photo.name)!r}. They would be samples.",
         [
             Choice("they are left out", {"exclude": [*source.globs, *globs]}),
             Choice("they are photographs like the others", {"exclude": [*source.globs, OFF]}),
@@ -742,7 +890,7 @@ def _unused(listing: Listing, strays: Sequence[Excluded]) -> Iterator[Guess]:
     for reason, n in Counter(entry.reason for entry in strays).items():
         where = {entry.path.split("/")[0] for entry in strays if entry.reason == reason and "/" in entry.path}
         of = f" ({_names(sorted(where))})" if where else ""
-        yield Guess("unused", f"{amount(n, 'photograph')} {reason}{of} are not used.", "--label-from PATTERN")
+        yield Guess("unused", f"{amount(n, 'photograph')} {reason}{of}: not used.", "--label-from PATTERN")
 
 
 def _names(names: Iterable[str]) -> str:

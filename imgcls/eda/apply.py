@@ -7,14 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from imgcls.config.findings import Accepted, Exclusion, Grouping, read_adjustments, write_adjustments
+from imgcls.config.findings import Accepted, Exclusion, Grouping, decided_samples, read_adjustments, write_adjustments
 from imgcls.config.problem import PROBLEM_TOML, find_problem
-from imgcls.data.source import FINDINGS_TOML, DataSource
+from imgcls.data.files import DEFAULT_DATA
+from imgcls.data.samples import SEPARATOR
+from imgcls.data.source import FINDINGS_TOML, DataSource, is_named_set
 from imgcls.eda.facts import FACTS_JSON, Facts, Finding
-from imgcls.errors import RecordError, UsageError, nearest_hint
+from imgcls.errors import DataError, RecordError, UsageError, nearest_hint
 from imgcls.records.derived import DatasetSummary, load_summaries, take_fingerprint
 from imgcls.storage import make_folder
-from imgcls.text import PLACEHOLDER
+from imgcls.text import PLACEHOLDER, as_utf8, listed
 from imgcls.workspace import Workspace
 
 Verb = Literal["applied", "undone", "kept"]
@@ -62,7 +64,8 @@ def apply_findings(names: Sequence[str], workspace: Workspace) -> Decision:
         workspace: Whose facts.json tells of them, and whose findings.toml is written.
 
     Raises:
-        UsageError: There is no such finding, applying it changes nothing, or the data look different since.
+        UsageError: There is no such finding, applying it changes nothing, or the data look different since; or a class
+            would lose all its photographs.
         RecordError: There are no facts yet, or they are damaged.
     """
     facts = _facts(workspace)
@@ -85,6 +88,7 @@ def apply_findings(names: Sequence[str], workspace: Workspace) -> Decision:
         if finding.action == "group"
         for images in finding.groups
     ]
+    _check_classes_stay(facts, workspace, excluded)
     done = {finding.id for finding in chosen}
     if done:
         after = before.model_copy(
@@ -180,6 +184,32 @@ def _check_current(facts: Facts, workspace: Workspace) -> None:
         raise UsageError(
             "The data look different since 'imgcls eda' looked at them, so that its findings may not hold any more. "
             f"Look again first: imgcls eda{_again(workspace)}{workspace.as_option}"
+        )
+
+
+def _check_classes_stay(facts: Facts, workspace: Workspace, excluded: Sequence[Exclusion]) -> None:
+    """Refuse to leave out all photographs of a class outside test: something else is wrong then.
+
+    A set that lies inside itself once more, for one, makes each of its photographs a copy under another label.
+    """
+    source = _source(facts, workspace)
+    gone = {image for entry in excluded for image in entry.images}
+    if source is None or not gone or (is_named_set(str(source.data)) and source.data != DEFAULT_DATA):
+        return
+    try:
+        samples = decided_samples(source, workspace.root / FINDINGS_TOML)
+    except DataError:  # whoever reads the data next says what is wrong with them
+        return
+    left: dict[str, bool] = {}
+    for name, label, split in samples.frame[["id", "label", "split"]].itertuples(index=False, name=None):
+        for one in (label.split(SEPARATOR) if samples.problem == "multilabel" else [label]) if split != "test" else []:
+            left[one] = left.get(one, False) or as_utf8(name) not in gone
+    if emptied := sorted(as_utf8(name) for name, stays in left.items() if name and not stays):
+        findings = listed(dict.fromkeys(entry.finding for entry in excluded))
+        raise UsageError(
+            f"Applying {findings} would leave no photograph of {listed(map(repr, emptied))}, so nothing was applied. "
+            "Find out why all of them are affected, such as folders that hold the same data twice (--exclude), and "
+            "look again: imgcls eda"
         )
 
 

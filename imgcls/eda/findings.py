@@ -15,8 +15,9 @@ import numpy as np
 from imgcls.config.findings import Adjustments, Exclusion, Grouping
 from imgcls.data.files import Excluded, is_image_name
 from imgcls.data.grouping import ConnectedGroups
-from imgcls.data.samples import Samples, classes_in
+from imgcls.data.samples import Samples
 from imgcls.eda.facts import UNUSABLE, CurvePoint, ExcludedImages, Facts, Finding, LeakageProbe, Pair
+from imgcls.eda.leakage import NEARLY_ALL, names_say_classes
 from imgcls.eda.learning_curve import is_rising
 from imgcls.eda.metadata import MetaTable
 from imgcls.eda.outliers import BLANK_CONTRAST
@@ -37,7 +38,6 @@ FEW = 20
 """Training images below which a class is called rare."""
 VERY_UNEVEN = 10.0
 _LEAST_SHARED = 0.05
-_NEARLY_ALL = 0.9
 _LEAST_IDENTITIES = 8
 _IDENTITIES = re.compile(
     r"(^|_|\b)(id|uid|uuid|sender|user|author|owner|person|people|patient|subject|photographer|camera|device|serial|"
@@ -305,7 +305,7 @@ def _plainly(probe: LeakageProbe, samples: Samples) -> Finding:
 def _is_grouped(samples: Samples) -> bool:
     """Whether nearly all labelled samples outside test are in groups, so that neighbours are not divided."""
     labelled = samples.is_labelled & (samples.frame["split"] != "test").to_numpy()
-    return bool((samples.frame["group"][labelled] != "").mean() >= _NEARLY_ALL) if labelled.any() else False
+    return bool((samples.frame["group"][labelled] != "").mean() >= NEARLY_ALL) if labelled.any() else False
 
 
 def _probed(probe: LeakageProbe) -> Finding:
@@ -339,20 +339,6 @@ def _noted(probe: LeakageProbe, title: str, advice: str) -> Finding:
         advice=f"{advice} Nothing has to be done.",
         command=None,
     )
-
-
-def names_say_classes(samples: Samples) -> bool:
-    """Whether nearly all file names outside test hold the name of their class."""
-    labelled = samples.frame[samples.is_labelled & (samples.frame["split"] != "test").to_numpy()]
-    named = [
-        all(_letters(name) in _letters(PurePosixPath(sample).stem) for name in classes_in(label))
-        for sample, label in zip(labelled["id"], labelled["label"], strict=True)
-    ]
-    return len(named) > 0 and sum(named) >= _NEARLY_ALL * len(named)
-
-
-def _letters(text: str) -> str:
-    return "".join(filter(str.isalnum, text.casefold()))
 
 
 def _shared(

@@ -19,7 +19,7 @@ import numpy.typing as npt
 import pandas as pd
 from scipy.sparse import csr_array
 
-from imgcls.data.folder import SPLIT_FOLDERS
+from imgcls.data.folder import split_of
 from imgcls.data.grouping import linked
 from imgcls.data.samples import Samples, as_targets, classes_in
 from imgcls.eda.facts import LeakageProbe
@@ -46,6 +46,7 @@ _N_FEW = 20
 _SECONDS_A_PHOTOGRAPH = 1.0
 """Files that were written faster than this were written by a program, and their stamps tell of that only."""
 _PIECES = re.compile(r"[^\W\d_]+|\d+")
+NEARLY_ALL = 0.9
 _FEWEST_SAMPLES = 10
 _FEWEST_MEMBERS = 2
 _PLAINLY_CHANCE = 0.2
@@ -333,24 +334,48 @@ def are_of_photographs(stamps: Floats) -> bool:
 
 
 def _own_names(samples: Samples) -> list[str]:
-    """Return what is left of each id without folders that are named like a class or a split."""
+    """Return what is left of each id without folders that stand for a class or a split."""
     known = {*samples.classes, *(name for label in samples.classes for name in classes_in(label))}
-    paths = map(PurePosixPath, samples.frame["id"])
+    depth = _depth_of_classes(samples)
     return [
         "/".join(
-            [*(part for part in path.parts[:-1] if part not in known and part.lower() not in SPLIT_FOLDERS), path.name]
+            [
+                *(
+                    part
+                    for place, part in enumerate(path.parts[:-1])
+                    if place != depth and part not in known and not split_of(part)
+                ),
+                path.name,
+            ]
         )
-        for path in paths
+        for path in map(PurePosixPath, samples.frame["id"])
     ]
+
+
+def _depth_of_classes(samples: Samples) -> int | None:
+    """Return the level of folders in the ids that is that of the classes, under whatever names; None for none.
+
+    A table that calls a class 0 or Rose may name photographs in a folder rose: each folder there has one label, and
+    each label one folder.
+    """
+    shown = samples.is_labelled & (samples.frame["split"] != "test").to_numpy()
+    labels = samples.frame["label"][shown].tolist()
+    folders = [PurePosixPath(name).parts[:-1] for name in samples.frame["id"][shown]]
+    for depth in range(min(map(len, folders), default=0)):
+        pairs = {(parts[depth], label) for parts, label in zip(folders, labels, strict=True)}
+        if 1 < len(pairs) == len({folder for folder, _ in pairs}) == len({label for _, label in pairs}):
+            return depth
+    return None
 
 
 def _order(samples: Samples, names: Sequence[str]) -> MetadataFeature:
     """Return the places of the samples by the numbers in their names and, where a table lists them, in it.
 
-    Where classes are folders, the samples are listed class by class, which tells nothing.
+    Where classes are folders, or their names are those of files that are listed in order, the samples are listed class
+    by class, which tells nothing more.
     """
     by_number = _ranks([[int(piece) for piece in re.findall(r"\d+", PurePosixPath(name).stem)] for name in names])
-    if _are_in_class_folders(samples):
+    if _are_listed_by_class(samples):
         return _number("order", by_number)
     listed = np.arange(len(samples), dtype=np.float64)
     return MetadataFeature("order", tuple(map(str, range(len(samples)))), (_as_numbers(listed), _as_numbers(by_number)))
@@ -372,10 +397,27 @@ def _ranks(keys: Sequence[list[Any]]) -> Floats:
     return ranks
 
 
-def _are_in_class_folders(samples: Samples) -> bool:
+def _are_listed_by_class(samples: Samples) -> bool:
+    ids = samples.frame["id"].tolist()
+    if _depth_of_classes(samples) is not None or (ids == sorted(ids) and names_say_classes(samples)):
+        return True
     frame = samples.frame[(samples.frame["label"] != "") & (samples.frame["split"] != "test")]
     inside = [label in PurePosixPath(name).parts[:-1] for name, label in zip(frame["id"], frame["label"], strict=True)]
     return bool(inside) and 2 * sum(inside) > len(inside)
+
+
+def names_say_classes(samples: Samples) -> bool:
+    """Whether nearly all file names outside test hold the name of their class."""
+    labelled = samples.frame[samples.is_labelled & (samples.frame["split"] != "test").to_numpy()]
+    named = [
+        all(_letters(name) in _letters(PurePosixPath(sample).stem) for name in classes_in(label))
+        for sample, label in zip(labelled["id"], labelled["label"], strict=True)
+    ]
+    return len(named) > 0 and sum(named) >= NEARLY_ALL * len(named)
+
+
+def _letters(text: str) -> str:
+    return "".join(filter(str.isalnum, text.casefold()))
 
 
 def _number(by: str, numbers: Floats) -> MetadataFeature:

@@ -147,7 +147,7 @@ def test_labels_of_test_are_not_said(lay: Lay) -> None:
         ("{64x64,128x128}/{a,b}/{1-4}.png", [{"label_from": "*/{label}/**"}]),
         ("{hospital1,hospital2}/{a,b}/{1-3}.png", [{"label_from": "*/{label}/**"}]),
         ("{fold_1,fold_2,fold_3}/{a,b}/{1-3}.png", [{"label_from": "*/{label}/**"}]),
-        ("{train,extra}/{a,b}/{1-3}.png", [{"data": "train"}, {"label_from": "*/{label}/**"}]),
+        ("{train,extra}/{a,b}/{1-3}.png", [{"exclude": ["extra/**"]}, {"label_from": "*/{label}/**"}]),
         ("{images,masks}/{a,b}/{1-3}.png", [{"data": "images"}]),
         (
             "{a,b}/{1-3}.png flowers/{a,b}/{1-3}.png",
@@ -173,8 +173,21 @@ def test_labels_of_test_are_not_said(lay: Lay) -> None:
             "{bottle,cable}/train/good/{1-3}.png {bottle,cable}/test/{good,broken}/{4-5}.png",
             [{"label_from": "{label}/{split}/**"}, {"label_from": "*/{split}/{label}/**"}],
         ),
+        (
+            "train/{a,b}/{1-3}.jpg train_extra/{a,b}/{1-3}.jpg test/{a,b}/{1-3}.jpg",
+            [{"exclude": ["train_extra/**"]}, {"label_from": "*/{label}/**"}],
+        ),
+        ("{2021,2022}/{ok,ng}/{1-4}.png", [{"label_from": "*/{label}/**"}]),
+        ("{train_cat,train_dog,test_cat,test_dog}/{1-4}.png", [{"label_from": "{split}_{label}/**"}]),
+        ("set/{a-train,a-val,b-train,b-val}/{1-4}.png", [{"label_from": "*/{label}-{split}/**"}]),
+        ("unlabeled/{1-9}.png labeled/{a,b}/{1-5}.png", [{"exclude": ["unlabeled/**"]}]),
+        ("{a,b}/{raw,resized}/{1-4}.png", [{"exclude": ["*/resized/**"]}, {"group_from": "*/*/{group}.*"}]),
+        ("{a,b}/x{1-4}.jpg {a,b}/x{1-4}_aug{1-2}.jpg", [{"exclude": ["*_aug*"]}, {"exclude": ["none"]}]),
+        ("{a,b}/{1-3}.png test/{1-9}.png", [{"exclude": ["test/**"]}, {"label_from": "{label}/**"}]),
+        ("{a,b}/{1-3}.png {a,b}/crop/{1-3}.png", [{"exclude": ["**/crop/**"]}]),
+        ("all/{cat,dog}-{1-5}.jpg", [{"label_from": "{label}-{number}.*"}]),
         ("{a,b}/{train,test,extra}/{1-3}.png", [{"exclude": ["**/extra/**"]}, {"split": "none"}]),
-        ("train/{a,b}/{1-3}.png unlabelled/{1-3}.png", [{"data": "train"}, {"label_from": "{label}/**"}]),
+        ("train/{a,b}/{1-3}.png pool/{1-3}.png", [{"data": "train"}, {"label_from": "{label}/**"}]),
     ],
 )
 def test_a_tree_that_contradicts_itself_is_asked_about(lay: Lay, layout: str, choices: list[dict[str, object]]) -> None:
@@ -211,6 +224,14 @@ QUIET = [
     ("{test_fail,test_pass}/{1-4}.png", ("test_fail", "test_pass"), 0),
     ("{training_shoes,test_tubes}/{x,y}{1-2}/{1-3}.png", ("test_tubes", "training_shoes"), 1),
     ("{label_a,label_b}/{1-4}.png", ("label_a", "label_b"), 0),
+    ("{train,plane,boat}/{old,new}/{1-3}.png", ("boat", "plane", "train"), 1),
+    ("{a,b}/{1-3}.png train/{1-3}.png", ("a", "b", "train"), 0),
+    ("{test,control}/{1-4}.png", ("control", "test"), 0),
+    ("{raw,ripe}/{side,top}/img{1-4}.png", ("raw", "ripe"), 1),
+    ("{street,sea}/{day,night}/{1-4}.png", ("sea", "street"), 1),
+    ("{crop,weed}/{1-4}.png", ("crop", "weed"), 0),
+    ("{cat,dog}/IMG_{1-9}.jpg cat/IMG_3~copy.jpg", ("cat", "dog"), 0),
+    ("{abnormal,normal}/p{1-4}/{1-3}.png", ("abnormal", "normal"), 1),
     ("{s1,s2,s3}/{1-4}.pgm", ("s1", "s2", "s3"), 0),
 ]
 

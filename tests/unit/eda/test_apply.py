@@ -227,3 +227,24 @@ def test_a_folder_that_cannot_be_written_says_so(workspace: Workspace, monkeypat
     monkeypatch.setattr(storage, "create_file", refuse)
     with pytest.raises(WorkspaceError, match="ermission"):
         apply_findings((), workspace)
+
+
+@pytest.mark.parametrize("names", [(), ("duplicates.conflict",)])
+def test_no_class_is_emptied(
+    workspace: Workspace,
+    photo_folder: Path,
+    made_look: Callable[..., ScanResult],
+    made_facts: Callable[..., Facts],
+    names: tuple[str, ...],
+) -> None:
+    gone = tuple(path.relative_to(photo_folder).as_posix() for path in sorted((photo_folder / "left").iterdir()))
+    finding = FINDINGS[0].model_copy(update={"id": "duplicates.conflict", "groups": (gone,)})
+    made_facts(made_look(["a", "b"] * 10), findings=(finding,)).write(workspace.reports)
+    write_problem(workspace.root / "imgcls.toml", Problem(data=ProblemData(source=str(photo_folder))))
+    with pytest.raises(UsageError, match=r"conflict would leave no photograph of 'left', so nothing was applied"):
+        apply_findings(names, workspace)
+    assert not (workspace.root / FINDINGS_TOML).exists()
+    made_facts(made_look(["a", "b"] * 10), findings=(finding.model_copy(update={"groups": (gone[1:],)}),)).write(
+        workspace.reports
+    )
+    assert apply_findings(names, workspace).n_excluded == len(gone) - 1

@@ -100,6 +100,31 @@ def test_class_folders_and_random_names_tell_nothing(draw_scan):
         assert not is_telling(guesses[by], n_guesses=4), guesses[by]
 
 
+@pytest.mark.parametrize("form", ["images/{folder}/{code}.jpg", "seg_train/{folder}/x/{code}.jpg"])
+def test_class_folders_of_a_table_that_spells_them_otherwise_tell_nothing(draw_scan, form):
+    rng = np.random.default_rng(6)
+    labels = np.sort(rng.choice(np.array(["0", "1", "2"]), 300))
+    ids = [form.format(folder=CLASSES[int(label)], code=rng.bytes(16).hex()) for label in labels]
+    guesses = by_name(probe_labels(draw_scan(labels, ids=ids)))
+    for by in ("name", "order"):
+        assert not is_telling(guesses[by], n_guesses=4), guesses[by]
+
+
+def test_folders_that_are_not_those_of_the_classes_are_found(draw_scan):
+    rng = np.random.default_rng(8)
+    labels = rng.choice(np.array(["0", "1"]), 300)
+    ids = [f"day{label}{rng.integers(0, 3)}/{rng.bytes(16).hex()}.jpg" for label in labels]
+    assert is_telling(by_name(probe_labels(draw_scan(labels, ids=ids)))["name"], n_guesses=4)
+
+
+def test_a_list_in_the_order_of_names_that_hold_the_class_tells_nothing_more(draw_scan):
+    labels = np.repeat(CLASSES, 60)
+    ids = [f"{label}.{number:03d}.jpg" for label in CLASSES for number in range(60)]
+    guesses = by_name(probe_labels(draw_scan(labels, ids=ids)))
+    assert guesses["name"].auc == pytest.approx(1.0)
+    assert not is_telling(guesses["order"], n_guesses=4), guesses["order"]
+
+
 def test_numbers_that_rise_from_class_to_class_are_found_in_the_order(draw_scan):
     labels = np.repeat(CLASSES, 60)
     rng = np.random.default_rng(7)

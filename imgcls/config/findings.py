@@ -29,7 +29,7 @@ from imgcls.text import as_utf8, listed
 if TYPE_CHECKING:
     import pandas as pd
 
-    from imgcls.data.samples import Samples, loss_notes
+    from imgcls.data.samples import Samples
     from imgcls.data.source import DataSource
 
 
@@ -174,6 +174,7 @@ def decided_samples(source: DataSource, findings: Path | None) -> Samples:
         ProblemError: The findings.toml cannot be read, or was decided about other data.
     """
     from imgcls.data.load import load_samples, with_test_part
+    from imgcls.data.samples import loss_notes
 
     samples = load_samples(replace(source, test_share=None))
     if findings is not None:

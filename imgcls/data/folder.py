@@ -1,8 +1,8 @@
 """Photographs in folders: which levels are wrappers, parts, versions or classes, or where a name holds the label.
 
 One look at the tree decides (`_Layout`). A folder alone at its level is passed through. Folders whose names say train,
-valid or test, above or below the classes, are the parts. Folders below a class belong to it. What was decided without
-being told is said (`Guess`); where the tree contradicts itself, nothing is decided (`DoubtError`).
+valid or test, above or below the classes, are the parts. Folders below a class belong to it. What nobody said
+and was decided is a `Guess`; where the tree contradicts itself, nothing is decided: `DoubtError`.
 """
 
 from __future__ import annotations

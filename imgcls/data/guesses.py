@@ -1,4 +1,4 @@
-"""What reading data decides without being told: guesses that are said, and doubts that ask."""
+"""What reading data decides although nobody said it: guesses, which are named, and doubts, which ask."""
 
 from __future__ import annotations
 

@@ -16,6 +16,7 @@ from imgcls.data.elpv import TABLE as ELPV_TABLE
 from imgcls.data.elpv import load_elpv
 from imgcls.data.files import (
     DEFAULT_DATA,
+    LEFT_OUT,
     OWN_FOLDERS,
     TABLE_SUFFIXES,
     Excluded,
@@ -941,7 +942,11 @@ def _photographs(samples: Samples) -> Iterator[FileRole]:
 
     Those of test are counted together, since folders of classes would tell how often each class is there.
     """
-    left_out = (PurePosixPath(entry.path).parent for entry in samples.excluded if is_image_name(entry.path))
+    left_out = (
+        PurePosixPath(entry.path).parent
+        for entry in samples.excluded
+        if is_image_name(entry.path) and entry.reason != LEFT_OUT
+    )
     used = (
         _above_classes(PurePosixPath(samples.relative(path)).parent, samples.classes if split == "test" else ())
         for path, split in zip(samples.frame["path"], samples.frame["split"], strict=True)

@@ -29,7 +29,7 @@ from imgcls.text import as_utf8, listed
 if TYPE_CHECKING:
     import pandas as pd
 
-    from imgcls.data.samples import Samples
+    from imgcls.data.samples import Samples, loss_notes
     from imgcls.data.source import DataSource
 
 
@@ -177,7 +177,8 @@ def decided_samples(source: DataSource, findings: Path | None) -> Samples:
 
     samples = load_samples(replace(source, test_share=None))
     if findings is not None:
-        samples = apply_adjustments(samples, read_adjustments(findings))
+        adjusted = apply_adjustments(samples, read_adjustments(findings))
+        samples = replace(adjusted, notes=(*loss_notes(samples, adjusted), *adjusted.notes))
     return with_test_part(samples, source)
 
 

@@ -77,7 +77,8 @@ def propose(
         ),
         split=_split(samples, source),
     )
-    return Proposal(problem, samples, files, samples.notes)
+    faults = tuple(f"{entry.path} is not used: {entry.fault}." for entry in files if entry.fault)
+    return Proposal(problem, samples, files, (*samples.notes, *faults))
 
 
 def carry_over(proposal: Proposal, before: Problem) -> Proposal:

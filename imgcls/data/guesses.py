@@ -1,4 +1,4 @@
-"""What reading data decides although nobody said it: guesses, which are named, and doubts, which ask."""
+"""What reading data decides though nobody said it: guesses that are reported, and doubts that ask."""
 
 from __future__ import annotations
 

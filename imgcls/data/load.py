@@ -65,6 +65,8 @@ _PIECES = re.compile(r"(part|batch|chunk|piece|folder|dir|images?|imgs?|photos?|
 """How folders are called that hold a share of the photographs each, and are no classes."""
 _ORDER = get_args(Role)
 _MOST_FOLDERS = 12
+_NOT_THERE = ", and not there"
+"""How the reason of a row ends that names no photograph."""
 _TRUTH = ("label", "truth", "solution", "answer")
 """What the name of a table may say that holds the labels of the photographs to predict."""
 _TEST, _OTHER = 1, 2
@@ -199,7 +201,7 @@ class Choices:
     parts: Parts
     """Which rows train, validate and test, by its columns."""
     guesses: tuple[Guess, ...] = ()
-    """What was taken without being told."""
+    """What was guessed."""
 
     @property
     def images(self) -> Path:
@@ -222,7 +224,7 @@ class _Rows:
     folders: list[Path]
     """Where the photographs lie."""
     guesses: tuple[Guess, ...] = ()
-    """What was taken without being told."""
+    """What was guessed."""
     notes: tuple[str, ...] = ()
     """Sentences that a person should read."""
 
@@ -271,7 +273,7 @@ def load_table(
     folders = dict.fromkeys(folder for folder in (*rows.folders, test.folder) if folder)
     samples = Samples(
         frame=frame_of(
-            ids=[*rows.ids, *_told_apart(rows.ids, test.ids, test.paths, root=home, prefix="test")],
+            ids=[*rows.ids, *_distinct_ids(rows.ids, test.ids, test.paths, root=home, prefix="test")],
             paths=[*rows.paths, *test.paths],
             labels=[*labels.texts, *[""] * n_test],
             groups=[*groups, *test_groups],
@@ -286,7 +288,7 @@ def load_table(
         guesses=(*chosen.guesses, *rows.guesses, *labels.guesses, *test.guesses),
     )
     paths = samples.frame["path"]
-    left_out = {path: "left out by --exclude" for path in paths if matches_any(_relative(path, home), source.globs)}
+    left_out = {path: LEFT_OUT for path in paths if matches_any(_relative(path, home), source.globs)}
     return _without_missing(samples.without(left_out), table)
 
 
@@ -300,7 +302,7 @@ def _without_missing(samples: Samples, table: Table) -> Samples:
     if not missing:
         return samples
     ids = samples.frame["id"].tolist()
-    absent = [Excluded(ids[row], f"named in {table.name}, and not there") for row in missing]
+    absent = [Excluded(ids[row], f"named in {table.name}{_NOT_THERE}") for row in missing]
     stays = samples.frame["path"] != ""
     kept = replace(
         samples,
@@ -344,7 +346,8 @@ def _rows(
                 raise DataError(f"{path.name}: no column {listed(map(repr, sorted(lacking)))}, as {table.name} has.")
             finder = find_ids(other, home=path.absolute().parent, source=replace(source, id=chosen.id), part="val")[1]
             found = locate_all(other, chosen.id, finder, leave_out=leave_out)
-            if twice := [row for row, place in enumerate(found) if place and place in set(paths)]:
+            known = set(paths)
+            if twice := [row for row, place in enumerate(found) if place and place in known]:
                 raise DataError(
                     f"{path.name}: {len(twice)} of {len(other)} photographs are in {table.name} too: "
                     f"{other.places(twice)}."
@@ -353,7 +356,7 @@ def _rows(
             if not is_guess:
                 raise
             raise DataError(f"{problem}\nWithout {path.name}: --split {OFF}.") from problem
-        ids += _told_apart(ids, other.columns[chosen.id], found, root=root, prefix=path.stem)
+        ids += _distinct_ids(ids, other.columns[chosen.id], found, root=root, prefix=path.stem)
         paths += found
         splits += [its_split if source.split != OFF else ""] * len(other)
         tables.append(other)
@@ -368,7 +371,7 @@ def _rows(
     return _Rows(joined(tables, list(table.columns)), ids, paths, splits, folders, tuple(guesses), tuple(notes))
 
 
-def _told_apart(
+def _distinct_ids(
     known: Sequence[str], ids: Sequence[str], paths: Sequence[str], *, root: Path, prefix: str
 ) -> list[str]:
     """Return ids of a further table; one that is taken has the folder of its photograph before it.
@@ -481,7 +484,8 @@ def _not_listed(folders: Iterable[Path], home: Path, *, used: Collection[str], t
 
 def _name(source: Path, home: Path) -> str:
     """Name a data set by its table, or by the folder where the table has the name that all have."""
-    return home.name if source.stem.lower() in {"train", "labels"} and home.name else source.stem
+    is_one_of_several = _PIECE.fullmatch(source.stem) or source.absolute().parent != home
+    return home.name if (is_one_of_several or source.stem.lower() in {"train", "labels"}) and home.name else source.stem
 
 
 @dataclass(frozen=True)
@@ -501,7 +505,7 @@ class TestList:
     notes: tuple[str, ...] = ()
     """Sentences that a person should read."""
     guesses: tuple[Guess, ...] = ()
-    """What was taken without being told."""
+    """What was guessed."""
 
 
 def find_test_list(table: Path | None, *, home: Path, wanted: str | Path | None) -> Path | None:
@@ -719,9 +723,12 @@ def _table_of_all_folders(root: Path, source: DataSource) -> Path | None:
         if all(map(_PIECES.search, tops)):
             return path
         for name in (name for wanted in LABEL_NAMES for name in table.columns if name.lower() == wanted):
-            pairs = {(folder, label) for folder, label in zip(folders, table.columns[name], strict=True) if folder}
-            labels = {label for _, label in pairs}
-            if name.lower() != "y" and 2 <= len(labels) < len(found) and len(pairs) > max(len(tops), len(labels)):
+            rows = [(folder, label) for folder, label in zip(folders, table.columns[name], strict=True) if folder]
+            labels, pairs = {label for _, label in rows}, set(rows)
+            # predictions, and labels that were corrected, mostly are the names of the folders
+            is_other = 2 * sum(folder == label for folder, label in rows) < len(rows)
+            differs = is_other and len(pairs) > max(len(tops), len(labels))
+            if name.lower() != "y" and 2 <= len(labels) < len(found) and differs:
                 raise DoubtError(
                     f"{root}: the folders {listed(map(repr, sorted(tops)), 3)} would be the classes, but {path.name} "
                     f"names photographs of all of them, and its column {name!r} says something else.",
@@ -942,11 +949,8 @@ def _photographs(samples: Samples) -> Iterator[FileRole]:
 
     Those of test are counted together, since folders of classes would tell how often each class is there.
     """
-    left_out = (
-        PurePosixPath(entry.path).parent
-        for entry in samples.excluded
-        if is_image_name(entry.path) and entry.reason != LEFT_OUT
-    )
+    there = (entry for entry in samples.excluded if not entry.reason.endswith((_NOT_THERE, LEFT_OUT)))
+    left_out = (PurePosixPath(entry.path).parent for entry in there if is_image_name(entry.path))
     used = (
         _above_classes(PurePosixPath(samples.relative(path)).parent, samples.classes if split == "test" else ())
         for path, split in zip(samples.frame["path"], samples.frame["split"], strict=True)
@@ -1007,7 +1011,8 @@ def _named(seen: Peek, known: _Known) -> int:
 
 def _others(samples: Samples, names: Iterable[str]) -> Iterator[FileRole]:
     """Count what is neither photograph nor table, by suffix."""
-    left_out = [entry.path for entry in samples.excluded if not is_image_name(entry.path)]
+    there = (entry for entry in samples.excluded if not entry.reason.endswith(_NOT_THERE))
+    left_out = [entry.path for entry in there if not is_image_name(entry.path)]
     by_suffix: dict[str, list[str]] = {}
     for name in sorted({*names, *left_out}):
         if PurePosixPath(name).suffix.lower() not in TABLE_SUFFIXES:

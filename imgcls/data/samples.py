@@ -289,7 +289,7 @@ def loss_notes(before: Samples, after: Samples) -> tuple[str, ...]:
     if not lost:
         return ()
     return (
-        f"Warning: what is left out empties classes: {listed(lost)}. Mend files or rows first, or leave these classes "
+        f"Warning: what is left out empties classes: {listed(lost)}. Fix files or rows first, or leave these classes "
         "out whole.",
     )
 

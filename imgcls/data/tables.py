@@ -97,7 +97,7 @@ _TRUTH = {
 }
 _INDEX = "index.json"
 _UNKNOWN = ".img"
-"""The suffix of photographs whose format is not told by their first bytes."""
+"""The suffix of photographs whose first bytes name no format that is known."""
 _BATCH = 64
 """Rows with photographs that are in memory at once."""
 _BITS = {"0": False, "0.0": False, "false": False, "1": True, "1.0": True, "true": True}
@@ -494,7 +494,7 @@ def _check_rivals(table: Table, good: Mapping[str, Finder]) -> None:
     """
     (first, finder), *others = good.items()
     if len(set(table.columns[first])) < len(table):
-        return  # whatever the others say, the rows that repeat an id are told of
+        return  # whatever the others say, rows that repeat an id are an error of their own
     rows = range(0, len(table), max(1, len(table) // N_ROWS))
     for other, its_finder in others:
         for row in rows:
@@ -707,7 +707,7 @@ class Parts:
     columns: tuple[str, ...] = ()
     """The columns that say so, or could; none of them holds labels."""
     guesses: tuple[Guess, ...] = ()
-    """What was taken without being told."""
+    """What was guessed."""
 
 
 def given_parts(table: Table, source: DataSource) -> Parts:
@@ -821,7 +821,7 @@ def label_columns(
     """Find the column of labels, or the columns of 0 and 1; what rows of test hold is not looked at.
 
     Returns:
-        The columns, and what was taken without being told.
+        The columns, and what was taken without being said.
 
     Raises:
         DoubtError: They cannot be distinguished from the others.
@@ -899,7 +899,7 @@ class Labels:
     notes: tuple[str, ...] = ()
     """Sentences that a person should read."""
     guesses: tuple[Guess, ...] = ()
-    """What was taken without being told."""
+    """What was guessed."""
 
 
 def read_labels(table: Table, columns: Sequence[str], *, is_test: Sequence[bool], source: DataSource) -> Labels:
@@ -1012,7 +1012,7 @@ def _one_hot(
             f"{table.name}: not exactly one class at {table.places(wrong)}, so not {problem_type}. {TYPE_ADVICE}"
         )
     problem = problem_of(classes, problem_type, where=table.name)
-    # a row of test with none or several of these classes is told of, and counts as unlabelled
+    # a row of test with none or several of these classes is counted, and is unlabelled
     texts, notes = _known_only(
         table, [SEPARATOR.join(names) for names in chosen], is_test=is_test, is_known=set(classes).__contains__
     )

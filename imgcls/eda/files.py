@@ -80,7 +80,7 @@ class Files:
                 path=as_utf8(entry.path),
                 role=entry.role,
                 n=entry.n,
-                note=f"columns {listed(map(as_utf8, entry.columns))}" if entry.columns else "",
+                note=f"columns {listed(map(as_utf8, entry.columns))}" if entry.columns else entry.fault,
             )
             for entry in self.roles
         )

@@ -16,6 +16,7 @@ from imgcls.data.elpv import TABLE as ELPV_TABLE
 from imgcls.data.elpv import load_elpv
 from imgcls.data.files import (
     DEFAULT_DATA,
+    LEFT_OUT,
     OWN_FOLDERS,
     TABLE_SUFFIXES,
     Excluded,
@@ -287,7 +288,7 @@ def load_table(
         guesses=(*chosen.guesses, *rows.guesses, *labels.guesses, *test.guesses),
     )
     paths = samples.frame["path"]
-    left_out = {path: "left out by --exclude" for path in paths if matches_any(_relative(path, home), source.globs)}
+    left_out = {path: LEFT_OUT for path in paths if matches_any(_relative(path, home), source.globs)}
     return _without_missing(samples.without(left_out), table)
 
 
@@ -948,7 +949,7 @@ def _photographs(samples: Samples) -> Iterator[FileRole]:
 
     Those of test are counted together, since folders of classes would tell how often each class is there.
     """
-    there = (entry for entry in samples.excluded if not entry.reason.endswith(_NOT_THERE))
+    there = (entry for entry in samples.excluded if not entry.reason.endswith((_NOT_THERE, LEFT_OUT)))
     left_out = (PurePosixPath(entry.path).parent for entry in there if is_image_name(entry.path))
     used = (
         _above_classes(PurePosixPath(samples.relative(path)).parent, samples.classes if split == "test" else ())

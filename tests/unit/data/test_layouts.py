@@ -13,8 +13,9 @@ from typing import Any
 import pytest
 
 from imgcls.data.guesses import DoubtError
-from imgcls.data.load import load_samples
+from imgcls.data.load import file_roles, load_samples
 from imgcls.data.samples import Samples
+from imgcls.data.source import DataSource
 from imgcls.errors import DataError
 
 Lay = Callable[..., Path]
@@ -285,6 +286,8 @@ def test_what_is_left_out_is_counted(lay: Lay) -> None:
     assert seen(samples) == {"": AB}
     assert [entry.path for entry in samples.excluded] == ["a/2_old.png", "drafts/1.png", "drafts/2.png"]
     assert {entry.reason for entry in samples.excluded} == {"left out by --exclude"}
+    source = DataSource(root, exclude=["*_old.*", "drafts"])
+    assert {entry.path: entry.n for entry in file_roles(source, samples)} == {"a/": 3, "b/": 3}
     with pytest.raises(DataError, match="no images were found"):
         load_samples(root, exclude="*")
 

@@ -109,7 +109,7 @@ def submit(
     from imgcls.reports.runs import SubmissionWritten
 
     why = "" if run is not None else chosen.why if chosen else "the newest run; no ladder that holds recommends one"
-    view = SubmissionWritten(submission, tuple(table.columns), table.probability_of, record, why)
+    view = SubmissionWritten(submission, tuple(table.columns), table.probability_of, record, why, table.note)
     if as_json:
         print_json(view.to_json())
         return

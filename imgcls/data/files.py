@@ -104,6 +104,8 @@ _SYSTEM_NAMES = frozenset(
 """What Windows, macOS, Linux, Synology, QNAP and viewers keep between photographs, in lower case."""
 _OF_PROGRAMS = frozenset({".git", ".hg", ".svn", ".dvc", ".cache", ".idea", ".vscode", ".venv"})
 """Hidden folders that hold no photographs and go without saying."""
+LEFT_OUT = "left out by --exclude"
+"""The reason of files that were said to be no photographs of the data set."""
 _NO_TEST = "none"
 _N_PROBED = 200
 
@@ -277,7 +279,7 @@ def list_images(root: Path, *, skip: Collection[str] = (), exclude: Sequence[str
         if reason := _reason_to_exclude(entry):
             excluded.append(Excluded(name, reason))
         elif exclude and matches_any(name, exclude):
-            excluded.append(Excluded(name, "left out by --exclude"))
+            excluded.append(Excluded(name, LEFT_OUT))
         else:
             images.append(name)
     return Listing(tuple(sorted(images)), tuple(sorted(excluded, key=lambda entry: entry.path)), hidden)

@@ -1,8 +1,8 @@
 """Photographs in folders: which levels are wrappers, parts, versions or classes, or where a name holds the label.
 
 One look at the tree decides (`_Layout`). A folder alone at its level is passed through. Folders whose names say train,
-valid or test, above or below the classes, are the parts. Folders below a class belong to it. What was decided without
-that nobody said is reported (`Assumption`); where the tree contradicts itself, nothing is decided (`DoubtError`).
+valid or test, above or below the classes, are the parts. Folders below a class belong to it. What nobody said
+and was decided is an `Assumption`; where the tree contradicts itself, nothing is decided: `DoubtError`.
 """
 
 from __future__ import annotations
@@ -80,6 +80,7 @@ _MADE_WORDS = re.findall(
 """What a name says of another version of the photograph beside it."""
 _UNLABELLED = frozenset({"unlabeled", "unlabelled", "unlabel", "unsup", "unsupervised", "unannotated", "미분류"})
 """Words for photographs that nobody labelled."""
+_HINT = re.compile(rf"[/ _.-](?:{'|'.join((*_MASK_WORDS, *_MADE_WORDS, 'ground'))})", re.IGNORECASE)
 _MASK = re.compile(
     rf"(?P<before>.*?)"
     rf"(?P<word>(?:^|[ _.-])(?:{'|'.join((*_MASK_WORDS, *_MADE_WORDS))}|ground[_-]truth)(?:[ _.-]?\d+)?)",
@@ -494,17 +495,22 @@ def _check_versions(root: Path, level: _Folder, source: DataSource) -> None:
 def _look_like_versions(root: Path, deep: Mapping[str, _Folder], same: Collection[str]) -> bool:
     """Whether folders that hold the same folders look like versions or parts rather than classes."""
     pieces = [set(_pieces(name)) for name in deep]
-    if _splits_said(deep, bare=True) or _look_like_parts(deep):
+    if 2 * len(_splits_said(deep, bare=True)) >= len(deep) or _look_like_parts(deep):  # not one train among vehicles
         return True
-    is_version = [bool(words & _VERSIONS or _SIZE.search(name)) for words, name in zip(pieces, deep, strict=True)]
-    if 2 * sum(is_version) >= len(pieces):
+    is_version = [
+        bool(words & {*_VERSIONS, *_MASK_WORDS} or _SIZE.search(name)) for words, name in zip(pieces, deep, strict=True)
+    ]
+    if 2 * sum(is_version) > len(pieces):
         return True
     folders = list(deep.values())
     if _share_alike(folders, with_counters=True) >= _SHARE_ALIKE and _are_copies(root, folders):
         return True
     if all(re.search(r"\d", name) for name in same):  # days, sessions, takes, persons
         return False
-    if any(split_of(name) for name in deep) or _share_alike(folders, with_counters=False) >= _SHARE_ALIKE:
+    if (
+        2 * sum(map(bool, map(split_of, deep))) >= len(deep)
+        or _share_alike(folders, with_counters=False) >= _SHARE_ALIKE
+    ):
         return True
     sizes = {len(list(folder.below())) for folder in folders[0].folders.values()}
     return (
@@ -557,19 +563,28 @@ def _are_copies(root: Path, folders: Sequence[_Folder]) -> bool:
 
 
 def _check_unlabelled(root: Path, level: _Folder, source: DataSource) -> None:
-    """Refuse a folder of photographs without labels as a class.
+    """Refuse a folder of photographs without labels, or of a part, as a class among several.
+
+    A class may be called train among vehicles, and test beside one of control.
 
     Raises:
         DoubtError: There is one.
     """
-    without = [name for name in level.folders if _UNLABELLED & set(_pieces(name))]
+    said = {
+        name
+        for name, split in _splits_said(level.folders, bare=True).items()
+        if split != "train" and not level.folders[name].folders
+    }
+    parts = said if len(level.folders) - len(said) > 1 else set()
+    without = [name for name in level.folders if name in parts or _UNLABELLED & set(_pieces(name))]
     if without and len(without) < len(level.folders):
         at = "*/" * len(level.path)
         raise DoubtError(
-            f"{root}: the folder {_names(without)} would be a class, and its name says that it holds no labels.",
+            f"{root}: the folder {_names(without)} would be a class, and its name says that it is none.",
             [
                 Choice(
-                    "it is left out", {"exclude": [*source.globs, *(f"{level.folders[name]}/**" for name in without)]}
+                    "it is left out, and can be predicted",
+                    {"exclude": [*source.globs, *(f"{level.folders[name]}/**" for name in without)]},
                 ),
                 Choice("it is a class all the same", {"label_from": f"{at}{{label}}/**"}),
             ],
@@ -697,21 +712,26 @@ def _middle_doubt(root: Path, level: _Folder) -> DoubtError:
 
 def _places(images: Sequence[str], layout: _Layout) -> Iterator[_Placed | Excluded]:
     """Yield the place of each photograph by the folders that it lies in."""
+    of_folder: dict[str, tuple[str, str, str]] = {}
     for name in images:
-        folders = tuple(name.split("/")[:-1])
-        above = [folders[:depth] for depth in range(len(folders) + 1)]
-        level = next((path for path in above if path in layout.levels), None)
-        split = next((layout.parts[path] for path in above if path in layout.parts), None)
-        if level is None and split is None and layout.parts:
-            yield Excluded(name, "outside train, valid and test")
-            continue
-        if split is None:
-            split = layout.levels.get(level or (), "")
-        label = folders[len(level)] if level is not None and len(folders) > len(level) else ""
-        if not label and split != "test":
-            yield Excluded(name, "in no class folder")
-        else:
-            yield _Placed(name, label, split)
+        folder = name.rpartition("/")[0]
+        if folder not in of_folder:
+            of_folder[folder] = _place_of(tuple(folder.split("/")) if folder else (), layout)
+        label, split, reason = of_folder[folder]
+        yield Excluded(name, reason) if reason else _Placed(name, label, split)
+
+
+def _place_of(folders: tuple[str, ...], layout: _Layout) -> tuple[str, str, str]:
+    """Return label and split of what lies in a folder, and the reason why it is not used, or ""."""
+    above = [folders[:depth] for depth in range(len(folders) + 1)]
+    level = next((path for path in above if path in layout.levels), None)
+    split = next((layout.parts[path] for path in above if path in layout.parts), None)
+    if level is None and split is None and layout.parts:
+        return "", "", "outside train, valid and test"
+    if split is None:
+        split = layout.levels.get(level or (), "")
+    label = folders[len(level)] if level is not None and len(folders) > len(level) else ""
+    return label, split, "" if label or split == "test" else "in no class folder"
 
 
 def _by_pattern(pattern: str, images: Sequence[str], layout: _Layout) -> Iterator[_Placed | Excluded]:
@@ -826,13 +846,18 @@ def _check_masks(root: Path, placed: Sequence[_Placed], source: DataSource) -> N
     Raises:
         DoubtError: Most photographs of a class have one.
     """
+    if not any(_HINT.search(place.name) for place in placed):  # the ordinary case, at a tenth of the time
+        return
+    made = {*_MASK_WORDS, *_MADE_WORDS}
     bare: dict[tuple[object, ...], _Placed] = {}
     drawn: list[tuple[tuple[object, ...], str, _Placed]] = []
     for place in placed:
         *folders, file = place.name.split("/")
-        stem = PurePosixPath(file).stem
-        inside = [part for part in folders if part.lower() in _MASK_WORDS and part != place.label]
-        plain = tuple(part for part in folders if part == place.label or not _is_content(part))
+        stem = file.rpartition(".")[0]
+        inside = [part for part in folders if part.lower() in made and part != place.label]
+        plain = tuple(
+            part for part in folders if part == place.label or not (part.lower() in made or _CONTENTS.fullmatch(part))
+        )
         match = _MASK.fullmatch(stem)
         before = match["before"] if match else stem
         glob = f"**/{inside[-1]}/**" if inside else f"*{match['word']}.*" if match and before else ""

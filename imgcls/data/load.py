@@ -17,6 +17,7 @@ from imgcls.data.elpv import TABLE as ELPV_TABLE
 from imgcls.data.elpv import load_elpv
 from imgcls.data.files import (
     DEFAULT_DATA,
+    LEFT_OUT,
     OWN_FOLDERS,
     TABLE_SUFFIXES,
     Excluded,
@@ -294,7 +295,7 @@ def load_table(
         assumptions=(*chosen.assumptions, *rows.assumptions, *labels.assumptions, *test.assumptions),
     )
     paths = samples.frame["path"]
-    left_out = {path: "left out by --exclude" for path in paths if matches_any(_relative(path, home), source.globs)}
+    left_out = {path: LEFT_OUT for path in paths if matches_any(_relative(path, home), source.globs)}
     return _without_missing(samples.without(left_out), table)
 
 
@@ -354,7 +355,8 @@ def _rows(
                 raise DataError(f"{path.name}: no column {listed(map(repr, sorted(lacking)))}, as {table.name} has.")
             finder = find_ids(other, home=path.absolute().parent, source=replace(source, id=chosen.id), part="val")[1]
             found = locate_all(other, chosen.id, finder, leave_out=leave_out)
-            if twice := [row for row, place in enumerate(found) if place and place in set(paths)]:
+            known = set(paths)
+            if twice := [row for row, place in enumerate(found) if place and place in known]:
                 raise DataError(
                     f"{path.name}: {len(twice)} of {len(other)} photographs are in {table.name} too: "
                     f"{other.places(twice)}."
@@ -732,9 +734,12 @@ def _table_of_all_folders(root: Path, source: DataSource) -> Path | None:
         if all(map(_PIECES.search, tops)):
             return path
         for name in (name for wanted in LABEL_NAMES for name in table.columns if name.lower() == wanted):
-            pairs = {(folder, label) for folder, label in zip(folders, table.columns[name], strict=True) if folder}
-            labels = {label for _, label in pairs}
-            if name.lower() != "y" and 2 <= len(labels) < len(found) and len(pairs) > max(len(tops), len(labels)):
+            rows = [(folder, label) for folder, label in zip(folders, table.columns[name], strict=True) if folder]
+            labels, pairs = {label for _, label in rows}, set(rows)
+            # predictions, and labels that were corrected, mostly are the names of the folders
+            is_other = 2 * sum(folder == label for folder, label in rows) < len(rows)
+            differs = is_other and len(pairs) > max(len(tops), len(labels))
+            if name.lower() != "y" and 2 <= len(labels) < len(found) and differs:
                 raise DoubtError(
                     f"{root}: the folders {listed(map(repr, sorted(tops)), 3)} would be the classes, but {path.name} "
                     f"names photographs of all of them, and its column {name!r} says something else.",
@@ -955,7 +960,7 @@ def _photographs(samples: Samples) -> Iterator[FileRole]:
 
     Those of test are counted together, since folders of classes would tell how often each class is there.
     """
-    there = (entry for entry in samples.excluded if not entry.reason.endswith(_NOT_THERE))
+    there = (entry for entry in samples.excluded if not entry.reason.endswith((_NOT_THERE, LEFT_OUT)))
     left_out = (PurePosixPath(entry.path).parent for entry in there if is_image_name(entry.path))
     used = (
         _above_classes(PurePosixPath(samples.relative(path)).parent, samples.classes if split == "test" else ())

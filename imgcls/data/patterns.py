@@ -155,6 +155,7 @@ def label_pattern(paths: Iterable[str]) -> tuple[str, tuple[str, ...]]:
             and 1 < len(labels) <= len(names) / 3
             and 2 * n_words > len(labels)
             and not all(label.lower() in _OF_CAMERAS for label in labels)
+            and not any(label != label.strip("_- .") for label in labels)
         ):
             return pattern, tuple(label for label, _ in labels.most_common())
     return "", ()

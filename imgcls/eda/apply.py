@@ -19,7 +19,6 @@ from imgcls.config.findings import (
 )
 from imgcls.config.problem import PROBLEM_TOML, find_problem
 from imgcls.data.files import DEFAULT_DATA
-from imgcls.data.samples import SEPARATOR
 from imgcls.data.source import FINDINGS_TOML, DataSource, is_named_set
 from imgcls.eda.facts import FACTS_JSON, Facts, Finding
 from imgcls.errors import DataError, RecordError, UsageError, nearest_hint
@@ -203,6 +202,8 @@ def _check_classes_stay(facts: Facts, workspace: Workspace, excluded: Sequence[E
 
     A set that lies inside itself once more, for one, makes each of its photographs a copy under another label.
     """
+    from imgcls.data.samples import SEPARATOR  # loads pandas, which commands that read no data do without
+
     source = _source(facts, workspace)
     gone = {image for entry in excluded for image in entry.images}
     if source is None or not gone or (is_named_set(str(source.data)) and source.data != DEFAULT_DATA):

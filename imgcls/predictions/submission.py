@@ -85,6 +85,8 @@ class SubmissionTable:
     """`classes`, `probabilities`, or `classes and probabilities`."""
     probability_of: str = ""
     """The class whose probability the one column holds; "" where it holds classes, or there are several columns."""
+    note: str = ""
+    """What the sample leaves open, and how it was taken; "" where nothing is open."""
 
     def __len__(self) -> int:
         return len(next(iter(self.columns.values())))
@@ -135,7 +137,19 @@ def make_submission(
         columns = _in_order(sample, id_column, {name: predicted.of_class(chosen)})
         return SubmissionTable(columns, "probabilities", chosen)
     delimiter = _delimiter_of(sample, name, predicted)
-    return SubmissionTable(_in_order(sample, id_column, {name: predicted.named(delimiter=delimiter)}), "classes")
+    columns = _in_order(sample, id_column, {name: predicted.named(delimiter=delimiter)})
+    return SubmissionTable(columns, "classes", note=_open_question(sample, texts, predicted))
+
+
+def _open_question(sample: Table, texts: Sequence[str], predicted: Predicted) -> str:
+    """Say that the 0 or 1 in every row of a sample may be a class as well as a probability."""
+    filled = {text.strip() for text in texts if text.strip()}
+    if len(filled) != 1 or predicted.problem != "binary" or not all(map(_is_share, filled)):
+        return ""
+    return (
+        f"Every row of {sample.name} holds {next(iter(filled))}, which may be a class or a probability; classes are "
+        "written. Where the score takes probabilities, as ROC AUC and log loss do: --probabilities."
+    )
 
 
 def _without_sample(predicted: Predicted, *, probabilities: bool) -> SubmissionTable:

@@ -662,6 +662,8 @@ class SubmissionWritten:
     """The run that predicted."""
     why: str = ""
     """Why this run, where none was named; "" where one was."""
+    note: str = ""
+    """What the sample leaves open; "" where nothing is."""
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """Say whose predictions they are, what is in the file, where it lies, and what to do next."""
@@ -673,6 +675,8 @@ class SubmissionWritten:
         if self.why:
             yield Text(clean(f"Chosen: {self.why}."))
         yield Text(self._contents())
+        if self.note:
+            yield Text(clean(self.note))
         yield Text("\nNext", style="bold")
         yield Text("  imgcls checklist    # where you stand", no_wrap=True, overflow="ignore")
 
@@ -695,6 +699,7 @@ class SubmissionWritten:
             "path": str(self.submission.path),
             "columns": list(self.columns),
             "probability_of": self.probability_of or None,
+            **({"note": self.note} if self.note else {}),
         }
 
 

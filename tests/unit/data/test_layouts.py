@@ -13,8 +13,9 @@ from typing import Any
 import pytest
 
 from imgcls.data.assumptions import DoubtError
-from imgcls.data.load import load_samples
+from imgcls.data.load import file_roles, load_samples
 from imgcls.data.samples import Samples
+from imgcls.data.source import DataSource
 from imgcls.errors import DataError
 
 Lay = Callable[..., Path]
@@ -185,6 +186,8 @@ def test_labels_of_test_are_not_said(lay: Lay) -> None:
         ("unlabeled/{1-9}.png labeled/{a,b}/{1-5}.png", [{"exclude": ["unlabeled/**"]}]),
         ("{a,b}/{raw,resized}/{1-4}.png", [{"exclude": ["*/resized/**"]}, {"group_from": "*/*/{group}.*"}]),
         ("{a,b}/x{1-4}.jpg {a,b}/x{1-4}_aug{1-2}.jpg", [{"exclude": ["*_aug*"]}, {"exclude": ["none"]}]),
+        ("{a,b}/{1-3}.png test/{1-9}.png", [{"exclude": ["test/**"]}, {"label_from": "{label}/**"}]),
+        ("{a,b}/{1-3}.png {a,b}/crop/{1-3}.png", [{"exclude": ["**/crop/**"]}]),
         ("all/{cat,dog}-{1-5}.jpg", [{"label_from": "{label}-{number}.*"}]),
         ("{a,b}/{train,test,extra}/{1-3}.png", [{"exclude": ["**/extra/**"]}, {"split": "none"}]),
         ("train/{a,b}/{1-3}.png pool/{1-3}.png", [{"data": "train"}, {"label_from": "{label}/**"}]),
@@ -224,6 +227,14 @@ QUIET = [
     ("{test_fail,test_pass}/{1-4}.png", ("test_fail", "test_pass"), 0),
     ("{training_shoes,test_tubes}/{x,y}{1-2}/{1-3}.png", ("test_tubes", "training_shoes"), 1),
     ("{label_a,label_b}/{1-4}.png", ("label_a", "label_b"), 0),
+    ("{train,plane,boat}/{old,new}/{1-3}.png", ("boat", "plane", "train"), 1),
+    ("{a,b}/{1-3}.png train/{1-3}.png", ("a", "b", "train"), 0),
+    ("{test,control}/{1-4}.png", ("control", "test"), 0),
+    ("{raw,ripe}/{side,top}/img{1-4}.png", ("raw", "ripe"), 1),
+    ("{street,sea}/{day,night}/{1-4}.png", ("sea", "street"), 1),
+    ("{crop,weed}/{1-4}.png", ("crop", "weed"), 0),
+    ("{cat,dog}/IMG_{1-9}.jpg cat/IMG_3~copy.jpg", ("cat", "dog"), 0),
+    ("{abnormal,normal}/p{1-4}/{1-3}.png", ("abnormal", "normal"), 1),
     ("{s1,s2,s3}/{1-4}.pgm", ("s1", "s2", "s3"), 0),
 ]
 
@@ -277,6 +288,8 @@ def test_what_is_left_out_is_counted(lay: Lay) -> None:
     assert seen(samples) == {"": AB}
     assert [entry.path for entry in samples.excluded] == ["a/2_old.png", "drafts/1.png", "drafts/2.png"]
     assert {entry.reason for entry in samples.excluded} == {"left out by --exclude"}
+    source = DataSource(root, exclude=["*_old.*", "drafts"])
+    assert {entry.path: entry.n for entry in file_roles(source, samples)} == {"a/": 3, "b/": 3}
     with pytest.raises(DataError, match="no images were found"):
         load_samples(root, exclude="*")
 

@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from imgcls.config.findings import decided_samples
 from imgcls.data.assumptions import DoubtError
 from imgcls.data.load import file_roles, load_samples, load_unlabelled
 from imgcls.data.samples import Samples
@@ -673,3 +674,19 @@ def test_real_data_raise_no_doubt(test_data: Path, name: str) -> None:
         assumption for assumption in samples.assumptions if assumption.about in ("unused", "header", "spelling")
     ]
     assert not [note for note in samples.notes if note.startswith("Warning")]
+
+
+def test_what_findings_leave_out_empties_no_class_without_a_word(make: Make) -> None:
+    rows = ["id,label", *(f"{row}.png,{'abc'[row % 3]}" for row in range(18))]
+    root = make({"labels.csv": rows}, files("images", 18))
+    gone = ", ".join(f'"{row}.png"' for row in range(2, 18, 3))
+    findings = root / "findings.toml"
+    samples = load_samples(root)
+    findings.write_text(
+        f'schema = 1\ndata = "{samples.name}"\n\n[[excluded]]\nfinding = "x"\nimages = [{gone}]\nwhy = "y"\n'
+    )
+    assert (
+        decided_samples(DataSource(root), findings)
+        .notes[0]
+        .startswith("Warning: what is left out empties classes: 'c' keeps 0 of 6.")
+    )

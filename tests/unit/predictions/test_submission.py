@@ -52,6 +52,25 @@ def test_one_column_of_classes_takes_classes() -> None:
     assert (asked.columns["target"], asked.probability_of) == ([0.75, 0.1], "dog")
 
 
+@pytest.mark.parametrize(("cells", "is_open"), [(["0", "0"], True), (["1", "1"], True), (["0", "1"], False)])
+def test_a_sample_of_one_number_leaves_open_what_it_takes(cells: list[str], is_open: bool) -> None:
+    """A competition that is scored by ROC AUC often gives a sample of nothing but 0."""
+    predicted = Predicted(["a", "b"], np.array([[0.9, 0.1], [0.25, 0.75]]), ("0", "1"), "binary")
+    made = make_submission(predicted, sample_of(id=["a", "b"], target=cells))
+    assert (made.columns["target"], made.holds) == (["0", "1"], "classes")
+    assert ("--probabilities" in made.note) == is_open
+    assert not make_submission(predicted, sample_of(id=["a", "b"], target=cells), probabilities=True).note
+
+
+def test_ids_that_have_a_folder_before_them_are_those_of_the_sample() -> None:
+    """Ids of a test list that are ids of train too have their folder before them; the sample knows nothing of it."""
+    predicted = Predicted(
+        ["test/1", "test/2", "99"], np.array([[0.9, 0.1], [0.2, 0.8], [0.9, 0.1]]), ("a", "b"), "binary"
+    )
+    made = make_submission(predicted, sample_of(name=["99", "2", "1"], target=["a", "a", "a"]))
+    assert made.columns == {"name": ["99", "2", "1"], "target": ["a", "b", "a"]}
+
+
 @pytest.mark.parametrize(("column", "values"), [("target", [0.1, 0.75]), ("cat", [0.9, 0.25])])
 def test_fractions_take_a_probability(column: str, values: list[float]) -> None:
     made = make_submission(BINARY, sample_of(id=["a.png", "b.png"], **{column: ["0.5", "0.5"]}))

@@ -585,7 +585,8 @@ def _read_history(path: Path) -> tuple[list[dict[str, Any]], str]:
 
 def _rows_of(content: bytes) -> tuple[list[dict[str, Any]], int]:
     """Return the lines that are those of the epochs 1, 2, … in turn, and how many whole lines there are."""
-    lines, rows = content.split(b"\n")[:-1], []
+    lines = content.split(b"\n")[:-1]
+    rows: list[dict[str, Any]] = []
     for line in lines:
         try:
             row = json.loads(line)

@@ -14,7 +14,13 @@ from imgcls.records.attempts import acquire
 from imgcls.workspace import MARKER, Workspace
 
 DAMAGES = {
-    "history.jsonl": ["7\n", "\udcff\n", '{"epoch": 1}\n{"epoch": 1}\n{"epoch": 2}\n', "[" * 9999 + "\n", '{"epoch": 1, "x": NaN}\n'],
+    "history.jsonl": [
+        "7\n",
+        "\udcff\n",
+        '{"epoch": 1}\n{"epoch": 1}\n{"epoch": 2}\n',
+        "[" * 9999 + "\n",
+        '{"epoch": 1, "x": NaN}\n',
+    ],
     "attempt.json": ["", "{}", '{"info": {}, "key": "x"}'],
     "holder.json": ["", "{}", "[]"],
 }

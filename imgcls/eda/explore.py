@@ -151,7 +151,7 @@ class _Exploring:
         if self.quick:
             facts = facts.model_copy(update={"findings": tuple(map(_undecided, findings))})
         else:
-            facts = facts.model_copy(update={"findings": findings}).decided(adjustments)
+            facts = facts.model_copy(update={"findings": findings}).decided(adjustments, out=self.out)
         if write:
             with self._timed("pictures"):
                 folder = reports_of(self.place, quick=self.quick)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import shlex
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import MappingProxyType
@@ -10,13 +11,14 @@ from typing import Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
-from imgcls.config.findings import Adjustments, read_adjustments
+from imgcls.config.findings import Adjustments, Exclusion, Grouping, read_adjustments
 from imgcls.data.assumptions import Assumption
 from imgcls.data.source import FINDINGS_TOML
 from imgcls.errors import ProblemError, RecordError
 from imgcls.schema import file_names, read_json
 from imgcls.storage import write_json
-from imgcls.text import Viewed
+from imgcls.text import Viewed, amount, some
+from imgcls.workspace import Workspace
 
 FACTS_JSON = "facts.json"
 SCHEMA = 1
@@ -317,8 +319,8 @@ class Finding(_Fact):
 
     @property
     def is_from_decision(self) -> bool:
-        """Whether it was told from findings.toml alone: what was applied is not seen any more."""
-        return self.action is not None and not self.groups
+        """Whether it is told from findings.toml alone: what was applied is not seen any more."""
+        return self.state == "applied" and not self.groups
 
     def decided(self, adjustments: Adjustments) -> FindingState:
         """Return what was decided about it.
@@ -431,8 +433,12 @@ class Facts(Viewed, _Fact):
     def write(self, folder: Path) -> Path:
         """Write facts.json into a folder, and return its path."""
         path, value = folder / FACTS_JSON, self.to_json()
-        for finding in value["findings"]:
-            del finding["state"]  # two files that say it could disagree after a kill between their writings
+        # What was decided is not written: two files that say it could disagree after a kill between their writings.
+        value["findings"] = [
+            {name: entry for name, entry in finding.model_dump(mode="json").items() if name != "state"}
+            for finding in self.findings
+            if not finding.is_from_decision
+        ]
         write_json(path, value)
         return path
 
@@ -464,21 +470,56 @@ class Facts(Viewed, _Fact):
         adjustments = Adjustments()
         with suppress(ProblemError):  # it is told by whoever reads it for itself
             adjustments = read_adjustments(folder.parent / FINDINGS_TOML)
-        return facts.decided(adjustments)
+        return facts.decided(adjustments, out=Workspace(folder.parent).as_option)
 
-    def decided(self, adjustments: Adjustments) -> Self:
-        """Return the facts with what was decided about each finding.
+    def decided(self, adjustments: Adjustments, *, out: str = "") -> Self:
+        """Return the facts with what was decided about each finding, and what was decided of others.
 
         Args:
-            adjustments: What findings.toml holds; what was told from there, and is not there any more, is gone.
+            adjustments: What findings.toml holds.
+            out: The option that names the workspace in commands; empty where they find it.
         """
-        states = [(finding, finding.decided(adjustments)) for finding in self.findings]
-        findings = tuple(
-            finding.model_copy(update={"state": state})
-            for finding, state in states
-            if state != "open" or not finding.is_from_decision
-        )
-        return self.model_copy(update={"findings": findings})
+        seen = [
+            finding.model_copy(update={"state": finding.decided(adjustments)})
+            for finding in self.findings
+            if not finding.is_from_decision
+        ]
+        return self.model_copy(update={"findings": tuple(with_applied(seen, adjustments, out=out))})
+
+
+def with_applied(seen: Sequence[Finding], adjustments: Adjustments, *, out: str = "") -> list[Finding]:
+    """Return findings with those that were applied and are not seen any more, told from findings.toml.
+
+    Args:
+        seen: What was seen in the data.
+        adjustments: What findings.toml holds.
+        out: The option that names the workspace in commands; empty where they find it.
+    """
+    entries: dict[str, list[Exclusion | Grouping]] = {}
+    decided: tuple[Exclusion | Grouping, ...] = (*adjustments.excluded, *adjustments.grouped)
+    for entry in decided:
+        entries.setdefault(entry.finding, []).append(entry)
+    for finding in seen:
+        if finding.action is not None:
+            entries.pop(finding.id, None)
+    told = {name: _as_applied(name, found, out=out) for name, found in entries.items()}
+    return list(({finding.id: finding for finding in seen} | told).values())
+
+
+def _as_applied(name: str, entries: Sequence[Exclusion | Grouping], *, out: str) -> Finding:
+    images = list(dict.fromkeys(image for entry in entries for image in entry.images))
+    is_excluded = isinstance(entries[0], Exclusion)
+    return Finding(
+        id=name,
+        severity="note",
+        title=f"{amount(len(images), 'image')} {'left out' if is_excluded else 'kept together'}: {entries[0].why}",
+        n=len(images),
+        examples=some(images),
+        advice="Nothing has to be done; the photographs themselves were not touched.",
+        command=shlex.join(["imgcls", "eda", "undo", name]) + out,
+        action="exclude" if is_excluded else "group",
+        state="applied",
+    )
 
 
 LEAST_AUC = 0.6

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import re
-import shlex
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -12,12 +11,12 @@ from functools import cached_property
 
 import numpy as np
 
-from imgcls.config.findings import Adjustments, Exclusion, Grouping
+from imgcls.config.findings import Adjustments
 from imgcls.data.files import Excluded, is_image_name, unused_kind
 from imgcls.data.grouping import ConnectedGroups
 from imgcls.data.samples import Samples
 from imgcls.data.source import stretch_text
-from imgcls.eda.facts import UNUSABLE, CurvePoint, ExcludedImages, Facts, Finding, LeakageProbe, Pair
+from imgcls.eda.facts import UNUSABLE, CurvePoint, ExcludedImages, Facts, Finding, LeakageProbe, Pair, with_applied
 from imgcls.eda.leakage import NEARLY_ALL, names_say_classes
 from imgcls.eda.learning_curve import is_rising
 from imgcls.eda.metadata import MetaTable
@@ -106,12 +105,9 @@ def find_all(
     """
     given = FindingInputs(facts, look, tables, again)
     found = [_accepted(finding, adjustments) for find in FINDERS for finding in find(given)]
-    found += _applied(adjustments, seen=[finding.id for finding in found if finding.action is not None])
-    seen = dict.fromkeys(finding.id for finding in found)  # of two with one name the later is the applied one
-    by_name = {finding.id: finding for finding in found}
+    found = with_applied(found, adjustments)
     placed = (
-        found.model_copy(update={"command": found.command + out}) if found.command and out else found
-        for found in map(by_name.__getitem__, seen)
+        found.model_copy(update={"command": found.command + out}) if found.command and out else found for found in found
     )
     return tuple(sorted(placed, key=lambda finding: (finding.state != "open", _WORST_FIRST[finding.severity])))
 
@@ -125,33 +121,6 @@ def _accepted(finding: Finding, adjustments: Adjustments) -> Finding:
         return finding
     n_new = len(set(finding.images) - before)
     return finding.model_copy(update={"advice": f"It was kept before {amount(n_new, 'image')} came. {finding.advice}"})
-
-
-def _applied(adjustments: Adjustments, *, seen: Iterable[str]) -> list[Finding]:
-    """Tell of the findings that were applied and have nothing new."""
-    decided: list[Exclusion | Grouping] = [*adjustments.excluded, *adjustments.grouped]
-    entries: dict[str, list[Exclusion | Grouping]] = {}
-    for entry in decided:
-        entries.setdefault(entry.finding, []).append(entry)
-    for name in seen:
-        entries.pop(name, None)
-    return [_as_applied(name, found) for name, found in entries.items()]
-
-
-def _as_applied(name: str, entries: Sequence[Exclusion | Grouping]) -> Finding:
-    images = list(dict.fromkeys(image for entry in entries for image in entry.images))
-    is_excluded = isinstance(entries[0], Exclusion)
-    return Finding(
-        id=name,
-        severity="note",
-        title=f"{amount(len(images), 'image')} {'left out' if is_excluded else 'kept together'}: {entries[0].why}",
-        n=len(images),
-        examples=some(images),
-        advice="Nothing has to be done; the photographs themselves were not touched.",
-        command=shlex.join(["imgcls", "eda", "undo", name]),
-        action="exclude" if is_excluded else "group",
-        state="applied",
-    )
 
 
 @dataclass(frozen=True)

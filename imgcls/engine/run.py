@@ -323,7 +323,8 @@ class Job:
         began, folder = time.perf_counter(), attempt.record_folder
         built.learn.model.load_state_dict(load_tensors(weights.read_bytes()), strict=True)
         metrics = write_predictions(self.request, built, folder)
-        if history := attempt.history():
+        # With another run's weights nothing was trained here, whatever an earlier attempt had begun.
+        if weights.parent == folder and (history := attempt.history()):
             write_bytes(folder / "history.csv", pd.DataFrame(history).to_csv(index=False).encode())
         write_bytes(folder / "log.txt", as_utf8(self.log.text()).encode())
         now = time.perf_counter()

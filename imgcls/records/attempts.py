@@ -562,11 +562,13 @@ def _check_same_key(attempt: Attempt) -> None:
 
 def _look(folder: Path) -> AttemptState | None:
     """Describe one attempt, or nothing if there is none, or no longer."""
+    if not (folder / _ABOUT).exists():  # it is just being begun
+        return None
     rows, damage = _read_history(folder / _HISTORY)
     try:
         about = _read_about(folder)
     except RecordError as problem:
-        if not (folder / _ABOUT).exists():
+        if not (folder / _ABOUT).exists():  # it is just being ended
             return None
         about, damage = _About(folder.name, {}), str(problem)
     state: Literal["running", "interrupted"] = "running" if is_held(folder) else "interrupted"
@@ -606,9 +608,12 @@ def _was_published(folder: Path, published: set[str]) -> bool:
     """
     if folder.name not in published:
         return False
-    names = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
-    is_bare = names <= {_ABOUT, _RECORD, LOCK, HOLDER} and not is_held(folder)
-    return _RECORD not in names or (is_bare and not any((folder / _RECORD).iterdir()))
+    try:
+        names = {path.name for path in folder.iterdir()}
+        is_bare = names <= {_ABOUT, _RECORD, LOCK, HOLDER} and not is_held(folder)
+        return _RECORD not in names or (is_bare and not any((folder / _RECORD).iterdir()))
+    except OSError:  # it goes while it is looked at
+        return True
 
 
 def _read_history(path: Path) -> tuple[list[dict[str, Any]], str]:

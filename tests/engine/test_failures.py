@@ -25,7 +25,7 @@ from imgcls.engine.device import Machine, keep_memory
 from imgcls.engine.loaders import PhotoLoaders
 from imgcls.engine.losses import balanced_weights
 from imgcls.engine.models import simple_cnn
-from imgcls.engine.progress import Silent
+from imgcls.engine.progress import EpochRow, Silent
 from imgcls.engine.run import GO_ON, Job
 from imgcls.errors import (
     BusyError,
@@ -272,6 +272,27 @@ def test_an_error_on_the_way_out_of_an_interruption_is_none_either(
     with pytest.raises(kind):
         train(**own_network(raising(kind("enough"))))
     assert find_failed(Workspace.find()) == ([], [])
+
+
+@pytest.mark.parametrize("how", ["removed", "renamed", "made anew"])
+def test_runs_that_vanish_in_the_middle_end_the_training_and_leave_no_half_history(train: Train, how: str) -> None:
+    workspace = Workspace(Path("gone").absolute())
+
+    class Vanish(Silent):
+        def epoch(self, row: EpochRow) -> None:
+            if row.epoch == 2:
+                workspace.runs.rename(workspace.root / "before")
+                if how == "removed":
+                    shutil.rmtree(workspace.root / "before")
+                elif how == "made anew":
+                    shutil.copytree(workspace.root / "before", workspace.runs)
+
+    longer = {"base": "baseline:epochs=4", "workspace": workspace}
+    with pytest.raises(ImgclsError, match="has been moved or removed"):
+        train(**longer, reporter=Vanish())
+    assert workspace.runs.exists() == (how == "made anew")
+    assert [row["epoch"] for row in train(**longer).history()] == [1, 2, 3, 4]
+    assert find_attempts(workspace) == []
 
 
 def test_two_at_one_run_are_refused(train: Train, photo_folder: Path) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,7 @@ from imgcls.engine.device import Machine
 from imgcls.engine.prepare import read_samples
 from imgcls.engine.progress import EpochRow, Silent, Start
 from imgcls.engine.request import RunOutcome, TrainOptions
+from imgcls.engine.run import weights_of
 from imgcls.engine.train import train_stack
 from imgcls.errors import DataError, ImgclsError, RecordError, StackError, UsageError, WorkspaceError
 from imgcls.evidence.metrics import evaluate
@@ -370,3 +373,23 @@ def test_samples_are_handed_over_whole(train: Train, photo_folder: Path) -> None
     run = train()
     samples: Samples = read_samples(DataSource(photo_folder))
     assert sum(run.data.n.values()) == len(samples) == len(list(photo_folder.rglob("*.*")))
+
+
+@pytest.mark.parametrize("named", ["baseline", "another", "itself", "the folder", "nothing"])
+def test_the_weights_of_a_run_are_those_of_its_training_in_its_workspace(
+    drawn_ladder: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, named: str
+) -> None:
+    """What a record refers to is an id: neither a stack, nor a folder that happens to lie where somebody works."""
+    _, workspace = drawn_ladder("baseline+label_smoothing+tta", n_seeds=1)
+    runs, _ = find_runs(workspace)
+    shared = next(run for run in runs if run.reused_from)
+    donor = next(run for run in runs if run.id == shared.reused_from)
+    assert weights_of(shared, workspace)[0] == donor.folder / "weights.safetensors"
+    another = next(run for run in runs if not run.reused_from and run.id != donor.id)
+    monkeypatch.chdir(workspace.runs)
+    if named == "the folder":
+        shutil.copytree(donor.folder, workspace.runs / "here")
+    names = {"another": another.id, "itself": shared.id, "the folder": "here", "nothing": "run-s0-00000000"}
+    changed = replace(shared, reused_from=names.get(named, named)).write(shared.folder)
+    with pytest.raises(RecordError, match=r"is gone|has not the weights of this training"):
+        weights_of(changed, workspace)

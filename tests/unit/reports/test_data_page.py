@@ -9,6 +9,7 @@ import numpy as np
 from PIL import Image
 from rich.console import Console
 
+from imgcls.config.findings import Adjustments
 from imgcls.eda.facts import FACTS_JSON, Drift, Facts, LeakageProbe
 from imgcls.reports.data import FactsView, drift_sentences
 from imgcls.reports.page.data_page import write_eda_page
@@ -50,7 +51,7 @@ def test_photographs_are_stored_small(drawn_facts: MakeFacts, tmp_path: Path) ->
 
 def test_equal_facts_give_equal_pages(drawn_facts: MakeFacts, tmp_path: Path) -> None:
     picture(tmp_path / "pictures/classes.png")
-    facts = drawn_facts(pictures={"classes": "pictures/classes.png"})
+    facts = drawn_facts(pictures={"classes": "pictures/classes.png"}).decided(Adjustments())
     first = write_eda_page(facts, tmp_path).read_bytes()
     facts.write(tmp_path)
     assert write_eda_page(Facts.read(tmp_path), tmp_path).read_bytes() == first
@@ -95,5 +96,5 @@ def test_facts_of_before_say_the_same(drawn_facts: MakeFacts, tmp_path: Path) ->
     for entry in value["drift"]:
         entry.pop("differs", None)
     write_json(tmp_path / FACTS_JSON, value)
-    assert Facts.read(tmp_path) == drawn_facts()
+    assert Facts.read(tmp_path) == drawn_facts().decided(Adjustments())
     assert [entry.telling for entry in Facts.read(tmp_path).guesses] == [False, True]

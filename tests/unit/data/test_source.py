@@ -26,7 +26,6 @@ SOURCE = DataSource(
     split="part",
     problem_type="multilabel",
     delimiter=";",
-    stretch="0:4095",
     valid=0.3,
     split_seed=7,
     test="none",
@@ -157,3 +156,10 @@ def test_a_stretch_is_kept_exactly(text: str) -> None:
     assert stretch is not None
     assert stretch_of(stretch_text(stretch)) == stretch
     assert stretch_text(stretch_of(stretch_text(stretch))) == stretch_text(stretch)
+
+
+def test_a_stretch_is_part_of_how_data_are_read() -> None:
+    source = DataSource("photos", stretch="-1000:400")
+    assert source.as_options() == " --data photos --stretch -1000:400"
+    assert source.key("f") != DataSource("photos").key("f")
+    assert DataSource.from_json(source.said()) == source

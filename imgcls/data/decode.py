@@ -357,7 +357,7 @@ class _Room:
         self.empty()
 
     def empty(self) -> None:
-        """Begin anew: in the child of a fork, no thread goes on that held anything."""
+        """Begin again: in the child of a fork, no thread goes on that held anything."""
         self._n_taken = 0
         self._changed = threading.Condition()
         self._own = threading.local()
@@ -493,7 +493,7 @@ def _register_heif() -> None:
 
 @functools.cache
 def _silence_libtiff() -> None:
-    """Keep libtiff from writing what is wrong with a file to stderr by itself: the reason is told where it belongs."""
+    """Keep libtiff from writing what is wrong with a file to stderr by itself: the reason is given with the path."""
     with suppress(OSError, AttributeError):  # linked in another way, or another system
         lines = Path("/proc/self/maps").read_text().splitlines()
         for name in {line.split(maxsplit=5)[-1] for line in lines if "libtiff" in line.rpartition("/")[2]}:

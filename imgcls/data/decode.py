@@ -363,7 +363,7 @@ class _Room:
         self.empty()
 
     def empty(self) -> None:
-        """Begin anew: in the child of a fork, no thread goes on that held anything."""
+        """Begin again: in the child of a fork, no thread goes on that held anything."""
         self._n_taken = 0
         self._changed = threading.Condition()
         self._own = threading.local()

@@ -16,7 +16,7 @@ from imgcls.cli.app import imgcls
 
 Command = Callable[..., Any]
 
-READ = "--data --images --label --id --group --split --delimiter --test --type --split-seed --valid"
+READ = "--data --images --label --id --group --split --delimiter --stretch --test --type --split-seed --valid"
 PLAN = "--epochs --size --batch-size --model --weights --set"
 TRAIN = f"{READ} --verify {PLAN} --device --workers --precision --from-start --out --json"
 LOOK = f"--metadata --quick --strict --no-images {READ} --verify --out --json"

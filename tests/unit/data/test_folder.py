@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from imgcls.data import files
+from imgcls.data.files import kind_of_unused
 from imgcls.data.folder import load_folder
 from imgcls.data.load import load_samples
 from imgcls.data.samples import Samples, check_samples
@@ -125,6 +127,36 @@ def test_every_file_is_accounted_for(tree: Callable[..., Path]) -> None:
         "readme.txt": "not an image, by its suffix",
         "stray.png": "in no class folder",
     }
+
+
+def test_pictures_that_are_not_read_are_named_with_what_reads_them(
+    tree: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(files, "has_extra", lambda kind: False)
+    files.readable_suffixes.cache_clear()
+    root = tree("cat/1.png", "dog/2.png")
+    for name in ("cat/a.HEIC", "cat/b.heif", "dog/c.dcm", "dog/d.CR2", "dog/notes.txt", "dog/more"):
+        (root / name).write_text("x")
+    (root / "dog" / "photo").write_bytes((root / "cat" / "1.png").read_bytes())
+    (root / "dog" / "IM0001").write_bytes(bytes(128) + b"DICM")
+    (root / "dog" / "IMG.jpg_large").write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic")
+    try:
+        samples = load_samples(root)
+        assert samples.frame["id"].tolist() == ["cat/1.png", "dog/2.png"]
+        assert samples.notes == (
+            "3 files not used (HEIC): pip install 'imgcls[heic]' reads it.",
+            "2 files not used (DICOM): pip install 'imgcls[dicom]' reads it.",
+            "1 file not used (camera RAW): save it as JPEG or TIFF with the program of the camera.",
+            "1 file not used (a picture by its first bytes without the suffix of one): name it with it, such as .jpg.",
+        )
+        monkeypatch.setattr(files, "has_extra", lambda kind: True)
+        files.readable_suffixes.cache_clear()
+        assert [name for name in ("a.heic", "a.DCM", "a.cr2") if files.is_image_name(name)] == ["a.heic", "a.DCM"]
+        found = kind_of_unused(root / "dog" / "IM0001")
+        assert found is not None
+        assert "first bytes" in found.kind  # it can be read, once it is called .dcm
+    finally:
+        files.readable_suffixes.cache_clear()
 
 
 def test_links_are_followed_once(tree: Callable[..., Path], tmp_path: Path, draw: Draw) -> None:

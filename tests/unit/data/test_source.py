@@ -14,7 +14,7 @@ import pytest
 from click.testing import CliRunner
 
 from imgcls.cli.options import data_options, source_of
-from imgcls.data.source import DataOptions, DataSource
+from imgcls.data.source import DataOptions, DataSource, stretch_of, stretch_text
 from imgcls.errors import RecordError, UsageError
 
 SOURCE = DataSource(
@@ -142,3 +142,24 @@ def test_places_in_a_folder_travel_with_it(tmp_path: Path) -> None:
     assert (kept.data, kept.test) == ("photos", "none")
     (tmp_path / "a").rename(tmp_path / "b")
     assert kept.absolute_from(tmp_path / "b").data == str(tmp_path / "b" / "photos")
+
+
+@pytest.mark.parametrize("text", ["", "4095", "0:", ":9", "9:0", "5:5", "a:b", "0:nan", "0:inf", "0:1:2"])
+def test_a_stretch_that_is_no_two_values_is_refused(text: str) -> None:
+    with pytest.raises(UsageError, match="has to be LOW:HIGH"):
+        stretch_of(text)
+
+
+@pytest.mark.parametrize("text", ["0:4095", "-1000:400", "0.25:0.5", "1234567:12345678"])
+def test_a_stretch_is_kept_exactly(text: str) -> None:
+    stretch = stretch_of(text)
+    assert stretch is not None
+    assert stretch_of(stretch_text(stretch)) == stretch
+    assert stretch_text(stretch_of(stretch_text(stretch))) == stretch_text(stretch)
+
+
+def test_a_stretch_is_part_of_how_data_are_read() -> None:
+    source = DataSource("photos", stretch="-1000:400")
+    assert source.as_options() == " --data photos --stretch -1000:400"
+    assert source.key("f") != DataSource("photos").key("f")
+    assert DataSource.from_json(source.said()) == source

@@ -1,15 +1,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from imgcls.config.findings import Accepted, Adjustments, Exclusion, Grouping
+from imgcls.data.source import stretch_text
 from imgcls.eda import findings as shortcomings
-from imgcls.eda.facts import BrokenFile, CurvePoint, Drift, Facts, Finding, LeakageProbe, Pair
+from imgcls.eda.facts import BrokenFile, CurvePoint, Drift, Facts, Finding, LeakageProbe, Pair, SizeFacts
 from imgcls.eda.findings import find_all
 from imgcls.eda.metadata import MetaTable
 from imgcls.eda.scan import ScanResult
+from imgcls.eda.statistics import size_facts
 
 MakeLook = Callable[..., ScanResult]
 MakeFacts = Callable[..., Facts]
@@ -322,3 +326,43 @@ class TestStates:
         adjustments = Adjustments(grouped=(Grouping(images=("s00", "s02"), finding="duplicates.within", why="copies"),))
         findings = find_all(facts, look, tables=(), adjustments=adjustments)
         assert [(entry.id, entry.state) for entry in findings] == [("duplicates.within", "applied")]
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "proposed"),
+    [
+        (108.2, 3996.6, "0:4095"),
+        (0, 255, "0:255"),
+        (0, 256, "0:511"),
+        (29000, 31000, "28900:31100"),
+        (0.0, 0.061, "0:0.064"),
+    ],
+)
+def test_the_values_that_are_used_are_proposed(low: float, high: float, proposed: str) -> None:
+    assert stretch_text(shortcomings.proposed_stretch(low, high)) == proposed
+
+
+def test_unused_values_are_a_warning_until_they_are_stretched(
+    made_look: MakeLook, found: Callable[..., dict[str, Finding]]
+) -> None:
+    def findings(*values: float, stretch: tuple[float, float] | None = None) -> dict[str, Finding]:
+        look = made_look(even(), split())
+        known = np.tile(np.array(values, dtype=np.float32), (40, 1))
+        scan = replace(look.scan, values=known, samples=replace(look.scan.samples, stretch=stretch))
+        seen = made_facts_of(replace(look, scan=scan))
+        return found(replace(look, scan=scan), sizes=seen)
+
+    def made_facts_of(look: ScanResult) -> SizeFacts:
+        return size_facts(look.scan, device="cpu")
+
+    finding = findings(108, 3997, 0, 65535)["values.unused"]
+    assert (finding.severity, finding.n) == ("warning", 40)
+    assert (
+        finding.title
+        == "40 photographs of more than 8 bits use the values 108 to 3,997 of 0 to 65,535: 15 of 256 gray levels."
+    )
+    assert finding.command == "imgcls eda --stretch 0:4095"
+    assert "values.unused" not in findings(108, 3997, 0, 4095, stretch=(0.0, 4095.0))
+    assert "values.unused" not in findings(0, 65000, 0, 65535)
+    assert "values.unused" not in findings(0, 0, 0, 0)
+    assert "40 of 40 photographs" in findings(0, 9000, 0, 4095, stretch=(0.0, 4095.0))["values.unused"].title

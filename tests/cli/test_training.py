@@ -264,7 +264,7 @@ def test_a_signal_to_the_group_is_no_failure_of_the_workers(photos: Path, empty_
         assert running.stderr is not None
         next(line for line in running.stderr if line.startswith("epoch 2"))
         os.killpg(running.pid, number)
-        _, rest = running.communicate(timeout=60)
+        _, rest = running.communicate(timeout=120)
     assert running.returncode == code
     assert rest.splitlines()[-1] == "Interrupted. Finished epochs are kept; the same command goes on from there."
     with pytest.raises(ProcessLookupError):

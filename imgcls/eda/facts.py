@@ -319,7 +319,7 @@ class Finding(_Fact):
 
     @property
     def is_from_decision(self) -> bool:
-        """Whether it is told from findings.toml alone: what was applied is not seen any more."""
+        """Whether it is known from findings.toml alone: what was applied is not seen any more."""
         return self.state == "applied" and not self.groups
 
     def decided(self, adjustments: Adjustments) -> FindingState:
@@ -488,7 +488,7 @@ class Facts(Viewed, _Fact):
 
 
 def with_applied(seen: Sequence[Finding], adjustments: Adjustments, *, out: str = "") -> list[Finding]:
-    """Return findings with those that were applied and are not seen any more, told from findings.toml.
+    """Return findings with those that were applied and are not seen any more, known from findings.toml alone.
 
     Args:
         seen: What was seen in the data.

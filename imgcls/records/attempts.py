@@ -430,7 +430,7 @@ class Attempt:
         if not self._lock.is_in_place:
             raise ImgclsError(
                 f"{self.folder} has been moved or removed while this run was on its way. Run the same command again: "
-                "it goes on after what is there, or begins anew."
+                "it goes on after what is there, or from the beginning."
             )
 
     def release(self) -> None:
@@ -552,7 +552,7 @@ def _check_same_key(attempt: Attempt) -> None:
         found = _read_about(attempt.folder).key
     except RecordError as problem:
         attempt._was_damaged = True
-        attempt.notes.append(f"Written anew: {problem}")
+        attempt.notes.append(f"Written again: {problem}")
         return
     if found != attempt.key:
         raise RecordError(

@@ -112,7 +112,7 @@ class FolderLock:
 
     @property
     def is_in_place(self) -> bool:
-        """Whether the folder is still the one that is held, and not removed, renamed, or made anew by somebody else."""
+        """Whether the folder is still the one that is held, and was not removed, renamed or replaced meanwhile."""
         return self._lock.is_in_place
 
     def beat(self) -> None:

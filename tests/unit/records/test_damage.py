@@ -218,7 +218,7 @@ def test_what_an_attempt_is_about_is_written_anew(workspace: Workspace, begun: P
     assert "attempt.json is damaged" in state.damage
     found = resume(workspace)
     assert (found.epoch, trusted(found)) == (3, True)
-    assert "Written anew: " in found.notes[0]
+    assert "Written again: " in found.notes[0]
     (state,) = find_attempts(workspace)
     assert (state.key, state.info, state.damage) == (KEY, {"stack": "baseline", "seed": 3}, "")
 

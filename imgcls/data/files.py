@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
+import importlib.metadata
 import importlib.util
 import os
+import re
 import stat
-from collections.abc import Collection, Iterator, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
@@ -19,6 +23,53 @@ IMAGE_SUFFIXES = frozenset(
         *(".ppm", ".pgm", ".pbm", ".jp2", ".avif"),
     }
 )
+"""Of photographs that are always read; those of extras are added where these are installed, see `is_image_name`."""
+HEIC, DICOM = "HEIC", "DICOM"
+_EXTRA_SUFFIXES = {
+    HEIC: (".heic", ".heif", ".hif"),
+    DICOM: (".dcm", ".dicom"),
+}
+"""From a kind that an extra reads, which is called like it in small letters, to its suffixes."""
+_EXTRA_PACKAGES = {HEIC: ("pillow_heif", "pillow-heif", (1, 8, 1)), DICOM: ("pydicom", "pydicom", (3, 0))}
+"""From such a kind to the module and the package that read it, and the least version of it."""
+_RAW_SUFFIXES = frozenset(
+    {
+        *(
+            ".raw",
+            ".dng",
+            ".cr2",
+            ".cr3",
+            ".crw",
+            ".nef",
+            ".nrw",
+            ".arw",
+            ".srf",
+            ".sr2",
+            ".orf",
+            ".rw2",
+            ".raf",
+            ".pef",
+        ),
+        *(".srw", ".x3f", ".3fr", ".iiq", ".kdc", ".dcr", ".mrw", ".rwl", ".erf", ".mef", ".mos"),
+    }
+)
+_OTHER_SUFFIXES = frozenset({".jxl", ".psd", ".tga", ".exr", ".hdr", ".dpx", ".xcf", ".jxr", ".wdp", ".fits", ".nii"})
+"""Of pictures that no extra reads."""
+_NO_PICTURES = frozenset(
+    {
+        *(".txt", ".csv", ".tsv", ".json", ".jsonl", ".xml", ".md", ".rst", ".yaml", ".yml", ".toml", ".ini", ".html"),
+        *(".htm", ".log", ".py", ".ipynb", ".pdf", ".zip", ".gz", ".tar", ".7z", ".npy", ".npz", ".parquet", ".mat"),
+        *(".h5", ".db", ".xls", ".xlsx", ".mp4", ".avi", ".mov", ".wav", ".mp3", ".pt", ".pth", ".pkl", ".lock"),
+    }
+)
+"""Suffixes of files whose first bytes need no look."""
+_IMAGE = "image"
+_MAGIC = (
+    *(b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF87a", b"GIF89a", b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"),
+    *(b"\0\0\0\x0cjP  ", b"\xff\x4f\xff\x51"),
+)
+_HEIC_BRANDS = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs"})
+_N_START = 132
 TABLE_SUFFIXES = frozenset({".csv", ".tsv", ".parquet"})
 DEFAULT_DATA = "elpv"
 """The name of the data set that stands for data that nobody named; see `imgcls.data.elpv`."""
@@ -40,6 +91,22 @@ class Excluded:
     """The file as the user knows it: relative to the root of the data set."""
     reason: str
     """A short plain reason."""
+    sample: LostSample | None = field(default=None, compare=False)
+    """The sample that it was; None for what is no sample of the data set."""
+
+
+@dataclass(frozen=True)
+class LostSample:
+    """What is remembered of a sample that is not used."""
+
+    id: str
+    """Its name."""
+    split: str
+    """train, valid, test, or "" where that was still to be drawn."""
+    label: str
+    """Its label; "" in test, whose labels are sealed."""
+    place: int
+    """Its place among all samples of the data set, from 0."""
 
 
 def is_hidden(name: str) -> bool:
@@ -48,8 +115,123 @@ def is_hidden(name: str) -> bool:
 
 
 def is_image_name(name: str) -> bool:
-    """Whether a name has the suffix of an image."""
-    return os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES  # noqa: PTH122 - of every file, ten times as fast
+    """Whether a name has the suffix of an image that is read, with the extras that are installed."""
+    return os.path.splitext(name)[1].lower() in readable_suffixes()  # noqa: PTH122 - of every file, ten times as fast
+
+
+@functools.cache
+def readable_suffixes() -> frozenset[str]:
+    """Return the suffixes of images that are read, with those of the extras that are installed."""
+    of_extras = (suffixes for kind, suffixes in _EXTRA_SUFFIXES.items() if has_extra(kind))
+    return IMAGE_SUFFIXES.union(*of_extras)
+
+
+@functools.cache
+def has_extra(kind: str) -> bool:
+    """Return whether what reads HEIC or DICOM is installed, and is not too old."""
+    module, package, least = _EXTRA_PACKAGES[kind]
+    if importlib.util.find_spec(module) is None:
+        return False
+    try:
+        version = importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return False
+    return tuple(map(int, re.findall(r"\d+", version)[: len(least)])) >= least
+
+
+def kind_by_content(start: bytes) -> str:
+    """Return what a file is by its first 132 bytes: `HEIC`, `DICOM`, `image` for what is always read, or ""."""
+    if start[128:132] == b"DICM":
+        return DICOM
+    if start[4:8] == b"ftyp":
+        brands = {start[at : at + 4] for at in (8, *range(16, min(int.from_bytes(start[:4], "big"), len(start)), 4))}
+        if b"avif" in brands or b"avis" in brands:
+            return _IMAGE
+        return HEIC if brands & _HEIC_BRANDS else ""
+    is_webp = start[:4] == b"RIFF" and start[8:12] == b"WEBP"
+    is_bitmap = start[:2] == b"BM" and start[6:10] == b"\0\0\0\0"
+    return _IMAGE if start.startswith(_MAGIC) or is_webp or is_bitmap else ""
+
+
+@dataclass(frozen=True)
+class UnusedKind:
+    """Why a file that is a picture, or may be one, is not read."""
+
+    kind: str
+    """What it is, in a few words: HEIC, camera RAW, …"""
+    remedy: str
+    """What to do so that it is read."""
+    extra: str = ""
+    """The extra of imgcls that reads it, or ""."""
+
+    @property
+    def is_read(self) -> bool:
+        """Whether only its name keeps it from being read."""
+        return self.kind == _UNUSED[_IMAGE].kind
+
+    @property
+    def reason(self) -> str:
+        """What stands beside the path of one such file."""
+        return f"{self.kind}, not read; {self.remedy}"
+
+
+_UNUSED = {
+    **{
+        kind: UnusedKind(kind, f"pip install 'imgcls[{kind.lower()}]' reads it", kind.lower())
+        for kind in _EXTRA_SUFFIXES
+    },
+    "raw": UnusedKind("camera RAW", "save it as JPEG or TIFF with the program of the camera"),
+    "other": UnusedKind("a picture of a form that is not known", "save it as JPEG or PNG"),
+    _IMAGE: UnusedKind("a picture by its first bytes without the suffix of one", "name it with it, such as .jpg"),
+}
+_UNUSED_REASONS = {kind.reason: kind for kind in _UNUSED.values()}
+
+
+def kind_of_unused(path: str | Path) -> UnusedKind | None:
+    """Return what a file that is not read as a photograph is, where it is a picture all the same.
+
+    Args:
+        path: A name, which is judged by its suffix, or a path. Where no suffix says what the file is and it is there,
+            its first bytes are read.
+
+    Returns:
+        None for what is read, and for what is no picture.
+    """
+    name = os.fspath(path)
+    suffix = os.path.splitext(name)[1].lower()  # noqa: PTH122 - of every file, ten times as fast
+    if suffix in readable_suffixes() or suffix in _NO_PICTURES:
+        return None
+    for kind, suffixes in _EXTRA_SUFFIXES.items():
+        if suffix in suffixes:
+            return _UNUSED[kind]
+    if suffix in _RAW_SUFFIXES or suffix in _OTHER_SUFFIXES:
+        return _UNUSED["raw" if suffix in _RAW_SUFFIXES else "other"]
+    found = kind_by_content(_start_of(name))
+    return None if not found else _UNUSED[_IMAGE if found == _IMAGE or has_extra(found) else found]
+
+
+def _start_of(name: str) -> bytes:
+    """Return the first bytes of a regular file; none of what is not there, or would block."""
+    try:
+        if not stat.S_ISREG(os.stat(name).st_mode):  # noqa: PTH116 - as above
+            return b""
+        with open(name, "rb") as file:  # noqa: PTH123
+            return file.read(_N_START)
+    except (OSError, ValueError):
+        return b""
+
+
+def unused_kind(entry: Excluded) -> UnusedKind | None:
+    """Return what an excluded file is, where it is a picture that is not read."""
+    return _UNUSED_REASONS.get(entry.reason) or (None if is_image_name(entry.path) else kind_of_unused(entry.path))
+
+
+def unused_notes(excluded: Iterable[Excluded]) -> tuple[str, ...]:
+    """Return a sentence for each kind of pictures that are not read, with their number and what to do."""
+    counts = Counter(kind for entry in excluded if (kind := unused_kind(entry)) is not None)
+    return tuple(
+        f"{n:,} {'file' if n == 1 else 'files'} not used ({kind.kind}): {kind.remedy}." for kind, n in counts.items()
+    )
 
 
 def is_folder(entry: os.DirEntry[str]) -> bool:
@@ -101,7 +283,8 @@ def _reason_to_exclude(entry: os.DirEntry[str]) -> str:
     if is_folder(entry):
         return "link to a folder that was read already"
     if not is_image_name(entry.name):
-        return "not an image, by its suffix"
+        unused = kind_of_unused(entry.path)
+        return unused.reason if unused else "not an image, by its suffix"
     try:
         return "" if entry.is_file() else _what_else(entry)
     except OSError:

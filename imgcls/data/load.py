@@ -5,10 +5,10 @@ from __future__ import annotations
 import contextlib
 import itertools
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
-from typing import Any, Literal, Unpack, get_args
+from typing import Any, Literal, NamedTuple, Unpack, get_args
 
 import pandas as pd
 
@@ -23,6 +23,7 @@ from imgcls.data.files import (
     is_hidden,
     is_image_name,
     list_images,
+    unused_kind,
 )
 from imgcls.data.folder import has_split_folders, load_folder, names_no_class
 from imgcls.data.samples import Samples, check_class_names, frame_of
@@ -40,6 +41,7 @@ from imgcls.data.tables import (
     read_table,
 )
 from imgcls.errors import DataError, nearest
+from imgcls.text import first_lines
 
 Role = Literal["photographs", "labels", "test list", "sample submission", "metadata", "sealed labels", "other"]
 """What a file is for; sealed labels are those of the photographs to predict, and are never read."""
@@ -58,6 +60,8 @@ _SPLIT_NAMES = {
 }
 _ORDER = get_args(Role)
 _MOST_FOLDERS = 12
+_MOST_LISTED = 5
+_ABSENT = "missing: there is no such file or folder"
 _TRUTH = ("label", "truth", "solution", "answer")
 """What the name of a table may say that holds the labels of the photographs to predict."""
 _TEST, _OTHER = 1, 2
@@ -100,45 +104,102 @@ def _existing(source: str | Path) -> Path:
     raise DataError(f"{source}: there is no such file or folder. {hint}")
 
 
-def load_unlabelled(
-    paths: Sequence[Path], *, images: str | Path | None = None, id: str | None = None
-) -> list[tuple[str, Path]]:
-    """List photographs to predict.
+class Input(NamedTuple):
+    """One photograph to predict, or what stands in the place of one."""
+
+    name: str
+    """Its id: the name of a file, its path relative to the folder that was named, or the text in a table; where these
+    repeat, the path as given."""
+    path: Path | None
+    """The file; None where a table names none."""
+    reason: str = ""
+    """Why it cannot be predicted; "" where it can be tried."""
+
+
+@dataclass(frozen=True)
+class Unlabelled:
+    """What was named for prediction: something for every input, so that nothing disappears in passing."""
+
+    inputs: tuple[Input, ...]
+    """In the order in which they were named."""
+    others: Mapping[str, int]
+    """Suffix of the files in folders that are no photographs → their number."""
+
+
+def load_unlabelled(paths: Sequence[Path], *, images: str | Path | None = None, id: str | None = None) -> Unlabelled:
+    """List photographs to predict, before any of them is opened.
+
+    What cannot be predicted is listed with the reason: a path that is not there, a row of a table without a file, a
+    folder without photographs, a table that cannot be read, a picture in a folder that is of no kind that is read.
 
     Args:
         paths: Files of images, folders (read with all below them) and tables (CSV, TSV, Parquet).
         images: The folder of the photographs that tables name; None looks beside the table.
         id: The column of tables that names files; None finds out.
 
-    Returns:
-        (id, path) for each photograph, in the order of `paths`. The id is the name of a file, the path
-        relative to its folder, or the text in the table; where these repeat, the path as given.
-
     Raises:
-        DataError: A path does not exist, a folder holds no images, or a table cannot be read.
+        DataError: Nothing can be tried; all reasons are given.
     """
-    missing = [str(path) for path in paths if not path.exists()]
-    if missing:
-        raise DataError.together([f"{path}: there is no such file or folder." for path in missing])
-    source = DataSource(images=images, id=id)
-    found = [entry for path in paths for entry in _found_at(path, source)]
-    repeated = {name for name, n in Counter(name for name, _ in found).items() if n > 1}
-    return [(str(path) if name in repeated else name, path) for name, path in found]
+    source, others = DataSource(images=images, id=id), Counter[str]()
+    found = [entry for path in paths for entry in _found_at(path, source, others)]
+    if not any(entry.reason == "" for entry in found):
+        reasons = [f"{entry.path or entry.name}: {entry.reason.removeprefix('missing: ')}" for entry in found]
+        raise DataError.together(first_lines(reasons, _MOST_LISTED), heading="Nothing can be predicted:")
+    repeated = {name for name, n in Counter(entry.name for entry in found).items() if n > 1}
+    apart = (
+        entry._replace(name=str(entry.path)) if entry.path and entry.name in repeated else entry for entry in found
+    )
+    return Unlabelled(tuple(apart), dict(sorted(others.items())))
 
 
-def _found_at(path: Path, source: DataSource) -> Iterator[tuple[str, Path]]:
-    if path.suffix.lower() in TABLE_SUFFIXES and path.is_file():
-        table = read_table(path)
-        column, finder = find_ids(table, home=path.absolute().parent, source=source, skip=())
-        located = locate_all(table, column, finder)
-        yield from zip(table.columns[column], map(Path, located), strict=True)
-    elif path.is_dir():
-        names = list_images(path).images
-        if not names:
-            raise DataError(f"{path}: no images were found in this folder or below it.")
-        yield from ((name, path / name) for name in names)
-    else:
-        yield path.name, path
+def _found_at(path: Path, source: DataSource, others: Counter[str]) -> Iterator[Input]:
+    try:
+        if not path.exists():
+            yield Input(path.name or str(path), path, _ABSENT)
+        elif path.suffix.lower() in TABLE_SUFFIXES and path.is_file():
+            yield from _named_in(path, source)
+        elif path.is_dir():
+            yield from _in_folder(path, others)
+        else:
+            yield Input(path.name, path)
+    except DataError as problem:
+        yield Input(path.name or str(path), path, " ".join(str(problem).removeprefix(f"{path.name}: ").split()))
+    except (OSError, ValueError) as problem:  # not to be listed, or a text that is the name of no file
+        yield Input(path.name or str(path), path, f"cannot be read: {getattr(problem, 'strerror', None) or problem}")
+
+
+def _named_in(path: Path, source: DataSource) -> Iterator[Input]:
+    """Yield an input for each row of a table; one that is named twice is predicted twice."""
+    table = read_table(path)
+    column, finder = find_ids(table, home=path.absolute().parent, source=source, skip=())
+    for value in table.columns[column]:
+        try:
+            found = finder.find(value)
+            reason = "" if found else f"missing: {table.name} names it, and no file in {finder.folders[0]} is called so"
+        except DataError as problem:
+            found, reason = "", str(problem)
+        yield Input(value, Path(found) if found else None, reason)
+
+
+def _in_folder(folder: Path, others: Counter[str]) -> Iterator[Input]:
+    """Yield an input for each picture in a folder, and count what is no picture by its suffix.
+
+    A picture without the suffix of one is tried, since only its content counts; training leaves it out, since there
+    what a folder holds by accident would be learned.
+    """
+    listing, found = list_images(folder), {}
+    for name in listing.images:
+        found[name] = Input(name, folder / name)
+    for entry in listing.excluded:
+        unused = unused_kind(entry)
+        if is_image_name(entry.path) or unused is not None:
+            is_tried = unused is not None and unused.is_read
+            found[entry.path] = Input(entry.path, folder / entry.path, "" if is_tried else entry.reason)
+        elif not (folder / entry.path).is_dir():
+            others[PurePosixPath(entry.path).suffix.lower() or "without a suffix"] += 1
+    if not found:
+        raise DataError("no images were found in this folder or below it.")
+    yield from (found[name] for name in sorted(found))
 
 
 @dataclass(frozen=True)

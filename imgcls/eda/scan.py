@@ -19,8 +19,7 @@ from PIL import Image
 
 from imgcls.data.cache import MEASURES, ArrayFile, Photos
 from imgcls.data.decode import Header, Pixels, read_header
-from imgcls.data.files import Excluded
-from imgcls.data.samples import Samples, check_samples
+from imgcls.data.samples import Samples, check_samples, loss_warnings
 from imgcls.data.source import DataSource
 from imgcls.data.split import split_samples
 from imgcls.eda.similarity import LUMA
@@ -159,7 +158,7 @@ def scan_data(
     samples, unusable = _split(samples, source)
     if (samples.frame["split"] == "valid").any() and not (given == "valid").any():
         given[given == "train"] = ""  # validation was drawn from what was given for training
-    for note in samples.notes:
+    for note in (*loss_warnings(samples), *samples.notes):
         reporter.note(note)
     if workspace is not None and keep and not quick and not unusable:
         replace(read, samples=samples).save_summary(workspace)
@@ -192,7 +191,7 @@ def _storable(samples: Samples) -> Samples:
     """Return samples whose ids can be shown and stored, and tell no label of test; paths stay as the disk has them."""
     frame = samples.frame
     ids = redacted_names([as_utf8(name) for name in frame["id"]], frame["split"].tolist(), samples.classes)
-    excluded = tuple(Excluded(as_utf8(entry.path), entry.reason) for entry in samples.excluded)
+    excluded = tuple(replace(entry, path=as_utf8(entry.path)) for entry in samples.excluded)
     return replace(samples, frame=frame.assign(id=pd.Series(ids, index=frame.index, dtype=object)), excluded=excluded)
 
 

@@ -12,7 +12,7 @@ from imgcls.config.findings import apply_adjustments, read_adjustments
 from imgcls.data.cache import Photos, fill
 from imgcls.data.decode import Preprocess
 from imgcls.data.load import load_samples
-from imgcls.data.samples import Samples, check_samples
+from imgcls.data.samples import Samples, check_samples, loss_warnings
 from imgcls.data.source import DataSource
 from imgcls.data.split import Fold, fold_samples, split_samples
 from imgcls.engine.known_datasets import is_known_set, known_set
@@ -107,7 +107,8 @@ def prepare(
             samples = fold_samples(read.samples, turn, seed=seed)
         check_samples(samples)
         prepared.append(replace(read, samples=samples, split_seed=seed))
-    for entry in (*prepared[0].samples.assumptions, *prepared[0].samples.notes):  # the same in every turn
+    first = prepared[0].samples  # the same in every turn
+    for entry in (*loss_warnings(first), *first.assumptions, *first.notes):
         reporter.note(str(entry))
     if kept_in is not None:
         prepared[0].save_summary(kept_in, in_folds=turns[0] is not None)

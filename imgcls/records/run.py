@@ -240,6 +240,18 @@ def _stay_in_the_folder(files: Mapping[str, RunFile]) -> Problems:
 
 
 @dataclass(frozen=True)
+class LostTest:
+    """A photograph of the test part that a run could not predict."""
+
+    id: str
+    """Its name, as in the test list."""
+    place: int
+    """Its place in the whole test part, from 0."""
+    reason: str
+    """Why it was left out."""
+
+
+@dataclass(frozen=True)
 class RunData:
     """What a run was trained and scored on."""
 
@@ -261,6 +273,9 @@ class RunData:
     """Where there are groups: how many units validate, a group or an image of no group each; None in older records."""
     assumptions: tuple[Assumption, ...] | None = field(default=None, metadata=MAY_BE_ABSENT)
     """How the data were understood where nobody said it; None where all was said, and in older records."""
+    lost_test: tuple[LostTest, ...] | None = field(default=None, metadata=MAY_BE_ABSENT)
+    """The photographs among the excluded ones that are of the test part; None where there are none, and in older
+    records."""
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import itertools
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -25,7 +26,7 @@ from imgcls.data.files import (
     list_images,
     unused_kind,
 )
-from imgcls.data.folder import has_split_folders, load_folder, names_no_class
+from imgcls.data.folder import SPLIT_FOLDERS, has_split_folders, load_folder, names_no_class
 from imgcls.data.samples import Samples, check_class_names, frame_of
 from imgcls.data.source import OFF, DataOptions, DataSource
 from imgcls.data.tables import (
@@ -41,7 +42,7 @@ from imgcls.data.tables import (
     read_table,
 )
 from imgcls.errors import DataError, nearest
-from imgcls.text import first_lines
+from imgcls.text import as_utf8, first_lines
 
 Role = Literal["photographs", "labels", "test list", "sample submission", "metadata", "sealed labels", "other"]
 """What a file is for; sealed labels are those of the photographs to predict, and are never read."""
@@ -488,6 +489,75 @@ def _the_table(root: Path, source: DataSource) -> Path | None:
     return tables[0] if tables else None
 
 
+HIDDEN = "*"
+"""What stands for a folder that may tell a label of test, so that a shell finds the file by the name that is shown."""
+
+
+def redacted_names(ids: Sequence[str], splits: Sequence[str], classes: Collection[str]) -> list[str]:
+    """Return ids that can be shown: those of test without the folders that may tell a label.
+
+    These are the folders of classes, and where folders name classes all that neither hold other samples nor say which
+    part it is: a class that only test has is sealed like any other.
+
+    Args:
+        ids: [n], all different.
+        splits: [n], where each lies.
+        classes: Their names.
+
+    Returns:
+        [n], all different; test photographs that would be called the same bear numbers, drawn so that they do not
+        tell the order of the classes.
+    """
+    is_test = [split == "test" for split in splits]
+    is_shown = _shown_folders([name for name, sealed in zip(ids, is_test, strict=True) if not sealed], classes)
+    shown = [_redacted(name, is_shown) if sealed else name for name, sealed in zip(ids, is_test, strict=True)]
+    n_called = Counter(shown)
+    alike = [row for row, name in enumerate(shown) if n_called[name] > 1]
+    numbers: Counter[str] = Counter()
+    for row in sorted(alike, key=lambda row: hashlib.sha256(ids[row].encode()).digest()):
+        name = shown[row]
+        numbers[name] += 1
+        shown[row] = f"{name} ({numbers[name]})"
+    return shown
+
+
+def redacted_paths(samples: Samples) -> list[str]:
+    """Return the paths of what is excluded, in its order, as UTF-8 that can be shown."""
+    frame = samples.frame
+    used = [as_utf8(samples.relative(path)) for path in frame["path"][frame["split"] != "test"]]
+    of_test = [entry.sample is not None and entry.sample.split == "test" for entry in samples.excluded]
+    paths = [as_utf8(entry.path) for entry in samples.excluded]
+    splits = [*[""] * len(used), *("test" if is_test else "" for is_test in of_test)]
+    return redacted_names([*used, *paths], splits, samples.classes)[len(used) :]
+
+
+def _redacted(name: str, is_shown: Callable[[str], bool]) -> str:
+    path = PurePosixPath(name)
+    hidden = [part if is_shown(part) else HIDDEN for part in path.parts[:-1]]
+    return str(PurePosixPath(*hidden, path.name)) if HIDDEN in hidden else name
+
+
+def _shown_folders(others: Iterable[str], classes: Iterable[str]) -> Callable[[str], bool]:
+    """Tell which folders above photographs of test may be shown.
+
+    Args:
+        others: Paths of the samples outside test.
+        classes: The classes of all.
+    """
+    sealed, known = frozenset(classes), {part for name in others for part in _folders(name)}
+    names_classes = not sealed.isdisjoint(known)  # only then may a folder that nobody else has be one more
+
+    def is_shown(folder: str) -> bool:
+        says_part = folder.lower() in SPLIT_FOLDERS or not folder.strip("/")
+        return folder not in sealed and (folder in known or says_part or not names_classes)
+
+    return is_shown
+
+
+def _folders(name: str) -> tuple[str, ...]:
+    return PurePosixPath(name).parts[:-1]
+
+
 @dataclass(frozen=True)
 class FileRole:
     """One file, or many of one kind, and what they are for."""
@@ -638,20 +708,20 @@ def _photographs(samples: Samples) -> Iterator[FileRole]:
     Those of test are counted together, since folders of classes would tell how often each class is there.
     """
     left_out = (PurePosixPath(entry.path).parent for entry in samples.excluded if is_image_name(entry.path))
+    paths = [samples.relative(path) for path in samples.frame["path"]]
+    is_test = (samples.frame["split"] == "test").tolist()
+    is_shown = _shown_folders(
+        (path for path, sealed in zip(paths, is_test, strict=True) if not sealed), samples.classes
+    )
     used = (
-        _above_classes(PurePosixPath(samples.relative(path)).parent, samples.classes if split == "test" else ())
-        for path, split in zip(samples.frame["path"], samples.frame["split"], strict=True)
+        PurePosixPath(*itertools.takewhile(is_shown if sealed else lambda _: True, _folders(path)))
+        for path, sealed in zip(paths, is_test, strict=True)
     )
     folders = Counter(map(str, (*used, *left_out)))
     for shorten in (lambda folder: PurePosixPath(folder, "_").parts[0], lambda _: "*"):
         if len(folders) > _MOST_FOLDERS:
             folders = _summed(folders, shorten)
     yield from (FileRole(f"{folder}/", "photographs", n) for folder, n in folders.items())
-
-
-def _above_classes(folder: PurePosixPath, classes: Sequence[str]) -> PurePosixPath:
-    """Return the part of a folder's path before the first folder that bears the name of a class."""
-    return PurePosixPath(*itertools.takewhile(lambda part: part not in classes, folder.parts))
 
 
 def _summed(counts: Counter[str], shorten: Callable[[str], str]) -> Counter[str]:

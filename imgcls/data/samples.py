@@ -18,7 +18,7 @@ import pandas as pd
 from imgcls.data.assumptions import Assumption
 from imgcls.data.files import Excluded, LostSample
 from imgcls.errors import DataError
-from imgcls.text import as_utf8, listed
+from imgcls.text import amount, as_utf8, listed
 
 ProblemType = Literal["binary", "multiclass", "multilabel"]
 COLUMNS = ("id", "path", "label", "group", "split", "sha256")
@@ -336,6 +336,8 @@ def _split_problems(samples: Samples) -> list[str]:
         unseen = [name for name in samples.classes if name in _classes_of(samples.part(split)) - known]
         if unseen and counts["train"]:
             names = ", ".join(repr(name) for name in unseen)
+            if split == "test":  # its labels are sealed, so nobody is told which they are
+                names = amount(len(unseen), "class", "classes")
             problems.append(f"in {split} but not in train: {names}; move samples to train or leave the class out.")
     return problems
 

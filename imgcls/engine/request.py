@@ -16,6 +16,7 @@ from typing import Any, Self
 import numpy as np
 
 from imgcls.catalog import Stack
+from imgcls.data.load import redacted_paths
 from imgcls.data.samples import Samples
 from imgcls.data.source import DataSource
 from imgcls.data.split import Fold, check_n_folds
@@ -204,7 +205,8 @@ class RunSpec:
         }
         group_of = samples.part("valid").frame["group"]
         groups = set(group_of) - {""}
-        excluded = tuple((as_utf8(entry.path), entry.reason) for entry in samples.excluded)
+        paths = redacted_paths(samples)
+        excluded = tuple((path, entry.reason) for path, entry in zip(paths, samples.excluded, strict=True))
         digests, split_seed = (samples.data_digest, samples.split_digest), self.prepared.split_seed
         return RunRecord(
             key=self.key,

@@ -105,8 +105,8 @@ class SubmissionTable:
     """The class whose probability the one column holds; "" where it holds classes, or there are several columns."""
     filled: Mapping[str, str] = field(default_factory=dict)
     """As in `Predicted`."""
-    why: str = ""
-    """Why it holds classes, or probabilities, where the sample does not tell, and what says otherwise; a sentence."""
+    note: str = ""
+    """What the sample leaves open, how it was taken, and what says otherwise; "" where nothing is open."""
 
     def __len__(self) -> int:
         return len(next(iter(self.columns.values())))
@@ -170,21 +170,21 @@ def _filled_in(
     if kept_place and metric in PROBABILISTIC:
         chosen = _class_of_column(predicted, name, asked=True)
         columns = _in_order(sample, id_column, {name: predicted.of_class(chosen)})
-        why = (
+        note = (
             f"{sample.name} holds {kept_place} everywhere, which fits classes and probabilities. The metric is "
             f"{title}, so these are probabilities; --classes writes classes."
         )
-        return SubmissionTable(columns, "probabilities", chosen, why=why)
+        return SubmissionTable(columns, "probabilities", chosen, note=note)
     delimiter = _delimiter_of(sample, name, predicted)
     columns = _in_order(sample, id_column, {name: predicted.named(delimiter=delimiter)})
     if not kept_place:
         return SubmissionTable(columns, "classes")
     by = f"The metric is {title}, so these" if title else "These"
-    why = (
+    note = (
         f"{sample.name} holds {kept_place} everywhere, which fits classes and probabilities. {by} are classes; "
         "where the score is ROC AUC or log loss, --probabilities writes probabilities."
     )
-    return SubmissionTable(columns, "classes", why=why)
+    return SubmissionTable(columns, "classes", note=note)
 
 
 def _without_sample(predicted: Predicted, *, probabilities: bool) -> SubmissionTable:

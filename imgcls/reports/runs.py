@@ -438,7 +438,7 @@ def outcome_json(outcome: RunOutcome) -> dict[str, Any]:
         "reused": outcome.reused,
         "reused_from": record.reused_from,
         "left_out": kinds_of(reason for _, reason in record.data.excluded),
-        "lost_test": [{"id": entry.id, "reason": entry.reason} for entry in record.data.lost_test or ()],
+        "lost_test": kinds_of(entry.reason for entry in record.data.lost_test or ()),
     }
     if outcome.other_versions:
         found["other_versions"] = list(outcome.other_versions)
@@ -669,8 +669,8 @@ class SubmissionWritten:
         if self.why:
             yield Text(clean(f"Chosen: {self.why}."))
         yield Text(self._contents())
-        if self.table.why:
-            yield Text(clean(self.table.why), style="yellow")
+        if self.table.note:
+            yield Text(clean(self.table.note), style="yellow")
         yield Text("\nNext", style="bold")
         yield Text("  imgcls checklist    # where you stand", no_wrap=True, overflow="ignore")
 
@@ -694,7 +694,7 @@ class SubmissionWritten:
             "columns": list(self.table.columns),
             "probability_of": self.table.probability_of or None,
             "filled": dict(self.table.filled),
-            "why_so": self.table.why or None,
+            **({"note": self.table.note} if self.table.note else {}),
         }
 
 

@@ -124,7 +124,7 @@ def test_zeros_everywhere_take_probabilities_where_they_are_ranked(imgcls, teste
     assert "The metric is ROC AUC, so these are probabilities" in " ".join(shown.out.split())
     said = json.loads(imgcls("submit", "--sample", sample, "--out", workspace.root, "--json").out)
     assert (said["holds"], said["probability_of"]) == ("probabilities", "dog")
-    assert "--classes" in said["why_so"]
+    assert "--classes" in said["note"]
 
 
 def test_another_content_is_not_written_over(imgcls, tested) -> None:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from imgcls.eda.scan import redacted_names
+from imgcls.data.load import redacted_names
 
 
 @pytest.mark.parametrize(
@@ -17,6 +17,12 @@ from imgcls.eda.scan import redacted_names
 )
 def test_only_the_folders_of_classes_of_test_are_hidden(name: str, split: str, shown: str) -> None:
     assert redacted_names([name], [split], ["cat", "dog"]) == [shown]
+
+
+def test_a_folder_that_only_test_has_may_be_a_class_where_folders_are_classes() -> None:
+    ids, splits = ["train/cat/0.jpg", "train/dog/0.jpg", "test/zebra/1.jpg"], ["train", "valid", "test"]
+    assert redacted_names(ids, splits, ["cat", "dog"])[-1] == "test/*/1.jpg"
+    assert redacted_names(["photos/0.jpg", "later/1.jpg"], ["train", "test"], ["cat", "dog"])[-1] == "later/1.jpg"
 
 
 def test_names_that_would_be_equal_are_numbered() -> None:

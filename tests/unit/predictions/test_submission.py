@@ -124,7 +124,7 @@ def test_a_column_of_one_value_takes_what_the_metric_looks_at(predicted: Predict
     made = make_submission(predicted, sample, metric=metric)
     assert made.columns["target"] == [0.1, 0.75]
     assert made.holds == "probabilities"
-    assert "--classes" in made.why
+    assert "--classes" in made.note
 
 
 def test_a_column_of_one_value_takes_classes_where_they_decide_and_says_so() -> None:
@@ -136,11 +136,11 @@ def test_a_column_of_one_value_takes_classes_where_they_decide_and_says_so() -> 
     ):
         made = make_submission(NUMBERED, sample, probabilities=asked, metric=metric)
         assert (made.columns["target"], made.holds) == (["0", "1"], "classes")
-        assert why in made.why
-        assert bool(made.why) == bool(why)
+        assert why in made.note
+        assert bool(made.note) == bool(why)
     mixed = sample_of(id=["a.png", "b.png"], target=["0", "1"])
     made = make_submission(NUMBERED, mixed, metric="roc_auc")
-    assert (made.holds, made.why) == ("classes", "")
+    assert (made.holds, made.note) == ("classes", "")
 
 
 def test_what_could_not_be_predicted_has_the_mean_in_its_place() -> None:

@@ -511,24 +511,38 @@ def redacted_names(ids: Sequence[str], splits: Sequence[str], classes: Collectio
     is_test = [split == "test" for split in splits]
     is_shown = _shown_folders([name for name, sealed in zip(ids, is_test, strict=True) if not sealed], classes)
     shown = [_redacted(name, is_shown) if sealed else name for name, sealed in zip(ids, is_test, strict=True)]
-    n_called = Counter(shown)
-    alike = [row for row, name in enumerate(shown) if n_called[name] > 1]
-    numbers: Counter[str] = Counter()
-    for row in sorted(alike, key=lambda row: hashlib.sha256(ids[row].encode()).digest()):
-        name = shown[row]
-        numbers[name] += 1
-        shown[row] = f"{name} ({numbers[name]})"
-    return shown
+    return _numbered(shown, ids, lambda name, number: f"{name} ({number})")
 
 
 def redacted_paths(samples: Samples) -> list[str]:
-    """Return the paths of what is excluded, in its order, as UTF-8 that can be shown."""
+    """Return the paths of what is excluded, in its order, as UTF-8 that can be shown; all different."""
     frame = samples.frame
     used = [as_utf8(samples.relative(path)) for path in frame["path"][frame["split"] != "test"]]
-    of_test = [entry.sample is not None and entry.sample.split == "test" for entry in samples.excluded]
+    is_shown = _shown_folders(used, samples.classes)
     paths = [as_utf8(entry.path) for entry in samples.excluded]
-    splits = [*[""] * len(used), *("test" if is_test else "" for is_test in of_test)]
-    return redacted_names([*used, *paths], splits, samples.classes)[len(used) :]
+    shown = [
+        _redacted(path, is_shown) if _is_of_test(entry) else path
+        for path, entry in zip(paths, samples.excluded, strict=True)
+    ]
+    # the number stands with a folder, so that a path still ends in its suffix
+    return _numbered(shown, paths, lambda name, number: name.replace(HIDDEN, f"{HIDDEN} ({number})", 1))
+
+
+def _is_of_test(entry: Excluded) -> bool:
+    if entry.sample is not None:
+        return entry.sample.split == "test"
+    return any(SPLIT_FOLDERS.get(folder.lower()) == "test" for folder in _folders(entry.path))
+
+
+def _numbered(shown: Sequence[str], names: Sequence[str], form: Callable[[str, int], str]) -> list[str]:
+    """Tell names apart that are shown alike, by numbers that do not tell the order of the names."""
+    n_called, found = Counter(shown), list(shown)
+    alike = [row for row, name in enumerate(shown) if n_called[name] > 1]
+    numbers: Counter[str] = Counter()
+    for row in sorted(alike, key=lambda row: hashlib.sha256(names[row].encode()).digest()):
+        numbers[shown[row]] += 1
+        found[row] = form(shown[row], numbers[shown[row]])
+    return found
 
 
 def _redacted(name: str, is_shown: Callable[[str], bool]) -> str:
@@ -707,7 +721,7 @@ def _photographs(samples: Samples) -> Iterator[FileRole]:
 
     Those of test are counted together, since folders of classes would tell how often each class is there.
     """
-    left_out = (PurePosixPath(entry.path).parent for entry in samples.excluded if is_image_name(entry.path))
+    left_out = (PurePosixPath(path).parent for path in redacted_paths(samples) if is_image_name(path))
     paths = [samples.relative(path) for path in samples.frame["path"]]
     is_test = (samples.frame["split"] == "test").tolist()
     is_shown = _shown_folders(
@@ -766,7 +780,7 @@ def _named(seen: Peek, known: _Known) -> int:
 
 def _others(samples: Samples, names: Iterable[str]) -> Iterator[FileRole]:
     """Count what is neither photograph nor table, by suffix."""
-    left_out = [entry.path for entry in samples.excluded if not is_image_name(entry.path)]
+    left_out = [path for path in redacted_paths(samples) if not is_image_name(path)]
     by_suffix: dict[str, list[str]] = {}
     for name in sorted({*names, *left_out}):
         if PurePosixPath(name).suffix.lower() not in TABLE_SUFFIXES:

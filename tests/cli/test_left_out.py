@@ -59,7 +59,7 @@ def test_every_input_of_predict_has_a_row(imgcls, photos: Path, tmp_path: Path) 
 
 def test_what_is_missing_is_known_before_torch_is_loaded(process, drawn_ladder, tmp_path: Path) -> None:
     """A network takes seconds to load, and none is loaded here: the records have no weights."""
-    _, workspace = drawn_ladder("baseline+tta", n_seeds=1)
+    _, workspace = drawn_ladder("baseline+augmentation", n_seeds=1)
     run = next(workspace.runs.glob("baseline*")).name
     done = process(
         *("predict", run, tmp_path / "a.png", tmp_path / "b.png", "--out", workspace.root),

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from imgcls.cli.options import DEVICE, JSON, OUT, print_json, workspace_of
+from imgcls.text import clean
 
 
 @click.command()
@@ -24,7 +25,7 @@ from imgcls.cli.options import DEVICE, JSON, OUT, print_json, workspace_of
 @click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
 @click.option("--output", "-o", type=click.Path(dir_okay=False, path_type=Path), help="Write to a .csv or .json file.")
 @click.option("--raw", is_flag=True, help="In CSV, leave names that a spreadsheet would run as they are.")
-@click.option("--strict", is_flag=True, help="Exit with 3 when a photograph could not be read.")
+@click.option("--strict", is_flag=True, help="Exit with 3 when an input has no prediction.")
 @DEVICE
 @OUT
 def predict(
@@ -40,15 +41,24 @@ def predict(
     device: str,
     out: Path | None,
 ) -> int:
-    """Predict photographs with a trained RUN: files, folders, or CSV tables of ids; one row each."""
+    """Predict photographs with a trained RUN: files, folders, or CSV tables of ids.
+
+    Every input has a row. One that cannot be predicted, because it is not there, damaged, or of a kind that is not
+    read, has the status `error`, the reason, and no probabilities.
+    """
     from imgcls.records.find import find_run
 
     record = find_run(run, workspace_of(out))
+    from imgcls.data.load import load_unlabelled
+    from imgcls.reports.runs import as_csv, as_json_text, by_kind, print_table, write
+
+    inputs = load_unlabelled(path, images=images, id=id_)
+    if known := [entry.reason for entry in inputs.inputs if entry.reason]:  # said before torch takes its seconds
+        click.echo(f"{len(known)} of {len(inputs.inputs)} cannot be predicted: {by_kind(known)}.", err=True)
     from imgcls.engine.device import Machine
     from imgcls.engine.predictor import load
-    from imgcls.reports.runs import as_csv, as_json_text, print_table, write
 
-    frame = load(record, machine=Machine(device, keep_memory=True)).predict(path, images=images, id=id_)
+    frame = load(record, machine=Machine(device, keep_memory=True)).predict_inputs(inputs)
     form = "json" if as_json else form or ("table" if sys.stdout.isatty() else "csv")
     if output is not None:
         write(frame, output, record, raw=raw)
@@ -59,9 +69,13 @@ def predict(
         is_csv = form == "csv"
         text = as_csv(frame, raw=raw, terminal=sys.stdout.isatty()) if is_csv else as_json_text(frame, record)
         click.echo(text, nl=False)
-    n_failed = int((frame["status"] == "error").sum())
+    reasons = frame["reason"][frame["status"] == "error"]
+    n_failed = len(reasons)
     if n_failed:
-        click.echo(f"{n_failed} of {len(frame)} could not be read; their rows say why.", err=True)
+        click.echo(f"{n_failed} of {len(frame)} have no prediction: {by_kind(reasons)}. Their rows say why.", err=True)
+    if inputs.others:
+        parts = ", ".join(f"{n:,} {suffix}" for suffix, n in inputs.others.items())
+        click.echo(f"In folders, passed over as no photographs: {clean(parts)}.", err=True)
     if n_failed == len(frame):
         return 1
     return 3 if strict and n_failed else 0
@@ -79,40 +93,55 @@ def predict(
     type=click.Path(dir_okay=False, path_type=Path),
     help="A sample submission: its columns, ids and order are taken over.  [default: imgcls.toml, else none]",
 )
-@click.option("--probabilities", is_flag=True, help="Probabilities instead of classes.")
+@click.option(
+    "--probabilities/--classes",
+    default=None,
+    help="What a single column takes.  [default: as the sample, else both]",
+)
 @click.option("--force", is_flag=True, help="Write over a file with other content.")
+@click.option("--strict", is_flag=True, help="Write nothing and exit with 3 where a row would have to be filled.")
 @OUT
 @JSON
 def submit(
     run: str | None,
     to: Path | None,
     sample: Path | None,
-    probabilities: bool,
+    probabilities: bool | None,
     force: bool,
+    strict: bool,
     out: Path | None,
     as_json: bool,
-) -> None:
+) -> int:
     """Write what RUN says of the test part as a CSV to hand in.
 
     Without RUN it is one of the stack that the newest ladder recommends, as long as the ladder holds; else the newest
-    run that has a test part.
+    run that has a test part. A photograph that could not be read has a row all the same: the mean of the others.
     """
     from imgcls.checklists.commands import recommended
-    from imgcls.predictions.submission import known_sample, run_to_submit, submit
+    from imgcls.predictions.submission import known_sample, run_to_submit, submit, tabulate
 
     workspace = workspace_of(out)
     chosen = recommended(workspace) if run is None else None
     record = run_to_submit(chosen.run if chosen else run, workspace)
-    submission, table = submit(
-        record, workspace, sample=sample or known_sample(workspace), to=to, probabilities=probabilities, overwrite=force
-    )
-    from imgcls.reports.runs import SubmissionWritten
+    sample = sample or known_sample(workspace)
+    table = tabulate(record, workspace, sample=sample, probabilities=probabilities)
+    from imgcls.reports.runs import SubmissionWritten, by_kind
 
+    if table.filled:
+        n, kinds = len(table.filled), by_kind(table.filled.values())
+        done = "Nothing was written (--strict)" if strict else f"Rows filled with the mean of the others: {n:,}"
+        click.echo(f"{n:,} of {len(table):,} test photographs could not be predicted: {kinds}. {done}.", err=True)
+    if strict and table.filled:
+        if as_json:
+            print_json({"schema": 1, "run": record.id, "path": None, "filled": dict(table.filled)})
+        return 3
+    submission = submit(table, record, workspace, sample=sample, to=to, overwrite=force)
     why = "" if run is not None else chosen.why if chosen else "the newest run; no ladder that holds recommends one"
-    view = SubmissionWritten(submission, tuple(table.columns), table.probability_of, record, why, table.note)
+    view = SubmissionWritten(submission, table, record, why)
     if as_json:
         print_json(view.to_json())
-        return
+        return 0
     from imgcls.reports.console import show
 
     show(view)
+    return 0

@@ -185,12 +185,10 @@ def decided_samples(source: DataSource, findings: Path | None) -> Samples:
         ProblemError: The findings.toml cannot be read, or was decided about other data.
     """
     from imgcls.data.load import load_samples, with_test_part
-    from imgcls.data.samples import loss_notes
 
     samples = load_samples(replace(source, test_share=None))
     if findings is not None:
-        adjusted = apply_adjustments(samples, read_adjustments(findings))
-        samples = replace(adjusted, notes=(*loss_notes(samples, adjusted), *adjusted.notes))
+        samples = apply_adjustments(samples, read_adjustments(findings))
     return with_test_part(samples, source)
 
 

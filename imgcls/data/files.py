@@ -118,6 +118,22 @@ class Excluded:
     """The file as the user knows it: relative to the root of the data set."""
     reason: str
     """A short plain reason."""
+    sample: LostSample | None = field(default=None, compare=False)
+    """The sample that it was; None for what is no sample of the data set."""
+
+
+@dataclass(frozen=True)
+class LostSample:
+    """What is remembered of a sample that is not used."""
+
+    id: str
+    """Its name."""
+    split: str
+    """train, valid, test, or "" where that was still to be drawn."""
+    label: str
+    """Its label; "" in test, whose labels are sealed."""
+    place: int
+    """Its place among all samples of the data set, from 0."""
 
 
 def is_hidden(name: str) -> bool:
@@ -174,6 +190,11 @@ class UnusedKind:
     """What to do so that it is read."""
     extra: str = ""
     """The extra of imgcls that reads it, or ""."""
+
+    @property
+    def is_read(self) -> bool:
+        """Whether only its name keeps it from being read."""
+        return self.kind == _UNUSED[_IMAGE].kind
 
     @property
     def reason(self) -> str:

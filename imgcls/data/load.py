@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import re
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
-from typing import Any, Literal, Unpack, get_args
+from typing import Any, Literal, NamedTuple, Unpack, get_args
 
 import pandas as pd
 
@@ -27,13 +28,14 @@ from imgcls.data.files import (
     is_sample_submission,
     list_images,
     probe,
+    unused_kind,
     unused_notes,
     valid_names,
     visible_folders,
 )
 from imgcls.data.folder import has_split_folders, load_folder, names_no_class, split_of
 from imgcls.data.patterns import groups_from, matches_any
-from imgcls.data.samples import Samples, check_class_names, frame_of, loss_notes
+from imgcls.data.samples import Samples, check_class_names, frame_of
 from imgcls.data.source import OFF, DataOptions, DataSource, stretch_of
 from imgcls.data.tables import (
     LABEL_NAMES,
@@ -53,7 +55,7 @@ from imgcls.data.tables import (
     read_table,
 )
 from imgcls.errors import DataError, nearest
-from imgcls.text import listed
+from imgcls.text import as_utf8, first_lines, listed
 
 Role = Literal["photographs", "labels", "test list", "sample submission", "metadata", "sealed labels", "other"]
 """What a file is for; sealed labels are those of the photographs to predict, and are never read."""
@@ -68,6 +70,8 @@ _ORDER = get_args(Role)
 _MOST_FOLDERS = 12
 _NOT_THERE = ", and not there"
 """How the reason of a row ends that names no photograph."""
+_MOST_LISTED = 5
+_ABSENT = "missing: there is no such file or folder"
 _TRUTH = ("label", "truth", "solution", "answer")
 """What the name of a table may say that holds the labels of the photographs to predict."""
 _TEST, _OTHER = 1, 2
@@ -135,44 +139,101 @@ def _existing(source: str | Path) -> Path:
     raise DataError(f"{source}: there is no such file or folder. {hint}")
 
 
-def load_unlabelled(
-    paths: Sequence[Path], *, images: str | Path | None = None, id: str | None = None
-) -> list[tuple[str, Path]]:
-    """List photographs to predict.
+class Input(NamedTuple):
+    """One photograph to predict, or what stands in the place of one."""
+
+    name: str
+    """Its id: the name of a file, its path relative to the folder that was named, or the text in a table; where these
+    repeat, the path as given."""
+    path: Path | None
+    """The file; None where a table names none."""
+    reason: str = ""
+    """Why it cannot be predicted; "" where it can be tried."""
+
+
+@dataclass(frozen=True)
+class Unlabelled:
+    """What was named for prediction: something for every input, so that nothing disappears in passing."""
+
+    inputs: tuple[Input, ...]
+    """In the order in which they were named."""
+    others: Mapping[str, int]
+    """Suffix of the files in folders that are no photographs → their number."""
+
+
+def load_unlabelled(paths: Sequence[Path], *, images: str | Path | None = None, id: str | None = None) -> Unlabelled:
+    """List photographs to predict, before any of them is opened.
+
+    What cannot be predicted is listed with the reason: a path that is not there, a row of a table without a file, a
+    folder without photographs, a table that cannot be read, a picture in a folder that is of no kind that is read.
 
     Args:
         paths: Files of images, folders (read with all below them) and tables (CSV, TSV, Parquet).
         images: The folder of the photographs that tables name; None looks beside the table.
         id: The column of tables that names files; None finds out.
 
-    Returns:
-        (id, path) for each photograph, in the order of `paths`. The id is the name of a file, the path
-        relative to its folder, or the text in the table; where these repeat, the path as given.
-
     Raises:
-        DataError: A path does not exist, a folder holds no images, or a table cannot be read.
+        DataError: Nothing can be tried; all reasons are given.
     """
-    missing = [str(path) for path in paths if not path.exists()]
-    if missing:
-        raise DataError.together([f"{path}: there is no such file or folder." for path in missing])
-    source = DataSource(images=images, id=id)
-    found = [entry for path in paths for entry in _found_at(path, source)]
-    repeated = {name for name, n in Counter(name for name, _ in found).items() if n > 1}
-    return [(str(path) if name in repeated else name, path) for name, path in found]
+    source, others = DataSource(images=images, id=id), Counter[str]()
+    found = [entry for path in paths for entry in _found_at(path, source, others)]
+    if not any(entry.reason == "" for entry in found):
+        reasons = [f"{entry.path or entry.name}: {entry.reason.removeprefix('missing: ')}" for entry in found]
+        raise DataError.together(first_lines(reasons, _MOST_LISTED), heading="Nothing can be predicted:")
+    repeated = {name for name, n in Counter(entry.name for entry in found).items() if n > 1}
+    apart = (
+        entry._replace(name=str(entry.path)) if entry.path and entry.name in repeated else entry for entry in found
+    )
+    return Unlabelled(tuple(apart), dict(sorted(others.items())))
 
 
-def _found_at(path: Path, source: DataSource) -> Iterator[tuple[str, Path]]:
-    if path.suffix.lower() in TABLE_SUFFIXES and path.is_file():
-        table, column, finder = _with_ids(path, source, part="test", skip=())
-        located = locate_all(table, column, finder)
-        yield from zip(table.columns[column], map(Path, located), strict=True)
-    elif path.is_dir():
-        names = list_images(path).images
-        if not names:
-            raise DataError(f"{path}: no images were found in this folder or below it.")
-        yield from ((name, path / name) for name in names)
-    else:
-        yield path.name, path
+def _found_at(path: Path, source: DataSource, others: Counter[str]) -> Iterator[Input]:
+    try:
+        if not path.exists():
+            yield Input(path.name or str(path), path, _ABSENT)
+        elif path.suffix.lower() in TABLE_SUFFIXES and path.is_file():
+            yield from _named_in(path, source)
+        elif path.is_dir():
+            yield from _in_folder(path, others)
+        else:
+            yield Input(path.name, path)
+    except DataError as problem:
+        yield Input(path.name or str(path), path, " ".join(str(problem).removeprefix(f"{path.name}: ").split()))
+    except (OSError, ValueError) as problem:  # not to be listed, or a text that is the name of no file
+        yield Input(path.name or str(path), path, f"cannot be read: {getattr(problem, 'strerror', None) or problem}")
+
+
+def _named_in(path: Path, source: DataSource) -> Iterator[Input]:
+    """Yield an input for each row of a table; one that is named twice is predicted twice."""
+    table, column, finder = _with_ids(path, source, part="test", skip=())
+    for value in table.columns[column]:
+        try:
+            found = finder.find(value)
+            reason = "" if found else f"missing: {table.name} names it, and no file in {finder.folders[0]} is called so"
+        except DataError as problem:
+            found, reason = "", str(problem)
+        yield Input(value, Path(found) if found else None, reason)
+
+
+def _in_folder(folder: Path, others: Counter[str]) -> Iterator[Input]:
+    """Yield an input for each picture in a folder, and count what is no picture by its suffix.
+
+    A picture without the suffix of one is tried, since only its content counts; training leaves it out, since there
+    what a folder holds by accident would be learned.
+    """
+    listing, found = list_images(folder), {}
+    for name in listing.images:
+        found[name] = Input(name, folder / name)
+    for entry in listing.excluded:
+        unused = unused_kind(entry)
+        if is_image_name(entry.path) or unused is not None:
+            is_tried = unused is not None and unused.is_read
+            found[entry.path] = Input(entry.path, folder / entry.path, "" if is_tried else entry.reason)
+        elif not (folder / entry.path).is_dir():
+            others[PurePosixPath(entry.path).suffix.lower() or "without a suffix"] += 1
+    if not found:
+        raise DataError("no images were found in this folder or below it.")
+    yield from (found[name] for name in sorted(found))
 
 
 def _with_ids(
@@ -309,17 +370,11 @@ def _without_missing(samples: Samples, table: Table) -> Samples:
     if not missing:
         return samples
     ids = samples.frame["id"].tolist()
-    absent = [Excluded(ids[row], f"named in {table.name}{_NOT_THERE}") for row in missing]
-    stays = samples.frame["path"] != ""
-    kept = replace(
-        samples,
-        frame=samples.frame[stays].reset_index(drop=True),
-        excluded=tuple(sorted((*samples.excluded, *absent), key=lambda entry: entry.path)),
-    )
+    kept = samples.without_rows(dict.fromkeys(missing, f"named in {table.name}{_NOT_THERE}"))
     if not len(kept):
         raise DataError(f"{table.name}: none of its {len(ids)} photographs is there.")
     note = f"{len(missing)} of {len(ids)} photographs are not there and are left out, first {ids[missing[0]]!r}."
-    return replace(kept, notes=(*loss_notes(samples, kept), note, *samples.notes))
+    return replace(kept, notes=(note, *samples.notes))
 
 
 def _rows(
@@ -809,6 +864,89 @@ def _first_piece(folder: Path) -> Path | None:
     return next(iter([*trained, *pieces]), None)
 
 
+HIDDEN = "*"
+"""What stands for a folder that may tell a label of test, so that a shell finds the file by the name that is shown."""
+
+
+def redacted_names(ids: Sequence[str], splits: Sequence[str], classes: Collection[str]) -> list[str]:
+    """Return ids that can be shown: those of test without the folders that may tell a label.
+
+    These are the folders of classes, and where folders name classes all that neither hold other samples nor say which
+    part it is: a class that only test has is sealed like any other.
+
+    Args:
+        ids: [n], all different.
+        splits: [n], where each lies.
+        classes: Their names.
+
+    Returns:
+        [n], all different; test photographs that would be called the same bear numbers, drawn so that they do not
+        tell the order of the classes.
+    """
+    is_test = [split == "test" for split in splits]
+    is_shown = _shown_folders([name for name, sealed in zip(ids, is_test, strict=True) if not sealed], classes)
+    shown = [_redacted(name, is_shown) if sealed else name for name, sealed in zip(ids, is_test, strict=True)]
+    return _numbered(shown, ids, lambda name, number: f"{name} ({number})")
+
+
+def redacted_paths(samples: Samples) -> list[str]:
+    """Return the paths of what is excluded, in its order, as UTF-8 that can be shown; all different."""
+    frame = samples.frame
+    used = [as_utf8(samples.relative(path)) for path in frame["path"][frame["split"] != "test"]]
+    is_shown = _shown_folders(used, samples.classes)
+    paths = [as_utf8(entry.path) for entry in samples.excluded]
+    shown = [
+        _redacted(path, is_shown) if _is_of_test(entry) else path
+        for path, entry in zip(paths, samples.excluded, strict=True)
+    ]
+    # the number stands with a folder, so that a path still ends in its suffix
+    return _numbered(shown, paths, lambda name, number: name.replace(HIDDEN, f"{HIDDEN} ({number})", 1))
+
+
+def _is_of_test(entry: Excluded) -> bool:
+    if entry.sample is not None:
+        return entry.sample.split == "test"
+    return any(split_of(folder) == "test" for folder in _folders(entry.path))
+
+
+def _numbered(shown: Sequence[str], names: Sequence[str], form: Callable[[str, int], str]) -> list[str]:
+    """Tell names apart that are shown alike, by numbers that do not tell the order of the names."""
+    n_called, found = Counter(shown), list(shown)
+    alike = [row for row, name in enumerate(shown) if n_called[name] > 1]
+    numbers: Counter[str] = Counter()
+    for row in sorted(alike, key=lambda row: hashlib.sha256(names[row].encode()).digest()):
+        numbers[shown[row]] += 1
+        found[row] = form(shown[row], numbers[shown[row]])
+    return found
+
+
+def _redacted(name: str, is_shown: Callable[[str], bool]) -> str:
+    path = PurePosixPath(name)
+    hidden = [part if is_shown(part) else HIDDEN for part in path.parts[:-1]]
+    return str(PurePosixPath(*hidden, path.name)) if HIDDEN in hidden else name
+
+
+def _shown_folders(others: Iterable[str], classes: Iterable[str]) -> Callable[[str], bool]:
+    """Tell which folders above photographs of test may be shown.
+
+    Args:
+        others: Paths of the samples outside test.
+        classes: The classes of all.
+    """
+    sealed, known = frozenset(classes), {part for name in others for part in _folders(name)}
+    names_classes = not sealed.isdisjoint(known)  # only then may a folder that nobody else has be one more
+
+    def is_shown(folder: str) -> bool:
+        says_part = bool(split_of(folder)) or not folder.strip("/")
+        return folder not in sealed and (folder in known or says_part or not names_classes)
+
+    return is_shown
+
+
+def _folders(name: str) -> tuple[str, ...]:
+    return PurePosixPath(name).parts[:-1]
+
+
 @dataclass(frozen=True)
 class FileRole:
     """One file, or many of one kind, and what they are for."""
@@ -960,24 +1098,26 @@ def _photographs(samples: Samples) -> Iterator[FileRole]:
 
     Those of test are counted together, since folders of classes would tell how often each class is there.
     """
-    there = (entry for entry in samples.excluded if not entry.reason.endswith((_NOT_THERE, LEFT_OUT)))
-    left_out = (PurePosixPath(entry.path).parent for entry in there if is_image_name(entry.path))
+    there = (
+        path
+        for path, entry in zip(redacted_paths(samples), samples.excluded, strict=True)
+        if not entry.reason.endswith((_NOT_THERE, LEFT_OUT))
+    )
+    left_out = (PurePosixPath(path).parent for path in there if is_image_name(path))
+    paths = [samples.relative(path) for path in samples.frame["path"]]
+    is_test = (samples.frame["split"] == "test").tolist()
+    is_shown = _shown_folders(
+        (path for path, sealed in zip(paths, is_test, strict=True) if not sealed), samples.classes
+    )
     used = (
-        _above_classes(PurePosixPath(samples.relative(path)).parent, samples.classes if split == "test" else ())
-        for path, split in zip(samples.frame["path"], samples.frame["split"], strict=True)
+        PurePosixPath(*itertools.takewhile(is_shown if sealed else lambda _: True, _folders(path)))
+        for path, sealed in zip(paths, is_test, strict=True)
     )
     folders = Counter(map(str, (*used, *left_out)))
     for shorten in (lambda folder: PurePosixPath(folder, "_").parts[0], lambda _: "*"):
         if len(folders) > _MOST_FOLDERS:
             folders = _summed(folders, shorten)
     yield from (FileRole(f"{folder}/", "photographs", n) for folder, n in folders.items())
-
-
-def _above_classes(folder: PurePosixPath, classes: Sequence[str]) -> PurePosixPath:
-    """Return the part of a folder's path before the first folder that bears the name of a class."""
-    above = list(itertools.takewhile(lambda part: part not in classes, folder.parts))
-    test = [place for place, part in enumerate(above) if split_of(part) == "test"] if classes else []
-    return PurePosixPath(*above[: test[0] + 1] if test else above)  # below it, test may name what no class is called
 
 
 def _summed(counts: Counter[str], shorten: Callable[[str], str]) -> Counter[str]:
@@ -1022,8 +1162,11 @@ def _named(seen: Peek, known: _Known) -> int:
 
 def _others(samples: Samples, names: Iterable[str]) -> Iterator[FileRole]:
     """Count what is neither photograph nor table, by suffix."""
-    there = (entry for entry in samples.excluded if not entry.reason.endswith(_NOT_THERE))
-    left_out = [entry.path for entry in there if not is_image_name(entry.path)]
+    left_out = [
+        path
+        for path, entry in zip(redacted_paths(samples), samples.excluded, strict=True)
+        if not is_image_name(path) and not entry.reason.endswith(_NOT_THERE)
+    ]
     by_suffix: dict[str, list[str]] = {}
     for name in sorted({*names, *left_out}):
         if PurePosixPath(name).suffix.lower() not in TABLE_SUFFIXES:

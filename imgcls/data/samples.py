@@ -18,9 +18,9 @@ import numpy.typing as npt
 import pandas as pd
 
 from imgcls.data.assumptions import Assumption
-from imgcls.data.files import Excluded
+from imgcls.data.files import Excluded, LostSample
 from imgcls.errors import DataError
-from imgcls.text import as_utf8, listed
+from imgcls.text import amount, as_utf8, listed
 
 ProblemType = Literal["binary", "multiclass", "multilabel"]
 COLUMNS = ("id", "path", "label", "group", "split", "sha256")
@@ -130,18 +130,34 @@ class Samples:
         return self.without_rows({row: reasons[path] for row, path in paths if path in reasons})
 
     def without_rows(self, reasons: Mapping[int, str]) -> Samples:
-        """Move samples to the excluded ones.
+        """Move samples to the excluded ones, which remember what they were.
 
         Args:
             reasons: From the position of a sample in `frame` to the reason.
         """
-        rows = sorted(reasons)
-        paths = self.frame["path"].iloc[rows]
-        moved = [Excluded(self.relative(path), reasons[row]) for row, path in zip(rows, paths, strict=True)]
+        rows, places = sorted(reasons), self.places
+        moved = []
+        taken = self.frame[["id", "path", "label", "split"]].iloc[rows].itertuples(index=False, name=None)
+        for row, (name, path, label, split) in zip(rows, taken, strict=True):
+            sample = LostSample(name, split, "" if split == "test" else label, int(places[row]))
+            moved.append(Excluded(self.relative(path) if path else name, reasons[row], sample))
         excluded = tuple(sorted((*self.excluded, *moved), key=lambda entry: entry.path))
         stays = np.ones(len(self), dtype=bool)
         stays[rows] = False
         return replace(self, frame=self.frame[stays].reset_index(drop=True), excluded=excluded)
+
+    @property
+    def lost(self) -> tuple[LostSample, ...]:
+        """The samples among what is excluded, in their order."""
+        lost = (entry.sample for entry in self.excluded if entry.sample is not None)
+        return tuple(sorted(lost, key=lambda sample: sample.place))
+
+    @property
+    def places(self) -> npt.NDArray[np.int64]:
+        """The place of each sample among all samples of the data set, those that are excluded counted, int64 [n]."""
+        lost = [sample.place for sample in self.lost]
+        n_all = max([len(self) + len(lost), *(place + 1 for place in lost)])  # more where these are a part of them
+        return np.delete(np.arange(n_all, dtype=np.int64), lost)[: len(self)]
 
     def with_split(self, splits: Sequence[str] | pd.Series) -> Samples:
         """Return the same samples with other splits, one for each row in the order of `frame`."""
@@ -272,37 +288,34 @@ def equal_spellings(names: Iterable[str]) -> list[list[str]]:
     ]
 
 
-def loss_notes(before: Samples, after: Samples) -> tuple[str, ...]:
-    """Name the classes that vanish, or keep less than half, where samples are left out; test is not looked at.
+def shrunken_classes(samples: Samples) -> tuple[tuple[str, int, int], ...]:
+    """Return the classes that vanish, or keep less than half of their samples, by all that is left out together.
 
-    Args:
-        before: All samples.
-        after: Those that are used.
+    Whatever leaves samples out does so by `Samples.without_rows`: photographs that are missing or cannot be read, and
+    those that a person or a finding excludes. The test part is not looked at.
 
     Returns:
-        One sentence, or none.
+        Class, how many samples it keeps, and of how many, in the order of the classes.
     """
-    counts = [_n_per_class(samples) for samples in (before, after)]
-    lost = [
-        f"{as_utf8(name)!r} keeps {counts[1].get(name, 0)} of {n}"
-        for name, n in sorted(counts[0].items())
-        if 2 * counts[1].get(name, 0) < n
-    ]
-    if not lost:
+    frame, is_multilabel = samples.frame, samples.problem == "multilabel"
+    kept, lost = (
+        Counter(name for label in labels for name in (classes_in(label) if is_multilabel else [label]))
+        for labels in (frame["label"][frame["split"] != "test"], [sample.label for sample in samples.lost])
+    )
+    counts = ((name, kept[name], kept[name] + lost[name]) for name in samples.classes)
+    return tuple((name, n, n_before) for name, n, n_before in counts if 2 * n < n_before)
+
+
+def loss_warnings(samples: Samples) -> tuple[str, ...]:
+    """Return a sentence on the classes that what is left out empties or halves; none where there are none."""
+    shrunken = listed(
+        f"{as_utf8(name)!r} keeps {n:,} of {n_before:,}" for name, n, n_before in shrunken_classes(samples)
+    )
+    if not shrunken:
         return ()
     return (
-        f"Warning: what is left out empties classes: {listed(lost)}. Fix files or rows first, or leave these classes "
-        "out whole.",
-    )
-
-
-def _n_per_class(samples: Samples) -> Counter[str]:
-    labels = samples.frame["label"][samples.frame["split"] != "test"]
-    return Counter(
-        name
-        for label in labels
-        for name in ([label] if samples.problem != "multilabel" else label.split(SEPARATOR))
-        if name
+        f"Warning: by what is left out, class {shrunken}. Fix the files or rows first; or leave out such a class as a "
+        "whole.",
     )
 
 
@@ -345,6 +358,8 @@ def _split_problems(samples: Samples) -> list[str]:
         unseen = [name for name in samples.classes if name in _classes_of(samples.part(split)) - known]
         if unseen and counts["train"]:
             names = ", ".join(repr(name) for name in unseen)
+            if split == "test":  # its labels are sealed, so nobody is told which they are
+                names = amount(len(unseen), "class", "classes")
             problems.append(f"in {split} but not in train: {names}; move samples to train or leave the class out.")
     return problems
 

@@ -24,6 +24,8 @@ FACTS_JSON = "facts.json"
 SCHEMA = 1
 UNUSABLE = "unusable"
 """The id of the finding that nothing can be trained on the data as they are."""
+LOST = "classes.lost"
+"""The id of the finding that classes vanish or are halved by what is left out, which stands above all else."""
 Severity = Literal["error", "warning", "note"]
 """error: scores cannot be trusted before it is dealt with; warning: somebody should look; note: good to know."""
 FindingState = Literal["open", "applied", "kept"]

@@ -14,16 +14,26 @@ import numpy as np
 from imgcls.config.findings import Adjustments
 from imgcls.data.files import Excluded, is_image_name, unused_kind
 from imgcls.data.grouping import ConnectedGroups
-from imgcls.data.samples import Samples
+from imgcls.data.samples import Samples, shrunken_classes
 from imgcls.data.source import stretch_text
-from imgcls.eda.facts import UNUSABLE, CurvePoint, ExcludedImages, Facts, Finding, LeakageProbe, Pair, with_applied
+from imgcls.eda.facts import (
+    LOST,
+    UNUSABLE,
+    CurvePoint,
+    ExcludedImages,
+    Facts,
+    Finding,
+    LeakageProbe,
+    Pair,
+    with_applied,
+)
 from imgcls.eda.leakage import NEARLY_ALL, names_say_classes
 from imgcls.eda.learning_curve import is_rising
 from imgcls.eda.metadata import MetaTable
 from imgcls.eda.outliers import BLANK_CONTRAST
 from imgcls.eda.scan import ScanResult
 from imgcls.eda.statistics import UNEVEN
-from imgcls.text import amount, apply_command, keep_command, listed, some
+from imgcls.text import amount, apply_command, as_utf8, keep_command, listed, some
 
 ACROSS = "duplicates.across"
 DRAWN = "duplicates.across:drawn"
@@ -463,19 +473,41 @@ def find_broken(given: FindingInputs) -> Iterator[Finding]:
     if not files:
         return
     kinds = listed(f"{n} {kind}" for kind, n in Counter(file.kind for file in files).most_common())
-    ids = look.broken_ids
+    ids, broken = look.broken_ids, {file.path for file in files}
+    of_test = [entry for entry in look.scan.samples.excluded if entry.sample and entry.sample.split == "test"]
+    n_test = sum(entry.path in broken for entry in of_test)
+    filled = (
+        f" {n_test:,} of them are of the test part: 'imgcls submit' fills these rows, and says so." if n_test else ""
+    )
     yield Finding(
         id="broken",
         severity="warning",
         title=f"{amount(len(files), 'file')} cannot be used: {kinds}.",
         n=len(files),
         examples=some(f"{file.path}: {file.reason}" for file in files),
-        advice="They are left out anyway. Fetch them again, or exclude them so that this is settled.",
+        advice="They are left out anyway. Fetch them again, or exclude them so that this is settled." + filled,
         command=apply_command("broken") if ids else keep_command("broken"),
         action="exclude" if ids else None,
         groups=(ids,) if ids else (),
         images=tuple(sorted(file.path for file in files)),
     )
+
+
+def find_shrunken_classes(given: FindingInputs) -> Iterator[Finding]:
+    """Find classes that vanish, or lose more than half of their samples, by all that is left out together."""
+    if shrunken := shrunken_classes(given.look.scan.samples):
+        yield Finding(
+            id=LOST,
+            severity="warning",
+            title=f"{amount(len(shrunken), 'class', 'classes')} with less than half of the samples left: "
+            + listed(f"{as_utf8(name)} {n:,} of {n_before:,}" for name, n, n_before in shrunken)
+            + ".",
+            n=len(shrunken),
+            examples=some(f"{as_utf8(name)}: {n:,} of {n_before:,}" for name, n, n_before in shrunken),
+            advice="Photographs that are missing, cannot be read or were excluded are left out. Mend the files or rows "
+            "first; or leave out such a class as a whole.",
+            command=keep_command(LOST),
+        )
 
 
 def find_class_issues(given: FindingInputs) -> list[Finding]:
@@ -686,6 +718,7 @@ def _gain(point: CurvePoint) -> str:
 FINDERS: tuple[Callable[[FindingInputs], Iterable[Finding]], ...] = (
     find_unusable,
     find_broken,
+    find_shrunken_classes,
     find_class_issues,
     find_varied_shapes,
     find_blank,

@@ -5,11 +5,10 @@ from __future__ import annotations
 import hashlib
 import os
 import time
-from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -19,8 +18,8 @@ from PIL import Image
 
 from imgcls.data.cache import MEASURES, ArrayFile, Photos
 from imgcls.data.decode import Header, Pixels, Preprocess, Values, read_header, read_values
-from imgcls.data.files import Excluded
-from imgcls.data.samples import Samples, check_samples
+from imgcls.data.load import redacted_names, redacted_paths
+from imgcls.data.samples import Samples, check_samples, loss_warnings
 from imgcls.data.source import DataSource
 from imgcls.data.split import split_samples
 from imgcls.eda.similarity import LUMA
@@ -67,8 +66,6 @@ MOST_BYTES = 1 << 30
 """The most that all files of measures may take; the least recently used go first."""
 Records = npt.NDArray[np.void]
 """[n] of `RECORD`."""
-HIDDEN = "*"
-"""What stands for the folder of a class, so that a shell finds the file by the name that is shown."""
 _N_AT_ONCE = 128
 _N_PER_WRITE = 16384
 
@@ -106,7 +103,7 @@ class ScanResult:
     broken: Mapping[str, str]
     """From the path of each file that cannot be used, relative to the root of the data, to the reason."""
     broken_ids: tuple[str, ...]
-    """The ids of the samples that these files are."""
+    """The ids of the samples that these files are; those of test are no one's to leave out."""
     unusable: str
     """Why these samples cannot be trained on, or ""."""
     seconds: Mapping[str, float]
@@ -162,18 +159,20 @@ def scan_data(
     samples, unusable = _split(samples, source)
     if (samples.frame["split"] == "valid").any() and not (given == "valid").any():
         given[given == "train"] = ""  # validation was drawn from what was given for training
-    for note in samples.notes:
+    for note in (*loss_warnings(samples), *samples.notes):
         reporter.note(note)
     if workspace is not None and keep and not quick and not unusable:
         replace(read, samples=samples).save_summary(workspace)
     reasons = {**read.photos.reasons, **measured.reasons, **gone}
+    shown = dict(zip((entry.path for entry in samples.excluded), redacted_paths(samples), strict=True))
+    is_broken, is_test = photographs.frame["path"].isin(reasons), photographs.frame["split"] == "test"
     return ScanResult(
         scan=_scan(replace(read, samples=_storable(samples)), measured, stats),
         data_digest=samples.data_digest,
         split_digest=samples.split_digest,
         given=given,
-        broken={as_utf8(samples.relative(path)): as_utf8(reasons[path]) for path in sorted(reasons)},
-        broken_ids=tuple(sorted(map(as_utf8, photographs.frame["id"][photographs.frame["path"].isin(reasons)]))),
+        broken={shown[samples.relative(path)]: as_utf8(reasons[path]) for path in sorted(reasons)},
+        broken_ids=tuple(sorted(map(as_utf8, photographs.frame["id"][is_broken & ~is_test]))),
         unusable=unusable,
         seconds={"photographs": decoded - began, "measures": time.perf_counter() - decoded},
         fingerprint=read.fingerprint.fingerprint if read.fingerprint else None,
@@ -195,7 +194,8 @@ def _storable(samples: Samples) -> Samples:
     """Return samples whose ids can be shown and stored, and tell no label of test; paths stay as the disk has them."""
     frame = samples.frame
     ids = redacted_names([as_utf8(name) for name in frame["id"]], frame["split"].tolist(), samples.classes)
-    excluded = tuple(Excluded(as_utf8(entry.path), entry.reason) for entry in samples.excluded)
+    paths = redacted_paths(samples)
+    excluded = tuple(replace(entry, path=path) for entry, path in zip(samples.excluded, paths, strict=True))
     return replace(samples, frame=frame.assign(id=pd.Series(ids, index=frame.index, dtype=object)), excluded=excluded)
 
 
@@ -393,35 +393,3 @@ def signature(pixels: Pixels) -> Pixels:
         gray = Image.fromarray(photo).convert("L")
         thumbnails[row] = np.asarray(gray.resize((THUMBNAIL_PX, THUMBNAIL_PX), Image.Resampling.LANCZOS))
     return thumbnails
-
-
-def redacted_names(ids: Sequence[str], splits: Sequence[str], classes: Collection[str]) -> list[str]:
-    """Return ids that can be shown: those of test without the names of classes among their folders.
-
-    Args:
-        ids: [n], all different.
-        splits: [n], where each lies.
-        classes: Their names.
-
-    Returns:
-        [n], all different; test photographs that would be called the same bear numbers, drawn so that they do not
-        tell the order of the classes.
-    """
-    shown = [
-        without_classes(name, classes) if split == "test" else name for name, split in zip(ids, splits, strict=True)
-    ]
-    n_called = Counter(shown)
-    alike = [row for row, name in enumerate(shown) if n_called[name] > 1]
-    numbers: Counter[str] = Counter()
-    for row in sorted(alike, key=lambda row: hashlib.sha256(ids[row].encode()).digest()):
-        name = shown[row]
-        numbers[name] += 1
-        shown[row] = f"{name} ({numbers[name]})"
-    return shown
-
-
-def without_classes(name: str, classes: Collection[str]) -> str:
-    """Hide the folders of a path that bear the name of a class."""
-    path = PurePosixPath(name)
-    hidden = [HIDDEN if part in classes else part for part in path.parts[:-1]]
-    return str(PurePosixPath(*hidden, path.name)) if HIDDEN in hidden else name

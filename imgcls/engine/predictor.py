@@ -15,7 +15,7 @@ from safetensors.torch import load as load_tensors
 from torch import nn
 
 from imgcls.data.decode import Preprocess, decode
-from imgcls.data.load import load_unlabelled
+from imgcls.data.load import Input, Unlabelled, load_unlabelled
 from imgcls.data.source import stretch_of
 from imgcls.engine.device import Machine, memory_format
 from imgcls.engine.inference import predict_batches
@@ -78,7 +78,7 @@ class Classifier:
     def predict(
         self, paths: Iterable[str | PathLike[str]], *, images: str | Path | None = None, id: str | None = None
     ) -> pd.DataFrame:
-        """Predict files, folders and tables of photographs; one that cannot be read does not stop the others.
+        """Predict files, folders and tables of photographs; what cannot be read has a row that says why.
 
         Args:
             paths: Files, folders (read with their subfolders), or CSV tables of ids.
@@ -86,30 +86,42 @@ class Classifier:
             id: For tables: the column that names the photographs.
 
         Returns:
-            One row for each photograph in order: id, path, status (`ok` or `error`), reason, prediction (classes
-            joined by "|" where images have several), confidence, and `p_<class>` for each class.
+            One row for each input in order: id, path, status (`ok` or `error`), reason, prediction (classes joined by
+            "|" where images have several), confidence, and `p_<class>` for each class. `attrs["not_photographs"]` of
+            the table counts by suffix what lies in folders and is no photograph.
+
+        Raises:
+            DataError: There is nothing that can be tried.
         """
-        inputs = load_unlabelled([Path(path) for path in paths], images=images, id=id)
-        reasons = [""] * len(inputs)
+        return self.predict_inputs(load_unlabelled([Path(path) for path in paths], images=images, id=id))
+
+    def predict_inputs(self, found: Unlabelled) -> pd.DataFrame:
+        """Predict what was listed before; see `predict` for the table it returns."""
+        inputs = found.inputs
+        reasons = [entry.reason for entry in inputs]
         probabilities = np.full((len(inputs), len(self.classes)), np.nan)
         with ThreadPoolExecutor() as threads:
             for start in range(0, len(inputs), _BATCH):
                 chunk = inputs[start : start + _BATCH]
                 good, decoded = [], []
-                for place, found in enumerate(threads.map(self._decode, (path for _, path in chunk)), start=start):
-                    if isinstance(found, np.ndarray):
+                for place, pixels in enumerate(threads.map(self._decode, chunk), start=start):
+                    if isinstance(pixels, np.ndarray):
                         good.append(place)
-                        decoded.append(found)
+                        decoded.append(pixels)
                     else:
-                        reasons[place] = found
+                        reasons[place] = pixels
                 if decoded:
-                    batch = np.stack(decoded), [inputs[place][0] for place in good]
+                    batch = np.stack(decoded), [inputs[place].name for place in good]
                     probabilities[good] = self._predict([batch])
-        return self._as_frame(inputs, probabilities, reasons)
+        frame = self._as_frame(inputs, probabilities, reasons)
+        frame.attrs["not_photographs"] = dict(found.others)
+        return frame
 
-    def _decode(self, path: Path) -> np.ndarray | str:
+    def _decode(self, entry: Input) -> np.ndarray | str:
+        if entry.reason or entry.path is None:
+            return entry.reason
         try:
-            return decode(path, self.preprocess)
+            return decode(entry.path, self.preprocess)
         except DecodeError as problem:
             return str(problem)
 
@@ -125,14 +137,12 @@ class Classifier:
             precision=self.machine.used_precision(),
         )
 
-    def _as_frame(
-        self, inputs: Sequence[tuple[str, Path]], probabilities: np.ndarray, reasons: Sequence[str]
-    ) -> pd.DataFrame:
+    def _as_frame(self, inputs: Sequence[Input], probabilities: np.ndarray, reasons: Sequence[str]) -> pd.DataFrame:
         failed = [bool(reason) for reason in reasons]
         # as objects: the text type of pandas cannot hold the name of a file that is no UTF-8
         columns: dict[str, Any] = {
-            "id": pd.Series([name for name, _ in inputs], dtype=object),
-            "path": pd.Series([str(path) for _, path in inputs], dtype=object),
+            "id": pd.Series([entry.name for entry in inputs], dtype=object),
+            "path": pd.Series([str(entry.path or "") for entry in inputs], dtype=object),
             "status": ["error" if bad else "ok" for bad in failed],
             "reason": list(reasons),
             "prediction": ["" if bad else self._answer(row) for bad, row in zip(failed, probabilities, strict=True)],
@@ -196,13 +206,14 @@ def predict(
 
     Raises:
         RecordError: There is no such run, its weights are damaged, or it is that of all folds and has none.
-        DataError: There is nothing to predict.
+        DataError: There is nothing that can be tried, which is said before the network is loaded.
 
     Example:
         >>> imgcls.predict("runs/baseline-s0-1a2b3c4d", "photo.jpg")  # doctest: +SKIP
     """
     several = [paths] if isinstance(paths, str | PathLike) else list(paths)
-    return load(run, machine=machine).predict(several, images=images, id=id)
+    inputs = load_unlabelled([Path(path) for path in several], images=images, id=id)
+    return load(run, machine=machine).predict_inputs(inputs)
 
 
 def _in_batches(pairs: Iterator[tuple[np.ndarray, str]]) -> Iterator[tuple[np.ndarray, list[str]]]:

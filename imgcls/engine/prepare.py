@@ -11,7 +11,7 @@ import numpy as np
 from imgcls.config.findings import decided_samples
 from imgcls.data.cache import Photos, fill
 from imgcls.data.decode import Preprocess
-from imgcls.data.samples import Samples, check_samples, loss_notes
+from imgcls.data.samples import Samples, check_samples, loss_warnings
 from imgcls.data.source import DataSource
 from imgcls.data.split import Fold, fold_samples, split_samples
 from imgcls.engine.known_datasets import is_known_set, known_set
@@ -105,7 +105,8 @@ def prepare(
             samples = fold_samples(read.samples, turn, seed=seed)
         check_samples(samples)
         prepared.append(replace(read, samples=samples, split_seed=seed))
-    for entry in (*prepared[0].samples.assumptions, *prepared[0].samples.notes):  # the same in every turn
+    first = prepared[0].samples  # the same in every turn
+    for entry in (*loss_warnings(first), *first.assumptions, *first.notes):
         reporter.note(str(entry))
     if kept_in is not None:
         prepared[0].save_summary(kept_in, in_folds=turns[0] is not None)
@@ -138,7 +139,6 @@ def read_photographs(
         verify=source.verify,
     )
     usable = samples.with_sha256(photos.sha256).without(photos.reasons)
-    usable = replace(usable, notes=(*loss_notes(samples, usable), *usable.notes))
     return Prepared(usable, photos, preprocess, fingerprint=fingerprint), samples
 
 

@@ -13,7 +13,11 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Self
 
+import numpy as np
+
 from imgcls.catalog import Stack
+from imgcls.data.load import redacted_paths
+from imgcls.data.samples import Samples
 from imgcls.data.source import DataSource, stretch_text
 from imgcls.data.split import Fold, check_n_folds
 from imgcls.engine.check import check
@@ -24,7 +28,7 @@ from imgcls.engine.progress import EpochRow, Lines, Reporter, Start
 from imgcls.engine.weights import Weights, resolve_weights
 from imgcls.errors import UsageError
 from imgcls.plan import Plan
-from imgcls.records.run import RunData, RunRecord, RunWeights, run_folder_name, run_key
+from imgcls.records.run import LostTest, RunData, RunRecord, RunWeights, run_folder_name, run_key
 from imgcls.text import as_utf8
 from imgcls.workspace import Workspace
 
@@ -203,7 +207,8 @@ class RunSpec:
         }
         group_of = samples.part("valid").frame["group"]
         groups = set(group_of) - {""}
-        excluded = tuple((as_utf8(entry.path), entry.reason) for entry in samples.excluded)
+        paths = redacted_paths(samples)
+        excluded = tuple((path, entry.reason) for path, entry in zip(paths, samples.excluded, strict=True))
         digests, split_seed = (samples.data_digest, samples.split_digest), self.prepared.split_seed
         return RunRecord(
             key=self.key,
@@ -232,6 +237,7 @@ class RunSpec:
                 n_valid_units=len(groups) + int((group_of == "").sum()) if groups else None,
                 assumptions=samples.assumptions or None,
                 stretch=stretch_text(samples.stretch),
+                lost_test=_lost_test(samples) or None,
             ),
             weights=RunWeights(weights.source, weights.sha256, weights.licence)
             if weights
@@ -242,6 +248,17 @@ class RunSpec:
             images_per_second=images_per_second,
             created=datetime.now(UTC).isoformat(timespec="seconds"),
         )
+
+
+def _lost_test(samples: Samples) -> tuple[LostTest, ...]:
+    """Return what is left out of the test part, with its place there, so that a submission can have a row for it."""
+    reasons = {entry.sample: entry.reason for entry in samples.excluded if entry.sample}
+    lost = [sample for sample in samples.lost if sample.split == "test"]
+    places = np.sort([*samples.places[samples.rows("test")], *(sample.place for sample in lost)])
+    found = np.searchsorted(places, [sample.place for sample in lost])
+    return tuple(
+        LostTest(as_utf8(sample.id), int(place), reasons[sample]) for sample, place in zip(lost, found, strict=True)
+    )
 
 
 def _named_code(plan: Plan) -> str | None:

@@ -13,10 +13,11 @@ from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Annotated, Any, Self
 
+from imgcls.config.metrics import RANKING, in_words
 from imgcls.errors import DataError, RecordError, UsageError, WorkspaceError, nearest_hint
 from imgcls.records.find import find_run, find_runs
-from imgcls.records.run import RunId, RunRecord
-from imgcls.schema import NOT_IN_FILE, Problems, file_names, from_json, one_of, read_as, to_json
+from imgcls.records.run import LostTest, RunId, RunRecord
+from imgcls.schema import MAY_BE_ABSENT, NOT_IN_FILE, Problems, file_names, from_json, one_of, read_as, to_json
 from imgcls.storage import make_folder, sha256_file, write_bytes, write_json
 from imgcls.text import listed
 from imgcls.workspace import Workspace
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 ID, LABEL, PROBABILITY = "id", "label", "p_"
 _SIGNIFICANT = 9
 """Digits that hold every float32."""
+PROBABILISTIC = RANKING | {"log_loss"}
+"""Metrics to which classes say less than probabilities."""
 _DELIMITERS = (" ", "|", ",", ";")
 """What may separate several classes in a cell; the first where the sample does not tell."""
 _SAME_FILE: tuple[Callable[[str], str], ...] = (
@@ -54,11 +57,26 @@ class Predicted:
     """The classes in the order of the probabilities."""
     problem: str
     """`binary`, `multiclass` or `multilabel`."""
+    filled: Mapping[str, str] = field(default_factory=dict)
+    """Id of a photograph that could not be predicted → the reason; its probabilities are the mean of the others."""
+
+    def with_lost(self, lost: Sequence[LostTest]) -> Predicted:
+        """Return the same with a row for each photograph that could not be predicted, where it stands in the list."""
+        if not lost:
+            return self
+        import numpy as np
+
+        ids, values = list(self.ids), [*self.probabilities]
+        mean = self.probabilities.mean(axis=0)
+        for entry in sorted(lost, key=lambda entry: entry.place):
+            ids.insert(entry.place, entry.id)
+            values.insert(entry.place, mean)
+        return replace(self, ids=ids, probabilities=np.array(values), filled={entry.id: entry.reason for entry in lost})
 
     def ordered(self, rows: Sequence[int]) -> Predicted:
         """Return the same in another order."""
         ids = [self.ids[row] for row in rows]
-        return Predicted(ids, self.probabilities[list(rows)], self.classes, self.problem)
+        return replace(self, ids=ids, probabilities=self.probabilities[list(rows)])
 
     def named(self, *, delimiter: str = _DELIMITERS[0]) -> list[str]:
         """Return the class of each photograph; for multi-label those above 0.5, joined by `delimiter`."""
@@ -85,8 +103,10 @@ class SubmissionTable:
     """`classes`, `probabilities`, or `classes and probabilities`."""
     probability_of: str = ""
     """The class whose probability the one column holds; "" where it holds classes, or there are several columns."""
+    filled: Mapping[str, str] = field(default_factory=dict)
+    """As in `Predicted`."""
     note: str = ""
-    """What the sample leaves open, and how it was taken; "" where nothing is open."""
+    """What the sample leaves open, how it was taken, and what says otherwise; "" where nothing is open."""
 
     def __len__(self) -> int:
         return len(next(iter(self.columns.values())))
@@ -99,19 +119,21 @@ class SubmissionTable:
 
 
 def make_submission(
-    predicted: Predicted, sample: Table | None = None, *, probabilities: bool = False
+    predicted: Predicted, sample: Table | None = None, *, probabilities: bool | None = None, metric: str | None = None
 ) -> SubmissionTable:
     """Bring predictions into the form of a sample submission.
 
     Beside its column of ids, a sample has one column for each class, which take their probabilities, or a
     single one. That takes the predicted class; where its values are fractions, or where it is asked for, it
-    takes the probability of the class it is called after, else of the second class of a binary problem.
+    takes the probability of the class it is called after, else of the second class of a binary problem. A column
+    that is 0, or 1, everywhere only keeps a place: then the metric says what it takes.
 
     Args:
         predicted: The predictions of the test part.
         sample: The sample, whose columns, ids and order are taken over; None gives id, label and
             `p_<class>` for each class.
-        probabilities: Whether classes are replaced by probabilities.
+        probabilities: Whether there are probabilities, or classes; None goes by the sample.
+        metric: What decides; None where nobody said.
 
     Raises:
         DataError: The sample has ids that were not predicted, or lacks some that were; or its columns or
@@ -119,9 +141,16 @@ def make_submission(
         UsageError: Probabilities were asked for where one column cannot hold them.
     """
     if sample is None:
-        return _without_sample(predicted, probabilities=probabilities)
+        return replace(_without_sample(predicted, probabilities=bool(probabilities)), filled=predicted.filled)
     id_column, rows = _matched(sample, predicted.ids)
-    predicted = predicted.ordered(rows)
+    table = _filled_in(predicted.ordered(rows), sample, id_column, probabilities=probabilities, metric=metric)
+    return replace(table, filled=predicted.filled)
+
+
+def _filled_in(
+    predicted: Predicted, sample: Table, id_column: str, *, probabilities: bool | None, metric: str | None
+) -> SubmissionTable:
+    """Put predictions that are in the order of the sample into its columns."""
     others = [name for name in sample.columns if name != id_column]
     if len(others) > 1 or others == list(predicted.classes):
         _check_classes(sample, others, predicted.classes)
@@ -132,24 +161,30 @@ def make_submission(
             f"{sample.name} has the column {id_column!r} only; a sample submission says what is to be predicted."
         )
     name, texts = others[0], sample.columns[others[0]]
-    if probabilities or _are_fractions(texts, predicted.classes):
-        chosen = _class_of_column(predicted, name, asked=probabilities)
+    kept_place = "" if probabilities is not None or predicted.problem != "binary" else _placeholder(texts)
+    title = in_words(metric) if metric else ""
+    if probabilities or (probabilities is None and _are_fractions(texts, predicted.classes)):
+        chosen = _class_of_column(predicted, name, asked=bool(probabilities))
         columns = _in_order(sample, id_column, {name: predicted.of_class(chosen)})
         return SubmissionTable(columns, "probabilities", chosen)
+    if kept_place and metric in PROBABILISTIC:
+        chosen = _class_of_column(predicted, name, asked=True)
+        columns = _in_order(sample, id_column, {name: predicted.of_class(chosen)})
+        note = (
+            f"{sample.name} holds {kept_place} everywhere, which fits classes and probabilities. The metric is "
+            f"{title}, so these are probabilities; --classes writes classes."
+        )
+        return SubmissionTable(columns, "probabilities", chosen, note=note)
     delimiter = _delimiter_of(sample, name, predicted)
     columns = _in_order(sample, id_column, {name: predicted.named(delimiter=delimiter)})
-    return SubmissionTable(columns, "classes", note=_open_question(sample, texts, predicted))
-
-
-def _open_question(sample: Table, texts: Sequence[str], predicted: Predicted) -> str:
-    """Say that the 0 or 1 in every row of a sample may be a class as well as a probability."""
-    filled = {text.strip() for text in texts if text.strip()}
-    if len(filled) != 1 or predicted.problem != "binary" or not all(map(_is_share, filled)):
-        return ""
-    return (
-        f"Every row of {sample.name} holds {next(iter(filled))}, which may be a class or a probability; classes are "
-        "written. Where the score takes probabilities, as ROC AUC and log loss do: --probabilities."
+    if not kept_place:
+        return SubmissionTable(columns, "classes")
+    by = f"The metric is {title}, so these" if title else "These"
+    note = (
+        f"{sample.name} holds {kept_place} everywhere, which fits classes and probabilities. {by} are classes; "
+        "where the score is ROC AUC or log loss, --probabilities writes probabilities."
     )
+    return SubmissionTable(columns, "classes", note=note)
 
 
 def _without_sample(predicted: Predicted, *, probabilities: bool) -> SubmissionTable:
@@ -231,6 +266,12 @@ def _are_fractions(texts: Sequence[str], classes: Sequence[str]) -> bool:
     if filled <= set(classes) or not all(map(_is_share, filled)):
         return False
     return any(not text.isdigit() for text in filled)
+
+
+def _placeholder(texts: Sequence[str]) -> str:
+    """Return the 0 or 1 that a column holds everywhere; "" where it holds anything else, and so says what it takes."""
+    found = {text.strip() for text in texts}
+    return found.pop() if found <= {"0", "1"} and len(found) == 1 else ""
 
 
 def _is_share(text: str) -> bool:
@@ -322,6 +363,9 @@ class Submission:
     """The name of the sample submission that it follows; None without one."""
     created: str
     """When: UTC, ISO 8601."""
+    filled: Mapping[str, str] | None = field(default=None, metadata=MAY_BE_ABSENT)
+    """Id of each photograph that could not be predicted → the reason; its row holds the mean prediction of the others.
+    None where there is none."""
     folder: Path | None = field(default=None, compare=False, metadata=NOT_IN_FILE)
     """The folder of submissions that it was read from or written to; not part of what is written."""
 
@@ -467,37 +511,80 @@ def known_sample(workspace: Workspace) -> Path | None:
     return place_of(problem.data.sample_submission, problem, workspace.root)
 
 
+def tabulate(
+    record: RunRecord, workspace: Workspace, *, sample: Path | None = None, probabilities: bool | None = None
+) -> SubmissionTable:
+    """Return the predictions of the test part as a table to hand in, with a row for everything that is to be predicted.
+
+    Args:
+        record: A run that has them.
+        workspace: Whose imgcls.toml may name the metric.
+        sample: The table whose form is taken over; None for id, label and probabilities.
+        probabilities: Whether there are probabilities, or classes; None goes by the sample.
+
+    Raises:
+        DataError: The sample cannot be read, or does not fit.
+        RecordError: The predictions are damaged.
+    """
+    from imgcls.config.problem import metric_of
+    from imgcls.data.tables import read_table
+
+    table = None if sample is None else read_table(sample)
+    record.verify([TEST_FILE])
+    frame = record.predictions("test")
+    values = frame[[f"{PROBABILITY}{name}" for name in record.classes]].to_numpy(dtype="float64")
+    predicted = Predicted(frame["id"].astype(str).tolist(), values, record.classes, record.problem)
+    lost = record.data.lost_test or (() if table is None else _lost_of_older(record, predicted.ids, table))
+    metric = metric_of(workspace.root, record.problem)
+    return make_submission(predicted.with_lost(lost), table, probabilities=probabilities, metric=metric)
+
+
+def _lost_of_older(record: RunRecord, ids: Sequence[str], sample: Table) -> tuple[LostTest, ...]:
+    """Return what a record of before it kept lost photographs of test left out, and a sample asks for.
+
+    Such a record has paths only, so that a name counts where it is that of exactly one of them.
+    """
+    for form in _SAME_FILE:
+        known = set(map(form, ids))
+        reasons = {form(path): (path, reason) for path, reason in record.data.excluded}
+        for column in sample.columns.values():
+            wanted = list(map(form, column))
+            missing = [text for text in wanted if text not in known]
+            if (
+                missing
+                and known <= set(wanted)
+                and len(set(missing)) == len(missing)
+                and set(missing) <= reasons.keys()
+            ):
+                found = (reasons[text] for text in missing)
+                return tuple(LostTest(path, len(ids) + place, reason) for place, (path, reason) in enumerate(found))
+    return ()
+
+
 def submit(
+    table: SubmissionTable,
     record: RunRecord,
     workspace: Workspace,
     *,
     sample: Path | None = None,
     to: Path | None = None,
-    probabilities: bool = False,
     overwrite: bool = False,
-) -> tuple[Submission, SubmissionTable]:
-    """Write the predictions of the test part, and beside them what they came from.
+) -> Submission:
+    """Write a table of predictions of the test part, and beside it what they came from.
 
     Args:
-        record: A run that has them.
+        table: What `tabulate` gave.
+        record: The run that predicted.
         workspace: Where `submissions/` lies.
-        sample: The table whose form is taken over; None for id, label and probabilities.
+        sample: The table whose form was taken over; None for none.
         to: The file; None for `submissions/<run id>.csv`.
-        probabilities: Whether classes are replaced by probabilities.
         overwrite: Whether a file with other content is written over.
 
     Raises:
-        DataError: The sample cannot be read, or does not fit.
-        RecordError: The predictions are damaged.
         WorkspaceError: The file is there already, or cannot be written.
     """
-    from imgcls.data.tables import read_table
-
     file = _place_of(record, workspace, to)
     _note_of(record.id, workspace)  # before the table is written: what is in the way is told while nothing has changed
-    table = make_submission(
-        _predictions_of(record), None if sample is None else read_table(sample), probabilities=probabilities
-    )
     content = table.as_csv().encode("utf-8")
     digest = hashlib.sha256(content).hexdigest()
     if not overwrite and file.is_file() and sha256_file(file) != digest:
@@ -518,15 +605,9 @@ def submit(
         holds=table.holds,
         sample=None if sample is None else sample.name,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
+        filled=dict(table.filled) or None,
     )
-    return written.write(workspace), table
-
-
-def _predictions_of(record: RunRecord) -> Predicted:
-    record.verify([TEST_FILE])
-    frame = record.predictions("test")
-    values = frame[[f"{PROBABILITY}{name}" for name in record.classes]].to_numpy(dtype="float64")
-    return Predicted(frame["id"].astype(str).tolist(), values, record.classes, record.problem)
+    return written.write(workspace)
 
 
 def _place_of(record: RunRecord, workspace: Workspace, to: Path | None) -> Path:

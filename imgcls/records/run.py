@@ -260,6 +260,18 @@ def _has_device(environment: Mapping[str, Any]) -> Problems:
 
 
 @dataclass(frozen=True)
+class LostTest:
+    """A photograph of the test part that a run could not predict."""
+
+    id: str
+    """Its name, as in the test list."""
+    place: int
+    """Its place in the whole test part, from 0."""
+    reason: str
+    """Why it was left out."""
+
+
+@dataclass(frozen=True)
 class RunData:
     """What a run was trained and scored on."""
 
@@ -283,6 +295,9 @@ class RunData:
     """How the data were understood where nobody said it; None where all was said, and in older records."""
     stretch: str | None = field(default=None, metadata=MAY_BE_ABSENT)
     """The values that are black and white in photographs of more than 8 bits, `LOW:HIGH`; None where nobody said."""
+    lost_test: tuple[LostTest, ...] | None = field(default=None, metadata=MAY_BE_ABSENT)
+    """The photographs among the excluded ones that are of the test part; None where there are none, and in older
+    records."""
 
 
 @dataclass(frozen=True)

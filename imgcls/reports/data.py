@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from imgcls.config.metrics import in_words
-from imgcls.eda.facts import FACTS_JSON, ClassFacts, Drift, Facts, Finding, LeakageProbe, Quantiles
+from imgcls.eda.facts import FACTS_JSON, LOST, ClassFacts, Drift, Facts, Finding, LeakageProbe, Quantiles
 from imgcls.reports.console import count, name, path, size
 from imgcls.text import amount, clean, first_lines, listed
 from imgcls.workspace import Workspace
@@ -204,6 +204,9 @@ class FactsView:
         yield Text(f"{clean(facts.data.name)}: {clean(data_sentence(facts))}", style="bold")
         yield Text(clean(split_sentence(facts)))
         n_open = len(facts.open_findings)
+        for finding in facts.open_findings:
+            if finding.id == LOST:  # before all else: what follows is about what is left
+                yield Text(clean(finding.title), style="bold yellow")
         for assumption in facts.data.assumptions:
             yield Text(clean(str(assumption)))
         yield Text(state_sentence(facts) + (" They are at the end." if n_open > 1 else ""), style="dim")
@@ -487,9 +490,12 @@ class ProblemWritten:
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """Describe what was seen, what each file is for, what is still to be filled in, and what to do next."""
+        from imgcls.data.samples import loss_warnings  # loads pandas, which a look at stored facts does not need
+
         problem, samples = self.proposal.problem, self.proposal.samples
         if samples is not None:
             yield Text(self._seen(), style="bold")
+            yield from (Text(clean(warning), style="bold yellow") for warning in loss_warnings(samples))
         if self.proposal.files:
             yield self._files()
         assumptions = samples.assumptions if samples is not None else ()
@@ -525,6 +531,8 @@ class ProblemWritten:
 
     def to_json(self) -> dict[str, Any]:
         """Return the same as JSON values."""
+        from imgcls.data.samples import loss_warnings  # as above
+
         samples = self.proposal.samples
         return {
             "schema": 1,
@@ -535,5 +543,5 @@ class ProblemWritten:
                 for entry in self.proposal.files
             ],
             "assumptions": [entry.to_json() for entry in (samples.assumptions if samples is not None else ())],
-            "notes": list(self.proposal.notes),
+            "notes": [*(loss_warnings(samples) if samples is not None else ()), *self.proposal.notes],
         }

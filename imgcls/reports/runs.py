@@ -6,7 +6,7 @@ import csv
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +20,7 @@ from imgcls.catalog import Stack
 from imgcls.config.metrics import PRIMARY, TITLES
 from imgcls.errors import ImgclsError, WorkspaceError
 from imgcls.plan import Plan
-from imgcls.predictions.submission import TEST_FILE, Submission
+from imgcls.predictions.submission import TEST_FILE, Submission, SubmissionTable
 from imgcls.records.run import Folds, FoldSpread, RunRecord, short_key
 from imgcls.reports.console import count, interval, name, number, path, show
 from imgcls.schema import to_json
@@ -247,15 +247,26 @@ class RunCard:
             yield Text(f"  … and {len(excluded) - _SHOWN_EXCLUDED} more; --json lists all.", style="dim")
 
 
+def kinds_of(reasons: Iterable[str]) -> dict[str, int]:
+    """Return how many reasons there are of each kind, the most frequent first; what punctuation adds is cut."""
+    return dict(Counter(re.split(r"[:;(]", reason, maxsplit=1)[0].strip() for reason in reasons).most_common())
+
+
+def by_kind(reasons: Iterable[str]) -> str:
+    """Count reasons by kind: `2 truncated, 1 missing`."""
+    return listed((f"{n:,} {clean(kind)}" for kind, n in kinds_of(reasons).items()), _SHOWN_KINDS)
+
+
 def left_out(record: RunRecord) -> Iterator[Text]:
     """Draw how many files a training could not use, by kind, and where they are named; nothing where it used all."""
-    kinds = Counter(re.split(r"[:(]", reason, maxsplit=1)[0].strip() for _, reason in record.data.excluded)
-    if not kinds:
+    reasons = [reason for _, reason in record.data.excluded]
+    if not reasons:
         return
-    parts = listed((f"{n:,} {clean(kind)}" for kind, n in kinds.most_common()), _SHOWN_KINDS)
-    n = count(kinds.total(), "file")
-    yield Text(f"{n} left out: {parts}. They are named by", style="yellow")
+    yield Text(f"{count(len(reasons), 'file')} left out: {by_kind(reasons)}. They are named by", style="yellow")
     yield Text(f"  imgcls runs show {record.id}", no_wrap=True, overflow="ignore")
+    if record.data.lost_test:
+        n = count(len(record.data.lost_test), "of them is", "of them are")
+        yield Text(f"{n} of the test part: 'imgcls submit' fills these rows, and says so.", style="yellow")
 
 
 # What a person who has a baseline would try next, one step at a time.
@@ -433,6 +444,8 @@ def outcome_json(outcome: RunOutcome) -> dict[str, Any]:
         "images_per_second": record.images_per_second,
         "reused": outcome.reused,
         "reused_from": record.reused_from,
+        "left_out": kinds_of(reason for _, reason in record.data.excluded),
+        "lost_test": kinds_of(entry.reason for entry in record.data.lost_test or ()),
     }
     if outcome.other_versions:
         found["other_versions"] = list(outcome.other_versions)
@@ -616,12 +629,20 @@ def as_json_text(frame: pd.DataFrame, record: RunRecord) -> str:
     rows: list[dict[str, Any]] = []
     columns = [column for column in frame.columns if column.startswith("p_")]
     for row in _writable(frame).to_dict(orient="records"):
-        failed = row["status"] == "error"
-        probabilities = None if failed else {column[2:]: row[column] for column in columns}
+        is_error = row["status"] == "error"
+        probabilities = None if is_error else {column[2:]: row[column] for column in columns}
         kept = {key: row[key] for key in ("id", "path", "status", "reason", "prediction")}
-        confidence = None if failed else row["confidence"]
+        confidence = None if is_error else row["confidence"]
         rows.append({**kept, "confidence": confidence, "probabilities": probabilities})
-    head = {"schema": 1, "run": record.id, "classes": list(record.classes)}
+    failed = kinds_of(frame["reason"][frame["status"] == "error"])
+    head = {
+        "schema": 1,
+        "run": record.id,
+        "classes": list(record.classes),
+        "n": {"ok": len(rows) - sum(failed.values()), "error": sum(failed.values())},
+        "errors": failed,
+        "not_photographs": frame.attrs.get("not_photographs", {}),
+    }
     return json.dumps({**head, "predictions": rows}, allow_nan=False) + "\n"
 
 
@@ -654,10 +675,8 @@ class SubmissionWritten:
 
     submission: Submission
     """What was written."""
-    columns: tuple[str, ...]
-    """Its columns."""
-    probability_of: str
-    """The class whose probability the one column holds; "" otherwise."""
+    table: SubmissionTable
+    """The table."""
     record: RunRecord
     """The run that predicted."""
     why: str = ""
@@ -675,19 +694,19 @@ class SubmissionWritten:
         if self.why:
             yield Text(clean(f"Chosen: {self.why}."))
         yield Text(self._contents())
-        if self.note:
-            yield Text(clean(self.note))
+        if self.table.note:
+            yield Text(clean(self.table.note), style="yellow")
         yield Text("\nNext", style="bold")
         yield Text("  imgcls checklist    # where you stand", no_wrap=True, overflow="ignore")
 
     def _contents(self) -> str:
-        columns = clean(listed(self.columns, _MOST_COLUMNS))
+        columns = clean(listed(self.table.columns, _MOST_COLUMNS))
         form = f"as in {clean(self.submission.sample)}" if self.submission.sample else "no sample submission was given"
         return f"Columns {columns}: {self._meaning()}; {form}."
 
     def _meaning(self) -> str:
-        if self.probability_of:
-            return f"the probability of {clean(self.probability_of)!r}"
+        if self.table.probability_of:
+            return f"the probability of {clean(self.table.probability_of)!r}"
         if self.submission.holds == "classes" and self.record.problem == "binary":
             return "classes (--probabilities writes probabilities)"
         return self.submission.holds
@@ -697,9 +716,10 @@ class SubmissionWritten:
         return {
             **self.submission.to_json(),
             "path": str(self.submission.path),
-            "columns": list(self.columns),
-            "probability_of": self.probability_of or None,
-            **({"note": self.note} if self.note else {}),
+            "columns": list(self.table.columns),
+            "probability_of": self.table.probability_of or None,
+            "filled": dict(self.table.filled),
+            **({"note": self.table.note} if self.table.note else {}),
         }
 
 

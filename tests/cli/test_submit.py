@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 
 from imgcls.predictions.submission import find_submissions
-from imgcls.records.run import RunRecord
+from imgcls.records.run import LostTest, RunRecord
 from imgcls.workspace import Workspace
 
 
@@ -74,6 +74,57 @@ def test_a_sample_gives_the_form(imgcls, tested, tmp_path) -> None:
     assert wrong.code == 2
     assert "'t3.png'" in wrong.err
     assert "'t1.png'" in wrong.err
+
+
+def test_a_test_photograph_that_was_not_predicted_has_a_row(imgcls, tested, tmp_path) -> None:
+    records, workspace = tested()
+    record = records[-1]
+    data = replace(
+        record.data, excluded=(("test/t0.png", "truncated"),), lost_test=(LostTest("t0.png", 0, "truncated"),)
+    )
+    replace(record, data=data).write(record.folder)
+    refused = imgcls("submit", "--out", workspace.root, "--strict", "--json")
+    assert refused.code == 3
+    assert json.loads(refused.out)["filled"] == {"t0.png": "truncated"}
+    assert not list(workspace.submissions.glob("*"))
+    result = imgcls("submit", "--out", workspace.root, "--json")
+    assert result.code == 0
+    assert "1 of 3 test photographs could not be predicted: 1 truncated" in result.err
+    said = json.loads(result.out)
+    assert said["filled"] == {"t0.png": "truncated"}
+    assert rows(Path(said["path"]))[1:] == [
+        ["t0.png", "cat", "0.575", "0.425"],
+        ["t1.png", "cat", "0.9", "0.1"],
+        ["t2.png", "dog", "0.25", "0.75"],
+    ]
+    ((submission,), _) = find_submissions(workspace)
+    assert dict(submission.filled) == {"t0.png": "truncated"}
+    assert imgcls("submit", records[0].id, "--out", workspace.root, "--strict").code == 0
+
+
+def test_a_record_of_before_finds_what_the_sample_asks_for_among_what_it_left_out(imgcls, tested, tmp_path) -> None:
+    records, workspace = tested()
+    record = records[-1]
+    excluded = (("test/t0.png", "truncated"), ("train/a.png", "empty file"))
+    replace(record, data=replace(record.data, excluded=excluded)).write(record.folder)
+    sample = tmp_path / "sample_submission.csv"
+    sample.write_text("id,label\nt2,cat\nt0,cat\nt1,cat\n")
+    result = imgcls("submit", "--sample", sample, "--out", workspace.root, "--json")
+    assert rows(Path(json.loads(result.out)["path"])) == [["id", "label"], ["t2", "dog"], ["t0", "cat"], ["t1", "cat"]]
+    assert json.loads(result.out)["filled"] == {"test/t0.png": "truncated"}
+    sample.write_text("id,label\nt2,cat\nt9,cat\nt1,cat\n")
+    assert imgcls("submit", "--sample", sample, "--out", workspace.root).code == 2
+
+
+def test_zeros_everywhere_take_probabilities_where_they_are_ranked(imgcls, tested, tmp_path) -> None:
+    _, workspace = tested()
+    sample = tmp_path / "sample_submission.csv"
+    sample.write_text("id,target\nt1,0\nt2,0\n")
+    shown = imgcls("submit", "--sample", sample, "--out", workspace.root)
+    assert "The metric is ROC AUC, so these are probabilities" in " ".join(shown.out.split())
+    said = json.loads(imgcls("submit", "--sample", sample, "--out", workspace.root, "--json").out)
+    assert (said["holds"], said["probability_of"]) == ("probabilities", "dog")
+    assert "--classes" in said["note"]
 
 
 def test_another_content_is_not_written_over(imgcls, tested) -> None:

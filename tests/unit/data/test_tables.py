@@ -7,7 +7,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from imgcls.data.load import load_samples, load_unlabelled
+from imgcls.data.files import IMAGE_SUFFIXES
+from imgcls.data.load import Input, load_samples, load_unlabelled
 from imgcls.data.samples import Samples
 from imgcls.data.tables import read_table
 from imgcls.errors import DataError
@@ -266,19 +267,62 @@ def test_other_files_are_no_tables(write: Write) -> None:
 def test_photographs_to_predict(write: Write, draw: Draw, tmp_path: Path) -> None:
     table = write("id\n002\n001\n", name="test.csv")
     photo = draw(tmp_path / "one.png")
-    assert load_unlabelled([photo, table]) == [
-        ("one.png", photo),
-        ("002", tmp_path / "set/images/002.png"),
-        ("001", tmp_path / "set/images/001.png"),
-    ]
-    assert [name for name, _ in load_unlabelled([tmp_path / "set"])] == [f"images/00{n}.png" for n in range(1, 5)]
+    assert load_unlabelled([photo, table]).inputs == (
+        Input("one.png", photo),
+        Input("002", tmp_path / "set/images/002.png"),
+        Input("001", tmp_path / "set/images/001.png"),
+    )
+    folder = load_unlabelled([tmp_path / "set"])
+    assert [entry.name for entry in folder.inputs] == [f"images/00{n}.png" for n in range(1, 5)]
+    assert folder.others == {".csv": 1}
     with pytest.raises(DataError, match="no such file or folder"):
         load_unlabelled([tmp_path / "none.jpg"])
 
 
+def test_what_cannot_be_predicted_has_a_row_with_the_reason(
+    write: Write, draw: Draw, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever was named, and whatever may be a photograph in a folder; of the rest at least the number is known."""
+    monkeypatch.setattr("imgcls.data.files.has_extra", lambda _: False)
+    monkeypatch.setattr("imgcls.data.files.readable_suffixes", lambda: IMAGE_SUFFIXES)
+    table = write("id\n002\ngone\n../2\n001\n", name="list.csv")
+    photo = draw(tmp_path / "one.png")
+    empty, odd, words = tmp_path / "empty", tmp_path / "odd", tmp_path / "words.csv"
+    empty.mkdir()
+    odd.mkdir()
+    words.write_text("said\nnothing\n")
+    (odd / "no_suffix").write_bytes(photo.read_bytes())
+    for name in ("phone.HEIC", "scan.dcm", "camera.NEF", "notes.txt", "more.txt", "README", "link.jpg"):
+        (odd / name).write_text("x")
+    (odd / "link.jpg").unlink()
+    (odd / "link.jpg").symlink_to("nowhere.jpg")
+    found = load_unlabelled([tmp_path / "none.jpg", table, empty, words, odd, tmp_path / ("x" * 300), photo])
+    reasons = {entry.name: entry.reason for entry in found.inputs}
+    assert {name for name, reason in reasons.items() if not reason} == {"002", "001", "no_suffix", "one.png"}
+    assert len(reasons) == len(found.inputs) == 14
+    for name, words_of in {
+        "none.jpg": "missing: ",
+        "gone": "missing: list.csv names it",
+        "../2": "leaves the folder",
+        "empty": "no images were found",
+        "words.csv": "no value",
+        "phone.HEIC": "HEIC",
+        "scan.dcm": "DICOM",
+        "camera.NEF": "camera RAW",
+        "link.jpg": "link to nothing",
+    }.items():
+        assert words_of in reasons[name], name
+    assert found.others == {".txt": 2, "without a suffix": 1}
+
+
+def test_where_nothing_can_be_predicted_all_reasons_are_given(write: Write, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"(?s)a\.jpg: there is no such file.*b\.jpg: there is no such file"):
+        load_unlabelled([tmp_path / "a.jpg", tmp_path / "b.jpg"])
+
+
 def test_equal_names_to_predict_get_their_paths(tmp_path: Path, draw: Draw) -> None:
     paths = [draw(tmp_path / folder / "1.png") for folder in "ab"]
-    assert load_unlabelled(paths) == [(str(path), path) for path in paths]
+    assert load_unlabelled(paths).inputs == tuple(Input(str(path), path) for path in paths)
 
 
 def test_real_tables(test_data: Path) -> None:

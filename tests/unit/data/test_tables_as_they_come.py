@@ -16,7 +16,7 @@ from PIL import Image
 from imgcls.config.findings import decided_samples
 from imgcls.data.assumptions import DoubtError
 from imgcls.data.load import file_roles, load_samples, load_unlabelled
-from imgcls.data.samples import Samples
+from imgcls.data.samples import Samples, loss_warnings
 from imgcls.data.source import DataSource
 from imgcls.data.tables import read_table
 from imgcls.errors import DataError
@@ -532,7 +532,7 @@ class TestMissing:
         rows = ["id,label", *(f"{row},{'abc'[row % 3]}" for row in range(18))]
         there = [name for row, name in enumerate(files("images", 18)) if row % 3 != 2 or row < 3 * n_left]
         samples = load_samples(make({"styles.csv": rows}, there), missing="exclude")
-        assert samples.notes[0].startswith(f"Warning: what is left out empties classes: 'c' keeps {n_left} of 6.")
+        assert loss_warnings(samples)[0].startswith(f"Warning: by what is left out, class 'c' keeps {n_left} of 6.")
 
     def test_in_the_test_list_too(self, make: Make) -> None:
         tables = {"train.csv": ["id,label", *(f"{row},{row % 2}" for row in range(6))], "test.csv": ["id", "t0", "t1"]}
@@ -685,8 +685,5 @@ def test_what_findings_leave_out_empties_no_class_without_a_word(make: Make) -> 
     findings.write_text(
         f'schema = 1\ndata = "{samples.name}"\n\n[[excluded]]\nfinding = "x"\nimages = [{gone}]\nwhy = "y"\n'
     )
-    assert (
-        decided_samples(DataSource(root), findings)
-        .notes[0]
-        .startswith("Warning: what is left out empties classes: 'c' keeps 0 of 6.")
-    )
+    (warning,) = loss_warnings(decided_samples(DataSource(root), findings))
+    assert warning.startswith("Warning: by what is left out, class 'c' keeps 0 of 6.")

@@ -12,6 +12,7 @@ import pytest
 from imgcls.data.tables import Table, read_table
 from imgcls.errors import DataError, UsageError
 from imgcls.predictions.submission import Predicted, make_submission
+from imgcls.records.run import LostTest
 
 BINARY = Predicted(["a.png", "b.png"], np.array([[0.9, 0.1], [0.25, 0.75]]), ("cat", "dog"), "binary")
 SEVERAL = Predicted(
@@ -125,10 +126,51 @@ def test_values_that_are_no_classes_are_told() -> None:
         make_submission(BINARY, sample_of(id=["a.png", "b.png"], target=["0", "1"]))
 
 
-@pytest.mark.parametrize(("asked", "kind", "value"), [(True, UsageError, "x"), (False, DataError, "0.3")])
-def test_one_column_cannot_hold_three_probabilities(asked: bool, kind: type[Exception], value: str) -> None:
+@pytest.mark.parametrize(("asked", "kind", "value"), [(True, UsageError, "x"), (None, DataError, "0.3")])
+def test_one_column_cannot_hold_three_probabilities(asked: bool | None, kind: type[Exception], value: str) -> None:
     with pytest.raises(kind, match="cannot hold the probabilities of 3 classes"):
         make_submission(THREE, sample_of(id=["a.png", "b.png"], t=[value, value]), probabilities=asked)
+
+
+NUMBERED = Predicted(["a.png", "b.png"], BINARY.probabilities, ("0", "1"), "binary")
+
+
+@pytest.mark.parametrize("predicted", [NUMBERED, BINARY])
+@pytest.mark.parametrize("metric", ["roc_auc", "average_precision", "log_loss"])
+def test_a_column_of_one_value_takes_what_the_metric_looks_at(predicted: Predicted, metric: str) -> None:
+    """Zeros everywhere say nothing: under ROC AUC hard classes would be handed in, and score far below."""
+    sample = sample_of(id=["a.png", "b.png"], target=["0", "0"])
+    made = make_submission(predicted, sample, metric=metric)
+    assert made.columns["target"] == [0.1, 0.75]
+    assert made.holds == "probabilities"
+    assert "--classes" in made.note
+
+
+def test_a_column_of_one_value_takes_classes_where_they_decide_and_says_so() -> None:
+    sample = sample_of(id=["a.png", "b.png"], target=["0", "0"])
+    for asked, metric, why in (
+        (None, "accuracy", "--probabilities"),
+        (None, None, "--probabilities"),
+        (False, "roc_auc", ""),
+    ):
+        made = make_submission(NUMBERED, sample, probabilities=asked, metric=metric)
+        assert (made.columns["target"], made.holds) == (["0", "1"], "classes")
+        assert why in made.note
+        assert bool(made.note) == bool(why)
+    mixed = sample_of(id=["a.png", "b.png"], target=["0", "1"])
+    made = make_submission(NUMBERED, mixed, metric="roc_auc")
+    assert (made.holds, made.note) == ("classes", "")
+
+
+def test_what_could_not_be_predicted_has_the_mean_in_its_place() -> None:
+    lost = (LostTest("0.png", 0, "truncated"), LostTest("aa.png", 2, "missing"), LostTest("c.png", 4, "truncated"))
+    made = make_submission(BINARY.with_lost(lost))
+    assert made.columns["id"] == ["0.png", "a.png", "aa.png", "b.png", "c.png"]
+    assert made.columns["p_cat"] == [0.575, 0.9, 0.575, 0.25, 0.575]
+    assert made.columns["label"][2] == "cat"
+    assert dict(made.filled) == {"0.png": "truncated", "aa.png": "missing", "c.png": "truncated"}
+    ordered = make_submission(BINARY.with_lost(lost), sample_of(id=["c", "b", "aa", "a", "0"], t=["cat"] * 5))
+    assert ordered.columns["t"] == ["cat", "dog", "cat", "cat", "cat"]
 
 
 def test_a_tiny_probability_is_not_rounded_away() -> None:

@@ -11,6 +11,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
@@ -46,6 +47,7 @@ _NOT_IMAGES = {
 }
 _SIGNATURES = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF8")
 _EXIF_ORIENTATION = 0x0112
+_EXIF_MAKE, _EXIF_MODEL, _EXIF_BLOCK, _EXIF_TAKEN, _EXIF_SERIAL = 0x010F, 0x0110, 0x8769, 0x9003, 0xA431
 _WARNINGS = threading.Lock()
 
 
@@ -155,6 +157,17 @@ def read_header(path: Path) -> Header:
         raise DecodeError(_why_unreadable(error)) from error
     except Exception as error:  # damaged files raise nearly anything, SyntaxError included
         raise DecodeError(f"damaged ({error})") from error
+
+
+def read_shot(path: Path) -> tuple[str, datetime] | None:
+    """Return which camera took a photograph, and when; None where its EXIF block does not say both or is rubbish."""
+    with suppress(Exception), path.open("rb") as file, _without_warnings():
+        exif = Image.open(file, formats=FORMATS).getexif()
+        within = exif.get_ifd(_EXIF_BLOCK)
+        taken = datetime.strptime(str(within.get(_EXIF_TAKEN, "")).strip("\0 "), "%Y:%m:%d %H:%M:%S")
+        camera = [exif.get(_EXIF_MAKE), exif.get(_EXIF_MODEL), within.get(_EXIF_SERIAL)]
+        return " ".join(str(text) for text in camera if text), taken
+    return None
 
 
 def read_photo(path: Path) -> bytes:

@@ -95,7 +95,9 @@ def apply_findings(names: Sequence[str], workspace: Workspace) -> Decision:
                 "data": facts.data.name,
             }
         )
+        is_current = _is_of(facts, workspace)
         write_adjustments(path, after)
+        facts = _of_now(facts, workspace) if is_current else facts
         _restate(facts, workspace, lambda finding: _with_state(finding, "applied") if finding.id in done else finding)
     return _decision("applied", [finding.id for finding in chosen], excluded, grouped, workspace)
 
@@ -132,11 +134,14 @@ def undo_findings(names: Sequence[str], workspace: Workspace) -> Decision:
                 "data": before.data if set(known) - done else None,
             }
         )
+        facts = _facts(workspace) if (workspace.reports / FACTS_JSON).is_file() else None
+        is_current = facts is not None and _is_of(facts, workspace)
         write_adjustments(path, after)
-        if (workspace.reports / FACTS_JSON).is_file():
-            _restate(
-                _facts(workspace), workspace, lambda finding: _reopened(finding) if finding.id in done else finding
-            )
+        if facts is not None:
+            known = {finding.id: finding for finding in facts.findings}
+            if is_current and all(name in known and _reopened(known[name]) is not None for name in done):
+                facts = _of_now(facts, workspace)
+            _restate(facts, workspace, lambda finding: _reopened(finding) if finding.id in done else finding)
     return _decision("undone", [name for name in known if name in done], excluded, grouped, workspace)
 
 
@@ -181,6 +186,22 @@ def _check_current(facts: Facts, workspace: Workspace) -> None:
             "The data look different since 'imgcls eda' looked at them, so that its findings may not hold any more. "
             f"Look again first: imgcls eda{_again(workspace)}{workspace.as_option}"
         )
+
+
+def _is_of(facts: Facts, workspace: Workspace) -> bool:
+    """Whether facts are of the data as they are now, with all that findings.toml decides."""
+    source = _source(facts, workspace)
+    now = take_fingerprint(source, workspace) if source is not None and facts.data.key is not None else None
+    return now is not None and now.key == facts.data.key
+
+
+def _of_now(facts: Facts, workspace: Workspace) -> Facts:
+    """Return facts that hold for what was just decided about their own findings, which changes the data's digest."""
+    source = _source(facts, workspace)
+    now = take_fingerprint(source, workspace) if source is not None else None
+    return facts.model_copy(
+        update={"data": facts.data.model_copy(update={"key": now.key if now is not None else None})}
+    )
 
 
 def _source(facts: Facts, workspace: Workspace) -> DataSource | None:

@@ -35,7 +35,7 @@ Indices = npt.NDArray[np.int64]
 LEAST_AUC = 0.7
 """How often two photographs of one group are nearer to each other than two of different groups, at the least."""
 LEAST_AUC_OF_MANY = 0.9
-"""The same where groups are large: a kind of thing looks alike too, without being one thing."""
+"""The same where names make large groups: a kind of thing, such as a breed, looks alike too without being one thing."""
 N_PERMUTATIONS = 999
 N_FOLDS = 5
 _MANY = 30
@@ -57,8 +57,7 @@ _BLOCKS = tuple(range(2, 31))
 _MOST_REACH = 0.25
 """How far photographs on both sides of a block's end may still be alike, as a share of what those inside are."""
 _LEAST_CONTRAST = 4.0
-_LINK = 0.99
-"""Neighbours in number are of one run where they are nearer than this share of pairs that are far apart."""
+_REACHES = (1, 2, 3, 5, 10, 20)
 _GAPS_SECONDS = (3.0, 30.0, 600.0)
 _LEAST_TIMED = 0.5
 _N_ASKED = 64
@@ -122,13 +121,13 @@ def find_series(scan: Scan, features: Features | None, *, pairs: Iterable[Pair] 
     proposed = [*by_name(scan.samples, looks), *by_time(scan.samples), *by_number(scan.samples, looks)]
     candidates = [entry for entry in proposed if _can_be_divided(entry.codes[looks.rows])]
     n_tests = max(1, len(candidates))
-    agreed = [(entry, found) for entry in candidates if (found := looks.agreement(entry.codes, n_tests=n_tests))]
+    agreed = [(entry, found) for entry in candidates if (found := looks.agreement(entry, n_tests=n_tests))]
     agreed.sort(key=lambda entry: _n_pairs(entry[0].codes))
     if not agreed:
         return None
     chosen, told = agreed[0]
     for candidate, agreement in agreed[1:]:
-        if looks.agreement(candidate.codes, n_tests=n_tests, beyond=chosen.codes):
+        if looks.agreement(candidate, n_tests=n_tests, beyond=chosen.codes):
             chosen, told = candidate, agreement
     return _series(scan, looks, chosen, told, seed=seed)
 
@@ -223,23 +222,21 @@ class Looks:
         ends = zip(first.tolist(), second.tolist(), strict=True)
         return np.array([(min(pair), max(pair)) not in self.copies for pair in ends], dtype=bool)
 
-    def agreement(self, codes: Indices, *, n_tests: int, beyond: Indices | None = None) -> Agreement | None:
-        """Say how far pictures agree with groups; None where they do not, or where too little can be compared.
+    def agreement(self, candidate: Candidate, *, n_tests: int, beyond: Indices | None = None) -> Agreement | None:
+        """Say how far pictures agree with a candidate; None where they do not, or where too little can be compared.
 
         Args:
-            codes: int64 [n_samples], the group of each sample, −1 for none.
+            candidate: The grouping.
             n_tests: How many candidates there are, since the best of many is good by chance too.
             beyond: Groups whose own pairs are left out.
         """
-        inside = codes[self.rows]
-        sizes = np.bincount(inside[inside >= 0], minlength=1)
-        first, second = self.pairs(codes, beyond=beyond)
+        inside = candidate.codes[self.rows]
+        first, second = self.pairs(candidate.codes, beyond=beyond)
         if len(first) < _FEWEST_PAIRS or len(np.unique(inside[first])) < _FEWEST_GROUPS:
             return None
-        typical = float(np.median(sizes[inside[inside >= 0]]))
-        return self.judged(
-            first, second, inside, least=LEAST_AUC if typical <= _MANY else LEAST_AUC_OF_MANY, n_tests=n_tests
-        )
+        is_kind = candidate.by == "names" and np.median(np.bincount(inside[inside >= 0])[inside[inside >= 0]]) > _MANY
+        least = LEAST_AUC_OF_MANY if is_kind else LEAST_AUC
+        return self.judged(first, second, inside, least=least, n_tests=n_tests)
 
     def judged(
         self, first: Indices, second: Indices, inside: Indices, *, least: float, n_tests: int
@@ -419,65 +416,105 @@ class _Numbers:
         )
         return cls(rows, line, last)
 
+    def seen_at(self, place: Indices) -> _Numbers:
+        """Return those that are seen, with their places among what is seen instead of their rows.
+
+        Args:
+            place: int64 [n_samples], −1 for what is not seen.
+        """
+        is_seen = place[self.order] >= 0
+        return _Numbers(place[self.order][is_seen], self.line[is_seen], self.last[is_seen])
+
+    def neighbours(self, looks: Looks, *, lags: Iterable[int]) -> tuple[Indices, Indices]:
+        """Return pairs of positions in this order so far apart, of one line and one class, that are no copies."""
+        n = len(self.order)
+        left, right = (
+            np.concatenate(side)
+            for side in zip(*((np.arange(n - lag), np.arange(lag, n)) for lag in lags if lag < n), strict=True)
+        )
+        one, other = self.order[left], self.order[right]
+        is_pair = (self.line[left] == self.line[right]) & (looks.kinds[one] == looks.kinds[other])
+        is_pair &= looks.are_no_copies(one, other)
+        return left[is_pair], right[is_pair]
+
 
 def by_number(samples: Samples, looks: Looks) -> list[Candidate]:
     """Return the groupings that running numbers propose, where neighbours in number are alike at all.
 
     Blocks of one length are looked for first, such as ten of each person; where no length explains where pictures
-    change, runs of neighbours that are alike are taken.
+    change, numbers are cut where photographs on both sides are not alike.
     """
     numbers = _Numbers.of(samples)
     if numbers is None:
         return []
     place = np.full(len(samples), -1, dtype=np.int64)
     place[looks.rows] = np.arange(len(looks.rows))
-    is_seen = place[numbers.order] >= 0
-    at, line, last = place[numbers.order][is_seen], numbers.line[is_seen], numbers.last[is_seen]
-    steps = [
-        (left, right)
-        for lag in range(1, _LAGS + 1)
-        for left, right in [(np.arange(len(at) - lag), np.arange(lag, len(at)))]
-    ]
-    left, right = (np.concatenate(side) for side in zip(*steps, strict=True))
-    is_pair = (line[left] == line[right]) & (looks.kinds[at[left]] == looks.kinds[at[right]])
-    is_pair &= looks.are_no_copies(at[left], at[right])
-    left, right = left[is_pair], right[is_pair]
+    seen = numbers.seen_at(place)
+    left, right = seen.neighbours(looks, lags=range(1, _LAGS + 1))
     if len(left) < _FEWEST_PAIRS:
         return []
-    nothing = np.full(len(looks.rows), -1, dtype=np.int64)
+    at, nothing = seen.order, np.full(len(looks.rows), -1, dtype=np.int64)
     if looks.judged(at[left], at[right], nothing, least=_LEAST_ORDER, n_tests=1) is None:
         return []
-    likeness = looks.similarity(at[left], at[right])
-    apart = looks.apart(at[left], nothing)
-    best, key_of = _LEAST_CONTRAST, None
+    likeness, apart = looks.similarity(at[left], at[right]), looks.apart(at[left], nothing)
+    keys = [""] * len(samples)
+    if (block := _block(seen.last[left], seen.last[right], likeness, float(apart.mean()))) is not None:
+        length, offset = block
+        for row, line, last in zip(numbers.order, numbers.line, numbers.last, strict=True):
+            keys[row] = f"{line}/{(last - offset) // length}"
+    elif _auc(likeness, apart) >= _LEAST_ORDER_OF_RUNS:
+        for row, run in zip(looks.rows[at], _runs(seen, looks, float(apart.mean())), strict=True):
+            keys[row] = str(run)
+    return [Candidate("numbers", tuple(keys))] if any(keys) else []
+
+
+def _block(left: Indices, right: Indices, likeness: Floats, apart: float) -> tuple[int, int] | None:
+    """Return the length and the beginning of the blocks at whose ends pictures change; None where there are none.
+
+    Args:
+        left: int64 [m], the numbers of photographs.
+        right: int64 [m], the numbers of neighbours.
+        likeness: [m], how alike the two are.
+        apart: How alike photographs are that have nothing to do with each other.
+    """
+    best, found = _LEAST_CONTRAST, None
     for length in _BLOCKS:
         for offset in range(length):
-            blocks = (last - offset) // length
-            inside = blocks[left] == blocks[right]
+            inside = (left - offset) // length == (right - offset) // length
             n_in, n_out = int(inside.sum()), int((~inside).sum())
             if min(n_in, n_out) < _FEWEST_PAIRS:
                 continue
             high, low = likeness[inside], likeness[~inside]
-            contrast = (high.mean() - low.mean()) / np.sqrt(high.var() / n_in + low.var() / n_out)
-            reach = (low.mean() - apart.mean()) / max(1e-9, high.mean() - apart.mean())
+            contrast = (high.mean() - low.mean()) / np.sqrt(high.var() / n_in + low.var() / n_out + 1e-12)
+            reach = (low.mean() - apart) / max(1e-9, high.mean() - apart)
             if contrast > best and reach <= _MOST_REACH:
-                best, key_of = contrast, (length, offset)
-    keys = [""] * len(samples)
-    if key_of is not None:
-        length, offset = key_of
-        for row, number, value in zip(numbers.order, numbers.line, numbers.last, strict=True):
-            keys[row] = f"{number}/{(value - offset) // length}"
-        return [Candidate("numbers", tuple(keys))]
-    if _auc(likeness, apart) < _LEAST_ORDER_OF_RUNS:
-        return []
-    cut = float(np.quantile(apart, _LINK))
-    linked_to_next = np.zeros(len(at), dtype=bool)
-    for one, other in zip(left[likeness > cut], right[likeness > cut], strict=True):
-        linked_to_next[one:other] = True
-    runs = np.concatenate([[0], np.cumsum(~linked_to_next[:-1])])
-    for row, run in zip(looks.rows[at], runs, strict=True):
-        keys[row] = str(run)
-    return [Candidate("numbers", tuple(keys))]
+                best, found = contrast, (length, offset)
+    return found
+
+
+def _runs(numbers: _Numbers, looks: Looks, apart: float) -> Indices:
+    """Number the stretches between which pictures change, int64 [m].
+
+    Photographs on both sides of each place are compared, as far from it as neighbours are still half as alike as the
+    next ones are.
+    """
+    reach, nearest = 1, None
+    for lag in _REACHES:
+        left, right = numbers.neighbours(looks, lags=[lag])
+        likeness = looks.similarity(numbers.order[left], numbers.order[right])
+        nearest = likeness.mean() - apart if nearest is None else nearest
+        if not len(left) or likeness.mean() - apart < nearest / 2:
+            break
+        reach = lag
+    left, right = numbers.neighbours(looks, lags=range(1, reach + 1))
+    likeness = looks.similarity(numbers.order[left], numbers.order[right])
+    changes = np.zeros((2, len(numbers.order) + 1))
+    for side, sign in ((left + 1, 1), (right + 1, -1)):
+        np.add.at(changes[0], side, sign * likeness)
+        np.add.at(changes[1], side, sign)
+    total, n = np.cumsum(changes, axis=1)[:, : len(numbers.order)]
+    across = np.divide(total, n, out=np.full(len(total), -np.inf), where=n > 0.5)
+    return np.cumsum(across < (apart + likeness.mean()) / 2).astype(np.int64)
 
 
 def _series(scan: Scan, looks: Looks, chosen: Candidate, told: Agreement, *, seed: int) -> Series | None:

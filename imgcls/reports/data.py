@@ -123,8 +123,8 @@ def series_sentence(series: Series) -> str:
     smallest, median, largest = series.sizes
     by = f"{series.by}, {series.pattern}" if series.pattern else series.by
     return (
-        f"{len(series.groups):,} by {by}, of {smallest:,} to {largest:,} photographs (median {median:,}); two of one are "
-        f"nearer than two of different ones with AUC {series.auc:.2f}, p {series.p:.3g}; "
+        f"{len(series.groups):,} by {by}, of {smallest:,} to {largest:,} photographs, median {median:,}; two of one "
+        f"are nearer than two of different ones with AUC {series.auc:.2f}, p {series.p:.3g}; "
         f"score {series.score:.3f}, with series whole {series.score_whole:.3f}"
     )
 

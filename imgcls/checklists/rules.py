@@ -20,6 +20,7 @@ from imgcls.errors import ImgclsError, PlanError, RecordError
 from imgcls.plan import Plan
 from imgcls.predictions.submission import GIVE_TEST, TEST_FILE, Submission
 from imgcls.records.run import RunRecord
+from imgcls.text import listed
 from imgcls.workspace import MARKER
 
 
@@ -242,10 +243,10 @@ def leaks(facts: Facts, evidence: Evidence) -> Answer:
     if left:
         command = None if evidence.is_damaged(FINDINGS_TOML) else left[0].command
         return Answer.missing(f"{FACTS}: {_listed(left)}", command or BY_HAND)
-    looked = "looked for copies, near-copies, and series by names, numbers and times that pictures agree with"
+    looked = f"; looked for {listed(facts.looked_for)}" if facts.looked_for else ""
     if found:
-        return Answer.proved(f"findings.toml deals with {', '.join(entry.id for entry in found)}; {looked}")
-    return Answer.proved(f"{FACTS}: {_copies(facts)} across parts or under two labels, no series seen; {looked}")
+        return Answer.proved(f"findings.toml deals with {', '.join(entry.id for entry in found)}{looked}")
+    return Answer.proved(f"{FACTS}: {_copies(facts)} across parts or under two labels{looked}")
 
 
 def _described(entry: FileFacts) -> str:

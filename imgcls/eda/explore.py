@@ -29,7 +29,7 @@ from imgcls.eda.metadata import MetaTable
 from imgcls.eda.outliers import find_outliers
 from imgcls.eda.plots.sheets import FOLDER, draw
 from imgcls.eda.scan import ScanResult, scan_data
-from imgcls.eda.series import find_series
+from imgcls.eda.series import BY_SIGNS, find_series
 from imgcls.eda.statistics import class_facts, imbalance_facts, occurring_together, size_facts
 from imgcls.engine.device import Machine
 from imgcls.engine.progress import Lines, Reporter
@@ -207,6 +207,7 @@ class _Exploring:
             duplicates=pairs,
             guesses=probes,
             series=series,
+            looked_for=("copies", "near copies", *([BY_SIGNS] if features is not None else [])),
             drift=drift,
             odd=outliers,
             curve=curve,

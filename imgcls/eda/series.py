@@ -32,6 +32,8 @@ from imgcls.eda.statistics import PermutationFolds, aucs, p_value, principal_com
 Floats = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.int64]
 
+BY_SIGNS = "series by names, numbers and times that pictures agree with"
+"""What is looked for here, in words."""
 LEAST_AUC = 0.7
 """How often two photographs of one group are nearer to each other than two of different groups, at the least."""
 LEAST_AUC_OF_MANY = 0.9
@@ -45,8 +47,8 @@ _FEWEST_PAIRS = 20
 _MOST_PAIRS = 4000
 _LARGEST = 0.25
 """The largest group's share of the photographs at the most: larger ones cannot be divided among folds."""
-_TOGETHER = 0.9
-"""From this share of a candidate's pairs on, the groups of the data keep them together already."""
+_TOGETHER = 0.5
+"""Where the groups of the data keep this share of a candidate's pairs together, who gave them knew of it."""
 _LEAST_NUMBERED = 0.5
 _FEWEST_NUMBERED = 4
 _LEAST_ORDER = 0.6

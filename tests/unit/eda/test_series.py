@@ -65,25 +65,31 @@ def as_pieces(found: Series, names: list[str], pieces: list[int]) -> list[set[in
 def test_names_that_say_the_piece_are_a_series(draw_scan, pieces, labels, form, pattern):
     names = names_of(form, pieces, labels)
     found = look_for(draw_scan, names, pieces, labels)
-    assert found is not None and found.by == "names"
+    assert found is not None
+    assert found.by == "names"
     assert as_pieces(found, names, pieces) == [{min(each)} for each in as_pieces(found, names, pieces)]
-    assert len(found.groups) == N_PIECES and found.sizes == (N_EACH, N_EACH, N_EACH)
-    assert found.pattern is not None and (pattern is None or found.pattern == pattern)
+    assert len(found.groups) == N_PIECES
+    assert found.sizes == (N_EACH, N_EACH, N_EACH)
+    assert found.pattern is not None
+    assert pattern is None or found.pattern == pattern
     taken = [(taken_from(found.pattern, name) or {})["group"] for name in names]
     assert len(set(zip(taken, pieces, strict=True))) == len(set(taken)) == N_PIECES
 
 
 def test_numbers_that_begin_anew_in_each_folder(draw_scan, pieces, labels):
-    names = [f"{label}/{piece // 2}_{number % N_EACH}.jpg" for number, (piece, label) in enumerate(zip(pieces, labels))]
+    names = names_of("{label}/{piece}_{shot}.jpg", [piece // 2 for piece in pieces], labels)
     found = look_for(draw_scan, names, pieces, labels)
-    assert found is not None and len(found.groups) == N_PIECES
-    assert found.pattern is not None and taken_from(found.pattern, "cup/3_1.jpg") == {"group": "cup/3"}
+    assert found is not None
+    assert len(found.groups) == N_PIECES
+    assert found.pattern is not None
+    assert taken_from(found.pattern, "cup/3_1.jpg") == {"group": "cup/3"}
 
 
 def test_running_numbers_in_blocks_of_one_length(draw_scan, pieces, labels):
     names = names_of("{label}/{running:04d}.jpg", pieces, labels)
     found = look_for(draw_scan, names, pieces, labels)
-    assert found is not None and (found.by, found.pattern) == ("numbers", None)
+    assert found is not None
+    assert (found.by, found.pattern) == ("numbers", None)
     assert len(found.groups) == N_PIECES
     assert all(len(each) == 1 for each in as_pieces(found, names, pieces))
 
@@ -94,7 +100,8 @@ def test_runs_of_several_lengths_are_cut_where_pictures_change(draw_scan):
     names = [f"{number:04d}.jpg" for number in range(len(pieces))]
     splits = ["train" if number % 4 else "valid" for number in range(len(pieces))]
     found = look_for(draw_scan, names, pieces, ["cup"] * len(pieces), splits=splits)
-    assert found is not None and found.by == "numbers"
+    assert found is not None
+    assert found.by == "numbers"
     assert np.mean([len(each) == 1 for each in as_pieces(found, names, pieces)]) > 0.8
 
 
@@ -154,9 +161,11 @@ def test_a_score_falls_when_series_are_whole(draw_scan, pieces):
     values = rng.normal(size=(N_PIECES, 40))[pieces] + 0.2 * rng.normal(size=(len(pieces), 40))
     scan = draw_scan(labels, ids=names, splits=splits)
     found = find_series(scan, Features(np.arange(len(pieces)), values.astype(np.float32)))
-    assert found is not None and found == find_series(scan, Features(np.arange(len(pieces)), values.astype(np.float32)))
+    assert found is not None
+    assert found == find_series(scan, Features(np.arange(len(pieces)), values.astype(np.float32)))
     assert (found.n_valid, found.n_shared) == (N_PIECES, N_PIECES)
-    assert found.score > 0.85 and found.score_whole < 0.75
+    assert found.score > 0.85
+    assert found.score_whole < 0.75
 
 
 def test_shots_in_quick_succession_are_a_series(draw_scan, pieces, labels, monkeypatch):
@@ -170,7 +179,9 @@ def test_shots_in_quick_succession_are_a_series(draw_scan, pieces, labels, monke
     }
     monkeypatch.setattr(module, "read_shot", lambda path: at.get(path.as_posix()))
     found = look_for(draw_scan, names, pieces, labels)
-    assert found is not None and found.by == "times" and len(found.groups) == N_PIECES
+    assert found is not None
+    assert found.by == "times"
+    assert len(found.groups) == N_PIECES
     monkeypatch.setattr(module, "read_shot", lambda path: None)
     assert look_for(draw_scan, names, pieces, labels) is None
 
@@ -181,7 +192,9 @@ def test_camera_and_time_are_read_or_missing(tmp_path: Path):
     exif.get_ifd(0x8769)[0x9003] = "2024:05:01 10:11:12"
     Image.new("RGB", (8, 8)).save(tmp_path / "a.jpg", exif=exif)
     shot = read_shot(tmp_path / "a.jpg")
-    assert shot is not None and shot[0] == "Model 1" and shot[1].minute == 11
+    assert shot is not None
+    assert shot[0] == "Model 1"
+    assert shot[1].minute == 11
     Image.new("RGB", (8, 8)).save(tmp_path / "b.jpg")
     (tmp_path / "c.jpg").write_bytes(b"nothing")
     assert read_shot(tmp_path / "b.jpg") is read_shot(tmp_path / "c.jpg") is read_shot(tmp_path / "d.jpg") is None

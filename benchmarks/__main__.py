@@ -171,7 +171,9 @@ def duplicates(data: str | None, seeds: tuple[int, ...], as_json: bool) -> None:
 @benchmarks.command()
 @click.argument("data", required=False)
 @click.option("--pieces", type=click.IntRange(20), default=60, show_default=True, help="Series in each planting.")
-@click.option("--renamings", type=click.IntRange(0), default=20, show_default=True, help="Of strangers, by each form.")
+@click.option(
+    "--renamings", type=click.IntRange(0), default=20, show_default=True, help="Of unrelated photographs, by each form."
+)
 @click.option("--seed", "seeds", type=click.IntRange(0), multiple=True, default=(0,), show_default=True)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def series(data: str | None, pieces: int, renamings: int, seeds: tuple[int, ...], as_json: bool) -> None:
@@ -187,7 +189,7 @@ def series(data: str | None, pieces: int, renamings: int, seeds: tuple[int, ...]
         click.echo(json.dumps({"schema": 1, **asdict(found)}, indent=2))
         return
     click.echo(f"series in the set itself: {found.itself or 'none'}")
-    for what, counts in (("planted series found", found.planted), ("strangers taken for series", found.alarms)):
+    for what, counts in (("planted series found", found.planted), ("unrelated ones taken for series", found.alarms)):
         click.echo(f"{what}: {', '.join(f'{naming} {n} of {of}' for naming, (n, of) in counts.items())}")
 
 

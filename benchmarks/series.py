@@ -31,7 +31,7 @@ NAMINGS: Mapping[str, Naming] = {
     ],
     "nothing": lambda pieces, _, rng: [rng.bytes(8).hex() for _ in pieces],
 }
-"""The ways in which planted series, or strangers, are named."""
+"""The ways in which planted series, or photographs that are unrelated, are named."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class SeriesCount:
     planted: dict[str, tuple[int, int]]
     """By naming: in how many of how many plantings they were reported, all photographs of each piece together."""
     alarms: dict[str, tuple[int, int]]
-    """By naming: in how many of how many renamings of strangers any were reported."""
+    """By naming: in how many of how many renamings of unrelated photographs any were reported."""
     itself: str
     """By what the set itself is said to hold series; "" where it is not."""
 
@@ -49,7 +49,7 @@ class SeriesCount:
 def count_series(
     source: str | None, scratch: Path, *, n_pieces: int, n_renamings: int, seeds: Iterable[int], reporter: Reporter
 ) -> SeriesCount:
-    """Look for series in a set, in it under names that mean nothing, and in pieces of it that were photographed anew.
+    """Look for series in a set, in it under names that mean nothing, and in pieces of it that were photographed again.
 
     Args:
         source: What `imgcls.train` reads; None is the default data.

@@ -310,7 +310,7 @@ def _auc(found: Floats, apart: Floats) -> float:
 def by_name(samples: Samples, looks: Looks) -> list[Candidate]:
     """Return the groupings that places in the names propose, each partition once.
 
-    Where numbers begin anew in each folder, the folder belongs to the group: where it does not, photographs of one
+    Where numbers begin again in each folder, the folder belongs to the group: where it does not, photographs of one
     group in several folders are alike.
     """
     paths = [samples.relative(path) for path in samples.frame["path"]]

@@ -1,4 +1,4 @@
-"""Measure imgcls: its speed (`stock`), how often it errs (`verdicts`, `duplicates`), and how it is built (`house`)."""
+"""Measure imgcls: speed (`stock`), how often it errs (`verdicts`, `duplicates`, `series`), and structure (`house`)."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from benchmarks.house import as_markdown, measure_house
 from benchmarks.photos import Photos, lay_out, write_first_weights
 from benchmarks.publishing import publish, with_tables
 from benchmarks.rounds import Side, run_rounds
+from benchmarks.series import count_series
 from benchmarks.setting import MODEL, Setting
 from benchmarks.table import ComparisonTable
 from benchmarks.verdict_table import DetectableTable, VerdictTable
@@ -159,14 +160,43 @@ def duplicates(data: str | None, seeds: tuple[int, ...], as_json: bool) -> None:
 
     DATA is a folder or table, or the name of a set in the folder that IMGCLS_TEST_DATA names.
     """
-    home = Path(os.environ.get("IMGCLS_TEST_DATA", ""))
-    source = str(home / data) if data and not Path(data).exists() and (home / data).exists() else data
     with tempfile.TemporaryDirectory(prefix="imgcls-benchmark-") as scratch:
-        outcome = measure(source, Path(scratch), seeds=seeds, reporter=Silent())
+        outcome = measure(_placed(data), Path(scratch), seeds=seeds, reporter=Silent())
     if as_json:
         click.echo(json.dumps(outcome.to_json(), indent=2))
     else:
         Console().print(OutcomeTable(outcome))
+
+
+@benchmarks.command()
+@click.argument("data", required=False)
+@click.option("--pieces", type=click.IntRange(20), default=60, show_default=True, help="Series in each planting.")
+@click.option(
+    "--renamings", type=click.IntRange(0), default=20, show_default=True, help="Of unrelated photographs, by each form."
+)
+@click.option("--seed", "seeds", type=click.IntRange(0), multiple=True, default=(0,), show_default=True)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def series(data: str | None, pieces: int, renamings: int, seeds: tuple[int, ...], as_json: bool) -> None:
+    """Count how often series are found that are planted, and how often names that mean nothing are taken for some.
+
+    DATA is a folder or table, or the name of a set in the folder that IMGCLS_TEST_DATA names.
+    """
+    with tempfile.TemporaryDirectory(prefix="imgcls-benchmark-") as scratch:
+        found = count_series(
+            _placed(data), Path(scratch), n_pieces=pieces, n_renamings=renamings, seeds=seeds, reporter=Silent()
+        )
+    if as_json:
+        click.echo(json.dumps({"schema": 1, **asdict(found)}, indent=2))
+        return
+    click.echo(f"series in the set itself: {found.itself or 'none'}")
+    for what, counts in (("planted series found", found.planted), ("unrelated ones taken for series", found.alarms)):
+        click.echo(f"{what}: {', '.join(f'{naming} {n} of {of}' for naming, (n, of) in counts.items())}")
+
+
+def _placed(data: str | None) -> str | None:
+    """Return the place of data, which may be named as a set in the folder that IMGCLS_TEST_DATA names."""
+    home = Path(os.environ.get("IMGCLS_TEST_DATA", ""))
+    return str(home / data) if data and not Path(data).exists() and (home / data).exists() else data
 
 
 @benchmarks.command()

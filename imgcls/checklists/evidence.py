@@ -97,6 +97,8 @@ class CurrentData:
     """What their split, or their folds, are drawn from."""
     note: str = ""
     """Why it is not known; empty where it is, or where nothing depends on it."""
+    key: str = ""
+    """What tells them, read in this way and with what findings.toml decides, from others; empty where unknown."""
     is_doubtful: bool = False
     """Whether there is something that could hold or not, and that is not known although the data are named."""
 
@@ -147,13 +149,16 @@ def read_current_data(
     if source is None:
         return CurrentData(note=_UNNAMED if runs else "")
     look = take_fingerprint(source, workspace)
-    seen = find_summary(workspace, look.key) if look and not verify else None
-    if seen is not None:
-        return CurrentData(seen, source.split_seed or 0)
+    seen = find_summary(workspace, look.key) if look else None
+    if seen is not None and not verify:
+        return CurrentData(seen, source.split_seed or 0, key=look.key if look else "")
     if reporter is None:
         return CurrentData.doubtful(f"{CHANGED}; 'imgcls checklist' reads them again.")
     reporter.note("Reading the data and hashing every file …" if verify else "The data changed; reading them …")
-    return _read_again(workspace, source, runs, reporter, verify=verify)
+    again = _read_again(workspace, source, runs, reporter, verify=verify)
+    if seen is not None and again.seen is not None and again.seen.data_digest != seen.data_digest:
+        return replace(again, key="")  # other files that look the same from outside
+    return again
 
 
 def _source(problem: Problem | None, workspace: Workspace, climbs: Sequence[LadderStatus]) -> DataSource | None:
@@ -183,7 +188,8 @@ def _read_again(
     except (ImgclsError, OSError) as problem:
         return CurrentData.doubtful(f"The data cannot be read, so that nobody can tell whether they changed: {problem}")
     seen = DatasetSummary.of(prepared.samples, prepared.fingerprint or Fingerprint("", "", source))
-    return CurrentData(seen, named.split_seed or 0)
+    key = prepared.fingerprint.key if prepared.fingerprint else ""
+    return CurrentData(seen, named.split_seed or 0, key=key)
 
 
 FACTS = f"reports/{FACTS_JSON}"
@@ -251,12 +257,13 @@ class Evidence:
         if self.facts is None:
             return ""
         data = self.facts.data
-        if change := self.present.change_since(DataVersion(data.data_digest, (data.split_digest,))):
+        decided = bool(data.key) and data.key == self.present.key  # 'eda apply' changes the digest, not what was seen
+        if not decided and (change := self.present.change_since(DataVersion(data.data_digest, (data.split_digest,)))):
             return change
         if tables := changed_tables(data.tables, self.workspace):
             return f"{', '.join(tables)} changed since"
         seen = self.present.seen
-        if seen is not None and seen.n.get("excluded", 0) != data.n.get("excluded", 0):
+        if not decided and seen is not None and seen.n.get("excluded", 0) != data.n.get("excluded", 0):
             return f"other files cannot be used since: {seen.n['excluded']:,}, not {data.n.get('excluded', 0):,}"
         return ""
 

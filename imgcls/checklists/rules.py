@@ -20,6 +20,7 @@ from imgcls.errors import ImgclsError, PlanError, RecordError
 from imgcls.plan import Plan
 from imgcls.predictions.submission import GIVE_TEST, TEST_FILE, Submission
 from imgcls.records.run import RunRecord
+from imgcls.text import listed
 from imgcls.workspace import MARKER
 
 
@@ -170,7 +171,7 @@ def _no_baseline(evidence: Evidence) -> str:
     return "nothing was trained yet"
 
 
-LEAKS = ("duplicates.across", "duplicates.conflict")
+LEAKS = ("duplicates.across", "duplicates.conflict", "series")
 _SHEET = "sheet: "
 _MOST_NAMED = 3
 _COUNTED = ("photographs", "labels", "sealed labels")
@@ -236,15 +237,16 @@ def sizes(facts: Facts, _: Evidence) -> Answer:
 
 
 def leaks(facts: Facts, evidence: Evidence) -> Answer:
-    """Whether no copies lie in two parts or under two labels, or all of them are dealt with."""
+    """Whether no copies lie in two parts or under two labels and no series is divided, or all of it is dealt with."""
     found = [entry for entry in facts.findings if entry.id.startswith(LEAKS)]
     left = [entry for entry in found if not evidence.deals_with(entry)]
     if left:
         command = None if evidence.is_damaged(FINDINGS_TOML) else left[0].command
         return Answer.missing(f"{FACTS}: {_listed(left)}", command or BY_HAND)
+    looked = f"; looked for {listed(facts.looked_for)}" if facts.looked_for else ""
     if found:
-        return Answer.proved(f"findings.toml deals with {', '.join(entry.id for entry in found)}")
-    return Answer.proved(f"{FACTS}: {_copies(facts)} across parts or under two labels")
+        return Answer.proved(f"findings.toml deals with {', '.join(entry.id for entry in found)}{looked}")
+    return Answer.proved(f"{FACTS}: {_copies(facts)} across parts or under two labels{looked}")
 
 
 def _described(entry: FileFacts) -> str:

@@ -21,6 +21,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -90,6 +91,7 @@ _N_MEASURED = 1 << 20
 _MOST_MAX_PIXELS = 10_000_000_000
 _OF_SETTINGS = ("too many pixels", "values ", "needs an extra")
 _MOST_SAID = 120
+_EXIF_MAKE, _EXIF_MODEL, _EXIF_BLOCK, _EXIF_TAKEN, _EXIF_SERIAL = 0x010F, 0x0110, 0x8769, 0x9003, 0xA431
 _WARNINGS = threading.Lock()
 for _reader in ("PIL", "pydicom"):  # without a handler of the program's own, their remarks would go to stderr
     logging.getLogger(_reader).addHandler(logging.NullHandler())
@@ -413,7 +415,8 @@ def _after_fork() -> None:
     _ROOM.empty()
 
 
-os.register_at_fork(after_in_child=_after_fork)
+if hasattr(os, "register_at_fork"):  # where processes fork
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 def room_to_read(path: Path) -> AbstractContextManager[None]:
@@ -435,6 +438,17 @@ def _n_bytes(image: Image.Image, full_size: tuple[int, int], n_file: int, prepro
         n_each += 12
     narrow = min(preprocess.size_px * max(image.size) * 4, MOST_MEMORY // 4)
     return n_file + n_pixels * n_each + min(n_pixels, _PIECE_PX) * 16 + narrow
+
+
+def read_shot(path: Path) -> tuple[str, datetime] | None:
+    """Return which camera took a photograph, and when; None where its EXIF block does not say both or is rubbish."""
+    with suppress(Exception), path.open("rb") as file, _without_warnings():
+        exif = Image.open(file, formats=FORMATS).getexif()
+        within = exif.get_ifd(_EXIF_BLOCK)
+        taken = datetime.strptime(str(within.get(_EXIF_TAKEN, "")).strip("\0 "), "%Y:%m:%d %H:%M:%S")
+        camera = [exif.get(_EXIF_MAKE), exif.get(_EXIF_MODEL), within.get(_EXIF_SERIAL)]
+        return " ".join(str(text) for text in camera if text), taken
+    return None
 
 
 def read_photo(path: Path) -> bytes:

@@ -1140,6 +1140,8 @@ def _role_of(stem: str, seen: Peek, known: _Known) -> Role:
     """Tell from its name, its header and the samples that it names what a table is for."""
     if "submission" in stem:
         return "sample submission"
+    if _is_prediction(seen.columns, known):
+        return "other"
     where = _named(seen, known)
     if where == 0 and not stem.startswith("test"):
         return "other"
@@ -1149,6 +1151,11 @@ def _role_of(stem: str, seen: Peek, known: _Known) -> Role:
     if has_labels or (len(seen.columns) > 1 and any(word in stem for word in _TRUTH)):
         return "sealed labels"
     return "test list" if len(seen.columns) == 1 or where == 0 else "metadata"
+
+
+def _is_prediction(columns: Sequence[str], known: _Known) -> bool:
+    """Whether a table has a probability for each of several classes, as imgcls writes them: it says nothing new."""
+    return sum(column[:2] == "p_" and column[2:].lower() in known.label_columns for column in columns) > 1
 
 
 def _named(seen: Peek, known: _Known) -> int:

@@ -111,7 +111,10 @@ def _apply(names: Sequence[str], facts: Facts, before: Adjustments, workspace: W
                 "data": facts.data.name,
             }
         )
+        is_current = _is_of(facts, workspace)
         write_adjustments(workspace.root / FINDINGS_TOML, after)
+        if is_current:
+            _of_now(facts, workspace).write(workspace.reports)
     return _decision("applied", [finding.id for finding in chosen], excluded, grouped, workspace)
 
 
@@ -151,7 +154,13 @@ def _undo(names: Sequence[str], before: Adjustments, workspace: Workspace) -> De
                 "data": before.data if set(known) - done else None,
             }
         )
+        facts = _facts(workspace) if (workspace.reports / FACTS_JSON).is_file() else None
+        is_current = facts is not None and _is_of(facts, workspace)
         write_adjustments(workspace.root / FINDINGS_TOML, after)
+        if facts is not None and is_current:
+            seen = {finding.id for finding in facts.findings if not finding.is_from_decision}
+            if done <= seen:  # what only findings.toml knew has to be looked for again
+                _of_now(facts, workspace).write(workspace.reports)
     return _decision("undone", [name for name in known if name in done], excluded, grouped, workspace)
 
 
@@ -223,6 +232,22 @@ def _check_classes_stay(facts: Facts, workspace: Workspace, excluded: Sequence[E
             "Find out why all of them are affected, such as folders that hold the same data twice (--exclude), and "
             "look again: imgcls eda"
         )
+
+
+def _is_of(facts: Facts, workspace: Workspace) -> bool:
+    """Whether facts are of the data as they are now, with all that findings.toml decides."""
+    source = _source(facts, workspace)
+    now = take_fingerprint(source, workspace) if source is not None and facts.data.key is not None else None
+    return now is not None and now.key == facts.data.key
+
+
+def _of_now(facts: Facts, workspace: Workspace) -> Facts:
+    """Return facts that hold for what was just decided about their own findings, which changes the data's digest."""
+    source = _source(facts, workspace)
+    now = take_fingerprint(source, workspace) if source is not None else None
+    return facts.model_copy(
+        update={"data": facts.data.model_copy(update={"key": now.key if now is not None else None})}
+    )
 
 
 def _source(facts: Facts, workspace: Workspace) -> DataSource | None:

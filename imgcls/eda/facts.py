@@ -63,6 +63,9 @@ class DataFacts(_Fact):
     """As in run records."""
     fingerprint: str | None
     """What the files looked like without being read (see `imgcls.data.files`); None for a frame."""
+    key: str | None = None
+    """What tells the data, read in this way and with what findings.toml decides, from others; what is applied of these
+    findings is decided too. None where nothing can be known, and in files of before."""
     licence: str = ""
     """The licence of the photographs, where it is known."""
     quick: bool = False
@@ -241,6 +244,33 @@ class LeakageProbe(_Fact):
     """Whether it is leakage by `is_telling`, with all guesses counted; filled in by `Facts`."""
 
 
+class Series(_Fact):
+    """Photographs that are no copies and belong together, as names, numbers or times say and pictures agree."""
+
+    by: Literal["names", "numbers", "times"]
+    """What proposes the groups."""
+    pattern: str | None
+    """What `--group-from` takes for them; None where no pattern expresses them."""
+    auc: float
+    """How often two of one group are nearer to each other than two of different groups of the same class."""
+    p: float
+    """Share of permutations within the classes that are as near, in (0, 1]."""
+    groups: tuple[tuple[str, ...], ...]
+    """The ids of each group of several images outside test."""
+    sizes: tuple[int, int, int]
+    """The smallest, the median and the largest of them, in images."""
+    n_valid: int
+    """Validation images."""
+    n_shared: int
+    """Validation images with one of their group in train."""
+    score: float
+    """Balanced accuracy out of fold of a linear probe on the features, groups divided among folds."""
+    score_whole: float
+    """The same with groups whole."""
+    n_folds: int
+    """The folds of both."""
+
+
 class Drift(_Fact):
     """Whether two parts of the data can be told apart."""
 
@@ -364,6 +394,10 @@ class Facts(Viewed, _Fact):
     """Pairs of duplicates."""
     guesses: tuple[LeakageProbe, ...]
     """Leakage probes: what the label can be guessed from."""
+    series: Series | None = None
+    """Images that belong together without being copies; None where nothing of the kind was seen."""
+    looked_for: tuple[str, ...] = ()
+    """What was looked for that makes scores flatter; empty in files of before."""
     drift: tuple[Drift, ...]
     """Parts that differ."""
     odd: tuple[Outlier, ...]

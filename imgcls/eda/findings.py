@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import shlex
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -45,6 +46,8 @@ FEW = 20
 """Training images below which a class is called rare."""
 VERY_UNEVEN = 10.0
 _LEAST_SHARED = 0.05
+_MATTERS = 0.02
+"""From this fall of a score on, series are an error."""
 _LEAST_IDENTITIES = 8
 _IDENTITIES = re.compile(
     r"(^|_|\b)(id|uid|uuid|sender|user|author|owner|person|people|patient|subject|photographer|camera|device|serial|"
@@ -390,6 +393,49 @@ def _column(by: str, tables: Iterable[MetaTable]) -> Sequence[str] | None:
     return None
 
 
+def find_series_split(given: FindingInputs) -> Iterator[Finding]:
+    """Find series, photographs that are no copies and belong together, that a split divides or may divide."""
+    series, look = given.facts.series, given.look
+    if series is None:
+        return
+    ids = look.scan.samples.frame["id"].to_numpy(dtype=object)
+    frozen = frozenset(ids[look.is_frozen])
+    free = [tuple(name for name in names if name not in frozen) for names in series.groups]
+    joined = given.groups.joined(names for names in free if len(names) > 1) if _is_drawn(look) else ()
+    if not joined and (_is_drawn(look) or not series.n_shared):
+        return
+    n_images, (smallest, median, largest) = sum(map(len, series.groups)), series.sizes
+    falls = series.score - series.score_whole
+    if joined and series.pattern:
+        advice = f"Keep them together: --group-from {shlex.quote(series.pattern)}, or apply it."
+    elif joined:
+        advice = "Keep them together."
+    else:
+        advice = "Given parts are never changed: read the scores as those of known series, or give another split."
+    yield Finding(
+        id="series",
+        severity="error" if joined and falls >= _MATTERS else "warning",
+        title=f"{amount(len(series.groups), 'series', 'series')} of {n_images:,} photographs, by their "
+        f"{series.by}, which look alike without being copies: {series.n_shared:,} of {series.n_valid:,} in valid have "
+        f"one of theirs in train. A quick classifier scores {series.score:.2f}, with series whole "
+        f"{series.score_whole:.2f} (balanced, {series.n_folds} folds).",
+        n=n_images,
+        examples=some(
+            [
+                f"{smallest:,} to {largest:,} photographs each, the median {median:,}"
+                if smallest < largest
+                else f"{largest:,} photographs each",
+                *(listed(names, 3) for names in series.groups),
+            ]
+        ),
+        advice=advice,
+        command=apply_command("series") if joined else keep_command("series"),
+        action="group" if joined else None,
+        groups=joined,
+        images=tuple(sorted(name for names in series.groups for name in names)),
+    )
+
+
 def find_drifting_parts(given: FindingInputs) -> Iterator[Finding]:
     """Find parts that differ from train, once for each part."""
     drift = given.facts.drift
@@ -727,6 +773,7 @@ FINDERS: tuple[Callable[[FindingInputs], Iterable[Finding]], ...] = (
     find_rising_curve,
     find_excluded,
     find_duplicates,
+    find_series_split,
     find_leakage,
     find_drifting_parts,
 )

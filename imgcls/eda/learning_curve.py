@@ -23,6 +23,7 @@ SHARES = (0.25, 0.5, 1.0)
 N_DRAWS = 5
 """How often a part of train is drawn; each smaller part lies within the larger one of the same draw."""
 _CS = (0.003, 0.03, 0.3, 3.0)
+_C = 0.03
 _N_FOLDS = 3
 _N_COMPONENTS = 128
 _FEWEST_TRAIN = 40
@@ -146,6 +147,25 @@ class _LinearProbe:
     def _predict(self, rows: Indices, asked: Indices, c: float) -> Indices:
         answers = [_fitted(self.values[rows], column[rows], self.values[asked], c).answer for column in self._columns()]
         return answers[0] if self.targets.ndim == 1 else np.stack(answers, axis=1)
+
+
+def score_out_of_fold(values: Floats, targets: Indices, folds: PermutationFolds) -> float:
+    """Return the balanced accuracy of a linear probe on images that it was not trained on.
+
+    Args:
+        values: [m, c], principal components.
+        targets: [m] class numbers, or [m, k] of 0 and 1: then the mean over the classes.
+        folds: Who is held out when.
+    """
+    columns = [targets] if targets.ndim == 1 else list(targets.T)
+    found = []
+    for column in columns:
+        answers = np.full(len(column), -1, dtype=np.int64)
+        for fold in range(folds.n_folds):
+            asked = folds.folds == fold
+            answers[asked] = _fitted(values[~asked], column[~asked], values[asked], _C).answer
+        found.append(np.mean([(answers[column == name] == name).mean() for name in np.unique(column)]))
+    return float(np.mean(found))
 
 
 @dataclass(frozen=True)

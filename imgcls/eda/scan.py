@@ -110,6 +110,8 @@ class ScanResult:
     """`photographs` and `measures`: what the time went into."""
     fingerprint: str | None = None
     """What the data looked like just before they were read; None where nothing can be known from outside."""
+    key: str | None = None
+    """What tells these data, read in this way and with what findings.toml decides, from others; None likewise."""
 
     @property
     def is_frozen(self) -> npt.NDArray[np.bool_]:
@@ -176,6 +178,7 @@ def scan_data(
         unusable=unusable,
         seconds={"photographs": decoded - began, "measures": time.perf_counter() - decoded},
         fingerprint=read.fingerprint.fingerprint if read.fingerprint else None,
+        key=read.fingerprint.key if read.fingerprint else None,
     )
 
 

@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from imgcls.config.metrics import in_words
-from imgcls.eda.facts import FACTS_JSON, LOST, ClassFacts, Drift, Facts, Finding, LeakageProbe, Quantiles
+from imgcls.eda.facts import FACTS_JSON, LOST, ClassFacts, Drift, Facts, Finding, LeakageProbe, Quantiles, Series
 from imgcls.reports.console import count, name, path, size
 from imgcls.text import amount, clean, first_lines, listed
 from imgcls.workspace import Workspace
@@ -116,6 +116,17 @@ def duplicates_sentence(facts: Facts) -> str:
     n_across, n_conflict = sum(pair.is_across for pair in pairs), sum(pair.is_conflict for pair in pairs)
     words = ", ".join(f"{n:,} {kind}" for kind, n in sorted(kinds.items(), key=lambda entry: (-entry[1], entry[0])))
     return f"{amount(len(pairs), 'pair')} ({words}); {n_across:,} across splits, {n_conflict:,} with different labels"
+
+
+def series_sentence(series: Series) -> str:
+    """Describe how many series there are, by what, and how clearly pictures agree."""
+    smallest, median, largest = series.sizes
+    by = f"{series.by}, {series.pattern}" if series.pattern else series.by
+    return (
+        f"{len(series.groups):,} by {by}, of {smallest:,} to {largest:,} photographs, median {median:,}; two of one "
+        f"are nearer than two of different ones with AUC {series.auc:.2f}, p {series.p:.3g}; "
+        f"score {series.score:.3f}, with series whole {series.score_whole:.3f}"
+    )
 
 
 def broken_sentence(facts: Facts) -> str:
@@ -303,6 +314,8 @@ def _lines(facts: Facts) -> dict[str, list[str]]:
             *([f"nothing to be guessed from {_others(facts)}"] if n_rest else []),
         ]
     lines["Duplicates"] = [duplicates_sentence(facts)]
+    if facts.series is not None:
+        lines["Series"] = [series_sentence(facts.series)]
     if facts.odd:
         lines["Outliers"] = [f"{len(facts.odd):,}, the farthest {facts.odd[0].id} ({facts.odd[0].why})"]
     lines["Broken"] = [broken_sentence(facts)]

@@ -90,6 +90,29 @@ def test_apply_undo_and_keep(imgcls, leaking: Path, empty_folder: Path) -> None:
     assert imgcls("eda", leaking, "--strict").code == 0
 
 
+def test_what_is_applied_leaves_its_own_items_current(imgcls, leaking: Path, empty_folder: Path) -> None:
+    """Applying changes the digest of the data, but not what was seen of them; taking back what was not seen does."""
+    assert imgcls("init", leaking, "--yes").code == 0
+    assert imgcls("eda").code == 0
+
+    def states() -> dict[str, str]:
+        items = json.loads(imgcls("checklist", "--json").out)["items"]
+        return {item["id"]: item["state"] for item in items if item["id"].startswith("eda.")}
+
+    assert states()["eda.leaks"] == "open"
+    imgcls("eda", "apply", "duplicates.across")
+    assert (states()["eda.leaks"], states()["eda.sizes"]) == ("done", "done")
+    imgcls("eda", "apply", "broken")
+    assert states()["eda.leaks"] == "done"
+    imgcls("eda", "undo", "broken")
+    assert states()["eda.leaks"] == "done"
+    imgcls("eda", "undo")
+    assert (states()["eda.leaks"], states()["eda.sizes"]) == ("open", "done")
+    imgcls("eda", "apply")
+    (leaking / "train/cat/000.png").unlink()
+    assert states()["eda.sizes"] == "stale"
+
+
 def test_json_is_the_facts_that_were_written(imgcls, leaking: Path, empty_folder: Path) -> None:
     result = imgcls("eda", "--data", leaking, "--json", "--strict")
     assert result.code == 3

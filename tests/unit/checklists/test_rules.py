@@ -179,6 +179,16 @@ def test_a_leak_is_open_until_it_is_dealt_with(known: Desk) -> None:
     assert known.list().n_findings == 0
 
 
+def test_series_are_a_leak_and_what_was_looked_for_is_said(known: Desk) -> None:
+    known.facts(looked_for=("copies", "near copies"))
+    answer = known.states()["eda.leaks"]
+    assert (answer.state, answer.evidence.endswith("; looked for copies, near copies")) == ("done", True)
+    finding = known.make_facts().findings[0].model_copy(update={"id": "series", "command": "imgcls eda apply series"})
+    known.facts(findings=(finding,))
+    answer = known.states()["eda.leaks"]
+    assert (answer.state, answer.command) == ("open", "imgcls eda apply series")
+
+
 def test_a_leak_that_is_kept_on_purpose_is_dealt_with(known: Desk) -> None:
     finding = known.make_facts().findings[0]
     known.facts(findings=(finding,))

@@ -70,6 +70,16 @@ def test_every_file_of_a_competition_has_its_role(competition: Layout) -> None:
     assert (found["images/"].n, found["train.csv"].n, found["meta.csv"].columns) == (12, 8, ("id", "sender"))
 
 
+def test_predictions_that_lie_beside_the_data_say_nothing_of_them(competition: Layout) -> None:
+    folder = competition(
+        meta="id,sender\np00,a\np01,b\n",
+        mine='"id","path","status","reason","prediction","confidence","p_cat","p_dog"\n"p00","x",,,"cat",0.9,0.9,0.1\n',
+        best="id,p_cat,p_dog\np00,0.9,0.1\np01,0.2,0.8\n",
+    )
+    found = roles(folder)
+    assert [found[name].role for name in ("meta.csv", "mine.csv", "best.csv")] == ["metadata", "other", "other"]
+
+
 def test_sealed_labels_are_never_looked_at(competition: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
     """Not even their first rows: whatever stands there changes nothing."""
     folder = competition(test_labels="id,label\np08,cat\np09,dog\n")

@@ -9,7 +9,7 @@ import pytest
 from imgcls.config.findings import Accepted, Adjustments, Exclusion, Grouping
 from imgcls.data.source import stretch_text
 from imgcls.eda import findings as shortcomings
-from imgcls.eda.facts import BrokenFile, CurvePoint, Drift, Facts, Finding, LeakageProbe, Pair, SizeFacts
+from imgcls.eda.facts import BrokenFile, CurvePoint, Drift, Facts, Finding, LeakageProbe, Pair, Series, SizeFacts
 from imgcls.eda.findings import find_all
 from imgcls.eda.metadata import MetaTable
 from imgcls.eda.scan import ScanResult
@@ -366,3 +366,44 @@ def test_unused_values_are_a_warning_until_they_are_stretched(
     assert "values.unused" not in findings(0, 65000, 0, 65535)
     assert "values.unused" not in findings(0, 0, 0, 0)
     assert "40 of 40 photographs" in findings(0, 9000, 0, 4095, stretch=(0.0, 4095.0))["values.unused"].title
+
+
+class TestSeries:
+    """Photographs that belong together without being copies."""
+
+    SERIES = Series(
+        by="names",
+        pattern="{group}_*",
+        auc=0.95,
+        p=0.001,
+        groups=(("s00", "s02", "s30"), ("s01", "s31")),
+        sizes=(2, 2, 3),
+        n_valid=8,
+        n_shared=2,
+        score=0.92,
+        score_whole=0.38,
+        n_folds=5,
+    )
+
+    def test_a_drawn_split_can_keep_them_together(self, found, made_look):
+        entry = found(made_look(even(), split()), series=self.SERIES)["series"]
+        assert (entry.severity, entry.action, entry.groups) == ("error", "group", self.SERIES.groups)
+        assert "2 of 8 in valid have one of theirs in train" in entry.title
+        assert "0.92, with series whole 0.38" in entry.title
+        assert "--group-from '{group}_*'" in entry.advice
+        assert entry.command == "imgcls eda apply series"
+
+    def test_a_score_that_does_not_fall_is_a_warning(self, found, made_look):
+        series = self.SERIES.model_copy(update={"score_whole": 0.915, "pattern": None})
+        entry = found(made_look(even(), split()), series=series)["series"]
+        assert (entry.severity, entry.advice) == ("warning", "Keep them together.")
+
+    def test_given_parts_are_never_changed(self, found, made_look):
+        entry = found(made_look(even(), split(), given=split()), series=self.SERIES)["series"]
+        assert (entry.severity, entry.action, entry.groups) == ("warning", None, ())
+        assert entry.command is not None
+        assert entry.command.startswith("imgcls eda keep series")
+
+    def test_series_that_are_kept_together_need_nothing(self, found, made_look):
+        groups = ["one" if number in (0, 2, 30) else "two" if number in (1, 31) else "" for number in range(40)]
+        assert "series" not in found(made_look(even(), split(), groups=groups), series=self.SERIES)

@@ -380,7 +380,7 @@ def test_the_weights_of_a_run_are_those_of_its_training_in_its_workspace(
     drawn_ladder: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, named: str
 ) -> None:
     """What a record refers to is an id: neither a stack, nor a folder that happens to lie where somebody works."""
-    _, workspace = drawn_ladder("baseline+label_smoothing+tta", n_seeds=1)
+    _, workspace = drawn_ladder("baseline+label_smoothing+tta_flips", n_seeds=1)
     runs, _ = find_runs(workspace)
     shared = next(run for run in runs if run.reused_from)
     donor = next(run for run in runs if run.id == shared.reused_from)

@@ -16,7 +16,10 @@ from imgcls.cli.app import imgcls
 
 Command = Callable[..., Any]
 
-READ = "--data --images --label --id --group --split --delimiter --stretch --test --type --split-seed --valid"
+READ = (
+    "--data --images --label --id --group --split --delimiter --stretch --test --type --split-seed --valid "
+    "--test-share --label-from --group-from --exclude --header --spelling --missing"
+)
 PLAN = "--epochs --size --batch-size --model --weights --set"
 TRAIN = f"{READ} --verify {PLAN} --device --workers --precision --from-start --out --json"
 LOOK = f"--metadata --quick --strict --no-images {READ} --verify --out --json"
@@ -57,7 +60,7 @@ OPTIONS = {
     "imgcls runs list": "--out --json",
     "imgcls runs rm": "--yes --out",
     "imgcls runs show": "--verify --out --json",
-    "imgcls submit": "--to --sample --probabilities --force --out --json",
+    "imgcls submit": "--to --sample --probabilities --classes --force --strict --out --json",
 }
 
 

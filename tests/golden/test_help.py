@@ -54,7 +54,7 @@ OPTIONS = {
     "imgcls runs list": "--out --json",
     "imgcls runs rm": "--yes --out",
     "imgcls runs show": "--verify --out --json",
-    "imgcls submit": "--to --sample --probabilities --force --out --json",
+    "imgcls submit": "--to --sample --probabilities --classes --force --strict --out --json",
 }
 
 

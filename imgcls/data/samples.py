@@ -292,7 +292,7 @@ def loss_warnings(samples: Samples) -> tuple[str, ...]:
     if not shrunken:
         return ()
     return (
-        f"Warning: by what is left out, class {shrunken}. Mend the files or rows first; or leave out such a class as a "
+        f"Warning: by what is left out, class {shrunken}. Fix the files or rows first; or leave out such a class as a "
         "whole.",
     )
 

@@ -550,7 +550,7 @@ def find_shrunken_classes(given: FindingInputs) -> Iterator[Finding]:
             + ".",
             n=len(shrunken),
             examples=some(f"{as_utf8(name)}: {n:,} of {n_before:,}" for name, n, n_before in shrunken),
-            advice="Photographs that are missing, cannot be read or were excluded are left out. Mend the files or rows "
+            advice="Photographs that are missing, cannot be read or were excluded are left out. Fix the files or rows "
             "first; or leave out such a class as a whole.",
             command=keep_command(LOST),
         )

@@ -138,8 +138,8 @@ def undo_findings(names: Sequence[str], workspace: Workspace) -> Decision:
         is_current = facts is not None and _is_of(facts, workspace)
         write_adjustments(path, after)
         if facts is not None:
-            known = {finding.id: finding for finding in facts.findings}
-            if is_current and all(name in known and _reopened(known[name]) is not None for name in done):
+            by_name = {finding.id: finding for finding in facts.findings}
+            if is_current and all(name in by_name and _reopened(by_name[name]) is not None for name in done):
                 facts = _of_now(facts, workspace)
             _restate(facts, workspace, lambda finding: _reopened(finding) if finding.id in done else finding)
     return _decision("undone", [name for name in known if name in done], excluded, grouped, workspace)

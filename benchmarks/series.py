@@ -12,9 +12,9 @@ from PIL import Image, ImageEnhance
 
 from imgcls.data.samples import Samples
 from imgcls.data.source import DataSource
-from imgcls.eda.features import extract_features
+from imgcls.eda.features import Features, extract_features
 from imgcls.eda.scan import Scan, scan_data
-from imgcls.eda.series import find_series
+from imgcls.eda.series import Looks, find_series
 from imgcls.engine.progress import Reporter
 from imgcls.plan import Images
 
@@ -61,11 +61,11 @@ def count_series(
     """
     scan = scan_data(DataSource(source), Images(), quick=False, reporter=reporter).scan
     features = extract_features(scan, reporter=reporter)
-    found = find_series(scan, features)
+    found = find_series(scan, Looks.of(scan, features))
     alarms = dict.fromkeys(NAMINGS, 0)
     for number in range(n_renamings):
         for naming in NAMINGS:
-            alarms[naming] += find_series(_renamed(scan, naming, seed=number), features) is not None
+            alarms[naming] += _finds(_renamed(scan, naming, seed=number), features)
     n_planted, hits = 0, dict.fromkeys(NAMINGS, 0)
     for seed in seeds:
         n_planted += 1
@@ -73,7 +73,7 @@ def count_series(
             folder = scratch / f"{seed}-{naming}"
             truth = plant_series(scan.samples, folder, naming=naming, n_pieces=n_pieces, seed=seed)
             look = scan_data(DataSource(folder), Images(), quick=False, reporter=reporter).scan
-            told = find_series(look, extract_features(look, reporter=reporter))
+            told = find_series(look, Looks.of(look, extract_features(look, reporter=reporter)))
             groups = [] if told is None else [{truth[name] for name in group} for group in told.groups]
             hits[naming] += len(groups) == n_pieces and all(len(pieces) == 1 for pieces in groups)
     return SeriesCount(
@@ -81,6 +81,10 @@ def count_series(
         {naming: (alarms[naming], n_renamings) for naming in NAMINGS},
         found.by if found is not None else "",
     )
+
+
+def _finds(scan: Scan, features: Features | None) -> bool:
+    return find_series(scan, Looks.of(scan, features)) is not None
 
 
 def _renamed(scan: Scan, naming: str, *, seed: int) -> Scan:

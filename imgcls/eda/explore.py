@@ -29,7 +29,7 @@ from imgcls.eda.metadata import MetaTable
 from imgcls.eda.outliers import find_outliers
 from imgcls.eda.plots.sheets import FOLDER, draw
 from imgcls.eda.scan import ScanResult, scan_data
-from imgcls.eda.series import BY_SIGNS, find_series
+from imgcls.eda.series import BY_SIGNS, Looks, find_series
 from imgcls.eda.statistics import class_facts, imbalance_facts, occurring_together, size_facts
 from imgcls.engine.device import Machine
 from imgcls.engine.progress import Lines, Reporter
@@ -195,7 +195,8 @@ class _Exploring:
         with self._timed("features"):
             features = extract_features(scan, reporter=self.reporter) if has_any else None
         with self._timed("parts"):
-            series = find_series(scan, features, pairs=pairs) if has_any else None
+            looks = Looks.of(scan, features, pairs=pairs) if has_any else None
+            series = find_series(scan, looks)
             drift = find_drift(scan, features) if has_any else ()
             outliers = find_outliers(scan, features) if has_any else ()
             curve = learning_curve(scan, features) if has_any and not seen.unusable else ()
@@ -210,6 +211,7 @@ class _Exploring:
             duplicates=pairs,
             guesses=probes,
             series=series,
+            alike=None if looks is None else looks.share_alike,
             looked_for=("copies", "near copies", *([BY_SIGNS] if features is not None else [])),
             drift=drift,
             odd=outliers,

@@ -396,6 +396,8 @@ class Facts(Viewed, _Fact):
     """Leakage probes: what the label can be guessed from."""
     series: Series | None = None
     """Images that belong together without being copies; None where nothing of the kind was seen."""
+    alike: float | None = None
+    """Share of images whose nearest one of the class is far nearer than the tenth nearest; None where unmeasured."""
     looked_for: tuple[str, ...] = ()
     """What was looked for that makes scores flatter; empty in files of before."""
     drift: tuple[Drift, ...]

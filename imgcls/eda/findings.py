@@ -46,6 +46,8 @@ FEW = 20
 """Training images below which a class is called rare."""
 VERY_UNEVEN = 10.0
 _LEAST_SHARED = 0.05
+_MANY_ALIKE = 0.3
+"""Planted series have 0.98, sets of unrelated photographs below 0.05; shots of the same shelves 0.4."""
 _MATTERS = 0.02
 """From this fall of a score on, series are an error."""
 _LEAST_IDENTITIES = 8
@@ -397,6 +399,19 @@ def find_series_split(given: FindingInputs) -> Iterator[Finding]:
     """Find series, photographs that are no copies and belong together, that a split divides or may divide."""
     series, look = given.facts.series, given.look
     if series is None:
+        alike = given.facts.alike
+        if alike is not None and alike >= _MANY_ALIKE and not _is_grouped(look.scan.samples):
+            yield Finding(
+                id="alike",
+                severity="note",
+                title=f"{alike:.0%} of the photographs have one of their class that is far nearer than all others, and "
+                "no names, numbers or times say why.",
+                n=round(alike * len(look.scan.samples)),
+                examples=(),
+                advice="They may be series; only pictures speak for it. If you know what belongs together, name it: "
+                "--group or --group-from.",
+                command=None,
+            )
         return
     ids = look.scan.samples.frame["id"].to_numpy(dtype=object)
     frozen = frozenset(ids[look.is_frozen])

@@ -60,6 +60,7 @@ _MOST_REACH = 0.25
 """How far photographs on both sides of a block's end may still be alike, as a share of what those inside are."""
 _LEAST_CONTRAST = 4.0
 _REACHES = (1, 2, 3, 5, 10, 20)
+_TENTH, _FAR_NEARER, _MOST_ASKED = 10, 0.3, 500
 _GAPS_SECONDS = (3.0, 30.0, 600.0)
 _LEAST_TIMED = 0.5
 _N_ASKED = 64
@@ -79,7 +80,7 @@ _PLACES = (
 class Candidate:
     """A grouping that somebody may have meant."""
 
-    by: str
+    by: Literal["names", "numbers", "times"]
     """What says so: `names`, `numbers` or `times`."""
     keys: tuple[str, ...]
     """[n], the group of each sample; "" for none."""
@@ -102,22 +103,19 @@ class Agreement:
     """The share of permutations within the classes that do as well."""
 
 
-def find_series(scan: Scan, features: Features | None, *, pairs: Iterable[Pair] = (), seed: int = 0) -> Series | None:
+def find_series(scan: Scan, looks: Looks | None) -> Series | None:
     """Look for photographs that belong together although they are no copies.
 
     Labels of test are never read. Pairs that are known as copies count neither for nor against a candidate.
 
     Args:
         scan: The data set, split.
-        features: What the network sees in some of the images; without it nothing is claimed.
-        pairs: The copies that were found.
-        seed: Decides the permutations, the folds, and which pairs are compared where there are many.
+        looks: What the network sees in some of the images; without it nothing is claimed.
 
     Returns:
         The coarsest grouping that names, numbers or times propose and pictures agree with; None where there is none, or
         where the groups of the data keep its photographs together already.
     """
-    looks = None if features is None else Looks.of(scan, features, pairs, seed=seed)
     if looks is None:
         return None
     proposed = [*by_name(scan.samples, looks), *by_time(scan.samples), *by_number(scan.samples, looks)]
@@ -131,7 +129,7 @@ def find_series(scan: Scan, features: Features | None, *, pairs: Iterable[Pair] 
     for candidate, agreement in agreed[1:]:
         if looks.agreement(candidate, n_tests=n_tests, beyond=chosen.codes):
             chosen, told = candidate, agreement
-    return _series(scan, looks, chosen, told, seed=seed)
+    return _series(scan, looks, chosen, told)
 
 
 def _can_be_divided(codes: Indices) -> bool:
@@ -166,8 +164,17 @@ class Looks:
     """Decides what is drawn."""
 
     @classmethod
-    def of(cls, scan: Scan, features: Features, pairs: Iterable[Pair], *, seed: int) -> Looks | None:
-        """Gather them; None where there are hardly any."""
+    def of(cls, scan: Scan, features: Features | None, *, pairs: Iterable[Pair] = (), seed: int = 0) -> Looks | None:
+        """Gather them; None where there are hardly any.
+
+        Args:
+            scan: The data set, split.
+            features: What the network sees in some of the images.
+            pairs: The copies that were found.
+            seed: Decides the permutations, the folds, and which pairs are compared where there are many.
+        """
+        if features is None:
+            return None
         samples = scan.samples
         usable = samples.is_labelled & (samples.frame["split"] != "test").to_numpy()
         rows = features.rows[usable[features.rows]].astype(np.int64)
@@ -218,6 +225,25 @@ class Looks:
         one, two = one[keep], two[keep]
         drawn = np.sort(rng.permutation(len(one))[:_MOST_PAIRS])
         return one[drawn], two[drawn]
+
+    @property
+    def share_alike(self) -> float:
+        """The share of photographs whose nearest one of the class is far nearer than the tenth nearest.
+
+        That is so in series, whatever their names are, and hardly ever among photographs of many things.
+        """
+        rng = np.random.default_rng([self.seed, 16])
+        is_alike: list[npt.NDArray[np.bool_]] = []
+        for kind in range(self.kinds.max() + 1):
+            members = np.flatnonzero(self.kinds == kind)
+            if len(members) <= _TENTH:
+                continue
+            asked = rng.permutation(members)[:_MOST_ASKED]
+            alike = self.units[asked] @ self.units[members].T
+            alike[asked[:, None] == members] = -1.0
+            alike = -np.partition(-alike, (0, _TENTH - 1), axis=1)
+            is_alike.append(1 - alike[:, 0] < _FAR_NEARER * (1 - alike[:, _TENTH - 1]))
+        return float(np.concatenate(is_alike).mean()) if is_alike else 0.0
 
     def are_no_copies(self, first: Indices, second: Indices) -> npt.NDArray[np.bool_]:
         """Whether pairs are no known copies, bool [n]."""
@@ -318,7 +344,8 @@ def by_name(samples: Samples, looks: Looks) -> list[Candidate]:
     found: list[Candidate] = []
     seen: set[bytes] = set()
     for pattern in _patterns(paths):
-        keys, name = _keys(pattern, paths), pattern
+        keys = _keys(pattern, paths)
+        name: str | None = pattern
         n_folders = Counter(key for key, _ in set(zip(keys, folders, strict=True)) if key)
         n_spanning = sum(n > 1 for n in n_folders.values())
         if 2 * n_spanning > len(n_folders) and not looks.agree_across(Candidate("names", keys).codes, folders):
@@ -369,14 +396,14 @@ def by_time(samples: Samples) -> list[Candidate]:
     few = samples.frame["path"].iloc[:: max(1, len(samples) // _N_ASKED)]
     if sum(read_shot(Path(path)) is not None for path in few) < _LEAST_TIMED / 2 * len(few):
         return []
-    shots = [read_shot(Path(path)) for path in samples.frame["path"]]
-    timed = [row for row, shot in enumerate(shots) if shot is not None]
-    if len(timed) < max(_FEWEST_PAIRS, _LEAST_TIMED * len(shots)):
+    every = enumerate(read_shot(Path(path)) for path in samples.frame["path"])
+    shots = {row: shot for row, shot in every if shot is not None}
+    if len(shots) < max(_FEWEST_PAIRS, _LEAST_TIMED * len(samples)):
         return []
-    timed.sort(key=lambda row: (shots[row], row))
+    timed = sorted(shots, key=lambda row: (shots[row], row))
     found = []
     for gap in _GAPS_SECONDS:
-        keys, number = [""] * len(shots), 0
+        keys, number = [""] * len(samples), 0
         for before, row in zip([timed[0], *timed], timed, strict=False):
             (camera, at), (camera_before, at_before) = shots[row], shots[before]
             number += camera != camera_before or (at - at_before).total_seconds() > gap
@@ -519,7 +546,7 @@ def _runs(numbers: _Numbers, looks: Looks, apart: float) -> Indices:
     return np.cumsum(across < (apart + likeness.mean()) / 2).astype(np.int64)
 
 
-def _series(scan: Scan, looks: Looks, chosen: Candidate, told: Agreement, *, seed: int) -> Series | None:
+def _series(scan: Scan, looks: Looks, chosen: Candidate, told: Agreement) -> Series | None:
     """Describe a grouping, and what keeping it together does to a score; None where the data keep it together."""
     samples = scan.samples
     codes = chosen.codes
@@ -531,7 +558,7 @@ def _series(scan: Scan, looks: Looks, chosen: Candidate, told: Agreement, *, see
     sizes = np.bincount(codes[is_open & (codes >= 0)], minlength=codes.max() + 1)
     in_train = set(codes[(splits == "train") & (codes >= 0)].tolist())
     valid = codes[splits == "valid"]
-    apart, whole = _scores(samples, looks, codes, seed=seed)
+    apart, whole = _scores(samples, looks, codes)
     members: dict[int, list[str]] = {}
     for row in np.flatnonzero(is_open & (codes >= 0)):
         members.setdefault(int(codes[row]), []).append(ids[row])
@@ -552,7 +579,7 @@ def _series(scan: Scan, looks: Looks, chosen: Candidate, told: Agreement, *, see
     )
 
 
-def _scores(samples: Samples, looks: Looks, codes: Indices, *, seed: int) -> tuple[float, float]:
+def _scores(samples: Samples, looks: Looks, codes: Indices) -> tuple[float, float]:
     """Return the balanced accuracy out of fold of a linear probe, with groups divided and with groups whole."""
     targets = samples.targets[looks.rows].astype(np.int64)
     inside = codes[looks.rows]
@@ -567,6 +594,6 @@ def _scores(samples: Samples, looks: Looks, codes: Indices, *, seed: int) -> tup
     )[:n]
     found = []
     for units in (looks.together, joined):
-        folds = PermutationFolds.of(looks.kinds, units, n_folds=N_FOLDS, rng=np.random.default_rng([seed, 15]))
+        folds = PermutationFolds.of(looks.kinds, units, n_folds=N_FOLDS, rng=np.random.default_rng([looks.seed, 15]))
         found.append(score_out_of_fold(looks.values, targets, folds))
     return found[0], found[1]

@@ -111,7 +111,6 @@ def test_a_test_photograph_that_cannot_be_read_is_told_and_has_a_row(imgcls, dra
     assert broken.exists()
 
 
-@pytest.mark.xfail(reason="what a folder or a table of test holds is still read as a class", strict=False)
 @pytest.mark.parametrize("kind", ["folder", "table"])
 def test_a_label_that_only_test_has_is_nowhere(kind: str, imgcls, draw_photos, tmp_path: Path) -> None:
     data = tmp_path / "sealed"

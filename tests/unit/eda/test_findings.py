@@ -407,3 +407,8 @@ class TestSeries:
     def test_series_that_are_kept_together_need_nothing(self, found, made_look):
         groups = ["one" if number in (0, 2, 30) else "two" if number in (1, 31) else "" for number in range(40)]
         assert "series" not in found(made_look(even(), split(), groups=groups), series=self.SERIES)
+
+    def test_what_only_looks_alike_is_a_note_and_no_claim(self, found, made_look):
+        entry = found(made_look(even(), split()), alike=0.5)["alike"]
+        assert (entry.severity, entry.action, entry.command) == ("note", None, None)
+        assert found(made_look(even(), split()), alike=0.2) == {}

@@ -13,7 +13,7 @@ from imgcls.data.patterns import taken_from
 from imgcls.eda import series as module
 from imgcls.eda.facts import Pair, Series
 from imgcls.eda.features import Features
-from imgcls.eda.series import find_series
+from imgcls.eda.series import Looks, find_series
 
 N_PIECES, N_EACH = 24, 5
 
@@ -26,7 +26,7 @@ def look_for(draw_scan, names, pieces, labels, *, splits=None, groups=None, pair
     values += 2 * rng.normal(size=(kinds.max() + 1, 20))[kinds]
     splits = splits or ["train", "train", "train", "valid"] * (len(names) // 4)
     scan = draw_scan(labels, ids=names, splits=splits, groups=groups)
-    return find_series(scan, Features(np.arange(len(names)), values.astype(np.float32)), pairs=pairs)
+    return find_series(scan, Looks.of(scan, Features(np.arange(len(names)), values.astype(np.float32)), pairs=pairs))
 
 
 @pytest.fixture
@@ -128,6 +128,18 @@ def test_what_looks_alike_alone_is_not_claimed(draw_scan, pieces, labels):
     assert look_for(draw_scan, [rng.bytes(8).hex() + ".jpg" for _ in pieces], pieces, labels) is None
 
 
+def test_how_many_have_one_that_is_far_nearer(draw_scan, pieces, labels):
+    rng = np.random.default_rng(2)
+    scan, shares = draw_scan(labels), []
+    for of in (pieces, range(len(pieces))):
+        values = rng.normal(size=(len(pieces), 20))[list(of)] + 0.2 * rng.normal(size=(len(pieces), 20))
+        looks = Looks.of(scan, Features(np.arange(len(pieces)), values.astype(np.float32)))
+        assert looks is not None
+        shares.append(looks.share_alike)
+    assert shares[0] > 0.9
+    assert shares[1] < 0.05
+
+
 def test_groups_of_the_data_that_hold_them_together_leave_nothing_to_say(draw_scan, pieces, labels):
     names = names_of("{label}/{piece:03d}_{light}.jpg", pieces, labels)
     assert look_for(draw_scan, names, pieces, labels, groups=[f"g{piece}" for piece in pieces]) is None
@@ -160,9 +172,10 @@ def test_a_score_falls_when_series_are_whole(draw_scan, pieces):
     rng = np.random.default_rng(8)
     values = rng.normal(size=(N_PIECES, 40))[pieces] + 0.2 * rng.normal(size=(len(pieces), 40))
     scan = draw_scan(labels, ids=names, splits=splits)
-    found = find_series(scan, Features(np.arange(len(pieces)), values.astype(np.float32)))
+    looks = Looks.of(scan, Features(np.arange(len(pieces)), values.astype(np.float32)))
+    found = find_series(scan, looks)
     assert found is not None
-    assert found == find_series(scan, Features(np.arange(len(pieces)), values.astype(np.float32)))
+    assert found == find_series(scan, looks)
     assert (found.n_valid, found.n_shared) == (N_PIECES, N_PIECES)
     assert found.score > 0.85
     assert found.score_whole < 0.75

@@ -1,4 +1,4 @@
-"""What reading data decides without being told: assumptions that are said, and doubts that ask."""
+"""What reading data decides though nobody said it: assumptions that are reported, and doubts that ask."""
 
 from __future__ import annotations
 

@@ -238,7 +238,8 @@ def sizes(facts: Facts, _: Evidence) -> Answer:
 
 def leaks(facts: Facts, evidence: Evidence) -> Answer:
     """Whether no copies lie in two parts or under two labels and no series is divided, or all of it is dealt with."""
-    found = [entry for entry in facts.findings if entry.id.startswith(LEAKS)]
+    noted = ("series", "note")  # beside groups that the data give, series are no more than a remark
+    found = [entry for entry in facts.findings if entry.id.startswith(LEAKS) and (entry.id, entry.severity) != noted]
     left = [entry for entry in found if not evidence.deals_with(entry)]
     if left:
         command = None if evidence.is_damaged(FINDINGS_TOML) else left[0].command

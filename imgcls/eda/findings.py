@@ -419,9 +419,13 @@ def find_series_split(given: FindingInputs) -> Iterator[Finding]:
     joined = given.groups.joined(names for names in free if len(names) > 1) if _is_drawn(look) else ()
     if not joined and (_is_drawn(look) or not series.n_shared):
         return
+    is_grouped = _is_grouped(look.scan.samples)  # whoever gave groups to all knew more of them than pictures tell
+    joined = () if is_grouped else joined
     n_images, (smallest, median, largest) = sum(map(len, series.groups)), series.sizes
     falls = series.score - series.score_whole
-    if joined and series.pattern:
+    if is_grouped:
+        advice = "The data give groups, and these are others: wider ones may be meant, or none."
+    elif joined and series.pattern:
         advice = f"Keep them together: --group-from {shlex.quote(series.pattern)}, or apply it."
     elif joined:
         advice = "Keep them together."
@@ -429,7 +433,7 @@ def find_series_split(given: FindingInputs) -> Iterator[Finding]:
         advice = "Given parts are never changed: read the scores as those of known series, or give another split."
     yield Finding(
         id="series",
-        severity="error" if joined and falls >= _MATTERS else "warning",
+        severity="note" if is_grouped else "error" if joined and falls >= _MATTERS else "warning",
         title=f"{amount(len(series.groups), 'series', 'series')} of {n_images:,} photographs, by their "
         f"{series.by}, which look alike without being copies: {series.n_shared:,} of {series.n_valid:,} in valid have "
         f"one of theirs in train. A quick classifier scores {series.score:.2f}, with series whole "
@@ -444,7 +448,7 @@ def find_series_split(given: FindingInputs) -> Iterator[Finding]:
             ]
         ),
         advice=advice,
-        command=apply_command("series") if joined else keep_command("series"),
+        command=None if is_grouped else apply_command("series") if joined else keep_command("series"),
         action="group" if joined else None,
         groups=joined,
         images=tuple(sorted(name for names in series.groups for name in names)),

@@ -404,6 +404,11 @@ class TestSeries:
         assert entry.command is not None
         assert entry.command.startswith("imgcls eda keep series")
 
+    def test_where_the_data_give_groups_to_all_it_is_a_note(self, found, made_look):
+        groups = [f"g{number % 20}" for number in range(40)]
+        entry = found(made_look(even(), split(), groups=groups), series=self.SERIES)["series"]
+        assert (entry.severity, entry.action, entry.command) == ("note", None, None)
+
     def test_series_that_are_kept_together_need_nothing(self, found, made_look):
         groups = ["one" if number in (0, 2, 30) else "two" if number in (1, 31) else "" for number in range(40)]
         assert "series" not in found(made_look(even(), split(), groups=groups), series=self.SERIES)

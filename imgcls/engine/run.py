@@ -23,7 +23,7 @@ from imgcls.data.samples import Samples
 from imgcls.engine.build import BuiltLearner, build, photo_dataset
 from imgcls.engine.callbacks.loop import Tracking
 from imgcls.engine.checkpoint import SaveEpochs, SkipEpochs, checkpoint_bytes, restore, tensor_bytes, weights_bytes
-from imgcls.engine.device import other_versions
+from imgcls.engine.device import machine_load, other_versions
 from imgcls.engine.inference import batches_of, predict_batches
 from imgcls.engine.linear_probe import fit_probe
 from imgcls.engine.loaders import WORKER_DIED, is_death_of_worker
@@ -218,6 +218,7 @@ class Job:
 
     def _train(self, built: BuiltLearner, attempt: Attempt) -> RunRecord:
         """Go on from the last checkpoint, or begin; keep the weights, and predict with them."""
+        load = machine_load()  # before this training adds to it
         checkpoint, done = attempt.load_checkpoint(), None
         self._tell_notes(attempt)
         if built.network.note:
@@ -234,7 +235,8 @@ class Job:
         write_bytes(weights, weights_bytes(built.learn.model))
         seconds = {**first_seconds, "train": tracking.train_seconds, "epoch_validation": tracking.valid_seconds}
         speed = tracking.n_images / tracking.train_seconds if tracking.train_seconds else None
-        return self._finish(built, attempt, weights, seconds=seconds, images_per_second=speed)
+        record = self._finish(built, attempt, weights, seconds=seconds, images_per_second=speed)
+        return replace(record, environment={**record.environment, **load})
 
     def _check_room(self, built: BuiltLearner, attempt: Attempt, *, n_kept: int) -> None:
         """Compare what training will write with the room on the disk that it is written to.

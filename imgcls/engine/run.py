@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
@@ -48,23 +48,28 @@ _BATCH = 64
 GO_ON = "the same command (of a ladder: with --retry-failed) goes on from there, or begins again with --from-start."
 
 
-def write_predictions(request: RunSpec, built: BuiltLearner, folder: Path) -> Mapping[str, Estimate]:
+def write_predictions(
+    request: RunSpec, built: BuiltLearner, folder: Path, *, reporter: Reporter
+) -> Mapping[str, Estimate]:
     """Predict validation and, where there is one, the sealed test part; score validation.
 
     Args:
         request: The run.
         built: Its Learner, whose network holds the weights to predict with.
         folder: Where `valid.parquet` and `test.parquet` are written, the latter without labels.
+        reporter: Shows how far it is.
 
     Returns:
         The metrics of validation by name.
     """
     samples = request.prepared.samples
     valid, test = samples.part("valid"), samples.part("test")
-    probabilities = _probabilities(request, built, "valid")
+    probabilities = _probabilities(request, built, "valid", reporter)
     write_bytes(folder / "valid.parquet", _table(valid, probabilities, labels=True))
     if len(test):
-        write_bytes(folder / "test.parquet", _table(test, _probabilities(request, built, "test"), labels=False))
+        write_bytes(
+            folder / "test.parquet", _table(test, _probabilities(request, built, "test", reporter), labels=False)
+        )
     groups = valid.frame["group"].tolist()
     return evaluate(
         probabilities,
@@ -97,10 +102,20 @@ def weights_of(record: RunRecord, workspace: Workspace) -> tuple[Path, str]:
     return weights_of(trained[0], workspace)
 
 
-def _probabilities(request: RunSpec, built: BuiltLearner, split: str) -> np.ndarray:
+def _probabilities(request: RunSpec, built: BuiltLearner, split: str, reporter: Reporter) -> np.ndarray:
+    dataset = photo_dataset(request.prepared, split)
+
+    def counted() -> Iterator[tuple[np.ndarray, list[str]]]:
+        n_done = 0
+        for images, ids in batches_of(dataset, size=_BATCH):
+            reporter.progress("Predicting", n_done, len(dataset))
+            yield images, ids
+            n_done += len(ids)
+        reporter.progress("Predicting", n_done, len(dataset))
+
     return predict_batches(
         built.learn.model,
-        batches_of(photo_dataset(request.prepared, split), size=_BATCH),
+        counted(),
         plan=request.plan,
         normalisation=built.normalisation,
         multilabel=request.multilabel,
@@ -324,7 +339,7 @@ class Job:
         """Read the weights back, so that the recorded score is that of the file, and write all but run.json."""
         began, folder = time.perf_counter(), attempt.record_folder
         built.learn.model.load_state_dict(load_tensors(weights.read_bytes()), strict=True)
-        metrics = write_predictions(self.request, built, folder)
+        metrics = write_predictions(self.request, built, folder, reporter=self.log)
         # With another run's weights nothing was trained here, whatever an earlier attempt had begun.
         if weights.parent == folder and (history := attempt.history()):
             write_bytes(folder / "history.csv", pd.DataFrame(history).to_csv(index=False).encode())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from pathlib import Path
 
 import click
@@ -55,10 +56,15 @@ def predict(
     inputs = load_unlabelled(path, images=images, id=id_)
     if known := [entry.reason for entry in inputs.inputs if entry.reason]:  # said before torch takes its seconds
         click.echo(f"{len(known)} of {len(inputs.inputs)} cannot be predicted: {by_kind(known)}.", err=True)
-    from imgcls.engine.device import Machine
-    from imgcls.engine.predictor import load
+    from imgcls.reports.live import reporter_for
 
-    frame = load(record, machine=Machine(device, keep_memory=True)).predict_inputs(inputs)
+    with reporter_for(as_json=as_json) as reporter:
+        reporter.progress("Loading torch and the network", 0, 1)
+        from imgcls.engine.device import Machine
+        from imgcls.engine.predictor import load
+
+        predictor = load(record, machine=Machine(device, keep_memory=True))
+        frame = predictor.predict_inputs(inputs, progress=partial(reporter.progress, "Predicting"))
     form = "json" if as_json else form or ("table" if sys.stdout.isatty() else "csv")
     if output is not None:
         write(frame, output, record, raw=raw)

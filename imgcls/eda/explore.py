@@ -140,7 +140,7 @@ class _Exploring:
             keep=write,
         )
         self.seconds.update(seen.seconds)
-        with self._timed("tables"):
+        with self._timed("tables", "Reading tables"):
             files = Files.of(self.source, seen.scan.samples, problem=self.problem, place=self.place, named=self.tables)
             tables = files.metadata()
         facts = self._measured(seen, self._data(seen, files), tables)
@@ -154,7 +154,7 @@ class _Exploring:
         else:
             facts = facts.model_copy(update={"findings": findings}).decided(adjustments, out=self.out)
         if write:
-            with self._timed("pictures"):
+            with self._timed("pictures", "Drawing pictures"):
                 folder = reports_of(self.place, quick=self.quick)
                 make_folder(folder)
                 pictures = draw(facts, seen.scan, folder) if len(seen.scan.samples) else {}
@@ -190,11 +190,11 @@ class _Exploring:
         has_any = len(scan.samples) > 0
         with self._timed("duplicates"):
             pairs = find_pairs(scan, progress=self._progress("Looking for copies")) if has_any else ()
-        with self._timed("guesses"):
+        with self._timed("guesses", "Guessing labels from what should say nothing of them"):
             probes = probe_labels(scan, tables) if has_any else ()
         with self._timed("features"):
             features = extract_features(scan, reporter=self.reporter) if has_any else None
-        with self._timed("parts"):
+        with self._timed("parts", "Looking for series"):
             looks = Looks.of(scan, features, pairs=pairs) if has_any else None
             series = find_series(scan, looks)
             drift = find_drift(scan, features) if has_any else ()
@@ -226,9 +226,14 @@ class _Exploring:
         return lambda done, total: self.reporter.progress(what, done, total)
 
     @contextmanager
-    def _timed(self, what: str) -> Iterator[None]:
+    def _timed(self, what: str, said: str = "") -> Iterator[None]:
+        """Keep what a step took, and say what it does where it does not count itself how far it is."""
         began = time.perf_counter()
+        if said:
+            self.reporter.progress(said, 0, 1)
         yield
+        if said:
+            self.reporter.progress(said, 1, 1)
         self.seconds[what] = round(time.perf_counter() - began, 3)
 
 

@@ -130,6 +130,15 @@ def environment(machine: Machine) -> dict[str, Any]:
     }
 
 
+def machine_load() -> dict[str, Any]:
+    """Return how much work a machine has at the moment, as an environment keeps it; nothing where none is counted."""
+    try:
+        load = os.getloadavg()[0]
+    except (AttributeError, OSError):  # Windows has none, nor have some sandboxes
+        return {}
+    return {"load": round(load, 1), "cores": os.cpu_count() or 1}
+
+
 def other_versions(recorded: Mapping[str, Any]) -> tuple[str, ...]:
     """Name the packages whose version is another one than a record's, with both: `torch 2.13.0, now 2.14.1`.
 

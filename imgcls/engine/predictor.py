@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from os import PathLike
@@ -95,8 +95,15 @@ class Classifier:
         """
         return self.predict_inputs(load_unlabelled([Path(path) for path in paths], images=images, id=id))
 
-    def predict_inputs(self, found: Unlabelled) -> pd.DataFrame:
-        """Predict what was listed before; see `predict` for the table it returns."""
+    def predict_inputs(
+        self, found: Unlabelled, *, progress: Callable[[int, int], None] = lambda done, total: None
+    ) -> pd.DataFrame:
+        """Predict what was listed before; see `predict` for the table it returns.
+
+        Args:
+            found: What was listed.
+            progress: Called with the number of photographs done, and of all.
+        """
         inputs = found.inputs
         reasons = [entry.reason for entry in inputs]
         probabilities = np.full((len(inputs), len(self.classes)), np.nan)
@@ -113,6 +120,7 @@ class Classifier:
                 if decoded:
                     batch = np.stack(decoded), [inputs[place].name for place in good]
                     probabilities[good] = self._predict([batch])
+                progress(start + len(chunk), len(inputs))
         frame = self._as_frame(inputs, probabilities, reasons)
         frame.attrs["not_photographs"] = dict(found.others)
         return frame

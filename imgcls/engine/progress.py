@@ -59,6 +59,38 @@ class EpochRow:
     """Training images a second, without validation."""
 
 
+_VALIDATION_SHARE = 1 / 3
+"""What a photograph costs in validation, beside training, before that is measured: a forward pass alone."""
+
+
+class TrainingClock:
+    """Tells about how long a training will still take, as the batches and validations so far took it."""
+
+    def __init__(self, start: Start) -> None:
+        self._start = start
+        self.restart()
+
+    def restart(self) -> None:
+        """Begin to count now; what came before was no training."""
+        self._began = self._trained = time.monotonic()
+        self._valid_seconds, self._n_validated = 0.0, 0
+
+    def left(self, epoch: int, done: int, total: int) -> float:
+        """Return the seconds left after a batch: of the training, and of the validation after each epoch."""
+        start, self._trained = self._start, time.monotonic()
+        passed = (epoch - 1 - start.done_epochs) * total + done
+        batch = (self._trained - self._began - self._valid_seconds) / max(1, passed)
+        valid = batch * total * start.n_valid / max(1, start.n_train) * _VALIDATION_SHARE
+        if self._n_validated:
+            valid = self._valid_seconds / self._n_validated
+        return batch * ((start.n_epochs - start.done_epochs) * total - passed) + valid * (start.n_epochs - epoch + 1)
+
+    def validated(self) -> None:
+        """Take in the time since the epoch's last batch."""
+        self._valid_seconds += time.monotonic() - self._trained
+        self._n_validated += 1
+
+
 class Reporter(Protocol):
     """What receives the progress of a training."""
 
@@ -107,38 +139,59 @@ class Lines(Silent):
     """A reporter that writes plain lines to stderr, for pipes, logs and scripts."""
 
     def __init__(self) -> None:
-        self._written = self._began = time.monotonic()
-        self._start: Start | None = None
+        self._written = self._since = time.monotonic()
+        self._doing = ""
+        self._clock: TrainingClock | None = None
 
     def note(self, text: str) -> None:
-        """Write the sentence."""
+        """Write the sentence; one that ends in … is being done from now on."""
+        self._do(text if text.endswith("…") else self._doing)
         self.write(text)
 
     def progress(self, what: str, done: int, total: int) -> None:
         """Write how far it is, every eight seconds at the most."""
-        if time.monotonic() - self._written > _QUIET_SECONDS and done < total:
+        self._do(what if done < total else "")
+        if time.monotonic() - self._written > _QUIET_SECONDS and done < total and total > 1:
             self.write(f"{what}: {done} of {total}")
 
     def start(self, start: Start) -> None:
         """Write what begins, and about how long it will take."""
-        self._start, self._began = start, time.monotonic()
+        self._clock = TrainingClock(start)
+        self._do("Training")
         self.write(headline(start))
 
     def batch(self, epoch: int, done: int, total: int) -> None:
         """Write how far it is and about how long it will still take, every eight seconds at the most."""
-        now = time.monotonic()
-        if self._start is None or now - self._written < _QUIET_SECONDS or done >= total:
+        if self._clock is None:
             return
-        passed = (epoch - 1 - self._start.done_epochs) * total + done
-        left = (now - self._began) / passed * ((self._start.n_epochs - self._start.done_epochs) * total - passed)
-        self.write(f"epoch {epoch}: batch {done} of {total}, about {duration(left)} left")
+        left = self._clock.left(epoch, done, total)
+        self._do(f"epoch {epoch}: validation" if done >= total else "Training")
+        if time.monotonic() - self._written >= _QUIET_SECONDS and done < total:
+            self.write(f"epoch {epoch}: batch {done} of {total}, about {duration(left)} left")
 
     def epoch(self, row: EpochRow) -> None:
         """Write the epoch's line."""
+        if self._clock is not None:
+            self._clock.validated()
+        self._do("Training")
         self.write(
             f"epoch {row.epoch}: train loss {row.train_loss:.4f}, valid loss {row.valid_loss:.4f}, "
             f"valid accuracy {row.valid_accuracy:.4f}, {row.seconds:.1f} s, {row.images_per_second:.0f} images/s"
         )
+
+    def stop(self) -> None:
+        """Know of nothing that is being done."""
+        self._do("")
+
+    def still(self) -> None:
+        """Write that it goes on where nothing was written for eight seconds."""
+        now = time.monotonic()
+        if now - self._written >= _QUIET_SECONDS:
+            self.write(f"{self._doing.rstrip(' …') or 'Still at work'}: {duration(now - self._since)} so far …")
+
+    def _do(self, what: str) -> None:
+        if what != self._doing:
+            self._doing, self._since = what, time.monotonic()
 
     def write(self, text: str) -> None:
         """Write one line."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
@@ -23,7 +23,7 @@ from imgcls.data.samples import Samples
 from imgcls.engine.build import BuiltLearner, build, photo_dataset
 from imgcls.engine.callbacks.loop import Tracking
 from imgcls.engine.checkpoint import SaveEpochs, SkipEpochs, checkpoint_bytes, restore, tensor_bytes, weights_bytes
-from imgcls.engine.device import other_versions
+from imgcls.engine.device import machine_load, other_versions
 from imgcls.engine.inference import batches_of, predict_batches
 from imgcls.engine.linear_probe import fit_probe
 from imgcls.engine.loaders import WORKER_DIED, is_death_of_worker
@@ -48,23 +48,28 @@ _BATCH = 64
 GO_ON = "the same command (of a ladder: with --retry-failed) goes on from there, or begins again with --from-start."
 
 
-def write_predictions(request: RunSpec, built: BuiltLearner, folder: Path) -> Mapping[str, Estimate]:
+def write_predictions(
+    request: RunSpec, built: BuiltLearner, folder: Path, *, reporter: Reporter
+) -> Mapping[str, Estimate]:
     """Predict validation and, where there is one, the sealed test part; score validation.
 
     Args:
         request: The run.
         built: Its Learner, whose network holds the weights to predict with.
         folder: Where `valid.parquet` and `test.parquet` are written, the latter without labels.
+        reporter: Shows how far it is.
 
     Returns:
         The metrics of validation by name.
     """
     samples = request.prepared.samples
     valid, test = samples.part("valid"), samples.part("test")
-    probabilities = _probabilities(request, built, "valid")
+    probabilities = _probabilities(request, built, "valid", reporter)
     write_bytes(folder / "valid.parquet", _table(valid, probabilities, labels=True))
     if len(test):
-        write_bytes(folder / "test.parquet", _table(test, _probabilities(request, built, "test"), labels=False))
+        write_bytes(
+            folder / "test.parquet", _table(test, _probabilities(request, built, "test", reporter), labels=False)
+        )
     groups = valid.frame["group"].tolist()
     return evaluate(
         probabilities,
@@ -97,10 +102,20 @@ def weights_of(record: RunRecord, workspace: Workspace) -> tuple[Path, str]:
     return weights_of(trained[0], workspace)
 
 
-def _probabilities(request: RunSpec, built: BuiltLearner, split: str) -> np.ndarray:
+def _probabilities(request: RunSpec, built: BuiltLearner, split: str, reporter: Reporter) -> np.ndarray:
+    dataset = photo_dataset(request.prepared, split)
+
+    def counted() -> Iterator[tuple[np.ndarray, list[str]]]:
+        n_done = 0
+        for images, ids in batches_of(dataset, size=_BATCH):
+            reporter.progress("Predicting", n_done, len(dataset))
+            yield images, ids
+            n_done += len(ids)
+        reporter.progress("Predicting", n_done, len(dataset))
+
     return predict_batches(
         built.learn.model,
-        batches_of(photo_dataset(request.prepared, split), size=_BATCH),
+        counted(),
         plan=request.plan,
         normalisation=built.normalisation,
         multilabel=request.multilabel,
@@ -218,6 +233,7 @@ class Job:
 
     def _train(self, built: BuiltLearner, attempt: Attempt) -> RunRecord:
         """Go on from the last checkpoint, or begin; keep the weights, and predict with them."""
+        load = machine_load()  # before this training adds to it
         checkpoint, done = attempt.load_checkpoint(), None
         self._tell_notes(attempt)
         if built.network.note:
@@ -234,7 +250,8 @@ class Job:
         write_bytes(weights, weights_bytes(built.learn.model))
         seconds = {**first_seconds, "train": tracking.train_seconds, "epoch_validation": tracking.valid_seconds}
         speed = tracking.n_images / tracking.train_seconds if tracking.train_seconds else None
-        return self._finish(built, attempt, weights, seconds=seconds, images_per_second=speed)
+        record = self._finish(built, attempt, weights, seconds=seconds, images_per_second=speed)
+        return replace(record, environment={**record.environment, **load})
 
     def _check_room(self, built: BuiltLearner, attempt: Attempt, *, n_kept: int) -> None:
         """Compare what training will write with the room on the disk that it is written to.
@@ -322,7 +339,7 @@ class Job:
         """Read the weights back, so that the recorded score is that of the file, and write all but run.json."""
         began, folder = time.perf_counter(), attempt.record_folder
         built.learn.model.load_state_dict(load_tensors(weights.read_bytes()), strict=True)
-        metrics = write_predictions(self.request, built, folder)
+        metrics = write_predictions(self.request, built, folder, reporter=self.log)
         # With another run's weights nothing was trained here, whatever an earlier attempt had begun.
         if weights.parent == folder and (history := attempt.history()):
             write_bytes(folder / "history.csv", pd.DataFrame(history).to_csv(index=False).encode())

@@ -92,6 +92,20 @@ class RungResult:
 
 
 @dataclass(frozen=True)
+class BusyMachine:
+    """What else a machine did while trainings were timed on it."""
+
+    n: int
+    """Trainings that began beside other work."""
+    n_known: int
+    """Trainings of which that is known."""
+    load: float
+    """The highest of their loads: processes that ran or waited for a core, in the mean over a minute."""
+    cores: int
+    """The cores of that machine."""
+
+
+@dataclass(frozen=True)
 class LadderResult:
     """A ladder, judged; as far as its runs are done."""
 
@@ -123,6 +137,8 @@ class LadderResult:
     """What a person should know before believing any of it."""
     environment: Mapping[str, Any] = field(default_factory=dict)
     """Versions and platform of the first run."""
+    busy: BusyMachine | None = None
+    """What the machine did besides; None where it was quiet, or where that is not known."""
 
     @property
     def incumbent(self) -> int:
@@ -246,7 +262,25 @@ def judge_ladder(state: LadderState) -> LadderResult:
         saved_seconds=sum(_borrowed(entry, state) for entry in records),
         notes=tuple(dict.fromkeys(notes)),
         environment=first.environment if first else {},
+        busy=_busy(records),
     )
+
+
+def _busy(records: Sequence[RunRecord]) -> BusyMachine | None:
+    """Find the trainings that had to share their machine, by far more work than a training makes itself.
+
+    The training before it in the same ladder still counts in a load, one for each core and its readers of photographs.
+    """
+    found = [
+        record.environment
+        for record in records
+        if {"load", "cores"} <= set(record.environment) and not record.reused_from
+    ]
+    shared = [env for env in found if env["load"] > 1.5 * env["cores"] + 1]
+    if not shared:
+        return None
+    worst = max(shared, key=lambda env: float(env["load"] / env["cores"]))
+    return BusyMachine(len(shared), len(found), worst["load"], worst["cores"])
 
 
 def _comparisons(

@@ -257,6 +257,11 @@ def _has_device(environment: Mapping[str, Any]) -> Problems:
         yield "device_name", "must be a text or null"
     if not isinstance(environment.get("versions", {}), dict):
         yield "versions", "must be an object"
+    load, cores = environment.get("load", 0.0), environment.get("cores", 1)
+    if isinstance(load, bool) or not isinstance(load, int | float) or not 0 <= load < math.inf:
+        yield "load", "must be a number from 0"
+    if isinstance(cores, bool) or not isinstance(cores, int) or cores < 1:
+        yield "cores", "must be a whole number from 1"
 
 
 @dataclass(frozen=True)

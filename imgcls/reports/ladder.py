@@ -25,6 +25,7 @@ from imgcls.reports.verdict_text import (
     change_text,
     gain_sentence,
     heading,
+    load_sentence,
     minutes,
     minutes_a_point,
     next_commands,
@@ -70,7 +71,7 @@ class LadderView:
             yield self._table(is_wide=options.max_width >= _WIDE, arrow=arrow)
             yield Text(f"\n{how}", style="dim")
         yield Text("\nWhat it says", style="bold")
-        for sentence in answer(self.result):
+        for sentence in filter(None, [*answer(self.result), load_sentence(self.result)]):
             yield Text(sentence)
         yield listed(self._rungs())
         if _NARROW <= options.max_width < _WIDE:

@@ -17,7 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from imgcls.config.metrics import Units
-from imgcls.engine.progress import EpochRow, Lines, Start, headline
+from imgcls.engine.progress import EpochRow, Lines, Start, TrainingClock, headline
 from imgcls.ladders.spec import Ladder
 from imgcls.ladders.state import JobState, LadderState
 from imgcls.reports.console import console, count, name
@@ -37,6 +37,23 @@ class PlainLines(Lines):
         """Write one line."""
         super().write(clean(text))
 
+    @contextmanager
+    def awake(self) -> Iterator[None]:
+        """Look every second whether it was quiet for too long, whatever is being done meanwhile, and say it goes on."""
+        ended = threading.Event()
+
+        def follow() -> None:
+            while not ended.wait(_EVERY_SECONDS):
+                self.still()
+
+        thread = threading.Thread(target=follow, name="still-at-work", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            thread.join(timeout=_EVERY_SECONDS)
+
 
 class LiveTable:
     """A table that grows by an epoch a row, with the time that is left, on stderr."""
@@ -45,47 +62,55 @@ class LiveTable:
         self._screen = screen
         self._live: Live | None = None
         self._start: Start | None = None
+        self._clock: TrainingClock | None = None
         self._rows: list[EpochRow] = []
         self._bar = Progress(TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[left]}"))
         self._task = self._bar.add_task("", total=None, left="")
-        self._began = self._drawn = 0.0
+        self._drawn = 0.0
 
     def note(self, text: str) -> None:
         """Print a sentence above the table."""
         self._screen.print(Text(clean(text), style="dim"))
 
     def progress(self, what: str, done: int, total: int) -> None:
-        """Show a bar for what comes before training."""
+        """Show a bar for what comes before training and after it; for a step that cannot be counted only its name."""
+        if self._live is None and done >= total:  # too short to be seen
+            return
         self._show()
-        self._bar.update(self._task, description=what, completed=done, total=total, left=f"{done} of {total}")
+        left = f"{done} of {total}" if total > 1 else ""
+        self._bar.update(self._task, description=what, completed=done, total=total, left=left)
         if done >= total:
             self.stop()
 
     def start(self, start: Start) -> None:
         """Begin the table."""
         self._start, self._rows = start, []
-        self._began = time.monotonic()
+        self._clock = TrainingClock(start)
         self._screen.print(Text(clean(headline(start))))
         self._show()
 
     def batch(self, epoch: int, done: int, total: int) -> None:
         """Move the bar, ten times a second at the most."""
         now = time.monotonic()
-        if now - self._drawn < 0.1 and done < total:
+        if self._clock is None or self._start is None or (now - self._drawn < 0.1 and done < total):
             return
         self._drawn = now
         if self._live is None:  # the bar of what came just before training has ended it
-            self._began = now
+            self._clock.restart()
             self._show()
-        before, n_epochs = (self._start.done_epochs, self._start.n_epochs) if self._start else (0, epoch)
-        passed, whole = (epoch - 1 - before) * total + done, (n_epochs - before) * total
-        left = (now - self._began) / passed * (whole - passed)
+        left, before = self._clock.left(epoch, done, total), self._start.done_epochs
         self._bar.update(
-            self._task, description=f"epoch {epoch}", completed=passed, total=whole, left=f"{duration(left)} left"
+            self._task,
+            description=f"epoch {epoch}{', validation' if done >= total else ''}",
+            completed=(epoch - 1 - before) * total + done,
+            total=(self._start.n_epochs - before) * total,
+            left=f"{duration(left)} left",
         )
 
     def epoch(self, row: EpochRow) -> None:
         """Add a row."""
+        if self._clock is not None:
+            self._clock.validated()
         self._rows.append(row)
         if self._live is not None:
             self._live.update(self, refresh=True)
@@ -96,6 +121,7 @@ class LiveTable:
             self._bar.update(self._task, visible=False)
             self._live.stop()
             self._live = None
+        self._rows = []  # they stand there now; what comes next is drawn without them
         self._bar.reset(self._task, visible=True, total=None, left="")
 
     def __rich_console__(self, screen: Console, options: ConsoleOptions) -> RenderResult:
@@ -134,11 +160,16 @@ def reporter_for(*, as_json: bool) -> Iterator[PlainLines | LiveTable]:
         as_json: Whether a program is listening; it gets plain lines, never a live table.
     """
     screen = console(sys.stderr)
-    reporter: PlainLines | LiveTable = LiveTable(screen) if screen.is_terminal and not as_json else PlainLines()
+    if not screen.is_terminal or as_json:
+        lines = PlainLines()
+        with lines.awake():
+            yield lines
+        return
+    table = LiveTable(screen)
     try:
-        yield reporter
+        yield table
     finally:
-        reporter.stop()
+        table.stop()
 
 
 _MARKS = {"done": "✓", "running": "▸", "interrupted": "‖", "failed": "✗", "waiting": "·"}

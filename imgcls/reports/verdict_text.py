@@ -138,9 +138,21 @@ def time_sentence(result: LadderResult) -> str:
     base, used = result.rungs[0].seconds, result.rungs[result.incumbent].seconds
     if base is None or used is None:
         return ""
+    told = f"A training takes {minutes(used)} minutes, against {minutes(base)}."
     if abs(used - base) < _SAME_TIME_SECONDS:
-        return f"Both take about {minutes(used)} minutes per training."
-    return f"A training takes {minutes(used)} minutes, against {minutes(base)}."
+        told = f"Both take about {minutes(used)} minutes per training."
+    return " ".join(filter(None, [told, load_sentence(result)]))
+
+
+def load_sentence(result: LadderResult) -> str:
+    """Describe beside how much other work the minutes were measured; nothing where the machine was quiet."""
+    busy = result.busy
+    if busy is None:
+        return ""
+    on = f"load {busy.load:.0f} on {count(busy.cores, 'core')}"
+    if busy.n == busy.n_known:
+        return f"Minutes were measured while the machine was busy: {on}."
+    return f"{busy.n} of {busy.n_known} trainings were timed while the machine was busy: {on} at the most."
 
 
 def state_sentence(result: LadderResult) -> str:

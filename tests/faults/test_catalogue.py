@@ -19,6 +19,11 @@ def test_every_fault_is_provoked_or_left_out_with_a_reason() -> None:
     assert [fault["number"] for fault in FAULTS if bool(fault.get("tests")) == bool(fault.get("left_out"))] == []
 
 
+def test_the_guide_counts_them() -> None:
+    n = sum(bool(fault.get("tests")) for fault in FAULTS)
+    assert f"{n} of {N_FAULTS} are provoked" in (ROOT / "docs" / "guide" / "reliability.md").read_text(encoding="utf-8")
+
+
 def test_the_tests_are_there() -> None:
     named = {name for fault in FAULTS for name in fault.get("tests", [])}
     there = {f"{file}::{name}" for file in {name.split("::")[0] for name in named} for name in _functions(ROOT / file)}

@@ -116,6 +116,14 @@ DAMAGES: dict[str, tuple[Callable[[str], str], str]] = {
         lambda text: _changed(text, lambda v: v["environment"].update(versions=1)),
         r"environment\.versions m",
     ),
+    "load": (
+        lambda text: _changed(text, lambda v: v["environment"].update(load="7")),
+        r"environment\.load must be a n",
+    ),
+    "cores": (
+        lambda text: _changed(text, lambda v: v["environment"].update(load=7.0, cores=0)),
+        r"t\.cores must be a w",
+    ),
     "status": (lambda text: text.replace('"done"', '"almost"'), "must be one of done, failed"),
     "time": (lambda text: text.replace("2026-01-02T", "yesterday"), "ISO 8601"),
     "zone": (lambda text: text.replace("+00:00", "+09:00"), "in UTC"),

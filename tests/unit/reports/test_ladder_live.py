@@ -11,12 +11,13 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from imgcls.engine.progress import EpochRow, Start, TrainingClock
 from imgcls.ladders import judge
 from imgcls.ladders.run import JobResult, SilentWatcher, Watcher
 from imgcls.ladders.spec import Ladder
 from imgcls.ladders.state import LadderState, read_state
 from imgcls.reports import live
-from imgcls.reports.live import LadderLines, LadderScreen, job_line, ladder_screen
+from imgcls.reports.live import LadderLines, LadderScreen, LiveTable, PlainLines, job_line, ladder_screen, reporter_for
 from imgcls.workspace import Workspace
 
 Draw = Callable[..., tuple[Ladder, Workspace]]
@@ -194,3 +195,71 @@ def test_the_silent_watcher_says_nothing(drawn_ladder: Draw, capsys: pytest.Capt
     watcher.job_done(done(state, 0), state)
     watcher.stop()
     assert capsys.readouterr() == ("", "")
+
+
+def _training(monkeypatch: pytest.MonkeyPatch) -> tuple[list[float], Start]:
+    """Return a clock that stands until it is moved, and a training of two epochs of ten batches."""
+    now = [100.0]
+    monkeypatch.setattr("time.monotonic", lambda: now[0])
+    return now, Start("baseline", 0, 2, 10, 80, 60, "cpu")
+
+
+def test_time_left_counts_the_validation_after_each_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
+    now, start = _training(monkeypatch)
+    clock = TrainingClock(start)
+    now[0] += 20
+    assert clock.left(1, 10, 10) == pytest.approx(20 + 2 * 20 * 60 / 80 / 3)  # not measured yet: a forward pass
+    now[0] += 12
+    clock.validated()
+    now[0] += 10
+    assert clock.left(2, 5, 10) == pytest.approx(10 + 12)
+    now[0] += 10
+    assert clock.left(2, 10, 10) == pytest.approx(12)
+
+
+def test_the_bar_does_not_say_that_nothing_is_left_while_it_validates(monkeypatch: pytest.MonkeyPatch) -> None:
+    now, start = _training(monkeypatch)
+    screen = Console(file=StringIO(), force_terminal=True, width=100, color_system=None)
+    table = LiveTable(screen)
+    table.start(start)
+    for epoch in (1, 2):
+        now[0] += 20
+        table.batch(epoch, 10, 10)
+        task = table._bar.tasks[0]
+        assert task.description == f"epoch {epoch}, validation"
+        now[0] += 12
+        table.epoch(EpochRow(epoch, 0.5, 0.25, 0.75, 1e-3, 32.0, 4.0))
+    assert task.fields["left"] == "12 s left"
+    table.stop()
+
+
+def test_a_pipe_is_told_what_goes_on_whatever_it_is(monkeypatch: pytest.MonkeyPatch, capsys) -> None:
+    """After eight seconds without a line there is one, for steps that count and for those that cannot."""
+    now, start = _training(monkeypatch)
+    lines = PlainLines()
+    steps = {
+        "Loading torch and fastai: 9 s so far …": lambda: lines.note("Loading torch and fastai …"),
+        "Looking for series: 9 s so far …": lambda: lines.progress("Looking for series", 0, 1),
+        "Still at work: 9 s so far …": lambda: lines.progress("Looking for series", 1, 1),
+        "Training: 9 s so far …": lambda: lines.start(start),
+        "epoch 1: validation: 9 s so far …": lambda: lines.batch(1, 10, 10),
+    }
+    for told, begin in steps.items():
+        begin()
+        lines.still()
+        capsys.readouterr()
+        now[0] += 9
+        lines.still()
+        lines.still()
+        assert capsys.readouterr().err == f"{told}\n"
+
+
+def test_the_pipe_is_looked_at_while_something_is_done(monkeypatch: pytest.MonkeyPatch, capsys) -> None:
+    monkeypatch.setattr("imgcls.engine.progress._QUIET_SECONDS", 0.02)
+    monkeypatch.setattr("imgcls.reports.live._EVERY_SECONDS", 0.01)
+    with reporter_for(as_json=True) as reporter:
+        reporter.progress("Drawing pictures", 0, 1)
+        time.sleep(0.3)
+    assert "Drawing pictures: 0 s so far …" in capsys.readouterr().err
+    time.sleep(0.1)
+    assert capsys.readouterr().err == ""

@@ -18,7 +18,15 @@ from imgcls.ladders.predictions import changed_images
 from imgcls.ladders.state import LadderState, read_state
 from imgcls.reports.ladder import ComparisonView, LadderView
 from imgcls.reports.live import LadderList, StateGrid, state_json
-from imgcls.reports.verdict_text import change_text, gain_sentence, settle_sentence, short, shown_verdict
+from imgcls.reports.verdict_text import (
+    change_text,
+    gain_sentence,
+    load_sentence,
+    settle_sentence,
+    short,
+    shown_verdict,
+    time_sentence,
+)
 from imgcls.text import clean
 
 Draw = Callable[..., Any]
@@ -357,3 +365,34 @@ def test_a_comparison_tells_both_targets_and_the_other_metrics(drawn_ladder: Dra
     assert "'--images 10' names them" in text
     named = drawn(ComparisonView(comparison, 3), 80)
     assert all(change.id in named for change in (*comparison.fixed[:3], *comparison.broken[:3]))
+
+
+def _with_load(state: LadderState, loads: dict[int, float]) -> LadderState:
+    """Let trainings of some seeds begin on two cores under a load."""
+    jobs = []
+    for entry in state.jobs:
+        load = loads.get(entry.job.seed)
+        if entry.record is not None and load is not None:
+            environment = {**entry.record.environment, "load": load, "cores": 2}
+            entry = replace(entry, record=replace(entry.record, environment=environment))
+        jobs.append(entry)
+    return replace(state, jobs=tuple(jobs))
+
+
+@pytest.mark.parametrize(
+    ("loads", "told"),
+    [
+        ({}, ""),
+        ({0: 2.4, 1: 3.9, 2: 0.0}, ""),  # what trainings before it leave of their own
+        ({0: 7.0, 1: 5.2, 2: 5.0}, "Minutes were measured while the machine was busy: load 7 on 2 cores."),
+        ({1: 7.0, 2: 1.0}, "4 of 8 trainings were timed while the machine was busy: load 7 on 2 cores at the most."),
+    ],
+)
+def test_minutes_say_on_which_load_they_were_measured(drawn_ladder: Draw, loads: dict[int, float], told: str) -> None:
+    state, _ = judged(drawn_ladder)
+    result = judge_ladder(_with_load(state, loads))
+    assert load_sentence(result) == told
+    assert time_sentence(result).endswith(f"per training. {told}".strip())
+    for width in (60, 80, 140):
+        assert told in joined(drawn(LadderView(result), width))
+    assert told or "busy" not in drawn(LadderView(result))

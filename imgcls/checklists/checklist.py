@@ -14,6 +14,7 @@ from imgcls.checklists.evidence import Damage, Evidence, gather
 from imgcls.checklists.go_back import Reason, way_back
 from imgcls.checklists.items import STATES, Answer, Item, ItemState, Language, State, all_items, find_item, stages_of
 from imgcls.checklists.rules import of_baseline, of_facts, tried
+from imgcls.checklists.sentences import Said, in_language, said
 from imgcls.config.problem import edit_problem, read_problem
 from imgcls.errors import UsageError, nearest_hint
 from imgcls.text import Viewed
@@ -79,7 +80,7 @@ class Checklist(Viewed):
     is_doubtful: bool = False
     """Whether it is not known whether the data changed since."""
     lang: Language = "en"
-    """The language of the titles."""
+    """The language of titles and sentences."""
 
     def n(self, state: State) -> int:
         """Count the items in a state."""
@@ -111,19 +112,22 @@ class Checklist(Viewed):
                     "stage": entry.item.stage,
                     "title": entry.item.titles[self.lang],
                     "state": entry.state,
-                    "evidence": entry.evidence,
+                    "evidence": entry.evidence_in(self.lang),
                     "command": entry.command,
                 }
                 for entry in self.items
             ],
             "next": list(self.next),
-            "back": {"stage": min(reason.stage for reason in self.back), "reasons": [asdict(r) for r in self.back]}
+            "back": {
+                "stage": min(reason.stage for reason in self.back),
+                "reasons": [asdict(reason) | {"text": reason.text_in(self.lang)} for reason in self.back],
+            }
             if self.back
             else None,
             "counts": {state: self.n(state) for state in STATES},
             "n_findings": self.n_findings,
-            "damaged": [asdict(damage) for damage in self.damages],
-            "notes": list(self.notes),
+            "damaged": [asdict(damage) | {"unknown": damage.unknown_in(self.lang)} for damage in self.damages],
+            "notes": [in_language(note, self.lang) for note in self.notes],
             "lang": self.lang,
         }
 
@@ -137,7 +141,7 @@ def checklist(
 
     Args:
         folder: The workspace; the nearest one with imgcls.toml, or the current folder, when None.
-        lang: Language of the titles: `en` or `ko`.
+        lang: Language of titles and sentences: `en` or `ko`.
         verify: Whether the data are read and hashed again although they look as they did.
 
     Returns:
@@ -160,7 +164,7 @@ def evaluate(
 
     Args:
         workspace: The workspace.
-        lang: Language of the titles.
+        lang: Language of titles and sentences.
         reporter: Shows when the data have to be read again; None never reads them.
         verify: Whether they are read and hashed in any case.
     """
@@ -185,7 +189,7 @@ def _state(item: Item, evidence: Evidence) -> ItemState:
         return ItemState(item, "done", answer.evidence, None)
     skipped = evidence.problem.skipped if evidence.problem is not None else {}
     if item.id in skipped:
-        return ItemState(item, "skipped", f"{MARKER}: {skipped[item.id]}", None)
+        return ItemState(item, "skipped", Said(f"{MARKER}: {skipped[item.id]}"), None)
     command = command_for(item, evidence) if answer.command is None else answer.command or None
     return ItemState(item, answer.state, answer.evidence, command)
 
@@ -202,7 +206,9 @@ def _notes(evidence: Evidence) -> Sequence[str]:
     known = [item.id for item in all_items()]
     skipped = evidence.problem.skipped if evidence.problem is not None else {}
     wrong = [
-        f"{MARKER} skips {id_!r}, which is no item.{nearest_hint(id_, known)}" for id_ in skipped if id_ not in known
+        said("{file} skips {id!r}, which is no item.{hint}", file=MARKER, id=id_, hint=nearest_hint(id_, known))
+        for id_ in skipped
+        if id_ not in known
     ]
     return [*([evidence.present.note] if evidence.present.note else []), *wrong]
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from imgcls.catalog import Stack, recipe_file
+from imgcls.checklists.sentences import Said, in_language, said
 from imgcls.checklists.verdicts import (
     ArmRuns,
     DataVersion,
@@ -57,16 +58,16 @@ class CurrentPlans:
         self._home = home
         self._digests: dict[tuple[str, str], str | None] = {}
 
-    def change_since(self, side: ArmRuns) -> str:
+    def change_since(self, side: ArmRuns) -> Said:
         """Describe why a stack no longer means the plan that it was tried with; nothing where it does."""
         digest = self._digest(side.stack, side.overrides)
         if digest == side.plan_digest:
-            return ""
+            return Said("")
         if digest is not None:
-            return f"{side.stack} means another plan since"
+            return said("{stack} means another plan since", stack=side.stack)
         if missing := self._missing_files(side.stack):
-            return f"{missing[0]}, a recipe of {side.stack}, is missing"
-        return f"{side.stack} is no stack any more; 'imgcls recipe show' says why"
+            return said("{file}, a recipe of {stack}, is missing", file=missing[0], stack=side.stack)
+        return said("{stack} is no stack any more; 'imgcls recipe show' says why", stack=side.stack)
 
     def _digest(self, stack: str, overrides: Mapping[str, Any]) -> str | None:
         """Return the digest of the plan that a stack means now; None where it is no stack."""
@@ -81,10 +82,6 @@ class CurrentPlans:
     def _missing_files(self, stack: str) -> list[str]:
         names = [piece.partition(":")[0].strip() for piece in stack.split("+")]
         return [name for name in names if (file := recipe_file(name, home=self._home)) and not file.is_file()]
-
-
-CHANGED = "The data look different from when they were last read"
-_UNNAMED = "No imgcls.toml names the data, so that nobody can see whether they changed; 'imgcls init' writes one."
 
 
 @dataclass(frozen=True)
@@ -103,21 +100,21 @@ class CurrentData:
     """Whether there is something that could hold or not, and that is not known although the data are named."""
 
     @classmethod
-    def doubtful(cls, note: str) -> CurrentData:
+    def doubtful(cls, note: Said) -> CurrentData:
         """Return data of which nobody can tell whether they changed, and why."""
         return cls(note=note, is_doubtful=True)
 
-    def change_since(self, grounds: DataVersion) -> str:
+    def change_since(self, grounds: DataVersion) -> Said:
         """Describe what changed since something was found on some data; nothing where nothing is known to have.
 
         A split into folds is another one than that of a single training, and is not held against it; but folds that
         were drawn from another seed are other folds.
         """
         if self.seen is None:
-            return ""
+            return Said("")
         if grounds.data_digest != self.seen.data_digest:
-            return "the data changed since"
-        return "the split changed since" if self._is_other_split(grounds) else ""
+            return said("the data changed since")
+        return said("the split changed since") if self._is_other_split(grounds) else Said("")
 
     def _is_other_split(self, grounds: DataVersion) -> bool:
         if grounds.is_folded:
@@ -147,13 +144,21 @@ def read_current_data(
     """
     source = _source(problem, workspace, climbs)
     if source is None:
-        return CurrentData(note=_UNNAMED if runs else "")
+        if not runs:
+            return CurrentData()
+        return CurrentData(
+            note=said(
+                "No imgcls.toml names the data, so that nobody can see whether they changed; 'imgcls init' writes one."
+            )
+        )
     look = take_fingerprint(source, workspace)
     seen = find_summary(workspace, look.key) if look else None
     if seen is not None and not verify:
         return CurrentData(seen, source.split_seed or 0, key=look.key if look else "")
     if reporter is None:
-        return CurrentData.doubtful(f"{CHANGED}; 'imgcls checklist' reads them again.")
+        return CurrentData.doubtful(
+            said("The data look different from when they were last read; 'imgcls checklist' reads them again.")
+        )
     reporter.note("Reading the data and hashing every file …" if verify else "The data changed; reading them …")
     again = _read_again(workspace, source, runs, reporter, verify=verify)
     if seen is not None and again.seen is not None and again.seen.data_digest != seen.data_digest:
@@ -186,7 +191,9 @@ def _read_again(
         named = resolve(replace(source, verify=verify), workspace.root)
         (prepared,) = prepare(named, images, reporter=reporter, workspace=workspace)
     except (ImgclsError, OSError) as problem:
-        return CurrentData.doubtful(f"The data cannot be read, so that nobody can tell whether they changed: {problem}")
+        return CurrentData.doubtful(
+            said("The data cannot be read, so that nobody can tell whether they changed: {problem}", problem=problem)
+        )
     seen = DatasetSummary.of(prepared.samples, prepared.fingerprint or Fingerprint("", "", source))
     key = prepared.fingerprint.key if prepared.fingerprint else ""
     return CurrentData(seen, named.split_seed or 0, key=key)
@@ -204,6 +211,10 @@ class Damage:
     """What is wrong with it; names the file."""
     unknown: str
     """What it would have shown."""
+
+    def unknown_in(self, lang: str) -> str:
+        """Return what it would have shown, in a language."""
+        return in_language(self.unknown, lang)
 
 
 @dataclass(frozen=True)
@@ -252,20 +263,21 @@ class Evidence:
         return finding.decided(self.adjustments) != "open"
 
     @cached_property
-    def facts_change(self) -> str:
+    def facts_change(self) -> Said:
         """What changed since the data were looked at; empty where nothing did."""
         if self.facts is None:
-            return ""
+            return Said("")
         data = self.facts.data
         decided = bool(data.key) and data.key == self.present.key  # 'eda apply' changes the digest, not what was seen
         if not decided and (change := self.present.change_since(DataVersion(data.data_digest, (data.split_digest,)))):
             return change
         if tables := changed_tables(data.tables, self.workspace):
-            return f"{', '.join(tables)} changed since"
+            return said("{tables} changed since", tables=", ".join(tables))
         seen = self.present.seen
         if not decided and seen is not None and seen.n.get("excluded", 0) != data.n.get("excluded", 0):
-            return f"other files cannot be used since: {seen.n['excluded']:,}, not {data.n.get('excluded', 0):,}"
-        return ""
+            n, before = seen.n["excluded"], data.n.get("excluded", 0)
+            return said("other files cannot be used since: {n:,}, not {before:,}", n=n, before=before)
+        return Said("")
 
     @cached_property
     def meanings(self) -> CurrentPlans:
@@ -304,21 +316,21 @@ class Evidence:
         """The ladder to build on: the newest that was climbed to its end and still holds."""
         return next((climb for climb in reversed(self.climbed) if not self.change_since_climb(climb)), None)
 
-    def change_since_run(self, run: RunRecord) -> str:
+    def change_since_run(self, run: RunRecord) -> Said:
         """Describe what changed since a run: data, split, or what its stack means; nothing where nothing did."""
         return self._change_since(data_version(run), ArmRuns(run.stack, run.overrides, run.plan_digest))
 
-    def change_since_trial(self, trial: VerdictEntry) -> str:
+    def change_since_trial(self, trial: VerdictEntry) -> Said:
         """Describe what changed since a verdict, likewise."""
         return self._change_since(trial.grounds, *trial.sides)
 
-    def change_since_climb(self, climb: LadderStatus) -> str:
+    def change_since_climb(self, climb: LadderStatus) -> Said:
         """Describe what changed since a ladder recommended a stack, likewise."""
         return self._change_since(climb.grounds, *([climb.to_use] if climb.to_use else []))
 
-    def _change_since(self, grounds: DataVersion, *sides: ArmRuns) -> str:
+    def _change_since(self, grounds: DataVersion, *sides: ArmRuns) -> Said:
         changes = (self.present.change_since(grounds), *map(self.meanings.change_since, sides))
-        return next(filter(None, changes), "")
+        return next(filter(None, changes), Said(""))
 
     def is_damaged(self, name: str) -> bool:
         """Whether a file of that name cannot be read."""
@@ -349,29 +361,38 @@ def gather(workspace: Workspace, *, reporter: Reporter | None = None, verify: bo
         verify: Whether the data are read and hashed again in any case.
     """
     damages: list[Damage] = []
-    problem = _read(lambda: find_problem(workspace.root), None, damages, unknown=f"what {MARKER} says of the problem")
-    facts = _read(lambda: _facts(workspace.reports), None, damages, unknown="what 'imgcls eda' found")
+    problem = _read(
+        lambda: find_problem(workspace.root),
+        None,
+        damages,
+        unknown=said("what {file} says of the problem", file=MARKER),
+    )
+    facts = _read(lambda: _facts(workspace.reports), None, damages, unknown=said("what 'imgcls eda' found"))
     adjustments = _read(
         lambda: read_adjustments(workspace.root / FINDINGS_TOML),
         Adjustments(),
         damages,
-        unknown="which findings are dealt with",
+        unknown=said("which findings are dealt with"),
     )
     unreadable = [name for name in (MARKER, FINDINGS_TOML) if any(name in damage.reason for damage in damages)]
     records, damaged_runs = find_runs(workspace)
     climbs, damaged_climbs = read_ladder_statuses(workspace)
     comparisons, damaged_comparisons = read_comparisons(workspace)
     submissions, damaged_submissions = find_submissions(workspace)
-    damages += _all(damaged_runs, "what that run proves")
-    damages += _all(damaged_climbs, "what that ladder tried")
-    damages += _all(damaged_comparisons, "what was compared")
-    damages += _all(damaged_submissions, "what was submitted")
+    damages += _all(damaged_runs, said("what that run proves"))
+    damages += _all(damaged_climbs, said("what that ladder tried"))
+    damages += _all(damaged_comparisons, said("what was compared"))
+    damages += _all(damaged_submissions, said("what was submitted"))
     runs = tuple(run for run in records if not run.quick)
     if facts is None and not (runs or climbs):  # then nothing depends on the data
         present = CurrentData()
     elif unreadable:
-        files = " and ".join(unreadable)
-        present = CurrentData.doubtful(f"{files} cannot be read, so that nobody can tell whether the data changed.")
+        present = CurrentData.doubtful(
+            said(
+                "{files} cannot be read, so that nobody can tell whether the data changed.",
+                files=Said(" and ".join(unreadable), ", ".join(unreadable)),
+            )
+        )
     else:
         present = read_current_data(workspace, problem, climbs=climbs, runs=runs, reporter=reporter, verify=verify)
     return Evidence(
@@ -394,7 +415,7 @@ def _facts(folder: Path) -> Facts | None:
     return Facts.read(folder) if (folder / FACTS_JSON).exists() else None
 
 
-def _read(read: Callable[[], _Value], otherwise: _Value, damages: list[Damage], *, unknown: str) -> _Value:
+def _read(read: Callable[[], _Value], otherwise: _Value, damages: list[Damage], *, unknown: Said) -> _Value:
     """Read something, or note that it is damaged."""
     try:
         return read()
@@ -403,5 +424,5 @@ def _read(read: Callable[[], _Value], otherwise: _Value, damages: list[Damage], 
         return otherwise
 
 
-def _all(messages: Sequence[str], unknown: str) -> list[Damage]:
+def _all(messages: Sequence[str], unknown: Said) -> list[Damage]:
     return [Damage(message, unknown) for message in messages]

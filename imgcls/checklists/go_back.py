@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from imgcls.checklists.class_errors import class_errors
 from imgcls.checklists.commands import look_again
 from imgcls.checklists.evidence import FACTS, Evidence, data_version
-from imgcls.checklists.verdicts import FinalOpening, LadderStatus, VerdictEntry
-from imgcls.config.metrics import Units, in_words
+from imgcls.checklists.sentences import Said, in_language, joined, said, word
+from imgcls.checklists.verdicts import FinalOpening, LadderStatus, VerdictEntry, gain_of
+from imgcls.config.metrics import in_words
 from imgcls.data.source import FINDINGS_TOML
 from imgcls.ladders.spec import FINAL_JSON
 from imgcls.records.run import GAINS, RunRecord
@@ -31,10 +32,14 @@ class Reason:
     """A stable name: stalled, test.gain, test.score, findings, one.class or curve.rising."""
     stage: str
     """The stage to go back to, 1 or 2."""
-    text: str
+    text: Said
     """Why, with its numbers."""
     command: str | None
     """Where to begin there; None where a person has to think."""
+
+    def text_in(self, lang: str) -> str:
+        """Return why in a language."""
+        return in_language(self.text, lang)
 
 
 def way_back(evidence: Evidence) -> tuple[Reason, ...]:
@@ -48,11 +53,9 @@ def stalled(evidence: Evidence) -> Reason | None:
     last = _last_answers(evidence)[-N_RUNGS:]
     if len(last) < N_RUNGS or any(trial.verdict in GAINS for trial in last):
         return None
-    gains = "; ".join(
-        f"{trial.what} {Units(trial.metric).gain_text(trial.value, trial.low, trial.high, with_metric=True)}"
-        for trial in last
-    )
-    return Reason("stalled", "1", f"The last {N_RUNGS} rungs brought no evidence of a gain: {gains}.", None)
+    gains = joined((said("{what} {gain}", what=trial.what, gain=trial.gain) for trial in last), "; ")
+    text = said("The last {n} rungs brought no evidence of a gain: {gains}.", n=N_RUNGS, gains=gains)
+    return Reason("stalled", "1", text, None)
 
 
 def _last_answers(evidence: Evidence) -> list[VerdictEntry]:
@@ -74,10 +77,14 @@ def test_gain(evidence: Evidence) -> Reason | None:
         if test is None or validation is None:
             continue
         if abs(test.value - validation.value) > math.hypot(test.half_width, validation.half_width):
-            units = Units(opening.metric)
-            shown = [units.gain_text(one.value, one.low, one.high, with_metric=True) for one in (validation, test)]
-            text = f"Validation and test disagree beyond chance: {shown[0]} on validation, {shown[1]} on test"
-            return Reason("test.gain", "2", f"{text} ({_file(climb)}).", look_again(evidence))
+            before, after = (gain_of(opening.metric, one.value, one.low, one.high) for one in (validation, test))
+            text = said(
+                "Validation and test disagree beyond chance: {validation} on validation, {test} on test ({file}).",
+                validation=before,
+                test=after,
+                file=_file(climb),
+            )
+            return Reason("test.gain", "2", text, look_again(evidence))
     return None
 
 
@@ -89,11 +96,15 @@ def test_score(evidence: Evidence) -> Reason | None:
             continue
         excess = (validation.value - test.value) * (-1 if opening.metric == "log_loss" else 1)
         if excess > max(math.hypot(test.half_width, validation.half_width), climb.ladder.smallest_gain):
-            metric = in_words(opening.metric)
-            text = f"{metric} is {validation.value:.3f} on validation and {test.value:.3f} on the sealed test"
-            return Reason(
-                "test.score", "2", f"{text}, more than chance explains ({_file(climb)}).", look_again(evidence)
+            text = said(
+                "{metric} is {validation:.3f} on validation and {test:.3f} on the sealed test, more than chance "
+                "explains ({file}).",
+                metric=word(in_words(opening.metric)),
+                validation=validation.value,
+                test=test.value,
+                file=_file(climb),
             )
+            return Reason("test.score", "2", text, look_again(evidence))
     return None
 
 
@@ -102,9 +113,11 @@ def findings(evidence: Evidence) -> Reason | None:
     left = evidence.open_findings
     if not left:
         return None
-    named = "; ".join(f"{entry.id} ({entry.severity}, {entry.n})" for entry in left)
+    named = joined(
+        (said("{id} ({severity}, {n})", id=entry.id, severity=word(entry.severity), n=entry.n) for entry in left), "; "
+    )
     command = next((entry.command for entry in left if entry.command), look_again(evidence))
-    text = f"Findings are not dealt with: {named} ({FACTS})."
+    text = said("Findings are not dealt with: {found} ({file}).", found=named, file=FACTS)
     return Reason("findings", "2", text, None if evidence.is_damaged(FINDINGS_TOML) else command)
 
 
@@ -128,9 +141,16 @@ def one_class(evidence: Evidence) -> Reason | None:
     rate, others = worst.n_wrong / worst.n, (n_wrong - worst.n_wrong) / n_others
     if rate < _TWICE * others or _z(worst.n_wrong, worst.n, n_wrong - worst.n_wrong, n_others, run) < _Z99:
         return None
-    text = (
-        f"{worst.n_wrong} of {n_wrong} errors are on {worst.name}: {100 * rate:.0f} % of its {worst.n} images are "
-        f"answered wrongly, {100 * others:.0f} % of the others (runs/{run.id})."
+    text = said(
+        "{wrong} of {n_wrong} errors are on {name}: {rate:.0f} % of its {n} images are answered wrongly, {others:.0f} "
+        "% of the others ({run}).",
+        wrong=worst.n_wrong,
+        n_wrong=n_wrong,
+        name=worst.name,
+        rate=100 * rate,
+        n=worst.n,
+        others=100 * others,
+        run=f"runs/{run.id}",
     )
     return Reason("one.class", "2", text, look_again(evidence))
 
@@ -141,8 +161,14 @@ def rising(evidence: Evidence) -> Reason | None:
     found = [entry for entry in facts.findings if entry.id == _RISING] if facts else []
     if facts is None or not found or evidence.deals_with(found[0]):
         return None
-    numbers = ", ".join(f"{point.value:.3f} with {point.n_train:,} images" for point in facts.curve[-2:])
-    text = f"The learning curve over the number of images still rises: {numbers or found[0].title} ({FACTS})."
+    points = joined(
+        said("{value:.3f} with {n:,} images", value=point.value, n=point.n_train) for point in facts.curve[-2:]
+    )
+    text = said(
+        "The learning curve over the number of images still rises: {numbers} ({file}).",
+        numbers=points or found[0].title,
+        file=FACTS,
+    )
     return Reason(_RISING, "2", text, None if evidence.is_damaged(FINDINGS_TOML) else found[0].command)
 
 

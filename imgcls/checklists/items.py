@@ -10,6 +10,7 @@ from importlib.resources import files
 from types import MappingProxyType
 from typing import Any, Literal, get_args
 
+from imgcls.checklists.sentences import Said, in_language, said
 from imgcls.errors import UsageError, nearest_hint
 
 Language = Literal["en", "ko"]
@@ -104,23 +105,25 @@ class Answer:
 
     state: State
     """Open, done or stale."""
-    evidence: str
+    evidence: Said
     """A sentence that names file, run and number; or what is missing."""
     command: str | None = None
     """A command that fits the case better than the item's own, or `BY_HAND`; None takes the item's own."""
 
     @classmethod
-    def proved(cls, evidence: str, change: str = "") -> Answer:
+    def proved(cls, evidence: Said, change: Said | None = None) -> Answer:
         """Return the answer of a proof: done, or stale where something changed since.
 
         Args:
             evidence: What proves it.
-            change: What changed since, in words; empty where nothing did.
+            change: What changed since, in words; None or empty where nothing did.
         """
-        return cls("stale", f"{evidence}; {change}") if change else cls("done", evidence)
+        if not change:
+            return cls("done", evidence)
+        return cls("stale", said("{evidence}; {change}", evidence=evidence, change=change))
 
     @classmethod
-    def missing(cls, evidence: str, command: str | None = None) -> Answer:
+    def missing(cls, evidence: Said, command: str | None = None) -> Answer:
         """Return the answer where there is no proof, and why."""
         return cls("open", evidence, command)
 
@@ -137,3 +140,7 @@ class ItemState:
     """What says so."""
     command: str | None
     """What would do it; None where there is no command, or nothing left to do."""
+
+    def evidence_in(self, lang: Language) -> str:
+        """Return what says so in a language."""
+        return in_language(self.evidence, lang)

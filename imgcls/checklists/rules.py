@@ -12,6 +12,7 @@ from imgcls.checklists.class_errors import class_errors, labels_of
 from imgcls.checklists.commands import SEEDS, again, in_folds, ladder_again, look_again, run_to_submit, without_folds
 from imgcls.checklists.evidence import FACTS, Evidence, is_baseline, named
 from imgcls.checklists.items import BY_HAND, Answer, find_item
+from imgcls.checklists.sentences import Said, joined, listed, said, word
 from imgcls.checklists.verdicts import LadderStatus, VerdictEntry
 from imgcls.config.metrics import decided_by, in_words
 from imgcls.data.source import FINDINGS_TOML
@@ -20,7 +21,6 @@ from imgcls.errors import ImgclsError, PlanError, RecordError
 from imgcls.plan import Plan
 from imgcls.predictions.submission import GIVE_TEST, TEST_FILE, Submission
 from imgcls.records.run import RunRecord
-from imgcls.text import listed
 from imgcls.workspace import MARKER
 
 
@@ -45,7 +45,7 @@ def _answer(rule: Callable[[RunRecord, Evidence], Answer], run: RunRecord, evide
     try:
         answer = rule(run, evidence)
     except PlanError as problem:  # another version wrote it, with a part or a choice that this one has not
-        return Answer.missing(f"{named(run)}: its plan cannot be read: {problem}")
+        return Answer.missing(said("{run}: its plan cannot be read: {problem}", run=named(run), problem=problem))
     if answer.state == "done":
         return Answer.proved(answer.evidence, evidence.change_since_run(run))
     return answer
@@ -60,95 +60,152 @@ def seed(evidence: Evidence) -> Answer:
 
 
 def _seed(run: RunRecord, evidence: Evidence) -> Answer:
-    said = f"{named(run)}: seed {run.seed}"
+    shown = said("{run}: seed {seed}", run=named(run), seed=run.seed)
     repetition = evidence.repetition_of(run)
     if repetition is None:
-        return Answer.proved(f"{said}{_other_seeds(run, evidence)}; '--again' repeats it and compares the bits")
-    when = f"repeated on {repetition.created[:10]}"
+        others = _other_seeds(run, evidence)
+        return Answer.proved(
+            said("{seed}{others}; '--again' repeats it and compares the bits", seed=shown, others=others)
+        )
+    day = repetition.created[:10]
     different = [name for name, is_same in repetition.same_bits.items() if not is_same]
     if not different:
-        return Answer.proved(f"{said}; {when}: equal bits")
-    why = "compare versions and threads ('imgcls runs show', 'imgcls doctor'), then repeat it"
+        return Answer.proved(said("{seed}; repeated on {day}: equal bits", seed=shown, day=day))
+    advice = said("compare versions and threads ('imgcls runs show', 'imgcls doctor'), then repeat it")
     if run.environment["device"] != "cpu":
-        why += "; only a cpu promises equal bits (--device cpu)"
-    return Answer.missing(
-        f"{said}, but {when} it gave other bits in {', '.join(different)}: {why}", again(run, evidence)
+        advice = said("{advice}; only a cpu promises equal bits (--device cpu)", advice=advice)
+    other_bits = said(
+        "{seed}, but repeated on {day} it gave other bits in {files}: {advice}",
+        seed=shown,
+        day=day,
+        files=", ".join(different),
+        advice=advice,
     )
+    return Answer.missing(other_bits, again(run, evidence))
 
 
-def _other_seeds(run: RunRecord, evidence: Evidence) -> str:
+def _other_seeds(run: RunRecord, evidence: Evidence) -> Said:
     seeds = sorted({other.seed for other in evidence.runs if other.plan_digest == run.plan_digest})
     n = len(seeds) - 1
-    return f", as {n} other{'s' * (n > 1)} of this plan {'have theirs' if n > 1 else 'has its own'}" if n else ""
+    if not n:
+        return Said("")
+    return said(", as {n} others of this plan have theirs" if n > 1 else ", as {n} other of this plan has its own", n=n)
 
 
 def device(run: RunRecord, _: Evidence) -> Answer:
     """Which device it was, and what it cost; cpu is an answer."""
     name = run.environment.get("device_name")
     shown = f"{run.environment['device']}{f' ({name})' if name else ''}"
-    speed = f", {run.images_per_second:.0f} images a second" if run.images_per_second else ""
-    return Answer.proved(f"{named(run)}: {shown}, {run.seconds.get('total', 0.0):.0f} seconds in all{speed}")
+    speed = said(", {n:.0f} images a second", n=run.images_per_second) if run.images_per_second else ""
+    seconds = run.seconds.get("total", 0.0)
+    return Answer.proved(
+        said(
+            "{run}: {device}, {seconds:.0f} seconds in all{speed}",
+            run=named(run),
+            device=shown,
+            seconds=seconds,
+            speed=speed,
+        )
+    )
 
 
 def split(run: RunRecord, _: Evidence) -> Answer:
     """Whether some train and others validate."""
     n = run.data.n
     if not (run.folds is not None or n.get("train")) or not n.get("valid"):
-        return Answer.missing(f"{named(run)} has nothing to train or to validate with")
+        return Answer.missing(said("{run} has nothing to train or to validate with", run=named(run)))
     who = (
-        f"{n['valid']:,} validate out of fold"
+        said("{n:,} validate out of fold", n=n["valid"])
         if run.folds is not None
-        else f"{n['train']:,} train, {n['valid']:,} validate"
+        else said("{train:,} train, {valid:,} validate", train=n["train"], valid=n["valid"])
     )
-    return Answer.proved(f"{named(run)}: {who}, digest {run.data.split_digest[:8]}")
+    digest = run.data.split_digest[:8]
+    return Answer.proved(said("{run}: {parts}, digest {digest}", run=named(run), parts=who, digest=digest))
 
 
 def transforms(run: RunRecord, _: Evidence) -> Answer:
     """What photographs become."""
     images, augment = Plan.from_json(run.plan).images, Plan.from_json(run.plan).augment
-    random = f"{len(augment.transforms)} random transforms" if augment.transforms else "none random"
-    return Answer.proved(f"{named(run)}: {images.resize} to {images.size_px} px, {random}")
+    n = len(augment.transforms)
+    random = said("{n} random transforms", n=n) if n else said("none random")
+    return Answer.proved(
+        said(
+            "{run}: {resize} to {size} px, {random}",
+            run=named(run),
+            resize=images.resize,
+            size=images.size_px,
+            random=random,
+        )
+    )
 
 
 def loaders(run: RunRecord, _: Evidence) -> Answer:
     """How many images there were, and how many a step."""
-    n = ", ".join(f"{number:,} {part}" for part, number in run.data.n.items() if number)
-    return Answer.proved(f"{named(run)}: {n}; {Plan.from_json(run.plan).fit.batch_size} a step")
+    parts, n = _parts(run.data.n), Plan.from_json(run.plan).fit.batch_size
+    return Answer.proved(said("{run}: {parts}; {n} a step", run=named(run), parts=parts, n=n))
+
+
+def _parts(counts: Mapping[str, int]) -> Said:
+    """Write how many images each part has."""
+    return joined(said("{n:,} {part}", n=n, part=word(part)) for part, n in counts.items() if n)
 
 
 def model(run: RunRecord, _: Evidence) -> Answer:
     """Whether it began with pretrained weights, and with which."""
     name = Plan.from_json(run.plan).model.name
     if run.weights.sha256 is None:
-        return Answer.missing(f"{named(run)}: {name} began with random weights", BY_HAND)
-    return Answer.proved(f"{named(run)}: {name} from {run.weights.source}, sha256 {run.weights.sha256[:8]}")
+        return Answer.missing(said("{run}: {model} began with random weights", run=named(run), model=name), BY_HAND)
+    source, digest = run.weights.source, run.weights.sha256[:8]
+    return Answer.proved(
+        said("{run}: {model} from {source}, sha256 {digest}", run=named(run), model=name, source=source, digest=digest)
+    )
 
 
 def training(run: RunRecord, _: Evidence) -> Answer:
     """Whether a baseline was trained to its end."""
     plan = Plan.from_json(run.plan)
     n = plan.fit.epochs
-    epochs = f"{n} epoch{'s' * (n != 1)} of " if n else ""
-    return Answer.proved(f"{named(run)}: {epochs}{plan.optimizer.name} at {plan.optimizer.learning_rate:g}")
+    epochs = said("{n} epoch of " if n == 1 else "{n} epochs of ", n=n) if n else ""
+    name, rate = plan.optimizer.name, plan.optimizer.learning_rate
+    return Answer.proved(
+        said("{run}: {epochs}{optimizer} at {rate:g}", run=named(run), epochs=epochs, optimizer=name, rate=rate)
+    )
 
 
 def validation(run: RunRecord, evidence: Evidence) -> Answer:
     """Whether the score is above that of the answer that needs no photograph, sampling variance counted."""
     known = [name for name, one in run.metrics.items() if one.low is not None]
     metric = decided_by(evidence.problem.metric if evidence.problem else None, run.problem, known=known)
-    name = in_words(metric)
+    name = word(in_words(metric))
     scored = run.metrics.get(metric)
     if scored is None or scored.value is None or scored.low is None or scored.high is None:
-        return Answer.missing(f"{named(run)} has no {name} with an interval")
+        return Answer.missing(said("{run} has no {metric} with an interval", run=named(run), metric=name))
     trivial = 0.5 if metric == "roc_auc" else _majority(run, evidence)
     if trivial is None:
-        return Answer.missing(f"{named(run)}: its validation labels cannot be read")
-    said = f"{named(run)}: {name} {scored.value:.3f} [{scored.low:.3f}, {scored.high:.3f}]"
-    without = "ranking at random" if metric == "roc_auc" else "always naming the most frequent class"
+        return Answer.missing(said("{run}: its validation labels cannot be read", run=named(run)))
+    score = said(
+        "{run}: {metric} {value:.3f} [{low:.3f}, {high:.3f}]",
+        run=named(run),
+        metric=name,
+        value=scored.value,
+        low=scored.low,
+        high=scored.high,
+    )
+    without = said("ranking at random" if metric == "roc_auc" else "always naming the most frequent class")
     if scored.low <= trivial:
         more = BY_HAND if run.folds is not None else in_folds(run, evidence)
-        return Answer.missing(f"{said} is not shown to be better than {without}, {trivial:.3f}", more)
-    return Answer.proved(f"{said}, better than {without}, {trivial:.3f}")
+        return Answer.missing(
+            said(
+                "{score} is not shown to be better than {without}, {trivial:.3f}",
+                score=score,
+                without=without,
+                trivial=trivial,
+            ),
+            more,
+        )
+    return Answer.proved(
+        said("{score}, better than {without}, {trivial:.3f}", score=score, without=without, trivial=trivial)
+    )
 
 
 def _majority(run: RunRecord, evidence: Evidence) -> float | None:
@@ -163,12 +220,12 @@ def _majority(run: RunRecord, evidence: Evidence) -> float | None:
     return max(counts) / sum(counts) if any(counts) else None
 
 
-def _no_baseline(evidence: Evidence) -> str:
+def _no_baseline(evidence: Evidence) -> Said:
     if evidence.runs:
-        return "there are runs, but none of the baseline alone"
+        return said("there are runs, but none of the baseline alone")
     if evidence.n_quick:
-        return "only quick runs (--quick) are there, and they prove nothing"
-    return "nothing was trained yet"
+        return said("only quick runs (--quick) are there, and they prove nothing")
+    return said("nothing was trained yet")
 
 
 LEAKS = ("duplicates.across", "duplicates.conflict", "series")
@@ -184,7 +241,8 @@ def of_facts(rule: Callable[[Facts, Evidence], Answer]) -> Callable[[Evidence], 
     def answered(evidence: Evidence) -> Answer:
         if evidence.facts is None:
             is_damaged = any(FACTS.rpartition("/")[2] in damage.reason for damage in evidence.damages)
-            return Answer.missing(f"{FACTS} cannot be read" if is_damaged else "nobody looked at the data yet")
+            unread, unseen = said("{file} cannot be read", file=FACTS), said("nobody looked at the data yet")
+            return Answer.missing(unread if is_damaged else unseen)
         answer = rule(evidence.facts, evidence)
         if answer.state == "done":
             return Answer.proved(answer.evidence, evidence.facts_change)
@@ -195,21 +253,29 @@ def of_facts(rule: Callable[[Facts, Evidence], Answer]) -> Callable[[Evidence], 
 
 def files(facts: Facts, _: Evidence) -> Answer:
     """Whether the files have their roles, and the images are counted."""
-    named = [_described(entry) for entry in facts.files[:_MOST_NAMED]] or ["one set"]
+    named = [_described(entry) for entry in facts.files[:_MOST_NAMED]] or [said("one set")]
     more = ["…"] if len(facts.files) > _MOST_NAMED else []
-    parts = ", ".join(f"{n:,} {split}" for split, n in facts.data.n.items() if n)
-    return Answer.proved(f"{FACTS}: {', '.join([*named, *more])}; {parts}")
+    roles, parts = joined([*named, *more]), _parts(facts.data.n)
+    return Answer.proved(said("{file}: {roles}; {parts}", file=FACTS, roles=roles, parts=parts))
 
 
 def targets(facts: Facts, evidence: Evidence) -> Answer:
     """Whether classes were counted and drawn."""
     drawn = _drawn(facts, evidence, ["classes"])
     if not drawn:
-        return Answer.missing(f"{FACTS} has the classes, but no picture of them was drawn")
+        return Answer.missing(said("{file} has the classes, but no picture of them was drawn", file=FACTS))
     imbalance = facts.imbalance
     return Answer.proved(
-        f"{FACTS}, {drawn[0]}: {len(facts.classes)} classes, the largest {imbalance.ratio:.1f} times the smallest, "
-        f"{imbalance.rarest}, which has {imbalance.n_valid_rarest} validation images"
+        said(
+            "{file}, {picture}: {n} classes, the largest {ratio:.1f} times the smallest, {rarest}, which has {n_valid} "
+            "validation images",
+            file=FACTS,
+            picture=drawn[0],
+            n=len(facts.classes),
+            ratio=imbalance.ratio,
+            rarest=imbalance.rarest,
+            n_valid=imbalance.n_valid_rarest,
+        )
     )
 
 
@@ -218,21 +284,32 @@ def images(facts: Facts, evidence: Evidence) -> Answer:
     names = [entry.name for entry in facts.classes]
     drawn = _drawn(facts, evidence, [f"{_SHEET}{name}" for name in names])
     if not drawn:
-        return Answer.missing(f"{FACTS} names no contact sheet that is still there")
+        return Answer.missing(said("{file} names no contact sheet that is still there", file=FACTS))
     if len(drawn) < len([name for name in facts.pictures if name.startswith(_SHEET)]):
-        return Answer.missing(f"only {len(drawn)} contact sheets of those in {FACTS} are still there")
-    which = f"{len(names)} classes" if len(drawn) == len(names) else f"{len(drawn)} of {len(names)} classes"
-    return Answer.proved(f"{FACTS}, {drawn[0]}: contact sheets of {which}")
+        return Answer.missing(
+            said("only {n} contact sheets of those in {file} are still there", n=len(drawn), file=FACTS)
+        )
+    n = len(names)
+    which = said("{n} classes", n=n) if len(drawn) == n else said("{drawn} of {n} classes", drawn=len(drawn), n=n)
+    return Answer.proved(
+        said("{file}, {picture}: contact sheets of {classes}", file=FACTS, picture=drawn[0], classes=which)
+    )
 
 
 def sizes(facts: Facts, _: Evidence) -> Answer:
     """Whether sizes and quality were measured."""
     width, height = facts.sizes.width_px.middle, facts.sizes.height_px.middle
-    n_sizes = "all of one size" if facts.sizes.n_sizes == 1 else f"{facts.sizes.n_sizes:,} sizes"
-    broken = f"{len(facts.broken)} broken" if facts.broken else "no broken file"
+    n = facts.sizes.n_sizes
     return Answer.proved(
-        f"{FACTS}: median size {width:.0f} x {height:.0f} px, {n_sizes}, {broken}; "
-        f"{facts.sizes.recommended_px} px to begin with"
+        said(
+            "{file}: median size {width:.0f} x {height:.0f} px, {sizes}, {broken}; {px} px to begin with",
+            file=FACTS,
+            width=width,
+            height=height,
+            sizes=said("all of one size") if n == 1 else said("{n:,} sizes", n=n),
+            broken=said("{n} broken", n=len(facts.broken)) if facts.broken else said("no broken file"),
+            px=facts.sizes.recommended_px,
+        )
     )
 
 
@@ -243,17 +320,22 @@ def leaks(facts: Facts, evidence: Evidence) -> Answer:
     left = [entry for entry in found if not evidence.deals_with(entry)]
     if left:
         command = None if evidence.is_damaged(FINDINGS_TOML) else left[0].command
-        return Answer.missing(f"{FACTS}: {_listed(left)}", command or BY_HAND)
-    looked = f"; looked for {listed(facts.looked_for)}" if facts.looked_for else ""
+        return Answer.missing(said("{file}: {found}", file=FACTS, found=_listed(left)), command or BY_HAND)
+    looked = said("; looked for {kinds}", kinds=listed(map(word, facts.looked_for))) if facts.looked_for else Said("")
     if found:
-        return Answer.proved(f"findings.toml deals with {', '.join(entry.id for entry in found)}{looked}")
-    return Answer.proved(f"{FACTS}: {_copies(facts)} across parts or under two labels{looked}")
+        named = ", ".join(entry.id for entry in found)
+        return Answer.proved(said("findings.toml deals with {found}{looked}", found=named, looked=looked))
+    return Answer.proved(_no_copies(facts, looked))
 
 
-def _described(entry: FileFacts) -> str:
+def _described(entry: FileFacts) -> Said:
     """Name a file, and what it is for: `images (885 photographs)`, `sample.csv (sample submission, 300)`."""
-    held = f"{entry.n:,} {entry.role}" if entry.role in _COUNTED else f"{entry.role}, {entry.n:,}"
-    return f"{entry.path} ({held})"
+    return said(
+        "{path} ({n:,} {role})" if entry.role in _COUNTED else "{path} ({role}, {n:,})",
+        path=entry.path,
+        n=entry.n,
+        role=word(entry.role),
+    )
 
 
 def _listed(findings: Sequence[Finding]) -> str:
@@ -266,10 +348,19 @@ def _drawn(facts: Facts, evidence: Evidence, names: Sequence[str]) -> list[str]:
     return [f"reports/{file}" for file in known if (evidence.workspace.reports / file).is_file()]
 
 
-def _copies(facts: Facts) -> str:
+def _no_copies(facts: Facts, looked: Said) -> Said:
     """Describe that there are no copies of the kind in question, and how many there are of others."""
     n = len(facts.duplicates)
-    return f"none of {n:,} pair{'s' * (n != 1)} of copies" if n else "no copies"
+    if not n:
+        return said("{file}: no copies across parts or under two labels{looked}", file=FACTS, looked=looked)
+    return said(
+        "{file}: none of {n:,} pair of copies across parts or under two labels{looked}"
+        if n == 1
+        else "{file}: none of {n:,} pairs of copies across parts or under two labels{looked}",
+        file=FACTS,
+        n=n,
+        looked=looked,
+    )
 
 
 def goal(evidence: Evidence) -> Answer:
@@ -278,9 +369,15 @@ def goal(evidence: Evidence) -> Answer:
     if problem is None:
         return _no_problem(evidence)
     missing = [name for name in ("title", "goal") if not getattr(problem, name).strip()]
+    if len(missing) > 1:
+        return Answer.missing(said("{file} has no title and no goal: write it there", file=MARKER), BY_HAND)
     if missing:
-        return Answer.missing(f"{MARKER} has no {' and no '.join(missing)}: write it there", BY_HAND)
-    return Answer.proved(f"{MARKER}: {problem.title}: {problem.goal}")
+        return _write_it(missing[0])
+    return Answer.proved(said("{file}: {title}: {goal}", file=MARKER, title=problem.title, goal=problem.goal))
+
+
+def _write_it(field: str) -> Answer:
+    return Answer.missing(said("{file} has no {field}: write it there", file=MARKER, field=field), BY_HAND)
 
 
 def problem_type(evidence: Evidence) -> Answer:
@@ -289,16 +386,28 @@ def problem_type(evidence: Evidence) -> Answer:
     if problem is None:
         return _no_problem(evidence)
     if problem.type is None:
-        return Answer.missing(f"{MARKER} has no type: write it there", BY_HAND)
+        return _write_it("type")
     found = _seen_type(evidence)
     if found is None:
         return Answer.missing(
-            f"{MARKER}: {problem.type}; nothing has looked yet whether the data say so", look_again(evidence)
+            said(
+                "{file}: {type}; nothing has looked yet whether the data say so",
+                file=MARKER,
+                type=problem.type,
+            ),
+            look_again(evidence),
         )
     kind, where = found
     if kind != problem.type:
-        return Answer.missing(f"{MARKER} says {problem.type}, but {where} says {kind}: correct one of them", BY_HAND)
-    return Answer.proved(f"{MARKER}: {problem.type}, as {where} says")
+        other = said(
+            "{file} says {type}, but {where} says {found}: correct one of them",
+            file=MARKER,
+            type=problem.type,
+            where=where,
+            found=kind,
+        )
+        return Answer.missing(other, BY_HAND)
+    return Answer.proved(said("{file}: {type}, as {where} says", file=MARKER, type=problem.type, where=where))
 
 
 def metric(evidence: Evidence) -> Answer:
@@ -307,19 +416,19 @@ def metric(evidence: Evidence) -> Answer:
     if problem is None:
         return _no_problem(evidence)
     if problem.metric is None:
-        return Answer.missing(f"{MARKER} has no metric: write it there", BY_HAND)
-    return Answer.proved(f"{MARKER}: {in_words(problem.metric)}")
+        return _write_it("metric")
+    return Answer.proved(said("{file}: {metric}", file=MARKER, metric=word(in_words(problem.metric))))
 
 
-def _seen_type(evidence: Evidence) -> tuple[str, str] | None:
+def _seen_type(evidence: Evidence) -> tuple[str, Said] | None:
     """Return the type that the data have, and what says so."""
     seen, facts = evidence.present.seen, evidence.facts
     if facts is not None and not evidence.facts_change:
         n_classes = len(facts.data.classes)
-        return _counted(facts.data.problem, n_classes), f"{FACTS} ({n_classes} classes)"
+        return _counted(facts.data.problem, n_classes), said("{file} ({n} classes)", file=FACTS, n=n_classes)
     if seen is not None:
         n_classes = len(seen.valid_counts)
-        return _counted(seen.problem, n_classes), f"the last reading of the data ({n_classes} classes)"
+        return _counted(seen.problem, n_classes), said("the last reading of the data ({n} classes)", n=n_classes)
     return None
 
 
@@ -330,8 +439,8 @@ def _counted(kind: str, n_classes: int) -> str:
 
 def _no_problem(evidence: Evidence) -> Answer:
     if evidence.is_damaged(MARKER):
-        return Answer.missing(f"{MARKER} cannot be read: correct it", BY_HAND)
-    return Answer.missing(f"there is no {MARKER}")
+        return Answer.missing(said("{file} cannot be read: correct it", file=MARKER), BY_HAND)
+    return Answer.missing(said("there is no {file}", file=MARKER))
 
 
 def first(evidence: Evidence) -> Answer:
@@ -339,7 +448,10 @@ def first(evidence: Evidence) -> Answer:
     runs = {run.id: run for run in evidence.runs if is_baseline(run)}
     made = [entry for entry in evidence.submissions if entry.run in runs]
     proofs = [
-        Answer.proved(f"{entry.name}, from {entry.run}", evidence.change_since_run(runs[entry.run]))
+        Answer.proved(
+            said("{submission}, from {run}", submission=entry.name, run=entry.run),
+            evidence.change_since_run(runs[entry.run]),
+        )
         for entry in made
         if entry.is_whole()
     ]
@@ -361,30 +473,41 @@ def final(evidence: Evidence) -> Answer:
     made = [entry for entry in evidence.submissions if entry.run in climb.incumbent_runs]
     whole = [entry for entry in made if entry.is_whole()]
     if whole:
-        return Answer.proved(f"{whole[-1].name}, from {stack}, which {climb.file} recommends")
+        name = whole[-1].name
+        return Answer.proved(
+            said("{submission}, from {stack}, which {file} recommends", submission=name, stack=stack, file=climb.file)
+        )
     if made:
         return _not_whole(made[-1], evidence)
     runs = [run for run in evidence.runs if run.id in climb.incumbent_runs]
     if not any(TEST_FILE in run.files for run in runs):
-        return Answer.missing(f"the runs of {stack} have no test part to submit; {GIVE_TEST}", BY_HAND)
-    return Answer.missing(f"no submission is of {stack}, which {climb.file} recommends")
+        advice = word(GIVE_TEST)
+        return Answer.missing(
+            said("the runs of {stack} have no test part to submit; {advice}", stack=stack, advice=advice), BY_HAND
+        )
+    return Answer.missing(said("no submission is of {stack}, which {file} recommends", stack=stack, file=climb.file))
 
 
 def _not_whole(entry: Submission, evidence: Evidence) -> Answer:
     """Describe that a submission is not what it was, and how its run is submitted once more."""
     is_in_the_way = (evidence.workspace.submissions / f"{entry.run}.csv").is_file()
     command = f"imgcls submit {shlex.quote(entry.run)}{' --force' if is_in_the_way else ''}"
-    return Answer.missing(f"{entry.name} is gone, or was changed since it was written", command)
+    return Answer.missing(
+        said("{submission} is gone, or was changed since it was written", submission=entry.name), command
+    )
 
 
 def _no_submission(evidence: Evidence) -> Answer:
     first = _run_first(evidence)
     if first is not None and evidence.has_test_part:
-        return Answer.missing("no run of the baseline that holds predicts the test part with one network", first)
+        return Answer.missing(said("no run of the baseline that holds predicts the test part with one network"), first)
     if first is not None and evidence.baseline is not None:
-        return Answer.missing(f"{named(evidence.baseline)} has no test part to submit; {GIVE_TEST}", BY_HAND)
+        run, advice = named(evidence.baseline), word(GIVE_TEST)
+        return Answer.missing(said("{run} has no test part to submit; {advice}", run=run, advice=advice), BY_HAND)
     n = len(evidence.submissions)
-    return Answer.missing(f"none of {n} submissions is of a baseline run" if n else "there is no submission yet")
+    return Answer.missing(
+        said("none of {n} submissions is of a baseline run", n=n) if n else said("there is no submission yet")
+    )
 
 
 def _run_first(evidence: Evidence) -> str | None:
@@ -403,8 +526,8 @@ def _no_incumbent(evidence: Evidence) -> Answer:
     ]
     if made:
         entry, climb = made[-1]
-        return Answer("stale", f"{entry.name}; {evidence.change_since_climb(climb)}", BY_HAND)
-    return Answer.missing("no ladder that holds says which stack to submit", BY_HAND)
+        return replace(Answer.proved(Said(entry.name), evidence.change_since_climb(climb)), command=BY_HAND)
+    return Answer.missing(said("no ladder that holds says which stack to submit"), BY_HAND)
 
 
 FEWEST_EPOCHS = 6
@@ -422,9 +545,11 @@ def tried(id_: str) -> Callable[[Evidence], Answer]:
             return Answer.proved(holding[-1].said)
         if judged:
             change = evidence.change_since_trial(judged[-1])
-            return Answer("stale", f"{judged[-1].said}; {change}", _once_more(judged[-1], evidence))
+            return replace(Answer.proved(judged[-1].said, change), command=_once_more(judged[-1], evidence))
         if trials:
-            return Answer.missing(f"{trials[-1].said}: {trials[-1].reason}", _more_seeds(trials[-1], evidence))
+            last = trials[-1]
+            text = said("{verdict}: {reason}", verdict=last.said, reason=last.reason)
+            return Answer.missing(text, _more_seeds(last, evidence))
         return _not_tried(id_, evidence)
 
     return answered
@@ -441,7 +566,7 @@ def epochs(evidence: Evidence) -> Answer:
     return proved or (proofs[0] if proofs and answer.state == "open" else answer)
 
 
-def flat_curve(run: RunRecord) -> str:
+def flat_curve(run: RunRecord) -> Said:
     """Describe that a run's validation no longer improved; nothing where it did, or where it was too short to tell.
 
     A curve is flat when the last third of the epochs holds neither a lower loss nor a higher accuracy than the
@@ -450,17 +575,21 @@ def flat_curve(run: RunRecord) -> str:
     try:
         rows = run.history()
     except RecordError:
-        return ""
+        return Said("")
     losses, accuracies = (_numbers(rows, name) for name in ("valid_loss", "valid_accuracy"))
     if len(rows) < FEWEST_EPOCHS or min(len(losses), len(accuracies)) < len(rows):
-        return ""
+        return Said("")
     first = len(rows) - len(rows) // 3
     if min(losses[first:]) < min(losses[:first]) or max(accuracies[first:]) > max(accuracies[:first]):
-        return ""
+        return Said("")
     best = losses.index(min(losses)) + 1
-    return (
-        f"runs/{run.id}/history.csv: neither validation loss nor accuracy improved in the last {len(rows) - first} of "
-        f"{len(rows)} epochs; the loss was lowest in epoch {best}"
+    return said(
+        "{file}: neither validation loss nor accuracy improved in the last {last} of {n} epochs; the loss was lowest "
+        "in epoch {best}",
+        file=f"runs/{run.id}/history.csv",
+        last=len(rows) - first,
+        n=len(rows),
+        best=best,
     )
 
 
@@ -471,12 +600,12 @@ def _numbers(rows: Sequence[Mapping[str, object]], name: str) -> list[float]:
 
 def ensemble(_: Evidence) -> Answer:
     """Nothing can prove a blend yet."""
-    return Answer.missing(find_item("predict.ensemble").note, BY_HAND)
+    return Answer.missing(word(find_item("predict.ensemble").note), BY_HAND)
 
 
 def all_data(_: Evidence) -> Answer:
     """Nothing can prove a training on all data yet."""
-    return Answer.missing(find_item("final.alldata").note, BY_HAND)
+    return Answer.missing(word(find_item("final.alldata").note), BY_HAND)
 
 
 def _not_tried(id_: str, evidence: Evidence) -> Answer:
@@ -487,8 +616,8 @@ def _not_tried(id_: str, evidence: Evidence) -> Answer:
     ]
     if begun:
         command = ladder_again(begun[-1], evidence, n_seeds=begun[-1].ladder.n_seeds)
-        return Answer.missing(f"ladders/{begun[-1].ladder.name} is not finished", command)
-    return Answer.missing("not tried yet")
+        return Answer.missing(said("{ladder} is not finished", ladder=f"ladders/{begun[-1].ladder.name}"), command)
+    return Answer.missing(said("not tried yet"))
 
 
 def _more_seeds(trial: VerdictEntry, evidence: Evidence) -> str | None:

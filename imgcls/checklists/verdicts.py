@@ -9,7 +9,8 @@ from typing import Any
 
 from imgcls.catalog import find_recipes
 from imgcls.checklists.items import all_items
-from imgcls.config.metrics import Units
+from imgcls.checklists.sentences import Said, quoted, said, word
+from imgcls.config.metrics import Units, in_words
 from imgcls.errors import RecordError
 from imgcls.ladders.results import ComparisonRecord, GainRecord, VerdictRecord, read_comparison, read_final, read_result
 from imgcls.ladders.spec import COMPARISONS, FINAL_JSON, RESULT_JSON, Ladder, find_ladders
@@ -81,10 +82,25 @@ class VerdictEntry:
         return self.verdict != CANNOT_TELL
 
     @property
-    def said(self) -> str:
+    def gain(self) -> Said:
+        """The gain as people read it, with its metric."""
+        return gain_of(self.metric, self.value, self.low, self.high)
+
+    @property
+    def said(self) -> Said:
         """The verdict as people read it, with the file that holds it."""
-        gain = Units(self.metric).gain_text(self.value, self.low, self.high, with_metric=True)
-        return f"{self.file}: {self.what}, {gain}: {self.verdict}"
+        verdict = word(self.verdict)
+        return said(
+            "{file}: {what}, {gain}: {verdict}", file=self.file, what=self.what, gain=self.gain, verdict=verdict
+        )
+
+
+def gain_of(metric: str, value: float, low: float | None, high: float | None) -> Said:
+    """Write a gain with its metric as `Units.gain_text` does, in both languages."""
+    units = Units(metric)
+    interval = "" if low is None or high is None else f" {units.interval(low, high)}"
+    gain, unit, name = units.gain(value), word(units.name), word(in_words(metric))
+    return said("{gain} {unit} of {metric}{interval}", gain=gain, unit=unit, metric=name, interval=interval)
 
 
 def read_comparisons(workspace: Workspace) -> tuple[tuple[VerdictEntry, ...], list[str]]:
@@ -113,7 +129,7 @@ def _compared(comparison: ComparisonRecord, path: Path) -> VerdictEntry:
     return verdict_entry(
         comparison.gain,
         items=items,
-        what=f"{b.label} over {a.label}",
+        what=said("{upper} over {lower}", upper=b.label, lower=a.label),
         metric=comparison.metric,
         file=f"reports/{COMPARISONS}/{path.name}",
         grounds=DataVersion(data.digest, data.split_digests, data.n_folds is not None, data.split_seed),
@@ -141,7 +157,7 @@ def verdict_entry(
         low=judged.low,
         high=judged.high,
         metric=metric,
-        reason=judged.remarks[0] if judged.verdict == CANNOT_TELL and judged.remarks else "",
+        reason=quoted(judged.remarks[0]) if judged.verdict == CANNOT_TELL and judged.remarks else "",
         n_runs=judged.n_runs,
         file=file,
         grounds=grounds,
@@ -321,7 +337,9 @@ def _step(climb: LadderStatus, number: int, step: VerdictRecord) -> VerdictEntry
     return verdict_entry(
         step,
         items=answered(rung.recipes, rung.items),
-        what=f"{rung.label} over {other.printed}" if ladder.kind == "climb" else rung.label,
+        what=said("{upper} over {lower}", upper=rung.label, lower=other.printed)
+        if ladder.kind == "climb"
+        else rung.label,
         metric=ladder.metric,
         file=climb.file,
         grounds=climb.grounds,

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from imgcls.checklists.checklist import Checklist
 from imgcls.checklists.items import ItemState, Language, stage_titles
+from imgcls.checklists.sentences import in_language
 from imgcls.text import clean
 
 
@@ -102,7 +103,7 @@ class ChecklistView:
         yield from self._damaged()
         for stage in dict.fromkeys(entry.item.stage for entry in found.items):
             entries = [entry for entry in found.items if entry.item.stage == stage]
-            shared = _shared_evidence(entries)
+            shared = _shared_evidence(entries, found.lang)
             heading = Text(f"\n{stage}  {stage_titles()[stage][found.lang]}", style="bold")
             yield heading.append(f": {clean(shared)}" if shared else "", style="not bold dim")
             yield self._items(entries, options, with_evidence=not shared)
@@ -127,7 +128,7 @@ class ChecklistView:
             line.append(f"  {entry.item.id}", style="dim")
             grid.add_row(Text(_mark(entry.state, options), style=_STYLES[entry.state]), line)
             if with_evidence and (following is None or following.evidence != entry.evidence):
-                grid.add_row("", Text(clean(entry.evidence), style="dim"))
+                grid.add_row("", Text(clean(entry.evidence_in(lang)), style="dim"))
         return grid
 
     def _notes(self) -> RenderResult:
@@ -135,7 +136,7 @@ class ChecklistView:
         if self.checklist.notes:
             yield Text(f"\n{words_of(self.checklist.lang).notes}", style="bold")
         for note in self.checklist.notes:
-            yield Padding(Text(clean(note), style="yellow"), (0, 0, 0, 2))
+            yield Padding(Text(clean(in_language(note, self.checklist.lang)), style="yellow"), (0, 0, 0, 2))
 
     def _damaged(self) -> RenderResult:
         words = words_of(self.checklist.lang)
@@ -144,7 +145,9 @@ class ChecklistView:
         yield Text(f"\n{words.damaged}", style="bold")
         for damage in self.checklist.damages:
             yield Padding(Text(clean(damage.reason, keep_lines=True), style="yellow"), (0, 0, 0, 2))
-            yield Padding(Text(words.unknown.format(what=damage.unknown), style="dim"), (0, 0, 0, 4))
+            yield Padding(
+                Text(words.unknown.format(what=damage.unknown_in(self.checklist.lang)), style="dim"), (0, 0, 0, 4)
+            )
 
     def _back(self) -> RenderResult:
         words = words_of(self.checklist.lang)
@@ -153,14 +156,14 @@ class ChecklistView:
         yield Text(f"\n{words.back}", style="bold")
         for reason in self.checklist.back:
             to = words.back_to.format(stage=reason.stage)
-            yield Padding(Text(f"{to}: {clean(reason.text)}", style="yellow"), (0, 0, 0, 2))
+            yield Padding(Text(f"{to}: {clean(reason.text_in(self.checklist.lang))}", style="yellow"), (0, 0, 0, 2))
             if reason.command:
                 yield Text(f"    {clean(reason.command)}", no_wrap=True, overflow="ignore")
 
 
-def _shared_evidence(entries: list[ItemState]) -> str:
+def _shared_evidence(entries: list[ItemState], lang: Language) -> str:
     """Return what is said of every item of a stage alike; empty where they differ."""
-    said = {entry.evidence for entry in entries}
+    said = {entry.evidence_in(lang) for entry in entries}
     return said.pop() if len(entries) > 1 and len(said) == 1 else ""
 
 

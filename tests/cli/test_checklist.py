@@ -52,6 +52,8 @@ def test_korean_and_one_stage(imgcls) -> None:
     assert "앙상블" in shown
     assert "문제의 배경과 목표를 이해했다" not in shown
     assert "체크리스트" in shown
+    assert "아직 시도하지 않았다" in shown
+    assert "not tried yet" not in shown
     titles = [entry["title"] for entry in json.loads(imgcls("checklist", "--lang", "ko", "--json").out)["items"]]
     assert titles[0] == "문제의 배경과 목표를 이해했다"
     wrong = imgcls("checklist", "--stage", "7")

@@ -15,6 +15,7 @@ from imgcls.checklists.checklist import Checklist, evaluate
 from imgcls.checklists.evidence import CurrentPlans
 from imgcls.checklists.go_back import Reason
 from imgcls.checklists.items import ItemState
+from imgcls.checklists.sentences import Said, said
 from imgcls.config.problem import Problem, ProblemData, find_problem, write_problem
 from imgcls.eda.facts import Facts
 from imgcls.ladders.judge import judge_ladder
@@ -150,7 +151,11 @@ class Desk:
 
     def list(self) -> Checklist:
         """Evaluate the checklist without reading the data."""
-        return evaluate(self.workspace)
+        found = evaluate(self.workspace)
+        texts = [entry.evidence for entry in found.items] + [reason.text for reason in found.back]
+        texts += [damage.unknown for damage in found.damages] + list(found.notes)
+        assert [text for text in texts if not isinstance(text, Said)] == []  # every one knows its Korean
+        return found
 
     def states(self) -> Mapping[str, ItemState]:
         """Return every item with its state, by its id."""
@@ -163,7 +168,9 @@ class Desk:
 
 def forget_plans(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let every stack mean another plan than it did."""
-    monkeypatch.setattr(CurrentPlans, "change_since", lambda _, side: f"{side.stack} means another plan since")
+    monkeypatch.setattr(
+        CurrentPlans, "change_since", lambda _, side: said("{stack} means another plan since", stack=side.stack)
+    )
 
 
 @pytest.fixture

@@ -190,7 +190,7 @@ class _Exploring:
         has_any = len(scan.samples) > 0
         with self._timed("duplicates"):
             pairs = find_pairs(scan, progress=self._progress("Looking for copies")) if has_any else ()
-        with self._timed("guesses", "Guessing labels from what should say nothing of them"):
+        with self._timed("guesses", "Looking for leakage"):
             probes = probe_labels(scan, tables) if has_any else ()
         with self._timed("features"):
             features = extract_features(scan, reporter=self.reporter) if has_any else None

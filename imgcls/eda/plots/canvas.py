@@ -89,11 +89,35 @@ def write(figure: Figure, x: float, y: float, text: str, **style: object) -> Non
 
 
 def heading(figure: Figure, title: str, about: str = "") -> None:
-    """Write what a picture shows at its upper left corner, and below it a smaller line; both are cut to its width."""
+    """Write what a picture shows at its upper left corner, with a name in it shortened to fit, and below it a sentence.
+
+    The sentence is never cut: it goes on in a second line, as small as it must be for that.
+    """
     width, _ = size_of(figure)
     write(figure, 14, 10, fitted(title, width - 28, size=11, weight="bold"), fontsize=11, fontweight="bold")
     if about:
-        write(figure, 14, 32, fitted(about, width - 28, size=8.5), fontsize=8.5, color=SOFT)
+        sizes = (8.5, 8.0, 7.5, 7.0, 6.5, 6.0, 5.5, 5.0)
+        size = next((size for size in sizes if len(wrapped(about, width - 28, size=size)) <= 2), sizes[-1])
+        lines = "\n".join(wrapped(about, width - 28, size=size))
+        write(figure, 14, 32, lines, fontsize=size, color=SOFT, linespacing=1.1)
+
+
+def wrapped(text: str, width: float, *, size: float) -> list[str]:
+    """Break a sentence between its words into lines that fit; only a word longer than a line, a name, is shortened.
+
+    Args:
+        text: As it comes; control characters are written out.
+        width: The room in units.
+        size: The size of the font in points.
+    """
+    lines: list[str] = []
+    for word in clean(text).split():
+        longer = f"{lines[-1]} {word}" if lines else word
+        if lines and _width(longer, size, "normal") <= width:
+            lines[-1] = longer
+        else:
+            lines.append(fitted(word, width, size=size))
+    return lines
 
 
 def fitted(text: str, width: float, *, size: float, n_lines: int = 1, weight: str = "normal") -> str:

@@ -28,6 +28,7 @@ from imgcls.eda.plots.canvas import (
     new_figure,
     png_of,
     size_of,
+    wrapped,
     write,
 )
 from imgcls.eda.plots.charts import classes_figure, curve_figure, light_figure, sizes_figure, together_figure
@@ -288,7 +289,8 @@ def augmented_figure(
     n_classes, n = pixels.shape[:2]
     side = _side(n_classes, n)
     width = max(_LEFT + n * (side + _GAP) + _GAP + _RIGHT, 620)
-    figure = new_figure(width, _TOP + n_classes * (side + _GAP) + 12 + 16 * len(notes), sharpness=1)
+    lines = [line for note in notes for line in wrapped(note, width - 28, size=8)]
+    figure = new_figure(width, _TOP + n_classes * (side + _GAP) + 12 + 16 * len(lines), sharpness=1)
     heading(figure, title, _QUESTION)
     for column in range(n):
         x = _x(column, side)
@@ -302,9 +304,9 @@ def augmented_figure(
         for column in range(n):
             place_photograph(figure, _resized(pixels[row, column], side), Box(side, side), x=_x(column, side), y=y)
     _draw_line(figure, x=_x(1, side) - _GAP - 1, top=_TOP, bottom=_TOP + n_classes * (side + _GAP))
-    for place, note in enumerate(notes):
+    for place, line in enumerate(lines):
         y = _TOP + n_classes * (side + _GAP) + 6 + 16 * place
-        write(figure, 14, y, fitted(note, width - 28, size=8), fontsize=8, color=SOFT)
+        write(figure, 14, y, line, fontsize=8, color=SOFT)
     return figure
 
 

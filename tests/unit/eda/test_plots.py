@@ -15,9 +15,19 @@ from PIL import Image
 
 from imgcls.data.source import DataSource
 from imgcls.eda.facts import Facts, Outlier, Pair
-from imgcls.eda.plots.canvas import drawing, fitted, new_figure, png_of, write
+from imgcls.eda.plots.canvas import UNIT_DPI, drawing, fitted, heading, new_figure, png_of, write
 from imgcls.eda.plots.charts import classes_figure, light_figure, sizes_figure, together_figure
-from imgcls.eda.plots.sheets import Box, Grid, class_sheets, compared, draw, pairs_figure, photograph
+from imgcls.eda.plots.sheets import (
+    TOP,
+    Box,
+    Grid,
+    augmented_figure,
+    class_sheets,
+    compared,
+    draw,
+    pairs_figure,
+    photograph,
+)
 from imgcls.eda.scan import IMAGE_MEASURES, Scan, scan_data
 from imgcls.eda.statistics import class_facts, occurring_together
 from imgcls.engine.progress import Silent
@@ -320,3 +330,31 @@ def test_large_pictures_keep_fewer_shades_and_their_paper_white() -> None:
     assert pixels[-1, -1].tolist() == [255, 255, 255]
     assert len(content) < 450_000
     assert np.abs(pixels[25:425, 50:550].astype(int) - noise).max() <= 9
+
+
+@pytest.mark.parametrize("width", [460, 620, 1000])
+def test_no_sentence_is_cut_and_no_word_leaves_the_picture(width: int) -> None:
+    """Names in a title are shortened; a sentence goes on in another line."""
+    about = "How many times farther than usual each lies from those like it. Wrong, broken or rare? Look first. T"
+    with drawing():
+        figure = new_figure(width, 200)
+        heading(figure, "What training sees: baseline+augmentation+adamw_cosine+label_smoothing+mixup " * 2, about)
+        title, sentence = figure.texts
+        assert "…" in title.get_text()
+        assert " ".join(sentence.get_text().split()) == about
+        for text in figure.texts:
+            box = text.get_window_extent(figure.canvas.get_renderer())
+            assert box.x1 <= figure.bbox.x1
+            assert figure.bbox.y1 - box.y0 <= TOP * figure.dpi / UNIT_DPI
+
+
+def test_notes_below_a_picture_are_whole() -> None:
+    note = "Each of the photographs is drawn several times, as training with this stack would see it in its epochs; "
+    pixels = np.zeros((1, 3, 16, 16, 3), np.uint8)
+    with drawing():
+        figure = augmented_figure(pixels, title="x", classes=["cat"], ids=["a.jpg"], notes=[note * 3])
+    shown = " ".join(texts(figure))
+    assert " ".join((note * 3).split()) in " ".join(shown.split())
+    assert (
+        "Would you give each one the label of its row? Where a flip, a turn or a colour changes it, leave that" in shown
+    )

@@ -144,8 +144,7 @@ class Lines(Silent):
         self._clock: TrainingClock | None = None
 
     def note(self, text: str) -> None:
-        """Write the sentence; one that ends in … is being done from now on."""
-        self._do(text if text.endswith("…") else self._doing)
+        """Write the sentence."""
         self.write(text)
 
     def progress(self, what: str, done: int, total: int) -> None:
@@ -187,7 +186,8 @@ class Lines(Silent):
         """Write that it goes on where nothing was written for eight seconds."""
         now = time.monotonic()
         if now - self._written >= _QUIET_SECONDS:
-            self.write(f"{self._doing.rstrip(' …') or 'Still at work'}: {duration(now - self._since)} so far …")
+            so_far = f": {duration(now - self._since)} so far" if now - self._since >= 1 else ""
+            self.write(f"{self._doing or 'Still at work'}{so_far} …")
 
     def _do(self, what: str) -> None:
         if what != self._doing:

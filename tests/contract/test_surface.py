@@ -172,7 +172,9 @@ def test_only_the_engine_imports_its_libraries(path: Path) -> None:
         names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
         names += [node.module or ""] if isinstance(node, ast.ImportFrom) and not node.level else []
         found |= {name.partition(".")[0] for name in names}
-    assert found & ENGINE_LIBRARIES == set()
+    # colours of 16 bits are decoded by OpenCV, which is imported only where data with such a stretch hold them
+    allowed = {"cv2"} if path == PACKAGE / "data" / "decode.py" else set()
+    assert found & ENGINE_LIBRARIES == allowed
 
 
 def loaded_by(code: str) -> set[str]:

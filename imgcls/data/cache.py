@@ -404,8 +404,8 @@ class Pool:
         if sha256 not in self.row_of:
             record = pixels.tobytes()
             self._open().write(record)
-            self.row_of[sha256] = len(self.rows)
             self.rows.append(Row(sha256, *size, zlib.crc32(record)))
+            self.row_of[sha256] = len(self.rows) - 1  # last: other threads look here for rows that are there
         return self.row_of[sha256]
 
     def commit(self) -> None:

@@ -213,10 +213,10 @@ def _flaw_of_name(name: str) -> str:
         return "it holds control characters, or letters in another Unicode form than they are shown in"
     if wrong := sorted(set(name) & set("/\\")):
         return f"it holds {' '.join(wrong)}"
-    if list(file_name(name)):
-        return "it leads elsewhere"
     if name[0] in ".-" or name != name.strip():
         return "it begins with a dot or a dash, or begins or ends with a blank"
+    if list(file_name(name)):
+        return "it leads elsewhere"
     return ""
 
 

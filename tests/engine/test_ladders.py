@@ -362,7 +362,7 @@ def test_a_run_that_another_process_makes_is_waited_for(
         ({"budget": "0.001s"}, "too small"),
         ({"executor": "proceses"}, "Did you mean 'processes'"),
         ({"retries": -1}, "at least 0"),
-        ({"name": "../elsewhere"}, "name of a folder"),
+        ({"name": "../elsewhere"}, "name of a ladder.s folder"),
         ({"stack": "baseline:model=simple_cnn"}, "two"),
     ],
 )

@@ -56,7 +56,9 @@ def test_the_first_is_untouched_and_the_others_differ(samples: Samples) -> None:
     assert shown.classes == ("left", "middle", "right")
     paths = dict(zip(samples.frame["id"], samples.frame["path"], strict=True))
     for place, name in enumerate(shown.ids):
-        np.testing.assert_array_equal(shown.pixels[place, 0], decode(Path(paths[name]), preprocess_of(plan.images)))
+        np.testing.assert_array_equal(
+            shown.pixels[place, 0], decode(Path(paths[name]), preprocess_of(plan.images, None))
+        )
         assert name.startswith(shown.classes[place])
         assert all((shown.pixels[place, 0] != shown.pixels[place, n]).any() for n in range(1, 5))
 

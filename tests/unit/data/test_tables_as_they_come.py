@@ -124,8 +124,13 @@ class TestHeader:
 
     def test_no_photograph_to_predict_is_lost(self, make: Make) -> None:
         root = make({"list.csv": [f"{row}.png" for row in range(4)], "named.csv": ["image", "1.png"]}, files("img", 4))
-        assert [name for name, _ in load_unlabelled([root / "list.csv"])] == ["0.png", "1.png", "2.png", "3.png"]
-        assert [name for name, _ in load_unlabelled([root / "named.csv"])] == ["1.png"]
+        assert [entry.name for entry in load_unlabelled([root / "list.csv"]).inputs] == [
+            "0.png",
+            "1.png",
+            "2.png",
+            "3.png",
+        ]
+        assert [entry.name for entry in load_unlabelled([root / "named.csv"]).inputs] == ["1.png"]
 
     def test_no_photograph_of_a_test_list_is_lost(self, make: Make) -> None:
         tables = {
@@ -602,7 +607,7 @@ class TestParquet:
         assert {path: path.stat().st_mtime_ns for path in (tmp_path / "cache").rglob("*") if path.is_file()} == stamps
         assert sorted(table.parent.iterdir()) == [table]
         assert table.read_bytes() == before
-        assert [path for _, path in load_unlabelled([table])] == list(map(Path, samples.frame["path"]))
+        assert [entry.path for entry in load_unlabelled([table]).inputs] == list(map(Path, samples.frame["path"]))
         Path(samples.frame["path"][3]).unlink()
         assert Path(load_samples(table).frame["path"][3]).is_file()
 

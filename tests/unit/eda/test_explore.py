@@ -140,9 +140,9 @@ def test_a_quick_look_takes_the_place_of_nothing(tmp_path: Path, explore, monkey
 def test_photographs_that_are_not_used_are_told(tmp_path: Path, explore) -> None:
     photos = draw(tmp_path / "photos", {"cat": 12, "dog": 8})
     (photos / "loose.png").write_bytes((photos / "cat" / "000.png").read_bytes())
-    (photos / "cat" / "phone.heic").write_bytes(b"heic")
+    (photos / "cat" / "raw.cr2").write_bytes(b"raw")
     facts = explore(photos)
-    assert [(entry.n, entry.examples) for entry in facts.left_out] == [(1, ("cat/phone.heic",)), (1, ("loose.png",))]
+    assert [(entry.n, entry.examples) for entry in facts.left_out] == [(1, ("cat/raw.cr2",)), (1, ("loose.png",))]
     assert ids(facts)["left_out"] == "open"
     assert not any(finding.id == "left_out" for finding in facts.open_findings)
 

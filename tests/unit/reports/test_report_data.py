@@ -65,7 +65,9 @@ def test_those_that_validate_are_in_no_sheet(photographed: Draw, photo_folder: P
     from imgcls.ladders import report_data
 
     original = report_data.draw_picture
-    monkeypatch.setattr(report_data, "draw_picture", lambda path: drawn.append(path.stem) or original(path))
+    monkeypatch.setattr(
+        report_data, "draw_picture", lambda path, stretch: drawn.append(path.stem) or original(path, stretch)
+    )
     data = gather(*photographed())
     n_sheet = sum(len(entry.pictures) for entry in data.sheet)
     assert n_sheet == 24

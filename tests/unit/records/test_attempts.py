@@ -337,6 +337,7 @@ def test_a_failure_of_a_second_training_is_kept_beside_the_run(
         attempt.publish(workspace.runs / f"run-{KEY[:8]}")
     with claim(workspace, KEY, {}, again=True) as attempt:
         assert isinstance(attempt, Attempt)
+        attempt.append_history({"epoch": 1})
         attempt.save_checkpoint({"model": b"1"}, {"epoch": 1})
         attempt.fail("Out of memory.", make_record(key=KEY))
     with claim(workspace, KEY, {}, again=True) as attempt:

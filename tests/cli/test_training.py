@@ -211,7 +211,8 @@ def test_a_reader_that_leaves_is_no_interruption(imgcls, photos: Path) -> None:
     command = f"{sys.executable} -m imgcls predict baseline {photos} --format table | head -1"
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=120, check=False)
     assert done.stdout.startswith("photograph")
-    assert done.stderr == ""
+    # on a slow machine a pipe has a line every eight seconds, such as: Loading torch and the network: 8 s so far …
+    assert [line for line in done.stderr.splitlines() if not line.endswith("so far …")] == []
 
 
 def test_the_cache_is_shown_and_cleared(imgcls, photos: Path) -> None:

@@ -20,7 +20,6 @@ import json
 import os
 import signal
 import sys
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
@@ -131,8 +130,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit with its code."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     _open_streams()
-    # fastai decorates functions at import with what torch now discourages; the person at the terminal cannot help it
-    warnings.filterwarnings("ignore", message=r"`torch\.jit\.script", category=FutureWarning)
     for name in ("SIGINT", "SIGTERM", "SIGHUP"):
         number = getattr(signal, name, None)
         if number is not None and signal.getsignal(number) != signal.SIG_IGN:  # nohup wants no SIGHUP, and gets none

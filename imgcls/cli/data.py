@@ -68,7 +68,7 @@ def init(source: str | None, yes: bool, force: bool, as_json: bool, **options: A
     workspace = Workspace((options["out"] or Path()).absolute())
     file = workspace.root / MARKER
     _check_place(workspace, data, images=options["images"], force=force)
-    proposal = _proposed(data, workspace, {**options, "as_json": as_json or yes})
+    proposal = _proposed(data, workspace, options, may_ask=not (as_json or yes))
     if not yes and not as_json and sys.stdin.isatty() and sys.stdout.isatty():
         proposal = _asked(proposal)
     from imgcls.config.problem import write_problem
@@ -98,7 +98,7 @@ def _check_place(workspace: Workspace, data: str | None, *, images: str | None, 
     check_writable(workspace.root, what=MARKER)
 
 
-def _proposed(data: str | None, workspace: Workspace, options: dict[str, Any]) -> Proposal:
+def _proposed(data: str | None, workspace: Workspace, options: dict[str, Any], *, may_ask: bool) -> Proposal:
     from imgcls.config.propose import carry_over, fill_in, propose
 
     proposal = asking(
@@ -109,7 +109,7 @@ def _proposed(data: str | None, workspace: Workspace, options: dict[str, Any]) -
             metadata=options["metadata"],
         ),
         source_of({**options, "data": data}),
-        as_json=options["as_json"],
+        may_ask=may_ask,
     )
     if (before := _before(workspace.root / MARKER)) is not None:
         proposal = carry_over(proposal, before)
@@ -191,7 +191,7 @@ def augment(stack: str, source: str | None, to: Path | None, as_json: bool, **op
             again=named.as_options() + workspace.as_option,
         ),
         resolve(named, workspace.root),
-        as_json=as_json,
+        may_ask=not as_json,
     )
     if as_json:
         print_json(sheet.to_json())
@@ -279,7 +279,7 @@ def look(source: str | None, quick: bool, strict: bool, as_json: bool, **options
                 source, metadata=options["metadata"], workspace=workspace, quick=quick, reporter=reporter
             ),
             named,
-            as_json=as_json,
+            may_ask=not as_json,
         )
         page = write_eda_page(facts, reports_of(workspace, quick=quick), with_images=not options["no_images"])
     if as_json:

@@ -207,13 +207,13 @@ def source_of(options: Mapping[str, Any]) -> DataSource:
     return DataSource.of(options["data"], named)
 
 
-def asking(call: Callable[[DataSource], Result], source: DataSource, *, as_json: bool = False) -> Result:
+def asking(call: Callable[[DataSource], Result], source: DataSource, *, may_ask: bool = True) -> Result:
     """Read data and work on them; where a doubt comes up, ask on a terminal and begin again with the answer.
 
     Args:
         call: The work; doubts come up while data are read, before anything is done with them.
         source: The data as they were named.
-        as_json: Whether a program reads the output; it is never asked.
+        may_ask: Whether a person reads the output and wants questions; a program is never asked.
 
     Raises:
         DoubtError: Nobody is there to ask.
@@ -224,7 +224,7 @@ def asking(call: Callable[[DataSource], Result], source: DataSource, *, as_json:
         try:
             return call(source)
         except DoubtError as doubt:
-            if as_json or not doubt.choices or not (sys.stdin.isatty() and sys.stderr.isatty()):
+            if not may_ask or not doubt.choices or not (sys.stdin.isatty() and sys.stderr.isatty()):
                 raise
             click.echo(doubt.doubt, err=True)
             for number, choice in enumerate(doubt.choices, start=1):

@@ -128,7 +128,7 @@ def run(stack: str, **options: Any) -> None:
         outcome = asking(
             lambda source: train_stack(parsed, source, how),
             resolve(source_of(options), workspace.root, folds=options["folds"]),
-            as_json=options["as_json"],
+            may_ask=not options["as_json"],
         )
         view = outcome_view(outcome, metric=metric_of(workspace.root, outcome.record.problem))
     if options["as_json"]:

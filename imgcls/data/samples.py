@@ -20,7 +20,7 @@ import pandas as pd
 from imgcls.data.assumptions import Assumption
 from imgcls.data.files import Excluded, LostSample
 from imgcls.errors import DataError
-from imgcls.text import amount, as_utf8, listed
+from imgcls.text import amount, as_utf8, listed, look_alike
 
 ProblemType = Literal["binary", "multiclass", "multilabel"]
 COLUMNS = ("id", "path", "label", "group", "split", "sha256")
@@ -263,12 +263,19 @@ def check_class_names(names: Iterable[str], *, where: str, remedy: str) -> None:
 
 
 def lookalike_notes(classes: Sequence[str]) -> tuple[str, ...]:
-    """Name the classes that differ only in blanks or in upper and lower case, one sentence for each set."""
+    """Name the classes that differ only in blanks, case or the form of Unicode, one sentence for each set."""
     alike: dict[str, list[str]] = {}
     for name in classes:
         alike.setdefault(" ".join(name.split()).casefold(), []).append(name)
     sets = [", ".join(repr(name) for name in names) for names in alike.values() if len(names) > 1]
-    return tuple(f"The classes {names} differ only in blanks or case; they are kept apart." for names in sets)
+    return (
+        *(f"The classes {names} differ only in blanks or case; they are kept apart." for names in sets),
+        *(
+            f"Classes {' and '.join(map(ascii, names))} are one name in two Unicode forms, and look the same. They are "
+            "kept apart; if they are one class, give their folders or labels one form."
+            for names in look_alike(classes)
+        ),
+    )
 
 
 def equal_spellings(names: Iterable[str]) -> list[list[str]]:

@@ -63,11 +63,10 @@ _WEAK_NAME = "y"
 SPLIT_WORDS = {
     "": "",
     **SPLIT_FOLDERS,
-    **dict.fromkeys(("train", "training", "trn"), "train"),
-    **dict.fromkeys(("valid", "val", "validation", "dev", "devel", "development", "eval", "evaluation"), "valid"),
-    **dict.fromkeys(("test", "testing", "tst", "holdout", "hold-out", "hold_out"), "test"),
+    **dict.fromkeys(("devel", "development", "eval", "evaluation"), "valid"),
+    **dict.fromkeys(("hold-out", "hold_out"), "test"),
 }
-"""What a cell may hold that says of which part a row is."""
+"""What a cell may hold that says of which part a row is; `eval`, as a folder, may be the test part."""
 _ANY = frozenset(SPLITS)
 _PART_NAMES = frozenset(
     {
@@ -932,11 +931,17 @@ def read_labels(table: Table, columns: Sequence[str], *, is_test: Sequence[bool]
     classes = class_order(text for text, sealed in zip(texts, is_test, strict=True) if text and not sealed)
     problem = problem_of(classes, source.problem_type, where=table.name)
     texts, notes = _known_only(table, texts, is_test=is_test, is_known=set(classes).__contains__)
-    return Labels(texts, classes, problem, (*lookalike_notes(classes), *notes), _assumed_type(problem, classes, source))
+    return Labels(
+        texts,
+        classes,
+        problem,
+        (*lookalike_notes(classes), *notes),
+        _assumed_type(problem, classes, source.problem_type),
+    )
 
 
-def _assumed_type(problem: ProblemType, classes: Sequence[str], source: DataSource) -> tuple[Assumption, ...]:
-    if source.problem_type is not None:
+def _assumed_type(problem: ProblemType, classes: Sequence[str], wanted: ProblemType | None) -> tuple[Assumption, ...]:
+    if wanted is not None:
         return ()
     if problem == "multilabel":
         return (Assumption("type", f"A photograph may be of several of {len(classes)} classes.", "--type multiclass"),)
@@ -1003,10 +1008,11 @@ def _one_hot(
     ]
     wrong = [row for row, names in enumerate(chosen) if len(names) != 1 and not is_test[row]]
     classes = tuple(columns)
-    source = DataSource(problem_type=problem_type)
     if problem_type == "multilabel" or (wrong and problem_type is None):
         texts = ["" if blank else _joined(names, classes) for names, blank in zip(chosen, is_blank, strict=True)]
-        return Labels(texts, classes, "multilabel", assumptions=_assumed_type("multilabel", classes, source))
+        return Labels(
+            texts, classes, "multilabel", lookalike_notes(classes), _assumed_type("multilabel", classes, problem_type)
+        )
     if wrong:
         raise DataError(
             f"{table.name}: not exactly one class at {table.places(wrong)}, so not {problem_type}. {TYPE_ADVICE}"
@@ -1016,7 +1022,9 @@ def _one_hot(
     texts, notes = _known_only(
         table, [SEPARATOR.join(names) for names in chosen], is_test=is_test, is_known=set(classes).__contains__
     )
-    return Labels(texts, classes, problem, notes, _assumed_type(problem, classes, source))
+    return Labels(
+        texts, classes, problem, (*lookalike_notes(classes), *notes), _assumed_type(problem, classes, problem_type)
+    )
 
 
 def _check_bits(
@@ -1047,7 +1055,7 @@ def _several(table: Table, column: str, *, delimiter: str, is_test: Sequence[boo
     classes = class_order(spelling.get(name, name) for name in looked)
     if named := [name for name in classes if SEPARATOR in name]:
         raise DataError(f"{table.name}: {named[0]!r} cannot name a class, since '|' separates classes. Rename it.")
-    assumptions = _assumed_type("multilabel", classes, source)
+    assumptions = _assumed_type("multilabel", classes, source.problem_type)
     notes = lookalike_notes(classes)
     if source.delimiter is None and source.problem_type is None:
         taken = f"The labels of {column!r} were read as several classes, separated by {delimiter!r}."

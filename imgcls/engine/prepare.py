@@ -19,7 +19,6 @@ from imgcls.engine.progress import Reporter
 from imgcls.engine.seeding import keyed_seed
 from imgcls.plan import Images
 from imgcls.records.derived import DatasetSummary, Fingerprint, save_summary, take_fingerprint
-from imgcls.text import look_alike
 from imgcls.workspace import Workspace, cache_budget_bytes, cache_folder
 
 N_QUICK = 500
@@ -109,11 +108,6 @@ def prepare(
     first = prepared[0].samples  # the same in every turn
     for entry in (*loss_warnings(first), *first.assumptions, *first.notes):
         reporter.note(str(entry))
-    for names in look_alike(first.classes):
-        reporter.note(
-            f"Classes {' and '.join(map(ascii, names))} are one name in two Unicode forms, and look the same. They are "
-            "kept apart; if they are one class, give their folders or labels one form."
-        )
     if kept_in is not None:
         prepared[0].save_summary(kept_in, in_folds=turns[0] is not None)
     return tuple(prepared)

@@ -10,7 +10,6 @@ import importlib
 import multiprocessing
 import os
 import re
-import warnings
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from importlib.metadata import entry_points
@@ -123,8 +122,6 @@ def _begin_worker(n_threads: int, counter: Any, gpus: tuple[str, ...]) -> None:
         number, counter.value = counter.value, counter.value + 1
     if len(gpus) > 1:
         os.environ["CUDA_VISIBLE_DEVICES"] = gpus[number % len(gpus)]
-    # fastai decorates functions at import with what torch has deprecated
-    warnings.filterwarnings("ignore", message=r"`torch\.jit\.script`")
     follow_driver()  # without it nobody would fetch a result; the attempt can be resumed
 
 

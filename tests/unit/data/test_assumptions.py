@@ -66,7 +66,7 @@ def test_a_terminal_is_asked_and_the_answer_is_read_with(monkeypatch: pytest.Mon
     monkeypatch.setattr("click.prompt", lambda *_, **__: 2)
     assert asking(read, DataSource("photos")) == DataSource("photos", label_from="{label}/**")
     with pytest.raises(DoubtError):
-        asking(read, DataSource("photos"), as_json=True)
+        asking(read, DataSource("photos"), may_ask=False)
 
 
 def test_nobody_is_asked_in_a_pipe(monkeypatch: pytest.MonkeyPatch) -> None:

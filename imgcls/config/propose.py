@@ -11,7 +11,8 @@ from typing import Any
 from imgcls.config.metrics import PRIMARY
 from imgcls.config.problem import Problem, ProblemData, ProblemSplit
 from imgcls.data.files import DEFAULT_DATA
-from imgcls.data.load import FileRole, choices_of, file_roles, load_samples, table_in
+from imgcls.data.load import choices_of, load_samples, table_in
+from imgcls.data.roles import FileRole, file_roles
 from imgcls.data.samples import Samples
 from imgcls.data.source import DataSource, is_named_set
 

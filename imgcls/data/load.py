@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
-import itertools
 import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
-from typing import Any, Literal, NamedTuple, Unpack, get_args
+from typing import Any, NamedTuple, Unpack
 
 import pandas as pd
 
 from imgcls.data.assumptions import Assumption, Choice, DoubtError
-from imgcls.data.elpv import TABLE as ELPV_TABLE
 from imgcls.data.elpv import load_elpv
 from imgcls.data.files import (
-    DEFAULT_DATA,
     LEFT_OUT,
     OWN_FOLDERS,
     TABLE_SUFFIXES,
@@ -33,7 +29,7 @@ from imgcls.data.files import (
     valid_names,
     visible_folders,
 )
-from imgcls.data.folder import has_split_folders, load_folder, names_no_class, split_of
+from imgcls.data.folder import has_split_folders, load_folder, names_no_class
 from imgcls.data.patterns import groups_from, matches_any
 from imgcls.data.samples import Samples, check_class_names, frame_of
 from imgcls.data.source import OFF, DataOptions, DataSource, stretch_of
@@ -41,7 +37,6 @@ from imgcls.data.tables import (
     LABEL_NAMES,
     SPLIT_WORDS,
     Parts,
-    Peek,
     Table,
     check_named,
     find_ids,
@@ -50,15 +45,12 @@ from imgcls.data.tables import (
     label_columns,
     locate_all,
     names_a_photograph,
-    peek,
     read_labels,
     read_table,
 )
 from imgcls.errors import DataError, nearest
-from imgcls.text import as_utf8, first_lines, listed
+from imgcls.text import first_lines, listed
 
-Role = Literal["photographs", "labels", "test list", "sample submission", "metadata", "sealed labels", "other"]
-"""What a file is for; sealed labels are those of the photographs to predict, and are never read."""
 UNDERSTOOD = "a folder, a CSV, TSV or Parquet file, a pandas frame, or 'elpv' (the default)"
 _STEM = "test"
 _ADVICE = "Without a test list: --test none (from Python: test='none')."
@@ -66,15 +58,11 @@ _PIECE = re.compile(r"(?P<part>.+)-[0-9]{5}-of-(?P<n>[0-9]{5})")
 """How the pieces of a part are called that the library datasets writes."""
 _PIECES = re.compile(r"(part|batch|chunk|piece|folder|dir|images?|imgs?|photos?|data|set)[ _-]*[0-9]+$", re.IGNORECASE)
 """How folders are called that hold a share of the photographs each, and are no classes."""
-_ORDER = get_args(Role)
-_MOST_FOLDERS = 12
-_NOT_THERE = ", and not there"
+NOT_THERE = ", and not there"
 """How the reason of a row ends that names no photograph."""
 _MOST_LISTED = 5
+_MOST_CHOICES = 12
 _ABSENT = "missing: there is no such file or folder"
-_TRUTH = ("label", "truth", "solution", "answer")
-"""What the name of a table may say that holds the labels of the photographs to predict."""
-_TEST, _OTHER = 1, 2
 
 
 def load_samples(data: Any = None, **options: Unpack[DataOptions]) -> Samples:
@@ -118,7 +106,7 @@ def _given(source: DataSource) -> Samples:
 def _read(source: DataSource) -> Samples:
     if isinstance(source.data, pd.DataFrame):
         return load_table(source.data, source)
-    if source.data is None or _is_elpv(source):
+    if source.data is None or source.is_default:
         return load_elpv()
     path = _existing(source.data)
     if path.is_dir():
@@ -370,7 +358,7 @@ def _without_missing(samples: Samples, table: Table) -> Samples:
     if not missing:
         return samples
     ids = samples.frame["id"].tolist()
-    kept = samples.without_rows(dict.fromkeys(missing, f"named in {table.name}{_NOT_THERE}"))
+    kept = samples.without_rows(dict.fromkeys(missing, f"named in {table.name}{NOT_THERE}"))
     if not len(kept):
         raise DataError(f"{table.name}: none of its {len(ids)} photographs is there.")
     note = f"{len(missing)} of {len(ids)} photographs are not there and are left out, first {ids[missing[0]]!r}."
@@ -838,7 +826,7 @@ def _the_table(root: Path, source: DataSource) -> Path | None:
         names = ", ".join(path.name for path in tables) or "none"
         raise DoubtError(
             f"{root}: which table holds the labels? There is {names}. Name the table itself.",
-            [Choice(f"{path.name} does", {"data": str(path)}) for path in tables[:_MOST_FOLDERS]],
+            [Choice(f"{path.name} does", {"data": str(path)}) for path in tables[:_MOST_CHOICES]],
         )
     return tables[0] if tables else None
 
@@ -862,321 +850,3 @@ def _first_piece(folder: Path) -> Path | None:
     pieces = [path for path in _tables_of(folder) if _PIECE.fullmatch(path.stem)]
     trained = [path for path in pieces if _split_of(path, folder.absolute()) == "train"]
     return next(iter([*trained, *pieces]), None)
-
-
-HIDDEN = "*"
-"""What stands for a folder that may tell a label of test, so that a shell finds the file by the name that is shown."""
-
-
-def redacted_names(ids: Sequence[str], splits: Sequence[str], classes: Collection[str]) -> list[str]:
-    """Return ids that can be shown: those of test without the folders that may tell a label.
-
-    These are the folders of classes, and where folders name classes all that neither hold other samples nor say which
-    part it is: a class that only test has is sealed like any other.
-
-    Args:
-        ids: [n], all different.
-        splits: [n], where each lies.
-        classes: Their names.
-
-    Returns:
-        [n], all different; test photographs that would be called the same bear numbers, drawn so that they do not
-        tell the order of the classes.
-    """
-    is_test = [split == "test" for split in splits]
-    is_shown = _shown_folders([name for name, sealed in zip(ids, is_test, strict=True) if not sealed], classes)
-    shown = [_redacted(name, is_shown) if sealed else name for name, sealed in zip(ids, is_test, strict=True)]
-    return _numbered(shown, ids, lambda name, number: f"{name} ({number})")
-
-
-def redacted_paths(samples: Samples) -> list[str]:
-    """Return the paths of what is excluded, in its order, as UTF-8 that can be shown; all different."""
-    frame = samples.frame
-    used = [as_utf8(samples.relative(path)) for path in frame["path"][frame["split"] != "test"]]
-    is_shown = _shown_folders(used, samples.classes)
-    paths = [as_utf8(entry.path) for entry in samples.excluded]
-    shown = [
-        _redacted(path, is_shown) if _is_of_test(entry) else path
-        for path, entry in zip(paths, samples.excluded, strict=True)
-    ]
-    # the number stands with a folder, so that a path still ends in its suffix
-    return _numbered(shown, paths, lambda name, number: name.replace(HIDDEN, f"{HIDDEN} ({number})", 1))
-
-
-def _is_of_test(entry: Excluded) -> bool:
-    if entry.sample is not None:
-        return entry.sample.split == "test"
-    return any(split_of(folder) == "test" for folder in _folders(entry.path))
-
-
-def _numbered(shown: Sequence[str], names: Sequence[str], form: Callable[[str, int], str]) -> list[str]:
-    """Tell names apart that are shown alike, by numbers that do not tell the order of the names."""
-    n_called, found = Counter(shown), list(shown)
-    alike = [row for row, name in enumerate(shown) if n_called[name] > 1]
-    numbers: Counter[str] = Counter()
-    for row in sorted(alike, key=lambda row: hashlib.sha256(names[row].encode()).digest()):
-        numbers[shown[row]] += 1
-        found[row] = form(shown[row], numbers[shown[row]])
-    return found
-
-
-def _redacted(name: str, is_shown: Callable[[str], bool]) -> str:
-    path = PurePosixPath(name)
-    hidden = [part if is_shown(part) else HIDDEN for part in path.parts[:-1]]
-    return str(PurePosixPath(*hidden, path.name)) if HIDDEN in hidden else name
-
-
-def _shown_folders(others: Iterable[str], classes: Iterable[str]) -> Callable[[str], bool]:
-    """Tell which folders above photographs of test may be shown.
-
-    Args:
-        others: Paths of the samples outside test.
-        classes: The classes of all.
-    """
-    sealed, known = frozenset(classes), {part for name in others for part in _folders(name)}
-    names_classes = not sealed.isdisjoint(known)  # only then may a folder that nobody else has be one more
-
-    def is_shown(folder: str) -> bool:
-        says_part = bool(split_of(folder)) or not folder.strip("/")
-        return folder not in sealed and (folder in known or says_part or not names_classes)
-
-    return is_shown
-
-
-def _folders(name: str) -> tuple[str, ...]:
-    return PurePosixPath(name).parts[:-1]
-
-
-@dataclass(frozen=True)
-class FileRole:
-    """One file, or many of one kind, and what they are for."""
-
-    path: str
-    """Relative to the root of the data where it lies below; a folder or pattern where there are many."""
-    role: Role
-    """What they are for."""
-    n: int
-    """Files, or rows of a table."""
-    columns: tuple[str, ...] = ()
-    """For a table: the names of its columns."""
-    file: Path | None = None
-    """For a table: the file itself."""
-    fault: str = ""
-    """For a table that nobody named: why it cannot be read, "" where it can."""
-
-
-@dataclass(frozen=True)
-class _Known:
-    """What is known of the data set when a table is looked at."""
-
-    places: dict[str, int]
-    """From what a table may call a sample to whether that is in test, elsewhere, or both."""
-    label_columns: frozenset[str]
-    """Names of columns that may hold labels, in lower case; their values are not looked at."""
-    said: dict[Path, Role]
-    """The tables whose role is known."""
-    headless: Path | None
-    """A table without a header."""
-
-
-def file_roles(
-    source: DataSource,
-    samples: Samples,
-    *,
-    sample_submission: str | Path | None = None,
-    metadata: Sequence[str | Path] = (),
-) -> tuple[FileRole, ...]:
-    """Describe which files a data set has, and what each is for.
-
-    Of tables beside that of the labels, only the header and some rows are looked at, and of columns that may hold
-    labels not even these. A table that lies beside the folder and is called after it, such as `photos_senders.csv`
-    beside `photos/`, is metadata where it names the samples.
-
-    Args:
-        source: What the samples were read from.
-        samples: The samples.
-        sample_submission: The file that shows what a submission looks like, if it is known.
-        metadata: Tables that say more of the photographs, if they are known; they may lie elsewhere.
-
-    Returns:
-        Photographs first, then labels, test list, and so on; within a role in order of path.
-
-    Raises:
-        DataError: The table of labels cannot be read, or the test list that was named does not exist.
-    """
-    known = _known(source, samples, sample_submission, metadata)
-    files = [path for path in _files(samples.root) if path not in known.said]
-    tables = [path for path in files if path.suffix.lower() in TABLE_SUFFIXES]
-    found = [
-        *_photographs(samples),
-        *(_table_role(path, known, samples) for path in (*known.said, *tables)),
-        *_beside(known, samples),
-        *_others(samples, [path.name for path in files if path not in tables]),
-    ]
-    return tuple(sorted(found, key=lambda entry: (_ORDER.index(entry.role), entry.path)))
-
-
-def _known(
-    source: DataSource,
-    samples: Samples,
-    sample_submission: str | Path | None,
-    metadata: Sequence[str | Path],
-) -> _Known:
-    said: dict[Path, Role] = {}
-    labels: tuple[str, ...] = ()
-    table = _labels_table(source, samples)
-    headless = samples.root / ELPV_TABLE if _is_elpv(source) else None
-    if table is not None:
-        said[table] = "labels"
-    if table is not None and table != headless:
-        choices = choices_of(table, source)
-        labels = choices.label
-        if choices.test is not None and not is_sample_submission(choices.test.name):
-            said[choices.test.absolute()] = "test list"
-    if sample_submission is not None:
-        said[_place(sample_submission, samples.root)] = "sample submission"
-    said.update({_place(path, samples.root): "metadata" for path in metadata})
-    columns = frozenset(name.lower() for name in (*labels, *LABEL_NAMES, *samples.classes))
-    return _Known(_places(samples), columns, said, headless)
-
-
-def _labels_table(source: DataSource, samples: Samples) -> Path | None:
-    """Find the table of labels; None where folders, or a frame, hold them."""
-    if source.is_frame:
-        return None
-    if _is_elpv(source):
-        return samples.root / ELPV_TABLE
-    path = Path(str(source.data)).expanduser()
-    if path.is_file():
-        return path.absolute()
-    table = table_in(path, source) if path.is_dir() else None
-    return table.absolute() if table else None
-
-
-def _is_elpv(source: DataSource) -> bool:
-    return source.data is None or (not source.is_frame and str(source.data) == DEFAULT_DATA)
-
-
-def _place(path: str | Path, root: Path) -> Path:
-    """Return the place of a file that is named from here or from the root."""
-    given = Path(path).expanduser()
-    return given.absolute() if given.exists() else root / given
-
-
-def _places(samples: Samples) -> dict[str, int]:
-    """Note under every name that a table may use whether a sample is in test or not."""
-    places: dict[str, int] = {}
-    for name, split in zip(samples.frame["id"], samples.frame["split"], strict=True):
-        path = PurePosixPath(name)
-        for form in {name, str(path.with_suffix("")) if path.name else name, path.name, path.stem}:
-            places[form] = places.get(form, 0) | (_TEST if split == "test" else _OTHER)
-    return places
-
-
-def _files(root: Path) -> list[Path]:
-    """Return the regular files directly in a folder that are neither hidden nor photographs, in order."""
-    entries = sorted(root.iterdir()) if root.is_dir() else []
-    return [
-        path.absolute()
-        for path in entries
-        if not is_hidden(path.name) and not is_image_name(path.name) and path.is_file()
-    ]
-
-
-def _beside(known: _Known, samples: Samples) -> Iterator[FileRole]:
-    """Find the tables beside the folder that are called after it and say more of its samples."""
-    folder = samples.root.resolve()
-    for path in _files(folder.parent) if folder.name else []:
-        if path.suffix.lower() in TABLE_SUFFIXES and path.stem.startswith(folder.name) and path not in known.said:
-            found = _table_role(path, known, samples)
-            if found.role == "metadata":
-                yield replace(found, path=f"../{path.name}")
-
-
-def _photographs(samples: Samples) -> Iterator[FileRole]:
-    """Count photographs by folder; where there are many folders, by the first part of their path.
-
-    Those of test are counted together, since folders of classes would tell how often each class is there.
-    """
-    there = (
-        path
-        for path, entry in zip(redacted_paths(samples), samples.excluded, strict=True)
-        if not entry.reason.endswith((_NOT_THERE, LEFT_OUT))
-    )
-    left_out = (PurePosixPath(path).parent for path in there if is_image_name(path))
-    paths = [samples.relative(path) for path in samples.frame["path"]]
-    is_test = (samples.frame["split"] == "test").tolist()
-    is_shown = _shown_folders(
-        (path for path, sealed in zip(paths, is_test, strict=True) if not sealed), samples.classes
-    )
-    used = (
-        PurePosixPath(*itertools.takewhile(is_shown if sealed else lambda _: True, _folders(path)))
-        for path, sealed in zip(paths, is_test, strict=True)
-    )
-    folders = Counter(map(str, (*used, *left_out)))
-    for shorten in (lambda folder: PurePosixPath(folder, "_").parts[0], lambda _: "*"):
-        if len(folders) > _MOST_FOLDERS:
-            folders = _summed(folders, shorten)
-    yield from (FileRole(f"{folder}/", "photographs", n) for folder, n in folders.items())
-
-
-def _summed(counts: Counter[str], shorten: Callable[[str], str]) -> Counter[str]:
-    summed: Counter[str] = Counter()
-    for name, n in counts.items():
-        summed[shorten(name)] += n
-    return summed
-
-
-def _table_role(path: Path, known: _Known, samples: Samples) -> FileRole:
-    """Describe what a table is for."""
-    seen = peek(path, shown=lambda column: column.lower() not in known.label_columns)
-    role = known.said.get(path) or _role_of(path.stem.lower(), seen, known)
-    if path == known.headless:
-        return FileRole(samples.relative(str(path)), role, seen.n_rows + 1, (), path)
-    return FileRole(samples.relative(str(path)), role, seen.n_rows, seen.columns, path, seen.fault)
-
-
-def _role_of(stem: str, seen: Peek, known: _Known) -> Role:
-    """Tell from its name, its header and the samples that it names what a table is for."""
-    if "submission" in stem:
-        return "sample submission"
-    if _is_prediction(seen.columns, known):
-        return "other"
-    where = _named(seen, known)
-    if where == 0 and not stem.startswith("test"):
-        return "other"
-    if where & _OTHER:
-        return "metadata"
-    has_labels = any(column.lower() in known.label_columns for column in seen.columns)
-    if has_labels or (len(seen.columns) > 1 and any(word in stem for word in _TRUTH)):
-        return "sealed labels"
-    return "test list" if len(seen.columns) == 1 or where == 0 else "metadata"
-
-
-def _is_prediction(columns: Sequence[str], known: _Known) -> bool:
-    """Whether a table has a probability for each of several classes, as imgcls writes them: it says nothing new."""
-    return sum(column[:2] == "p_" and column[2:].lower() in known.label_columns for column in columns) > 1
-
-
-def _named(seen: Peek, known: _Known) -> int:
-    """Describe where the samples lie that a column of a table names, 0 where no column names any."""
-    for values in seen.some.values():
-        found = [known.places[value] for value in values if value in known.places]
-        if found and 2 * len(found) >= len(values):
-            return _OTHER if any(place & _OTHER for place in found) else _TEST
-    return 0
-
-
-def _others(samples: Samples, names: Iterable[str]) -> Iterator[FileRole]:
-    """Count what is neither photograph nor table, by suffix."""
-    left_out = [
-        path
-        for path, entry in zip(redacted_paths(samples), samples.excluded, strict=True)
-        if not is_image_name(path) and not entry.reason.endswith(_NOT_THERE)
-    ]
-    by_suffix: dict[str, list[str]] = {}
-    for name in sorted({*names, *left_out}):
-        if PurePosixPath(name).suffix.lower() not in TABLE_SUFFIXES:
-            by_suffix.setdefault(PurePosixPath(name).suffix.lower(), []).append(name)
-    for suffix, paths in by_suffix.items():
-        yield FileRole(paths[0] if len(paths) == 1 else f"*{suffix}", "other", len(paths))

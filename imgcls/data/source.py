@@ -174,6 +174,11 @@ class DataSource:
         return self.data is not None and not isinstance(self.data, str | Path)
 
     @property
+    def is_default(self) -> bool:
+        """Whether these are the data that stand for data that nobody named."""
+        return self.data is None or (not self.is_frame and str(self.data) == DEFAULT_DATA)
+
+    @property
     def label_columns(self) -> tuple[str, ...]:
         """The columns of labels that were named; empty where they are found."""
         return (self.label,) if isinstance(self.label, str) else tuple(self.label or ())

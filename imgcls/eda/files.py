@@ -10,7 +10,7 @@ from typing import Self
 
 from imgcls.config.problem import Problem, place_of
 from imgcls.data.files import Excluded
-from imgcls.data.load import FileRole, file_roles
+from imgcls.data.roles import FileRole, file_roles
 from imgcls.data.samples import Samples
 from imgcls.data.source import DataSource
 from imgcls.eda.facts import BrokenFile, FileFacts

@@ -18,7 +18,7 @@ from PIL import Image
 
 from imgcls.data.cache import MEASURES, ArrayFile, Photos
 from imgcls.data.decode import Header, Pixels, Preprocess, Values, read_header, read_values
-from imgcls.data.load import redacted_names, redacted_paths
+from imgcls.data.redaction import redacted_names, redacted_paths
 from imgcls.data.samples import Samples, check_samples, loss_warnings
 from imgcls.data.source import DataSource
 from imgcls.data.split import split_samples

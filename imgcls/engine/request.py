@@ -16,7 +16,7 @@ from typing import Any, Self
 import numpy as np
 
 from imgcls.catalog import Stack
-from imgcls.data.load import redacted_paths
+from imgcls.data.redaction import redacted_paths
 from imgcls.data.samples import Samples
 from imgcls.data.source import DataSource, stretch_text
 from imgcls.data.split import Fold, check_n_folds

@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from imgcls.data.assumptions import DoubtError
-from imgcls.data.load import file_roles, load_samples
+from imgcls.data.load import load_samples
+from imgcls.data.roles import file_roles
 from imgcls.data.samples import Samples
 from imgcls.data.source import DataSource
 from imgcls.errors import DataError

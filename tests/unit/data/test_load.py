@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from imgcls.data.load import FileRole, file_roles, load_samples
+from imgcls.data.load import load_samples
+from imgcls.data.roles import FileRole, file_roles
 from imgcls.data.samples import Samples
 from imgcls.data.source import DataSource
 from imgcls.errors import DataError

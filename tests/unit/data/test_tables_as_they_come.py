@@ -15,7 +15,8 @@ from PIL import Image
 
 from imgcls.config.findings import decided_samples
 from imgcls.data.assumptions import DoubtError
-from imgcls.data.load import file_roles, load_samples, load_unlabelled
+from imgcls.data.load import load_samples, load_unlabelled
+from imgcls.data.roles import file_roles
 from imgcls.data.samples import Samples, loss_warnings
 from imgcls.data.source import DataSource
 from imgcls.data.tables import read_table

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from imgcls.data.files import Excluded, LostSample
-from imgcls.data.load import redacted_names, redacted_paths
+from imgcls.data.redaction import redacted_names, redacted_paths
 from imgcls.data.samples import Samples, frame_of
 
 

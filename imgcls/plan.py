@@ -292,6 +292,8 @@ class Augment(Part):
     """The transforms, in order, with their options."""
     mix: Op | None = None
     """`mixup` or `cutmix` of the images of a training batch and their targets, with its `alpha`; null mixes none."""
+    views: Annotated[int, Within(0, 1000)] = 0
+    """Different views of each image, one an epoch in turn, so that they can be kept; 0 draws a new one every time."""
     erasing: Annotated[float, Within(0, 1)] = 0.0
     """Probability that a rectangle of an image is filled with noise, in [0, 1]; in training only, views stay whole."""
 
@@ -348,6 +350,8 @@ class Fit(Part):
     """`shuffle` shows every sample once an epoch; `balanced` draws as many with replacement, classes equally often."""
     freeze_epochs: Annotated[int, Within(0, 100_000)] | Literal["all"] = 0
     """First epochs in which only the classifier learns, a number or `all`."""
+    freeze_stages: Annotated[int, Within(0, 1000)] = 0
+    """First stages of the network that stay as they came; what they make of each view is computed once and kept."""
     freeze_batchnorm: bool = False
     """Whether the running statistics of batch normalisation stay as they were."""
     clip_norm: Positive | None = None

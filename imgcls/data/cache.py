@@ -40,6 +40,8 @@ POOL_SCHEMA = 1
 FILE_INDEX_SCHEMA = 1
 FEATURES = "features"
 """The folder of the features that looking at data computed; see `imgcls.eda.features`."""
+FRONTS = "fronts"
+"""The folder of what the frozen stages of networks made of photographs; see `imgcls.engine.front`."""
 MEASURES = "measures"
 """The folder of what was measured of photographs; see `imgcls.eda.scan`."""
 SETS = "sets"
@@ -740,7 +742,7 @@ def clear(folder: Path, name: str | None = None) -> int:
         freed += _remove_sets(folder)
     if wanted is None:
         freed += _forget(folder / "files", "*.json")
-        freed += sum(_forget(folder / part, "*.npz") for part in (MEASURES, FEATURES))
+        freed += sum(_forget(folder / part, "*.npz") for part in (MEASURES, FEATURES, FRONTS))
     return freed
 
 

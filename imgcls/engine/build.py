@@ -27,6 +27,7 @@ from imgcls.engine.callbacks.methods import AverageWeights, FreezeBatchNorm, Fre
 from imgcls.engine.callbacks.schedule import PlanSchedule
 from imgcls.engine.check import check, find_callback
 from imgcls.engine.device import Machine, memory_format
+from imgcls.engine.front import FreezeStages
 from imgcls.engine.loaders import Normalisation, PhotoDataset, PhotoLoader, PhotoLoaders, sample_shares
 from imgcls.engine.losses import PlainValidationLoss, TrainLoss, build_loss, one_hot
 from imgcls.engine.models import Network, build_network
@@ -128,6 +129,8 @@ def plan_callbacks(plan: Plan) -> list[Callback]:
         callbacks.append(MixBatches(plan.augment.mix))
     if plan.fit.freeze_epochs:
         callbacks.append(FreezeBody(plan.fit.freeze_epochs))
+    if plan.fit.freeze_stages:
+        callbacks.append(FreezeStages(plan.fit.freeze_stages))
     if plan.fit.freeze_batchnorm:
         callbacks.append(FreezeBatchNorm())
     if plan.fit.clip_norm is not None:
@@ -170,7 +173,15 @@ def build_loaders(
     valid = photo_dataset(prepared, "valid", seed=seed)
     shares = sample_shares(plan.fit, train.targets)
     return PhotoLoaders(
-        PhotoLoader(train, bs=size, shuffle=True, drop_last=n_train % size == 1, shares=shares, **shared),
+        PhotoLoader(
+            train,
+            bs=size,
+            shuffle=True,
+            drop_last=n_train % size == 1,
+            shares=shares,
+            n_views=plan.augment.views,
+            **shared,
+        ),
         PhotoLoader(valid, bs=plan.fit.batch_size, **shared),
         preprocess=prepared.preprocess,
         path=path or Path(),

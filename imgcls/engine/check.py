@@ -97,6 +97,12 @@ def _epoch_problems(plan: Plan) -> list[str]:
         problems.append(
             "fit.epochs = 0 trains nothing; use 1 or more, or fit.classifier = logistic_regression (linear_probe)."
         )
+    if fit.freeze_stages and plan.augment.mix is not None:
+        problems.append(
+            "fit.freeze_stages keeps what single images become, which augment.mix would mix before. Leave one out."
+        )
+    if fit.freeze_stages and fit.freeze_epochs:
+        problems.append("fit.freeze_stages and fit.freeze_epochs both say what is frozen. Keep one.")
     if plan.optimizer.layer_decay != 1 and fit.freeze_epochs in ("all", fit.epochs):
         problems.append(
             "optimizer.layer_decay cannot act where only the classifier learns, in all epochs. Leave it out."

@@ -186,6 +186,34 @@ def layers_of(module: nn.Module, head: nn.Module) -> list[list[nn.Parameter]]:
     return [*(layers[number] for number in sorted(layers)), classifier]
 
 
+def stages_of(module: nn.Module) -> list[nn.Module]:
+    """Return the stages of a network in order, without what surrounds them; fewer than two where it has none.
+
+    These are siblings with numbered names (`layer1`, `layer2` …), or the entries of the outermost row that holds most
+    of the parameters (`blocks`, `stages`, `features`).
+    """
+    head = classifier_of(module)
+    n_all = _n_parameters(module) - _n_parameters(head)
+    siblings: dict[str, list[nn.Module]] = {}
+    for name, child in module.named_children():
+        if name.rstrip("0123456789") != name and any(True for _ in child.children()):
+            siblings.setdefault(name.rstrip("0123456789"), []).append(child)
+    rows = [row for prefix, row in siblings.items() if prefix]
+    level = [module]
+    while level:
+        rows += [list(part.children()) for part in level if isinstance(part, _CONTAINERS)]
+        level = [child for part in level if not isinstance(part, _CONTAINERS) for child in part.children()]
+    for row in rows:
+        stages = [stage for stage in row if stage is not head and _n_parameters(stage)]
+        if len(stages) > 1 and 2 * sum(map(_n_parameters, stages)) >= n_all:
+            return stages
+    return []
+
+
+def _n_parameters(module: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in module.parameters())
+
+
 def batchnorms(module: nn.Module) -> Sequence[nn.Module]:
     """Return the batch normalisations of a network that keep running statistics."""
     kinds = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)

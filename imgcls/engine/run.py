@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from io import BytesIO
@@ -24,6 +24,7 @@ from imgcls.engine.build import BuiltLearner, build, photo_dataset
 from imgcls.engine.callbacks.loop import Tracking
 from imgcls.engine.checkpoint import SaveEpochs, SkipEpochs, checkpoint_bytes, restore, tensor_bytes, weights_bytes
 from imgcls.engine.device import machine_load, other_versions
+from imgcls.engine.front import keep_features
 from imgcls.engine.inference import batches_of, predict_batches
 from imgcls.engine.linear_probe import fit_probe
 from imgcls.engine.loaders import WORKER_DIED, is_death_of_worker
@@ -295,7 +296,12 @@ class Job:
                 self.log.note(probe.note)
                 seconds = probe.seconds
             if plan.fit.epochs:
-                with learn.no_logging():
+                with ExitStack() as kept, learn.no_logging():
+                    if plan.fit.freeze_stages:
+                        began = time.perf_counter()
+                        progress = partial(self.log.progress, "Computing features")
+                        self.log.note(kept.enter_context(keep_features(built, request, progress=progress)))
+                        seconds = {**seconds, "front": time.perf_counter() - began}
                     learn.fit(plan.fit.epochs, cbs=callbacks)
             return seconds
         except DivergedError:

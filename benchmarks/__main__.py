@@ -277,8 +277,8 @@ def recipes(
 ) -> None:
     """Train STACKS on sets of real photographs, each once a seed, and judge them against the baseline; resumable.
 
-    STACKS are such as baseline+augmentation; `fastai` is the other side. The baseline is always among them. The sets lie
-    in the folder that IMGCLS_TEST_DATA names.
+    STACKS are such as baseline+augmentation; `fastai` is the other side. The baseline is always among them. The sets
+    lie in the folder that IMGCLS_TEST_DATA names.
     """
     study = Study(
         home=home,

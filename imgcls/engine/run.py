@@ -33,7 +33,7 @@ from imgcls.engine.request import RunLog, RunOutcome, RunSpec
 from imgcls.engine.timing import estimate_seconds
 from imgcls.errors import DivergedError, ImgclsError, RecordError, TrainingError, WorkspaceError
 from imgcls.evidence.gains import spread_of
-from imgcls.evidence.metrics import evaluate
+from imgcls.evidence.metrics import evaluate, only_class
 from imgcls.plan import Plan
 from imgcls.records.attempts import Attempt, claim
 from imgcls.records.derived import Repetition, keep_repetition
@@ -51,7 +51,7 @@ GO_ON = "the same command (of a ladder: with --retry-failed) goes on from there,
 
 def write_predictions(
     request: RunSpec, built: BuiltLearner, folder: Path, *, reporter: Reporter
-) -> Mapping[str, Estimate]:
+) -> tuple[Mapping[str, Estimate], str | None]:
     """Predict validation and, where there is one, the sealed test part; score validation.
 
     Args:
@@ -61,7 +61,7 @@ def write_predictions(
         reporter: Shows how far it is.
 
     Returns:
-        The metrics of validation by name.
+        The metrics of validation by name; and the only class that is predicted there, None where there are several.
     """
     samples = request.prepared.samples
     valid, test = samples.part("valid"), samples.part("test")
@@ -71,6 +71,12 @@ def write_predictions(
         write_bytes(
             folder / "test.parquet", _table(test, _probabilities(request, built, "test", reporter), labels=False)
         )
+    return _scored(samples, probabilities), only_class(probabilities, valid.targets, classes=samples.classes)
+
+
+def _scored(samples: Samples, probabilities: np.ndarray) -> Mapping[str, Estimate]:
+    """Return the metrics of validation by name."""
+    valid = samples.part("valid")
     groups = valid.frame["group"].tolist()
     return evaluate(
         probabilities,
@@ -246,13 +252,15 @@ class Job:
             self.log.note(f"Going on after epoch {done.n_done} of an attempt that {why} --from-start begins again.")
         self._check_room(built, attempt, n_kept=0 if checkpoint is None else 1)
         tracking = Tracking(self.log, attempt.append_history)
-        first_seconds = self._fit(built, attempt, tracking, done=done)
+        saved = checkpoint.meta.get("start") if checkpoint is not None else None
+        start = {name: Estimate(**values) for name, values in saved.items()} if saved else None
+        first_seconds, start = self._fit(built, attempt, tracking, done=done, start=start)
         weights = attempt.record_folder / WEIGHTS_FILE
         write_bytes(weights, weights_bytes(built.learn.model))
         seconds = {**first_seconds, "train": tracking.train_seconds, "epoch_validation": tracking.valid_seconds}
         speed = tracking.n_images / tracking.train_seconds if tracking.train_seconds else None
         record = self._finish(built, attempt, weights, seconds=seconds, images_per_second=speed)
-        return replace(record, environment={**record.environment, **load})
+        return replace(record, environment={**record.environment, **load}, start_metrics=start)
 
     def _check_room(self, built: BuiltLearner, attempt: Attempt, *, n_kept: int) -> None:
         """Compare what training will write with the room on the disk that it is written to.
@@ -274,14 +282,23 @@ class Job:
         self.log.note(f"{room}, but training writes up to about {whole / 1e6:,.0f} MB and may stop midway. {advice}")
 
     def _fit(
-        self, built: BuiltLearner, attempt: Attempt, tracking: Tracking, *, done: SkipEpochs | None
-    ) -> Mapping[str, float]:
-        """Train what is left, and return the seconds that the classifier's first weights took, by part."""
+        self,
+        built: BuiltLearner,
+        attempt: Attempt,
+        tracking: Tracking,
+        *,
+        done: SkipEpochs | None,
+        start: Mapping[str, Estimate] | None,
+    ) -> tuple[Mapping[str, float], Mapping[str, Estimate] | None]:
+        """Train what is left.
+
+        Returns:
+            The seconds that went into what comes before the first epoch, by part; and the metrics of validation with
+            the classifier that was fitted there, if one was and epochs follow: `start`, where an attempt goes on.
+        """
         learn, plan, request = built.learn, self.request.plan, self.request
         seconds: Mapping[str, float] = {}
         callbacks: list[Callback] = [tracking]
-        if not plan.fit.callbacks:  # what further callbacks remember is in no checkpoint
-            callbacks.append(SaveEpochs(attempt))
         if done is not None:
             callbacks.append(done)
         n_done = done.n_done if done is not None else 0
@@ -295,6 +312,11 @@ class Job:
                 probe = fit_probe(built, samples, seed=request.seed, machine=machine, progress=progress)
                 self.log.note(probe.note)
                 seconds = probe.seconds
+                if plan.fit.epochs:
+                    start = _scored(samples, _probabilities(request, built, "valid", self.log))
+            if not plan.fit.callbacks:  # what further callbacks remember is in no checkpoint
+                about = {"start": {name: one.to_json() for name, one in start.items()}} if start else None
+                callbacks.append(SaveEpochs(attempt, about))
             if plan.fit.epochs:
                 with ExitStack() as kept, learn.no_logging():
                     if plan.fit.freeze_stages:
@@ -303,7 +325,7 @@ class Job:
                         self.log.note(kept.enter_context(keep_features(built, request, progress=progress)))
                         seconds = {**seconds, "front": time.perf_counter() - began}
                     learn.fit(plan.fit.epochs, cbs=callbacks)
-            return seconds
+            return seconds, start
         except DivergedError:
             raise DivergedError(
                 learn.loss_guard.message or tracking.message
@@ -345,7 +367,7 @@ class Job:
         """Read the weights back, so that the recorded score is that of the file, and write all but run.json."""
         began, folder = time.perf_counter(), attempt.record_folder
         built.learn.model.load_state_dict(load_tensors(weights.read_bytes()), strict=True)
-        metrics = write_predictions(self.request, built, folder, reporter=self.log)
+        metrics, only = write_predictions(self.request, built, folder, reporter=self.log)
         # With another run's weights nothing was trained here, whatever an earlier attempt had begun.
         if weights.parent == folder and (history := attempt.history()):
             write_bytes(folder / "history.csv", pd.DataFrame(history).to_csv(index=False).encode())
@@ -353,7 +375,7 @@ class Job:
         now = time.perf_counter()
         seconds = {**seconds, "predict": now - began, "total": now - self.began}
         record = self.request.record(seconds=seconds, images_per_second=images_per_second, network=built.network)
-        return replace(record, metrics=metrics)
+        return replace(record, metrics=metrics, only_class=only)
 
     def _publish(self, attempt: Attempt, record: RunRecord) -> RunOutcome:
         """Make the record the run; or, where there is one already, compare the two and keep the older."""

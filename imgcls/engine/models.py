@@ -189,8 +189,8 @@ def layers_of(module: nn.Module, head: nn.Module) -> list[list[nn.Parameter]]:
 def stages_of(module: nn.Module) -> list[nn.Module]:
     """Return the stages of a network in order, without what surrounds them; fewer than two where it has none.
 
-    These are siblings with numbered names (`layer1`, `layer2` …), or the entries of the outermost row that holds most
-    of the parameters (`blocks`, `stages`, `features`).
+    These are siblings with numbered names (`layer1`, `layer2` …), or the entries of the outermost row that holds a fair
+    share of the parameters (`blocks`, `stages`, `features`).
     """
     head = classifier_of(module)
     n_all = _n_parameters(module) - _n_parameters(head)
@@ -205,7 +205,7 @@ def stages_of(module: nn.Module) -> list[nn.Module]:
         level = [child for part in level if not isinstance(part, _CONTAINERS) for child in part.children()]
     for row in rows:
         stages = [stage for stage in row if stage is not head and _n_parameters(stage)]
-        if len(stages) > 1 and 2 * sum(map(_n_parameters, stages)) >= n_all:
+        if len(stages) > 1 and 5 * sum(map(_n_parameters, stages)) >= n_all:
             return stages
     return []
 

@@ -434,8 +434,8 @@ def _warnings(state: LadderState, records: Sequence[RunRecord]) -> list[str]:
         runs = [entry.record for entry in state.of(number) if entry.record is not None]
         if collapsed := [run for run in runs if run.only_class is not None]:
             found.append(
-                f"{rung.label}: {len(collapsed)} of {len(runs)} runs collapsed to one class. Most often the learning rate "
-                "is too high for the network, or there were too few steps; the gains say nothing of the recipe then."
+                f"{rung.label}: {len(collapsed)} of {len(runs)} runs collapsed to one class. Most often the learning "
+                "rate is too high for the network, or there were too few steps; the gains say nothing of the recipe."
             )
         metric = state.ladder.metric
         fallen = [lost for run in runs if (lost := run.lost_from_start(metric)) and metric != "log_loss"]

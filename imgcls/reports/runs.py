@@ -319,8 +319,8 @@ class RunSummary:
             return "The score could not be computed; the table says why."
         if lost := record.lost_from_start(trivial.metric):
             return (
-                f"{METRICS[trivial.metric].title} {lost[1]:.3f} is below {lost[0]:.3f}, which the fitted classifier had "
-                "before the first epoch: training undid what was there. Most often the learning rate is too high; "
+                f"{METRICS[trivial.metric].title} {lost[1]:.3f} is below {lost[0]:.3f}, which the fitted classifier "
+                "had before the first epoch: training undid what was there. Most often the learning rate is too high; "
                 "linear_probe alone keeps the better score."
             )
         value = record.metrics[trivial.metric].value or 0.0

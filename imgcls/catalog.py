@@ -27,7 +27,7 @@ ENTRY_POINT_GROUP = "imgcls.recipes"
 
 # What is read while epochs are trained, and what of it is read besides.
 _PARTS_OF_EPOCHS = ("augment.", "loss.", "optimizer.", "schedule.", "fit.", "model.drop_")
-_READ_WITHOUT_EPOCHS = ("fit.epochs", "fit.classifier")
+_READ_WITHOUT_EPOCHS = ("fit.epochs", "fit.classifier", "fit.classifier_views")
 _READ_BY_VIEWS = ("augment.library", "augment.transforms")
 
 
@@ -496,7 +496,7 @@ def _changing_only_epochs(changes: Mapping[str, Mapping[str, Any]], plan: Plan) 
     """List recipes that set only what epochs read, in a plan that trains none."""
     if plan.fit.epochs:
         return []
-    has_views = plan.predict.views > 1 and plan.predict.view_kind == "augmented"
+    has_views = plan.fit.classifier_views > 1 or (plan.predict.views > 1 and plan.predict.view_kind == "augmented")
     read = {*_READ_WITHOUT_EPOCHS, *(_READ_BY_VIEWS if has_views else ())}
     return [
         f"Recipe {name!r} changes nothing because no epoch is trained (fit.epochs = 0), so that nothing reads "

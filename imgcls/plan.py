@@ -346,6 +346,8 @@ class Fit(Part):
     """Samples per step."""
     classifier: Literal["gradient", "logistic_regression"] = "gradient"
     """How the classifier begins: fresh, for the epochs to train, or fitted on the frozen features of clean images."""
+    classifier_views: Annotated[int, Within(1, 64)] = 1
+    """Views of each image that the classifier is fitted on: the clean one, and augmented ones."""
     sampler: Literal["shuffle", "balanced"] = "shuffle"
     """`shuffle` shows every sample once an epoch; `balanced` draws as many with replacement, classes equally often."""
     freeze_epochs: Annotated[int, Within(0, 100_000)] | Literal["all"] = 0

@@ -101,6 +101,12 @@ def _epoch_problems(plan: Plan) -> list[str]:
         problems.append(
             "fit.freeze_stages keeps what single images become, which augment.mix would mix before. Leave one out."
         )
+    if fit.classifier_views > 1 and fit.classifier == "gradient":
+        problems.append("fit.classifier_views needs fit.classifier = logistic_regression: nothing else reads it.")
+    elif fit.classifier_views > 1 and not plan.augment.transforms:
+        problems.append(
+            "fit.classifier_views above 1 need augment.transforms: without any, every view is the clean image."
+        )
     if fit.freeze_stages and fit.freeze_epochs:
         problems.append("fit.freeze_stages and fit.freeze_epochs both say what is frozen. Keep one.")
     if plan.optimizer.layer_decay != 1 and fit.freeze_epochs in ("all", fit.epochs):

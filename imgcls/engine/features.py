@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from imgcls.catalog import Stack
 from imgcls.data.cache import Photos
 from imgcls.engine.device import Machine, memory_format
-from imgcls.engine.inference import batches_of, without_gradients
+from imgcls.engine.inference import Views, batches_of, without_gradients
 from imgcls.engine.loaders import Normalisation, PhotoDataset
 from imgcls.engine.models import Network, build_network
 from imgcls.engine.weights import Weights, resolve_weights
@@ -104,6 +104,7 @@ def frozen_features(
     device: torch.device,
     precision: str,
     progress: Callable[[int, int], None],
+    views: Views | None = None,
 ) -> Tensor:
     """Compute the features of every photograph of a dataset once, without augmentation and with the network at rest.
 
@@ -113,10 +114,11 @@ def frozen_features(
         normalisation: How images become floats.
         device: Where it runs.
         precision: `float32`, `bf16` or `fp16`; as in prediction.
-        progress: Called with the number of photographs done, and of all.
+        progress: Called with the number of photographs (views of them) done, and of all.
+        views: What is looked at besides the clean photographs; None for nothing.
 
     Returns:
-        float32 [n, d], on the device.
+        float32 [n, d], on the device; of several views float32 [views · n, d], view after view.
 
     Raises:
         PlanError: The network does something to the output of its linear layer, or uses it several times.
@@ -131,14 +133,17 @@ def frozen_features(
     hook = network.head.register_forward_hook(see)
     try:
         with without_gradients(device, precision):
-            for images, _ in batches_of(dataset, size=_BATCH):
-                seen.clear()
-                answer = module(normalisation.encode(torch.from_numpy(images), device))
-                if not found:
-                    _check_last(seen, answer)
-                found.append(seen[0][0].float())
-                n_done += len(images)
-                progress(n_done, len(dataset))
+            n_views = 1 if views is None else views.n_views
+            for view in range(n_views):
+                for images, ids in batches_of(dataset, size=_BATCH):
+                    seen.clear()
+                    shown = images if views is None else views.make(images, ids, view)
+                    answer = module(normalisation.encode(torch.from_numpy(shown), device))
+                    if not found:
+                        _check_last(seen, answer)
+                    found.append(seen[0][0].float())
+                    n_done += len(images)
+                    progress(n_done, n_views * len(dataset))
     finally:
         hook.remove()
     return torch.cat(found)

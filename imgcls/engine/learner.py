@@ -83,7 +83,8 @@ def learner(
         reporter.note(built.network.note)
     if stack.plan.fit.classifier == "logistic_regression":
         progress = partial(reporter.progress, "Computing features")
-        reporter.note(fit_probe(built, prepared.samples, seed=seed, machine=machine, progress=progress).note)
+        samples, plan = prepared.samples, stack.plan
+        reporter.note(fit_probe(built, samples, plan=plan, seed=seed, machine=machine, progress=progress).note)
     return built.learn
 
 

@@ -309,7 +309,7 @@ class Job:
             if done is None and plan.fit.classifier != "gradient":
                 progress = partial(self.log.progress, "Computing features")
                 samples, machine = request.prepared.samples, request.machine
-                probe = fit_probe(built, samples, seed=request.seed, machine=machine, progress=progress)
+                probe = fit_probe(built, samples, plan=plan, seed=request.seed, machine=machine, progress=progress)
                 self.log.note(probe.note)
                 seconds = probe.seconds
                 if plan.fit.epochs:

@@ -39,7 +39,9 @@ def estimate_seconds(learn: Learner, plan: Plan, *, n_done: int = 0, always: boo
     """
     loaders, n_epochs = learn.dls, plan.fit.epochs - n_done
     n_steps = n_epochs * len(loaders.train)
-    n_seen = 0 if n_done or plan.fit.classifier == "gradient" else len(loaders.train.dataset)
+    n_seen = (
+        0 if n_done or plan.fit.classifier == "gradient" else plan.fit.classifier_views * len(loaders.train.dataset)
+    )
     if not always and n_steps + _PREDICTION_SHARE * n_seen / loaders.train.bs < 10 * _N_TIMED:
         return None
     if plan.fit.freeze_stages and n_epochs and loaders.train.dataset.pipelines:

@@ -332,3 +332,20 @@ def test_the_live_table_goes_on_after_the_bar_of_the_features() -> None:
     table.epoch(EpochRow(1, 0.5, 0.25, 0.75, 1e-3, 1.0, 16.0))
     table.stop()
     assert "0.7500" in screen.export_text()
+
+
+def test_witness_of_multi_view_probe(train: Train, passes: list[tuple[int, bool]], tmp_path: Path) -> None:
+    told = Told()
+    run = train("augmentation+multi_view_probe:views=3", reporter=told)
+    n = run.data.n
+    assert passes == [*[(n["train"], False)] * 3, (n["valid"], False)]
+    assert any("128 features of 3 views each of 29 photographs" in note for note in told.notes)
+    once = train("linear_probe", workspace=tmp_path / "once")
+    assert not np.array_equal(
+        once.predictions("valid").filter(regex="^p_"), run.predictions("valid").filter(regex="^p_")
+    )
+
+
+def test_views_for_the_classifier_need_transforms() -> None:
+    with pytest.raises(StackError, match="add augmentation to the stack"):
+        Stack.parse("baseline+multi_view_probe")

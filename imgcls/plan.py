@@ -342,6 +342,8 @@ class Fit(Part):
 
     epochs: Annotated[int, Within(0, 100_000)] = 1
     """Passes over the training samples; 0 only where `classifier` fits without any."""
+    least_steps: Annotated[int, Within(0, 1_000_000)] = 0
+    """Steps that training has at least: where epochs are so short that they make fewer, there are more of them."""
     batch_size: Annotated[int, Within(1, 65_536)] = 32
     """Samples per step."""
     classifier: Literal["gradient", "logistic_regression"] = "gradient"
@@ -362,6 +364,14 @@ class Fit(Part):
     """`ema`, with its `decay`: validate, keep and predict with averaged weights; null takes the last ones."""
     callbacks: Options = field(default_factory=Options)
     """Further fastai callbacks: name, or `module:name`, and the options of each."""
+
+    def n_epochs(self, *, n_batches: int) -> int:
+        """Return how many epochs there are: `epochs`, or as many as `least_steps` take.
+
+        Args:
+            n_batches: Batches an epoch.
+        """
+        return max(self.epochs, -(-self.least_steps // max(1, n_batches))) if self.epochs else 0
 
 
 @dataclass(frozen=True)

@@ -233,7 +233,8 @@ def keep_features(built: BuiltLearner, request: RunSpec, *, progress: Callable[[
     images, _ = learn.dls.train.one_batch()
     front = Front.of(built.network.module, plan.fit.freeze_stages, images[:2])
     train, valid = learn.dls.train, learn.dls.valid
-    n_views = min(plan.augment.views, plan.fit.epochs) if train.dataset.pipelines else 1
+    n_epochs = plan.fit.n_epochs(n_batches=len(train))
+    n_views = min(plan.augment.views, n_epochs) if train.dataset.pipelines else 1
     with _at_rest(front.network), without_gradients(train.device, request.machine.used_precision()):
         n_values = front.features(images[:1]).numel()
     n_photos = n_views * len(train.dataset) + len(valid.dataset)

@@ -324,7 +324,7 @@ class Job:
                         progress = partial(self.log.progress, "Computing features")
                         self.log.note(kept.enter_context(keep_features(built, request, progress=progress)))
                         seconds = {**seconds, "front": time.perf_counter() - began}
-                    learn.fit(plan.fit.epochs, cbs=callbacks)
+                    learn.fit(plan.fit.n_epochs(n_batches=len(learn.dls.train)), cbs=callbacks)
             return seconds, start
         except DivergedError:
             raise DivergedError(
@@ -346,7 +346,7 @@ class Job:
             label=request.stack.label,
             seed=request.seed,
             turn=str(request.turn) if request.turn else "",
-            n_epochs=request.plan.fit.epochs,
+            n_epochs=request.plan.fit.n_epochs(n_batches=len(loaders.train)),
             n_batches=len(loaders.train),
             n_train=len(loaders.train.dataset),
             n_valid=len(loaders.valid.dataset),

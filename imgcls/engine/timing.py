@@ -37,7 +37,8 @@ def estimate_seconds(learn: Learner, plan: Plan, *, n_done: int = 0, always: boo
     Returns:
         Seconds; None for a training too short to be worth timing.
     """
-    loaders, n_epochs = learn.dls, plan.fit.epochs - n_done
+    loaders = learn.dls
+    n_epochs = plan.fit.n_epochs(n_batches=len(loaders.train)) - n_done
     n_steps = n_epochs * len(loaders.train)
     n_seen = (
         0 if n_done or plan.fit.classifier == "gradient" else plan.fit.classifier_views * len(loaders.train.dataset)

@@ -226,7 +226,9 @@ def house(roots: tuple[Path, ...], no_journeys: bool, as_json: bool) -> None:
 
 
 @benchmarks.command()
-@click.option("--n", type=click.IntRange(5), default=200, show_default=True, help="Kills in all, of five kinds of work.")
+@click.option(
+    "--n", type=click.IntRange(5), default=200, show_default=True, help="Kills in all, of five kinds of work."
+)
 @click.option(
     "--out",
     type=click.Path(dir_okay=False, path_type=Path),

@@ -22,7 +22,7 @@ import time
 import traceback
 import uuid
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -31,7 +31,7 @@ from PIL import Image
 
 from benchmarks.rounds import ROOT
 from imgcls.cli import main
-from imgcls.config.findings import read_adjustments
+from imgcls.config.findings import Accepted, Exclusion, Grouping, read_adjustments
 from imgcls.data import cache
 from imgcls.data.decode import Preprocess, decode
 from imgcls.data.source import FINDINGS_TOML
@@ -43,7 +43,7 @@ from imgcls.workspace import Workspace
 
 Way = Literal["forked", "process"]
 PHOTOS = "photos"
-_PRELOADED = ("imgcls.engine.run", "imgcls.engine.train", "imgcls.ladders.run", "imgcls.engine.predictor", "fastai.vision.all")
+_HEAVY = ("imgcls.engine.run", "imgcls.engine.train", "imgcls.ladders.run", "imgcls.engine.predictor")
 _TRAINING = ("baseline+label_smoothing", "--data", f"../{PHOTOS}", "--model", "simple_cnn", "--size", "32")
 _SMALL = Preprocess(32)
 _SUBMISSION = Path("submissions", "mine.csv")
@@ -53,6 +53,7 @@ _UNEQUAL = {"created", "load", "files", "seconds", "estimate_seconds", "extra_se
 _UNEQUAL |= {"images_per_second", "seconds_per_point"}
 _NAMED_ONLY = ("log.txt", "history.csv", "manifest.json", "lock")
 _LEFT = re.compile(r"\.probe.*|.*\.tmp|\.removed-.*|\..*\.lock|holder\.json")
+_EARLIER = 0.8
 _END_SECONDS = 5.0
 _MOST_SECONDS = 300.0
 
@@ -71,8 +72,6 @@ class Kill:
     """Who was killed."""
     after_seconds: float
     """When, since its first file, or since its start where it writes at its end."""
-    was_running: bool
-    """Whether it was still at work; else it had ended just before."""
     found: str
     """What lay there after the kill."""
     problems: tuple[str, ...]
@@ -105,6 +104,8 @@ class _Subject:
     """The files whose coming says that the work has begun, as a glob; "" where it begins at once."""
     one_in: int = 2
     """One in so many is a process of its own."""
+    loads: tuple[str, ...] = _HEAVY
+    """The modules that are there before it is forked."""
     n_beginnings: int = 1
     """How many kinds of beginnings there are, by turns."""
 
@@ -123,10 +124,6 @@ def kill_all(n: int, scratch: Path, out: Path, *, seed: int = 0, kinds: tuple[st
         ImgclsError: A command failed that nobody killed.
     """
     os.environ |= {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "MPLBACKEND": "Agg"}
-    for module in _PRELOADED:
-        importlib.import_module(module)
-    gc.collect()
-    gc.freeze()
     _draw(scratch / PHOTOS)
     lines = out.read_text(encoding="utf-8").splitlines() if out.exists() else []
     done = {(line["kind"], line["number"]) for line in map(json.loads, lines)}
@@ -134,6 +131,9 @@ def kill_all(n: int, scratch: Path, out: Path, *, seed: int = 0, kinds: tuple[st
         numbers = [number for number in range(n // len(SUBJECTS)) if (subject.kind, number) not in done]
         if not numbers or (kinds and subject.kind not in kinds):
             continue
+        for module in subject.loads:
+            importlib.import_module(module)
+        gc.freeze()
         calm = {}
         draws = np.random.default_rng([seed, *subject.kind.encode()])
         shares = (draws.permutation(n // len(SUBJECTS)) + draws.random(n // len(SUBJECTS))) / (n // len(SUBJECTS))
@@ -176,13 +176,15 @@ class _Calm:
 
 
 def _kill(subject: _Subject, number: int, way: Way, calm: _Calm, place: Path, *, share: float) -> Kill:
-    _prepare(subject, number, place)
-    running = _Running.start(subject, number, way, place)
-    running.wait_for(subject.sign)
-    after = share * calm.seconds
-    time.sleep(after)
     whom: Literal["group", "driver"] = "driver" if number % 3 == 2 else "group"
-    code = running.kill(whom)
+    after, code = share * calm.seconds / _EARLIER, 0
+    while code != -signal.SIGKILL:  # one that has ended before is begun again, and killed earlier
+        _prepare(subject, number, place)
+        running = _Running.start(subject, number, way, place)
+        running.wait_for(subject.sign)
+        after *= _EARLIER
+        time.sleep(after)
+        code = running.kill(whom)
     problems = ["processes live on"] if running.live_on() else []
     left = subject.look(place)
     problems += left.problems
@@ -197,7 +199,7 @@ def _kill(subject: _Subject, number: int, way: Way, calm: _Calm, place: Path, *,
     problems += subject.look(place).problems
     problems += [f"{name} differs" for name in _differences(calm.content, _content(place))]
     problems += [f"{path} was left" for path in sorted(place.rglob("*")) if _LEFT.fullmatch(path.name)]
-    return Kill(subject.kind, number, way, whom, round(after, 3), code == -9, left.found, tuple(problems))
+    return Kill(subject.kind, number, way, whom, round(after, 3), left.found, tuple(problems))
 
 
 def _prepare(subject: _Subject, number: int, place: Path) -> None:
@@ -230,9 +232,14 @@ class _Running:
                 by_hand = ["-c", "from benchmarks.kills import fill_cache; fill_cache()"]
                 command = [sys.executable, *(["-m", "imgcls", *words] if words else by_hand)]
                 return cls(
-                    subprocess.Popen(  # noqa: S603
-                        command, cwd=place, env=environment, stdin=subprocess.DEVNULL, stdout=output,
-                        stderr=subprocess.STDOUT, start_new_session=True,
+                    subprocess.Popen(
+                        command,
+                        cwd=place,
+                        env=environment,
+                        stdin=subprocess.DEVNULL,
+                        stdout=output,
+                        stderr=subprocess.STDOUT,
+                        start_new_session=True,
                     ).pid,
                     place,
                 )
@@ -255,10 +262,8 @@ class _Running:
 
     def kill(self, whom: Literal["group", "driver"]) -> int:
         """Kill it and return the exit code of its first process."""
-        try:
-            os.killpg(self.pid, signal.SIGKILL) if whom == "group" else os.kill(self.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
+        kill = os.killpg if whom == "group" else os.kill
+        kill(self.pid, signal.SIGKILL)  # one that has ended is there until it is waited for
         return self.wait()
 
     def wait(self) -> int:
@@ -288,7 +293,7 @@ def _be(words: tuple[str, ...], place: Path, environment: Mapping[str, str]) -> 
     try:
         os.chdir(place)
         os.environ |= environment
-        lock._PROCESS = uuid.uuid4().hex  # noqa: SLF001 - drawn when it is loaded, for each process another one
+        lock._PROCESS = uuid.uuid4().hex  # else drawn when it is loaded, once for all that are forked
         if words:
             main(words)
         fill_cache()
@@ -359,7 +364,10 @@ def _draw(folder: Path) -> None:
                 pixels = draws.integers(0, 110, (24, 30, 3))
                 pixels[:, place * 10 : place * 10 + 10, place] += 140
                 Image.fromarray(pixels.astype(np.uint8)).save(folder / part / name / f"{part}{number:03d}.png")
-    for source, copy in {"train/left/train001": "train/left/train900", "train/right/train002": "valid/right/v9"}.items():
+    for source, copy in {
+        "train/left/train001": "train/left/train900",
+        "train/right/train002": "valid/right/v9",
+    }.items():
         shutil.copyfile(folder / f"{source}.png", folder / f"{copy}.png")
 
 
@@ -419,20 +427,28 @@ def _begin_deciding(place: Path, number: int) -> None:
 def _decision_left(place: Path) -> _Left:
     adjustments = read_adjustments(place / FINDINGS_TOML)
     facts = Facts.read(place / "reports")
-    decided = {entry.finding for entry in (*adjustments.excluded, *adjustments.grouped, *adjustments.kept)}
+    entries: list[Exclusion | Grouping | Accepted] = [
+        *adjustments.excluded,
+        *adjustments.grouped,
+        *adjustments.kept,
+    ]
+    decided = {entry.finding for entry in entries}
     told = {finding.id for finding in facts.findings if finding.state != "open"}
-    entries = [entry.images for entry in (*adjustments.excluded, *adjustments.grouped)]
     problems = [f"facts tell of {sorted(told)}, findings.toml of {sorted(decided)}"] if told != decided else []
-    problems += ["a doubled entry"] if len(entries) > len(set(entries)) else []
+    problems += ["a doubled entry"] if len(entries) > len({(entry.finding, entry.images) for entry in entries}) else []
     return _Left(f"decided: {', '.join(sorted(decided)) or 'nothing'}", tuple(problems))
 
 
 def fill_cache() -> None:
     """Fill the cache of the current folder with its photographs, a few of them at a time."""
-    cache._N_AT_ONCE, cache._N_PER_COMMIT = 16, 16  # noqa: SLF001 - so that there is much to interrupt
+    cache._N_AT_ONCE, cache._N_PER_COMMIT = 16, 16  # so that there is much to interrupt
     cache.fill(
-        sorted(Path("..", "large").resolve().iterdir()), _SMALL,
-        folder=Path("cache"), name="large", budget_bytes=10**9, threads=2,
+        sorted(Path("..", "large").resolve().iterdir()),
+        _SMALL,
+        folder=Path("cache"),
+        name="large",
+        budget_bytes=10**9,
+        threads=2,
     )
 
 
@@ -457,7 +473,7 @@ def _forget_half(place: Path) -> None:
     pool = cache.Pool(folder, _SMALL)
     pool.rows = pool.rows[:200]
     with pool:
-        pool._open()  # noqa: SLF001 - an open pool is written anew when it is left
+        pool._open()  # an open pool is written anew when it is left
 
 
 def _cache_left(place: Path) -> _Left:
@@ -495,7 +511,11 @@ SUBJECTS = (
         one_in=4,
     ),
     _Subject(
-        "eda apply", lambda number: ("eda", *_DECISIONS[number % 3]), _decision_left, begin=_begin_deciding, n_beginnings=3
+        "eda apply",
+        lambda number: ("eda", *_DECISIONS[number % 3]),
+        _decision_left,
+        begin=_begin_deciding,
+        n_beginnings=3,
     ),
     _Subject(
         "submit",
@@ -504,7 +524,7 @@ SUBJECTS = (
         begin=_begin_submitting,
         n_beginnings=2,
     ),
-    _Subject("cache", lambda number: (), _cache_left, begin=_begin_caching, n_beginnings=3),
+    _Subject("cache", lambda number: (), _cache_left, begin=_begin_caching, n_beginnings=3, loads=()),
 )
 
 

@@ -1,4 +1,4 @@
-"""Measure imgcls: speed (`stock`), how often it errs (`verdicts`, `duplicates`, `series`), and structure (`house`)."""
+"""Measure imgcls: speed (`stock`), how often it errs (`verdicts`, `series` …), what kills leave, and its structure."""
 
 from __future__ import annotations
 

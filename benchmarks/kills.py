@@ -123,7 +123,7 @@ def kill_all(n: int, scratch: Path, out: Path, *, seed: int = 0, kinds: tuple[st
     Raises:
         ImgclsError: A command failed that nobody killed.
     """
-    os.environ |= {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "MPLBACKEND": "Agg"}
+    os.environ["OMP_NUM_THREADS"] = "1"  # before torch is loaded: no thread is there to be lost in a fork
     _draw(scratch / PHOTOS)
     lines = out.read_text(encoding="utf-8").splitlines() if out.exists() else []
     done = {(line["kind"], line["number"]) for line in map(json.loads, lines)}
@@ -226,7 +226,8 @@ class _Running:
     def of(cls, words: tuple[str, ...], way: Way, place: Path) -> _Running:
         """Start a command; without words the cache is filled."""
         output = os.open(_said(place), os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-        environment = {**os.environ, "IMGCLS_CACHE": str(place / "cache"), "PYTHONPATH": str(ROOT)}
+        places = {"IMGCLS_CACHE": str(place / "cache"), "PYTHONPATH": str(ROOT)}
+        environment = {**os.environ, **places, "HF_HUB_OFFLINE": "1", "MPLBACKEND": "Agg"}
         try:
             if way == "process":
                 by_hand = ["-c", "from benchmarks.kills import fill_cache; fill_cache()"]
@@ -293,6 +294,8 @@ def _be(words: tuple[str, ...], place: Path, environment: Mapping[str, str]) -> 
     try:
         os.chdir(place)
         os.environ |= environment
+        sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115 - for the life of the process
+        sys.stderr = open(2, "w", encoding="utf-8", closefd=False)  # noqa: SIM115 - as above
         lock._PROCESS = uuid.uuid4().hex  # else drawn when it is loaded, once for all that are forked
         if words:
             main(words)

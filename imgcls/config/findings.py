@@ -129,6 +129,11 @@ def read_adjustments(path: Path) -> Adjustments:
     return checked(Adjustments, read_toml(path, text, schema=SCHEMA), path=path)
 
 
+def adjustments_bytes(adjustments: Adjustments) -> bytes:
+    """Return what findings.toml holds when this was decided."""
+    return "".join(_lines(adjustments)).encode("utf-8")
+
+
 def write_adjustments(path: Path, adjustments: Adjustments) -> None:
     """Write what was decided, atomically.
 
@@ -139,7 +144,7 @@ def write_adjustments(path: Path, adjustments: Adjustments) -> None:
     Raises:
         ImgclsError: The file cannot be written; the old one is still there.
     """
-    write_bytes(path, "".join(_lines(adjustments)).encode("utf-8"))
+    write_bytes(path, adjustments_bytes(adjustments))
 
 
 def _lines(adjustments: Adjustments) -> Iterator[str]:

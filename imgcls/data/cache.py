@@ -34,7 +34,7 @@ from imgcls.data.decode import (
     room_to_read,
 )
 from imgcls.errors import DataError, DecodeError, ImgclsError, nearest_hint
-from imgcls.storage import DISK, FileLock, make_folder, write_bytes
+from imgcls.storage import DISK, FileLock, make_folder, remove_stale, write_bytes
 
 POOL_SCHEMA = 1
 FILE_INDEX_SCHEMA = 1
@@ -246,6 +246,8 @@ class _Filling:
     """Whether to trust neither time stamps nor records."""
 
     def run(self) -> Photos:
+        if self.pool_folder.is_dir():
+            remove_stale(self.pool_folder)  # of a writer that was killed: what it wrote may not be written once more
         pool = Pool(self.pool_folder, self.preprocess)
         if self.verify and not pool.is_sound(range(len(pool.rows))):
             pool.reset()

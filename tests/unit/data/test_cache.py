@@ -16,6 +16,7 @@ from imgcls.data import cache
 from imgcls.data.cache import Photos, Pool, cache_report, clear, fill, lock_of
 from imgcls.data.decode import Preprocess, decode
 from imgcls.errors import DataError
+from imgcls.storage import temporary_beside
 
 SMALL = Preprocess(8)
 RECORD = 8 * 8 * 3
@@ -481,6 +482,20 @@ def test_the_manifest_is_written_as_every_durable_file(
     photos = filled(paths, tmp_path)
     assert not photos.cached
     assert is_right(photos, paths)
+
+
+def test_what_a_killed_writer_left_goes_though_nothing_is_written_any_more(paths: list[Path], tmp_path: Path) -> None:
+    filled(paths, tmp_path)
+    manifest = pool_file(tmp_path, "manifest.json")
+    if (child := os.fork()) == 0:
+        temporary_beside(manifest).write_bytes(manifest.read_bytes()[:9])
+        os._exit(0)
+    os.waitpid(child, 0)
+    living = temporary_beside(manifest)
+    living.touch()
+    assert len(list(manifest.parent.iterdir())) == 4
+    assert filled(paths, tmp_path).cached
+    assert {path.name for path in manifest.parent.glob(".*")} == {living.name}
 
 
 def test_what_a_killed_writer_left_does_not_hide_a_pool(paths: list[Path], tmp_path: Path) -> None:

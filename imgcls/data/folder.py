@@ -17,7 +17,15 @@ from pathlib import Path, PurePosixPath
 from imgcls.data.assumptions import Assumption, Choice, DoubtError
 from imgcls.data.files import OWN_FOLDERS, Excluded, Listing, list_images
 from imgcls.data.patterns import check_pattern, groups_from, label_pattern, taken_from, unmatched_label
-from imgcls.data.samples import ProblemType, Samples, check_class_names, class_order, frame_of, lookalike_notes
+from imgcls.data.samples import (
+    ProblemType,
+    Samples,
+    check_class_names,
+    class_order,
+    frame_of,
+    lookalike_notes,
+    one_spelling,
+)
 from imgcls.data.source import OFF, DataSource
 from imgcls.errors import DataError
 from imgcls.text import amount, clean, listed
@@ -194,6 +202,10 @@ def load_folder(root: Path, source: DataSource | None = None, *, skip: Collectio
         raise _unlabelled(root, listing.images, source)
     if pattern and not any(place.split for place in samples):
         layout = replace(layout, assumptions=tuple(entry for entry in layout.assumptions if entry.about != "parts"))
+    if spelling := one_spelling(
+        (place.label for place in samples if place.label and place.split != "test"), source.spelling, where=str(root)
+    ):
+        samples = [replace(place, label=spelling.get(place.label, place.label)) for place in samples]
     samples, layout = _sealed(samples, layout)
     _check_labels(root, listing.images, {place.label for place in samples if place.label}, source)
     if not source.keeps_all:

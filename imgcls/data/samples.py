@@ -17,8 +17,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from imgcls.data.assumptions import Assumption
+from imgcls.data.assumptions import Assumption, Choice, DoubtError
 from imgcls.data.files import Excluded, LostSample
+from imgcls.data.source import Spelling
 from imgcls.errors import DataError
 from imgcls.text import amount, as_utf8, listed, look_alike
 
@@ -293,6 +294,31 @@ def equal_spellings(names: Iterable[str]) -> list[list[str]]:
         for same in alike.values()
         if len(same) > 1
     ]
+
+
+def one_spelling(names: Iterable[str], wanted: Spelling | None, *, where: str) -> dict[str, str]:
+    """Return how names of classes are written that are equal in value, from each other spelling to the one that stays.
+
+    Args:
+        names: The names, each as often as it comes.
+        wanted: `join` makes one class of them; `keep` leaves them apart; None refuses them.
+        where: The source, for the message.
+
+    Raises:
+        DoubtError: There are such names, and nobody said what they are.
+    """
+    alike = equal_spellings(names) if wanted != "keep" else []
+    if alike and wanted is None:
+        sets = listed(" and ".join(map(ascii, same)) for same in alike)
+        kept = listed((ascii(same[0]) for same in alike), 3)
+        raise DoubtError(
+            f"{where}: labels are equal in value, and written in several ways: {sets}.",
+            [
+                Choice(f"they are one class each, written {kept}", {"spelling": "join"}),
+                Choice("they are classes of their own", {"spelling": "keep"}),
+            ],
+        )
+    return {other: same[0] for same in alike for other in same[1:]}
 
 
 def shrunken_classes(samples: Samples) -> tuple[tuple[str, int, int], ...]:

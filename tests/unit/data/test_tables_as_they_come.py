@@ -167,6 +167,48 @@ class TestSpelling:
         assert options(doubt(root))[0] == {"spelling": "join"}
         assert load_samples(root, spelling="join").classes == ("1", "2")
 
+    @pytest.mark.parametrize(("pair", "joined"), [(("1", "001"), "1"), (("caf\u00e9", "cafe\u0301"), "caf\u00e9")])
+    @pytest.mark.parametrize("form", ["classes", "parts", "names"])
+    def test_folders_too(self, make: Make, form: str, pair: tuple[str, str], joined: str) -> None:
+        one, two = pair
+        placed = {
+            "classes": [files(folder, 4) for folder in (one, two, "other")],
+            "parts": [files(f"{part}/{name}", 4) for part, name in (("train", one), ("valid", two))]
+            + [files(f"{part}/other", 4) for part in ("train", "valid")],
+            "names": [[f"all/{name}.{row}.png" for row in range(4)] for name in (one, two, "other")],
+        }[form]
+        root = make({}, [name for names in placed for name in names])
+        how = {"label_from": "{label}.*"} if form == "names" else {}
+        assert options(doubt(root, **how)) == [{"spelling": "join"}, {"spelling": "keep"}]
+        together = load_samples(root, spelling="join", **how)
+        assert set(together.classes) == {joined, "other"}
+        assert set(together.frame["label"]) == {joined, "other"}
+        assert set(load_samples(root, spelling="keep", **how).classes) == {one, two, "other"}
+
+    def test_folders_of_test_raise_no_doubt(self, make: Make) -> None:
+        parts = [files(f"{part}/{name}", 2) for part in ("train", "valid") for name in ("caf\u00e9", "other")]
+        root = make({}, [*(name for names in parts for name in names), *files("test/cafe\u0301", 2)])
+        assert load_samples(root).classes == ("caf\u00e9", "other")
+
+    def test_folders_that_differ_otherwise_are_kept_apart_and_told(self, make: Make) -> None:
+        samples = load_samples(
+            make({}, [*files("dark", 3), *files("Dark", 3), *files("light ", 3), *files("light", 3)])
+        )
+        assert samples.classes == ("Dark", "dark", "light", "light ")
+        assert [note for note in samples.notes if "kept apart" in note]
+
+    def test_columns_too(self, make: Make) -> None:
+        rows = [
+            "file,caf\u00e9,cafe\u0301,other",
+            *(f"{row}.png,{('1,0,0', '0,1,0', '0,0,1')[row % 3]}" for row in range(9)),
+        ]
+        root = make({"labels.csv": rows}, files("img", 9))
+        assert options(doubt(root)) == [{"spelling": "join"}, {"spelling": "keep"}]
+        together = load_samples(root, spelling="join")
+        assert (together.classes, together.problem) == (("caf\u00e9", "other"), "binary")
+        assert set(together.frame["label"]) == {"caf\u00e9", "other"}
+        assert len(load_samples(root, spelling="keep").classes) == 3
+
     def test_rows_of_test_raise_no_doubt(self, make: Make) -> None:
         rows = ["file,label,split", *(f"{row}.png,{row % 2},train" for row in range(6)), "6.png,0.0,test"]
         assert load_samples(make({"labels.csv": rows}, files("img", 7))).classes == ("0", "1")

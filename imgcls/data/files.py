@@ -106,6 +106,9 @@ _OF_PROGRAMS = frozenset({".git", ".hg", ".svn", ".dvc", ".cache", ".idea", ".vs
 """Hidden folders that hold no photographs and go without saying."""
 LEFT_OUT = "left out by --exclude"
 """The reason of files that were said to be no photographs of the data set."""
+_NOT_AN_IMAGE, _READ_ALREADY = "not an image, by its suffix", "link to a folder that was read already"
+NO_PHOTOGRAPHS = frozenset({_NOT_AN_IMAGE, _READ_ALREADY})
+"""The reasons of what a listing leaves out and nobody would take for a photograph."""
 _NO_TEST = "none"
 _N_PROBED = 200
 
@@ -314,10 +317,10 @@ def visible_folders(root: Path, *, skip: Collection[str] = ()) -> list[Path]:
 
 def _reason_to_exclude(entry: os.DirEntry[str]) -> str:
     if is_folder(entry):
-        return "link to a folder that was read already"
+        return _READ_ALREADY
     if not is_image_name(entry.name):
         unused = kind_of_unused(entry.path)
-        return unused.reason if unused else "not an image, by its suffix"
+        return unused.reason if unused else _NOT_AN_IMAGE
     try:
         return "" if entry.is_file() else _what_else(entry)
     except OSError:

@@ -324,18 +324,20 @@ def one_spelling(names: Iterable[str], wanted: Spelling | None, *, where: str) -
 def shrunken_classes(samples: Samples) -> tuple[tuple[str, int, int], ...]:
     """Return the classes that vanish, or keep less than half of their samples, by all that is left out together.
 
-    Whatever leaves samples out does so by `Samples.without_rows`: photographs that are missing or cannot be read, and
-    those that a person or a finding excludes. The test part is not looked at.
+    These are photographs that are missing or cannot be read, that are of a kind that is not read, and that a person or
+    a finding excludes. The test part is not looked at.
 
     Returns:
-        Class, how many samples it keeps, and of how many, in the order of the classes.
+        Class, how many samples it keeps, and of how many, in the order of the classes; then those that are none any
+        more.
     """
     frame, is_multilabel = samples.frame, samples.problem == "multilabel"
     kept, lost = (
         Counter(name for label in labels for name in (classes_in(label) if is_multilabel else [label]))
         for labels in (frame["label"][frame["split"] != "test"], [sample.label for sample in samples.lost])
     )
-    counts = ((name, kept[name], kept[name] + lost[name]) for name in samples.classes)
+    every = (*samples.classes, *class_order(lost.keys() - {"", *samples.classes}))
+    counts = ((name, kept[name], kept[name] + lost[name]) for name in every)
     return tuple((name, n, n_before) for name, n, n_before in counts if 2 * n < n_before)
 
 
@@ -347,8 +349,8 @@ def loss_warnings(samples: Samples) -> tuple[str, ...]:
     if not shrunken:
         return ()
     return (
-        f"Warning: by what is left out, class {shrunken}. Fix the files or rows first; or leave out such a class as a "
-        "whole.",
+        f"Warning: by what is left out, class {shrunken}. Fix the files, rows or --exclude first; or leave out such a "
+        "class as a whole.",
     )
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from imgcls.config.findings import decided_samples
 from imgcls.data.cache import Photos, fill
 from imgcls.data.decode import Preprocess
+from imgcls.data.files import LostSample
 from imgcls.data.samples import Samples, check_samples, loss_warnings
 from imgcls.data.source import DataSource
 from imgcls.data.split import Fold, fold_samples, split_samples
@@ -143,9 +144,22 @@ def read_photographs(
 
 
 def _fewer(samples: Samples, n: int) -> Samples:
-    """Take a part of the samples, drawn by their ids, so that the same ones come again; test is left out."""
+    """Take a part of the samples, drawn by their ids, so that the same ones come again; test is left out.
+
+    Of what is left out already, the samples are remembered that would have been drawn, so that classes keep the share
+    that they have of all.
+    """
     kept = samples.frame["split"].to_numpy() != "test"
     rows = np.flatnonzero(kept)
-    draws = [keyed_seed("quick", name) for name in samples.frame["id"].to_numpy()[rows]]
-    chosen = np.sort(rows[np.argsort(draws)[:n]])
-    return replace(samples, frame=samples.frame.iloc[chosen].reset_index(drop=True))
+    draws = np.array([keyed_seed("quick", name) for name in samples.frame["id"].to_numpy()[rows]])
+    order = np.argsort(draws)[:n]
+    last = draws[order[-1]] if len(rows) > n else None
+
+    def is_drawn(lost: LostSample) -> bool:
+        return lost.split != "test" and (last is None or keyed_seed("quick", lost.id) <= last)
+
+    excluded = tuple(
+        entry if entry.sample is None or is_drawn(entry.sample) else replace(entry, sample=None)
+        for entry in samples.excluded
+    )
+    return replace(samples, frame=samples.frame.iloc[np.sort(rows[order])].reset_index(drop=True), excluded=excluded)

@@ -22,7 +22,9 @@ from imgcls.cli.options import (
     workspace_of,
 )
 from imgcls.config.metrics import METRIC_NAMES
+from imgcls.data.source import FINDINGS_TOML
 from imgcls.errors import ProblemError, UsageError, nearest
+from imgcls.text import clean
 from imgcls.workspace import MARKER, Workspace, check_writable
 
 if TYPE_CHECKING:
@@ -46,6 +48,7 @@ _INIT_OUT = click.option(
 @click.option("--sample-submission", help="The file that shows what a submission looks like.  [default: found]")
 @click.option("--metadata", multiple=True, help="A table that says more of the photographs; repeatable.")
 @problem_options
+@click.option("--strict", is_flag=True, help="Exit with 3 where photographs are lost or not used.")
 @click.option("--yes", "-y", is_flag=True, help="Ask nothing.")
 @click.option(
     "--force",
@@ -54,7 +57,7 @@ _INIT_OUT = click.option(
 )
 @_INIT_OUT
 @JSON
-def init(source: str | None, yes: bool, force: bool, as_json: bool, **options: Any) -> None:
+def init(source: str | None, strict: bool, yes: bool, force: bool, as_json: bool, **options: Any) -> int:
     """Look at DATA and write imgcls.toml: what the problem is. Every command in the folder reads it.
 
     DATA is a folder, a table, torchvision:NAME or fastai:NAME; without it, the default data are meant. On a terminal
@@ -81,6 +84,13 @@ def init(source: str | None, yes: bool, force: bool, as_json: bool, **options: A
         print_json(written.to_json())
     else:
         show(written)
+    from imgcls.config.findings import open_losses
+
+    samples = proposal.samples
+    lost = open_losses(samples, workspace.root / FINDINGS_TOML) if strict and samples is not None else ()
+    for entry in lost:
+        click.echo(f"--strict: {clean(entry)}", err=True)
+    return 3 if lost else 0
 
 
 def _check_place(workspace: Workspace, data: str | None, *, images: str | None, force: bool) -> None:
@@ -253,7 +263,7 @@ def eda() -> None:
     help="A table that says more of the photographs, such as who sent them; repeatable.",
 )
 @click.option("--quick", is_flag=True, help="Look at no more than 500 photographs.")
-@click.option("--strict", is_flag=True, help="Exit with 3 when findings are open.")
+@click.option("--strict", is_flag=True, help="Exit with 3 when findings are open, or photographs not used.")
 @click.option(
     "--no-images", is_flag=True, help="For data that must not travel: no photographs on the page, nor their names."
 )
@@ -287,7 +297,7 @@ def look(source: str | None, quick: bool, strict: bool, as_json: bool, **options
     else:
         show(facts)
         show(LookedAt(facts, page, again=named.as_options(), out=workspace.as_option))
-    return 3 if strict and facts.open_findings else 0
+    return 3 if strict and facts.needs_attention else 0
 
 
 @eda.command("apply")

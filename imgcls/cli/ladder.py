@@ -116,6 +116,7 @@ def _climb(stack: str, kind: Kind, options: Mapping[str, Any]) -> int:
             metric=options["metric"],
             smallest_gain=options["smallest_gain"] / 100,
             name=options["name"],
+            strict=options["strict"],
         )
         n_parallel = at_a_time(options["executor"])
         with ladder_screen(workspace, as_json=options["as_json"], n_parallel=n_parallel) as watcher:

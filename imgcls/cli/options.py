@@ -141,6 +141,9 @@ _DATA = (
     ),
 )
 _VERIFY = click.option("--verify", is_flag=True, help="Read and hash every photograph again.")
+STRICT = click.option(
+    "--strict", is_flag=True, help="Exit with 3, and train nothing, where photographs are lost or not used."
+)
 _PLAN = (
     click.option("--epochs", type=int, help="Passes over the training photographs (fit.epochs)."),
     click.option("--size", type=int, help="Side of the images in pixels (images.size_px)."),
@@ -179,7 +182,7 @@ def data_options(command: Command) -> Command:
 
 def training_options(command: Command) -> Command:
     """Add the options of data, base plan and machine to a command."""
-    for option in reversed((*_DATA, _VERIFY, *_PLAN, *_MACHINE)):
+    for option in reversed((*_DATA, _VERIFY, STRICT, *_PLAN, *_MACHINE)):
         command = option(command)
     return command
 

@@ -121,6 +121,7 @@ def run(stack: str, **options: Any) -> None:
             quick=options["quick"],
             again=options["again"],
             from_start=options["from_start"],
+            strict=options["strict"],
             machine=machine_of(options),
             workspace=workspace,
             reporter=reporter,

@@ -253,6 +253,8 @@ def _start_of(name: str) -> bytes:
 
 def unused_kind(entry: Excluded) -> UnusedKind | None:
     """Return what an excluded file is, where it is a picture that is not read."""
+    if entry.reason == LEFT_OUT:
+        return None
     return _UNUSED_REASONS.get(entry.reason) or (None if is_image_name(entry.path) else kind_of_unused(entry.path))
 
 
@@ -300,10 +302,11 @@ def list_images(root: Path, *, skip: Collection[str] = (), exclude: Sequence[str
     excluded: list[Excluded] = []
     hidden: Counter[str] = Counter()
     for entry, name in visible_files(root, skip=skip, hidden=hidden):
-        if reason := _reason_to_exclude(entry):
+        reason = _reason_to_exclude(entry)
+        if exclude and reason not in NO_PHOTOGRAPHS and matches_any(name, exclude):
+            reason = LEFT_OUT
+        if reason:
             excluded.append(Excluded(name, reason))
-        elif exclude and matches_any(name, exclude):
-            excluded.append(Excluded(name, LEFT_OUT))
         else:
             images.append(name)
     return Listing(tuple(sorted(images)), tuple(sorted(excluded, key=lambda entry: entry.path)), hidden)

@@ -339,7 +339,7 @@ def load_table(
         problem=labels.problem,
         name="frame" if isinstance(table_or_frame, pd.DataFrame) else _name(table_or_frame, home),
         root=home,
-        excluded=_not_listed(folders, home, used={*rows.paths, *test.paths}, table=table),
+        excluded=_not_listed(folders, home, used={*rows.paths, *test.paths}, table=table, globs=source.globs),
         notes=(*rows.notes, *labels.notes, *test.notes),
         assumptions=(*chosen.assumptions, *rows.assumptions, *labels.assumptions, *test.assumptions),
     )
@@ -523,7 +523,9 @@ def _home(source: Path | pd.DataFrame) -> Path:
     return Path.cwd() if isinstance(source, pd.DataFrame) else source.absolute().parent
 
 
-def _not_listed(folders: Iterable[Path], home: Path, *, used: Collection[str], table: Table) -> tuple[Excluded, ...]:
+def _not_listed(
+    folders: Iterable[Path], home: Path, *, used: Collection[str], table: Table, globs: Sequence[str]
+) -> tuple[Excluded, ...]:
     listed = {
         absolute / name
         for absolute in map(Path.absolute, folders)
@@ -531,7 +533,8 @@ def _not_listed(folders: Iterable[Path], home: Path, *, used: Collection[str], t
     }
     others = [path for path in listed if str(path) not in used]
     shown = [path.relative_to(home).as_posix() if path.is_relative_to(home) else str(path) for path in others]
-    return tuple(Excluded(path, f"not listed in {table.name}") for path in sorted(shown))
+    reason = f"not listed in {table.name}"
+    return tuple(Excluded(path, LEFT_OUT if matches_any(path, globs) else reason) for path in sorted(shown))
 
 
 def _name(source: Path, home: Path) -> str:

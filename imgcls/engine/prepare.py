@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from imgcls.config.findings import decided_samples
+from imgcls.config.findings import check_strictly, decided_samples
 from imgcls.data.cache import Photos, fill
 from imgcls.data.decode import Preprocess
 from imgcls.data.files import LostSample
@@ -77,6 +77,7 @@ def prepare(
     quick: bool = False,
     turns: Sequence[Fold | None] = (None,),
     workspace: Workspace | None = None,
+    strict: bool = False,
 ) -> tuple[Prepared, ...]:
     """Read and decode once; split and check for every turn.
 
@@ -88,11 +89,13 @@ def prepare(
         turns: Which of how many folds validates, turn by turn; None draws a share that does.
         workspace: Where the digests are kept for commands that do not read the data, unless it is a quick look; None
             keeps nothing.
+        strict: Whether to stop where photographs are lost and nobody decided about them.
 
     Returns:
         The samples of each turn.
 
     Raises:
+        StrictError: There are such losses.
         DataError: The data cannot be used; all faults together.
     """
     kept_in = None if quick else workspace
@@ -107,6 +110,8 @@ def prepare(
         check_samples(samples)
         prepared.append(replace(read, samples=samples, split_seed=seed))
     first = prepared[0].samples  # the same in every turn
+    if strict:
+        check_strictly(first, None if source.findings is None else Path(source.findings))
     for entry in (*loss_warnings(first), *first.assumptions, *first.notes):
         reporter.note(str(entry))
     if kept_in is not None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import json
 import re
-from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -25,7 +24,7 @@ from imgcls.records.run import Folds, FoldSpread, RunRecord, short_key
 from imgcls.reports.console import count, interval, name, number, path, show
 from imgcls.schema import to_json
 from imgcls.storage import write_bytes
-from imgcls.text import as_utf8, clean, duration, inert, listed
+from imgcls.text import as_utf8, clean, duration, inert, kinds_of, listed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -245,11 +244,6 @@ class RunCard:
             yield Text(f"  {clean(place)}: {clean(reason)}")
         if len(excluded) > _SHOWN_EXCLUDED:
             yield Text(f"  … and {len(excluded) - _SHOWN_EXCLUDED} more; --json lists all.", style="dim")
-
-
-def kinds_of(reasons: Iterable[str]) -> dict[str, int]:
-    """Return how many reasons there are of each kind, the most frequent first; what punctuation adds is cut."""
-    return dict(Counter(re.split(r"[:;(]", reason, maxsplit=1)[0].strip() for reason in reasons).most_common())
 
 
 def by_kind(reasons: Iterable[str]) -> str:

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
         ProblemError,
         RecordError,
         StackError,
+        StrictError,
         TrainingError,
         UsageError,
         WeightsError,

@@ -637,17 +637,14 @@ def read_test_list(
             return TestList(notes=(f"{passed_over} {problem}",))
         raise DataError(f"{problem}\n{_ADVICE}") from problem
     groups = table.columns.get(source.group or "", [""] * len(table))
-    note = f"The {len(table)} photographs of {table.name} are the test part: predicted, never trained on."
-    assumption = Assumption(
-        "test list", f"The {len(table)} photographs of {table.name} are the test part.", f"--test {OFF}"
-    )
+    said = f"The {len(table)} photographs of {table.name} are the test part: predicted, never trained on."
     return TestList(
         tuple(table.columns[column]),
         tuple(paths),
         tuple(groups),
         finder.folders[0],
-        (note,),
-        (assumption,) if is_found else (),
+        notes=() if is_found else (said,),
+        assumptions=(Assumption("test list", said, f"--test {OFF}"),) if is_found else (),
     )
 
 

@@ -1040,7 +1040,6 @@ def _several(table: Table, column: str, *, delimiter: str, is_test: Sequence[boo
     notes = lookalike_notes(classes)
     if source.delimiter is None and source.problem_type is None:
         taken = f"The labels of {column!r} were read as several classes, separated by {delimiter!r}."
-        notes = (taken, *notes)
         assumptions = (*assumptions, Assumption("delimiter", taken, "--type multiclass"))
     known = set(classes)
     # an empty list of a Parquet file is a photograph of no class; an empty cell is one whose label is not known

@@ -19,7 +19,7 @@ from imgcls.catalog import Stack
 from imgcls.config.metrics import PRIMARY, TITLES
 from imgcls.errors import ImgclsError, WorkspaceError
 from imgcls.plan import Plan
-from imgcls.predictions.submission import TEST_FILE, Submission, SubmissionTable
+from imgcls.predictions.submission import Submission, SubmissionTable, has_test
 from imgcls.records.run import Folds, FoldSpread, RunRecord, short_key
 from imgcls.reports.console import count, interval, name, number, path, show
 from imgcls.schema import to_json
@@ -335,7 +335,7 @@ class RunSummary:
                 f"{stack} --set optimizer.learning_rate={rate:.1g}    # with the same options otherwise",
                 f"{stack} --epochs {epochs}    # likewise",
             ]
-        if TEST_FILE in record.files:
+        if has_test(record):
             use.append(f"imgcls submit {record.id}    # what it says of the test part")
         for recipe in _LADDER:
             with suppress(ImgclsError):  # a recipe that does not go with this stack is no next step

@@ -111,6 +111,23 @@ def test_a_test_photograph_that_cannot_be_read_is_told_and_has_a_row(imgcls, dra
     assert broken.exists()
 
 
+def test_a_test_part_that_nobody_can_read_has_all_rows(imgcls, draw_photos, tmp_path: Path) -> None:
+    data = tmp_path / "pets"
+    for part, n in (("train", 10), ("valid", 5), ("test", 2)):
+        draw_photos(data / part, {"dark": n, "light": n}, seed=len(part))
+    for number, path in enumerate(sorted((data / "test").rglob("*.png"))):
+        path.rename(path.with_suffix(".nef")) if number % 2 else cut(path)
+    trained = imgcls("recipe", "run", "baseline", "--data", data, *TINY)
+    assert trained.code == 0
+    assert "4 of them are of the test part: 'imgcls submit' fills these rows" in " ".join(trained.out.split())
+    assert imgcls("submit", "--strict").code == 3
+    result = imgcls("submit", "--json")
+    lines = Path(json.loads(result.out)["path"]).read_text().splitlines()
+    names = [f"test/{name}/00{number}" for name in ("dark", "light") for number in range(2)]
+    assert [line.split(",")[0].strip('"')[:-4] for line in lines[1:]] == names
+    assert [line.split(",")[-2:] for line in lines[1:]] == [["0.5", "0.5"]] * 4
+
+
 @pytest.mark.parametrize("kind", ["folder", "table"])
 def test_a_label_that_only_test_has_is_nowhere(kind: str, imgcls, draw_photos, tmp_path: Path) -> None:
     data = tmp_path / "sealed"

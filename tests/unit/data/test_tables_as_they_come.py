@@ -735,3 +735,19 @@ def test_what_findings_leave_out_empties_no_class_without_a_word(make: Make) -> 
     )
     (warning,) = loss_warnings(decided_samples(DataSource(root), findings))
     assert warning.startswith("Warning: by what is left out, class 'c' keeps 0 of 6.")
+
+
+def test_an_assumption_is_no_note_as_well(make: Make) -> None:
+    tables = {
+        "train.csv": ["image,label", *(f"{row}.png,{('a b', 'b', 'a')[row % 3]}" for row in range(9))],
+        "test.csv": ["image", "t0.png", "t1.png"],
+    }
+    root = make(tables, [*files("img", 9), "img/t0.png", "img/t1.png"])
+    samples = load_samples(root)
+    assert [taken for taken, _ in said(samples, "delimiter")] == [
+        "The labels of 'label' were read as several classes, separated by ' '."
+    ]
+    assert [option for _, option in said(samples, "test list")] == ["--test none"]
+    assert samples.notes == ()
+    (note,) = load_samples(root, test="test.csv").notes
+    assert note == "The 2 photographs of test.csv are the test part: predicted, never trained on."

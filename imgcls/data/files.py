@@ -74,6 +74,8 @@ _MAGIC = (
 _HEIC_BRANDS = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs"})
 _N_START = 132
 TABLE_SUFFIXES = frozenset({".csv", ".tsv", ".parquet"})
+PHOTOGRAPHS = "photographs"
+"""The folder of the cache for photographs that stand in Parquet files."""
 DEFAULT_DATA = "elpv"
 """The name of the data set that stands for data that nobody named; see `imgcls.data.elpv`."""
 MOST_TABLE_BYTES = 64_000_000

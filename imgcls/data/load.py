@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple, Unpack
 
@@ -49,6 +49,7 @@ from imgcls.data.tables import (
     read_table,
 )
 from imgcls.errors import DataError, nearest
+from imgcls.storage import cache_folder
 from imgcls.text import first_lines, listed
 
 UNDERSTOOD = "a folder, a CSV, TSV or Parquet file, a pandas frame, or 'elpv' (the default)"
@@ -137,6 +138,8 @@ class Input(NamedTuple):
     """The file; None where a table names none."""
     reason: str = ""
     """Why it cannot be predicted; "" where it can be tried."""
+    stored: str = ""
+    """How a photograph that stands in a table is called where names repeat; "" for one with a path of its own."""
 
 
 @dataclass(frozen=True)
@@ -170,7 +173,8 @@ def load_unlabelled(paths: Sequence[Path], *, images: str | Path | None = None, 
         raise DataError.together(first_lines(reasons, _MOST_LISTED), heading="Nothing can be predicted:")
     repeated = {name for name, n in Counter(entry.name for entry in found).items() if n > 1}
     apart = (
-        entry._replace(name=str(entry.path)) if entry.path and entry.name in repeated else entry for entry in found
+        entry._replace(name=entry.stored or str(entry.path)) if entry.path and entry.name in repeated else entry
+        for entry in found
     )
     return Unlabelled(tuple(apart), dict(sorted(others.items())))
 
@@ -194,13 +198,15 @@ def _found_at(path: Path, source: DataSource, others: Counter[str]) -> Iterator[
 def _named_in(path: Path, source: DataSource) -> Iterator[Input]:
     """Yield an input for each row of a table; one that is named twice is predicted twice."""
     table, column, finder = _with_ids(path, source, part="test", skip=())
+    stored = table.stored
     for value in table.columns[column]:
         try:
             found = finder.find(value)
             reason = "" if found else f"missing: {table.name} names it, and no file in {finder.folders[0]} is called so"
         except DataError as problem:
             found, reason = "", str(problem)
-        yield Input(value, Path(found) if found else None, reason)
+        within = f"{path.parent}/{stored[found]}" if found in stored else ""
+        yield Input(value, Path(found) if found else None, reason, within)
 
 
 def _in_folder(folder: Path, others: Counter[str]) -> Iterator[Input]:
@@ -279,6 +285,8 @@ class _Rows:
     """Their parts, "" where they are still to be drawn."""
     folders: list[Path]
     """Where the photographs lie."""
+    stored: Mapping[str, str]
+    """How photographs are called that stand in tables."""
     assumptions: tuple[Assumption, ...] = ()
     """What was assumed."""
     notes: tuple[str, ...] = ()
@@ -320,10 +328,16 @@ def load_table(
         labelled=rows.table,
         used=frozenset(rows.paths),
     )
+    stored = {**rows.stored, **test.stored}
+
+    def named(path: str) -> str:
+        """Return a path as patterns take it."""
+        return stored.get(path) or _relative(path, home)
+
     groups = rows.table.columns[source.group] if source.group else [""] * len(rows.ids)
     test_groups = test.groups
     if source.group_from is not None:
-        found = groups_from(source.group_from, [_relative(path, home) for path in (*rows.paths, *test.paths)])
+        found = groups_from(source.group_from, [named(path) for path in (*rows.paths, *test.paths)])
         groups, test_groups = found[: len(rows.ids)], tuple(found[len(rows.ids) :])
     n_test = len(test.ids)
     folders = dict.fromkeys(folder for folder in (*rows.folders, test.folder) if folder)
@@ -342,9 +356,10 @@ def load_table(
         excluded=_not_listed(folders, home, used={*rows.paths, *test.paths}, table=table, globs=source.globs),
         notes=(*rows.notes, *labels.notes, *test.notes),
         assumptions=(*chosen.assumptions, *rows.assumptions, *labels.assumptions, *test.assumptions),
+        stored=stored,
     )
     paths = samples.frame["path"]
-    left_out = {path: LEFT_OUT for path in paths if matches_any(_relative(path, home), source.globs)}
+    left_out = {path: LEFT_OUT for path in paths if matches_any(named(path), source.globs)}
     return _without_missing(samples.without(left_out), table)
 
 
@@ -420,7 +435,9 @@ def _rows(
         n = Counter(splits)
         counts = ", ".join(f"{n[part]:,} {part or 'to be drawn'}" for part in ("train", "valid", "test", "") if n[part])
         assumptions.append(Assumption("parts", f"{len(tables)} tables are one data set: {counts}.", "--data TABLE"))
-    return _Rows(joined(tables, list(table.columns)), ids, paths, splits, folders, tuple(assumptions), tuple(notes))
+    stored = {file: name for one in tables for file, name in one.stored.items()}
+    rows = joined(tables, list(table.columns))
+    return _Rows(rows, ids, paths, splits, folders, stored, tuple(assumptions), tuple(notes))
 
 
 def _distinct_ids(
@@ -531,7 +548,8 @@ def _not_listed(
         for absolute in map(Path.absolute, folders)
         for name in list_images(absolute, skip=OWN_FOLDERS).images
     }
-    others = [path for path in listed if str(path) not in used]
+    cache = cache_folder().resolve()  # somebody may keep it beside the data
+    others = [path for path in listed if str(path) not in used and not path.resolve().is_relative_to(cache)]
     shown = [path.relative_to(home).as_posix() if path.is_relative_to(home) else str(path) for path in others]
     reason = f"not listed in {table.name}"
     return tuple(Excluded(path, LEFT_OUT if matches_any(path, globs) else reason) for path in sorted(shown))
@@ -557,6 +575,8 @@ class TestList:
     """Their groups, "" where there is none."""
     folder: Path | None = None
     """Where they lie; None without a list."""
+    stored: Mapping[str, str] = field(default_factory=dict)
+    """How photographs are called that stand in the list."""
     notes: tuple[str, ...] = ()
     """Sentences that a person should read."""
     assumptions: tuple[Assumption, ...] = ()
@@ -643,6 +663,7 @@ def read_test_list(
         tuple(paths),
         tuple(groups),
         finder.folders[0],
+        table.stored,
         notes=() if is_found else (said,),
         assumptions=(Assumption("test list", said, f"--test {OFF}"),) if is_found else (),
     )

@@ -8,7 +8,7 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Literal
@@ -63,6 +63,9 @@ class Samples:
     """How the data were understood where nobody said it, and the options that say otherwise."""
     stretch: tuple[float, float] | None = None
     """Of photographs of more than 8 bits, the values that are black and white; None where the data do not say."""
+
+    stored: Mapping[str, str] = field(default_factory=dict)
+    """From the path of a photograph that stands in a table to how a person knows it; see `Table.stored`."""
 
     def __post_init__(self) -> None:
         if tuple(self.frame.columns) != COLUMNS:
@@ -169,7 +172,9 @@ class Samples:
         return self._with_column("sha256", list(digests))
 
     def relative(self, path: str) -> str:
-        """Return a path the way the user knows it: relative to the root where it lies below."""
+        """Return a path the way the user knows it: relative to the root where it lies below, or within its table."""
+        if path in self.stored:
+            return self.stored[path]
         try:
             return Path(path).relative_to(self.root.absolute()).as_posix()
         except ValueError:

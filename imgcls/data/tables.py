@@ -19,7 +19,17 @@ import numpy as np
 import pandas as pd
 
 from imgcls.data.assumptions import Assumption, Choice, DoubtError
-from imgcls.data.files import OWN_FOLDERS, Below, Finder, find_folder, images_folder, is_file, is_image_name, probe
+from imgcls.data.files import (
+    OWN_FOLDERS,
+    PHOTOGRAPHS,
+    Below,
+    Finder,
+    find_folder,
+    images_folder,
+    is_file,
+    is_image_name,
+    probe,
+)
 from imgcls.data.folder import SPLIT_FOLDERS, TYPE_ADVICE, problem_of
 from imgcls.data.samples import (
     NO_CLASS,
@@ -123,6 +133,15 @@ class Table:
 
     def __len__(self) -> int:
         return len(self.numbers)
+
+    @property
+    def stored(self) -> dict[str, str]:
+        """From the file of each photograph that stands in the table to its name there: table, column and value."""
+        return {
+            file: f"{self.name}/{column}/{value if is_image_name(value) else value + Path(file).suffix}"
+            for column, files in self.photographs.items()
+            for value, file in files.items()
+        }
 
     def where(self, row: int) -> str:
         """Describe where a row stands in the source."""
@@ -309,7 +328,7 @@ def _written_out(path: Path, columns: Sequence[str]) -> dict[str, list[tuple[str
     Returns:
         For each column the name and the file of every row, "" where a row has none; nothing for a column without any.
     """
-    folder = cache_folder() / "photographs" / sha256_file(path)[:32]
+    folder = cache_folder() / PHOTOGRAPHS / sha256_file(path)[:32]
     if not _is_whole(folder):
         if folder.exists():
             remove_tree(folder)

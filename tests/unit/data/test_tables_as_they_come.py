@@ -654,6 +654,27 @@ class TestParquet:
         Path(samples.frame["path"][3]).unlink()
         assert Path(load_samples(table).frame["path"][3]).is_file()
 
+    @pytest.mark.parametrize("given", [True, False])
+    def test_they_are_called_as_they_stand_in_the_table(self, tmp_path: Path, given: bool) -> None:
+        rows = [{"bytes": as_bytes(row), "path": f"{row // 2}_{row % 2}.png" if given else None} for row in range(8)]
+        table = tmp_path / "set" / "photos.parquet"
+        table.parent.mkdir()
+        pd.DataFrame({"image": rows, "label": [row % 2 for row in range(8)]}).to_parquet(table)
+        samples = load_samples(table)
+        third = "photos.parquet/image/" + ("1_0.png" if given else "photos-000002.png")
+        assert samples.relative(samples.frame["path"][2]) == third
+        assert [entry.path for entry in samples.without({samples.frame["path"][2]: "truncated"}).excluded] == [third]
+        assert [(entry.path, entry.n) for entry in file_roles(DataSource(table), samples)] == [
+            ("photos.parquet/image/", 8),
+            ("photos.parquet", 8),
+        ]
+        if given:
+            assert load_samples(table, group_from="{group}_*").frame["group"].tolist() == list("00112233")
+            assert len(load_samples(table, exclude="*_1.png")) == 4
+        else:
+            twice = [entry.name for entry in load_unlabelled([table, table]).inputs]
+            assert twice[2] == str(tmp_path / "set" / third)
+
     @pytest.mark.parametrize("folder", [".", "data"])
     def test_pieces_of_the_parts_are_one_data_set(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folder: str

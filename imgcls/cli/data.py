@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -188,7 +189,7 @@ def augment(stack: str, source: str | None, to: Path | None, as_json: bool, **op
     parsed = Stack.parse(stack, overrides_of({**dict.fromkeys(FLAGS), **options}))
     from imgcls.eda.augmentation import show_augmentation
 
-    workspace, named = workspace_of(options["out"]), source_of(options)
+    workspace, named, answers = workspace_of(options["out"]), source_of(options), dict[str, Any]()
     sheet = asking(
         lambda source: show_augmentation(
             parsed,
@@ -198,10 +199,11 @@ def augment(stack: str, source: str | None, to: Path | None, as_json: bool, **op
             classes=options["classes"] or None,
             file=to,
             seed=options["seed"],
-            again=named.as_options() + workspace.as_option,
+            again=replace(named, **answers).as_options() + workspace.as_option,
         ),
         resolve(named, workspace.root),
         may_ask=not as_json,
+        answers=answers,
     )
     if as_json:
         print_json(sheet.to_json())
@@ -282,7 +284,7 @@ def look(source: str | None, quick: bool, strict: bool, as_json: bool, **options
     from imgcls.reports.live import reporter_for
     from imgcls.reports.page.data_page import write_eda_page
 
-    named = source_of(options)
+    named, answers = source_of(options), dict[str, Any]()
     with reporter_for(as_json=as_json) as reporter:
         facts = asking(
             lambda source: explore(
@@ -290,13 +292,14 @@ def look(source: str | None, quick: bool, strict: bool, as_json: bool, **options
             ),
             named,
             may_ask=not as_json,
+            answers=answers,
         )
         page = write_eda_page(facts, reports_of(workspace, quick=quick), with_images=not options["no_images"])
     if as_json:
         print_json(facts.to_json())
     else:
         show(facts)
-        show(LookedAt(facts, page, again=named.as_options(), out=workspace.as_option))
+        show(LookedAt(facts, page, again=replace(named, **answers).as_options(), out=workspace.as_option))
     return 3 if strict and facts.needs_attention else 0
 
 

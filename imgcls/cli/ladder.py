@@ -132,7 +132,10 @@ def _climb(stack: str, kind: Kind, options: Mapping[str, Any]) -> int:
                 from_start=options["from_start"],
             )
             result = asking(
-                lambda source: run_ladder(replace(question, source=source), how), data, may_ask=not options["as_json"]
+                lambda source: run_ladder(replace(question, source=source), how),
+                data,
+                may_ask=not options["as_json"],
+                answers={},
             )
     if options["as_json"]:
         print_json(result.to_json())

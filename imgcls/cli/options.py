@@ -210,13 +210,21 @@ def source_of(options: Mapping[str, Any]) -> DataSource:
     return DataSource.of(options["data"], named)
 
 
-def asking(call: Callable[[DataSource], Result], source: DataSource, *, may_ask: bool = True) -> Result:
+def asking(
+    call: Callable[[DataSource], Result],
+    source: DataSource,
+    *,
+    may_ask: bool = True,
+    answers: dict[str, Any] | None = None,
+) -> Result:
     """Read data and work on them; where a doubt comes up, ask on a terminal and begin again with the answer.
 
     Args:
         call: The work; doubts come up while data are read, before anything is done with them.
         source: The data as they were named.
         may_ask: Whether a person reads the output and wants questions; a program is never asked.
+        answers: Receives the fields of the source that were answered, for commands that are printed afterwards; None
+            where a file keeps them.
 
     Raises:
         DoubtError: Nobody is there to ask.
@@ -235,7 +243,11 @@ def asking(call: Callable[[DataSource], Result], source: DataSource, *, may_ask:
             if doubt.hint:
                 click.echo(doubt.hint, err=True)
             chosen = click.prompt("Which is meant", type=click.IntRange(1, len(doubt.choices)), err=True)
-            source = replace(source, **doubt.choices[chosen - 1].options)
+            options = dict(doubt.choices[chosen - 1].options)
+            source = replace(source, **options)
+            if answers is not None and options:
+                answers.update(options)
+                click.echo(f"Other commands need it too: {as_words(options)}; 'imgcls init' keeps it.", err=True)
 
 
 def machine_of(options: Mapping[str, Any]) -> Machine:

@@ -29,13 +29,14 @@ from imgcls.data.files import (
     valid_names,
     visible_folders,
 )
-from imgcls.data.folder import has_split_folders, load_folder, names_no_class
-from imgcls.data.patterns import groups_from, matches_any
-from imgcls.data.samples import Samples, check_class_names, frame_of
+from imgcls.data.folder import has_split_folders, load_folder, names_no_class, problem_of
+from imgcls.data.patterns import check_pattern, groups_from, label_pattern, matches_any, taken_from, unmatched_label
+from imgcls.data.samples import Samples, check_class_names, class_order, frame_of, lookalike_notes, one_spelling
 from imgcls.data.source import OFF, DataOptions, DataSource, stretch_of
 from imgcls.data.tables import (
     LABEL_NAMES,
     SPLIT_WORDS,
+    Labels,
     Parts,
     Table,
     check_named,
@@ -310,15 +311,19 @@ def load_table(
         DoubtError: It may be meant in several ways, and nobody said which.
     """
     source = source or DataSource()
-    if source.label_from is not None:
-        raise DataError(
-            "--label-from takes labels from the names of photographs, and a table has them: --label COLUMN."
-        )
     table = read_table(table_or_frame, header=source.header)
     home = root.absolute() if root else _home(table_or_frame)
     chosen = _choices(table_or_frame, table, source)
     rows = _rows(table_or_frame, table, source, chosen=chosen, root=home)
-    labels = read_labels(rows.table, chosen.label, is_test=[split == "test" for split in rows.splits], source=source)
+    is_test = [split == "test" for split in rows.splits]
+    if source.label_from is None:
+        labels = read_labels(rows.table, chosen.label, is_test=is_test, source=source)
+    else:
+        names = [
+            rows.stored.get(path) or _relative(path, home) or name
+            for path, name in zip(rows.paths, rows.ids, strict=True)
+        ]
+        labels = _labels_by_name(source.label_from, names, is_test=is_test, source=source, where=table.name)
     check_class_names(labels.classes, where=table.name, remedy="Rename them in the table.")
     test = read_test_list(
         chosen.test if "test" not in rows.splits or source.test is not None else None,
@@ -361,6 +366,44 @@ def load_table(
     paths = samples.frame["path"]
     left_out = {path: LEFT_OUT for path in paths if matches_any(named(path), source.globs)}
     return _without_missing(samples.without(left_out), table)
+
+
+def _labels_by_name(
+    pattern: str, names: Sequence[str], *, is_test: Sequence[bool], source: DataSource, where: str
+) -> Labels:
+    """Take the labels of the rows of a table from the names of their photographs.
+
+    Raises:
+        DataError: The pattern takes no label of some rows, or a part, which a table says in a column; or labels stand
+            in a column as well.
+    """
+    check_pattern(pattern, option="--label-from", takes="label")
+    if source.label is not None:
+        raise DataError("--label and --label-from both say where the labels stand. Keep one of them.")
+    found = [taken_from(pattern, name) or {} for name in names]
+    if any("split" in match for match in found):
+        raise DataError(
+            f"--label-from {pattern!r}: {{split}} is for folders. Of a table, --split COLUMN says the part."
+        )
+    lacking = [
+        name
+        for name, match, sealed in zip(names, found, is_test, strict=True)
+        if not (match or sealed or matches_any(name, source.globs))
+    ]
+    if len(lacking) == len(names):
+        raise unmatched_label(pattern, names)
+    if lacking:
+        raise DataError(
+            f"{where}: --label-from {pattern!r} takes no label from {len(lacking)} of {len(names)} photographs: "
+            f"{listed(map(repr, lacking), _MOST_LISTED)}. Change the pattern, or leave them out (--exclude GLOB)."
+        )
+    texts = [match.get("label", "") for match in found]
+    looked = [text for text, sealed in zip(texts, is_test, strict=True) if text and not sealed]
+    spelling = one_spelling(looked, source.spelling, where=where)
+    classes = class_order(spelling.get(text, text) for text in looked)
+    known = [text if (text := spelling.get(one, one)) in classes else "" for one in texts]
+    problem = problem_of(classes, source.problem_type, where=where)
+    return Labels(known, classes, problem, lookalike_notes(classes))
 
 
 def _relative(path: str, root: Path) -> str:
@@ -530,10 +573,32 @@ def _choices(path: Path | pd.DataFrame, table: Table, source: DataSource) -> Cho
     if source.id is None and len(table.columns) > 1:
         assumptions.append(Assumption("ids", f"Column {column!r} names the photographs.", "--id COLUMN"))
     parts = given_parts(table, source)
-    labels, assumed = label_columns(table, column, source, parts=parts)
+    labels, assumed = _label_columns(path, table, column, source, parts) if source.label_from is None else ((), ())
     file = None if isinstance(path, pd.DataFrame) else path
     test = find_test_list(file, home=home, wanted=source.test)
     return Choices(column, labels, finder, test, parts, (*assumptions, *assumed, *parts.assumptions))
+
+
+def _label_columns(
+    path: Path | pd.DataFrame, table: Table, id_column: str, source: DataSource, parts: Parts
+) -> tuple[tuple[str, ...], tuple[Assumption, ...]]:
+    """Find the columns of labels; where none is, and names hold labels, offer those too.
+
+    Raises:
+        DoubtError: The columns cannot be distinguished from the others.
+    """
+    try:
+        return label_columns(table, id_column, source, parts=parts)
+    except DoubtError as doubt:
+        values = [value for value, split in zip(table.columns[id_column], parts.splits, strict=True) if split != "test"]
+        pattern, labels = label_pattern(values)
+        if not pattern:
+            raise
+        here = {} if isinstance(path, pd.DataFrame) else {"data": str(path)}
+        offer = Choice(
+            f"{len(labels)} classes by name: {listed(map(repr, labels), _MOST_LISTED)}", {**here, "label_from": pattern}
+        )
+        raise DoubtError(doubt.doubt, [*doubt.choices, offer]) from doubt
 
 
 def _home(source: Path | pd.DataFrame) -> Path:
@@ -548,8 +613,10 @@ def _not_listed(
         for absolute in map(Path.absolute, folders)
         for name in list_images(absolute, skip=OWN_FOLDERS).images
     }
-    cache = cache_folder().resolve()  # somebody may keep it beside the data
-    others = [path for path in listed if str(path) not in used and not path.resolve().is_relative_to(cache)]
+    others = [path for path in listed if str(path) not in used]
+    cache = cache_folder().resolve()
+    if any(cache.is_relative_to(folder.resolve()) for folder in folders):  # somebody keeps it beside the data
+        others = [path for path in others if not path.resolve().is_relative_to(cache)]
     shown = [path.relative_to(home).as_posix() if path.is_relative_to(home) else str(path) for path in others]
     reason = f"not listed in {table.name}"
     return tuple(Excluded(path, LEFT_OUT if matches_any(path, globs) else reason) for path in sorted(shown))
@@ -748,7 +815,7 @@ def table_in(root: Path, source: DataSource) -> Path | None:
 def _asks_for_folders(root: Path, source: DataSource) -> bool:
     """Whether a folder is to be read by its class folders although a table may lie in it."""
     if source.label_from is not None:
-        return True
+        return not any((source.images, source.id, source.group))
     if _asks_for_table(source):
         return False
     names = list_images(root, skip=OWN_FOLDERS).images

@@ -211,3 +211,35 @@ def test_strict_takes_what_somebody_decided(imgcls, photos: Path) -> None:
     Path("findings.toml").unlink()
     assert imgcls("init", photos, "--yes", "--strict").code == 3
     assert imgcls("init", photos, "--exclude", "*.nef", "--yes", "--strict", "--force").code == 0
+
+
+@pytest.mark.parametrize("known", [False, True])
+def test_what_was_answered_stands_in_the_commands_that_follow(
+    known: bool, imgcls, draw_photos, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever types them is asked nothing again."""
+    data = draw_photos(tmp_path / "photos", {"cafe\u0301": 12, "caf\u00e9": 12, "other": 12})
+    source: tuple[object, ...] = ("--data", data)
+    if known:
+        Path("imgcls.toml").write_text(f'schema = 1\n[data]\nsource = "{data}"\n')
+        source = ()
+    monkeypatch.setattr("imgcls.cli.options.sys", Screen)
+    monkeypatch.setattr("click.prompt", lambda *_, **__: 1)
+    for words in (("recipe", "run", "baseline", *TINY), ("recipe", "run", "baseline", *TINY, "--folds", "2"), ("eda",)):
+        done = imgcls(*words, *source)
+        assert done.code == 0, done.err
+        assert "Other commands need it too: --spelling join" in done.err
+        following = [
+            line for line in done.out.splitlines() if "imgcls recipe run base" in line and "Checklist" not in line
+        ]
+        assert following
+        assert all("--spelling join" in line for line in following)
+
+
+class Screen:
+    """Streams that a person sits at."""
+
+    class stdin:  # noqa: N801
+        isatty = staticmethod(lambda: True)
+
+    stderr = stdin

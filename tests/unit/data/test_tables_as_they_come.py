@@ -772,3 +772,53 @@ def test_an_assumption_is_no_note_as_well(make: Make) -> None:
     assert samples.notes == ()
     (note,) = load_samples(root, test="test.csv").notes
     assert note == "The 2 photographs of test.csv are the test part: predicted, never trained on."
+
+
+class TestLabelsByName:
+    """A table of names alone, whose names hold the labels."""
+
+    names = tuple(f"{'cat' if row % 2 else 'dog'}.{row}.png" for row in range(12))
+
+    def table(self, make: Make, *, header: str = "file", rows: Sequence[str] = names) -> Path:
+        return make({"list.csv": [header, *rows]}, [f"img/{name}" for name in self.names]) / "list.csv"
+
+    def test_a_pattern_says_where_they_stand(self, make: Make) -> None:
+        table = self.table(make)
+        samples = load_samples(table, label_from="{label}.*")
+        assert (samples.classes, samples.problem) == (("cat", "dog"), "binary")
+        assert labels(samples) == {name: name[:3] for name in self.names}
+        assert labels(load_samples(table.parent, images="img", label_from="{label}.*")) == labels(samples)
+        grouped = load_samples(table, label_from="{label}.*", group_from="*.{group}.*")
+        assert grouped.frame["group"].tolist() == [str(row) for row in range(12)]
+
+    def test_it_is_offered_where_no_column_holds_them(self, make: Make) -> None:
+        table = self.table(make)
+        (offered,) = options(doubt(table))
+        assert offered == {"data": str(table), "label_from": "{label}.*"}
+        assert load_samples(**offered).classes == ("cat", "dog")
+        several = self.table(
+            make, header="file,width,height", rows=[f"{n},{row},{row}" for row, n in enumerate(self.names)]
+        )
+        assert options(doubt(several))[-1] == offered
+
+    def test_parts_of_the_table_count_and_test_decides_nothing(self, make: Make) -> None:
+        rows = [
+            f"{name},{'test' if row > 7 else 'valid' if row > 5 else 'train'}" for row, name in enumerate(self.names)
+        ]
+        rows[-1] = rows[-1].replace("cat.11", "wolf.11")
+        root = make({"list.csv": ["file,split", *rows]}, [f"img/{name}" for name in (*self.names, "wolf.11.png")])
+        samples = load_samples(root / "list.csv", label_from="{label}.*")
+        assert samples.classes == ("cat", "dog")
+        assert samples.part("test").frame["label"].tolist() == ["dog", "cat", "dog", ""]
+
+    def test_what_does_not_fit_is_refused_with_what_to_do(self, make: Make) -> None:
+        table = self.table(make)
+        with pytest.raises(DataError, match="Keep one of them"):
+            load_samples(table, label="file", label_from="{label}.*")
+        with pytest.raises(DataError, match="takes no label from 6 of 12 photographs: 'img/dog"):
+            load_samples(table, label_from="c{label}.*")
+        assert load_samples(table, label_from="c{label}.*", exclude="dog*").classes == ("at",)
+        with pytest.raises(DataError, match="--split COLUMN"):
+            load_samples(table, label_from="{split}.{label}.*")
+        with pytest.raises(DataError, match="--label-from"):
+            load_samples(table, label_from="nothing_{label}.*")

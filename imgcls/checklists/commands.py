@@ -17,7 +17,7 @@ from imgcls.data.files import DEFAULT_DATA
 from imgcls.data.source import DataSource
 from imgcls.errors import ImgclsError
 from imgcls.plan import set_options
-from imgcls.predictions.submission import TEST_FILE
+from imgcls.predictions.submission import has_test
 from imgcls.records.run import RunRecord
 from imgcls.workspace import Workspace
 
@@ -104,7 +104,7 @@ def _run_to_submit(item: Item, evidence: Evidence) -> str | None:
 
 def run_to_submit(evidence: Evidence) -> RunRecord | None:
     """Return the newest run of the baseline that holds and whose one network has predicted the test part."""
-    return next((run for run in evidence.baselines if run.fold is None and TEST_FILE in run.files), None)
+    return next((run for run in evidence.baselines if run.fold is None and has_test(run)), None)
 
 
 @dataclass(frozen=True)
@@ -123,7 +123,7 @@ def recommended(workspace: Workspace) -> Recommended | None:
     climb = evidence.climb
     if climb is None:
         return None
-    runs = (run for run in evidence.runs if run.id in climb.incumbent_runs and TEST_FILE in run.files)
+    runs = (run for run in evidence.runs if run.id in climb.incumbent_runs and has_test(run))
     run = next((run for run in runs if run.fold is None), None)
     return None if run is None else Recommended(run.id, f"{climb.file} recommends its stack")
 

@@ -24,7 +24,7 @@ from imgcls.data.source import FINDINGS_TOML, DataSource
 from imgcls.eda.facts import FACTS_JSON, Facts, Finding
 from imgcls.errors import ImgclsError
 from imgcls.plan import Plan
-from imgcls.predictions.submission import TEST_FILE, Submission, find_submissions
+from imgcls.predictions.submission import Submission, find_submissions, has_test
 from imgcls.records.derived import (
     DatasetSummary,
     Fingerprint,
@@ -304,7 +304,7 @@ class Evidence:
         seen = self.present.seen
         if seen is not None:
             return bool(seen.n.get("test"))
-        return any(TEST_FILE in run.files for run in self.runs)
+        return any(has_test(run) for run in self.runs)
 
     @property
     def climbed(self) -> tuple[LadderStatus, ...]:

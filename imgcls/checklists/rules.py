@@ -19,7 +19,7 @@ from imgcls.data.source import FINDINGS_TOML
 from imgcls.eda.facts import Facts, FileFacts, Finding
 from imgcls.errors import ImgclsError, PlanError, RecordError
 from imgcls.plan import Plan
-from imgcls.predictions.submission import GIVE_TEST, TEST_FILE, Submission
+from imgcls.predictions.submission import GIVE_TEST, Submission, has_test
 from imgcls.records.run import RunRecord
 from imgcls.workspace import MARKER
 
@@ -480,7 +480,7 @@ def final(evidence: Evidence) -> Answer:
     if made:
         return _not_whole(made[-1], evidence)
     runs = [run for run in evidence.runs if run.id in climb.incumbent_runs]
-    if not any(TEST_FILE in run.files for run in runs):
+    if not any(has_test(run) for run in runs):
         advice = word(GIVE_TEST)
         return Answer.missing(
             said("the runs of {stack} have no test part to submit; {advice}", stack=stack, advice=advice), BY_HAND

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +23,9 @@ from imgcls.cli.options import (
     workspace_of,
 )
 from imgcls.config.metrics import METRIC_NAMES
+from imgcls.data.source import FINDINGS_TOML
 from imgcls.errors import ProblemError, UsageError, nearest
+from imgcls.text import clean
 from imgcls.workspace import MARKER, Workspace, check_writable
 
 if TYPE_CHECKING:
@@ -46,6 +49,7 @@ _INIT_OUT = click.option(
 @click.option("--sample-submission", help="The file that shows what a submission looks like.  [default: found]")
 @click.option("--metadata", multiple=True, help="A table that says more of the photographs; repeatable.")
 @problem_options
+@click.option("--strict", is_flag=True, help="Exit with 3 where photographs are lost or not used.")
 @click.option("--yes", "-y", is_flag=True, help="Ask nothing.")
 @click.option(
     "--force",
@@ -54,7 +58,7 @@ _INIT_OUT = click.option(
 )
 @_INIT_OUT
 @JSON
-def init(source: str | None, yes: bool, force: bool, as_json: bool, **options: Any) -> None:
+def init(source: str | None, strict: bool, yes: bool, force: bool, as_json: bool, **options: Any) -> int:
     """Look at DATA and write imgcls.toml: what the problem is. Every command in the folder reads it.
 
     DATA is a folder, a table, torchvision:NAME or fastai:NAME; without it, the default data are meant. On a terminal
@@ -81,6 +85,13 @@ def init(source: str | None, yes: bool, force: bool, as_json: bool, **options: A
         print_json(written.to_json())
     else:
         show(written)
+    from imgcls.config.findings import open_losses
+
+    samples = proposal.samples
+    lost = open_losses(samples, workspace.root / FINDINGS_TOML) if strict and samples is not None else ()
+    for entry in lost:
+        click.echo(f"--strict: {clean(entry)}", err=True)
+    return 3 if lost else 0
 
 
 def _check_place(workspace: Workspace, data: str | None, *, images: str | None, force: bool) -> None:
@@ -178,7 +189,7 @@ def augment(stack: str, source: str | None, to: Path | None, as_json: bool, **op
     parsed = Stack.parse(stack, overrides_of({**dict.fromkeys(FLAGS), **options}))
     from imgcls.eda.augmentation import show_augmentation
 
-    workspace, named = workspace_of(options["out"]), source_of(options)
+    workspace, named, answers = workspace_of(options["out"]), source_of(options), dict[str, Any]()
     sheet = asking(
         lambda source: show_augmentation(
             parsed,
@@ -188,10 +199,11 @@ def augment(stack: str, source: str | None, to: Path | None, as_json: bool, **op
             classes=options["classes"] or None,
             file=to,
             seed=options["seed"],
-            again=named.as_options() + workspace.as_option,
+            again=replace(named, **answers).as_options() + workspace.as_option,
         ),
         resolve(named, workspace.root),
         may_ask=not as_json,
+        answers=answers,
     )
     if as_json:
         print_json(sheet.to_json())
@@ -253,7 +265,7 @@ def eda() -> None:
     help="A table that says more of the photographs, such as who sent them; repeatable.",
 )
 @click.option("--quick", is_flag=True, help="Look at no more than 500 photographs.")
-@click.option("--strict", is_flag=True, help="Exit with 3 when findings are open.")
+@click.option("--strict", is_flag=True, help="Exit with 3 when findings are open, or photographs not used.")
 @click.option(
     "--no-images", is_flag=True, help="For data that must not travel: no photographs on the page, nor their names."
 )
@@ -272,7 +284,7 @@ def look(source: str | None, quick: bool, strict: bool, as_json: bool, **options
     from imgcls.reports.live import reporter_for
     from imgcls.reports.page.data_page import write_eda_page
 
-    named = source_of(options)
+    named, answers = source_of(options), dict[str, Any]()
     with reporter_for(as_json=as_json) as reporter:
         facts = asking(
             lambda source: explore(
@@ -280,14 +292,15 @@ def look(source: str | None, quick: bool, strict: bool, as_json: bool, **options
             ),
             named,
             may_ask=not as_json,
+            answers=answers,
         )
         page = write_eda_page(facts, reports_of(workspace, quick=quick), with_images=not options["no_images"])
     if as_json:
         print_json(facts.to_json())
     else:
         show(facts)
-        show(LookedAt(facts, page, again=named.as_options(), out=workspace.as_option))
-    return 3 if strict and facts.open_findings else 0
+        show(LookedAt(facts, page, again=replace(named, **answers).as_options(), out=workspace.as_option))
+    return 3 if strict and facts.needs_attention else 0
 
 
 @eda.command("apply")

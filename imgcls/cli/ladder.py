@@ -116,6 +116,7 @@ def _climb(stack: str, kind: Kind, options: Mapping[str, Any]) -> int:
             metric=options["metric"],
             smallest_gain=options["smallest_gain"] / 100,
             name=options["name"],
+            strict=options["strict"],
         )
         n_parallel = at_a_time(options["executor"])
         with ladder_screen(workspace, as_json=options["as_json"], n_parallel=n_parallel) as watcher:
@@ -131,7 +132,10 @@ def _climb(stack: str, kind: Kind, options: Mapping[str, Any]) -> int:
                 from_start=options["from_start"],
             )
             result = asking(
-                lambda source: run_ladder(replace(question, source=source), how), data, may_ask=not options["as_json"]
+                lambda source: run_ladder(replace(question, source=source), how),
+                data,
+                may_ask=not options["as_json"],
+                answers={},
             )
     if options["as_json"]:
         print_json(result.to_json())

@@ -121,7 +121,8 @@ def submit(
     """Write what RUN says of the test part as a CSV to hand in.
 
     Without RUN it is one of the stack that the newest ladder recommends, as long as the ladder holds; else the newest
-    run that has a test part. A photograph that could not be read has a row all the same: the mean of the others.
+    run that has a test part. A photograph that could not be read has a row all the same: the mean of the others, or
+    the shares of the classes where there is no other.
     """
     from imgcls.checklists.commands import recommended
     from imgcls.predictions.submission import known_sample, run_to_submit, submit, tabulate
@@ -135,7 +136,7 @@ def submit(
 
     if table.filled:
         n, kinds = len(table.filled), by_kind(table.filled.values())
-        done = "Nothing was written (--strict)" if strict else f"Rows filled with the mean of the others: {n:,}"
+        done = "Nothing was written (--strict)" if strict else f"Rows filled with {table.filled_with}: {n:,}"
         click.echo(f"{n:,} of {len(table):,} test photographs could not be predicted: {kinds}. {done}.", err=True)
     if strict and table.filled:
         if as_json:

@@ -113,6 +113,7 @@ def train_stack(stack: Stack, source: DataSource, options: TrainOptions) -> RunO
         quick=options.quick,
         turns=options.turns,
         workspace=setup.workspace,
+        strict=options.strict,
     )
     requests, outcomes = [], []
     for turn, prepared in zip(options.turns, samples, strict=True):

@@ -13,8 +13,9 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from imgcls.config.findings import LOST
 from imgcls.config.metrics import in_words
-from imgcls.eda.facts import FACTS_JSON, LOST, ClassFacts, Drift, Facts, Finding, LeakageProbe, Quantiles, Series
+from imgcls.eda.facts import FACTS_JSON, ClassFacts, Drift, Facts, Finding, LeakageProbe, Quantiles, Series
 from imgcls.reports.console import count, name, path, size
 from imgcls.text import amount, clean, first_lines, listed
 from imgcls.workspace import Workspace

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import json
 import re
-from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -20,12 +19,12 @@ from imgcls.catalog import Stack
 from imgcls.config.metrics import PRIMARY, TITLES
 from imgcls.errors import ImgclsError, WorkspaceError
 from imgcls.plan import Plan
-from imgcls.predictions.submission import TEST_FILE, Submission, SubmissionTable
+from imgcls.predictions.submission import Submission, SubmissionTable, has_test
 from imgcls.records.run import Folds, FoldSpread, RunRecord, short_key
 from imgcls.reports.console import count, interval, name, number, path, show
 from imgcls.schema import to_json
 from imgcls.storage import write_bytes
-from imgcls.text import as_utf8, clean, duration, inert, listed
+from imgcls.text import as_utf8, clean, duration, inert, kinds_of, listed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -247,11 +246,6 @@ class RunCard:
             yield Text(f"  … and {len(excluded) - _SHOWN_EXCLUDED} more; --json lists all.", style="dim")
 
 
-def kinds_of(reasons: Iterable[str]) -> dict[str, int]:
-    """Return how many reasons there are of each kind, the most frequent first; what punctuation adds is cut."""
-    return dict(Counter(re.split(r"[:;(]", reason, maxsplit=1)[0].strip() for reason in reasons).most_common())
-
-
 def by_kind(reasons: Iterable[str]) -> str:
     """Count reasons by kind: `2 truncated, 1 missing`."""
     return listed((f"{n:,} {clean(kind)}" for kind, n in kinds_of(reasons).items()), _SHOWN_KINDS)
@@ -283,6 +277,8 @@ class RunSummary:
     """Its most confident mistakes, and how it stands against the answer that needs no photograph."""
     metric: str | None = None
     """The metric that decides, shown first; None for that of the kind of problem."""
+    answered: str = ""
+    """The options that say what was answered to questions, with a blank before each; empty where nothing was asked."""
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """Draw the scores, the mistakes, the meaning, the place and the next command."""
@@ -332,21 +328,22 @@ class RunSummary:
         record = self.outcome.record
         use = [f"imgcls predict {record.id} PHOTO …"]
         if record.quick:
-            return [f"imgcls recipe run {record.stack}    # the whole data, with the same options", *use]
+            whole = f"imgcls recipe run {record.stack}{self.answered}    # the whole data, with the same options"
+            return [whole, *use]
         if self.validation.only_class is not None:  # one more recipe on top would not help
             plan = Plan.from_json(record.plan)
             rate, epochs = plan.optimizer.learning_rate / 3, 2 * plan.fit.epochs
-            stack = f"imgcls recipe run {record.stack}"
+            stack = f"imgcls recipe run {record.stack}{self.answered}"
             return [
                 f"{stack} --set optimizer.learning_rate={rate:.1g}    # with the same options otherwise",
                 f"{stack} --epochs {epochs}    # likewise",
             ]
-        if TEST_FILE in record.files:
+        if has_test(record):
             use.append(f"imgcls submit {record.id}    # what it says of the test part")
         for recipe in _LADDER:
             with suppress(ImgclsError):  # a recipe that does not go with this stack is no next step
                 longer = Stack.parse(f"{record.stack}+{recipe}", record.overrides).text
-                return [f"imgcls recipe run {longer}    # with the same options", *use]
+                return [f"imgcls recipe run {longer}{self.answered}    # with the same options", *use]
         return [*use, "imgcls recipe list"]
 
     def _how(self) -> str:
@@ -473,6 +470,8 @@ class FoldsSummary:
     """The record of all folds, their runs, and how they came about."""
     metric: str | None = None
     """The metric that decides, shown first; None for that of the kind of problem."""
+    answered: str = ""
+    """As in `RunSummary`."""
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """Draw the folds, the scores, what they mean, the place and the next command."""
@@ -499,7 +498,7 @@ class FoldsSummary:
         record = self.outcome.record
         first = self.outcome.folds[0].record.id
         return [
-            f"imgcls recipe run {record.stack}    # one network to use, with the same options",
+            f"imgcls recipe run {record.stack}{self.answered}    # one network to use, with the same options",
             f"imgcls predict {first} PHOTO …    # or that of a fold",
         ]
 
@@ -516,13 +515,19 @@ class FoldsSummary:
         return f"{len(trained)} done in {duration(sum(trained))}{before}"
 
 
-def outcome_view(outcome: RunOutcome, *, metric: str | None = None) -> RunSummary | FoldsSummary:
-    """Return what a person sees when a training is done; `metric` decides and is shown first."""
+def outcome_view(outcome: RunOutcome, *, metric: str | None = None, answered: str = "") -> RunSummary | FoldsSummary:
+    """Return what a person sees when a training is done.
+
+    Args:
+        outcome: The run.
+        metric: What decides, and is shown first; None for that of the kind of problem.
+        answered: The options that say what was answered to questions, with a blank before each.
+    """
     from imgcls.evidence.metrics import ValidationSummary  # loads scipy, which a list of runs does not need
 
     if outcome.folds:
-        return FoldsSummary(outcome, metric)
-    return RunSummary(outcome, ValidationSummary.of(outcome.record, metric=metric), metric)
+        return FoldsSummary(outcome, metric, answered)
+    return RunSummary(outcome, ValidationSummary.of(outcome.record, metric=metric), metric, answered)
 
 
 def fold_table(record: RunRecord, folds: Folds, metric: str | None = None) -> Table:

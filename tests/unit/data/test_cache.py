@@ -344,6 +344,30 @@ def test_a_pool_removed_in_use_is_decoded_again(paths: list[Path], tmp_path: Pat
     assert is_right(lazy, paths)
 
 
+def test_photographs_of_tables_are_counted_and_cleared_and_no_link_is_followed(tmp_path: Path) -> None:
+    folder, mine = tmp_path / "cache", tmp_path / "mine"
+    written = folder / "photographs" / "0123"
+    written.mkdir(parents=True)
+    mine.mkdir()
+    (mine / "own.png").write_bytes(b"x" * 5000)
+    (written / "0-0000000.png").write_bytes(b"x" * 100)
+    (written / "index.json").write_text("{}")
+    (written / "linked.png").symlink_to(mine / "own.png")
+    (folder / "photographs" / "elsewhere").symlink_to(mine, target_is_directory=True)
+    (info,) = cache_report(folder)
+    assert (info.name, info.key, info.n_photos, info.n_bytes) == ("photographs", "", 1, 102)
+    assert clear(folder, "photographs") == 102
+    assert (cache_report(folder), list(folder.iterdir())) == ([], [])
+    assert (mine / "own.png").stat().st_size == 5000
+    for name in ("photographs", "sets"):
+        (folder / name).symlink_to(mine, target_is_directory=True)
+    (mine / "torchvision").mkdir()
+    (mine / "torchvision" / "0.png").write_bytes(b"x")
+    assert cache_report(folder) == []
+    assert clear(folder) == 0
+    assert (mine / "torchvision" / "0.png").exists()
+
+
 def test_report_and_clear_leave_strangers_alone(paths: list[Path], tmp_path: Path) -> None:
     folder = tmp_path / "cache"
     filled(paths, tmp_path)

@@ -151,10 +151,11 @@ def checklist(
         >>> imgcls.checklist().next  # doctest: +SKIP
         ('imgcls init', 'imgcls eda', 'imgcls recipe run baseline')
     """
-    from imgcls.engine.progress import Lines
+    from imgcls.engine.progress import plain_lines
 
     place = folder if isinstance(folder, Workspace) else Workspace.find(Path(folder) if folder else None)
-    return evaluate(place, lang=lang, reporter=Lines(), verify=verify)
+    with plain_lines(None) as lines:
+        return evaluate(place, lang=lang, reporter=lines, verify=verify)
 
 
 def evaluate(

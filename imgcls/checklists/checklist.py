@@ -126,7 +126,10 @@ class Checklist(Viewed):
             else None,
             "counts": {state: self.n(state) for state in STATES},
             "n_findings": self.n_findings,
-            "damaged": [asdict(damage) | {"unknown": damage.unknown_in(self.lang)} for damage in self.damages],
+            "damaged": [
+                {"reason": damage.reason_in(self.lang), "unknown": damage.unknown_in(self.lang)}
+                for damage in self.damages
+            ],
             "notes": [in_language(note, self.lang) for note in self.notes],
             "lang": self.lang,
         }

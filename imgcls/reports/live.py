@@ -20,7 +20,7 @@ from imgcls.config.metrics import Units
 from imgcls.engine.progress import EpochRow, Lines, Start, TrainingClock, awake, headline, step
 from imgcls.ladders.spec import Ladder
 from imgcls.ladders.state import JobState, LadderState
-from imgcls.reports.console import console, count, name
+from imgcls.reports.console import console, count, name, wrapped
 from imgcls.text import clean, duration
 from imgcls.workspace import Workspace
 
@@ -175,7 +175,7 @@ def telling(what: str, *, as_json: bool) -> Iterator[None]:
 _MARKS = {"done": "✓", "running": "▸", "interrupted": "‖", "failed": "✗", "waiting": "·"}
 _ASCII_MARKS = {"done": "+", "running": ">", "interrupted": "=", "failed": "x", "waiting": "."}
 _STYLES = {"done": "green", "running": "cyan", "interrupted": "yellow", "failed": "red", "waiting": "dim"}
-_CELL, _FOLD_CELL, _LABEL, _VERDICT = 13, 9, 17, 19
+_CELL, _FOLD_CELL, _LABEL, _VERDICT, _SEEDS = 13, 9, 17, 19, 16
 
 
 @dataclass(frozen=True)
@@ -211,6 +211,7 @@ class StateGrid:
         cell = _CELL if self.state.ladder.n_folds is None else _FOLD_CELL
         is_roomy = beside + len(seeds) * cell <= width
         table = Table(box=None, pad_edge=False, show_edge=False, padding=(0, 2, 0, 0))
+        room = max(_LABEL, width - beside + _LABEL - (len(seeds) * cell if is_roomy else _SEEDS))
         table.add_column("rung", overflow="fold")
         for title in [f"seed {seed}" for seed in seeds] if is_roomy else [f"seeds {seeds[0]} to {seeds[-1]}"]:
             table.add_column(title, overflow="fold")
@@ -219,7 +220,8 @@ class StateGrid:
         for number, rung in enumerate(self.state.ladder.rungs):
             cells = [self._cell(number, seed, marks, is_short=not is_roomy) for seed in seeds]
             shown = cells if is_roomy else [Text(" ").join(cells)]
-            table.add_row(name(rung.label, "bold"), *shown, *([self._verdict(number)] if self._has_verdicts() else []))
+            label = Text(wrapped(clean(rung.label), room, before=":+,"), "bold")
+            table.add_row(label, *shown, *([self._verdict(number)] if self._has_verdicts() else []))
         return table
 
     def _cell(self, rung: int, seed: int, marks: dict[str, str], *, is_short: bool) -> Text:

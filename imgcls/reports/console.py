@@ -77,7 +77,7 @@ def wrapped(text: str, width: int, *, before: str = "+") -> str:
 
 def parts_of(text: str, *, before: str = "+") -> list[str]:
     """Return the parts of a text that `wrapped` never breaks."""
-    return re.split(rf"(?=[{re.escape(before)}])|(?<= )", text)
+    return re.split(rf"(?=[{re.escape(before)}])|(?<= )" if before else "(?<= )", text)
 
 
 @dataclass(frozen=True)

@@ -68,17 +68,18 @@ class LadderView:
         yield Text()
         arrow = "->" if options.ascii_only else "→"
         how = reading(self.result)
-        if options.max_width < _NARROW:
+        table = self._table(console, options, arrow=arrow) if options.max_width >= _NARROW else None
+        if table is None:
             yield Text(f"{how}\n", style="dim")
             yield from self._blocks(arrow)
         else:
-            yield self._table(console, options, arrow=arrow)
+            yield table
             yield Text(f"\n{how}", style="dim")
         yield Text("\nWhat it says", style="bold")
         for sentence in filter(None, [*answer(self.result), load_sentence(self.result)]):
             yield Text(sentence)
         yield listed(self._rungs())
-        if _NARROW <= options.max_width < _WIDE:
+        if table is not None and options.max_width < _WIDE:
             yield Text(f"\nWhat each {'recipe' if self._is_ablation else 'rung'} changes, and costs", style="bold")
             yield listed((self._name(rung), self._changes(rung, arrow)) for rung in self.result.rungs)
         yield from self._images()
@@ -104,20 +105,26 @@ class LadderView:
             return [f"what it is worth:\n{what}"]
         return [f"{what}\nover the rung below", f"{what}\nover {clean(ladder.rungs[0].label)}"]
 
-    def _table(self, console: Console, options: ConsoleOptions, *, arrow: str) -> RenderableType:
-        """Draw a row for each rung, its name whole or broken before what is set; blocks where that has no room."""
+    def _table(self, console: Console, options: ConsoleOptions, *, arrow: str) -> Table | None:
+        """Draw a row for each rung; None where the names have no room in it.
+
+        What makes room for them: less between the columns, then names on two lines, broken before what they set.
+        """
         is_wide = options.max_width >= _WIDE
         names = [self._name(rung) for rung in self.result.rungs]
-        beside = self._columns([""] * len(names), is_wide=is_wide, arrow=arrow)
-        others = console.measure(beside, options=options.update(width=_ANY)).maximum - len(self._first_title)
-        room = options.max_width - others
-        if max(cell_len(part) for each in names for part in parts_of(each, before=_SETS)) > room:
-            return Group(*self._blocks(arrow))
-        return self._columns([wrapped(each, room, before=_SETS) for each in names], is_wide=is_wide, arrow=arrow)
+        for before, gap in (("", 2), ("", 1), (_SETS, 2), (_SETS, 1)):
+            parts = [part.rstrip() for each in names for part in parts_of(each, before=before)]
+            beside = self._columns([""] * len(names), is_wide=is_wide, arrow=arrow, gap=gap)
+            others = console.measure(beside, options=options.update(width=_ANY)).maximum - len(self._first_title)
+            room = options.max_width - others
+            if max(map(cell_len, parts)) <= room:
+                shown = [wrapped(each, room, before=before) for each in names]
+                return self._columns(shown, is_wide=is_wide, arrow=arrow, gap=gap)
+        return None
 
-    def _columns(self, names: Sequence[str], *, is_wide: bool, arrow: str) -> Table:
+    def _columns(self, names: Sequence[str], *, is_wide: bool, arrow: str, gap: int) -> Table:
         units = Units(self.result.ladder.metric)
-        table = Table(box=None, pad_edge=False, show_edge=False)
+        table = Table(box=None, pad_edge=False, show_edge=False, padding=(0, 1, 0, gap - 1))
         table.add_column(self._first_title, overflow="fold")
         score = f"{units.title}{' without it' * self._is_ablation}" + "\n(lower is better)" * units.is_loss
         for title in (score, *self._titles()):

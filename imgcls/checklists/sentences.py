@@ -76,7 +76,7 @@ _OF_A_LIST = "  - "
 @cache
 def _quotable() -> list[tuple[re.Pattern[str], str]]:
     known = _korean()
-    return [(re.compile(_pattern(text)), korean) for text, korean in (known["quoted"] | known["errors"]).items()]
+    return [(re.compile(_pattern(text)), korean) for text, korean in {**known["quoted"], **known["errors"]}.items()]
 
 
 def joined(texts: Iterable[str], separator: str = ", ") -> Said:

@@ -12,6 +12,7 @@ from typing import Any
 from imgcls.catalog import Stack
 from imgcls.checklists.evidence import Evidence, gather
 from imgcls.checklists.items import Item, ItemState
+from imgcls.checklists.sentences import Said, said
 from imgcls.checklists.verdicts import LadderStatus
 from imgcls.data.files import DEFAULT_DATA
 from imgcls.data.source import DataSource
@@ -113,7 +114,7 @@ class Recommended:
 
     run: str
     """Its id."""
-    why: str
+    why: Said
     """What recommends it."""
 
 
@@ -125,7 +126,7 @@ def recommended(workspace: Workspace) -> Recommended | None:
         return None
     runs = (run for run in evidence.runs if run.id in climb.incumbent_runs and has_test(run))
     run = next((run for run in runs if run.fold is None), None)
-    return None if run is None else Recommended(run.id, f"{climb.file} recommends its stack")
+    return None if run is None else Recommended(run.id, said("{file} recommends its stack", file=climb.file))
 
 
 def without_folds(run: RunRecord, evidence: Evidence) -> str:

@@ -12,7 +12,7 @@ from imgcls.checklists.class_errors import class_errors, labels_of
 from imgcls.checklists.commands import SEEDS, again, in_folds, ladder_again, look_again, run_to_submit, without_folds
 from imgcls.checklists.evidence import FACTS, Evidence, is_baseline, named
 from imgcls.checklists.items import BY_HAND, Answer, find_item
-from imgcls.checklists.sentences import Said, joined, listed, said, word
+from imgcls.checklists.sentences import Said, joined, listed, quoted, said, word
 from imgcls.checklists.verdicts import LadderStatus, VerdictEntry
 from imgcls.config.metrics import decided_by, in_words
 from imgcls.data.source import FINDINGS_TOML
@@ -45,7 +45,9 @@ def _answer(rule: Callable[[RunRecord, Evidence], Answer], run: RunRecord, evide
     try:
         answer = rule(run, evidence)
     except PlanError as problem:  # another version wrote it, with a part or a choice that this one has not
-        return Answer.missing(said("{run}: its plan cannot be read: {problem}", run=named(run), problem=problem))
+        return Answer.missing(
+            said("{run}: its plan cannot be read: {problem}", run=named(run), problem=quoted(problem))
+        )
     if answer.state == "done":
         return Answer.proved(answer.evidence, evidence.change_since_run(run))
     return answer

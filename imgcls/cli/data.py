@@ -31,6 +31,8 @@ from imgcls.workspace import MARKER, Workspace, check_writable
 if TYPE_CHECKING:
     from imgcls.config.problem import Problem
     from imgcls.config.propose import Proposal
+    from imgcls.data.source import DataSource
+    from imgcls.eda.augmentation import AugmentationSheet
 
 
 _INIT_OUT = click.option(
@@ -111,17 +113,18 @@ def _check_place(workspace: Workspace, data: str | None, *, images: str | None, 
 
 def _proposed(data: str | None, workspace: Workspace, options: dict[str, Any], *, may_ask: bool) -> Proposal:
     from imgcls.config.propose import carry_over, fill_in, propose
+    from imgcls.reports.live import telling
 
-    proposal = asking(
-        lambda source: propose(
-            source,
-            workspace.root,
-            sample_submission=options["sample_submission"],
-            metadata=options["metadata"],
-        ),
-        source_of({**options, "data": data}),
-        may_ask=may_ask,
-    )
+    def looked_at(source: DataSource) -> Proposal:
+        with telling("Looking at the data", as_json=not may_ask):
+            return propose(
+                source,
+                workspace.root,
+                sample_submission=options["sample_submission"],
+                metadata=options["metadata"],
+            )
+
+    proposal = asking(looked_at, source_of({**options, "data": data}), may_ask=may_ask)
     if (before := _before(workspace.root / MARKER)) is not None:
         proposal = carry_over(proposal, before)
     said = {name: options[name] for name in ("title", "goal", "background", "metric")}
@@ -188,23 +191,24 @@ def augment(stack: str, source: str | None, to: Path | None, as_json: bool, **op
 
     parsed = Stack.parse(stack, overrides_of({**dict.fromkeys(FLAGS), **options}))
     from imgcls.eda.augmentation import show_augmentation
+    from imgcls.reports.live import telling
 
     workspace, named, answers = workspace_of(options["out"]), source_of(options), dict[str, Any]()
-    sheet = asking(
-        lambda source: show_augmentation(
-            parsed,
-            source,
-            workspace=workspace,
-            n_variants=options["n_variants"],
-            classes=options["classes"] or None,
-            file=to,
-            seed=options["seed"],
-            again=replace(named, **answers).as_options() + workspace.as_option,
-        ),
-        resolve(named, workspace.root),
-        may_ask=not as_json,
-        answers=answers,
-    )
+
+    def drawn(source: DataSource) -> AugmentationSheet:
+        with telling("Drawing photographs", as_json=as_json):
+            return show_augmentation(
+                parsed,
+                source,
+                workspace=workspace,
+                n_variants=options["n_variants"],
+                classes=options["classes"] or None,
+                file=to,
+                seed=options["seed"],
+                again=replace(named, **answers).as_options() + workspace.as_option,
+            )
+
+    sheet = asking(drawn, resolve(named, workspace.root), may_ask=not as_json, answers=answers)
     if as_json:
         print_json(sheet.to_json())
         return
@@ -278,14 +282,16 @@ def look(source: str | None, quick: bool, strict: bool, as_json: bool, **options
         raise click.UsageError("Name the data once: as DATA or with --data.")
     options["data"] = source if source is not None else options["data"]
     workspace = _workspace(options["out"])
-    from imgcls.eda.explore import explore, reports_of
+    from imgcls.engine.progress import step
     from imgcls.reports.console import show
-    from imgcls.reports.data import LookedAt
     from imgcls.reports.live import reporter_for
-    from imgcls.reports.page.data_page import write_eda_page
 
     named, answers = source_of(options), dict[str, Any]()
     with reporter_for(as_json=as_json) as reporter:
+        with step(reporter, "Loading torch"):
+            from imgcls.eda.explore import explore, reports_of
+            from imgcls.reports.data import LookedAt
+            from imgcls.reports.page.data_page import write_eda_page
         facts = asking(
             lambda source: explore(
                 source, metadata=options["metadata"], workspace=workspace, quick=quick, reporter=reporter
@@ -294,7 +300,8 @@ def look(source: str | None, quick: bool, strict: bool, as_json: bool, **options
             may_ask=not as_json,
             answers=answers,
         )
-        page = write_eda_page(facts, reports_of(workspace, quick=quick), with_images=not options["no_images"])
+        with step(reporter, "Writing the page"):
+            page = write_eda_page(facts, reports_of(workspace, quick=quick), with_images=not options["no_images"])
     if as_json:
         print_json(facts.to_json())
     else:

@@ -107,14 +107,16 @@ def run(stack: str, **options: Any) -> None:
 
     parsed = Stack.parse(stack, overrides_of(options))  # before torch is loaded: what is misspelled is reported at once
     workspace = workspace_of(options["out"])
+    from imgcls.engine.progress import step
     from imgcls.reports.console import show
     from imgcls.reports.live import reporter_for
     from imgcls.reports.runs import outcome_json, outcome_view
 
     with reporter_for(as_json=options["as_json"]) as reporter:
         reporter.note("Loading torch and fastai …")
-        from imgcls.engine.request import TrainOptions
-        from imgcls.engine.train import train_stack
+        with step(reporter, "Loading torch and fastai"):
+            from imgcls.engine.request import TrainOptions
+            from imgcls.engine.train import train_stack
 
         how = TrainOptions(
             seed=options["seed"],

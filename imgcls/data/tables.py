@@ -12,6 +12,7 @@ import uuid
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
@@ -107,8 +108,10 @@ _TRUTH = {
 _INDEX = "index.json"
 _UNKNOWN = ".img"
 """The suffix of photographs whose first bytes name no format that is known."""
-_BATCH = 64
+_BATCH = 16
 """Rows with photographs that are in memory at once."""
+_BUFFER = 1 << 20
+"""Bytes of a column that are read at a time: without, a whole row group is, and most files are one."""
 _BITS = {"0": False, "0.0": False, "false": False, "1": True, "1.0": True, "true": True}
 _N_BYTES = 1_000_000
 """Bytes of a file of text that are parsed; of what follows, only the lines are counted."""
@@ -355,8 +358,12 @@ def _write_photographs(path: Path, columns: Sequence[str], folder: Path) -> dict
     import pyarrow.parquet
 
     found: dict[str, list[tuple[str, str]]] = {name: [] for name in columns}
-    with explained(folder), pyarrow.parquet.ParquetFile(path) as file:
-        for batch in file.iter_batches(batch_size=_BATCH, columns=list(columns)):
+    with explained(folder), pyarrow.parquet.ParquetFile(path, buffer_size=_BUFFER) as file:
+        groups = range(
+            file.num_row_groups
+        )  # one after the other: a reader keeps what it has read of all that it is given
+        batches = (file.iter_batches(_BATCH, [group], list(columns)) for group in groups)
+        for batch in chain.from_iterable(batches):
             for place, name in enumerate(columns):
                 for value in batch.column(batch.schema.get_field_index(name)).to_pylist():
                     cell = value if isinstance(value, dict) else {"bytes": value}

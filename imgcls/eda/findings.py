@@ -436,7 +436,8 @@ def find_series_split(given: FindingInputs) -> Iterator[Finding]:
         title=f"{amount(len(series.groups), 'series', 'series')} of {n_images:,} photographs, by their "
         f"{series.by}, which look alike without being copies: {series.n_shared:,} of {series.n_valid:,} in valid have "
         f"one of theirs in train. A quick classifier scores {series.score:.2f}, with series whole "
-        f"{series.score_whole:.2f} (balanced, {series.n_folds} folds).",
+        f"{series.score_whole:.2f} (balanced, {series.n_folds} folds)."
+        + (" The data give groups of their own, so nothing is to be done unless wider ones are meant." * is_grouped),
         n=n_images,
         examples=some(
             [

@@ -16,7 +16,7 @@ from imgcls.data.samples import Samples, check_samples, loss_warnings
 from imgcls.data.source import DataSource
 from imgcls.data.split import Fold, fold_samples, split_samples
 from imgcls.engine.known_datasets import is_known_set, known_set
-from imgcls.engine.progress import Reporter
+from imgcls.engine.progress import Reporter, step
 from imgcls.engine.seeding import keyed_seed
 from imgcls.plan import Images
 from imgcls.records.derived import DatasetSummary, Fingerprint, save_summary, take_fingerprint
@@ -128,8 +128,9 @@ def read_photographs(
         Samples that are neither split nor checked, without those that cannot be decoded; and all of them.
     """
     # before reading: what changes meanwhile then counts as changed
-    fingerprint = take_fingerprint(source, workspace) if workspace is not None else None
-    samples = read_samples(source)
+    with step(reporter, "Reading the data"):
+        fingerprint = take_fingerprint(source, workspace) if workspace is not None else None
+        samples = read_samples(source)
     if samples.licence:
         reporter.note(f"{samples.name}: {len(samples)} photographs under {samples.licence}.")
     if quick:

@@ -319,6 +319,10 @@ class RunLog:
         """Pass it on."""
         self.reporter.batch(epoch, done, total)
 
+    def validation(self, epoch: int, done: int, total: int) -> None:
+        """Pass it on."""
+        self.reporter.validation(epoch, done, total)
+
     def epoch(self, row: EpochRow) -> None:
         """Keep the row."""
         self.lines.append(f"epoch {row}")

@@ -735,6 +735,28 @@ class TestParquet:
         assert read_table(root / "a.parquet").photographs == {}
         assert load_samples(root).classes == ("a", "b")
 
+    def test_photographs_take_the_memory_of_a_row_group(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """However large the file: once all row groups that had been read were kept."""
+        import pyarrow
+        import pyarrow.parquet
+
+        monkeypatch.setenv("IMGCLS_CACHE", str(tmp_path / "cache"))
+        noise = np.random.default_rng(0)
+        content = io.BytesIO()
+        Image.fromarray(picture(0)).save(content, "PNG")
+        images = [{"bytes": content.getvalue() + noise.bytes(50_000), "path": f"{row}.png"} for row in range(200)]
+        table = pyarrow.table({"image": images, "label": [str(row % 2) for row in range(200)]})
+        pyarrow.parquet.write_table(table, tmp_path / "photos.parquet", row_group_size=10)
+        del table
+        pool = pyarrow.proxy_memory_pool(pyarrow.default_memory_pool())
+        try:
+            pyarrow.set_memory_pool(pool)
+            read = read_table(tmp_path / "photos.parquet")
+        finally:
+            pyarrow.set_memory_pool(pyarrow.default_memory_pool())
+        assert len(read.photographs["image"]) == 200
+        assert pool.max_memory() < (tmp_path / "photos.parquet").stat().st_size / 3
+
 
 @pytest.mark.parametrize("name", ["kids_csv", "coffee_leaf", "clothing10", "apples_pears"])
 def test_real_data_raise_no_doubt(test_data: Path, name: str) -> None:

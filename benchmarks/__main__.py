@@ -1,4 +1,4 @@
-"""Measure imgcls: speed (`stock`), how often it errs (`verdicts`, `duplicates`, `series`), and structure (`house`)."""
+"""Measure imgcls: speed (`stock`), how often it errs (`verdicts`, `series` …), what kills leave, and its structure."""
 
 from __future__ import annotations
 
@@ -224,6 +224,32 @@ def house(roots: tuple[Path, ...], no_journeys: bool, as_json: bool) -> None:
         )
     else:
         click.echo(as_markdown(found))
+
+
+@benchmarks.command()
+@click.option(
+    "--n", type=click.IntRange(5), default=200, show_default=True, help="Kills in all, of five kinds of work."
+)
+@click.option(
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default=Path("kills.jsonl"),
+    show_default=True,
+    help="A line of JSON for each kill; those that it holds are not done again.",
+)
+@click.option("--kind", "kinds", multiple=True, help="Only this kind of work; repeatable.  [default: all]")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Decides the moments.")
+def kills(n: int, out: Path, kinds: tuple[str, ...], seed: int) -> None:
+    """Kill trainings, ladders, decisions, submissions and fillings of the cache, and count what was lost; an hour."""
+    from benchmarks.kills import kill_all
+
+    n_wrong = 0
+    with tempfile.TemporaryDirectory(prefix="imgcls-kills-") as scratch:
+        for kill in kill_all(n, Path(scratch).resolve(), out, seed=seed, kinds=kinds):
+            n_wrong += bool(kill.problems)
+            said = "; ".join(kill.problems) or "all well"
+            click.echo(f"{kill.kind} {kill.number}, {kill.way}, {kill.after_seconds:.2f} s, {kill.found}: {said}")
+    sys.exit(1 if n_wrong else 0)
 
 
 @benchmarks.group()

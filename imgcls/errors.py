@@ -1,6 +1,7 @@
 """Every exception that imgcls raises on purpose.
 
     ImgclsError                     exit 1   the work failed
+    ├── StrictError                 exit 3   --strict stops at what is reported otherwise
     ├── TrainingError               exit 1   a training stopped before its end (also a RuntimeError)
     │   └── DivergedError           exit 1   the loss became NaN or infinite
     └── UsageError                  exit 2   something to change before the work can start (also a ValueError)
@@ -42,6 +43,12 @@ class ImgclsError(Exception):
             return cls(problems[0])
         lines = [heading or f"{len(problems)} problems:", *(f"  - {problem}" for problem in problems)]
         return cls("\n".join(lines))
+
+
+class StrictError(ImgclsError):
+    """Something is open, and --strict stops where it would only be reported otherwise."""
+
+    exit_code = 3
 
 
 class TrainingError(ImgclsError, RuntimeError):

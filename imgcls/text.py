@@ -10,6 +10,7 @@ import io
 import re
 import shlex
 import unicodedata
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import islice
 from typing import Any, ClassVar
@@ -100,6 +101,11 @@ def as_utf8(text: str) -> str:
 def amount(n: int, word: str, plural: str = "") -> str:
     """Return a number with its noun: `1 image`, `2 images`, `2 classes`."""
     return f"{n:,} {word if n == 1 else plural or word + 's'}"
+
+
+def kinds_of(reasons: Iterable[str]) -> dict[str, int]:
+    """Return how many reasons there are of each kind, the most frequent first; what punctuation adds is cut."""
+    return dict(Counter(re.split(r"[:;(]", reason, maxsplit=1)[0].strip() for reason in reasons).most_common())
 
 
 def some(names: Iterable[str]) -> tuple[str, ...]:

@@ -126,7 +126,10 @@ class Checklist(Viewed):
             else None,
             "counts": {state: self.n(state) for state in STATES},
             "n_findings": self.n_findings,
-            "damaged": [asdict(damage) | {"unknown": damage.unknown_in(self.lang)} for damage in self.damages],
+            "damaged": [
+                {"reason": damage.reason_in(self.lang), "unknown": damage.unknown_in(self.lang)}
+                for damage in self.damages
+            ],
             "notes": [in_language(note, self.lang) for note in self.notes],
             "lang": self.lang,
         }
@@ -151,10 +154,11 @@ def checklist(
         >>> imgcls.checklist().next  # doctest: +SKIP
         ('imgcls init', 'imgcls eda', 'imgcls recipe run baseline')
     """
-    from imgcls.engine.progress import Lines
+    from imgcls.engine.progress import plain_lines
 
     place = folder if isinstance(folder, Workspace) else Workspace.find(Path(folder) if folder else None)
-    return evaluate(place, lang=lang, reporter=Lines(), verify=verify)
+    with plain_lines(None) as lines:
+        return evaluate(place, lang=lang, reporter=lines, verify=verify)
 
 
 def evaluate(

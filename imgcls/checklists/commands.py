@@ -12,12 +12,13 @@ from typing import Any
 from imgcls.catalog import Stack
 from imgcls.checklists.evidence import Evidence, gather
 from imgcls.checklists.items import Item, ItemState
+from imgcls.checklists.sentences import Said, said
 from imgcls.checklists.verdicts import LadderStatus
 from imgcls.data.files import DEFAULT_DATA
 from imgcls.data.source import DataSource
 from imgcls.errors import ImgclsError
 from imgcls.plan import set_options
-from imgcls.predictions.submission import TEST_FILE
+from imgcls.predictions.submission import has_test
 from imgcls.records.run import RunRecord
 from imgcls.workspace import Workspace
 
@@ -104,7 +105,7 @@ def _run_to_submit(item: Item, evidence: Evidence) -> str | None:
 
 def run_to_submit(evidence: Evidence) -> RunRecord | None:
     """Return the newest run of the baseline that holds and whose one network has predicted the test part."""
-    return next((run for run in evidence.baselines if run.fold is None and TEST_FILE in run.files), None)
+    return next((run for run in evidence.baselines if run.fold is None and has_test(run)), None)
 
 
 @dataclass(frozen=True)
@@ -113,7 +114,7 @@ class Recommended:
 
     run: str
     """Its id."""
-    why: str
+    why: Said
     """What recommends it."""
 
 
@@ -123,9 +124,9 @@ def recommended(workspace: Workspace) -> Recommended | None:
     climb = evidence.climb
     if climb is None:
         return None
-    runs = (run for run in evidence.runs if run.id in climb.incumbent_runs and TEST_FILE in run.files)
+    runs = (run for run in evidence.runs if run.id in climb.incumbent_runs and has_test(run))
     run = next((run for run in runs if run.fold is None), None)
-    return None if run is None else Recommended(run.id, f"{climb.file} recommends its stack")
+    return None if run is None else Recommended(run.id, said("{file} recommends its stack", file=climb.file))
 
 
 def without_folds(run: RunRecord, evidence: Evidence) -> str:

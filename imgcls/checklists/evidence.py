@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from imgcls.catalog import Stack, recipe_file
-from imgcls.checklists.sentences import Said, in_language, said
+from imgcls.checklists.sentences import Said, in_language, quoted, said
 from imgcls.checklists.verdicts import (
     ArmRuns,
     DataVersion,
@@ -24,7 +24,7 @@ from imgcls.data.source import FINDINGS_TOML, DataSource
 from imgcls.eda.facts import FACTS_JSON, Facts, Finding
 from imgcls.errors import ImgclsError
 from imgcls.plan import Plan
-from imgcls.predictions.submission import TEST_FILE, Submission, find_submissions
+from imgcls.predictions.submission import Submission, find_submissions, has_test
 from imgcls.records.derived import (
     DatasetSummary,
     Fingerprint,
@@ -192,7 +192,10 @@ def _read_again(
         (prepared,) = prepare(named, images, reporter=reporter, workspace=workspace)
     except (ImgclsError, OSError) as problem:
         return CurrentData.doubtful(
-            said("The data cannot be read, so that nobody can tell whether they changed: {problem}", problem=problem)
+            said(
+                "The data cannot be read, so that nobody can tell whether they changed: {problem}",
+                problem=quoted(problem),
+            )
         )
     seen = DatasetSummary.of(prepared.samples, prepared.fingerprint or Fingerprint("", "", source))
     key = prepared.fingerprint.key if prepared.fingerprint else ""
@@ -207,10 +210,14 @@ _Value = TypeVar("_Value")
 class Damage:
     """A file that cannot be read, and what is not known because of it."""
 
-    reason: str
+    reason: Said
     """What is wrong with it; names the file."""
     unknown: str
     """What it would have shown."""
+
+    def reason_in(self, lang: str) -> str:
+        """Return what is wrong, in a language."""
+        return in_language(self.reason, lang)
 
     def unknown_in(self, lang: str) -> str:
         """Return what it would have shown, in a language."""
@@ -304,7 +311,7 @@ class Evidence:
         seen = self.present.seen
         if seen is not None:
             return bool(seen.n.get("test"))
-        return any(TEST_FILE in run.files for run in self.runs)
+        return any(has_test(run) for run in self.runs)
 
     @property
     def climbed(self) -> tuple[LadderStatus, ...]:
@@ -420,9 +427,9 @@ def _read(read: Callable[[], _Value], otherwise: _Value, damages: list[Damage], 
     try:
         return read()
     except (ImgclsError, OSError) as problem:
-        damages.append(Damage(str(problem), unknown))
+        damages.append(Damage(quoted(problem), unknown))
         return otherwise
 
 
 def _all(messages: Sequence[str], unknown: Said) -> list[Damage]:
-    return [Damage(message, unknown) for message in messages]
+    return [Damage(quoted(message), unknown) for message in messages]

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from imgcls.checklists.class_errors import class_errors
 from imgcls.checklists.commands import look_again
 from imgcls.checklists.evidence import FACTS, Evidence, data_version
-from imgcls.checklists.sentences import Said, in_language, joined, said, word
+from imgcls.checklists.sentences import Said, in_language, joined, quoted, said, word
 from imgcls.checklists.verdicts import FinalOpening, LadderStatus, VerdictEntry, gain_of
 from imgcls.config.metrics import in_words
 from imgcls.data.source import FINDINGS_TOML
@@ -166,7 +166,7 @@ def rising(evidence: Evidence) -> Reason | None:
     )
     text = said(
         "The learning curve over the number of images still rises: {numbers} ({file}).",
-        numbers=points or found[0].title,
+        numbers=points or quoted(found[0].title),
         file=FACTS,
     )
     return Reason(_RISING, "2", text, None if evidence.is_damaged(FINDINGS_TOML) else found[0].command)

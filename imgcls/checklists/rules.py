@@ -12,14 +12,14 @@ from imgcls.checklists.class_errors import class_errors, labels_of
 from imgcls.checklists.commands import SEEDS, again, in_folds, ladder_again, look_again, run_to_submit, without_folds
 from imgcls.checklists.evidence import FACTS, Evidence, is_baseline, named
 from imgcls.checklists.items import BY_HAND, Answer, find_item
-from imgcls.checklists.sentences import Said, joined, listed, said, word
+from imgcls.checklists.sentences import Said, joined, listed, quoted, said, word
 from imgcls.checklists.verdicts import LadderStatus, VerdictEntry
 from imgcls.config.metrics import decided_by, in_words
 from imgcls.data.source import FINDINGS_TOML
 from imgcls.eda.facts import Facts, FileFacts, Finding
 from imgcls.errors import ImgclsError, PlanError, RecordError
 from imgcls.plan import Plan
-from imgcls.predictions.submission import GIVE_TEST, TEST_FILE, Submission
+from imgcls.predictions.submission import GIVE_TEST, Submission, has_test
 from imgcls.records.run import RunRecord
 from imgcls.workspace import MARKER
 
@@ -45,7 +45,9 @@ def _answer(rule: Callable[[RunRecord, Evidence], Answer], run: RunRecord, evide
     try:
         answer = rule(run, evidence)
     except PlanError as problem:  # another version wrote it, with a part or a choice that this one has not
-        return Answer.missing(said("{run}: its plan cannot be read: {problem}", run=named(run), problem=problem))
+        return Answer.missing(
+            said("{run}: its plan cannot be read: {problem}", run=named(run), problem=quoted(problem))
+        )
     if answer.state == "done":
         return Answer.proved(answer.evidence, evidence.change_since_run(run))
     return answer
@@ -480,7 +482,7 @@ def final(evidence: Evidence) -> Answer:
     if made:
         return _not_whole(made[-1], evidence)
     runs = [run for run in evidence.runs if run.id in climb.incumbent_runs]
-    if not any(TEST_FILE in run.files for run in runs):
+    if not any(has_test(run) for run in runs):
         advice = word(GIVE_TEST)
         return Answer.missing(
             said("the runs of {stack} have no test part to submit; {advice}", stack=stack, advice=advice), BY_HAND

@@ -51,12 +51,32 @@ def word(name: str) -> Said:
     return Said(name, _korean()["words"].get(name, name))
 
 
-def quoted(text: str) -> Said:
-    """Return a sentence that was made elsewhere and read from a file, recognized by its template."""
-    for template, korean in _korean()["quoted"].items():
-        if found := re.fullmatch(_pattern(template), text):
-            return Said(text, korean.format_map(found.groupdict()))
-    return Said(text)
+def quoted(text: object) -> Said:
+    """Return what was said elsewhere, in a file or by an error, recognized by its template.
+
+    Of several lines each is one, of several faults with semicolons too, and so is what stands in a field.
+    """
+    english = str(text)
+    return Said(english, "\n".join(map(_recognized, english.split("\n"))))
+
+
+def _recognized(text: str) -> str:
+    if text.startswith(_OF_A_LIST):
+        return f"{_OF_A_LIST}{_recognized(text.removeprefix(_OF_A_LIST))}"
+    for pattern, korean in _quotable():
+        if found := pattern.fullmatch(text):
+            return korean.format_map({name: _recognized(part) for name, part in found.groupdict().items()})
+    return "; ".join(map(_recognized, text.split("; "))) if "; " in text else text
+
+
+_OF_A_LIST = "  - "
+"""What begins a line of an error that holds several."""
+
+
+@cache
+def _quotable() -> list[tuple[re.Pattern[str], str]]:
+    known = _korean()
+    return [(re.compile(_pattern(text)), korean) for text, korean in {**known["quoted"], **known["errors"]}.items()]
 
 
 def joined(texts: Iterable[str], separator: str = ", ") -> Said:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,12 +23,16 @@ from imgcls.cli.options import (
     workspace_of,
 )
 from imgcls.config.metrics import METRIC_NAMES
+from imgcls.data.source import FINDINGS_TOML
 from imgcls.errors import ProblemError, UsageError, nearest
+from imgcls.text import clean
 from imgcls.workspace import MARKER, Workspace, check_writable
 
 if TYPE_CHECKING:
     from imgcls.config.problem import Problem
     from imgcls.config.propose import Proposal
+    from imgcls.data.source import DataSource
+    from imgcls.eda.augmentation import AugmentationSheet
 
 
 _INIT_OUT = click.option(
@@ -46,6 +51,7 @@ _INIT_OUT = click.option(
 @click.option("--sample-submission", help="The file that shows what a submission looks like.  [default: found]")
 @click.option("--metadata", multiple=True, help="A table that says more of the photographs; repeatable.")
 @problem_options
+@click.option("--strict", is_flag=True, help="Exit with 3 where photographs are lost or not used.")
 @click.option("--yes", "-y", is_flag=True, help="Ask nothing.")
 @click.option(
     "--force",
@@ -54,7 +60,7 @@ _INIT_OUT = click.option(
 )
 @_INIT_OUT
 @JSON
-def init(source: str | None, yes: bool, force: bool, as_json: bool, **options: Any) -> None:
+def init(source: str | None, strict: bool, yes: bool, force: bool, as_json: bool, **options: Any) -> int:
     """Look at DATA and write imgcls.toml: what the problem is. Every command in the folder reads it.
 
     DATA is a folder, a table, torchvision:NAME or fastai:NAME; without it, the default data are meant. On a terminal
@@ -81,6 +87,13 @@ def init(source: str | None, yes: bool, force: bool, as_json: bool, **options: A
         print_json(written.to_json())
     else:
         show(written)
+    from imgcls.config.findings import open_losses
+
+    samples = proposal.samples
+    lost = open_losses(samples, workspace.root / FINDINGS_TOML) if strict and samples is not None else ()
+    for entry in lost:
+        click.echo(f"--strict: {clean(entry)}", err=True)
+    return 3 if lost else 0
 
 
 def _check_place(workspace: Workspace, data: str | None, *, images: str | None, force: bool) -> None:
@@ -100,17 +113,18 @@ def _check_place(workspace: Workspace, data: str | None, *, images: str | None, 
 
 def _proposed(data: str | None, workspace: Workspace, options: dict[str, Any], *, may_ask: bool) -> Proposal:
     from imgcls.config.propose import carry_over, fill_in, propose
+    from imgcls.reports.live import telling
 
-    proposal = asking(
-        lambda source: propose(
-            source,
-            workspace.root,
-            sample_submission=options["sample_submission"],
-            metadata=options["metadata"],
-        ),
-        source_of({**options, "data": data}),
-        may_ask=may_ask,
-    )
+    def looked_at(source: DataSource) -> Proposal:
+        with telling("Looking at the data", as_json=not may_ask):
+            return propose(
+                source,
+                workspace.root,
+                sample_submission=options["sample_submission"],
+                metadata=options["metadata"],
+            )
+
+    proposal = asking(looked_at, source_of({**options, "data": data}), may_ask=may_ask)
     if (before := _before(workspace.root / MARKER)) is not None:
         proposal = carry_over(proposal, before)
     said = {name: options[name] for name in ("title", "goal", "background", "metric")}
@@ -177,22 +191,24 @@ def augment(stack: str, source: str | None, to: Path | None, as_json: bool, **op
 
     parsed = Stack.parse(stack, overrides_of({**dict.fromkeys(FLAGS), **options}))
     from imgcls.eda.augmentation import show_augmentation
+    from imgcls.reports.live import telling
 
-    workspace, named = workspace_of(options["out"]), source_of(options)
-    sheet = asking(
-        lambda source: show_augmentation(
-            parsed,
-            source,
-            workspace=workspace,
-            n_variants=options["n_variants"],
-            classes=options["classes"] or None,
-            file=to,
-            seed=options["seed"],
-            again=named.as_options() + workspace.as_option,
-        ),
-        resolve(named, workspace.root),
-        may_ask=not as_json,
-    )
+    workspace, named, answers = workspace_of(options["out"]), source_of(options), dict[str, Any]()
+
+    def drawn(source: DataSource) -> AugmentationSheet:
+        with telling("Drawing photographs", as_json=as_json):
+            return show_augmentation(
+                parsed,
+                source,
+                workspace=workspace,
+                n_variants=options["n_variants"],
+                classes=options["classes"] or None,
+                file=to,
+                seed=options["seed"],
+                again=replace(named, **answers).as_options() + workspace.as_option,
+            )
+
+    sheet = asking(drawn, resolve(named, workspace.root), may_ask=not as_json, answers=answers)
     if as_json:
         print_json(sheet.to_json())
         return
@@ -253,7 +269,7 @@ def eda() -> None:
     help="A table that says more of the photographs, such as who sent them; repeatable.",
 )
 @click.option("--quick", is_flag=True, help="Look at no more than 500 photographs.")
-@click.option("--strict", is_flag=True, help="Exit with 3 when findings are open.")
+@click.option("--strict", is_flag=True, help="Exit with 3 when findings are open, or photographs not used.")
 @click.option(
     "--no-images", is_flag=True, help="For data that must not travel: no photographs on the page, nor their names."
 )
@@ -266,28 +282,32 @@ def look(source: str | None, quick: bool, strict: bool, as_json: bool, **options
         raise click.UsageError("Name the data once: as DATA or with --data.")
     options["data"] = source if source is not None else options["data"]
     workspace = _workspace(options["out"])
-    from imgcls.eda.explore import explore, reports_of
+    from imgcls.engine.progress import step
     from imgcls.reports.console import show
-    from imgcls.reports.data import LookedAt
     from imgcls.reports.live import reporter_for
-    from imgcls.reports.page.data_page import write_eda_page
 
-    named = source_of(options)
+    named, answers = source_of(options), dict[str, Any]()
     with reporter_for(as_json=as_json) as reporter:
+        with step(reporter, "Loading torch"):
+            from imgcls.eda.explore import explore, reports_of
+            from imgcls.reports.data import LookedAt
+            from imgcls.reports.page.data_page import write_eda_page
         facts = asking(
             lambda source: explore(
                 source, metadata=options["metadata"], workspace=workspace, quick=quick, reporter=reporter
             ),
             named,
             may_ask=not as_json,
+            answers=answers,
         )
-        page = write_eda_page(facts, reports_of(workspace, quick=quick), with_images=not options["no_images"])
+        with step(reporter, "Writing the page"):
+            page = write_eda_page(facts, reports_of(workspace, quick=quick), with_images=not options["no_images"])
     if as_json:
         print_json(facts.to_json())
     else:
         show(facts)
-        show(LookedAt(facts, page, again=named.as_options(), out=workspace.as_option))
-    return 3 if strict and facts.open_findings else 0
+        show(LookedAt(facts, page, again=replace(named, **answers).as_options(), out=workspace.as_option))
+    return 3 if strict and facts.needs_attention else 0
 
 
 @eda.command("apply")

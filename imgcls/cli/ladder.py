@@ -105,14 +105,16 @@ def _climb(stack: str, kind: Kind, options: Mapping[str, Any]) -> int:
 
     parsed = Stack.parse(stack, overrides_of(options))  # before torch is loaded: what is misspelled is reported at once
     workspace = workspace_of(options["out"])
+    from imgcls.engine.progress import step
     from imgcls.reports.console import show
     from imgcls.reports.ladder import LadderView
     from imgcls.reports.live import ladder_screen, reporter_for
 
     with reporter_for(as_json=options["as_json"]) as reporter:
         reporter.note("Loading torch and fastai …")
-        from imgcls.ladders.design import LadderConfig
-        from imgcls.ladders.run import LadderOptions, at_a_time, run_ladder
+        with step(reporter, "Loading torch and fastai"):
+            from imgcls.ladders.design import LadderConfig
+            from imgcls.ladders.run import LadderOptions, at_a_time, run_ladder
 
         data = resolve(source_of(options), workspace.root, folds=options["folds"])
         question = LadderConfig(
@@ -124,6 +126,7 @@ def _climb(stack: str, kind: Kind, options: Mapping[str, Any]) -> int:
             metric=options["metric"],
             smallest_gain=options["smallest_gain"] / 100,
             name=options["name"],
+            strict=options["strict"],
         )
         n_parallel = at_a_time(options["executor"])
         with ladder_screen(workspace, as_json=options["as_json"], n_parallel=n_parallel) as watcher:
@@ -139,7 +142,10 @@ def _climb(stack: str, kind: Kind, options: Mapping[str, Any]) -> int:
                 from_start=options["from_start"],
             )
             result = asking(
-                lambda source: run_ladder(replace(question, source=source), how), data, may_ask=not options["as_json"]
+                lambda source: run_ladder(replace(question, source=source), how),
+                data,
+                may_ask=not options["as_json"],
+                answers={},
             )
     if options["as_json"]:
         print_json(result.to_json())
@@ -163,11 +169,13 @@ def ladder_show(ladder: str | None, images: int, out: Path | None, as_json: bool
     from imgcls.ladders.spec import find_ladder
     from imgcls.ladders.state import read_state
     from imgcls.reports.ladder import LadderView
+    from imgcls.reports.live import telling
 
     workspace = workspace_of(out)
     state = read_state(find_ladder(ladder, workspace), workspace)
-    result = judge_ladder(state)
-    changes = changed_images(state, most=images) if images else {}
+    with telling("Judging the ladder", as_json=as_json):
+        result = judge_ladder(state)
+        changes = changed_images(state, most=images) if images else {}
     if as_json:
         print_json(result.to_json() | {"images": {rung: change.to_json() for rung, change in changes.items()}})
     else:
@@ -206,7 +214,7 @@ def status(ladder: str | None, out: Path | None, as_json: bool) -> None:
     from imgcls.ladders.judge import judge_ladder
     from imgcls.ladders.spec import find_ladder
     from imgcls.ladders.state import read_state
-    from imgcls.reports.live import StateGrid, state_json
+    from imgcls.reports.live import StateGrid, state_json, telling
 
     workspace = workspace_of(out)
     state = read_state(find_ladder(ladder, workspace), workspace)
@@ -215,7 +223,9 @@ def status(ladder: str | None, out: Path | None, as_json: bool) -> None:
         return
     from imgcls.reports.console import show as show_view
 
-    show_view(StateGrid(state, judge_ladder(state)))
+    with telling("Judging the ladder", as_json=as_json):
+        result = judge_ladder(state)
+    show_view(StateGrid(state, result))
 
 
 @ladder.command()
@@ -229,9 +239,11 @@ def final(ladder: str | None, out: Path | None, as_json: bool) -> None:
     """
     from imgcls.ladders.final_test import open_test
     from imgcls.ladders.spec import find_ladder
+    from imgcls.reports.live import telling
 
     workspace = workspace_of(out)
-    opened = open_test(find_ladder(ladder, workspace), workspace)
+    with telling("Scoring the test part", as_json=as_json):
+        opened = open_test(find_ladder(ladder, workspace), workspace)
     if as_json:
         print_json(opened.to_json())
         return
@@ -267,8 +279,10 @@ def compare(
     """
     from imgcls.ladders.compare import compare as compare_runs
     from imgcls.reports.console import show
+    from imgcls.reports.live import telling
 
-    comparison = compare_runs(a, b, workspace=workspace_of(out), metric=metric, smallest_gain=smallest_gain / 100)
+    with telling("Comparing", as_json=as_json):
+        comparison = compare_runs(a, b, workspace=workspace_of(out), metric=metric, smallest_gain=smallest_gain / 100)
     if as_json:
         print_json(comparison.to_json())
         return
@@ -304,12 +318,14 @@ def report(
     from imgcls.ladders.report_data import gather
     from imgcls.ladders.spec import find_ladder
     from imgcls.reports.console import show
+    from imgcls.reports.live import telling
     from imgcls.reports.page.render import PageWritten, form_of, place_of, write_page
 
     workspace, chosen = workspace_of(out), form_of(to, form)
-    data = gather(find_ladder(ladder, workspace), workspace, with_images=not no_images)
-    file = place_of(data, workspace, chosen, file=to)
-    written = PageWritten(data, file, chosen, write_page(data, file, chosen, checklist=evaluate(workspace)))
+    with telling("Writing the page", as_json=as_json):
+        data = gather(find_ladder(ladder, workspace), workspace, with_images=not no_images)
+        file = place_of(data, workspace, chosen, file=to)
+        written = PageWritten(data, file, chosen, write_page(data, file, chosen, checklist=evaluate(workspace)))
     if as_json:
         print_json(written.to_json())
         return

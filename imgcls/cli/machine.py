@@ -37,7 +37,8 @@ def cache_show(as_json: bool) -> None:
 def clear(name: str | None) -> None:
     """Remove the decoded photographs of data set NAME, or all.
 
-    They are decoded again when needed. The NAME "sets" stands for what torchvision fetched, which is fetched again.
+    They are decoded again when needed. The NAME "sets" stands for what torchvision fetched, which is fetched again,
+    and "photographs" for those that stand in Parquet files, which are written out again.
     """
     from imgcls.data.cache import clear as clear_cache
     from imgcls.reports.console import size

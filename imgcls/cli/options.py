@@ -141,6 +141,9 @@ _DATA = (
     ),
 )
 _VERIFY = click.option("--verify", is_flag=True, help="Read and hash every photograph again.")
+STRICT = click.option(
+    "--strict", is_flag=True, help="Exit with 3, and train nothing, where photographs are lost or not used."
+)
 _PLAN = (
     click.option("--epochs", type=int, help="Passes over the training photographs (fit.epochs)."),
     click.option("--size", type=int, help="Side of the images in pixels (images.size_px)."),
@@ -179,7 +182,7 @@ def data_options(command: Command) -> Command:
 
 def training_options(command: Command) -> Command:
     """Add the options of data, base plan and machine to a command."""
-    for option in reversed((*_DATA, _VERIFY, *_PLAN, *_MACHINE)):
+    for option in reversed((*_DATA, _VERIFY, STRICT, *_PLAN, *_MACHINE)):
         command = option(command)
     return command
 
@@ -207,13 +210,21 @@ def source_of(options: Mapping[str, Any]) -> DataSource:
     return DataSource.of(options["data"], named)
 
 
-def asking(call: Callable[[DataSource], Result], source: DataSource, *, may_ask: bool = True) -> Result:
+def asking(
+    call: Callable[[DataSource], Result],
+    source: DataSource,
+    *,
+    may_ask: bool = True,
+    answers: dict[str, Any] | None = None,
+) -> Result:
     """Read data and work on them; where a doubt comes up, ask on a terminal and begin again with the answer.
 
     Args:
         call: The work; doubts come up while data are read, before anything is done with them.
         source: The data as they were named.
         may_ask: Whether a person reads the output and wants questions; a program is never asked.
+        answers: Receives the fields of the source that were answered, for commands that are printed afterwards; None
+            where a file keeps them.
 
     Raises:
         DoubtError: Nobody is there to ask.
@@ -232,7 +243,11 @@ def asking(call: Callable[[DataSource], Result], source: DataSource, *, may_ask:
             if doubt.hint:
                 click.echo(doubt.hint, err=True)
             chosen = click.prompt("Which is meant", type=click.IntRange(1, len(doubt.choices)), err=True)
-            source = replace(source, **doubt.choices[chosen - 1].options)
+            options = dict(doubt.choices[chosen - 1].options)
+            source = replace(source, **options)
+            if answers is not None and options:
+                answers.update(options)
+                click.echo(f"Other commands need it too: {as_words(options)}; 'imgcls init' keeps it.", err=True)
 
 
 def machine_of(options: Mapping[str, Any]) -> Machine:

@@ -51,19 +51,20 @@ def predict(
 
     record = find_run(run, workspace_of(out))
     from imgcls.data.load import load_unlabelled
+    from imgcls.engine.progress import step
+    from imgcls.reports.live import reporter_for, telling
     from imgcls.reports.runs import as_csv, as_json_text, by_kind, print_table, write
 
-    inputs = load_unlabelled(path, images=images, id=id_)
+    with telling("Looking for photographs", as_json=as_json):
+        inputs = load_unlabelled(path, images=images, id=id_)
     if known := [entry.reason for entry in inputs.inputs if entry.reason]:  # said before torch takes its seconds
         click.echo(f"{len(known)} of {len(inputs.inputs)} cannot be predicted: {by_kind(known)}.", err=True)
-    from imgcls.reports.live import reporter_for
-
     with reporter_for(as_json=as_json) as reporter:
-        reporter.progress("Loading torch and the network", 0, 1)
-        from imgcls.engine.device import Machine
-        from imgcls.engine.predictor import load
+        with step(reporter, "Loading torch and the network"):
+            from imgcls.engine.device import Machine
+            from imgcls.engine.predictor import load
 
-        predictor = load(record, machine=Machine(device, keep_memory=True))
+            predictor = load(record, machine=Machine(device, keep_memory=True))
         frame = predictor.predict_inputs(inputs, progress=partial(reporter.progress, "Predicting"))
     form = "json" if as_json else form or ("table" if sys.stdout.isatty() else "csv")
     if output is not None:
@@ -121,7 +122,8 @@ def submit(
     """Write what RUN says of the test part as a CSV to hand in.
 
     Without RUN it is one of the stack that the newest ladder recommends, as long as the ladder holds; else the newest
-    run that has a test part. A photograph that could not be read has a row all the same: the mean of the others.
+    run that has a test part. A photograph that could not be read has a row all the same: the mean of the others, or
+    the shares of the classes where there is no other.
     """
     from imgcls.checklists.commands import recommended
     from imgcls.predictions.submission import known_sample, run_to_submit, submit, tabulate
@@ -130,12 +132,15 @@ def submit(
     chosen = recommended(workspace) if run is None else None
     record = run_to_submit(chosen.run if chosen else run, workspace)
     sample = sample or known_sample(workspace)
-    table = tabulate(record, workspace, sample=sample, probabilities=probabilities)
+    from imgcls.reports.live import telling
+
+    with telling("Reading predictions", as_json=as_json):
+        table = tabulate(record, workspace, sample=sample, probabilities=probabilities)
     from imgcls.reports.runs import SubmissionWritten, by_kind
 
     if table.filled:
         n, kinds = len(table.filled), by_kind(table.filled.values())
-        done = "Nothing was written (--strict)" if strict else f"Rows filled with the mean of the others: {n:,}"
+        done = "Nothing was written (--strict)" if strict else f"Rows filled with {table.filled_with}: {n:,}"
         click.echo(f"{n:,} of {len(table):,} test photographs could not be predicted: {kinds}. {done}.", err=True)
     if strict and table.filled:
         if as_json:

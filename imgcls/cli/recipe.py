@@ -20,6 +20,7 @@ from imgcls.cli.options import (
     training_options,
     workspace_of,
 )
+from imgcls.data.source import as_words
 
 
 @click.group()
@@ -106,14 +107,16 @@ def run(stack: str, **options: Any) -> None:
 
     parsed = Stack.parse(stack, overrides_of(options))  # before torch is loaded: what is misspelled is reported at once
     workspace = workspace_of(options["out"])
+    from imgcls.engine.progress import step
     from imgcls.reports.console import show
     from imgcls.reports.live import reporter_for
     from imgcls.reports.runs import outcome_json, outcome_view
 
     with reporter_for(as_json=options["as_json"]) as reporter:
         reporter.note("Loading torch and fastai …")
-        from imgcls.engine.request import TrainOptions
-        from imgcls.engine.train import train_stack
+        with step(reporter, "Loading torch and fastai"):
+            from imgcls.engine.request import TrainOptions
+            from imgcls.engine.train import train_stack
 
         how = TrainOptions(
             seed=options["seed"],
@@ -121,16 +124,20 @@ def run(stack: str, **options: Any) -> None:
             quick=options["quick"],
             again=options["again"],
             from_start=options["from_start"],
+            strict=options["strict"],
             machine=machine_of(options),
             workspace=workspace,
             reporter=reporter,
         )
+        answers: dict[str, Any] = {}
         outcome = asking(
             lambda source: train_stack(parsed, source, how),
             resolve(source_of(options), workspace.root, folds=options["folds"]),
             may_ask=not options["as_json"],
+            answers=answers,
         )
-        view = outcome_view(outcome, metric=metric_of(workspace.root, outcome.record.problem))
+        metric = metric_of(workspace.root, outcome.record.problem)
+        view = outcome_view(outcome, metric=metric, answered=f" {as_words(answers)}" if answers else "")
     if options["as_json"]:
         print_json(outcome_json(outcome))
         return

@@ -22,9 +22,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from imgcls.config.problem import checked, read_text, read_toml
 from imgcls.data.source import FINDINGS_TOML
-from imgcls.errors import ProblemError
+from imgcls.errors import ProblemError, StrictError
 from imgcls.storage import write_bytes
-from imgcls.text import as_utf8, listed
+from imgcls.text import amount, as_utf8, kinds_of, listed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -129,6 +129,11 @@ def read_adjustments(path: Path) -> Adjustments:
     return checked(Adjustments, read_toml(path, text, schema=SCHEMA), path=path)
 
 
+def adjustments_bytes(adjustments: Adjustments) -> bytes:
+    """Return what findings.toml holds when this was decided."""
+    return "".join(_lines(adjustments)).encode("utf-8")
+
+
 def write_adjustments(path: Path, adjustments: Adjustments) -> None:
     """Write what was decided, atomically.
 
@@ -139,7 +144,7 @@ def write_adjustments(path: Path, adjustments: Adjustments) -> None:
     Raises:
         ImgclsError: The file cannot be written; the old one is still there.
     """
-    write_bytes(path, "".join(_lines(adjustments)).encode("utf-8"))
+    write_bytes(path, adjustments_bytes(adjustments))
 
 
 def _lines(adjustments: Adjustments) -> Iterator[str]:
@@ -168,6 +173,51 @@ def _list(texts: Sequence[str]) -> str:
 def _text(text: str) -> str:
     """Write a text of TOML: its escapes are those of JSON, but for DEL, which it wants escaped too."""
     return json.dumps(as_utf8(text), ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+LOST, BROKEN, UNUSED = "classes.lost", "broken", "left_out"
+"""The findings about what is not used: classes that shrink, photographs that fail, and others that lie there."""
+
+
+def open_losses(samples: Samples, findings: Path | None) -> tuple[str, ...]:
+    """Return a sentence on each kind of loss that nobody decided about: what `--strict` stops at.
+
+    Decided is what a person left out (`--exclude`, findings.toml), and a finding about it that is kept with a reason.
+
+    Args:
+        samples: With what is excluded.
+        findings: The findings.toml that was followed; None for none.
+    """
+    from imgcls.data.files import LEFT_OUT, NO_PHOTOGRAPHS
+    from imgcls.data.samples import loss_warnings
+
+    adjustments = Adjustments() if findings is None else read_adjustments(findings)
+    settled = {LEFT_OUT, *NO_PHOTOGRAPHS, *(f"{entry.finding}: {entry.why}" for entry in adjustments.excluded)}
+    lost = [entry for entry in samples.excluded if entry.reason not in settled]
+    found = [] if adjustments.keeps(LOST, ()) else [entry.removeprefix("Warning: ") for entry in loss_warnings(samples)]
+    for finding, entries, what in (
+        (BROKEN, [entry for entry in lost if entry.sample is not None], "cannot be used"),
+        (UNUSED, [entry for entry in lost if entry.sample is None], "there and not used"),
+    ):
+        if entries and not adjustments.keeps(finding, (as_utf8(entry.path) for entry in entries)):
+            kinds = listed(f"{n:,} {kind}" for kind, n in kinds_of(entry.reason for entry in entries).items())
+            found.append(f"{amount(len(entries), 'photograph')} {what}: {kinds}.")
+    return tuple(found)
+
+
+def check_strictly(samples: Samples, findings: Path | None) -> None:
+    """Refuse samples of which anything is lost that nobody decided about.
+
+    Raises:
+        StrictError: There are such losses; all kinds are named.
+    """
+    if lost := open_losses(samples, findings):
+        lines = "\n".join(f"  - {entry}" for entry in lost)
+        raise StrictError(
+            f"{samples.name}: nothing was trained, since --strict was said and photographs are lost:\n{lines}\n"
+            "'imgcls eda' names them. Fix them; or leave them out on purpose (--exclude GLOB, 'imgcls eda apply'), "
+            "keep the finding with a reason ('imgcls eda keep'), or leave out --strict."
+        )
 
 
 _PREFIX = "findings:"

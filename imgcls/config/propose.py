@@ -65,7 +65,7 @@ def propose(
             source=_place(named, root),
             images=_text(source.images) or choices.get("images"),
             id=source.id or choices.get("id"),
-            label=source.label_columns or choices.get("label"),
+            label=source.label_columns or choices.get("label") or None,
             delimiter=source.delimiter,
             label_from=source.label_from,
             exclude=_several(source.exclude),

@@ -33,8 +33,9 @@ from imgcls.data.decode import (
     read_photo,
     room_to_read,
 )
+from imgcls.data.files import PHOTOGRAPHS
 from imgcls.errors import DataError, DecodeError, ImgclsError, nearest_hint
-from imgcls.storage import DISK, FileLock, make_folder, write_bytes
+from imgcls.storage import DISK, FileLock, make_folder, remove_stale, write_bytes
 
 POOL_SCHEMA = 1
 FILE_INDEX_SCHEMA = 1
@@ -248,6 +249,8 @@ class _Filling:
     """Whether to trust neither time stamps nor records."""
 
     def run(self) -> Photos:
+        if self.pool_folder.is_dir():
+            remove_stale(self.pool_folder)  # of a writer that was killed: what it wrote may not be written once more
         pool = Pool(self.pool_folder, self.preprocess)
         if self.verify and not pool.is_sound(range(len(pool.rows))):
             pool.reset()
@@ -713,18 +716,22 @@ def cache_report(folder: Path) -> list[PoolInfo]:
         folder: The folder of the cache; need not exist.
 
     Returns:
-        One entry for each pool, the most recently used first, and one for the fetched sets if there are any.
+        One entry for each pool, the most recently used first, one for the fetched sets and one for the photographs
+        that stand in Parquet files, if there are any. No link in it is followed.
     """
-    return [info for path in reversed(pool_folders(folder)) if (info := _pool(path)) is not None] + list(_sets(folder))
+    pools = [info for path in reversed(pool_folders(folder)) if (info := _pool(path)) is not None]
+    return [*pools, *_sets(folder), *_photographs(folder)]
 
 
 def clear(folder: Path, name: str | None = None) -> int:
-    """Remove pools that no other process is filling and fetched sets, and nothing else; no link in it is followed.
+    """Remove pools that no other process is filling, fetched sets, and the photographs of Parquet files.
+
+    Nothing else is removed, and no link in it is followed.
 
     Args:
         folder: The folder of the cache; need not exist.
-        name: The data set whose pools to remove, or "sets"; None removes all, and what is known and was
-            measured of photographs.
+        name: The data set whose pools to remove, "sets" or "photographs"; None removes all, and what is known and
+            was measured of photographs.
 
     Returns:
         The number of bytes freed.
@@ -734,12 +741,12 @@ def clear(folder: Path, name: str | None = None) -> int:
     """
     pools = pool_folders(folder)
     wanted = None if name is None else slug(name)
-    names = {name_in(path) for path in pools} | ({SETS} if _sets_folder(folder).is_dir() else set())
+    kept = {SETS: _sets_folder(folder), PHOTOGRAPHS: folder / PHOTOGRAPHS}
+    names = {name_in(path) for path in pools} | {one for one, place in kept.items() if place.is_dir()}
     if wanted is not None and wanted not in names:
         raise DataError(f"The cache in {folder} holds nothing of {name!r}.{nearest_hint(wanted, sorted(names))}")
     freed = sum(remove(path) for path in pools if wanted in (None, name_in(path)))
-    if wanted in (None, SETS):
-        freed += _remove_sets(folder)
+    freed += sum(_remove_below(folder, place) for one, place in kept.items() if wanted in (None, one))
     if wanted is None:
         freed += _forget(folder / "files", "*.json")
         freed += sum(_forget(folder / part, "*.npz") for part in (MEASURES, FEATURES, FRONTS))
@@ -757,20 +764,28 @@ def _pool(path: Path) -> PoolInfo | None:
 
 def _sets(folder: Path) -> Iterator[PoolInfo]:
     root = _sets_folder(folder)
-    if root.is_dir():
-        files = [path for path in root.rglob("*") if path.is_file()]
+    if root.is_dir() and _is_inside(folder, root):
+        files = _files_below(root)
         n_photos = sum(path.suffix == ".png" and not path.is_relative_to(root / "downloads") for path in files)
         used = datetime.fromtimestamp(root.stat().st_mtime, UTC)
         yield PoolInfo(SETS, "", n_photos, _n_bytes_below(root), used)
+
+
+def _photographs(folder: Path) -> Iterator[PoolInfo]:
+    root = folder / PHOTOGRAPHS
+    if files := _files_below(root):
+        n_photos = sum(path.suffix != ".json" for path in files)
+        used = datetime.fromtimestamp(max(path.stat().st_mtime for path in files), UTC)
+        yield PoolInfo(PHOTOGRAPHS, "", n_photos, _n_bytes_below(root), used)
 
 
 def _sets_folder(folder: Path) -> Path:
     return folder / SETS / "torchvision"
 
 
-def _remove_sets(folder: Path) -> int:
-    root = _sets_folder(folder)
-    if root.parent.is_symlink() or root.is_symlink():
+def _remove_below(folder: Path, root: Path) -> int:
+    """Remove a folder of the cache with all below it, and return the number of bytes freed."""
+    if not _is_inside(folder, root):
         return 0
     n_before = _n_bytes_below(root)
     shutil.rmtree(root, ignore_errors=True)
@@ -785,5 +800,19 @@ def _forget(folder: Path, pattern: str) -> int:
     return freed
 
 
+def _is_inside(folder: Path, root: Path) -> bool:
+    """Whether no link leads from the folder of the cache to one below it."""
+    between = (place for place in (root, *root.parents) if folder in place.parents)
+    return not any(place.is_symlink() for place in between)
+
+
+def _files_below(root: Path) -> list[Path]:
+    """List the regular files below a folder; links count for nothing, and a folder that is one holds nothing."""
+    if root.is_symlink():
+        return []
+    every = (Path(place, name) for place, _, names in os.walk(root, followlinks=False) for name in names)
+    return [path for path in every if path.is_file() and not path.is_symlink()]
+
+
 def _n_bytes_below(root: Path) -> int:
-    return sum(path.stat().st_size for path in root.rglob("*") if path.is_file())
+    return sum(path.stat().st_size for path in _files_below(root))

@@ -74,6 +74,8 @@ _MAGIC = (
 _HEIC_BRANDS = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs"})
 _N_START = 132
 TABLE_SUFFIXES = frozenset({".csv", ".tsv", ".parquet"})
+PHOTOGRAPHS = "photographs"
+"""The folder of the cache for photographs that stand in Parquet files."""
 DEFAULT_DATA = "elpv"
 """The name of the data set that stands for data that nobody named; see `imgcls.data.elpv`."""
 MOST_TABLE_BYTES = 64_000_000
@@ -106,6 +108,9 @@ _OF_PROGRAMS = frozenset({".git", ".hg", ".svn", ".dvc", ".cache", ".idea", ".vs
 """Hidden folders that hold no photographs and go without saying."""
 LEFT_OUT = "left out by --exclude"
 """The reason of files that were said to be no photographs of the data set."""
+_NOT_AN_IMAGE, _READ_ALREADY = "not an image, by its suffix", "link to a folder that was read already"
+NO_PHOTOGRAPHS = frozenset({_NOT_AN_IMAGE, _READ_ALREADY})
+"""The reasons of what a listing leaves out and nobody would take for a photograph."""
 _NO_TEST = "none"
 _N_PROBED = 200
 
@@ -250,6 +255,8 @@ def _start_of(name: str) -> bytes:
 
 def unused_kind(entry: Excluded) -> UnusedKind | None:
     """Return what an excluded file is, where it is a picture that is not read."""
+    if entry.reason == LEFT_OUT:
+        return None
     return _UNUSED_REASONS.get(entry.reason) or (None if is_image_name(entry.path) else kind_of_unused(entry.path))
 
 
@@ -297,10 +304,11 @@ def list_images(root: Path, *, skip: Collection[str] = (), exclude: Sequence[str
     excluded: list[Excluded] = []
     hidden: Counter[str] = Counter()
     for entry, name in visible_files(root, skip=skip, hidden=hidden):
-        if reason := _reason_to_exclude(entry):
+        reason = _reason_to_exclude(entry)
+        if exclude and reason not in NO_PHOTOGRAPHS and matches_any(name, exclude):
+            reason = LEFT_OUT
+        if reason:
             excluded.append(Excluded(name, reason))
-        elif exclude and matches_any(name, exclude):
-            excluded.append(Excluded(name, LEFT_OUT))
         else:
             images.append(name)
     return Listing(tuple(sorted(images)), tuple(sorted(excluded, key=lambda entry: entry.path)), hidden)
@@ -314,10 +322,10 @@ def visible_folders(root: Path, *, skip: Collection[str] = ()) -> list[Path]:
 
 def _reason_to_exclude(entry: os.DirEntry[str]) -> str:
     if is_folder(entry):
-        return "link to a folder that was read already"
+        return _READ_ALREADY
     if not is_image_name(entry.name):
         unused = kind_of_unused(entry.path)
-        return unused.reason if unused else "not an image, by its suffix"
+        return unused.reason if unused else _NOT_AN_IMAGE
     try:
         return "" if entry.is_file() else _what_else(entry)
     except OSError:

@@ -7,6 +7,7 @@ and was decided is an `Assumption`; where the tree contradicts itself, nothing i
 
 from __future__ import annotations
 
+import functools
 import itertools
 import re
 from collections import Counter
@@ -15,9 +16,17 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
 from imgcls.data.assumptions import Assumption, Choice, DoubtError
-from imgcls.data.files import OWN_FOLDERS, Excluded, Listing, list_images
+from imgcls.data.files import LEFT_OUT, NO_PHOTOGRAPHS, OWN_FOLDERS, Excluded, Listing, LostSample, list_images
 from imgcls.data.patterns import check_pattern, groups_from, label_pattern, taken_from, unmatched_label
-from imgcls.data.samples import ProblemType, Samples, check_class_names, class_order, frame_of, lookalike_notes
+from imgcls.data.samples import (
+    ProblemType,
+    Samples,
+    check_class_names,
+    class_order,
+    frame_of,
+    lookalike_notes,
+    one_spelling,
+)
 from imgcls.data.source import OFF, DataSource
 from imgcls.errors import DataError
 from imgcls.text import amount, clean, listed
@@ -194,6 +203,10 @@ def load_folder(root: Path, source: DataSource | None = None, *, skip: Collectio
         raise _unlabelled(root, listing.images, source)
     if pattern and not any(place.split for place in samples):
         layout = replace(layout, assumptions=tuple(entry for entry in layout.assumptions if entry.about != "parts"))
+    if spelling := one_spelling(
+        (place.label for place in samples if place.label and place.split != "test"), source.spelling, where=str(root)
+    ):
+        samples = [replace(place, label=spelling.get(place.label, place.label)) for place in samples]
     samples, layout = _sealed(samples, layout)
     _check_labels(root, listing.images, {place.label for place in samples if place.label}, source)
     if not source.keeps_all:
@@ -213,7 +226,7 @@ def load_folder(root: Path, source: DataSource | None = None, *, skip: Collectio
         problem=problem_of(classes, source.problem_type, where=str(root)),
         name=root.resolve().name,
         root=absolute,
-        excluded=tuple(sorted((*listing.excluded, *strays), key=lambda entry: entry.path)),
+        excluded=tuple(sorted((*_with_lost(listing, samples, source, layout), *strays), key=lambda entry: entry.path)),
         notes=lookalike_notes(classes),
         assumptions=(*layout.assumptions, *_unused(listing, strays)),
     )
@@ -780,6 +793,75 @@ def _sealed(placed: Sequence[_Placed], layout: _Layout) -> tuple[list[_Placed], 
         "--label-from PATTERN",
     )
     return found, replace(layout, assumptions=(*layout.assumptions, assumption))
+
+
+def _with_lost(listing: Listing, placed: Sequence[_Placed], source: DataSource, layout: _Layout) -> Iterator[Excluded]:
+    """Yield what a listing leaves out, and of photographs among it which samples they would have been.
+
+    So a class that `--exclude` or a kind that is not read empties is seen. What stands beside a photograph that is
+    used, as another version of it, is no loss: masks, previews, the raw file of a JPEG. Nor is a folder that makes no
+    class. What was excluded from test is none of its photographs; its labels stay sealed.
+    """
+    gone = {entry.path for entry in listing.excluded if entry.reason not in NO_PHOTOGRAPHS}
+    known = {place.label for place in placed}
+    used = {_version_key(place.name, known) for place in placed} if gone else set()
+    lost: dict[str, tuple[str, str]] = {}
+    for entry in listing.excluded:
+        found = _would_be(entry.path, source, layout) if entry.path in gone else None
+        if found is None or (found[1] == "test" and entry.reason == LEFT_OUT):
+            continue
+        folders, stem = _version_key(entry.path, known | {found[0]})
+        ends = [at for at, letter in enumerate(stem) if letter in " _.-("]
+        if (
+            any((folders, part) in used for at in ends for part in (stem[:at], stem[at + 1 :]))
+            or (folders, stem) in used
+        ):
+            continue
+        if found[1] == "test":
+            lost[entry.path] = "", "test"
+        elif found[0] in known or not (
+            names_no_class(found[0])
+            or _is_version(found[0])
+            or _UNLABELLED & set(_pieces(found[0]))
+            or known.intersection(entry.path.split("/")[:-1])
+        ):
+            lost[entry.path] = found
+    places = {name: place for place, name in enumerate(sorted([*(entry.name for entry in placed), *lost]))}
+    for entry in listing.excluded:
+        if entry.path in lost:
+            label, split = lost[entry.path]
+            yield replace(entry, sample=LostSample(entry.path, split, label, places[entry.path]))
+        else:
+            yield entry
+
+
+def _would_be(name: str, source: DataSource, layout: _Layout) -> tuple[str, str] | None:
+    """Return label and split of a photograph that is not used; None where it has no place."""
+    folders = tuple(name.split("/")[:-1])
+    if source.label_from is None:
+        label, split, reason = _place_of(folders, layout)
+        if not reason:
+            return label, split
+        beside = {path[:-1] for path in layout.parts}  # a part without any photograph that is read is none of them
+        is_test = any(folders[:depth] in beside and split_of(folders[depth]) == "test" for depth in range(len(folders)))
+        return ("", "test") if is_test else None
+    match = taken_from(source.label_from, name) or {}
+    above = (layout.parts[folders[:depth]] for depth in range(len(folders) + 1) if folders[:depth] in layout.parts)
+    split = split_of(match["split"]) if "split" in match else next(above, "")
+    return (match.get("label", ""), split) if match or split == "test" else None
+
+
+def _version_key(name: str, labels: Collection[str]) -> tuple[tuple[str, ...], str]:
+    """Return what the versions of a photograph share: its folders without those of versions, and its bare name."""
+    *folders, file = name.split("/")
+    kept = tuple(part for part in folders if part in labels or not (_is_version(part) or _is_content(part)))
+    return kept, file.rpartition(".")[0].casefold()
+
+
+@functools.cache
+def _is_version(folder: str) -> bool:
+    """Whether the name of a folder says that it holds versions, masks or previews of photographs."""
+    return bool({*_VERSIONS, *_MASK_WORDS, *_MADE_WORDS} & set(_pieces(folder)) or _SIZE.search(folder))
 
 
 def _unlabelled(root: Path, images: Sequence[str], source: DataSource) -> DataError:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple, Unpack
 
@@ -29,13 +29,14 @@ from imgcls.data.files import (
     valid_names,
     visible_folders,
 )
-from imgcls.data.folder import has_split_folders, load_folder, names_no_class
-from imgcls.data.patterns import groups_from, matches_any
-from imgcls.data.samples import Samples, check_class_names, frame_of
+from imgcls.data.folder import has_split_folders, load_folder, names_no_class, problem_of
+from imgcls.data.patterns import check_pattern, groups_from, label_pattern, matches_any, taken_from, unmatched_label
+from imgcls.data.samples import Samples, check_class_names, class_order, frame_of, lookalike_notes, one_spelling
 from imgcls.data.source import OFF, DataOptions, DataSource, stretch_of
 from imgcls.data.tables import (
     LABEL_NAMES,
     SPLIT_WORDS,
+    Labels,
     Parts,
     Table,
     check_named,
@@ -49,6 +50,7 @@ from imgcls.data.tables import (
     read_table,
 )
 from imgcls.errors import DataError, nearest
+from imgcls.storage import cache_folder
 from imgcls.text import first_lines, listed
 
 UNDERSTOOD = "a folder, a CSV, TSV or Parquet file, a pandas frame, or 'elpv' (the default)"
@@ -137,6 +139,8 @@ class Input(NamedTuple):
     """The file; None where a table names none."""
     reason: str = ""
     """Why it cannot be predicted; "" where it can be tried."""
+    stored: str = ""
+    """How a photograph that stands in a table is called where names repeat; "" for one with a path of its own."""
 
 
 @dataclass(frozen=True)
@@ -170,7 +174,8 @@ def load_unlabelled(paths: Sequence[Path], *, images: str | Path | None = None, 
         raise DataError.together(first_lines(reasons, _MOST_LISTED), heading="Nothing can be predicted:")
     repeated = {name for name, n in Counter(entry.name for entry in found).items() if n > 1}
     apart = (
-        entry._replace(name=str(entry.path)) if entry.path and entry.name in repeated else entry for entry in found
+        entry._replace(name=entry.stored or str(entry.path)) if entry.path and entry.name in repeated else entry
+        for entry in found
     )
     return Unlabelled(tuple(apart), dict(sorted(others.items())))
 
@@ -194,13 +199,15 @@ def _found_at(path: Path, source: DataSource, others: Counter[str]) -> Iterator[
 def _named_in(path: Path, source: DataSource) -> Iterator[Input]:
     """Yield an input for each row of a table; one that is named twice is predicted twice."""
     table, column, finder = _with_ids(path, source, part="test", skip=())
+    stored = table.stored
     for value in table.columns[column]:
         try:
             found = finder.find(value)
             reason = "" if found else f"missing: {table.name} names it, and no file in {finder.folders[0]} is called so"
         except DataError as problem:
             found, reason = "", str(problem)
-        yield Input(value, Path(found) if found else None, reason)
+        within = f"{path.parent}/{stored[found]}" if found in stored else ""
+        yield Input(value, Path(found) if found else None, reason, within)
 
 
 def _in_folder(folder: Path, others: Counter[str]) -> Iterator[Input]:
@@ -279,6 +286,8 @@ class _Rows:
     """Their parts, "" where they are still to be drawn."""
     folders: list[Path]
     """Where the photographs lie."""
+    stored: Mapping[str, str]
+    """How photographs are called that stand in tables."""
     assumptions: tuple[Assumption, ...] = ()
     """What was assumed."""
     notes: tuple[str, ...] = ()
@@ -302,15 +311,19 @@ def load_table(
         DoubtError: It may be meant in several ways, and nobody said which.
     """
     source = source or DataSource()
-    if source.label_from is not None:
-        raise DataError(
-            "--label-from takes labels from the names of photographs, and a table has them: --label COLUMN."
-        )
     table = read_table(table_or_frame, header=source.header)
     home = root.absolute() if root else _home(table_or_frame)
     chosen = _choices(table_or_frame, table, source)
     rows = _rows(table_or_frame, table, source, chosen=chosen, root=home)
-    labels = read_labels(rows.table, chosen.label, is_test=[split == "test" for split in rows.splits], source=source)
+    is_test = [split == "test" for split in rows.splits]
+    if source.label_from is None:
+        labels = read_labels(rows.table, chosen.label, is_test=is_test, source=source)
+    else:
+        names = [
+            rows.stored.get(path) or _relative(path, home) or name
+            for path, name in zip(rows.paths, rows.ids, strict=True)
+        ]
+        labels = _labels_by_name(source.label_from, names, is_test=is_test, source=source, where=table.name)
     check_class_names(labels.classes, where=table.name, remedy="Rename them in the table.")
     test = read_test_list(
         chosen.test if "test" not in rows.splits or source.test is not None else None,
@@ -320,10 +333,16 @@ def load_table(
         labelled=rows.table,
         used=frozenset(rows.paths),
     )
+    stored = {**rows.stored, **test.stored}
+
+    def named(path: str) -> str:
+        """Return a path as patterns take it."""
+        return stored.get(path) or _relative(path, home)
+
     groups = rows.table.columns[source.group] if source.group else [""] * len(rows.ids)
     test_groups = test.groups
     if source.group_from is not None:
-        found = groups_from(source.group_from, [_relative(path, home) for path in (*rows.paths, *test.paths)])
+        found = groups_from(source.group_from, [named(path) for path in (*rows.paths, *test.paths)])
         groups, test_groups = found[: len(rows.ids)], tuple(found[len(rows.ids) :])
     n_test = len(test.ids)
     folders = dict.fromkeys(folder for folder in (*rows.folders, test.folder) if folder)
@@ -339,13 +358,52 @@ def load_table(
         problem=labels.problem,
         name="frame" if isinstance(table_or_frame, pd.DataFrame) else _name(table_or_frame, home),
         root=home,
-        excluded=_not_listed(folders, home, used={*rows.paths, *test.paths}, table=table),
+        excluded=_not_listed(folders, home, used={*rows.paths, *test.paths}, table=table, globs=source.globs),
         notes=(*rows.notes, *labels.notes, *test.notes),
         assumptions=(*chosen.assumptions, *rows.assumptions, *labels.assumptions, *test.assumptions),
+        stored=stored,
     )
     paths = samples.frame["path"]
-    left_out = {path: LEFT_OUT for path in paths if matches_any(_relative(path, home), source.globs)}
+    left_out = {path: LEFT_OUT for path in paths if matches_any(named(path), source.globs)}
     return _without_missing(samples.without(left_out), table)
+
+
+def _labels_by_name(
+    pattern: str, names: Sequence[str], *, is_test: Sequence[bool], source: DataSource, where: str
+) -> Labels:
+    """Take the labels of the rows of a table from the names of their photographs.
+
+    Raises:
+        DataError: The pattern takes no label of some rows, or a part, which a table says in a column; or labels stand
+            in a column as well.
+    """
+    check_pattern(pattern, option="--label-from", takes="label")
+    if source.label is not None:
+        raise DataError("--label and --label-from both say where the labels stand. Keep one of them.")
+    found = [taken_from(pattern, name) or {} for name in names]
+    if any("split" in match for match in found):
+        raise DataError(
+            f"--label-from {pattern!r}: {{split}} is for folders. Of a table, --split COLUMN says the part."
+        )
+    lacking = [
+        name
+        for name, match, sealed in zip(names, found, is_test, strict=True)
+        if not (match or sealed or matches_any(name, source.globs))
+    ]
+    if len(lacking) == len(names):
+        raise unmatched_label(pattern, names)
+    if lacking:
+        raise DataError(
+            f"{where}: --label-from {pattern!r} takes no label from {len(lacking)} of {len(names)} photographs: "
+            f"{listed(map(repr, lacking), _MOST_LISTED)}. Change the pattern, or leave them out (--exclude GLOB)."
+        )
+    texts = [match.get("label", "") for match in found]
+    looked = [text for text, sealed in zip(texts, is_test, strict=True) if text and not sealed]
+    spelling = one_spelling(looked, source.spelling, where=where)
+    classes = class_order(spelling.get(text, text) for text in looked)
+    known = [text if (text := spelling.get(one, one)) in classes else "" for one in texts]
+    problem = problem_of(classes, source.problem_type, where=where)
+    return Labels(known, classes, problem, lookalike_notes(classes))
 
 
 def _relative(path: str, root: Path) -> str:
@@ -420,7 +478,9 @@ def _rows(
         n = Counter(splits)
         counts = ", ".join(f"{n[part]:,} {part or 'to be drawn'}" for part in ("train", "valid", "test", "") if n[part])
         assumptions.append(Assumption("parts", f"{len(tables)} tables are one data set: {counts}.", "--data TABLE"))
-    return _Rows(joined(tables, list(table.columns)), ids, paths, splits, folders, tuple(assumptions), tuple(notes))
+    stored = {file: name for one in tables for file, name in one.stored.items()}
+    rows = joined(tables, list(table.columns))
+    return _Rows(rows, ids, paths, splits, folders, stored, tuple(assumptions), tuple(notes))
 
 
 def _distinct_ids(
@@ -513,25 +573,53 @@ def _choices(path: Path | pd.DataFrame, table: Table, source: DataSource) -> Cho
     if source.id is None and len(table.columns) > 1:
         assumptions.append(Assumption("ids", f"Column {column!r} names the photographs.", "--id COLUMN"))
     parts = given_parts(table, source)
-    labels, assumed = label_columns(table, column, source, parts=parts)
+    labels, assumed = _label_columns(path, table, column, source, parts) if source.label_from is None else ((), ())
     file = None if isinstance(path, pd.DataFrame) else path
     test = find_test_list(file, home=home, wanted=source.test)
     return Choices(column, labels, finder, test, parts, (*assumptions, *assumed, *parts.assumptions))
+
+
+def _label_columns(
+    path: Path | pd.DataFrame, table: Table, id_column: str, source: DataSource, parts: Parts
+) -> tuple[tuple[str, ...], tuple[Assumption, ...]]:
+    """Find the columns of labels; where none is, and names hold labels, offer those too.
+
+    Raises:
+        DoubtError: The columns cannot be distinguished from the others.
+    """
+    try:
+        return label_columns(table, id_column, source, parts=parts)
+    except DoubtError as doubt:
+        values = [value for value, split in zip(table.columns[id_column], parts.splits, strict=True) if split != "test"]
+        pattern, labels = label_pattern(values)
+        if not pattern:
+            raise
+        here = {} if isinstance(path, pd.DataFrame) else {"data": str(path)}
+        offer = Choice(
+            f"{len(labels)} classes by name: {listed(map(repr, labels), _MOST_LISTED)}", {**here, "label_from": pattern}
+        )
+        raise DoubtError(doubt.doubt, [*doubt.choices, offer]) from doubt
 
 
 def _home(source: Path | pd.DataFrame) -> Path:
     return Path.cwd() if isinstance(source, pd.DataFrame) else source.absolute().parent
 
 
-def _not_listed(folders: Iterable[Path], home: Path, *, used: Collection[str], table: Table) -> tuple[Excluded, ...]:
+def _not_listed(
+    folders: Iterable[Path], home: Path, *, used: Collection[str], table: Table, globs: Sequence[str]
+) -> tuple[Excluded, ...]:
     listed = {
         absolute / name
         for absolute in map(Path.absolute, folders)
         for name in list_images(absolute, skip=OWN_FOLDERS).images
     }
     others = [path for path in listed if str(path) not in used]
+    cache = cache_folder().resolve()
+    if any(cache.is_relative_to(folder.resolve()) for folder in folders):  # somebody keeps it beside the data
+        others = [path for path in others if not path.resolve().is_relative_to(cache)]
     shown = [path.relative_to(home).as_posix() if path.is_relative_to(home) else str(path) for path in others]
-    return tuple(Excluded(path, f"not listed in {table.name}") for path in sorted(shown))
+    reason = f"not listed in {table.name}"
+    return tuple(Excluded(path, LEFT_OUT if matches_any(path, globs) else reason) for path in sorted(shown))
 
 
 def _name(source: Path, home: Path) -> str:
@@ -554,6 +642,8 @@ class TestList:
     """Their groups, "" where there is none."""
     folder: Path | None = None
     """Where they lie; None without a list."""
+    stored: Mapping[str, str] = field(default_factory=dict)
+    """How photographs are called that stand in the list."""
     notes: tuple[str, ...] = ()
     """Sentences that a person should read."""
     assumptions: tuple[Assumption, ...] = ()
@@ -634,17 +724,15 @@ def read_test_list(
             return TestList(notes=(f"{passed_over} {problem}",))
         raise DataError(f"{problem}\n{_ADVICE}") from problem
     groups = table.columns.get(source.group or "", [""] * len(table))
-    note = f"The {len(table)} photographs of {table.name} are the test part: predicted, never trained on."
-    assumption = Assumption(
-        "test list", f"The {len(table)} photographs of {table.name} are the test part.", f"--test {OFF}"
-    )
+    said = f"The {len(table)} photographs of {table.name} are the test part: predicted, never trained on."
     return TestList(
         tuple(table.columns[column]),
         tuple(paths),
         tuple(groups),
         finder.folders[0],
-        (note,),
-        (assumption,) if is_found else (),
+        table.stored,
+        notes=() if is_found else (said,),
+        assumptions=(Assumption("test list", said, f"--test {OFF}"),) if is_found else (),
     )
 
 
@@ -727,7 +815,7 @@ def table_in(root: Path, source: DataSource) -> Path | None:
 def _asks_for_folders(root: Path, source: DataSource) -> bool:
     """Whether a folder is to be read by its class folders although a table may lie in it."""
     if source.label_from is not None:
-        return True
+        return not any((source.images, source.id, source.group))
     if _asks_for_table(source):
         return False
     names = list_images(root, skip=OWN_FOLDERS).images

@@ -8,7 +8,7 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Literal
@@ -17,8 +17,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from imgcls.data.assumptions import Assumption
+from imgcls.data.assumptions import Assumption, Choice, DoubtError
 from imgcls.data.files import Excluded, LostSample
+from imgcls.data.source import Spelling
 from imgcls.errors import DataError
 from imgcls.text import amount, as_utf8, listed, look_alike
 
@@ -62,6 +63,9 @@ class Samples:
     """How the data were understood where nobody said it, and the options that say otherwise."""
     stretch: tuple[float, float] | None = None
     """Of photographs of more than 8 bits, the values that are black and white; None where the data do not say."""
+
+    stored: Mapping[str, str] = field(default_factory=dict)
+    """From the path of a photograph that stands in a table to how a person knows it; see `Table.stored`."""
 
     def __post_init__(self) -> None:
         if tuple(self.frame.columns) != COLUMNS:
@@ -168,7 +172,9 @@ class Samples:
         return self._with_column("sha256", list(digests))
 
     def relative(self, path: str) -> str:
-        """Return a path the way the user knows it: relative to the root where it lies below."""
+        """Return a path the way the user knows it: relative to the root where it lies below, or within its table."""
+        if path in self.stored:
+            return self.stored[path]
         try:
             return Path(path).relative_to(self.root.absolute()).as_posix()
         except ValueError:
@@ -295,21 +301,48 @@ def equal_spellings(names: Iterable[str]) -> list[list[str]]:
     ]
 
 
+def one_spelling(names: Iterable[str], wanted: Spelling | None, *, where: str) -> dict[str, str]:
+    """Return how names of classes are written that are equal in value, from each other spelling to the one that stays.
+
+    Args:
+        names: The names, each as often as it comes.
+        wanted: `join` makes one class of them; `keep` leaves them apart; None refuses them.
+        where: The source, for the message.
+
+    Raises:
+        DoubtError: There are such names, and nobody said what they are.
+    """
+    alike = equal_spellings(names) if wanted != "keep" else []
+    if alike and wanted is None:
+        sets = listed(" and ".join(map(ascii, same)) for same in alike)
+        kept = listed((ascii(same[0]) for same in alike), 3)
+        raise DoubtError(
+            f"{where}: labels are equal in value, and written in several ways: {sets}.",
+            [
+                Choice(f"they are one class each, written {kept}", {"spelling": "join"}),
+                Choice("they are classes of their own", {"spelling": "keep"}),
+            ],
+        )
+    return {other: same[0] for same in alike for other in same[1:]}
+
+
 def shrunken_classes(samples: Samples) -> tuple[tuple[str, int, int], ...]:
     """Return the classes that vanish, or keep less than half of their samples, by all that is left out together.
 
-    Whatever leaves samples out does so by `Samples.without_rows`: photographs that are missing or cannot be read, and
-    those that a person or a finding excludes. The test part is not looked at.
+    These are photographs that are missing or cannot be read, that are of a kind that is not read, and that a person or
+    a finding excludes. The test part is not looked at.
 
     Returns:
-        Class, how many samples it keeps, and of how many, in the order of the classes.
+        Class, how many samples it keeps, and of how many, in the order of the classes; then those that are none any
+        more.
     """
     frame, is_multilabel = samples.frame, samples.problem == "multilabel"
     kept, lost = (
         Counter(name for label in labels for name in (classes_in(label) if is_multilabel else [label]))
         for labels in (frame["label"][frame["split"] != "test"], [sample.label for sample in samples.lost])
     )
-    counts = ((name, kept[name], kept[name] + lost[name]) for name in samples.classes)
+    every = (*samples.classes, *class_order(lost.keys() - {"", *samples.classes}))
+    counts = ((name, kept[name], kept[name] + lost[name]) for name in every)
     return tuple((name, n, n_before) for name, n, n_before in counts if 2 * n < n_before)
 
 
@@ -321,8 +354,8 @@ def loss_warnings(samples: Samples) -> tuple[str, ...]:
     if not shrunken:
         return ()
     return (
-        f"Warning: by what is left out, class {shrunken}. Fix the files or rows first; or leave out such a class as a "
-        "whole.",
+        f"Warning: by what is left out, class {shrunken}. Fix the files, rows or --exclude first; or leave out such a "
+        "class as a whole.",
     )
 
 

@@ -12,6 +12,7 @@ import uuid
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
@@ -19,7 +20,17 @@ import numpy as np
 import pandas as pd
 
 from imgcls.data.assumptions import Assumption, Choice, DoubtError
-from imgcls.data.files import OWN_FOLDERS, Below, Finder, find_folder, images_folder, is_file, is_image_name, probe
+from imgcls.data.files import (
+    OWN_FOLDERS,
+    PHOTOGRAPHS,
+    Below,
+    Finder,
+    find_folder,
+    images_folder,
+    is_file,
+    is_image_name,
+    probe,
+)
 from imgcls.data.folder import SPLIT_FOLDERS, TYPE_ADVICE, problem_of
 from imgcls.data.samples import (
     NO_CLASS,
@@ -27,10 +38,10 @@ from imgcls.data.samples import (
     SPLITS,
     ProblemType,
     class_order,
-    equal_spellings,
     lookalike_notes,
+    one_spelling,
 )
-from imgcls.data.source import OFF, DataSource, Header, Spelling
+from imgcls.data.source import OFF, DataSource, Header
 from imgcls.errors import DataError, nearest, nearest_hint
 from imgcls.storage import (
     cache_folder,
@@ -97,8 +108,10 @@ _TRUTH = {
 _INDEX = "index.json"
 _UNKNOWN = ".img"
 """The suffix of photographs whose first bytes name no format that is known."""
-_BATCH = 64
+_BATCH = 16
 """Rows with photographs that are in memory at once."""
+_BUFFER = 1 << 20
+"""Bytes of a column that are read at a time: without, a whole row group is, and most files are one."""
 _BITS = {"0": False, "0.0": False, "false": False, "1": True, "1.0": True, "true": True}
 _N_BYTES = 1_000_000
 """Bytes of a file of text that are parsed; of what follows, only the lines are counted."""
@@ -123,6 +136,15 @@ class Table:
 
     def __len__(self) -> int:
         return len(self.numbers)
+
+    @property
+    def stored(self) -> dict[str, str]:
+        """From the file of each photograph that stands in the table to its name there: table, column and value."""
+        return {
+            file: f"{self.name}/{column}/{value if is_image_name(value) else value + Path(file).suffix}"
+            for column, files in self.photographs.items()
+            for value, file in files.items()
+        }
 
     def where(self, row: int) -> str:
         """Describe where a row stands in the source."""
@@ -309,7 +331,7 @@ def _written_out(path: Path, columns: Sequence[str]) -> dict[str, list[tuple[str
     Returns:
         For each column the name and the file of every row, "" where a row has none; nothing for a column without any.
     """
-    folder = cache_folder() / "photographs" / sha256_file(path)[:32]
+    folder = cache_folder() / PHOTOGRAPHS / sha256_file(path)[:32]
     if not _is_whole(folder):
         if folder.exists():
             remove_tree(folder)
@@ -336,8 +358,12 @@ def _write_photographs(path: Path, columns: Sequence[str], folder: Path) -> dict
     import pyarrow.parquet
 
     found: dict[str, list[tuple[str, str]]] = {name: [] for name in columns}
-    with explained(folder), pyarrow.parquet.ParquetFile(path) as file:
-        for batch in file.iter_batches(batch_size=_BATCH, columns=list(columns)):
+    with explained(folder), pyarrow.parquet.ParquetFile(path, buffer_size=_BUFFER) as file:
+        groups = range(
+            file.num_row_groups
+        )  # one after the other: a reader keeps what it has read of all that it is given
+        batches = (file.iter_batches(_BATCH, [group], list(columns)) for group in groups)
+        for batch in chain.from_iterable(batches):
             for place, name in enumerate(columns):
                 for value in batch.column(batch.schema.get_field_index(name)).to_pylist():
                     cell = value if isinstance(value, dict) else {"bytes": value}
@@ -919,7 +945,7 @@ def read_labels(table: Table, columns: Sequence[str], *, is_test: Sequence[bool]
         DoubtError: Labels may be one or several classes, or are equal in value and not in text.
     """
     if len(columns) > 1:
-        return _one_hot(table, columns, is_test=is_test, problem_type=source.problem_type)
+        return _one_hot(table, columns, is_test=is_test, source=source)
     texts = table.columns[columns[0]]
     _check_filled(table, columns[0], texts=texts, is_test=is_test)
     looked = [text for text, sealed in zip(texts, is_test, strict=True) if not sealed]
@@ -948,31 +974,6 @@ def _assumed_type(problem: ProblemType, classes: Sequence[str], wanted: ProblemT
     return (Assumption("type", f"Every photograph is of one of {len(classes)} classes.", "--type multilabel"),)
 
 
-def one_spelling(names: Iterable[str], wanted: Spelling | None, *, where: str) -> dict[str, str]:
-    """Return how names of classes are written that are equal in value, from each other spelling to the one that stays.
-
-    Args:
-        names: The names, each as often as it comes.
-        wanted: `join` makes one class of them; `keep` leaves them apart; None refuses them.
-        where: The source, for the message.
-
-    Raises:
-        DoubtError: There are such names, and nobody said what they are.
-    """
-    alike = equal_spellings(names) if wanted != "keep" else []
-    if alike and wanted is None:
-        sets = listed(" and ".join(map(ascii, same)) for same in alike)
-        kept = listed((ascii(same[0]) for same in alike), 3)
-        raise DoubtError(
-            f"{where}: labels are equal in value, and written in several ways: {sets}.",
-            [
-                Choice(f"they are one class each, written {kept}", {"spelling": "join"}),
-                Choice("they are classes of their own", {"spelling": "keep"}),
-            ],
-        )
-    return {other: same[0] for same in alike for other in same[1:]}
-
-
 def _known_only(
     table: Table, texts: Sequence[str], *, is_test: Sequence[bool], is_known: Callable[[str], bool]
 ) -> tuple[list[str], tuple[str, ...]]:
@@ -993,9 +994,8 @@ def is_one_hot(values: Iterable[str]) -> bool:
     return all(value.strip().lower() in _BITS for value in values)
 
 
-def _one_hot(
-    table: Table, columns: Sequence[str], *, is_test: Sequence[bool], problem_type: ProblemType | None
-) -> Labels:
+def _one_hot(table: Table, columns: Sequence[str], *, is_test: Sequence[bool], source: DataSource) -> Labels:
+    problem_type, spelling = source.problem_type, one_spelling(columns, source.spelling, where=table.name)
     if named := [column for column in columns if SEPARATOR in column or not column]:
         raise DataError(f"{table.name}: {named[0]!r} cannot name a class, since '|' separates classes. Rename it.")
     cells = [
@@ -1004,10 +1004,17 @@ def _one_hot(
     is_blank = [is_test[row] and not any(values) for row, values in enumerate(cells)]
     _check_bits(table, columns, cells=cells, is_blank=is_blank, is_test=is_test)
     chosen = [
-        [name for name, value in zip(columns, values, strict=True) if _BITS.get(value.lower())] for values in cells
+        list(
+            dict.fromkeys(
+                spelling.get(name, name)
+                for name, value in zip(columns, values, strict=True)
+                if _BITS.get(value.lower())
+            )
+        )
+        for values in cells
     ]
     wrong = [row for row, names in enumerate(chosen) if len(names) != 1 and not is_test[row]]
-    classes = tuple(columns)
+    classes = tuple(name for name in columns if name not in spelling)
     if problem_type == "multilabel" or (wrong and problem_type is None):
         texts = ["" if blank else _joined(names, classes) for names, blank in zip(chosen, is_blank, strict=True)]
         return Labels(
@@ -1059,7 +1066,6 @@ def _several(table: Table, column: str, *, delimiter: str, is_test: Sequence[boo
     notes = lookalike_notes(classes)
     if source.delimiter is None and source.problem_type is None:
         taken = f"The labels of {column!r} were read as several classes, separated by {delimiter!r}."
-        notes = (taken, *notes)
         assumptions = (*assumptions, Assumption("delimiter", taken, "--type multiclass"))
     known = set(classes)
     # an empty list of a Parquet file is a photograph of no class; an empty cell is one whose label is not known

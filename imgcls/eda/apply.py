@@ -13,6 +13,7 @@ from imgcls.config.findings import (
     Adjustments,
     Exclusion,
     Grouping,
+    adjustments_bytes,
     decided_samples,
     read_adjustments,
     write_adjustments,
@@ -111,10 +112,7 @@ def _apply(names: Sequence[str], facts: Facts, before: Adjustments, workspace: W
                 "data": facts.data.name,
             }
         )
-        is_current = _is_of(facts, workspace)
-        write_adjustments(workspace.root / FINDINGS_TOML, after)
-        if is_current:
-            _of_now(facts, workspace).write(workspace.reports)
+        _write(after, facts, workspace)
     return _decision("applied", [finding.id for finding in chosen], excluded, grouped, workspace)
 
 
@@ -155,12 +153,9 @@ def _undo(names: Sequence[str], before: Adjustments, workspace: Workspace) -> De
             }
         )
         facts = _facts(workspace) if (workspace.reports / FACTS_JSON).is_file() else None
-        is_current = facts is not None and _is_of(facts, workspace)
-        write_adjustments(workspace.root / FINDINGS_TOML, after)
-        if facts is not None and is_current:
-            seen = {finding.id for finding in facts.findings if not finding.is_from_decision}
-            if done <= seen:  # what only findings.toml knew has to be looked for again
-                _of_now(facts, workspace).write(workspace.reports)
+        seen = {finding.id for finding in facts.findings if not finding.is_from_decision} if facts is not None else {}
+        # what only findings.toml knew has to be looked for again
+        _write(after, facts if done <= set(seen) else None, workspace)
     return _decision("undone", [name for name in known if name in done], excluded, grouped, workspace)
 
 
@@ -234,20 +229,19 @@ def _check_classes_stay(facts: Facts, workspace: Workspace, excluded: Sequence[E
         )
 
 
-def _is_of(facts: Facts, workspace: Workspace) -> bool:
-    """Whether facts are of the data as they are now, with all that findings.toml decides."""
-    source = _source(facts, workspace)
-    now = take_fingerprint(source, workspace) if source is not None and facts.data.key is not None else None
-    return now is not None and now.key == facts.data.key
+def _write(after: Adjustments, facts: Facts | None, workspace: Workspace) -> None:
+    """Write what was decided, and let facts of the data as they are now, with all decisions, be of those it makes.
 
-
-def _of_now(facts: Facts, workspace: Workspace) -> Facts:
-    """Return facts that hold for what was just decided about their own findings, which changes the data's digest."""
-    source = _source(facts, workspace)
+    What is decided about their own findings changes the data's digest, and nothing that they say. They are written
+    first: after a kill in between, the same command still has findings.toml to write, and then both agree. The other
+    way round it would find nothing to do, and leave facts of other data than there are.
+    """
+    source = _source(facts, workspace) if facts is not None and facts.data.key is not None else None
     now = take_fingerprint(source, workspace) if source is not None else None
-    return facts.model_copy(
-        update={"data": facts.data.model_copy(update={"key": now.key if now is not None else None})}
-    )
+    if facts is not None and source is not None and now is not None and now.key == facts.data.key:
+        key = source.key(now.fingerprint, adjustments_bytes(after))
+        facts.model_copy(update={"data": facts.data.model_copy(update={"key": key})}).write(workspace.reports)
+    write_adjustments(workspace.root / FINDINGS_TOML, after)
 
 
 def _source(facts: Facts, workspace: Workspace) -> DataSource | None:

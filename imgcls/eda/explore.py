@@ -32,7 +32,7 @@ from imgcls.eda.scan import ScanResult, scan_data
 from imgcls.eda.series import BY_SIGNS, Looks, find_series
 from imgcls.eda.statistics import class_facts, imbalance_facts, occurring_together, size_facts
 from imgcls.engine.device import Machine
-from imgcls.engine.progress import Lines, Reporter
+from imgcls.engine.progress import Reporter, plain_lines, step
 from imgcls.records.derived import table_digests
 from imgcls.storage import make_folder
 from imgcls.text import as_utf8
@@ -85,22 +85,23 @@ def explore(
     if write:
         _check_place(place, source)
     found = find_problem(place.root)
-    problem, reporter = found or Problem(), reporter or Lines()
-    if given.data is None and found is None:
-        reporter.note("No data were named, and no imgcls.toml is here: these are the default data.")
+    problem = found or Problem()
     beside = [place_of(table, problem, place.root) for table in problem.data.metadata]
-    exploring = _Exploring(
-        source=source,
-        named=_source_name(given) if given.data is not None else None,
-        again=given.as_options(),
-        place=place,
-        problem=problem,
-        tables=[*map(Path, metadata), *beside],
-        out=place.as_option,
-        quick=quick,
-        reporter=reporter,
-    )
-    return exploring.run(write=write)
+    with plain_lines(reporter) as lines:
+        if given.data is None and found is None:
+            lines.note("No data were named, and no imgcls.toml is here: these are the default data.")
+        exploring = _Exploring(
+            source=source,
+            named=_source_name(given) if given.data is not None else None,
+            again=given.as_options(),
+            place=place,
+            problem=problem,
+            tables=[*map(Path, metadata), *beside],
+            out=place.as_option,
+            quick=quick,
+            reporter=lines,
+        )
+        return exploring.run(write=write)
 
 
 @dataclass(frozen=True)
@@ -188,17 +189,20 @@ class _Exploring:
         """Measure everything but the findings and pictures."""
         scan = seen.scan
         has_any = len(scan.samples) > 0
-        with self._timed("duplicates"):
+        with self._timed("duplicates", "Looking for copies"):
             pairs = find_pairs(scan, progress=self._progress("Looking for copies")) if has_any else ()
         with self._timed("guesses", "Looking for leakage"):
             probes = probe_labels(scan, tables) if has_any else ()
-        with self._timed("features"):
+        with self._timed("features", "Seeing photographs"):
             features = extract_features(scan, reporter=self.reporter) if has_any else None
         with self._timed("parts", "Looking for series"):
             looks = Looks.of(scan, features, pairs=pairs) if has_any else None
             series = find_series(scan, looks)
+        with self._timed("parts", "Comparing the parts"):
             drift = find_drift(scan, features) if has_any else ()
+        with self._timed("parts", "Looking for outliers"):
             outliers = find_outliers(scan, features) if has_any else ()
+        with self._timed("parts", "Asking whether more photographs help"):
             curve = learning_curve(scan, features) if has_any and not seen.unusable else ()
         return Facts(
             data=data,
@@ -226,15 +230,12 @@ class _Exploring:
         return lambda done, total: self.reporter.progress(what, done, total)
 
     @contextmanager
-    def _timed(self, what: str, said: str = "") -> Iterator[None]:
-        """Keep what a step took, and say what it does where it does not count itself how far it is."""
+    def _timed(self, what: str, said: str) -> Iterator[None]:
+        """Keep what a step took, with those of its name, and say what it does."""
         began = time.perf_counter()
-        if said:
-            self.reporter.progress(said, 0, 1)
-        yield
-        if said:
-            self.reporter.progress(said, 1, 1)
-        self.seconds[what] = round(time.perf_counter() - began, 3)
+        with step(self.reporter, said):
+            yield
+        self.seconds[what] = round(self.seconds.get(what, 0.0) + time.perf_counter() - began, 3)
 
 
 def reports_of(place: Workspace, *, quick: bool) -> Path:

@@ -11,8 +11,9 @@ from typing import Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
-from imgcls.config.findings import Adjustments, Exclusion, Grouping, read_adjustments
+from imgcls.config.findings import UNUSED, Adjustments, Exclusion, Grouping, read_adjustments
 from imgcls.data.assumptions import Assumption
+from imgcls.data.files import LEFT_OUT
 from imgcls.data.source import FINDINGS_TOML
 from imgcls.errors import ProblemError, RecordError
 from imgcls.schema import file_names, read_json
@@ -24,8 +25,6 @@ FACTS_JSON = "facts.json"
 SCHEMA = 1
 UNUSABLE = "unusable"
 """The id of the finding that nothing can be trained on the data as they are."""
-LOST = "classes.lost"
-"""The id of the finding that classes vanish or are halved by what is left out, which stands above all else."""
 Severity = Literal["error", "warning", "note"]
 """error: scores cannot be trusted before it is dealt with; warning: somebody should look; note: good to know."""
 FindingState = Literal["open", "applied", "kept"]
@@ -448,6 +447,12 @@ class Facts(Viewed, _Fact):
     def open_findings(self) -> tuple[Finding, ...]:
         """The findings that somebody has to deal with: errors and warnings that are open."""
         return tuple(entry for entry in self.findings if entry.state == "open" and entry.severity != "note")
+
+    @property
+    def needs_attention(self) -> bool:
+        """Whether findings are open, or photographs not used that nobody left out: what `--strict` refuses."""
+        kept = any(entry.id == UNUSED and entry.state != "open" for entry in self.findings)
+        return bool(self.open_findings) or (not kept and any(entry.reason != LEFT_OUT for entry in self.left_out))
 
     @property
     def is_unusable(self) -> bool:

@@ -12,13 +12,12 @@ from functools import cached_property
 
 import numpy as np
 
-from imgcls.config.findings import Adjustments
+from imgcls.config.findings import BROKEN, LOST, UNUSED, Adjustments
 from imgcls.data.files import Excluded, is_image_name, unused_kind
 from imgcls.data.grouping import ConnectedGroups
 from imgcls.data.samples import Samples, shrunken_classes
 from imgcls.data.source import stretch_text
 from imgcls.eda.facts import (
-    LOST,
     UNUSABLE,
     CurvePoint,
     ExcludedImages,
@@ -437,7 +436,8 @@ def find_series_split(given: FindingInputs) -> Iterator[Finding]:
         title=f"{amount(len(series.groups), 'series', 'series')} of {n_images:,} photographs, by their "
         f"{series.by}, which look alike without being copies: {series.n_shared:,} of {series.n_valid:,} in valid have "
         f"one of theirs in train. A quick classifier scores {series.score:.2f}, with series whole "
-        f"{series.score_whole:.2f} (balanced, {series.n_folds} folds).",
+        f"{series.score_whole:.2f} (balanced, {series.n_folds} folds)."
+        + (" The data give groups of their own, so nothing is to be done unless wider ones are meant." * is_grouped),
         n=n_images,
         examples=some(
             [
@@ -477,7 +477,7 @@ def find_drifting_parts(given: FindingInputs) -> Iterator[Finding]:
 def excluded_images(
     excluded: Iterable[Excluded], *, known: Collection[str], decided: Collection[str]
 ) -> tuple[ExcludedImages, ...]:
-    """Gather by reason what is a photograph by its name and not used, the most frequent reason first.
+    """Gather by reason what is a photograph, by its name or in a table, and not used, the most frequent reason first.
 
     Args:
         excluded: What the data set leaves out.
@@ -488,7 +488,9 @@ def excluded_images(
     for entry in excluded:
         if (unused := unused_kind(entry)) is not None:
             paths.setdefault(f"{unused.kind} ({unused.remedy})", []).append(entry.path)
-        elif is_image_name(entry.path) and entry.path not in known and entry.reason not in decided:
+        elif entry.sample is None and not is_image_name(entry.path):
+            continue
+        elif entry.path not in known and entry.reason not in decided:
             paths.setdefault(entry.reason, []).append(entry.path)
     found = (
         ExcludedImages(reason=reason, n=len(names), examples=some(sorted(names))) for reason, names in paths.items()
@@ -503,7 +505,7 @@ def find_excluded(given: FindingInputs) -> Iterator[Finding]:
         return
     n = sum(entry.n for entry in facts.left_out)
     yield Finding(
-        id="left_out",
+        id=UNUSED,
         severity="note",
         title=f"{amount(n, 'photograph')} in the folder not used: "
         f"{listed(f'{entry.n:,} {entry.reason}' for entry in facts.left_out)}.",
@@ -545,13 +547,13 @@ def find_broken(given: FindingInputs) -> Iterator[Finding]:
         f" {n_test:,} of them are of the test part: 'imgcls submit' fills these rows, and says so." if n_test else ""
     )
     yield Finding(
-        id="broken",
+        id=BROKEN,
         severity="warning",
         title=f"{amount(len(files), 'file')} cannot be used: {kinds}.",
         n=len(files),
         examples=some(f"{file.path}: {file.reason}" for file in files),
         advice="They are left out anyway. Fetch them again, or exclude them so that this is settled." + filled,
-        command=apply_command("broken") if ids else keep_command("broken"),
+        command=apply_command(BROKEN) if ids else keep_command(BROKEN),
         action="exclude" if ids else None,
         groups=(ids,) if ids else (),
         images=tuple(sorted(file.path for file in files)),

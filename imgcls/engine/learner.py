@@ -25,7 +25,7 @@ from imgcls.engine.linear_probe import fit_probe
 from imgcls.engine.losses import PlainValidationLoss, TrainLoss, build_loss, one_hot
 from imgcls.engine.optimizers import LayerOptimizer, optimizer_factory
 from imgcls.engine.prepare import prepare
-from imgcls.engine.progress import Lines, Reporter
+from imgcls.engine.progress import Reporter, plain_lines
 from imgcls.errors import StackError
 from imgcls.plan import Plan
 from imgcls.workspace import Workspace
@@ -76,15 +76,15 @@ def learner(
     machine = machine or Machine()
     machine.make_ready()
     source = resolve(DataSource.of(data, options), Workspace.find().root)
-    reporter = reporter or Lines()
-    (prepared,) = prepare(source, stack.plan.images, reporter=reporter)
-    built = build(stack.plan, prepared, seed=seed, machine=machine)
-    if built.network.note:
-        reporter.note(built.network.note)
-    if stack.plan.fit.classifier == "logistic_regression":
-        progress = partial(reporter.progress, "Computing features")
-        samples, plan = prepared.samples, stack.plan
-        reporter.note(fit_probe(built, samples, plan=plan, seed=seed, machine=machine, progress=progress).note)
+    with plain_lines(reporter) as lines:
+        (prepared,) = prepare(source, stack.plan.images, reporter=lines)
+        built = build(stack.plan, prepared, seed=seed, machine=machine)
+        if built.network.note:
+            lines.note(built.network.note)
+        if stack.plan.fit.classifier == "logistic_regression":
+            progress = partial(lines.progress, "Computing features")
+            samples, plan = prepared.samples, stack.plan
+            lines.note(fit_probe(built, samples, plan=plan, seed=seed, machine=machine, progress=progress).note)
     return built.learn
 
 

@@ -8,14 +8,15 @@ from pathlib import Path
 
 import numpy as np
 
-from imgcls.config.findings import decided_samples
+from imgcls.config.findings import check_strictly, decided_samples
 from imgcls.data.cache import Photos, fill
 from imgcls.data.decode import Preprocess
+from imgcls.data.files import LostSample
 from imgcls.data.samples import Samples, check_samples, loss_warnings
 from imgcls.data.source import DataSource
 from imgcls.data.split import Fold, fold_samples, split_samples
 from imgcls.engine.known_datasets import is_known_set, known_set
-from imgcls.engine.progress import Reporter
+from imgcls.engine.progress import Reporter, step
 from imgcls.engine.seeding import keyed_seed
 from imgcls.plan import Images
 from imgcls.records.derived import DatasetSummary, Fingerprint, save_summary, take_fingerprint
@@ -76,6 +77,7 @@ def prepare(
     quick: bool = False,
     turns: Sequence[Fold | None] = (None,),
     workspace: Workspace | None = None,
+    strict: bool = False,
 ) -> tuple[Prepared, ...]:
     """Read and decode once; split and check for every turn.
 
@@ -87,11 +89,13 @@ def prepare(
         turns: Which of how many folds validates, turn by turn; None draws a share that does.
         workspace: Where the digests are kept for commands that do not read the data, unless it is a quick look; None
             keeps nothing.
+        strict: Whether to stop where photographs are lost and nobody decided about them.
 
     Returns:
         The samples of each turn.
 
     Raises:
+        StrictError: There are such losses.
         DataError: The data cannot be used; all faults together.
     """
     kept_in = None if quick else workspace
@@ -106,6 +110,8 @@ def prepare(
         check_samples(samples)
         prepared.append(replace(read, samples=samples, split_seed=seed))
     first = prepared[0].samples  # the same in every turn
+    if strict:
+        check_strictly(first, None if source.findings is None else Path(source.findings))
     for entry in (*loss_warnings(first), *first.assumptions, *first.notes):
         reporter.note(str(entry))
     if kept_in is not None:
@@ -122,8 +128,9 @@ def read_photographs(
         Samples that are neither split nor checked, without those that cannot be decoded; and all of them.
     """
     # before reading: what changes meanwhile then counts as changed
-    fingerprint = take_fingerprint(source, workspace) if workspace is not None else None
-    samples = read_samples(source)
+    with step(reporter, "Reading the data"):
+        fingerprint = take_fingerprint(source, workspace) if workspace is not None else None
+        samples = read_samples(source)
     if samples.licence:
         reporter.note(f"{samples.name}: {len(samples)} photographs under {samples.licence}.")
     if quick:
@@ -143,9 +150,22 @@ def read_photographs(
 
 
 def _fewer(samples: Samples, n: int) -> Samples:
-    """Take a part of the samples, drawn by their ids, so that the same ones come again; test is left out."""
+    """Take a part of the samples, drawn by their ids, so that the same ones come again; test is left out.
+
+    Of what is left out already, the samples are remembered that would have been drawn, so that classes keep the share
+    that they have of all.
+    """
     kept = samples.frame["split"].to_numpy() != "test"
     rows = np.flatnonzero(kept)
-    draws = [keyed_seed("quick", name) for name in samples.frame["id"].to_numpy()[rows]]
-    chosen = np.sort(rows[np.argsort(draws)[:n]])
-    return replace(samples, frame=samples.frame.iloc[chosen].reset_index(drop=True))
+    draws = np.array([keyed_seed("quick", name) for name in samples.frame["id"].to_numpy()[rows]])
+    order = np.argsort(draws)[:n]
+    last = draws[order[-1]] if len(rows) > n else None
+
+    def is_drawn(lost: LostSample) -> bool:
+        return lost.split != "test" and (last is None or keyed_seed("quick", lost.id) <= last)
+
+    excluded = tuple(
+        entry if entry.sample is None or is_drawn(entry.sample) else replace(entry, sample=None)
+        for entry in samples.excluded
+    )
+    return replace(samples, frame=samples.frame.iloc[np.sort(rows[order])].reset_index(drop=True), excluded=excluded)

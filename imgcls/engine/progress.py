@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import sys
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
-from imgcls.text import duration
+from imgcls.text import clean, duration
 
 _QUIET_SECONDS = 8.0
-"""The longest stretch without a line in a pipe or a log while something is being done."""
+"""The longest stretch without a line while something is being done."""
+_EVERY_SECONDS = 1.0
+"""How often is looked whether it was quiet for too long."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +78,7 @@ class TrainingClock:
     def restart(self) -> None:
         """Begin to count now; what came before was no training."""
         self._began = self._trained = time.monotonic()
-        self._valid_seconds, self._n_validated = 0.0, 0
+        self._valid_seconds, self._n_validated, self._epoch_seconds = 0.0, 0, 0.0
 
     def left(self, epoch: int, done: int, total: int) -> float:
         """Return the seconds left after a batch: of the training, and of the validation after each epoch."""
@@ -83,7 +88,14 @@ class TrainingClock:
         valid = batch * total * start.n_valid / max(1, start.n_train) * _VALIDATION_SHARE
         if self._n_validated:
             valid = self._valid_seconds / self._n_validated
+        self._epoch_seconds = batch * total
         return batch * ((start.n_epochs - start.done_epochs) * total - passed) + valid * (start.n_epochs - epoch + 1)
+
+    def left_of_validation(self, epoch: int, done: int, total: int) -> float:
+        """Return the seconds left after a batch of validation, which is itself the measure of those to come."""
+        spent = time.monotonic() - self._trained
+        whole = spent * total / max(1, done)
+        return whole - spent + (self._start.n_epochs - epoch) * (self._epoch_seconds + whole)
 
     def validated(self) -> None:
         """Take in the time since the epoch's last batch."""
@@ -105,6 +117,9 @@ class Reporter(Protocol):
 
     def batch(self, epoch: int, done: int, total: int) -> None:
         """A training batch was done."""
+
+    def validation(self, epoch: int, done: int, total: int) -> None:
+        """A batch of an epoch's validation was done."""
 
     def epoch(self, row: EpochRow) -> None:
         """An epoch was done."""
@@ -128,6 +143,9 @@ class Silent:
     def batch(self, epoch: int, done: int, total: int) -> None:
         """Write nothing."""
 
+    def validation(self, epoch: int, done: int, total: int) -> None:
+        """Write nothing."""
+
     def epoch(self, row: EpochRow) -> None:
         """Write nothing."""
 
@@ -136,11 +154,11 @@ class Silent:
 
 
 class Lines(Silent):
-    """A reporter that writes plain lines to stderr, for pipes, logs and scripts."""
+    """A reporter that writes plain lines to stderr, for pipes, logs and scripts; names from data are made harmless."""
 
     def __init__(self) -> None:
         self._written = self._since = time.monotonic()
-        self._doing = ""
+        self._doing = self._so_far = ""
         self._clock: TrainingClock | None = None
 
     def note(self, text: str) -> None:
@@ -149,9 +167,8 @@ class Lines(Silent):
 
     def progress(self, what: str, done: int, total: int) -> None:
         """Write how far it is, every eight seconds at the most."""
-        self._do(what if done < total else "")
-        if time.monotonic() - self._written > _QUIET_SECONDS and done < total and total > 1:
-            self.write(f"{what}: {done} of {total}")
+        is_told = 0 < done < total
+        self._do(what if done < total else "", f"{what}: {done} of {total}" if is_told else "")
 
     def start(self, start: Start) -> None:
         """Write what begins, and about how long it will take."""
@@ -164,9 +181,17 @@ class Lines(Silent):
         if self._clock is None:
             return
         left = self._clock.left(epoch, done, total)
-        self._do(f"epoch {epoch}: validation" if done >= total else "Training")
-        if time.monotonic() - self._written >= _QUIET_SECONDS and done < total:
-            self.write(f"epoch {epoch}: batch {done} of {total}, about {duration(left)} left")
+        if done >= total:
+            self._do(f"epoch {epoch}: validation")
+        else:
+            self._do("Training", f"epoch {epoch}: batch {done} of {total}, about {duration(left)} left")
+
+    def validation(self, epoch: int, done: int, total: int) -> None:
+        """Write how far validation is, every eight seconds at the most."""
+        if self._clock is None:
+            return
+        left = duration(self._clock.left_of_validation(epoch, done, total))
+        self._do(f"epoch {epoch}: validation", f"epoch {epoch}: validation {done} of {total}, about {left} left")
 
     def epoch(self, row: EpochRow) -> None:
         """Write the epoch's line."""
@@ -183,21 +208,66 @@ class Lines(Silent):
         self._do("")
 
     def still(self) -> None:
-        """Write that it goes on where nothing was written for eight seconds."""
+        """Write how far it is, or that it goes on, where nothing was written for eight seconds."""
         now = time.monotonic()
-        if now - self._written >= _QUIET_SECONDS:
-            so_far = f": {duration(now - self._since)} so far" if now - self._since >= 1 else ""
-            self.write(f"{self._doing or 'Still at work'}{so_far} …")
+        if now - self._written < _QUIET_SECONDS:
+            return
+        line, self._so_far = self._so_far, ""  # what was said once is no news
+        for_how_long = f": {duration(now - self._since)} so far" if now - self._since >= 1 else ""
+        self.write(line or f"{self._doing or 'Still at work'}{for_how_long} …")
 
-    def _do(self, what: str) -> None:
+    def _do(self, what: str, so_far: str = "") -> None:
+        """Know what is being done, and how far it is in words, and write it where it was quiet for long."""
         if what != self._doing:
             self._doing, self._since = what, time.monotonic()
+        self._so_far = so_far
+        if so_far:
+            self.still()
 
     def write(self, text: str) -> None:
         """Write one line."""
         self._written = time.monotonic()
-        sys.stderr.write(f"{text}\n")
+        sys.stderr.write(f"{clean(text)}\n")
         sys.stderr.flush()
+
+
+@contextmanager
+def awake(lines: Lines) -> Iterator[None]:
+    """Look every second whether it was quiet for too long, whatever is being done meanwhile, and say it goes on."""
+    ended = threading.Event()
+
+    def follow() -> None:
+        while not ended.wait(_EVERY_SECONDS):
+            lines.still()
+
+    thread = threading.Thread(target=follow, name="still-at-work", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join(timeout=_EVERY_SECONDS)
+
+
+@contextmanager
+def plain_lines(reporter: Reporter | None) -> Iterator[Reporter]:
+    """Return the reporter that was given; where none was, plain lines that are never quiet for long until the end."""
+    if reporter is not None:
+        yield reporter
+        return
+    lines = Lines()
+    with awake(lines):
+        yield lines
+
+
+@contextmanager
+def step(reporter: Reporter, what: str) -> Iterator[None]:
+    """Say what is being done where it does not count how far it is; it ends before anybody is asked a question."""
+    reporter.progress(what, 0, 1)
+    try:
+        yield
+    finally:
+        reporter.progress(what, 1, 1)
 
 
 def headline(start: Start) -> str:

@@ -49,6 +49,8 @@ class TrainOptions:
     """Whether to train although there is a record, and to compare the bits."""
     from_start: bool = False
     """Whether to begin again where an attempt was interrupted or failed, instead of going on after its last epoch."""
+    strict: bool = False
+    """Whether to stop before training where photographs are lost and nobody decided about them."""
     machine: Machine = field(default_factory=Machine)
     """Device, worker processes, precision."""
     workspace: Workspace = field(default_factory=Workspace.find)
@@ -316,6 +318,10 @@ class RunLog:
     def batch(self, epoch: int, done: int, total: int) -> None:
         """Pass it on."""
         self.reporter.batch(epoch, done, total)
+
+    def validation(self, epoch: int, done: int, total: int) -> None:
+        """Pass it on."""
+        self.reporter.validation(epoch, done, total)
 
     def epoch(self, row: EpochRow) -> None:
         """Keep the row."""

@@ -12,7 +12,7 @@ from imgcls.config.problem import metric_of, resolve
 from imgcls.data.source import DataOptions, DataSource
 from imgcls.engine.device import Machine
 from imgcls.engine.prepare import prepare
-from imgcls.engine.progress import Lines, Reporter
+from imgcls.engine.progress import Reporter, plain_lines
 from imgcls.engine.request import RunLog, RunOutcome, RunSetup, RunSpec, TrainOptions, workspace_at
 from imgcls.engine.run import Job, OutOfFold
 from imgcls.errors import RecordError
@@ -70,19 +70,20 @@ def train(
         >>> run = imgcls.train("baseline+augmentation", "photos/", seed=0)  # doctest: +SKIP
     """
     place = workspace_at(workspace)
-    settings = TrainOptions(
-        seed=seed,
-        n_folds=folds,
-        quick=quick,
-        again=again,
-        from_start=from_start,
-        machine=machine or Machine(),
-        workspace=place,
-        reporter=reporter or Lines(),
-    )
     parsed = stack if isinstance(stack, Stack) else Stack.parse(stack, overrides)
     source = resolve(DataSource.of(data, options), place.root, folds=folds)
-    return train_stack(parsed, source, settings).record
+    with plain_lines(reporter) as lines:
+        settings = TrainOptions(
+            seed=seed,
+            n_folds=folds,
+            quick=quick,
+            again=again,
+            from_start=from_start,
+            machine=machine or Machine(),
+            workspace=place,
+            reporter=lines,
+        )
+        return train_stack(parsed, source, settings).record
 
 
 def train_stack(stack: Stack, source: DataSource, options: TrainOptions) -> RunOutcome:
@@ -113,6 +114,7 @@ def train_stack(stack: Stack, source: DataSource, options: TrainOptions) -> RunO
         quick=options.quick,
         turns=options.turns,
         workspace=setup.workspace,
+        strict=options.strict,
     )
     requests, outcomes = [], []
     for turn, prepared in zip(options.turns, samples, strict=True):

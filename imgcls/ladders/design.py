@@ -67,6 +67,8 @@ class LadderConfig:
     """The smallest gain of interest, in the metric's unit."""
     name: str | None = None
     """The name of the ladder's folder; None makes one."""
+    strict: bool = False
+    """Whether to stop before the first run where photographs are lost and nobody decided about them."""
 
 
 def plan_ladder(
@@ -188,6 +190,7 @@ class _PreparedData:
                     reporter=reporter,
                     turns=self._turns,
                     workspace=None if self._prepared else self._place,
+                    strict=self._question.strict,
                 )
                 self._prepared[rung.plan.images] = read
                 first = next(iter(self._prepared.values()))

@@ -14,7 +14,7 @@ from imgcls.catalog import Stack
 from imgcls.config.problem import resolve
 from imgcls.data.source import DataOptions, DataSource
 from imgcls.engine.device import Machine, n_gpus
-from imgcls.engine.progress import Lines, Reporter, Silent
+from imgcls.engine.progress import Reporter, Silent, plain_lines
 from imgcls.engine.request import workspace_at
 from imgcls.errors import BusyError, ImgclsError, TrainingError, UsageError
 from imgcls.ladders.design import LadderConfig, forecast, plan_ladder, read_duration, within_budget
@@ -424,18 +424,19 @@ def ladder(
         smallest_gain=smallest_gain,
         name=name,
     )
-    how = LadderOptions(
-        machine=machine or Machine(),
-        workspace=place,
-        executor=executor,
-        budget=budget,
-        retries=retries,
-        retry_failed=retry_failed,
-        from_start=from_start,
-        reporter=reporter or Lines(),
-        watcher=watcher or SilentWatcher(),
-    )
-    return run_ladder(question, how)
+    with plain_lines(reporter) as lines:
+        how = LadderOptions(
+            machine=machine or Machine(),
+            workspace=place,
+            executor=executor,
+            budget=budget,
+            retries=retries,
+            retry_failed=retry_failed,
+            from_start=from_start,
+            reporter=lines,
+            watcher=watcher or SilentWatcher(),
+        )
+        return run_ladder(question, how)
 
 
 @dataclass(frozen=True)

@@ -58,16 +58,22 @@ class Predicted:
     problem: str
     """`binary`, `multiclass` or `multilabel`."""
     filled: Mapping[str, str] = field(default_factory=dict)
-    """Id of a photograph that could not be predicted → the reason; its probabilities are the mean of the others."""
+    """Id of a photograph that could not be predicted → the reason; its probabilities are the mean of the others, or
+    the shares of the classes where there is no other."""
 
-    def with_lost(self, lost: Sequence[LostTest]) -> Predicted:
-        """Return the same with a row for each photograph that could not be predicted, where it stands in the list."""
+    def with_lost(self, lost: Sequence[LostTest], *, shares: Floats | None = None) -> Predicted:
+        """Return the same with a row for each photograph that could not be predicted, where it stands in the list.
+
+        Args:
+            lost: These photographs.
+            shares: [n_classes], what their rows hold; None for the mean of the others.
+        """
         if not lost:
             return self
         import numpy as np
 
         ids, values = list(self.ids), [*self.probabilities]
-        mean = self.probabilities.mean(axis=0)
+        mean = self.probabilities.mean(axis=0) if shares is None else shares
         for entry in sorted(lost, key=lambda entry: entry.place):
             ids.insert(entry.place, entry.id)
             values.insert(entry.place, mean)
@@ -110,6 +116,11 @@ class SubmissionTable:
 
     def __len__(self) -> int:
         return len(next(iter(self.columns.values())))
+
+    @property
+    def filled_with(self) -> str:
+        """What the rows hold that were filled, in words."""
+        return "the shares of the classes in validation" if len(self.filled) == len(self) else "the mean of the others"
 
     def as_csv(self) -> str:
         """Return it as CSV: text in quotes, exactly as it is, since an id may hold any line end or sign."""
@@ -364,8 +375,8 @@ class Submission:
     created: str
     """When: UTC, ISO 8601."""
     filled: Mapping[str, str] | None = field(default=None, metadata=MAY_BE_ABSENT)
-    """Id of each photograph that could not be predicted → the reason; its row holds the mean prediction of the others.
-    None where there is none."""
+    """Id of each photograph that could not be predicted → the reason; its row holds the mean prediction of the others,
+    or the shares of the classes where there is no other. None where there is none."""
     folder: Path | None = field(default=None, compare=False, metadata=NOT_IN_FILE)
     """The folder of submissions that it was read from or written to; not part of what is written."""
 
@@ -463,6 +474,12 @@ _GIVE_TEST = (
 )
 
 
+def has_test(record: RunRecord) -> bool:
+    """Return whether a run has a test part, of which it predicted all that could be read, and be it nothing."""
+    is_lost = record.data.lost_test is not None and record.folds is None and not record.quick
+    return TEST_FILE in record.files or is_lost
+
+
 def run_to_submit(text: str | None, workspace: Workspace) -> RunRecord:
     """Find the run whose predictions of the test part are handed in.
 
@@ -476,7 +493,7 @@ def run_to_submit(text: str | None, workspace: Workspace) -> RunRecord:
     """
     if text is not None:
         record = find_run(text, workspace)
-        if TEST_FILE in record.files:
+        if has_test(record):
             return record
         if record.folds is not None:
             first = record.folds.runs[0].run
@@ -488,7 +505,7 @@ def run_to_submit(text: str | None, workspace: Workspace) -> RunRecord:
     runs = find_runs(workspace)[0]
     if not runs:
         raise RecordError(f"There is no run in {workspace.runs}. 'imgcls recipe run baseline' makes one.")
-    able = [run for run in runs if TEST_FILE in run.files and not run.quick and run.fold is None]
+    able = [run for run in runs if has_test(run) and not run.quick and run.fold is None]
     if not able:
         raise UsageError(
             f"No run in {workspace.runs} has predictions of a test part (quick runs and single folds have to be "
@@ -530,13 +547,30 @@ def tabulate(
     from imgcls.data.tables import read_table
 
     table = None if sample is None else read_table(sample)
-    record.verify([TEST_FILE])
-    frame = record.predictions("test")
-    values = frame[[f"{PROBABILITY}{name}" for name in record.classes]].to_numpy(dtype="float64")
-    predicted = Predicted(frame["id"].astype(str).tolist(), values, record.classes, record.problem)
+    shares = None if TEST_FILE in record.files else _shares(record)
+    if shares is None:
+        record.verify([TEST_FILE])
+        frame = record.predictions("test")
+        values = frame[[f"{PROBABILITY}{name}" for name in record.classes]].to_numpy(dtype="float64")
+        predicted = Predicted(frame["id"].astype(str).tolist(), values, record.classes, record.problem)
+    else:
+        predicted = Predicted([], shares[None][:0], record.classes, record.problem)
     lost = record.data.lost_test or (() if table is None else _lost_of_older(record, predicted.ids, table))
     metric = metric_of(workspace.root, record.problem)
-    return make_submission(predicted.with_lost(lost), table, probabilities=probabilities, metric=metric)
+    return make_submission(predicted.with_lost(lost, shares=shares), table, probabilities=probabilities, metric=metric)
+
+
+def _shares(record: RunRecord) -> Floats:
+    """Return the share of each class in validation, [n_classes]: all that is known where no photograph can be read."""
+    import numpy as np
+
+    from imgcls.data.samples import as_targets
+
+    record.verify(["valid.parquet"])
+    labels = [label for label in record.predictions("valid")["label"].astype(str) if label]
+    targets = as_targets(labels, classes=record.classes, problem=record.problem)
+    chosen = targets if targets.ndim == 2 else np.eye(len(record.classes))[targets]
+    return chosen.mean(axis=0, dtype=np.float64)
 
 
 def _lost_of_older(record: RunRecord, ids: Sequence[str], sample: Table) -> tuple[LostTest, ...]:

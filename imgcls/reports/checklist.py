@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 
@@ -40,6 +41,10 @@ class Words:
     """The heading of notes."""
     skip: str
     """How to leave an item out."""
+    line: str
+    """The checklist in a line: of {summary}, {next} where there is one, and the command."""
+    first: str
+    """The next command: of {command}."""
 
 
 _ENGLISH = Words(
@@ -53,6 +58,8 @@ _ENGLISH = Words(
     unknown="It is not known {what}.",
     notes="Notes",
     skip="Leave an item out: imgcls checklist skip ID --why …",
+    line="{summary}.{next}  ('imgcls checklist')",
+    first=" Next: {command}",
 )
 _KOREAN = Words(
     counted="체크리스트: {n}개 중 {done}개 완료",
@@ -65,6 +72,8 @@ _KOREAN = Words(
     unknown="알 수 없는 것: {what}",
     notes="참고",
     skip="항목 건너뛰기: imgcls checklist skip ID --why …",
+    line="{summary}.{next}  ('imgcls checklist --lang ko')",
+    first=" 다음: {command}",
 )
 _WORDS: dict[Language, Words] = {"en": _ENGLISH, "ko": _KOREAN}
 
@@ -76,9 +85,13 @@ def words_of(lang: Language) -> Words:
 
 def summary(checklist: Checklist) -> str:
     """Describe how many items are in which state: `Checklist: 12 of 28 done, 1 stale, 15 open`."""
+    return _counted(checklist, ("stale", "open", "skipped"))
+
+
+def _counted(checklist: Checklist, states: Sequence[str]) -> str:
     words = words_of(checklist.lang)
     parts = [words.counted.format(done=checklist.n("done"), n=len(checklist.items))]
-    for state in ("stale", "open", "skipped"):
+    for state in states:
         if n := checklist.n(state):
             parts.append(words.among.format(n=n, state=words.states[state]))
     return ", ".join(parts)
@@ -144,7 +157,9 @@ class ChecklistView:
             return
         yield Text(f"\n{words.damaged}", style="bold")
         for damage in self.checklist.damages:
-            yield Padding(Text(clean(damage.reason, keep_lines=True), style="yellow"), (0, 0, 0, 2))
+            yield Padding(
+                Text(clean(damage.reason_in(self.checklist.lang), keep_lines=True), style="yellow"), (0, 0, 0, 2)
+            )
             yield Padding(
                 Text(words.unknown.format(what=damage.unknown_in(self.checklist.lang)), style="dim"), (0, 0, 0, 4)
             )
@@ -174,8 +189,8 @@ def _mark(state: str, options: ConsoleOptions) -> str:
 
 
 def status_line(checklist: Checklist) -> Text:
-    """Return the checklist in a line, for the end of other commands."""
-    stale = f", {checklist.n('stale')} stale" if checklist.n("stale") else ""
-    following = f" Next: {clean(checklist.next[0])}" if checklist.next else ""
-    line = f"Checklist: {checklist.n('done')} of {len(checklist.items)} done{stale}.{following}  ('imgcls checklist')"
+    """Return the checklist in a line, in its language, for the end of other commands."""
+    words = words_of(checklist.lang)
+    following = words.first.format(command=clean(checklist.next[0])) if checklist.next else ""
+    line = words.line.format(summary=_counted(checklist, ["stale"]), next=following)
     return Text(line, style="dim", no_wrap=True, overflow="ignore")

@@ -8,19 +8,31 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from imgcls.config.findings import LOST
 from imgcls.config.metrics import in_words
-from imgcls.eda.facts import FACTS_JSON, LOST, ClassFacts, Drift, Facts, Finding, LeakageProbe, Quantiles, Series
-from imgcls.reports.console import count, name, path, size
+from imgcls.eda.facts import (
+    FACTS_JSON,
+    ClassFacts,
+    Drift,
+    Facts,
+    FileFacts,
+    Finding,
+    LeakageProbe,
+    Quantiles,
+    Series,
+)
+from imgcls.reports.console import NamedRows, count, name, path, size
 from imgcls.text import amount, clean, first_lines, listed
 from imgcls.workspace import Workspace
 
 if TYPE_CHECKING:
-    from imgcls.config.propose import Proposal
+    from imgcls.config.propose import FileRole, Proposal
     from imgcls.eda.apply import Decision
     from imgcls.eda.augmentation import AugmentationSheet
 
@@ -192,6 +204,8 @@ MOST_CLASSES = 12
 """Classes with a bar each; of more, the most frequent and the rarest have one."""
 _N_RAREST = 4
 _ROOMY, _NARROW, _LEAST_NAME = 60, 34, 6
+_BESIDE_BAR = 11 + 3
+"""Columns that a split takes beside a name at the least: its number, and the shortest bar."""
 _MOST_FILES, _MOST_EXAMPLES, _MOST_LISTED = 8, 2, 3
 _STYLES = {"error": "bold red", "warning": "yellow", "note": "dim"}
 _COLOURS = {"train": "blue", "valid": "yellow"}
@@ -240,17 +254,23 @@ def _files(facts: Facts, *, width: int) -> Iterator[RenderableType]:
     if not facts.files:  # as of a frame
         return
     yield Text("\nFiles", style="bold")
-    table = Table.grid(padding=(0, 2))
-    table.add_column(overflow="fold", min_width=_LEAST_NAME if width < _NARROW else None)
-    table.add_column(justify="right", no_wrap=True)
-    table.add_column(overflow="fold")
-    if width >= _ROOMY:
-        table.add_column(style="dim", overflow="fold")
-    for entry in facts.files[:_MOST_FILES]:
-        table.add_row(name(entry.path), f"{entry.n:,}", entry.role, *([name(entry.note)] if width >= _ROOMY else []))
-    yield Padding(table, (0, 0, 0, 2))
+    yield Padding(_file_rows(facts.files[:_MOST_FILES], with_notes=width >= _ROOMY), (0, 0, 0, 2))
     if len(facts.files) > _MOST_FILES:
         yield Text(f"  and {len(facts.files) - _MOST_FILES:,} more", style="dim")
+
+
+def _file_rows(files: Sequence[FileFacts] | Sequence[FileRole], *, with_notes: bool = False) -> NamedRows:
+    digits = max((len(f"{entry.n:,}") for entry in files), default=0)
+    rows = [
+        (
+            name(entry.path),
+            Text(f"{entry.n:>{digits},}"),
+            Text(entry.role),
+            *([name(entry.note, "dim")] if with_notes else []),
+        )
+        for entry in files
+    ]
+    return NamedRows(("",) * (3 + with_notes), rows)
 
 
 def _classes(facts: Facts, *, width: int, is_ascii: bool) -> Iterator[RenderableType]:
@@ -258,7 +278,8 @@ def _classes(facts: Facts, *, width: int, is_ascii: bool) -> Iterator[Renderable
     yield Text("\nClasses", style="bold")
     splits = [split for split in ("train", "valid") if any(entry.n.get(split) for entry in facts.classes)]
     most = {split: max(entry.n.get(split, 0) for entry in facts.classes) for split in splits}
-    name_width = max(10, min(28, width // 4))
+    longest = max(cell_len(clean(entry.name)) for entry in facts.classes)
+    name_width = max(10, min(28, width // 4), min(longest, width - 4 - len(splits) * _BESIDE_BAR))
     bar_width = max(3, min(24, (width - name_width - 4) // max(1, len(splits)) - 11))
     table = Table(box=None, pad_edge=False, show_edge=False, header_style="dim")
     least = _LEAST_NAME if width < _NARROW else None
@@ -534,13 +555,7 @@ class ProblemWritten:
         return f"{clean(samples.name)}: {kind} Metric: {in_words(problem.metric) if problem.metric else '-'}."
 
     def _files(self) -> Padding:
-        table = Table.grid(padding=(0, 2))
-        table.add_column(overflow="fold")
-        table.add_column(justify="right")
-        table.add_column()
-        for entry in self.proposal.files:
-            table.add_row(name(entry.path), str(entry.n), entry.role)
-        return Padding(table, (1, 0, 0, 2))
+        return Padding(_file_rows(self.proposal.files), (1, 0, 0, 2))
 
     def to_json(self) -> dict[str, Any]:
         """Return the same as JSON values."""

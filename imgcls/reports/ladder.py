@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.padding import Padding
 from rich.table import Table
@@ -18,7 +19,7 @@ from imgcls.ladders.judge import LadderResult, RungResult
 from imgcls.ladders.predictions import Changes
 from imgcls.ladders.results import Arm, Change
 from imgcls.records.run import Estimate
-from imgcls.reports.console import count
+from imgcls.reports.console import NamedRows, count, name, parts_of, wrapped
 from imgcls.reports.verdict_text import (
     answer,
     caveats,
@@ -43,6 +44,9 @@ from imgcls.text import clean
 from imgcls.workspace import LEDGER
 
 _WIDE, _NARROW = 110, 76
+_ANY = 1000
+_SETS = ":+,"
+"""Signs before which the name of a rung may be broken."""
 
 
 @dataclass(frozen=True)
@@ -64,17 +68,18 @@ class LadderView:
         yield Text()
         arrow = "->" if options.ascii_only else "→"
         how = reading(self.result)
-        if options.max_width < _NARROW:
+        table = self._table(console, options, arrow=arrow) if options.max_width >= _NARROW else None
+        if table is None:
             yield Text(f"{how}\n", style="dim")
             yield from self._blocks(arrow)
         else:
-            yield self._table(is_wide=options.max_width >= _WIDE, arrow=arrow)
+            yield table
             yield Text(f"\n{how}", style="dim")
         yield Text("\nWhat it says", style="bold")
         for sentence in filter(None, [*answer(self.result), load_sentence(self.result)]):
             yield Text(sentence)
         yield listed(self._rungs())
-        if _NARROW <= options.max_width < _WIDE:
+        if table is not None and options.max_width < _WIDE:
             yield Text(f"\nWhat each {'recipe' if self._is_ablation else 'rung'} changes, and costs", style="bold")
             yield listed((self._name(rung), self._changes(rung, arrow)) for rung in self.result.rungs)
         yield from self._images()
@@ -88,6 +93,10 @@ class LadderView:
     def _is_ablation(self) -> bool:
         return self.result.ladder.kind == "ablate"
 
+    @property
+    def _first_title(self) -> str:
+        return "recipe left out" if self._is_ablation else "rung"
+
     def _titles(self) -> list[str]:
         """Name the columns of gains."""
         units, ladder = Units(self.result.ladder.metric), self.result.ladder
@@ -96,10 +105,27 @@ class LadderView:
             return [f"what it is worth:\n{what}"]
         return [f"{what}\nover the rung below", f"{what}\nover {clean(ladder.rungs[0].label)}"]
 
-    def _table(self, *, is_wide: bool, arrow: str) -> Table:
+    def _table(self, console: Console, options: ConsoleOptions, *, arrow: str) -> Table | None:
+        """Draw a row for each rung; None where the names have no room in it.
+
+        What makes room for them: less between the columns, then names on two lines, broken before what they set.
+        """
+        is_wide = options.max_width >= _WIDE
+        names = [self._name(rung) for rung in self.result.rungs]
+        for before, gap in (("", 2), ("", 1), (_SETS, 2), (_SETS, 1)):
+            parts = [part.rstrip() for each in names for part in parts_of(each, before=before)]
+            beside = self._columns([""] * len(names), is_wide=is_wide, arrow=arrow, gap=gap)
+            others = console.measure(beside, options=options.update(width=_ANY)).maximum - len(self._first_title)
+            room = options.max_width - others
+            if max(map(cell_len, parts)) <= room:
+                shown = [wrapped(each, room, before=before) for each in names]
+                return self._columns(shown, is_wide=is_wide, arrow=arrow, gap=gap)
+        return None
+
+    def _columns(self, names: Sequence[str], *, is_wide: bool, arrow: str, gap: int) -> Table:
         units = Units(self.result.ladder.metric)
-        table = Table(box=None, pad_edge=False, show_edge=False)
-        table.add_column("recipe left out" if self._is_ablation else "rung", overflow="fold")
+        table = Table(box=None, pad_edge=False, show_edge=False, padding=(0, 1, 0, gap - 1))
+        table.add_column(self._first_title, overflow="fold")
         score = f"{units.title}{' without it' * self._is_ablation}" + "\n(lower is better)" * units.is_loss
         for title in (score, *self._titles()):
             table.add_column(Text(title), no_wrap=True)
@@ -108,13 +134,13 @@ class LadderView:
             table.add_column(
                 "minutes\na point" if not units.is_loss else "minutes\na 0.01", justify="right", no_wrap=True
             )
-        for rung in self.result.rungs:
-            name: RenderableType = Text(self._name(rung), style="bold")
-            if is_wide and rung.plan.changes:
-                name = Group(name, Padding(Text(self._diff(rung, arrow), style="dim"), (0, 0, 0, 2)))
+        for rung, shown in zip(self.result.rungs, names, strict=True):
+            label: RenderableType = Text(shown, style="bold")
+            if is_wide and shown and rung.plan.changes:
+                label = Group(label, Padding(Text(self._diff(rung, arrow), style="dim"), (0, 0, 0, 2)))
             cost = [Text(minutes(rung.seconds)), Text(minutes_a_point(rung))] if is_wide else []
             table.add_row(
-                name,
+                label,
                 Text("\n".join(self._score_parts(rung))),
                 *(_gain(judged, units) for judged in self._gains(rung)),
                 *cost,
@@ -175,10 +201,10 @@ class LadderView:
 
     def _images(self) -> RenderResult:
         for number, changed in sorted(self.images.items()):
-            name, below = self._name(self.result.rungs[number]), clean(self.result.ladder.rungs[number - 1].label)
-            title, sides = f"{name} over {below}", (below, name)
+            rung, below = self._name(self.result.rungs[number]), clean(self.result.ladder.rungs[number - 1].label)
+            title, sides = f"{rung} over {below}", (below, rung)
             if self._is_ablation:
-                title, sides = f"the full stack over the stack without {name}", ("without", "full")
+                title, sides = f"the full stack over the stack without {rung}", ("without", "full")
             yield from changed_section(changed, title=title, sides=sides)
 
 
@@ -216,17 +242,21 @@ def changed_section(changed: Changes, *, title: str, sides: tuple[str, str]) -> 
             yield Text(f"  and {n - len(images)} more", style="dim")
 
 
-def _image_table(images: Sequence[Change], sides: tuple[str, str]) -> Table:
+def _image_table(images: Sequence[Change], sides: tuple[str, str]) -> NamedRows:
     """Draw images with the share of runs that are right on either side."""
-    table = Table(box=None, pad_edge=False, show_edge=False)
-    table.add_column("photograph", overflow="fold")
-    table.add_column("label", overflow="fold")
-    for side in sides:
-        table.add_column(Text(f"runs right\n{side}"), justify="right", overflow="fold")
-    for change in images:
-        shares = [f"{100 * share:.0f} %" for share in (change.before, change.after)]
-        table.add_row(Text(clean(change.id)), Text(clean(change.label)), *shares)
-    return table
+    titles = tuple(f"runs right\n{side}" for side in sides)
+    return NamedRows(
+        ("photograph", "label", *titles),
+        [
+            (
+                name(change.id),
+                name(change.label),
+                *(Text(f"{100 * share:.0f} %") for share in (change.before, change.after)),
+            )
+            for change in images
+        ],
+        numbers=frozenset(titles),
+    )
 
 
 def _gain(judged: Judged | None, units: Units) -> Text:
@@ -300,7 +330,7 @@ class ComparisonView:
         table.add_column("runs", overflow="fold")
         for letter, side in (("A", self.comparison.a), ("B", self.comparison.b)):
             score, interval = _scored(side.score, units)
-            table.add_row(letter, score, interval, units.spread(side.seed_sd), Text(_runs(side)))
+            table.add_row(letter, score, Text(interval), units.spread(side.seed_sd), Text(_runs(side)))
         return table
 
     def _sentences(self) -> Iterator[str]:
@@ -375,14 +405,11 @@ class FinalView:
             )
         yield Text(f"\n{self._openings()}", style="" if final.n_openings == 1 else "yellow")
 
-    def _scores(self, units: Units) -> Table:
-        table = Table(box=None, pad_edge=False, show_edge=False)
-        for title in ("", "score", "95 % interval"):
-            table.add_column(title, overflow="fold")
+    def _scores(self, units: Units) -> NamedRows:
         rows = ((self.final.baseline, self.final.baseline_score), (self.final.incumbent, self.final.incumbent_score))
-        for label, estimate in rows[: 1 if self.final.judged is None else 2]:
-            table.add_row(Text(clean(label), style="bold"), *_scored(estimate, units))
-        return table
+        shown = rows[: 1 if self.final.judged is None else 2]
+        cells = [(name(label, "bold"), *map(Text, _scored(estimate, units))) for label, estimate in shown]
+        return NamedRows(("", "score", "95 % interval"), cells)
 
     def _openings(self) -> str:
         if self.final.n_openings == 1:
@@ -393,8 +420,8 @@ class FinalView:
         )
 
 
-def _scored(estimate: Estimate | None, units: Units) -> tuple[str, Text]:
+def _scored(estimate: Estimate | None, units: Units) -> tuple[str, str]:
     """Return a score and its interval as cells, either of them a dash where there is none."""
     if estimate is None:
-        return "-", Text("-")
-    return units.score(estimate.value), Text(units.score_interval(estimate.low, estimate.high) or "-")
+        return "-", "-"
+    return units.score(estimate.value), units.score_interval(estimate.low, estimate.high) or "-"

@@ -17,10 +17,10 @@ from rich.table import Table
 from rich.text import Text
 
 from imgcls.config.metrics import Units
-from imgcls.engine.progress import EpochRow, Lines, Start, TrainingClock, headline
+from imgcls.engine.progress import EpochRow, Lines, Start, TrainingClock, awake, headline, step
 from imgcls.ladders.spec import Ladder
 from imgcls.ladders.state import JobState, LadderState
-from imgcls.reports.console import console, count, name
+from imgcls.reports.console import console, count, name, wrapped
 from imgcls.text import clean, duration
 from imgcls.workspace import Workspace
 
@@ -28,31 +28,6 @@ if TYPE_CHECKING:
     from imgcls.evidence.verdicts import Judged
     from imgcls.ladders.judge import LadderResult
     from imgcls.ladders.run import JobResult
-
-
-class PlainLines(Lines):
-    """Writes one line for each thing worth saying, on stderr, with names from data made harmless."""
-
-    def write(self, text: str) -> None:
-        """Write one line."""
-        super().write(clean(text))
-
-    @contextmanager
-    def awake(self) -> Iterator[None]:
-        """Look every second whether it was quiet for too long, whatever is being done meanwhile, and say it goes on."""
-        ended = threading.Event()
-
-        def follow() -> None:
-            while not ended.wait(_EVERY_SECONDS):
-                self.still()
-
-        thread = threading.Thread(target=follow, name="still-at-work", daemon=True)
-        thread.start()
-        try:
-            yield
-        finally:
-            ended.set()
-            thread.join(timeout=_EVERY_SECONDS)
 
 
 class LiveTable:
@@ -91,10 +66,8 @@ class LiveTable:
 
     def batch(self, epoch: int, done: int, total: int) -> None:
         """Move the bar, ten times a second at the most."""
-        now = time.monotonic()
-        if self._clock is None or self._start is None or (now - self._drawn < 0.1 and done < total):
+        if self._clock is None or self._start is None or not self._is_due(done, total):
             return
-        self._drawn = now
         if self._live is None:  # the bar of what came just before training has ended it
             self._clock.restart()
             self._show()
@@ -106,6 +79,21 @@ class LiveTable:
             total=(self._start.n_epochs - before) * total,
             left=f"{duration(left)} left",
         )
+
+    def validation(self, epoch: int, done: int, total: int) -> None:
+        """Count the batches of validation down, where the bar of training stands still."""
+        if self._clock is None or self._live is None or not self._is_due(done, total):
+            return
+        left = duration(self._clock.left_of_validation(epoch, done, total))
+        self._bar.update(self._task, description=f"epoch {epoch}, validation {done} of {total}", left=f"{left} left")
+
+    def _is_due(self, done: int, total: int) -> bool:
+        """Whether a batch is drawn: the last one, and others ten times a second."""
+        now = time.monotonic()
+        if now - self._drawn < 0.1 and done < total:
+            return False
+        self._drawn = now
+        return True
 
     def epoch(self, row: EpochRow) -> None:
         """Add a row."""
@@ -153,16 +141,16 @@ def epoch_table(rows: list[EpochRow]) -> Table:
 
 
 @contextmanager
-def reporter_for(*, as_json: bool) -> Iterator[PlainLines | LiveTable]:
-    """Return the reporter that suits where stderr goes, and end it whatever happens.
+def reporter_for(*, as_json: bool) -> Iterator[Lines | LiveTable]:
+    """Return the reporter that suits where stderr goes, never quiet for long, and end it whatever happens.
 
     Args:
         as_json: Whether a program is listening; it gets plain lines, never a live table.
     """
     screen = console(sys.stderr)
     if not screen.is_terminal or as_json:
-        lines = PlainLines()
-        with lines.awake():
+        lines = Lines()
+        with awake(lines):
             yield lines
         return
     table = LiveTable(screen)
@@ -172,10 +160,22 @@ def reporter_for(*, as_json: bool) -> Iterator[PlainLines | LiveTable]:
         table.stop()
 
 
+@contextmanager
+def telling(what: str, *, as_json: bool) -> Iterator[None]:
+    """Say on stderr what is being done, for as long as it takes: for commands that report no more of their work.
+
+    Args:
+        what: What is being done.
+        as_json: Whether a program is listening.
+    """
+    with reporter_for(as_json=as_json) as reporter, step(reporter, what):
+        yield
+
+
 _MARKS = {"done": "✓", "running": "▸", "interrupted": "‖", "failed": "✗", "waiting": "·"}
 _ASCII_MARKS = {"done": "+", "running": ">", "interrupted": "=", "failed": "x", "waiting": "."}
 _STYLES = {"done": "green", "running": "cyan", "interrupted": "yellow", "failed": "red", "waiting": "dim"}
-_CELL, _FOLD_CELL, _LABEL, _VERDICT = 13, 9, 17, 19
+_CELL, _FOLD_CELL, _LABEL, _VERDICT, _SEEDS = 13, 9, 17, 19, 16
 
 
 @dataclass(frozen=True)
@@ -211,6 +211,7 @@ class StateGrid:
         cell = _CELL if self.state.ladder.n_folds is None else _FOLD_CELL
         is_roomy = beside + len(seeds) * cell <= width
         table = Table(box=None, pad_edge=False, show_edge=False, padding=(0, 2, 0, 0))
+        room = max(_LABEL, width - beside + _LABEL - (len(seeds) * cell if is_roomy else _SEEDS))
         table.add_column("rung", overflow="fold")
         for title in [f"seed {seed}" for seed in seeds] if is_roomy else [f"seeds {seeds[0]} to {seeds[-1]}"]:
             table.add_column(title, overflow="fold")
@@ -219,7 +220,8 @@ class StateGrid:
         for number, rung in enumerate(self.state.ladder.rungs):
             cells = [self._cell(number, seed, marks, is_short=not is_roomy) for seed in seeds]
             shown = cells if is_roomy else [Text(" ").join(cells)]
-            table.add_row(name(rung.label, "bold"), *shown, *([self._verdict(number)] if self._has_verdicts() else []))
+            label = Text(wrapped(clean(rung.label), room, before=":+,"), "bold")
+            table.add_row(label, *shown, *([self._verdict(number)] if self._has_verdicts() else []))
         return table
 
     def _cell(self, rung: int, seed: int, marks: dict[str, str], *, is_short: bool) -> Text:

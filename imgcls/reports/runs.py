@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import csv
 import json
-import re
-from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.table import Table
 from rich.text import Text
@@ -20,12 +19,12 @@ from imgcls.catalog import Stack
 from imgcls.config.metrics import PRIMARY, TITLES
 from imgcls.errors import ImgclsError, WorkspaceError
 from imgcls.plan import Plan
-from imgcls.predictions.submission import TEST_FILE, Submission, SubmissionTable
+from imgcls.predictions.submission import Submission, SubmissionTable, has_test
 from imgcls.records.run import Folds, FoldSpread, RunRecord, short_key
-from imgcls.reports.console import count, interval, name, number, path, show
+from imgcls.reports.console import NamedRows, count, interval, name, number, parts_of, path, show, wrapped
 from imgcls.schema import to_json
 from imgcls.storage import write_bytes
-from imgcls.text import as_utf8, clean, duration, inert, listed
+from imgcls.text import as_utf8, clean, duration, inert, kinds_of, listed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -40,7 +39,6 @@ _SHOWN_KINDS = 4
 _SHOWN_METRICS = 2
 _BESIDE_STACK = 36  # columns of run, seed and time, and the blanks between
 _LEAST_STACK = 16
-_MOST_DATA = 24
 _ROOMY = 100
 _NARROW = 76
 
@@ -71,30 +69,34 @@ class RunList:
         if not (self.finished or self.attempts or self.failed):
             yield Text("Nothing was trained here yet. Begin with 'imgcls recipe run baseline'.")
             return
-        table = Table(box=None, pad_edge=False, show_edge=False)
-        table.add_column("run", style="dim", no_wrap=True)
-        has_room = options.max_width >= _ROOMY
         shown = self._metrics()[: 1 if options.max_width < _NARROW else None]
-        longest = max((len(clean(record.data.name)) for record in self.finished), default=0)
-        beside = sum(len(TITLES[metric]) + 2 for metric in shown) + (min(longest, _MOST_DATA) + 2) * has_room
-        width = max(options.max_width - _BESIDE_STACK - beside, _LEAST_STACK)
-        table.add_column("stack", max_width=width, overflow="fold")
-        if has_room:
-            table.add_column("data", no_wrap=True, max_width=_MOST_DATA)
-        for title in ("seed", *(TITLES[metric] for metric in shown)):
-            table.add_column(title, justify="right", no_wrap=True)
-        table.add_column("when, UTC", no_wrap=True)
-        for record in self.finished:
-            stack = f"{record.label}{_turn(record)}" + (" (quick)" if record.quick else "")
-            table.add_row(
-                short_key(record.key),
-                Text(_wrapped(clean(stack), width), "bold"),
-                *([name(record.data.name)] if has_room else []),
-                str(record.seed),
-                *(number(record.metrics[metric].value if metric in record.metrics else None) for metric in shown),
-                record.created[: len("2026-01-01 00:00")].replace("T", " "),
-            )
-        yield table
+        stacks = [
+            clean(f"{record.label}{_turn(record)}" + (" (quick)" if record.quick else "")) for record in self.finished
+        ]
+        longest = max((cell_len(clean(record.data.name)) for record in self.finished), default=0)
+        beside = sum(len(TITLES[metric]) + 2 for metric in shown)
+        widest = max((cell_len(part.rstrip()) for stack in stacks for part in parts_of(stack)), default=0)
+        has_room = options.max_width >= max(_ROOMY, _BESIDE_STACK + beside + longest + 2 + max(widest, _LEAST_STACK))
+        width = max(options.max_width - _BESIDE_STACK - beside - (longest + 2) * has_room, _LEAST_STACK, widest)
+        titles = tuple(TITLES[metric] for metric in shown)
+        yield NamedRows(
+            ("run", "stack", *(["data"] if has_room else []), "seed", *titles, "when, UTC"),
+            [
+                (
+                    Text(short_key(record.key), "dim"),
+                    Text(wrapped(stack, width), "bold"),
+                    *([name(record.data.name)] if has_room else []),
+                    Text(str(record.seed)),
+                    *(
+                        Text(number(record.metrics[metric].value if metric in record.metrics else None))
+                        for metric in shown
+                    ),
+                    Text(record.created[: len("2026-01-01 00:00")].replace("T", " ")),
+                )
+                for record, stack in zip(self.finished, stacks, strict=True)
+            ],
+            numbers=frozenset({"seed", *titles}),
+        )
         if self.finished:
             yield Text(f"One in full: imgcls runs show {short_key(self.finished[-1].key)}", style="dim")
         for attempt in self.attempts:
@@ -108,16 +110,6 @@ class RunList:
             yield Text(f"failed: {what}", style="red")
         for sentence in self.damaged:
             yield Text(f"damaged: {clean(sentence)}", style="red")
-
-
-def _wrapped(stack: str, width: int) -> str:
-    """Break a stack before a plus sign or after a blank where it is wider than a column: no name is broken."""
-    lines = [""]
-    for part in re.split(r"(?=\+)|(?<= )", stack):
-        if lines[-1] and len(lines[-1]) + len(part) > width:
-            lines.append("")
-        lines[-1] += part
-    return "\n".join(lines)
 
 
 def runs_json(view: RunList) -> dict[str, Any]:
@@ -247,11 +239,6 @@ class RunCard:
             yield Text(f"  … and {len(excluded) - _SHOWN_EXCLUDED} more; --json lists all.", style="dim")
 
 
-def kinds_of(reasons: Iterable[str]) -> dict[str, int]:
-    """Return how many reasons there are of each kind, the most frequent first; what punctuation adds is cut."""
-    return dict(Counter(re.split(r"[:;(]", reason, maxsplit=1)[0].strip() for reason in reasons).most_common())
-
-
 def by_kind(reasons: Iterable[str]) -> str:
     """Count reasons by kind: `2 truncated, 1 missing`."""
     return listed((f"{n:,} {clean(kind)}" for kind, n in kinds_of(reasons).items()), _SHOWN_KINDS)
@@ -283,6 +270,8 @@ class RunSummary:
     """Its most confident mistakes, and how it stands against the answer that needs no photograph."""
     metric: str | None = None
     """The metric that decides, shown first; None for that of the kind of problem."""
+    answered: str = ""
+    """The options that say what was answered to questions, with a blank before each; empty where nothing was asked."""
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """Draw the scores, the mistakes, the meaning, the place and the next command."""
@@ -338,21 +327,22 @@ class RunSummary:
         record = self.outcome.record
         use = [f"imgcls predict {record.id} PHOTO …"]
         if record.quick:
-            return [f"imgcls recipe run {record.stack}    # the whole data, with the same options", *use]
+            whole = f"imgcls recipe run {record.stack}{self.answered}    # the whole data, with the same options"
+            return [whole, *use]
         if self.validation.only_class is not None:  # one more recipe on top would not help
             plan = Plan.from_json(record.plan)
             rate, epochs = plan.optimizer.learning_rate / 3, 2 * plan.fit.epochs
-            stack = f"imgcls recipe run {record.stack}"
+            stack = f"imgcls recipe run {record.stack}{self.answered}"
             return [
                 f"{stack} --set optimizer.learning_rate={rate:.1g}    # with the same options otherwise",
                 f"{stack} --epochs {epochs}    # likewise",
             ]
-        if TEST_FILE in record.files:
+        if has_test(record):
             use.append(f"imgcls submit {record.id}    # what it says of the test part")
         for recipe in _LADDER:
             with suppress(ImgclsError):  # a recipe that does not go with this stack is no next step
                 longer = Stack.parse(f"{record.stack}+{recipe}", record.overrides).text
-                return [f"imgcls recipe run {longer}    # with the same options", *use]
+                return [f"imgcls recipe run {longer}{self.answered}    # with the same options", *use]
         return [*use, "imgcls recipe list"]
 
     def _how(self) -> str:
@@ -369,16 +359,20 @@ class RunSummary:
         speed = f", {record.images_per_second:.0f} images/s in training" if record.images_per_second else ""
         return f"done in {duration(record.seconds['total'])}{speed}"
 
-    def _mistake_table(self) -> Table:
-        table = Table(box=None, pad_edge=False, show_edge=False)
-        for title in ("photograph", "label", "predicted"):
-            table.add_column(title)
-        table.add_column("confidence", justify="right")
-        for mistake in self.validation.mistakes:
-            table.add_row(
-                name(mistake.id), name(mistake.label or "none"), name(mistake.predicted), number(mistake.confidence)
-            )
-        return table
+    def _mistake_table(self) -> NamedRows:
+        return NamedRows(
+            ("photograph", "label", "predicted", "confidence"),
+            [
+                (
+                    name(mistake.id),
+                    name(mistake.label or "none"),
+                    name(mistake.predicted),
+                    Text(number(mistake.confidence)),
+                )
+                for mistake in self.validation.mistakes
+            ],
+            numbers=frozenset({"confidence"}),
+        )
 
 
 def in_order(record: RunRecord, metric: str | None = None) -> list[str]:
@@ -479,6 +473,8 @@ class FoldsSummary:
     """The record of all folds, their runs, and how they came about."""
     metric: str | None = None
     """The metric that decides, shown first; None for that of the kind of problem."""
+    answered: str = ""
+    """As in `RunSummary`."""
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """Draw the folds, the scores, what they mean, the place and the next command."""
@@ -505,7 +501,7 @@ class FoldsSummary:
         record = self.outcome.record
         first = self.outcome.folds[0].record.id
         return [
-            f"imgcls recipe run {record.stack}    # one network to use, with the same options",
+            f"imgcls recipe run {record.stack}{self.answered}    # one network to use, with the same options",
             f"imgcls predict {first} PHOTO …    # or that of a fold",
         ]
 
@@ -522,13 +518,19 @@ class FoldsSummary:
         return f"{len(trained)} done in {duration(sum(trained))}{before}"
 
 
-def outcome_view(outcome: RunOutcome, *, metric: str | None = None) -> RunSummary | FoldsSummary:
-    """Return what a person sees when a training is done; `metric` decides and is shown first."""
+def outcome_view(outcome: RunOutcome, *, metric: str | None = None, answered: str = "") -> RunSummary | FoldsSummary:
+    """Return what a person sees when a training is done.
+
+    Args:
+        outcome: The run.
+        metric: What decides, and is shown first; None for that of the kind of problem.
+        answered: The options that say what was answered to questions, with a blank before each.
+    """
     from imgcls.evidence.metrics import ValidationSummary  # loads scipy, which a list of runs does not need
 
     if outcome.folds:
-        return FoldsSummary(outcome, metric)
-    return RunSummary(outcome, ValidationSummary.of(outcome.record, metric=metric), metric)
+        return FoldsSummary(outcome, metric, answered)
+    return RunSummary(outcome, ValidationSummary.of(outcome.record, metric=metric), metric, answered)
 
 
 def fold_table(record: RunRecord, folds: Folds, metric: str | None = None) -> Table:
@@ -594,19 +596,16 @@ _MOST_ROWS = 50
 
 def print_table(frame: pd.DataFrame, record: RunRecord) -> None:
     """Print predictions for a person to read; long ones are cut, and say so."""
-    table = Table(box=None, pad_edge=False, show_edge=False)
-    table.add_column("photograph")
-    table.add_column("prediction")
-    table.add_column("confidence", justify="right")
     shown = frame.head(_MOST_ROWS)[["id", "status", "reason", "prediction", "confidence"]]
+    rows = []
     for row in shown.to_dict(orient="records"):  # not tuples: Python takes two classes that NFKC makes one for one name
+        photograph = name(str(row["id"]))
         if row["status"] == "error":
-            table.add_row(name(str(row["id"])), Text(clean(str(row["reason"])), style="red"), "-")
+            rows.append((photograph, Text(clean(str(row["reason"])), style="red"), Text("-")))
         else:
-            table.add_row(
-                name(str(row["id"])), name(str(row["prediction"]) or "none"), number(float(row["confidence"]))
-            )
-    show(table)
+            confidence = Text(number(float(row["confidence"])))
+            rows.append((photograph, name(str(row["prediction"]) or "none"), confidence))
+    show(NamedRows(("photograph", "prediction", "confidence"), rows, numbers=frozenset({"confidence"})))
     if len(frame) > _MOST_ROWS:
         show(Text(f"… and {len(frame) - _MOST_ROWS} more; '-o predictions.csv' writes all.", style="dim"))
     show(Text(f"by {record.id}", style="dim"))

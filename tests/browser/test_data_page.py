@@ -129,6 +129,13 @@ def test_a_phone_scrolls_pictures_and_not_the_page(visit: Callable[..., Any], cl
     assert page.locator(".picture").first.evaluate("box => box.scrollWidth > box.clientWidth")
 
 
+@pytest.mark.parametrize("name", ["Files and what each is for", "Classes in numbers"])
+def test_tables_fit_a_phone(visit: Callable[..., Any], name: str) -> None:
+    """Columns take what they need there, and no least width."""
+    box = visit(width=390).get_by_role("region", name=name)
+    assert box.evaluate("box => box.scrollWidth <= box.clientWidth")
+
+
 def test_names_are_only_read(visit: Callable[..., Any], drawn_facts: Callable[..., Facts]) -> None:
     plain = drawn_facts()
     pair = plain.duplicates[1].model_copy(update={"first": NAMES[0], "labels": (NAMES[1], NAMES[2])})

@@ -111,6 +111,23 @@ def test_a_test_photograph_that_cannot_be_read_is_told_and_has_a_row(imgcls, dra
     assert broken.exists()
 
 
+def test_a_test_part_that_nobody_can_read_has_all_rows(imgcls, draw_photos, tmp_path: Path) -> None:
+    data = tmp_path / "pets"
+    for part, n in (("train", 10), ("valid", 5), ("test", 2)):
+        draw_photos(data / part, {"dark": n, "light": n}, seed=len(part))
+    for number, path in enumerate(sorted((data / "test").rglob("*.png"))):
+        path.rename(path.with_suffix(".nef")) if number % 2 else cut(path)
+    trained = imgcls("recipe", "run", "baseline", "--data", data, *TINY)
+    assert trained.code == 0
+    assert "4 of them are of the test part: 'imgcls submit' fills these rows" in " ".join(trained.out.split())
+    assert imgcls("submit", "--strict").code == 3
+    result = imgcls("submit", "--json")
+    lines = Path(json.loads(result.out)["path"]).read_text().splitlines()
+    names = [f"test/{name}/00{number}" for name in ("dark", "light") for number in range(2)]
+    assert [line.split(",")[0].strip('"')[:-4] for line in lines[1:]] == names
+    assert [line.split(",")[-2:] for line in lines[1:]] == [["0.5", "0.5"]] * 4
+
+
 @pytest.mark.parametrize("kind", ["folder", "table"])
 def test_a_label_that_only_test_has_is_nowhere(kind: str, imgcls, draw_photos, tmp_path: Path) -> None:
     data = tmp_path / "sealed"
@@ -137,3 +154,92 @@ def test_a_label_that_only_test_has_is_nowhere(kind: str, imgcls, draw_photos, t
     assert SEALED not in everything(*named, imgcls=imgcls, of=files)
     if (found := list(Path("runs").glob("baseline*/run.json"))) and kind == "table":
         assert SEALED not in found[0].read_text()
+
+
+def losing(photos: Path, kind: str) -> tuple[tuple[object, ...], str]:
+    """Lose photographs of one kind, and return the options that name the data, and what is said of the loss."""
+    if kind == "unreadable":
+        cut(photos / "dark" / "001.png")
+        return ("--data", photos), "1 photograph cannot be used: 1 truncated."
+    if kind == "unread":
+        (photos / "dark" / "001.png").rename(photos / "dark" / "001.nef")
+        return ("--data", photos), "1 photograph cannot be used: 1 camera RAW, not read."
+    if kind == "excluded class":
+        return ("--data", photos, "--exclude", "dark/00*", "--exclude", "dark/010.png"), "class 'dark' keeps 9 of 20."
+    names = sorted(path.relative_to(photos).as_posix() for path in photos.rglob("*.png"))
+    listed = [*names, "light/gone.png"] if kind == "absent" else names[1:]
+    rows = [f"{name},{name.split('/')[0]}" for name in listed]
+    (photos.parent / "labels.csv").write_text("file,label\n" + "\n".join(rows) + "\n")
+    source = ("--data", photos.parent / "labels.csv", "--images", photos)
+    if kind == "absent":
+        return (*source, "--missing", "exclude"), "1 photograph cannot be used: 1 named in labels.csv, and not there."
+    return source, "1 photograph there and not used: 1 not listed in labels.csv."
+
+
+@pytest.mark.parametrize("kind", ["unreadable", "unread", "absent", "not listed", "excluded class"])
+def test_strict_stops_at_every_kind_of_loss(kind: str, imgcls, photos: Path) -> None:
+    source, said = losing(photos, kind)
+    begun = imgcls("init", source[1], *source[2:], "--yes", "--strict", "--json")
+    if kind != "unreadable":  # init opens no photograph
+        assert (begun.code, said in begun.err) == (3, True), begun.err
+    assert json.loads(begun.out)["file"]
+    Path("imgcls.toml").unlink()
+    for words in (("recipe", "run"), ("ladder", "run"), ("ladder", "ablate")):
+        stopped = imgcls(*words, "baseline+augmentation", *source, *TINY, "--strict")
+        assert (stopped.code, said in stopped.err) == (3, True), stopped.err
+        assert "nothing was trained" in stopped.err
+    assert not list(Path().glob("runs/base*"))
+    assert not Path("ladders").exists()
+    assert imgcls("eda", *source, "--strict").code == 3
+    told = json.loads(imgcls("recipe", "run", "baseline", *source, *TINY, "--strict", "--json").out)
+    assert (told["error"]["type"], told["error"]["exit_code"]) == ("StrictError", 3)
+    assert imgcls("recipe", "run", "baseline", *source, *TINY).code == 0
+
+
+def test_strict_takes_what_somebody_decided(imgcls, photos: Path) -> None:
+    run = ("recipe", "run", "baseline", "--data", photos, *TINY, "--strict")
+    cut(photos / "dark" / "001.png")
+    (photos / "dark" / "002.nef").write_bytes(b"x")
+    (photos / "readme.txt").write_text("x")
+    assert imgcls("eda", photos, "--exclude", "*.nef", "--strict").code == 3
+    assert imgcls("eda", "apply", "broken").code == 0
+    assert imgcls(*run, "--exclude", "*.nef").code == 0
+    assert imgcls(*run).code == 3
+    assert imgcls("eda", photos).code == 0
+    assert imgcls("eda", "keep", "left_out", "--why", "raw files of the same").code == 0
+    assert imgcls(*run).code == 0
+    Path("findings.toml").unlink()
+    assert imgcls("init", photos, "--yes", "--strict").code == 3
+    assert imgcls("init", photos, "--exclude", "*.nef", "--yes", "--strict", "--force").code == 0
+
+
+@pytest.mark.parametrize("known", [False, True])
+def test_what_was_answered_stands_in_the_commands_that_follow(
+    known: bool, imgcls, draw_photos, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever types them is asked nothing again."""
+    data = draw_photos(tmp_path / "photos", {"cafe\u0301": 12, "caf\u00e9": 12, "other": 12})
+    source: tuple[object, ...] = ("--data", data)
+    if known:
+        Path("imgcls.toml").write_text(f'schema = 1\n[data]\nsource = "{data}"\n')
+        source = ()
+    monkeypatch.setattr("imgcls.cli.options.sys", Screen)
+    monkeypatch.setattr("click.prompt", lambda *_, **__: 1)
+    for words in (("recipe", "run", "baseline", *TINY), ("recipe", "run", "baseline", *TINY, "--folds", "2"), ("eda",)):
+        done = imgcls(*words, *source)
+        assert done.code == 0, done.err
+        assert "Other commands need it too: --spelling join" in done.err
+        following = [
+            line for line in done.out.splitlines() if "imgcls recipe run base" in line and "Checklist" not in line
+        ]
+        assert following
+        assert all("--spelling join" in line for line in following)
+
+
+class Screen:
+    """Streams that a person sits at."""
+
+    class stdin:  # noqa: N801
+        isatty = staticmethod(lambda: True)
+
+    stderr = stdin

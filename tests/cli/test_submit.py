@@ -102,6 +102,30 @@ def test_a_test_photograph_that_was_not_predicted_has_a_row(imgcls, tested, tmp_
     assert imgcls("submit", records[0].id, "--out", workspace.root, "--strict").code == 0
 
 
+def test_a_test_part_of_which_nothing_can_be_read_has_the_shares_of_the_classes(imgcls, tested, tmp_path) -> None:
+    records, workspace = tested(0)
+    record = records[-1]
+    lost = tuple(LostTest(f"t{place}.png", place, "truncated") for place in range(3))
+    replace(record, data=replace(record.data, lost_test=lost)).write(record.folder)
+    refused = imgcls("submit", "--out", workspace.root, "--strict", "--json")
+    assert (refused.code, len(json.loads(refused.out)["filled"])) == (3, 3)
+    assert not list(workspace.submissions.glob("*"))
+    for sample in (None, "name,target\nt2.png,0.5\nt0.png,0.5\nt1.png,0.5\n"):
+        (tmp_path / "sample.csv").write_text(sample or "")
+        given = ("--sample", tmp_path / "sample.csv", "--force") if sample else ()
+        result = imgcls("submit", record.id, "--out", workspace.root, "--json", *given)
+        assert result.code == 0
+        assert "Rows filled with the shares of the classes in validation: 3" in " ".join(result.err.split())
+        _, *written = rows(Path(json.loads(result.out)["path"]))
+        labels = record.predictions("valid")["label"]
+        share = (labels == "dog").mean()
+        assert [float(row[-1]) for row in written] == pytest.approx([share] * 3)
+        assert [row[0] for row in written] == (
+            ["t2.png", "t0.png", "t1.png"] if sample else ["t0.png", "t1.png", "t2.png"]
+        )
+    assert imgcls("submit", records[0].id, "--out", workspace.root).code == 2  # it has no test part at all
+
+
 def test_a_record_of_before_finds_what_the_sample_asks_for_among_what_it_left_out(imgcls, tested, tmp_path) -> None:
     records, workspace = tested()
     record = records[-1]

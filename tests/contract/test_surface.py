@@ -53,6 +53,7 @@ def test_public_names_are_pinned() -> None:
         "RungResult",
         "Stack",
         "StackError",
+        "StrictError",
         "TrainingError",
         "UsageError",
         "Verdict",

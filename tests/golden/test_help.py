@@ -21,7 +21,7 @@ READ = (
     "--test-share --label-from --group-from --exclude --header --spelling --missing"
 )
 PLAN = "--epochs --size --batch-size --model --weights --set"
-TRAIN = f"{READ} --verify {PLAN} --device --workers --precision --from-start --out --json"
+TRAIN = f"{READ} --verify --strict {PLAN} --device --workers --precision --from-start --out --json"
 LOOK = f"--metadata --quick --strict --no-images {READ} --verify --out --json"
 LADDER = f"--seeds --folds --metric --smallest-gain --budget --executor --retries --retry-failed --name {TRAIN}"
 OPTIONS = {
@@ -41,7 +41,7 @@ OPTIONS = {
     "imgcls eda look": LOOK,
     "imgcls eda undo": "--out --json",
     "imgcls init": "--title --goal --background --metric --sample-submission --metadata "
-    f"{READ} -y --yes --force --out --json",
+    f"{READ} --strict -y --yes --force --out --json",
     "imgcls ladder": "",
     "imgcls ladder ablate": LADDER,
     "imgcls ladder final": "--out --json",

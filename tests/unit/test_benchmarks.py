@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from io import StringIO
 from pathlib import Path
@@ -13,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from PIL import Image
 from rich.console import Console
 
@@ -169,3 +172,33 @@ def test_hidden_copies_and_broken_files_are_found_in_drawn_photographs(tmp_path:
     assert (told["broken"]["n_found"], told["broken"]["n_named"], told["broken"]["n"]) == (10, 10, 10)
     assert told["broken"]["false_alarms"] == []
     assert told["leak"] is None or told["leak"]["n_excluded"] >= 10
+
+
+def test_killed_fillings_of_the_cache_lose_nothing_and_are_not_done_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(ROOT))
+    from benchmarks.__main__ import benchmarks
+
+    path = tmp_path / "kills.jsonl"
+    for n_lines in (1, 0):
+        done = CliRunner().invoke(benchmarks, ["kills", "--n", "5", "--kind", "cache", "--out", str(path)])
+        assert done.exit_code == 0, done.output
+        assert len(done.output.splitlines()) == n_lines
+    (kill,) = map(json.loads, path.read_text().splitlines())
+    assert (kill["kind"], kill["number"], kill["way"], kill["problems"]) == ("cache", 0, "forked", [])
+
+
+def test_what_a_kill_leaves_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(ROOT))
+    from benchmarks import kills
+
+    def leave() -> None:
+        path = Path(f".{os.getpid()}.tmp")
+        path.touch()
+        time.sleep(1)
+        path.unlink()
+
+    monkeypatch.setattr(kills, "fill_cache", leave)
+    (kill,) = kills.kill_all(5, tmp_path, tmp_path / "kills.jsonl", kinds=("cache",))
+    assert any(problem.endswith(".tmp was left") for problem in kill.problems)

@@ -177,9 +177,9 @@ class Tracking(Callback):
         self.trained = None
 
     def after_batch(self) -> None:
-        """Tell about a training batch."""
-        if self.learn.training:
-            self.reporter.batch(self.learn.epoch + 1, self.learn.iter + 1, self.learn.n_iter)
+        """Tell about a batch, of training or of the epoch's validation."""
+        tell = self.reporter.batch if self.learn.training else self.reporter.validation
+        tell(self.learn.epoch + 1, self.learn.iter + 1, self.learn.n_iter)
 
     def after_train(self) -> None:
         """Stop the clock of training."""

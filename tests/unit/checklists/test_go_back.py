@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -172,6 +174,10 @@ def test_a_damaged_file_is_named_and_the_rest_is_told(known: Desk, name: str) ->
     found = known.list()
     assert [path.name in damage.reason for damage in found.damages] == [True]
     assert found.damages[0].unknown
+    korean = found.damages[0].reason_in("ko").replace(str(path), "FILE")
+    assert "FILE" in korean
+    assert re.search("[가-힣]", korean)
+    assert not re.search("damaged|cannot|Expecting|newer", korean)
     assert any(entry.state == "done" for entry in found.items)
 
 
@@ -213,6 +219,8 @@ def test_the_line_for_other_commands_counts_and_names_what_is_next(known: Desk) 
 
     known.baseline(n_seeds=1)
     known.know(data=OTHER)
+    korean = status_line(replace(known.list(), lang="ko")).plain
+    assert korean.startswith("체크리스트: 28개 중 3개 완료, 7개 다시 확인. 다음: imgcls eda")
     line = status_line(known.list()).plain
     assert line.startswith("Checklist: 3 of 28 done, ")
     assert " stale. Next: imgcls eda" in line

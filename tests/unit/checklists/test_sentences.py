@@ -120,6 +120,33 @@ def test_why_there_is_no_verdict_is_recognized_in_a_file() -> None:
     assert quoted("something of a later version").korean == "something of a later version"
 
 
+MESSAGES = {
+    "w/imgcls.toml, line 3: not TOML (Invalid value). Correct it there.": "w/imgcls.toml, 3행: TOML이 아니다(값이 잘못",
+    "r/run.json is damaged: seed must be a whole number, not true; key is missing.": "정수여야 하는데 true; key 키가",
+    "r/run.json is damaged: Extra data: line 1 column 3 (char 2). Restore it from a copy, or remove its folder.": "3열",
+    "p/photos: there is no such file or folder. Did you mean 'p/photo'?": "가장 가까운 것: 'p/photo'",
+    "imgcls.toml: 2 faults:\n  - title is missing.\n  - data is missing.": "잘못된 곳 2군데:\n  - title 키가 없다.",
+    "[Errno 13] Permission denied: 'w/imgcls.toml'": "권한이 없다",
+}
+
+
+@pytest.mark.parametrize(("english", "korean"), MESSAGES.items())
+def test_messages_of_errors_are_recognized(english: str, korean: str) -> None:
+    """With the facts that they hold, whatever these are."""
+    told = quoted(english)
+    assert told == english
+    assert korean in told.korean
+    for fact in re.findall(r"[\w/]+\.(?:json|toml)|'[^']+'", english):
+        assert fact in told.korean
+
+
+@pytest.mark.parametrize("template", KOREAN["errors"])
+def test_a_message_and_its_korean_hold_the_same_facts(template: str) -> None:
+    assert {name for name, _, _ in fields(KOREAN["errors"][template])} <= {name for name, _, _ in fields(template)}
+    filled = template.format_map({name: f"«{name}»" for name, _, _ in fields(template)})
+    assert HANGUL.search(quoted(filled).korean), filled
+
+
 def _sample(part: ast.expr | None) -> str:
     return str(part.value) if isinstance(part, ast.Constant) else "7"
 

@@ -64,7 +64,9 @@ def test_a_terminal_is_asked_and_the_answer_is_read_with(monkeypatch: pytest.Mon
     monkeypatch.setattr("sys.stdin", Terminal())
     monkeypatch.setattr("sys.stderr", Terminal())
     monkeypatch.setattr("click.prompt", lambda *_, **__: 2)
-    assert asking(read, DataSource("photos")) == DataSource("photos", label_from="{label}/**")
+    answers: dict[str, object] = {}
+    assert asking(read, DataSource("photos"), answers=answers) == DataSource("photos", label_from="{label}/**")
+    assert answers == {"label_from": "{label}/**"}
     with pytest.raises(DoubtError):
         asking(read, DataSource("photos"), may_ask=False)
 

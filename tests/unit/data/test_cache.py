@@ -16,6 +16,7 @@ from imgcls.data import cache
 from imgcls.data.cache import Photos, Pool, cache_report, clear, fill, lock_of
 from imgcls.data.decode import Preprocess, decode
 from imgcls.errors import DataError
+from imgcls.storage import temporary_beside
 
 SMALL = Preprocess(8)
 RECORD = 8 * 8 * 3
@@ -343,6 +344,30 @@ def test_a_pool_removed_in_use_is_decoded_again(paths: list[Path], tmp_path: Pat
     assert is_right(lazy, paths)
 
 
+def test_photographs_of_tables_are_counted_and_cleared_and_no_link_is_followed(tmp_path: Path) -> None:
+    folder, mine = tmp_path / "cache", tmp_path / "mine"
+    written = folder / "photographs" / "0123"
+    written.mkdir(parents=True)
+    mine.mkdir()
+    (mine / "own.png").write_bytes(b"x" * 5000)
+    (written / "0-0000000.png").write_bytes(b"x" * 100)
+    (written / "index.json").write_text("{}")
+    (written / "linked.png").symlink_to(mine / "own.png")
+    (folder / "photographs" / "elsewhere").symlink_to(mine, target_is_directory=True)
+    (info,) = cache_report(folder)
+    assert (info.name, info.key, info.n_photos, info.n_bytes) == ("photographs", "", 1, 102)
+    assert clear(folder, "photographs") == 102
+    assert (cache_report(folder), list(folder.iterdir())) == ([], [])
+    assert (mine / "own.png").stat().st_size == 5000
+    for name in ("photographs", "sets"):
+        (folder / name).symlink_to(mine, target_is_directory=True)
+    (mine / "torchvision").mkdir()
+    (mine / "torchvision" / "0.png").write_bytes(b"x")
+    assert cache_report(folder) == []
+    assert clear(folder) == 0
+    assert (mine / "torchvision" / "0.png").exists()
+
+
 def test_report_and_clear_leave_strangers_alone(paths: list[Path], tmp_path: Path) -> None:
     folder = tmp_path / "cache"
     filled(paths, tmp_path)
@@ -481,6 +506,20 @@ def test_the_manifest_is_written_as_every_durable_file(
     photos = filled(paths, tmp_path)
     assert not photos.cached
     assert is_right(photos, paths)
+
+
+def test_what_a_killed_writer_left_goes_though_nothing_is_written_any_more(paths: list[Path], tmp_path: Path) -> None:
+    filled(paths, tmp_path)
+    manifest = pool_file(tmp_path, "manifest.json")
+    if (child := os.fork()) == 0:
+        temporary_beside(manifest).write_bytes(manifest.read_bytes()[:9])
+        os._exit(0)
+    os.waitpid(child, 0)
+    living = temporary_beside(manifest)
+    living.touch()
+    assert len(list(manifest.parent.iterdir())) == 4
+    assert filled(paths, tmp_path).cached
+    assert {path.name for path in manifest.parent.glob(".*")} == {living.name}
 
 
 def test_what_a_killed_writer_left_does_not_hide_a_pool(paths: list[Path], tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ import pytest
 from imgcls.data.assumptions import DoubtError
 from imgcls.data.load import load_samples
 from imgcls.data.roles import file_roles
-from imgcls.data.samples import Samples
+from imgcls.data.samples import Samples, loss_warnings
 from imgcls.data.source import DataSource
 from imgcls.errors import DataError
 
@@ -204,6 +204,8 @@ def test_a_tree_that_contradicts_itself_is_asked_about(lay: Lay, layout: str, ch
         assert any(options.items() >= wanted.items() for options in offered), offered
     for options in offered:  # each answer is one, at the most after another question
         assert outcome({"data": root, **options}) != str(caught.value)
+        if options.keys() == {"exclude"} and not outcome({"data": root, **options}):  # what is no photograph is no loss
+            assert loss_warnings(load_samples(root, **options)) == ()
     assert str(caught.value).count("\n  --") == len(offered)
 
 
@@ -281,6 +283,52 @@ def test_folders_of_systems_are_passed_over_and_counted(lay: Lay) -> None:
     assert "$RECYCLE.BIN (2)" in assumption.taken
     assert assumption.taken.endswith(" more.")
     assert ".git" not in assumption.taken
+
+
+@pytest.mark.parametrize(
+    ("layout", "options", "said"),
+    [
+        ("{dark,light}/{1-9}.png", {"exclude": ["dark/1.png", "dark/2.png"]}, ""),
+        ("{dark,light}/{a,b,c,d,e}.png", {"exclude": [f"dark/{name}.png" for name in "abcd"]}, "'dark' keeps 1 of 5"),
+        ("{dark,light,warm}/{1-9}.png", {"exclude": "dark/**"}, "'dark' keeps 0 of 9"),
+        ("{dark,light}/{1-5}.png dark/{2020,2021}/{1-4}.png", {"exclude": "dark/202*/**"}, "'dark' keeps 5 of 13"),
+        (
+            "{train,valid}/{dark,light}/{1-9}.png",
+            {"exclude": [f"*/dark/{n}.png" for n in range(2, 10)]},
+            "'dark' keeps 2 of 18",
+        ),
+        ("train/{dark,light}/{1-9}.png test/{dark,light}/{1-9}.png", {"exclude": "test/dark/**"}, ""),
+        (
+            "all/{dark,light}.{1-9}.png",
+            {"label_from": "{label}.*", "exclude": [f"dark.{n}.png" for n in range(2, 10)]},
+            "'dark' keeps 1 of 9",
+        ),
+        ("{dark,light}/{1-9}.png {dark,light}/{1-9}_{x,y,z}.png", {"exclude": "*_?.png"}, ""),
+        ("{dark,light}/{1-9}.png {dark,light}/augmented/aug_{1-9}_{1-3}.png", {"exclude": "**/augmented/**"}, ""),
+        ("{dark,light}/{1-2}.png dark/{3-9}.nef light/{3-4}.nef", {}, "'dark' keeps 2 of 9"),
+        ("{dark,light}/{1-2}.png {dark,light}/{1-2}.{nef,cr2}", {}, ""),
+        ("{train,valid}/{dark,light}/{1-4}.png train/warm/{1-3}.nef", {}, "'warm' keeps 0 of 3"),
+        ("{dark,light}/{1-4}.png drafts/{dark,light}/{1-4}.png", {"exclude": "drafts/**"}, ""),
+    ],
+)
+def test_a_class_that_loses_its_photographs_is_warned_about(
+    lay: Lay, layout: str, options: dict[str, object], said: str
+) -> None:
+    warnings = loss_warnings(load_samples(lay(layout), **options))
+    assert len(warnings) == bool(said)
+    assert all(f"class {said}." in warning for warning in warnings)
+
+
+def test_photographs_of_test_that_are_not_read_keep_their_place(lay: Lay) -> None:
+    read = load_samples(lay("{train,valid}/{a,b}/{1-3}.png test/{a,b}/{1,3,5}.png test/a/{2,4}.nef test/b/1.nef"))
+    lost = [(sample.id, sample.split, sample.label) for sample in read.lost]
+    assert lost == [("test/a/2.nef", "test", ""), ("test/a/4.nef", "test", "")]
+    names = sorted([*read.frame["id"], *(sample.id for sample in read.lost)])
+    assert [names.index(name) for name in read.frame["id"]] == read.places.tolist()
+    only = load_samples(lay("test/a/{1,3,5}.nef"), exclude=["test/**.png"])
+    assert {sample.id for sample in only.lost} == {
+        f"test/{name}.nef" for name in ("a/1", "a/2", "a/3", "a/4", "a/5", "b/1")
+    }
 
 
 def test_what_is_left_out_is_counted(lay: Lay) -> None:

@@ -120,7 +120,7 @@ class TestTestList:
         assert of_test(samples) == dict.fromkeys(["p08", "p09", "p10", "p11"], "")
         assert samples.n_per_split["test"] == 4
         assert not samples.excluded
-        assert any("4 photographs of test.csv are the test part" in note for note in samples.notes)
+        assert any("4 photographs of test.csv are the test part" in str(entry) for entry in samples.assumptions)
 
     def test_labels_that_stand_in_it_are_not_read(self, competition: Layout) -> None:
         samples = load_samples(competition(test="id,label\np08,cat\np09,walrus\n"))

@@ -195,7 +195,7 @@ def test_several_classes_in_a_cell(write: Write, cells: list[str], classes: tupl
     rows = "".join(f'00{row},"{cell}"\n' for row, cell in enumerate(cells, 1))
     samples = load_samples(write("id,labels\n" + rows))
     assert (samples.problem, samples.classes) == ("multilabel", classes)
-    assert "read as several classes" in samples.notes[0]
+    assert any("read as several classes" in entry.taken for entry in samples.assumptions)
     assert load_samples(write("id,labels\n" + rows), problem_type="multiclass").n_classes == 3
 
 

@@ -167,6 +167,48 @@ class TestSpelling:
         assert options(doubt(root))[0] == {"spelling": "join"}
         assert load_samples(root, spelling="join").classes == ("1", "2")
 
+    @pytest.mark.parametrize(("pair", "joined"), [(("1", "001"), "1"), (("caf\u00e9", "cafe\u0301"), "caf\u00e9")])
+    @pytest.mark.parametrize("form", ["classes", "parts", "names"])
+    def test_folders_too(self, make: Make, form: str, pair: tuple[str, str], joined: str) -> None:
+        one, two = pair
+        placed = {
+            "classes": [files(folder, 4) for folder in (one, two, "other")],
+            "parts": [files(f"{part}/{name}", 4) for part, name in (("train", one), ("valid", two))]
+            + [files(f"{part}/other", 4) for part in ("train", "valid")],
+            "names": [[f"all/{name}.{row}.png" for row in range(4)] for name in (one, two, "other")],
+        }[form]
+        root = make({}, [name for names in placed for name in names])
+        how = {"label_from": "{label}.*"} if form == "names" else {}
+        assert options(doubt(root, **how)) == [{"spelling": "join"}, {"spelling": "keep"}]
+        together = load_samples(root, spelling="join", **how)
+        assert set(together.classes) == {joined, "other"}
+        assert set(together.frame["label"]) == {joined, "other"}
+        assert set(load_samples(root, spelling="keep", **how).classes) == {one, two, "other"}
+
+    def test_folders_of_test_raise_no_doubt(self, make: Make) -> None:
+        parts = [files(f"{part}/{name}", 2) for part in ("train", "valid") for name in ("caf\u00e9", "other")]
+        root = make({}, [*(name for names in parts for name in names), *files("test/cafe\u0301", 2)])
+        assert load_samples(root).classes == ("caf\u00e9", "other")
+
+    def test_folders_that_differ_otherwise_are_kept_apart_and_told(self, make: Make) -> None:
+        samples = load_samples(
+            make({}, [*files("dark", 3), *files("Dark", 3), *files("light ", 3), *files("light", 3)])
+        )
+        assert samples.classes == ("Dark", "dark", "light", "light ")
+        assert [note for note in samples.notes if "kept apart" in note]
+
+    def test_columns_too(self, make: Make) -> None:
+        rows = [
+            "file,caf\u00e9,cafe\u0301,other",
+            *(f"{row}.png,{('1,0,0', '0,1,0', '0,0,1')[row % 3]}" for row in range(9)),
+        ]
+        root = make({"labels.csv": rows}, files("img", 9))
+        assert options(doubt(root)) == [{"spelling": "join"}, {"spelling": "keep"}]
+        together = load_samples(root, spelling="join")
+        assert (together.classes, together.problem) == (("caf\u00e9", "other"), "binary")
+        assert set(together.frame["label"]) == {"caf\u00e9", "other"}
+        assert len(load_samples(root, spelling="keep").classes) == 3
+
     def test_rows_of_test_raise_no_doubt(self, make: Make) -> None:
         rows = ["file,label,split", *(f"{row}.png,{row % 2},train" for row in range(6)), "6.png,0.0,test"]
         assert load_samples(make({"labels.csv": rows}, files("img", 7))).classes == ("0", "1")
@@ -612,6 +654,27 @@ class TestParquet:
         Path(samples.frame["path"][3]).unlink()
         assert Path(load_samples(table).frame["path"][3]).is_file()
 
+    @pytest.mark.parametrize("given", [True, False])
+    def test_they_are_called_as_they_stand_in_the_table(self, tmp_path: Path, given: bool) -> None:
+        rows = [{"bytes": as_bytes(row), "path": f"{row // 2}_{row % 2}.png" if given else None} for row in range(8)]
+        table = tmp_path / "set" / "photos.parquet"
+        table.parent.mkdir()
+        pd.DataFrame({"image": rows, "label": [row % 2 for row in range(8)]}).to_parquet(table)
+        samples = load_samples(table)
+        third = "photos.parquet/image/" + ("1_0.png" if given else "photos-000002.png")
+        assert samples.relative(samples.frame["path"][2]) == third
+        assert [entry.path for entry in samples.without({samples.frame["path"][2]: "truncated"}).excluded] == [third]
+        assert [(entry.path, entry.n) for entry in file_roles(DataSource(table), samples)] == [
+            ("photos.parquet/image/", 8),
+            ("photos.parquet", 8),
+        ]
+        if given:
+            assert load_samples(table, group_from="{group}_*").frame["group"].tolist() == list("00112233")
+            assert len(load_samples(table, exclude="*_1.png")) == 4
+        else:
+            twice = [entry.name for entry in load_unlabelled([table, table]).inputs]
+            assert twice[2] == str(tmp_path / "set" / third)
+
     @pytest.mark.parametrize("folder", [".", "data"])
     def test_pieces_of_the_parts_are_one_data_set(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folder: str
@@ -672,6 +735,28 @@ class TestParquet:
         assert read_table(root / "a.parquet").photographs == {}
         assert load_samples(root).classes == ("a", "b")
 
+    def test_photographs_take_the_memory_of_a_row_group(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """However large the file: once all row groups that had been read were kept."""
+        import pyarrow
+        import pyarrow.parquet
+
+        monkeypatch.setenv("IMGCLS_CACHE", str(tmp_path / "cache"))
+        noise = np.random.default_rng(0)
+        content = io.BytesIO()
+        Image.fromarray(picture(0)).save(content, "PNG")
+        images = [{"bytes": content.getvalue() + noise.bytes(50_000), "path": f"{row}.png"} for row in range(200)]
+        table = pyarrow.table({"image": images, "label": [str(row % 2) for row in range(200)]})
+        pyarrow.parquet.write_table(table, tmp_path / "photos.parquet", row_group_size=10)
+        del table
+        pool = pyarrow.proxy_memory_pool(pyarrow.default_memory_pool())
+        try:
+            pyarrow.set_memory_pool(pool)
+            read = read_table(tmp_path / "photos.parquet")
+        finally:
+            pyarrow.set_memory_pool(pyarrow.default_memory_pool())
+        assert len(read.photographs["image"]) == 200
+        assert pool.max_memory() < (tmp_path / "photos.parquet").stat().st_size / 3
+
 
 @pytest.mark.parametrize("name", ["kids_csv", "coffee_leaf", "clothing10", "apples_pears"])
 def test_real_data_raise_no_doubt(test_data: Path, name: str) -> None:
@@ -693,3 +778,69 @@ def test_what_findings_leave_out_empties_no_class_without_a_word(make: Make) -> 
     )
     (warning,) = loss_warnings(decided_samples(DataSource(root), findings))
     assert warning.startswith("Warning: by what is left out, class 'c' keeps 0 of 6.")
+
+
+def test_an_assumption_is_no_note_as_well(make: Make) -> None:
+    tables = {
+        "train.csv": ["image,label", *(f"{row}.png,{('a b', 'b', 'a')[row % 3]}" for row in range(9))],
+        "test.csv": ["image", "t0.png", "t1.png"],
+    }
+    root = make(tables, [*files("img", 9), "img/t0.png", "img/t1.png"])
+    samples = load_samples(root)
+    assert [taken for taken, _ in said(samples, "delimiter")] == [
+        "The labels of 'label' were read as several classes, separated by ' '."
+    ]
+    assert [option for _, option in said(samples, "test list")] == ["--test none"]
+    assert samples.notes == ()
+    (note,) = load_samples(root, test="test.csv").notes
+    assert note == "The 2 photographs of test.csv are the test part: predicted, never trained on."
+
+
+class TestLabelsByName:
+    """A table of names alone, whose names hold the labels."""
+
+    names = tuple(f"{'cat' if row % 2 else 'dog'}.{row}.png" for row in range(12))
+
+    def table(self, make: Make, *, header: str = "file", rows: Sequence[str] = names) -> Path:
+        return make({"list.csv": [header, *rows]}, [f"img/{name}" for name in self.names]) / "list.csv"
+
+    def test_a_pattern_says_where_they_stand(self, make: Make) -> None:
+        table = self.table(make)
+        samples = load_samples(table, label_from="{label}.*")
+        assert (samples.classes, samples.problem) == (("cat", "dog"), "binary")
+        assert labels(samples) == {name: name[:3] for name in self.names}
+        assert labels(load_samples(table.parent, images="img", label_from="{label}.*")) == labels(samples)
+        grouped = load_samples(table, label_from="{label}.*", group_from="*.{group}.*")
+        assert grouped.frame["group"].tolist() == [str(row) for row in range(12)]
+
+    def test_it_is_offered_where_no_column_holds_them(self, make: Make) -> None:
+        table = self.table(make)
+        (offered,) = options(doubt(table))
+        assert offered == {"data": str(table), "label_from": "{label}.*"}
+        assert load_samples(**offered).classes == ("cat", "dog")
+        several = self.table(
+            make, header="file,width,height", rows=[f"{n},{row},{row}" for row, n in enumerate(self.names)]
+        )
+        assert options(doubt(several))[-1] == offered
+
+    def test_parts_of_the_table_count_and_test_decides_nothing(self, make: Make) -> None:
+        rows = [
+            f"{name},{'test' if row > 7 else 'valid' if row > 5 else 'train'}" for row, name in enumerate(self.names)
+        ]
+        rows[-1] = rows[-1].replace("cat.11", "wolf.11")
+        root = make({"list.csv": ["file,split", *rows]}, [f"img/{name}" for name in (*self.names, "wolf.11.png")])
+        samples = load_samples(root / "list.csv", label_from="{label}.*")
+        assert samples.classes == ("cat", "dog")
+        assert samples.part("test").frame["label"].tolist() == ["dog", "cat", "dog", ""]
+
+    def test_what_does_not_fit_is_refused_with_what_to_do(self, make: Make) -> None:
+        table = self.table(make)
+        with pytest.raises(DataError, match="Keep one of them"):
+            load_samples(table, label="file", label_from="{label}.*")
+        with pytest.raises(DataError, match="takes no label from 6 of 12 photographs: 'img/dog"):
+            load_samples(table, label_from="c{label}.*")
+        assert load_samples(table, label_from="c{label}.*", exclude="dog*").classes == ("at",)
+        with pytest.raises(DataError, match="--split COLUMN"):
+            load_samples(table, label_from="{split}.{label}.*")
+        with pytest.raises(DataError, match="--label-from"):
+            load_samples(table, label_from="nothing_{label}.*")

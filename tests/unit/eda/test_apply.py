@@ -2,10 +2,12 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -290,6 +292,33 @@ def test_a_kill_at_any_operation_leaves_one_of_the_two_decisions(
         if before is not None:
             path.write_bytes(before)
     assert n_killed >= 3
+
+
+def test_the_same_command_after_a_kill_leaves_facts_of_the_data_as_they_are(photo_folder: Path, tmp_path: Path) -> None:
+    """Facts of other data would ask for another look at photographs that were just looked at."""
+    photos, place = tmp_path / "photos", Workspace(tmp_path / "work")
+    shutil.copytree(photo_folder, photos)
+    shutil.copyfile(photos / "left" / "000.jpg", photos / "left" / "twice.jpg")
+    place.root.mkdir()
+    write_problem(place.root / "imgcls.toml", Problem(data=ProblemData(source=str(photos))))
+    imgcls.explore(workspace=place, reporter=Silent())
+    facts, findings = place.reports / "facts.json", place.root / FINDINGS_TOML
+    findings.write_bytes(b"")
+    for act in (apply_findings, undo_findings):
+        before = {path: path.read_bytes() for path in (facts, findings)}
+        act((), place)
+        after = facts.read_bytes()
+        assert after != before[facts]
+        n_killed = 0
+        while True:
+            for path, content in before.items():
+                path.write_bytes(content)
+            if not kill_at(n_killed + 1, partial(act, (), place)):
+                break
+            n_killed += 1
+            act((), place)
+            assert facts.read_bytes() == after
+        assert n_killed > 6
 
 
 def kill_at(n: int, act: Callable[[], object]) -> bool:

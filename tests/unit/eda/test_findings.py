@@ -407,6 +407,7 @@ class TestSeries:
     def test_where_the_data_give_groups_to_all_it_is_a_note(self, found, made_look):
         groups = [f"g{number % 20}" for number in range(40)]
         entry = found(made_look(even(), split(), groups=groups), series=self.SERIES)["series"]
+        assert "nothing is to be done unless wider ones are meant" in entry.title  # notes have no advice on a terminal
         assert (entry.severity, entry.action, entry.command) == ("note", None, None)
 
     def test_series_that_are_kept_together_need_nothing(self, found, made_look):

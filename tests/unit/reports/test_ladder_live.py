@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from imgcls.engine.progress import EpochRow, Start, TrainingClock
+from imgcls.engine.progress import EpochRow, Lines, Start, TrainingClock, plain_lines
 from imgcls.ladders import judge
 from imgcls.ladders.run import JobResult, SilentWatcher, Watcher
 from imgcls.ladders.spec import Ladder
 from imgcls.ladders.state import LadderState, read_state
 from imgcls.reports import live
-from imgcls.reports.live import LadderLines, LadderScreen, LiveTable, PlainLines, job_line, ladder_screen, reporter_for
+from imgcls.reports.live import LadderLines, LadderScreen, LiveTable, job_line, ladder_screen, reporter_for
 from imgcls.workspace import Workspace
 
 Draw = Callable[..., tuple[Ladder, Workspace]]
@@ -234,14 +234,15 @@ def test_the_bar_does_not_say_that_nothing_is_left_while_it_validates(monkeypatc
 
 
 def test_a_pipe_is_told_what_goes_on_whatever_it_is(monkeypatch: pytest.MonkeyPatch, capsys) -> None:
-    """After eight seconds without a line there is one, for steps that count and for those that cannot."""
+    """After eight seconds without a line there is one: how far it is, where that is known and was not said before."""
     now, start = _training(monkeypatch)
-    lines = PlainLines()
+    lines = Lines()
     steps = {
         "Still at work: 9 s so far …": lambda: lines.note("Loading torch and fastai …"),
         "Looking for series: 9 s so far …": lambda: lines.progress("Looking for series", 0, 1),
-        "Predicting: 9 s so far …": lambda: lines.progress("Predicting", 64, 640),
+        "Predicting: 64 of 640": lambda: lines.progress("Predicting", 64, 640),
         "Training: 9 s so far …": lambda: lines.start(start),
+        "epoch 1: batch 5 of 10, about 36 s left": lambda: lines.batch(1, 5, 10),
         "epoch 1: validation: 9 s so far …": lambda: lines.batch(1, 10, 10),
     }
     for told, begin in steps.items():
@@ -254,9 +255,39 @@ def test_a_pipe_is_told_what_goes_on_whatever_it_is(monkeypatch: pytest.MonkeyPa
         assert capsys.readouterr().err == f"{told}\n"
 
 
+def test_validation_counts_down(monkeypatch: pytest.MonkeyPatch, capsys) -> None:
+    """A long validation moves as training does, on a terminal and in a pipe, and measures itself."""
+    now, start = _training(monkeypatch)
+    table = LiveTable(Console(file=StringIO(), force_terminal=True, width=100, color_system=None))
+    for reporter in (Lines(), table):
+        reporter.start(start)
+        now[0] += 20
+        reporter.batch(1, 10, 10)
+        now[0] += 4
+        reporter.validation(1, 1, 4)
+        now[0] += 100
+    task = table._bar.tasks[0]
+    assert (task.description, task.fields["left"]) == ("epoch 1, validation 1 of 4", "48 s left")  # 12 + 20 + 16
+    table.stop()
+    assert "epoch 1: validation 1 of 4, about 48 s left" in capsys.readouterr().err
+
+
+def test_three_lines_of_python_are_told_too(monkeypatch: pytest.MonkeyPatch, capsys) -> None:
+    """Whoever passes no reporter has the same lines as the command, and a reporter that was passed is left alone."""
+    monkeypatch.setattr("imgcls.engine.progress._QUIET_SECONDS", 0.02)
+    monkeypatch.setattr("imgcls.engine.progress._EVERY_SECONDS", 0.01)
+    with plain_lines(None) as lines:
+        lines.progress("Drawing\x1b pictures", 0, 1)
+        time.sleep(0.3)
+    assert "Drawing\\x1b pictures …" in capsys.readouterr().err
+    with plain_lines(Lines()):
+        time.sleep(0.1)
+    assert capsys.readouterr().err == ""
+
+
 def test_the_pipe_is_looked_at_while_something_is_done(monkeypatch: pytest.MonkeyPatch, capsys) -> None:
     monkeypatch.setattr("imgcls.engine.progress._QUIET_SECONDS", 0.02)
-    monkeypatch.setattr("imgcls.reports.live._EVERY_SECONDS", 0.01)
+    monkeypatch.setattr("imgcls.engine.progress._EVERY_SECONDS", 0.01)
     with reporter_for(as_json=True) as reporter:
         reporter.progress("Drawing pictures", 0, 1)
         time.sleep(0.3)

@@ -131,6 +131,21 @@ def test_witness_of_freeze_backbone(learner: Build) -> None:
     assert moved_by(learner("freeze_backbone:epochs=1", epochs=2), 2) > names
 
 
+def test_witness_of_freeze_stages(learner: Build) -> None:
+    """Two stages and their running statistics stay; and of two views the second epoch's is not the first's."""
+    learn = learner("freeze_stages:n=2,views=2+augmentation", epochs=3)
+    names = set(learn.model.state_dict())
+    assert moved_by(learn) == {name for name in names if name.partition(".")[0] not in ("0", "1")}
+    assert moved_by(learner("augmentation")) == names
+    loader = learn.dls.train
+    shown = []
+    for epoch in range(3):
+        loader.epoch, loader.fixed_rows = epoch, list(range(len(loader.dataset)))
+        shown.append(torch.cat([images for images, _ in loader]))
+    assert torch.equal(shown[0], shown[2])
+    assert not torch.equal(shown[0], shown[1])
+
+
 def test_witness_of_freeze_batchnorm(learner: Build) -> None:
     learn = learner("freeze_batchnorm")
     moved = moved_by(learn)
@@ -178,6 +193,15 @@ def test_witness_of_linear_probe(learner: Build, photo_folder: Path, tmp_path: P
     changed = {name for name, tensor in plain.model.state_dict().items() if not torch.equal(tensor, weights[name])}
     assert changed == {"6.weight", "6.bias"}
     assert run.history() == []
+
+
+def test_witness_of_multi_view_probe(learner: Build) -> None:
+    """Its classifier is another than that of the clean photographs alone, on the same frozen network."""
+    several, one, plain = (learner(recipes) for recipes in ("augmentation+multi_view_probe", "linear_probe", ""))
+    start = state_of(plain.model)
+    changed = {name for name, tensor in state_of(several.model).items() if not torch.equal(tensor, start[name])}
+    assert changed == {"6.weight", "6.bias"}
+    assert not torch.equal(several.model[6].weight, one.model[6].weight)
 
 
 def test_witness_of_lp_ft(learner: Build) -> None:

@@ -34,6 +34,7 @@ from imgcls.engine.timing import estimate_seconds
 from imgcls.errors import DivergedError, ImgclsError, RecordError, TrainingError, WorkspaceError
 from imgcls.evidence.gains import spread_of
 from imgcls.evidence.metrics import evaluate, only_class
+from imgcls.licences import licence_caution
 from imgcls.plan import Plan
 from imgcls.records.attempts import Attempt, claim
 from imgcls.records.derived import Repetition, keep_repetition
@@ -245,6 +246,9 @@ class Job:
         self._tell_notes(attempt)
         if built.network.note:
             self.log.note(built.network.note)
+        first = self.request.setup.weights
+        if first is not None and (caution := licence_caution(first.source, first.licence)):
+            self.log.note(caution)
         if checkpoint is not None:
             restore(built.learn, checkpoint.files, checkpoint.meta)
             done = SkipEpochs(int(checkpoint.meta["epoch"]), scaler=checkpoint.meta["scaler"])

@@ -12,7 +12,7 @@ def is_permissive(licence: str) -> bool:
 
 def licence_text(licence: str) -> str:
     """Return a licence as people read it; an unknown one is called so."""
-    return licence or "unknown"
+    return licence or "licence unknown"
 
 
 def licence_caution(source: str, licence: str) -> str:

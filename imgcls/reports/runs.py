@@ -205,7 +205,7 @@ class RunCard:
             "seed": str(record.seed),
             **({"fold": _turn(record).strip(" ()")} if record.n_folds else {}),
             "plan": f"digest {record.plan_digest[:8]}",
-            "weights": f"{record.weights.source}, sha256 {(record.weights.sha256 or 'none')[:8]}",
+            "weights": f"{record.weights}, sha256 {(record.weights.sha256 or 'none')[:8]}",
             "reused from": record.reused_from or "nothing",
             "device": "{device} in {precision}, {threads} threads".format_map(environment),
             "versions": ", ".join(

@@ -359,9 +359,7 @@ def _write_photographs(path: Path, columns: Sequence[str], folder: Path) -> dict
 
     found: dict[str, list[tuple[str, str]]] = {name: [] for name in columns}
     with explained(folder), pyarrow.parquet.ParquetFile(path, buffer_size=_BUFFER) as file:
-        groups = range(
-            file.num_row_groups
-        )  # one after the other: a reader keeps what it has read of all that it is given
+        groups = range(file.num_row_groups)  # one after the other: a reader of all keeps what it has read
         batches = (file.iter_batches(_BATCH, [group], list(columns)) for group in groups)
         for batch in chain.from_iterable(batches):
             for place, name in enumerate(columns):

@@ -748,12 +748,15 @@ class TestParquet:
         table = pyarrow.table({"image": images, "label": [str(row % 2) for row in range(200)]})
         pyarrow.parquet.write_table(table, tmp_path / "photos.parquet", row_group_size=10)
         del table
-        pool = pyarrow.proxy_memory_pool(pyarrow.default_memory_pool())
+        usual = (
+            pyarrow.default_memory_pool()
+        )  # afterwards that is the one that was set, which does not outlive this test
+        pool = pyarrow.proxy_memory_pool(usual)
         try:
             pyarrow.set_memory_pool(pool)
             read = read_table(tmp_path / "photos.parquet")
         finally:
-            pyarrow.set_memory_pool(pyarrow.default_memory_pool())
+            pyarrow.set_memory_pool(usual)
         assert len(read.photographs["image"]) == 200
         assert pool.max_memory() < (tmp_path / "photos.parquet").stat().st_size / 3
 

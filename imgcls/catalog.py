@@ -27,7 +27,7 @@ ENTRY_POINT_GROUP = "imgcls.recipes"
 
 # What is read while epochs are trained, and what of it is read besides.
 _PARTS_OF_EPOCHS = ("augment.", "loss.", "optimizer.", "schedule.", "fit.", "model.drop_")
-_READ_WITHOUT_EPOCHS = ("fit.epochs", "fit.classifier", "fit.classifier_views")
+_READ_WITHOUT_EPOCHS = ("fit.epochs", "fit.classifier", "fit.classifier_views", "fit.statistics")
 _READ_BY_VIEWS = ("augment.library", "augment.transforms")
 
 

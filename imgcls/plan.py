@@ -348,6 +348,9 @@ class Fit(Part):
     """Samples per step."""
     classifier: Literal["gradient", "logistic_regression"] = "gradient"
     """How the classifier begins: fresh, for the epochs to train, or fitted on the frozen features of clean images."""
+    statistics: Literal["pretrained", "own", "better"] = "pretrained"
+    """Running statistics of batch normalisation that the classifier is fitted on: those of the first weights, those of
+    the training images, or `better`: whichever gives it the smaller log loss in cross-validation."""
     classifier_views: Annotated[int, Within(1, 64)] = 1
     """Views of each image that the classifier is fitted on: the clean one, and augmented ones."""
     sampler: Literal["shuffle", "balanced"] = "shuffle"

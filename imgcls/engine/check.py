@@ -101,6 +101,8 @@ def _epoch_problems(plan: Plan) -> list[str]:
         problems.append(
             "fit.freeze_stages keeps what single images become, which augment.mix would mix before. Leave one out."
         )
+    if fit.statistics != "pretrained" and fit.classifier == "gradient":
+        problems.append("fit.statistics needs fit.classifier = logistic_regression: nothing else reads it.")
     if fit.classifier_views > 1 and fit.classifier == "gradient":
         problems.append("fit.classifier_views needs fit.classifier = logistic_regression: nothing else reads it.")
     elif fit.classifier_views > 1 and not plan.augment.transforms:

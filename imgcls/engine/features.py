@@ -11,13 +11,15 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from imgcls.catalog import Stack
 from imgcls.data.cache import Photos
 from imgcls.engine.device import Machine, memory_format
 from imgcls.engine.inference import Views, batches_of, without_gradients
 from imgcls.engine.loaders import Normalisation, PhotoDataset
-from imgcls.engine.models import Network, build_network
+from imgcls.engine.models import Network, batchnorms, build_network
+from imgcls.engine.seeding import order
 from imgcls.engine.weights import Weights, resolve_weights
 from imgcls.errors import PlanError, WeightsError
 from imgcls.plan import Plan
@@ -147,6 +149,47 @@ def frozen_features(
     finally:
         hook.remove()
     return torch.cat(found)
+
+
+def fit_statistics(
+    network: Network,
+    dataset: PhotoDataset,
+    *,
+    normalisation: Normalisation,
+    device: torch.device,
+    precision: str,
+    seed: int,
+) -> None:
+    """Set the running statistics of every batch normalisation to those of a dataset's clean photographs.
+
+    Mean and variance are averaged over batches drawn by the seed, each of which is normalised by its own, as in
+    training. Nothing else of the network changes.
+
+    Args:
+        network: The network, on the device.
+        dataset: The photographs; its pipeline is not used.
+        normalisation: How images become floats.
+        device: Where it runs.
+        precision: As in training.
+        seed: Decides which photographs come together.
+
+    Source: Li et al. 2016, arXiv:1603.04779, section 3.2.
+    """
+    layers = [layer for layer in batchnorms(network.module) if isinstance(layer, _BatchNorm)]
+    momenta = [layer.momentum for layer in layers]
+    network.module.eval()
+    for layer in layers:
+        layer.reset_running_stats()
+        layer.momentum = None  # then torch averages over all batches evenly
+        layer.train()
+    rows = order(len(dataset), seed, "statistics", 0)
+    with without_gradients(device, precision):
+        for start in range(0, len(rows) - len(rows) % _BATCH or len(rows), _BATCH):
+            images = dataset.photos.pixels(dataset.rows[rows[start : start + _BATCH]])
+            network.module(normalisation.encode(torch.from_numpy(images), device))
+    for layer, momentum in zip(layers, momenta, strict=True):
+        layer.momentum = momentum
+    network.module.eval()
 
 
 def feature_extractor(*, machine: Machine | None = None) -> FeatureExtractor:

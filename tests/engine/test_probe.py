@@ -349,3 +349,38 @@ def test_witness_of_multi_view_probe(train: Train, passes: list[tuple[int, bool]
 def test_views_for_the_classifier_need_transforms() -> None:
     with pytest.raises(StackError, match="add augmentation to the stack"):
         Stack.parse("baseline+multi_view_probe")
+
+
+def test_statistics_of_the_photographs_are_those_of_all_of_them(learner: Build) -> None:
+    """Oracle: torch's own update_bn over the same batches."""
+    from torch.optim.swa_utils import update_bn
+
+    plain, own = learner(), learner("lp_ft", overrides={"fit.statistics": "own"})
+    dataset = plain.dls.train.dataset
+    rows = np.argsort(np.arange(len(dataset)))
+    images = plain.dls.train.normalisation.encode(
+        torch.from_numpy(dataset.photos.pixels(dataset.rows[rows])), torch.device("cpu")
+    )
+    update_bn([images], plain.model)  # all in one batch, so that their order has no say
+    for one, other in zip(plain.model.buffers(), own.model.buffers(), strict=True):
+        assert torch.allclose(one.float(), other.float(), atol=1e-5)
+
+
+@pytest.mark.parametrize(("own", "pretrained"), [(0.1, 0.2), (0.2, 0.1)])
+def test_better_statistics_are_those_with_the_smaller_loss(
+    learner: Build, own: float, pretrained: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from imgcls.engine import linear_probe
+
+    fitted: list[object] = []
+
+    def loss(regression: object) -> float:
+        fitted.append(regression)
+        return own if len(fitted) % 2 else pretrained  # that of the photographs is asked for first
+
+    monkeypatch.setattr(linear_probe, "_log_loss", loss)
+    found = learner("lp_ft", overrides={"fit.statistics": "better"})
+    assert bool(found.model[0][1].running_mean.abs().sum() > 0) == (own < pretrained)
+    assert found.model[0][1].momentum == pytest.approx(0.1)
+    only = learner("lp_ft", overrides={"fit.statistics": "own" if own < pretrained else "pretrained"})
+    assert all(torch.equal(a, b) for a, b in zip(found.model.parameters(), only.model.parameters(), strict=True))

@@ -138,7 +138,7 @@ def loss_kind(loss: Loss, *, multilabel: bool) -> str:
     if loss.name not in ("auto", "focal", fitting):
         raise PlanError(
             f"loss.name = {loss.name} does not fit: the images have "
-            f"{'several labels each' if multilabel else 'one label each'}; use {fitting}, focal or auto."
+            f"{'several labels each' if multilabel else 'one label each'}; use {fitting} or auto, or focal."
         )
     return fitting
 

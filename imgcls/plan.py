@@ -296,18 +296,22 @@ class Augment(Part):
     """Different views of each image, one an epoch in turn, so that they can be kept; 0 draws a new one every time."""
     erasing: Annotated[float, Within(0, 1)] = 0.0
     """Probability that a rectangle of an image is filled with noise, in [0, 1]; in training only, views stay whole."""
+    smallest_crop: Annotated[float, Within(0, 1, open_low=True, open_high=True)] | None = None
+    """Smallest share of the area that a random square crop keeps, in (0, 1), before `transforms`; null crops none."""
 
 
 @dataclass(frozen=True)
 class Loss(Part):
     """What training minimises. Validation always reports the plain loss."""
 
-    name: Literal["auto", "cross_entropy", "bce"] = "auto"
-    """`cross_entropy` for one label an image, `bce` for several; `auto` chooses by the problem."""
+    name: Literal["auto", "cross_entropy", "bce", "focal"] = "auto"
+    """`cross_entropy` for one label an image, `bce` for several; `auto` takes what fits, `focal` its focal form."""
     smoothing: Share = 0.0
     """Share of probability spread evenly over all classes, in [0, 1); training only."""
     class_weights: Literal["none", "balanced"] = "none"
     """`balanced` weighs each class by the inverse of its share of the training samples."""
+    gamma: NotNegative = 2.0
+    """γ: how much less a sure answer counts than an unsure one; training only, and only `name = focal` reads it."""
 
 
 @dataclass(frozen=True)
@@ -324,6 +328,8 @@ class Optimizer(Part):
     """Factor of the learning rate from each layer to the one below it, in (0, 1]; the classifier has the full rate."""
     options: Options = field(default_factory=Options)
     """Further options of that optimiser, such as `momentum`."""
+    early_factor: Annotated[float, Within(0, 1, open_low=True)] = 1.0
+    """Factor of the learning rate of the first half of the layers, in (0, 1]."""
 
 
 @dataclass(frozen=True)
@@ -364,9 +370,13 @@ class Fit(Part):
     clip_norm: Positive | None = None
     """Largest norm of the gradient; null does not clip."""
     averaging: Op | None = None
-    """`ema`, with its `decay`: validate, keep and predict with averaged weights; null takes the last ones."""
+    """`ema` with its `decay`, or `swa` with its `start`: keep and predict with averaged weights; null averages none."""
     callbacks: Options = field(default_factory=Options)
     """Further fastai callbacks: name, or `module:name`, and the options of each."""
+    first_size_px: Annotated[int, Within(8, 4096)] | None = None
+    """Side to which training images are brought down at first, pixels, below `images.size_px`; null never does."""
+    first_size_share: Annotated[float, Within(0, 1, open_low=True, open_high=True)] = 0.5
+    """Share of the steps that see that side, in (0, 1); only where `first_size_px` is set."""
 
     def n_epochs(self, *, n_batches: int) -> int:
         """Return how many epochs there are: `epochs`, or as many as `least_steps` take.

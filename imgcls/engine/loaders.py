@@ -6,6 +6,7 @@ tensors: fastai's tensor subclasses cost ten times as much an operation, and are
 
 from __future__ import annotations
 
+import copy
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -111,6 +112,12 @@ class PhotoDataset(Dataset):
         self.pipelines = {
             name: found for name, found in (("augment", pipeline), ("erase", eraser)) if found is not None
         }
+
+    def clean(self) -> PhotoDataset:
+        """Return the same photographs as they are decoded, whatever training does to them."""
+        found = copy.copy(self)
+        found.pipelines = {}
+        return found
 
     def __len__(self) -> int:
         return len(self.rows)

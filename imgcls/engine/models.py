@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import timm
+import torch
 import torchvision.models
 from timm.models import group_parameters
 from torch import nn
@@ -60,8 +61,34 @@ class Network:
         """
         found = layers_of(module, self.head)
         if len(found) < 2:
-            raise PlanError("optimizer.layer_decay cannot act: the network has a single layer. Leave it out.")
+            raise PlanError(
+                "optimizer.layer_decay and optimizer.early_factor cannot act: the network has a single layer. Leave "
+                "them out."
+            )
         return found
+
+    def require_size(self, size_px: int, *, name: str) -> None:
+        """Show the network a black image of another size than its own.
+
+        Args:
+            size_px: The side, pixels.
+            name: The network's name, for the message.
+
+        Raises:
+            PlanError: The network takes its own size only, or one that small is too small for it.
+        """
+        image = torch.zeros(1, 3, size_px, size_px, device=next(self.module.parameters()).device)
+        was_training = self.module.training
+        try:
+            with torch.no_grad():
+                self.module.eval()(image)
+        except Exception as problem:
+            raise PlanError(
+                f"{name} takes no images of {size_px} px, as fit.first_size_px asks: {str(problem).rstrip('.')}. Leave "
+                "progressive_resizing out, or take a network of convolutions, which takes any size."
+            ) from problem
+        finally:
+            self.module.train(was_training)
 
 
 def model_problems(model: Model) -> list[str]:

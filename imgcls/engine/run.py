@@ -34,7 +34,7 @@ from imgcls.engine.timing import estimate_seconds
 from imgcls.errors import DivergedError, ImgclsError, RecordError, TrainingError, WorkspaceError
 from imgcls.evidence.gains import spread_of
 from imgcls.evidence.metrics import evaluate, only_class
-from imgcls.licences import licence_caution
+from imgcls.networks import has_batchnorm, licence_caution, usual_rate
 from imgcls.plan import Plan
 from imgcls.records.attempts import Attempt, claim
 from imgcls.records.derived import Repetition, keep_repetition
@@ -244,11 +244,10 @@ class Job:
         load = machine_load()  # before this training adds to it
         checkpoint, done = attempt.load_checkpoint(), None
         self._tell_notes(attempt)
-        if built.network.note:
-            self.log.note(built.network.note)
         first = self.request.setup.weights
-        if first is not None and (caution := licence_caution(first.source, first.licence)):
-            self.log.note(caution)
+        caution = licence_caution(first.source, first.licence) if first is not None else ""
+        for note in filter(None, (built.network.note, caution, self._why_this_rate())):
+            self.log.note(note)
         if checkpoint is not None:
             restore(built.learn, checkpoint.files, checkpoint.meta)
             done = SkipEpochs(int(checkpoint.meta["epoch"]), scaler=checkpoint.meta["scaler"])
@@ -265,6 +264,17 @@ class Job:
         speed = tracking.n_images / tracking.train_seconds if tracking.train_seconds else None
         record = self._finish(built, attempt, weights, seconds=seconds, images_per_second=speed)
         return replace(record, environment={**record.environment, **load}, start_metrics=start)
+
+    def _why_this_rate(self) -> str:
+        """Say why the learning rate is another than the usual one, where the network and no one else chose it."""
+        name, rate = self.request.plan.model.name, self.request.plan.optimizer.learning_rate
+        by_hand = "optimizer.learning_rate" in self.request.stack.overrides
+        if has_batchnorm(name) or by_hand or rate != usual_rate(name):
+            return ""
+        return (
+            f"The learning rate is {rate:g}: {name} has no batch normalisation, and such networks, as transformers and "
+            "ConvNeXt, bear less than the usual 0.001. --set optimizer.learning_rate=… sets another."
+        )
 
     def _check_room(self, built: BuiltLearner, attempt: Attempt, *, n_kept: int) -> None:
         """Compare what training will write with the room on the disk that it is written to.

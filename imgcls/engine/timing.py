@@ -50,7 +50,14 @@ def estimate_seconds(learn: Learner, plan: Plan, *, n_done: int = 0, always: boo
     images, targets = loaders.train.one_batch()
     step_seconds = _step_seconds(learn, plan, images, targets if n_epochs else None)
     n_seen += len(loaders.valid.dataset) * (n_epochs + plan.predict.views)
-    return step_seconds * (n_steps + (_PREDICTION_SHARE if n_epochs else 1) * n_seen / len(images))
+    smaller = getattr(learn, "smaller_first", None)
+    saved_seconds = 0.0
+    if smaller is not None and n_epochs:
+        n_small = max(0, smaller.n_steps(plan.fit.epochs * len(loaders.train)) - n_done * len(loaders.train))
+        saved_seconds = n_small * (step_seconds - _step_seconds(learn, plan, smaller.shrunk(images), targets))
+    if plan.fit.averaging is not None and plan.fit.averaging.name == "swa":
+        n_seen += len(loaders.train.dataset)  # once more at the end, for the statistics of batch normalisation
+    return step_seconds * (n_steps + (_PREDICTION_SHARE if n_epochs else 1) * n_seen / len(images)) - saved_seconds
 
 
 def estimate_run(request: RunSpec, *, trains: bool) -> float:

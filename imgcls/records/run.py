@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
 from imgcls.data.assumptions import Assumption
 from imgcls.errors import RecordError, UsageError
-from imgcls.licences import licence_text
+from imgcls.networks import licence_text
 from imgcls.plan import plan_digest
 from imgcls.schema import MAY_BE_ABSENT, NOT_IN_FILE, Problems, file_names, from_json, one_of, read_as, to_json
 from imgcls.storage import sha256_file, write_json

@@ -15,7 +15,7 @@ from rich.text import Text
 
 from imgcls.catalog import Recipe, Stack, find_recipe, find_recipes
 from imgcls.errors import StackError
-from imgcls.licences import is_permissive, licence_text
+from imgcls.networks import is_permissive, licence_text
 from imgcls.plan import Plan
 from imgcls.reports.console import count
 from imgcls.text import clean

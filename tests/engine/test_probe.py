@@ -312,6 +312,21 @@ def test_the_estimate_counts_the_pass_for_the_features(estimated: Callable[..., 
     assert estimated("+linear_probe") == pytest.approx((29 + 7) / 8)  # a step is a forward pass here
 
 
+def test_the_estimate_counts_smaller_images_first_and_the_last_pass_of_an_average(
+    learner: Build, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A step of 12 px costs a quarter of one of 24 px here; of 8 steps, 6 have 12 px, two of them after epoch 1."""
+    monkeypatch.setattr(timing, "_step_seconds", lambda learn, plan, images, targets: (images.shape[-1] / 24) ** 2)
+    stack = "+progressive_resizing:first=12,share=0.75"
+    learn, plan = learner(stack[1:]), Stack.parse(f"baseline:model=simple_cnn,epochs=2{stack}").plan
+    for n_done, expected in ((0, 6 / 4 + 2), (1, 2 / 4 + 2)):
+        seconds = timing.estimate_seconds(learn, plan, n_done=n_done, always=True)
+        assert seconds == pytest.approx(expected + (3 - n_done) * 7 / 8 / 3)
+    averaging = Stack.parse("baseline:model=simple_cnn,epochs=2+weight_averaging").plan
+    seconds = timing.estimate_seconds(learner("weight_averaging"), averaging, always=True)
+    assert seconds == pytest.approx(8 + (29 + 3 * 7) / 8 / 3)
+
+
 def test_a_forward_pass_is_timed_where_nothing_is_trained(learner: Build, passes: list[tuple[int, bool]]) -> None:
     learn = learner("linear_probe")
     passes.clear()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from imgcls.licences import is_permissive, licence_caution
+from imgcls.networks import is_permissive, licence_caution
 
 
 @pytest.mark.parametrize("licence", ["apache-2.0", "Apache-2.0", "mit", "MIT", "bsd-3-clause", "cc-by-4.0", "cc0-1.0"])

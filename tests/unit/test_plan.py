@@ -52,7 +52,7 @@ def test_every_field_survives_json() -> None:
     plan = Plan(
         model=Model("resnet10t", "weights.pth", drop_rate=0.1, drop_path=0.2),
         images=Images(64, "pad", "reflect", mean=(0.1, 0.2, 0.3), std=(1, 1, 1)),
-        loss=Loss("bce", 0.1, "balanced"),
+        loss=Loss("bce", 0.1, "balanced", 3),
         schedule=Schedule("cosine", 0.5),
         predict=Predict(4, "flips", 0.01, 0.99),
     ).with_values(
@@ -60,12 +60,14 @@ def test_every_field_survives_json() -> None:
             "augment.library": "torchvision",
             "augment.mix": {"mixup": {"alpha": 0.2}},
             "augment.erasing": 0.25,
+            "augment.smallest_crop": 0.5,
             "augment.transforms": [{"RandomRotation": {"degrees": 10}}, "RandomHorizontalFlip"],
             "optimizer.name": "sgd",
             "optimizer.learning_rate": 0.1,
             "optimizer.weight_decay": 0.01,
             "optimizer.layer_decay": 0.75,
             "optimizer.options.momentum": 0.9,
+            "optimizer.early_factor": 0.5,
             "fit.epochs": 3,
             "fit.batch_size": 8,
             "fit.classifier": "logistic_regression",
@@ -73,6 +75,8 @@ def test_every_field_survives_json() -> None:
             "fit.freeze_epochs": "all",
             "fit.freeze_batchnorm": True,
             "fit.clip_norm": 1.0,
+            "fit.first_size_px": 32,
+            "fit.first_size_share": 0.25,
             "fit.averaging": {"ema": {"decay": 0.9}},
             "fit.callbacks.ShowGraphCallback": {},
         }

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from imgcls.checklists.checklist import Checklist
-from imgcls.checklists.items import ItemState, Language, stage_titles
+from imgcls.checklists.items import ItemState, Language, State, stage_titles
 from imgcls.checklists.sentences import in_language
 from imgcls.text import clean
 
@@ -88,7 +88,7 @@ def summary(checklist: Checklist) -> str:
     return _counted(checklist, ("stale", "open", "skipped"))
 
 
-def _counted(checklist: Checklist, states: Sequence[str]) -> str:
+def _counted(checklist: Checklist, states: Sequence[State]) -> str:
     words = words_of(checklist.lang)
     parts = [words.counted.format(done=checklist.n("done"), n=len(checklist.items))]
     for state in states:

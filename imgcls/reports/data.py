@@ -266,7 +266,7 @@ def _file_rows(files: Sequence[FileFacts] | Sequence[FileRole], *, with_notes: b
             name(entry.path),
             Text(f"{entry.n:>{digits},}"),
             Text(entry.role),
-            *([name(entry.note, "dim")] if with_notes else []),
+            *([name(entry.note, "dim")] if with_notes and isinstance(entry, FileFacts) else []),
         )
         for entry in files
     ]

@@ -180,8 +180,9 @@ def validation(run: RunRecord, evidence: Evidence) -> Answer:
     metric = decided_by(evidence.problem.metric if evidence.problem else None, run.problem, known=known)
     name = word(in_words(metric))
     scored = run.metrics.get(metric)
+    more = BY_HAND if run.folds is not None else in_folds(run, evidence)
     if scored is None or scored.value is None or scored.low is None or scored.high is None:
-        return Answer.missing(said("{run} has no {metric} with an interval", run=named(run), metric=name))
+        return Answer.missing(said("{run} has no {metric} with an interval", run=named(run), metric=name), more)
     trivial = 0.5 if metric == "roc_auc" else _majority(run, evidence)
     if trivial is None:
         return Answer.missing(said("{run}: its validation labels cannot be read", run=named(run)))
@@ -195,7 +196,6 @@ def validation(run: RunRecord, evidence: Evidence) -> Answer:
     )
     without = said("ranking at random" if metric == "roc_auc" else "always naming the most frequent class")
     if scored.low <= trivial:
-        more = BY_HAND if run.folds is not None else in_folds(run, evidence)
         return Answer.missing(
             said(
                 "{score} is not shown to be better than {without}, {trivial:.3f}",

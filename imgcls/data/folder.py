@@ -96,6 +96,9 @@ _MASK = re.compile(
     re.IGNORECASE,
 )
 _SHARE_ALIKE = 0.5
+_NEARLY_ALL = 0.9
+_N_COMPARED = 32
+"""Files whose sizes are compared at the most."""
 _MOST_CHOICES = 4
 
 
@@ -211,6 +214,7 @@ def load_folder(root: Path, source: DataSource | None = None, *, skip: Collectio
     _check_labels(root, listing.images, {place.label for place in samples if place.label}, source)
     if not source.keeps_all:
         _check_masks(root, samples, source)
+        _check_class_of_masks(root, samples, source)
     classes = class_order(place.label for place in samples if place.label)
     absolute = root.absolute()
     names = [place.name for place in samples]
@@ -564,7 +568,7 @@ def _are_copies(root: Path, folders: Sequence[_Folder]) -> bool:
     """Whether photographs of the same place and name are mostly equal in size, as a few of them show."""
     one, two = folders[:2]
     common = sorted(set(one.below()) & set(two.below()))
-    some = common[:: max(1, -(-len(common) // 32))]
+    some = common[:: max(1, -(-len(common) // _N_COMPARED))]
     try:
         n_equal = sum(
             (root / str(one) / "/".join(path)).stat().st_size == (root / str(two) / "/".join(path)).stat().st_size
@@ -964,6 +968,48 @@ def _check_masks(root: Path, placed: Sequence[_Placed], source: DataSource) -> N
             Choice("they are photographs like the others", {"exclude": [*source.globs, OFF]}),
         ],
     )
+
+
+def _check_class_of_masks(root: Path, placed: Sequence[_Placed], source: DataSource) -> None:
+    """Refuse masks and previews as a class: a folder that is called so, of the names of others' photographs, but small.
+
+    Bytes tell previews from a class of thumbs beside one of fingers, whose photographs are counted likewise.
+
+    Raises:
+        DoubtError: There is one.
+    """
+    called = {place.label for place in placed if place.label.lower() in _MASK_WORDS}
+    if not called or source.label_from is not None:
+        return
+    photographs: dict[str, list[str]] = {}
+    for place in placed:
+        if place.label and place.label not in called:
+            photographs.setdefault(PurePosixPath(place.name).stem.casefold(), []).append(place.name)
+    for label in sorted(called):
+        own = [place.name for place in placed if place.label == label]
+        pairs = [(name, photographs.get(PurePosixPath(name).stem.casefold(), [])) for name in own]
+        pairs = [(name, others) for name, others in pairs if others]
+        some = pairs[:: max(1, -(-len(pairs) // _N_COMPARED))]
+        try:
+            sizes = [
+                ((root / name).stat().st_size, [(root / other).stat().st_size for other in others])
+                for name, others in some
+            ]
+        except OSError:
+            continue
+        n_small = sum(2 * size <= min(others) for size, others in sizes)
+        if 2 * len(pairs) < len(own) or not some or n_small < _NEARLY_ALL * len(some):
+            continue
+        name, (other, *_) = pairs[0]
+        raise DoubtError(
+            f"{root}: the folder {clean(label)!r} would be a class, and it looks like masks or previews: "
+            f"{amount(len(pairs), 'file')} of {len(own)} have the name of a photograph, and are much smaller, such as "
+            f"{clean(name)!r} beside {clean(other)!r}.",
+            [
+                Choice("they are left out", {"exclude": [*source.globs, f"**/{label}/**"]}),
+                Choice("they are a class like the others", {"exclude": [*source.globs, OFF]}),
+            ],
+        )
 
 
 def _is_content(folder: str) -> bool:

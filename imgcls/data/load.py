@@ -346,6 +346,13 @@ def load_table(
         groups, test_groups = found[: len(rows.ids)], tuple(found[len(rows.ids) :])
     n_test = len(test.ids)
     folders = dict.fromkeys(folder for folder in (*rows.folders, test.folder) if folder)
+    others = _not_listed(folders, home, used={*rows.paths, *test.paths}, table=table, globs=source.globs)
+    unused: tuple[Assumption, ...] = ()
+    if n := sum(entry.reason != LEFT_OUT for entry in others):
+        are = "photograph is" if n == 1 else "photographs are"
+        has_test = n_test or "test" in rows.splits
+        said = f"{n:,} {are} in the folder and not listed in {table.name}: not used."
+        unused = (Assumption("unused", said, "--data TABLE" if has_test else "--test TABLE"),)
     samples = Samples(
         frame=frame_of(
             ids=[*rows.ids, *_distinct_ids(rows.ids, test.ids, test.paths, root=home, prefix="test")],
@@ -358,9 +365,9 @@ def load_table(
         problem=labels.problem,
         name="frame" if isinstance(table_or_frame, pd.DataFrame) else _name(table_or_frame, home),
         root=home,
-        excluded=_not_listed(folders, home, used={*rows.paths, *test.paths}, table=table, globs=source.globs),
+        excluded=others,
         notes=(*rows.notes, *labels.notes, *test.notes),
-        assumptions=(*chosen.assumptions, *rows.assumptions, *labels.assumptions, *test.assumptions),
+        assumptions=(*chosen.assumptions, *rows.assumptions, *labels.assumptions, *test.assumptions, *unused),
         stored=stored,
     )
     paths = samples.frame["path"]

@@ -14,9 +14,10 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path, PurePosixPath
-from typing import Any, Literal
+from typing import Any, Literal, TypeGuard
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from imgcls.data.assumptions import Assumption, Choice, DoubtError
@@ -133,6 +134,8 @@ class Table:
     """For a table that holds photographs: from the name of a column to the file of each of its values."""
     origins: Sequence[str] = ()
     """For rows of several files: the name of the file of each."""
+    lists: frozenset[str] = frozenset()
+    """Names of the columns with lists in their cells, as frames and Parquet files may have them."""
 
     def __len__(self) -> int:
         return len(self.numbers)
@@ -183,7 +186,9 @@ def joined(tables: Sequence[Table], columns: Sequence[str]) -> Table:
         name: [value for table in tables for value in table.columns.get(name, [""] * len(table))] for name in columns
     }
     origins = [table.name for table in tables for _ in range(len(table))]
-    return Table(tables[0].name, rows, [n for table in tables for n in table.numbers], tables[0].unit, origins=origins)
+    numbers = [n for table in tables for n in table.numbers]
+    lists = frozenset().union(*(table.lists for table in tables))
+    return Table(tables[0].name, rows, numbers, tables[0].unit, origins=origins, lists=lists)
 
 
 def read_table(source: Path | pd.DataFrame, *, header: Header | None = None) -> Table:
@@ -271,7 +276,12 @@ def _from_frame(frame: pd.DataFrame, *, name: str) -> Table:
     _check_header(names, name)
     _check_rows(len(frame), name)
     columns = {names[position]: _as_text(frame.iloc[:, position]) for position in range(len(names))}
-    return Table(name, columns, list(range(1, len(frame) + 1)), "row")
+    lists = {
+        names[place]
+        for place in range(len(names))
+        if frame.iloc[:, place].dtype == object and any(map(_is_list, frame.iloc[:, place]))
+    }
+    return Table(name, columns, list(range(1, len(frame) + 1)), "row", lists=frozenset(lists))
 
 
 def _as_text(values: pd.Series) -> list[str]:
@@ -280,11 +290,15 @@ def _as_text(values: pd.Series) -> list[str]:
 
 def _cell(value: object) -> str:
     """Return a value as text; one of several, such as a list of classes, with a bar between them."""
-    if isinstance(value, list | tuple | set | np.ndarray):
+    if _is_list(value):
         return SEPARATOR.join(map(str, value)) or NO_CLASS
     if isinstance(value, bytes):
         return value.decode("utf-8", "replace")
     return str(value)
+
+
+def _is_list(value: object) -> TypeGuard[list[object] | tuple[object, ...] | set[object] | npt.NDArray[Any]]:
+    return isinstance(value, list | tuple | set | np.ndarray)
 
 
 def _from_parquet(path: Path) -> Table:
@@ -359,8 +373,8 @@ def _write_photographs(path: Path, columns: Sequence[str], folder: Path) -> dict
 
     found: dict[str, list[tuple[str, str]]] = {name: [] for name in columns}
     with explained(folder), pyarrow.parquet.ParquetFile(path, buffer_size=_BUFFER) as file:
-        groups = range(file.num_row_groups)  # one after the other: a reader of all keeps what it has read
-        batches = (file.iter_batches(_BATCH, [group], list(columns)) for group in groups)
+        # one row group after the other: a reader keeps what it has read of all that it is given
+        batches = (file.iter_batches(_BATCH, [group], list(columns)) for group in range(file.num_row_groups))
         for batch in chain.from_iterable(batches):
             for place, name in enumerate(columns):
                 for value in batch.column(batch.schema.get_field_index(name)).to_pylist():
@@ -1062,7 +1076,7 @@ def _several(table: Table, column: str, *, delimiter: str, is_test: Sequence[boo
         raise DataError(f"{table.name}: {named[0]!r} cannot name a class, since '|' separates classes. Rename it.")
     assumptions = _assumed_type("multilabel", classes, source.problem_type)
     notes = lookalike_notes(classes)
-    if source.delimiter is None and source.problem_type is None:
+    if source.delimiter is None and source.problem_type is None and column not in table.lists:  # a list says it itself
         taken = f"The labels of {column!r} were read as several classes, separated by {delimiter!r}."
         assumptions = (*assumptions, Assumption("delimiter", taken, "--type multiclass"))
     known = set(classes)

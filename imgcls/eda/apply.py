@@ -153,9 +153,9 @@ def _undo(names: Sequence[str], before: Adjustments, workspace: Workspace) -> De
             }
         )
         facts = _facts(workspace) if (workspace.reports / FACTS_JSON).is_file() else None
-        seen = {finding.id for finding in facts.findings if not finding.is_from_decision} if facts is not None else {}
-        # what only findings.toml knew has to be looked for again
-        _write(after, facts if done <= set(seen) else None, workspace)
+        if facts is not None and not done <= {entry.id for entry in facts.findings if not entry.is_from_decision}:
+            facts = None  # what only findings.toml knew has to be looked for again
+        _write(after, facts, workspace)
     return _decision("undone", [name for name in known if name in done], excluded, grouped, workspace)
 
 

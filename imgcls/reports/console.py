@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import IO
 
+from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.padding import Padding
 from rich.table import Table
@@ -69,7 +70,7 @@ def wrapped(text: str, width: int, *, before: str = "+") -> str:
     """
     lines = [""]
     for part in parts_of(text, before=before):
-        if lines[-1] and len(lines[-1]) + len(part.rstrip()) > width:
+        if lines[-1] and cell_len(lines[-1]) + cell_len(part.rstrip()) > width:
             lines.append("")
         lines[-1] += part
     return "\n".join(line.rstrip() for line in lines)

@@ -306,6 +306,7 @@ class RunSummary:
             )
         if trivial is None:
             return "The score could not be computed; the table says why."
+<<<<<<< HEAD
         if lost := record.lost_from_start(trivial.metric):
             return (
                 f"{METRICS[trivial.metric].title} {lost[1]:.3f} is below {lost[0]:.3f}, which the fitted classifier "
@@ -313,12 +314,19 @@ class RunSummary:
                 "linear_probe alone keeps the better score."
             )
         value = record.metrics[trivial.metric].value or 0.0
+=======
+        scored = record.metrics[trivial.metric]
+        value = scored.value or 0.0
+>>>>>>> af30dd726a5c4623110bf0c8a80c324cafff18e6
         title = METRICS[trivial.metric].title
         against = f"{clean(trivial.name)} scores {trivial.value:.3f}"
+        doubt = (
+            "there is no interval; the table says why" if scored.low is None else "the interval reaches down to that"
+        )
         verdict = {
             "better": f"{title} {value:.3f} is better than the answer that needs no photograph: {against}.",
             "no better": f"{title} {value:.3f}, but {against}: nothing was learned. Look at the data and the labels.",
-            "cannot tell": f"{title} {value:.3f} does not settle it: {against}, and the interval reaches down to that.",
+            "cannot tell": f"{title} {value:.3f} does not settle it: {against}, and {doubt}.",
         }[trivial.verdict]
         return f"{verdict} This is one seed: whether a recipe helps takes several, since two seeds differ too."
 

@@ -316,7 +316,10 @@ def test_a_plan_of_another_version_proves_nothing_and_says_so(known: Desk, id_: 
 def test_half_an_interval_is_none(known: Desk) -> None:
     known.baseline(n_seeds=1)
     known.change(known.runs()[0], metrics={"accuracy": Estimate(0.8, 0.7, None, 60)})
-    assert known.states()["base.validate"].evidence.endswith("has no accuracy with an interval")
+    answer = known.states()["base.validate"]
+    assert answer.evidence.endswith("has no accuracy with an interval")
+    assert answer.command is not None
+    assert "recipe run baseline --folds 5" in answer.command  # the same run once more would bring none either
 
 
 # Stage 4

@@ -209,6 +209,28 @@ def test_a_tree_that_contradicts_itself_is_asked_about(lay: Lay, layout: str, ch
     assert str(caught.value).count("\n  --") == len(offered)
 
 
+def test_previews_beside_the_classes_are_no_class(lay: Lay) -> None:
+    root = lay("{a,b}/photo{1-6}.jpg", n_bytes=400)
+    lay("Thumbs/photo{1-6}.jpg", n_bytes=60)
+    with pytest.raises(DoubtError, match=r"'Thumbs' would be a class, .* 6 files of 6 .*'Thumbs/photo1.jpg'") as caught:
+        load_samples(root)
+    left_out, kept = [dict(choice.options) for choice in caught.value.choices]
+    assert left_out == {"exclude": ["**/Thumbs/**"]}
+    assert kept == {"exclude": ["none"]}
+    samples = load_samples(root, **left_out)
+    assert samples.classes == ("a", "b")
+    assert loss_warnings(samples) == ()
+    assert load_samples(root, **kept).classes == ("Thumbs", "a", "b")
+    assert load_samples(root, label_from="{label}/*").classes == ("Thumbs", "a", "b")
+
+
+@pytest.mark.parametrize("of_thumbs", ["thumb/{1-6}.jpg", "thumb/x{1-6}.jpg"])
+def test_thumbs_beside_fingers_are_a_class(lay: Lay, of_thumbs: str) -> None:
+    root = lay("{index,little}/{1-6}.jpg", n_bytes=400)
+    lay(of_thumbs, n_bytes=300 if of_thumbs.startswith("thumb/{") else 60)
+    assert load_samples(root).classes == ("index", "little", "thumb")
+
+
 QUIET = [
     ("{a,b}/{1-4}.png", ("a", "b"), 0),
     ("{0-9}/{1-3}.png", tuple("0123456789"), 0),

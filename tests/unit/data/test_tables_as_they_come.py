@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -748,15 +749,14 @@ class TestParquet:
         table = pyarrow.table({"image": images, "label": [str(row % 2) for row in range(200)]})
         pyarrow.parquet.write_table(table, tmp_path / "photos.parquet", row_group_size=10)
         del table
-        usual = (
-            pyarrow.default_memory_pool()
-        )  # afterwards that is the one that was set, which does not outlive this test
-        pool = pyarrow.proxy_memory_pool(usual)
+        before = pyarrow.default_memory_pool()  # of the moment: once another is set, it is that one
+        pool = pyarrow.proxy_memory_pool(before)
         try:
             pyarrow.set_memory_pool(pool)
             read = read_table(tmp_path / "photos.parquet")
         finally:
-            pyarrow.set_memory_pool(usual)
+            gc.collect()  # nothing of this pool may be given back when it is gone
+            pyarrow.set_memory_pool(before)
         assert len(read.photographs["image"]) == 200
         assert pool.max_memory() < (tmp_path / "photos.parquet").stat().st_size / 3
 
@@ -797,6 +797,31 @@ def test_an_assumption_is_no_note_as_well(make: Make) -> None:
     assert samples.notes == ()
     (note,) = load_samples(root, test="test.csv").notes
     assert note == "The 2 photographs of test.csv are the test part: predicted, never trained on."
+
+
+def test_a_list_needs_no_separator(make: Make, tmp_path: Path) -> None:
+    root = make({}, files("img", 8))
+    frame = pd.DataFrame({"image": files("img", 8), "label": [["a", "b"], ["b"], ["a"], []] * 2})
+    for source in (root / "lists.parquet", frame):
+        if isinstance(source, Path):
+            frame.to_parquet(source)
+        samples = load_samples(source, images=root, id="image", label="label")
+        assert samples.problem == "multilabel"
+        assert said(samples, "delimiter") == []
+        assert [option for _, option in said(samples, "type")] == ["--type multiclass"]
+
+
+def test_photographs_that_no_table_names_are_said_once(make: Make) -> None:
+    rows = [f"{row}.png,{'ab'[row % 2]}" for row in range(9)]
+    root = make({"train.csv": ["image,label", *rows]}, [*files("img", 9), "img/x1.png", "img/x2.png"])
+    assert said(load_samples(root), "unused") == [
+        ("2 photographs are in the folder and not listed in train.csv: not used.", "--test TABLE")
+    ]
+    assert said(load_samples(root, exclude="x*"), "unused") == []
+    (root / "test.csv").write_text("image\nx1.png\n")
+    assert said(load_samples(root), "unused") == [
+        ("1 photograph is in the folder and not listed in train.csv: not used.", "--data TABLE")
+    ]
 
 
 class TestLabelsByName:

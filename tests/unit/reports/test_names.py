@@ -66,3 +66,4 @@ def test_a_stack_is_broken_between_its_recipes() -> None:
         "[fit.epochs=1]",
     ]
     assert wrapped("larger_images:size_px=64", 20, before=":").split("\n") == ["larger_images", ":size_px=64"]
+    assert wrapped("baseline+밝게조정+tta", 16).split("\n") == ["baseline", "+밝게조정+tta"]  # of two columns each

@@ -5,12 +5,14 @@ from __future__ import annotations
 import io
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pandas as pd
 import pytest
 
-from imgcls.reports.runs import as_csv, print_table, write
+from imgcls.evidence.metrics import Trivial
+from imgcls.records.run import Estimate
+from imgcls.reports.runs import RunSummary, as_csv, print_table, write
 
 NAMES = ["=cmd|' /C calc'!A0.png", "-1", "\x1b[2J\x9b1m.png", "'quoted'.png", "\t@x.png", "a\nb.png"]
 CLASSES = ["caf\u00e9", "cafe\u0301"]
@@ -76,3 +78,16 @@ def test_a_table_takes_classes_that_are_one_name_to_python(
     assert "caf\u00e9" in shown
     assert "=empty" in shown
     assert "\x1b" not in shown
+
+
+@pytest.mark.parametrize(
+    ("low", "said"), [(0.4, "and the interval reaches down to that."), (None, "and there is no interval; the table")]
+)
+def test_a_score_without_an_interval_is_not_said_to_have_one(low: float | None, said: str) -> None:
+    record = SimpleNamespace(quick=False, metrics={"roc_auc": Estimate(0.7, low, None if low is None else 0.9, 8)})
+    validation = SimpleNamespace(
+        only_class=None, trivial=Trivial("ranking at random", "roc_auc", 0.5, verdict="cannot tell")
+    )
+    outcome: Any = SimpleNamespace(record=record)
+    meaning = RunSummary(outcome, cast("Any", validation)).meaning()
+    assert meaning.startswith(f"ROC AUC 0.700 does not settle it: ranking at random scores 0.500, {said}")

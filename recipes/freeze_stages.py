@@ -13,6 +13,7 @@ CARD = Card(
     ),
     changes=("fit.freeze_stages", "augment.views"),
     conflicts={
+        "progressive_resizing": "what was kept has one size",
         "freeze_backbone": "one freezes all but the classifier, the other the first stages only",
         "mixup": "what was kept of single photographs can no longer be mixed",
         "cutmix": "what was kept of single photographs can no longer be mixed",

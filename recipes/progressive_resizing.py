@@ -9,6 +9,7 @@ CARD = Card(
     items=("train.model",),
     summary="Brings training images down to a smaller side for the first share of the steps, then shows them whole.",
     changes=("fit.first_size_px", "fit.first_size_share"),
+    conflicts={"freeze_stages": "what was kept has one size"},
     helps="Long trainings of convolutions on large images, when time is short.",
     hurts=(
         "Fine detail that only the full size shows, learned in half the steps; trainings of an epoch or two. Networks "

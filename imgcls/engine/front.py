@@ -244,7 +244,7 @@ def keep_features(built: BuiltLearner, request: RunSpec, *, progress: Callable[[
             if n_views
             else "are new ones in every epoch (augment.views = 0)"
         )
-        yield f"The frozen stages are passed anew for every batch, since the features of the views {why}."
+        yield f"The frozen stages are passed again for every batch, since the features of the views {why}."
         return
     parts, n_found, n_done = [], 0, 0
     key = _key(front, request)

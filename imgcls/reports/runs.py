@@ -306,18 +306,14 @@ class RunSummary:
             )
         if trivial is None:
             return "The score could not be computed; the table says why."
-<<<<<<< HEAD
         if lost := record.lost_from_start(trivial.metric):
             return (
                 f"{METRICS[trivial.metric].title} {lost[1]:.3f} is below {lost[0]:.3f}, which the fitted classifier "
                 "had before the first epoch: training undid what was there. Most often the learning rate is too high; "
                 "linear_probe alone keeps the better score."
             )
-        value = record.metrics[trivial.metric].value or 0.0
-=======
         scored = record.metrics[trivial.metric]
         value = scored.value or 0.0
->>>>>>> af30dd726a5c4623110bf0c8a80c324cafff18e6
         title = METRICS[trivial.metric].title
         against = f"{clean(trivial.name)} scores {trivial.value:.3f}"
         doubt = (

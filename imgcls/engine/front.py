@@ -287,8 +287,8 @@ def _computed(
     with _at_rest(front.network), without_gradients(loader.device, request.machine.used_precision()):
         for start in range(0, len(dataset), loader.bs):
             rows = range(start, min(start + loader.bs, len(dataset)))
-            images, _ = dataset.__getitems__([Key(row, view) for row in rows])
-            encoded = loader.normalisation.encode(torch.from_numpy(images), loader.device)
+            images, targets = dataset.__getitems__([Key(row, view) for row in rows])
+            encoded, _ = loader.on_device(torch.from_numpy(images), torch.from_numpy(np.asarray(targets)))
             found.append(front.features(encoded).float().cpu())
             progress(rows.stop)
     return np.ascontiguousarray(torch.cat(found).numpy())

@@ -284,14 +284,14 @@ class PhotoLoader(TfmdDL):
         keys, size = Key.of_epoch(self.get_idxs(), self.epoch, n_views=self.n_views), self.bs
         self._keys = [keys[start : start + size] for start in range(0, len(self) * size, size)]
         for images, targets in self._batches():
-            yield self._to_device(images, targets)
+            yield self.on_device(images, targets)
 
     def one_batch(self) -> tuple[Tensor, Tensor]:
         """Return the first batch, without worker processes."""
         if not len(self):
             raise DataError("This loader has no batch: it has fewer samples than a batch and leaves the last one out.")
         keys = Key.of_epoch(self.get_idxs()[: self.bs], self.epoch, n_views=self.n_views)
-        return self._to_device(*_as_tensors(self.dataset.__getitems__(keys)))
+        return self.on_device(*_as_tensors(self.dataset.__getitems__(keys)))
 
     def stop_workers(self) -> None:
         """End the worker processes; the next pass starts new ones.
@@ -327,7 +327,8 @@ class PhotoLoader(TfmdDL):
                 raise
             raise TrainingError(WORKER_DIED) from problem
 
-    def _to_device(self, images: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+    def on_device(self, images: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+        """Return a batch on the device, its images normalised; features that were kept stay as they are."""
         device = self.device or torch.device("cpu")
         on_device = targets.to(device, non_blocking=True)
         if images.is_floating_point():  # features that were kept

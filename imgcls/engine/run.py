@@ -256,8 +256,8 @@ class Job:
         self._check_room(built, attempt, n_kept=0 if checkpoint is None else 1)
         tracking = Tracking(self.log, attempt.append_history)
         saved = checkpoint.meta.get("start") if checkpoint is not None else None
-        start = {name: Estimate(**values) for name, values in saved.items()} if saved else None
-        first_seconds, start = self._fit(built, attempt, tracking, done=done, start=start)
+        known = {name: Estimate(**values) for name, values in saved.items()} if saved else None
+        first_seconds, start = self._fit(built, attempt, tracking, done=done, start=known)
         weights = attempt.record_folder / WEIGHTS_FILE
         write_bytes(weights, weights_bytes(built.learn.model))
         seconds = {**first_seconds, "train": tracking.train_seconds, "epoch_validation": tracking.valid_seconds}

@@ -254,8 +254,9 @@ def _chosen_design(
         return _USUAL_SEEDS, None, ""
     best, *others = designs
     told = f"{best} can settle gains of about {100 * best.gain:.1f} points of accuracy, where noise is as usual"
-    if other := next((design for design in others if (design.n_folds is None) != (best.n_folds is None)), None):
-        told += f"; {other}, {100 * other.gain:.1f}"
+    of_the_other_kind = [design for design in others if (design.n_folds is None) != (best.n_folds is None)]
+    if of_the_other_kind:
+        told += f"; {of_the_other_kind[0]}, {100 * of_the_other_kind[0].gain:.1f}"
     elif best.n_folds is not None:
         told += "; too few groups validate for one split"
     return best.n_seeds, best.n_folds, f"Design: {told}. --seeds and --folds choose another."

@@ -20,6 +20,7 @@ from benchmarks.publishing import publish, with_tables
 from benchmarks.rounds import Side, run_rounds
 from benchmarks.series import count_series
 from benchmarks.setting import MODEL, Setting
+from benchmarks.study import BASE, SETS, STOCK, Study, as_table, judged_rows, write_rows
 from benchmarks.table import ComparisonTable
 from benchmarks.verdict_table import DetectableTable, VerdictTable
 from benchmarks.verdicts import WORLDS, parts, simulate
@@ -276,6 +277,54 @@ def publish_one(workspace: Path, ladder: str | None, folder: Path) -> None:
 def write_tables() -> None:
     """Write the tables of all published ladders into docs/guide/published-ladders.md."""
     TABLES.write_text(with_tables(TABLES.read_text(encoding="utf-8"), LADDERS), encoding="utf-8")
+
+
+STUDY = ("baseline", "linear_probe", "fastai")
+
+
+@benchmarks.command()
+@click.argument("stacks", nargs=-1)
+@click.option("--home", type=click.Path(file_okay=False, path_type=Path), default=Path("study"), show_default=True)
+@click.option(
+    "--set", "chosen", type=click.Choice([entry.name for entry in SETS]), multiple=True, help="[default: all]"
+)
+@click.option("--seeds", type=click.IntRange(1), default=3, show_default=True, help="Seeds of each stack.")
+@click.option("--stock-epochs", type=click.IntRange(1), default=3, show_default=True, help="Epochs of fastai's side.")
+@click.option("--judge-only", is_flag=True, help="Train nothing; judge what is there.")
+@click.option("--json", "to", type=click.Path(dir_okay=False, path_type=Path), help="Also write the rows here.")
+def recipes(
+    stacks: tuple[str, ...],
+    home: Path,
+    chosen: tuple[str, ...],
+    seeds: int,
+    stock_epochs: int,
+    judge_only: bool,
+    to: Path | None,
+) -> None:
+    """Train STACKS on sets of real photographs, each once a seed, and judge them against the baseline; resumable.
+
+    STACKS are such as baseline+augmentation; `fastai` is the other side. The baseline is always among them. The sets
+    lie in the folder that IMGCLS_TEST_DATA names.
+    """
+    study = Study(
+        home=home,
+        place=Path(os.environ.get("IMGCLS_TEST_DATA", "../shared/data")),
+        sets=tuple(entry for entry in SETS if not chosen or entry.name in chosen),
+        stacks=tuple(dict.fromkeys((BASE, *(stacks or STUDY)))),
+        n_seeds=seeds,
+        stock_epochs=stock_epochs,
+        tell=click.echo,
+    )
+    if not judge_only:
+        study.run()
+    others = [stack for stack in study.stacks if stack not in (BASE, STOCK)]
+    pairs = [(stack, BASE) for stack in study.stacks]
+    if STOCK in study.stacks:
+        pairs += [(stack, STOCK) for stack in others]
+    rows = judged_rows(study, pairs)
+    if to is not None:
+        write_rows(rows, to)
+    click.echo(as_table(rows))
 
 
 if __name__ == "__main__":

@@ -14,6 +14,39 @@ LEARNING_RATE = 1e-3
 
 
 @dataclass(frozen=True)
+class StockSetting:
+    """One training of the other side."""
+
+    train: list[str]
+    """Photographs that train."""
+    train_targets: list[int] | list[list[float]]
+    """Their classes, or 0/1 by class."""
+    valid: list[str]
+    """Photographs that validate."""
+    n_classes: int
+    """Outputs."""
+    multilabel: bool
+    """Whether a photograph has several labels."""
+    first_weights: str
+    """A safetensors file with the pretrained weights of the network's body."""
+    size_px: int
+    """Side of the images."""
+    n_epochs: int
+    """Epochs of the whole network, after one of the head alone."""
+    seed: int
+    """Decides what is random."""
+
+    def write(self, path: Path) -> None:
+        """Write it as JSON."""
+        path.write_text(json.dumps(asdict(self)), encoding="utf-8")
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Read what `write` wrote."""
+        return cls(**json.loads(path.read_text(encoding="utf-8")))
+
+
+@dataclass(frozen=True)
 class Setting:
     """One training, the same for both sides; it travels to their processes as JSON."""
 

@@ -13,7 +13,7 @@ import inspect
 import pkgutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
@@ -27,8 +27,11 @@ ENTRY_POINT_GROUP = "imgcls.recipes"
 
 # What is read while epochs are trained, and what of it is read besides.
 _PARTS_OF_EPOCHS = ("augment.", "loss.", "optimizer.", "schedule.", "fit.", "model.drop_")
-_READ_WITHOUT_EPOCHS = ("fit.epochs", "fit.classifier")
-_READ_BY_VIEWS = ("augment.library", "augment.transforms")
+_READ_WITHOUT_EPOCHS = ("fit.epochs", "fit.classifier", "fit.classifier_views", "fit.statistics")
+_READ_BY_VIEWS = ("augment.library", "augment.transforms", "augment.smallest_crop")
+
+# Needs that another path meets too: the crop is a transform, in a field of its own so that its place does not matter.
+_MET_BY = {"augment.transforms": ("augment.smallest_crop",)}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -167,8 +170,15 @@ class Stack:
 
     @cached_property
     def base_plan(self) -> Plan:
-        """The plan of the base alone, overrides included."""
-        return self.steps[0].apply(Plan()).with_values(self.overrides)
+        """The plan of the base alone, overrides included.
+
+        A network that is set by hand is given to a base with a knob `model`, as if it had been typed there: what the
+        base chooses by the network, such as its learning rate, is then that of the network that is trained.
+        """
+        base, name = self.steps[0], self.overrides.get("model.name")
+        if isinstance(name, str) and "model" in base.recipe.knobs:
+            base = replace(base, knobs={**base.knobs, "model": name})
+        return base.apply(Plan()).with_values(self.overrides)
 
     @cached_property
     def plan(self) -> Plan:
@@ -453,7 +463,7 @@ def _base_knobs_overridden(base: Step, overrides: Mapping[str, Any]) -> list[str
     return [
         f"{path} is set by hand and by {base.label!r}, to different values. Keep one."
         for path, (_, value) in by_knob.items()
-        if path in overrides and by_hand[path] != value
+        if path in overrides and path not in base.recipe.card.reads and by_hand[path] != value
     ]
 
 
@@ -488,7 +498,7 @@ def _missing_needs(steps: Sequence[Step], plan: Plan) -> list[str]:
         f"Recipe {step.recipe.name!r} needs {path}: {advice}"
         for step in steps
         for path, advice in step.recipe.card.needs.items()
-        if not values.get(path)
+        if not any(values.get(one) for one in (path, *_MET_BY.get(path, ())))
     ]
 
 
@@ -496,7 +506,7 @@ def _changing_only_epochs(changes: Mapping[str, Mapping[str, Any]], plan: Plan) 
     """List recipes that set only what epochs read, in a plan that trains none."""
     if plan.fit.epochs:
         return []
-    has_views = plan.predict.views > 1 and plan.predict.view_kind == "augmented"
+    has_views = plan.fit.classifier_views > 1 or (plan.predict.views > 1 and plan.predict.view_kind == "augmented")
     read = {*_READ_WITHOUT_EPOCHS, *(_READ_BY_VIEWS if has_views else ())}
     return [
         f"Recipe {name!r} changes nothing because no epoch is trained (fit.epochs = 0), so that nothing reads "

@@ -292,20 +292,26 @@ class Augment(Part):
     """The transforms, in order, with their options."""
     mix: Op | None = None
     """`mixup` or `cutmix` of the images of a training batch and their targets, with its `alpha`; null mixes none."""
+    views: Annotated[int, Within(0, 1000)] = 0
+    """Different views of each image, one an epoch in turn, so that they can be kept; 0 draws a new one every time."""
     erasing: Annotated[float, Within(0, 1)] = 0.0
     """Probability that a rectangle of an image is filled with noise, in [0, 1]; in training only, views stay whole."""
+    smallest_crop: Annotated[float, Within(0, 1, open_low=True, open_high=True)] | None = None
+    """Smallest share of the area that a random square crop keeps, in (0, 1), before `transforms`; null crops none."""
 
 
 @dataclass(frozen=True)
 class Loss(Part):
     """What training minimises. Validation always reports the plain loss."""
 
-    name: Literal["auto", "cross_entropy", "bce"] = "auto"
-    """`cross_entropy` for one label an image, `bce` for several; `auto` chooses by the problem."""
+    name: Literal["auto", "cross_entropy", "bce", "focal"] = "auto"
+    """`cross_entropy` for one label an image, `bce` for several; `auto` takes what fits, `focal` its focal form."""
     smoothing: Share = 0.0
     """Share of probability spread evenly over all classes, in [0, 1); training only."""
     class_weights: Literal["none", "balanced"] = "none"
     """`balanced` weighs each class by the inverse of its share of the training samples."""
+    gamma: NotNegative = 2.0
+    """γ: how much less a sure answer counts than an unsure one; training only, and only `name = focal` reads it."""
 
 
 @dataclass(frozen=True)
@@ -322,6 +328,8 @@ class Optimizer(Part):
     """Factor of the learning rate from each layer to the one below it, in (0, 1]; the classifier has the full rate."""
     options: Options = field(default_factory=Options)
     """Further options of that optimiser, such as `momentum`."""
+    early_factor: Annotated[float, Within(0, 1, open_low=True)] = 1.0
+    """Factor of the learning rate of the first half of the layers, in (0, 1]."""
 
 
 @dataclass(frozen=True)
@@ -340,22 +348,43 @@ class Fit(Part):
 
     epochs: Annotated[int, Within(0, 100_000)] = 1
     """Passes over the training samples; 0 only where `classifier` fits without any."""
+    least_steps: Annotated[int, Within(0, 1_000_000)] = 0
+    """Steps that training has at least: where epochs are so short that they make fewer, there are more of them."""
     batch_size: Annotated[int, Within(1, 65_536)] = 32
     """Samples per step."""
     classifier: Literal["gradient", "logistic_regression"] = "gradient"
     """How the classifier begins: fresh, for the epochs to train, or fitted on the frozen features of clean images."""
+    statistics: Literal["pretrained", "own", "better"] = "pretrained"
+    """Running statistics of batch normalisation that the classifier is fitted on: those of the first weights, those of
+    the training images, or `better`: whichever gives it the smaller log loss in cross-validation."""
+    classifier_views: Annotated[int, Within(1, 64)] = 1
+    """Views of each image that the classifier is fitted on: the clean one, and augmented ones."""
     sampler: Literal["shuffle", "balanced"] = "shuffle"
     """`shuffle` shows every sample once an epoch; `balanced` draws as many with replacement, classes equally often."""
     freeze_epochs: Annotated[int, Within(0, 100_000)] | Literal["all"] = 0
     """First epochs in which only the classifier learns, a number or `all`."""
+    freeze_stages: Annotated[int, Within(0, 1000)] = 0
+    """First stages of the network that stay as they came; what they make of each view is computed once and kept."""
     freeze_batchnorm: bool = False
     """Whether the running statistics of batch normalisation stay as they were."""
     clip_norm: Positive | None = None
     """Largest norm of the gradient; null does not clip."""
     averaging: Op | None = None
-    """`ema`, with its `decay`: validate, keep and predict with averaged weights; null takes the last ones."""
+    """`ema` with its `decay`, or `swa` with its `start`: keep and predict with averaged weights; null averages none."""
     callbacks: Options = field(default_factory=Options)
     """Further fastai callbacks: name, or `module:name`, and the options of each."""
+    first_size_px: Annotated[int, Within(8, 4096)] | None = None
+    """Side to which training images are brought down at first, pixels, below `images.size_px`; null never does."""
+    first_size_share: Annotated[float, Within(0, 1, open_low=True, open_high=True)] = 0.5
+    """Share of the steps that see that side, in (0, 1); only where `first_size_px` is set."""
+
+    def n_epochs(self, *, n_batches: int) -> int:
+        """Return how many epochs there are: `epochs`, or as many as `least_steps` take.
+
+        Args:
+            n_batches: Batches an epoch.
+        """
+        return max(self.epochs, -(-self.least_steps // max(1, n_batches))) if self.epochs else 0
 
 
 @dataclass(frozen=True)

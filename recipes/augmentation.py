@@ -9,6 +9,9 @@ CARD = Card(
     items=("train.augmentation",),
     summary="Shows every training image mirrored, moved, turned and lit a little differently in each epoch.",
     changes=("augment.library", "augment.transforms"),
+    conflicts={
+        "trivial_augment": "each sets all transforms of training images, and TrivialAugment is tuned to act alone",
+    },
     helps="Few photographs, long training, scenes whose class survives a mirror and a small turn.",
     hurts=(
         "When direction or brightness is the class (arrows, digits, exposure faults); in very short "

@@ -9,6 +9,7 @@ CARD = Card(
     items=("train.augmentation",),
     summary="Puts a rectangle of another image of the batch into every training image, and shares the label by area.",
     changes=("augment.mix",),
+    conflicts={"freeze_stages": "what was kept of single photographs can no longer be mixed"},
     helps="Long trainings; objects that can be recognised by any of their parts.",
     hurts=(
         "Short trainings, which underfit then; small objects, such as a single defect, that the rectangle hides or "

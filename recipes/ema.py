@@ -9,6 +9,7 @@ CARD = Card(
     items=("train.model",),
     summary="Averages the weights over the last steps of training; the average is validated, kept and asked.",
     changes=("fit.averaging",),
+    conflicts={"weight_averaging": "each keeps an average of the weights of its own"},
     helps="A learning rate that is high to the end; small batches, whose steps are noisy; less spread between epochs.",
     hurts=(
         "Trainings of a few dozen steps, whose last weights are the best by far; beside a schedule that ends near "

@@ -9,6 +9,7 @@ CARD = Card(
     items=("train.model",),
     summary="Keeps all but the classifier frozen, weights and running statistics, for some epochs or for all.",
     changes=("fit.freeze_epochs",),
+    conflicts={"freeze_stages": "one freezes all but the classifier, the other the first stages only"},
     helps="Very few photographs; photographs like those the network was trained on; when time is short.",
     hurts="Photographs unlike ImageNet's, when there are enough of them to learn from.",
     cost="Saves time: no gradients flow through the frozen part.",

@@ -9,6 +9,7 @@ CARD = Card(
     items=("train.optimizer",),
     summary="Lets the learning rate fall by a factor a layer, from the classifier down to the first layers.",
     changes=("optimizer.layer_decay",),
+    conflicts={"discriminative_rates": "each alone lowers the rates of the first layers"},
     helps="Fine-tuning of deep pretrained networks, transformers above all, whose first layers are good as they are.",
     hurts=(
         "Networks trained from nothing, whose first layers have most to learn; photographs far from those of "

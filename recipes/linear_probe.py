@@ -12,7 +12,10 @@ CARD = Card(
         "chosen by cross-validation; nothing else is trained."
     ),
     changes=("fit.classifier", "fit.epochs"),
-    conflicts={"lp_ft": "one trains nothing after the regression, the other everything"},
+    conflicts={
+        "multi_view_probe": "both fit the classifier and train nothing else",
+        "lp_ft": "one trains nothing after the regression, the other everything",
+    },
     helps="First results in seconds; few photographs; photographs like those the network was pretrained on.",
     hurts="Photographs unlike ImageNet's, when there are enough to learn from; a network without pretrained weights.",
     cost="One pass over the training photographs, and the regression: less than an epoch.",

@@ -12,7 +12,10 @@ CARD = Card(
         "everything for the plan's epochs from there."
     ),
     changes=("fit.classifier",),
-    conflicts={"linear_probe": "one trains nothing after the regression, the other everything"},
+    conflicts={
+        "multi_view_probe": "one trains nothing after the regression, the other everything",
+        "linear_probe": "one trains nothing after the regression, the other everything",
+    },
     helps="Pretrained networks: a fresh classifier's first gradients spoil features that a fitted one leaves alone.",
     hurts=(
         "Small batches whose normalisation moves the features under the fitted classifier (add freeze_batchnorm); a "

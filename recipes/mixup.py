@@ -9,6 +9,7 @@ CARD = Card(
     items=("train.augmentation",),
     summary="Blends every training image with another one of its batch, and their labels in the same proportion.",
     changes=("augment.mix",),
+    conflicts={"freeze_stages": "what was kept of single photographs can no longer be mixed"},
     helps="Long trainings of networks that fit the training set by heart; noisy labels; over-confident probabilities.",
     hurts=(
         "Short trainings, which underfit then; fine detail, which drowns in a blend; together with label_smoothing, "

@@ -9,6 +9,9 @@ CARD = Card(
     items=("train.augmentation",),
     summary="The augmentation recipe with the transforms of torchvision instead of albumentations.",
     changes=("augment.library", "augment.transforms"),
+    conflicts={
+        "trivial_augment": "each sets all transforms of training images, and TrivialAugment is tuned to act alone",
+    },
     helps="As augmentation does; where a pipeline has to use torchvision's own transforms.",
     hurts="As augmentation does; and it is several times slower on a CPU.",
     cost="About 1 ms of one core for an image of 128 px.",

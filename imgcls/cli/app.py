@@ -39,6 +39,7 @@ _COMMANDS = {
     "init": "imgcls.cli.data:init",
     "ladder": "imgcls.cli.ladder:ladder",
     "predict": "imgcls.cli.predict:predict",
+    "models": "imgcls.cli.recipe:models",
     "recipe": "imgcls.cli.recipe:recipe",
     "report": "imgcls.cli.ladder:report",
     "runs": "imgcls.cli.runs:runs",

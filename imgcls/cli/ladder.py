@@ -28,8 +28,16 @@ from imgcls.ladders.spec import Kind
 
 DEFAULT_STACK = "baseline+augmentation+adamw_cosine+label_smoothing+tta"
 _LADDER = (
-    click.option("--seeds", type=int, default=5, show_default=True, help="Runs of every rung, with seeds 0, 1, …"),
-    click.option("--folds", type=int, help="Train and validate in K turns, groups whole.  [default: one split]"),
+    click.option(
+        "--seeds",
+        type=int,
+        help="Runs of every rung, with seeds 0, 1, …  [default: what finds the smallest gain, five trainings a rung]",
+    ),
+    click.option(
+        "--folds",
+        type=int,
+        help="Train and validate in K turns, groups whole.  [default: one split, or folds where few validate]",
+    ),
     click.option(
         "--metric", help="Primary metric, chosen before looking.  [default: imgcls.toml, else that of the problem]"
     ),
@@ -40,7 +48,7 @@ _LADDER = (
         show_default=True,
         help="Smallest gain of interest, in points (for log_loss: in hundredths of a nat).",
     ),
-    click.option("--budget", help="Such as 30m or 2h: as many seeds as fit, --seeds at the most."),
+    click.option("--budget", help="Such as 30m or 2h: as many seeds as fit, at most --seeds where given."),
     click.option(
         "--executor",
         default="serial",

@@ -143,3 +143,29 @@ def run(stack: str, **options: Any) -> None:
         return
     show(view)
     print_status_line(workspace)
+
+
+@click.command()
+@click.argument("pattern", required=False)
+@click.option("--most", type=click.IntRange(1), default=40, show_default=True, help="Networks to show at most.")
+@click.option("--time", "timed", is_flag=True, help="Time a training step of each; seconds a network.")
+@click.option(
+    "--size", type=click.IntRange(8, 4096), default=128, show_default=True, help="Side of the images that are timed."
+)
+@JSON
+def models(pattern: str | None, most: int, timed: bool, size: int, as_json: bool) -> None:
+    """List the networks of timm whose names match PATTERN, such as 'resnet*'; without it, those at hand offline.
+
+    Each with its parameters, the size it was pretrained at, whether its weights are on this machine, and their licence.
+    """
+    from imgcls.engine.networks import find_networks
+    from imgcls.reports.console import show as show_view
+    from imgcls.reports.live import reporter_for
+    from imgcls.reports.recipes import NetworkList
+
+    with reporter_for(as_json=as_json) as reporter:
+        view = NetworkList(find_networks(pattern, most=most, timed_at=size if timed else None, reporter=reporter))
+    if as_json:
+        print_json(view.to_json())
+    else:
+        show_view(view)

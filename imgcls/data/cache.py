@@ -41,6 +41,8 @@ POOL_SCHEMA = 1
 FILE_INDEX_SCHEMA = 1
 FEATURES = "features"
 """The folder of the features that looking at data computed; see `imgcls.eda.features`."""
+FRONTS = "fronts"
+"""The folder of what the frozen stages of networks made of photographs; see `imgcls.engine.front`."""
 MEASURES = "measures"
 """The folder of what was measured of photographs; see `imgcls.eda.scan`."""
 SETS = "sets"
@@ -747,7 +749,7 @@ def clear(folder: Path, name: str | None = None) -> int:
     freed += sum(_remove_below(folder, place) for one, place in kept.items() if wanted in (None, one))
     if wanted is None:
         freed += _forget(folder / "files", "*.json")
-        freed += sum(_forget(folder / part, "*.npz") for part in (MEASURES, FEATURES))
+        freed += sum(_forget(folder / part, "*.npz") for part in (MEASURES, FEATURES, FRONTS))
     return freed
 
 

@@ -23,12 +23,13 @@ from imgcls.engine.callbacks.loop import (
     batch_accuracy,
     batch_loss,
 )
-from imgcls.engine.callbacks.methods import AverageWeights, FreezeBatchNorm, FreezeBody, MixBatches
+from imgcls.engine.callbacks.methods import AverageWeights, FreezeBatchNorm, FreezeBody, MixBatches, SmallerFirst
 from imgcls.engine.callbacks.schedule import PlanSchedule
 from imgcls.engine.check import check, find_callback
 from imgcls.engine.device import Machine, memory_format
+from imgcls.engine.front import FreezeStages
 from imgcls.engine.loaders import Normalisation, PhotoDataset, PhotoLoader, PhotoLoaders, sample_shares
-from imgcls.engine.losses import PlainValidationLoss, TrainLoss, build_loss, one_hot
+from imgcls.engine.losses import PlainValidationLoss, build_loss, one_hot
 from imgcls.engine.models import Network, build_network
 from imgcls.engine.optimizers import optimizer_factory
 from imgcls.engine.prepare import Prepared
@@ -89,9 +90,11 @@ def build(plan: Plan, prepared: Prepared, *, seed: int, machine: Machine, path: 
         PlanError: The plan does not fit the problem.
         WeightsError: The first weights cannot be had.
     """
-    device = machine.torch_device()
+    device, optimizer = machine.torch_device(), plan.optimizer
     network = build_network(plan.model, plan.images, n_classes=prepared.samples.n_classes, seed=seed)
     network.module.to(device).to(memory_format=memory_format(device))
+    if plan.fit.first_size_px is not None:
+        network.require_size(plan.fit.first_size_px, name=plan.model.name)
     normalisation = Normalisation(network.mean, network.std)
     loaders = build_loaders(plan, prepared, normalisation, seed=seed, machine=machine, path=path)
     train_targets = torch.as_tensor(loaders.train.dataset.targets)
@@ -106,9 +109,9 @@ def build(plan: Plan, prepared: Prepared, *, seed: int, machine: Machine, path: 
         loaders,
         network.module,
         loss_func=loss,
-        opt_func=optimizer_factory(plan.optimizer),
-        lr=plan.optimizer.learning_rate,
-        splitter=network.layer_groups if plan.optimizer.layer_decay == 1 else network.layers,
+        opt_func=optimizer_factory(optimizer),
+        lr=optimizer.learning_rate,
+        splitter=network.layer_groups if optimizer.layer_decay == optimizer.early_factor == 1 else network.layers,
         metrics=[MeanOnDevice("accuracy", batch_accuracy)],
         cbs=[EpochClock(seed), EndWorkers(), *plan_callbacks(plan), *mixed],
         path=path or Path(),
@@ -124,10 +127,14 @@ def build(plan: Plan, prepared: Prepared, *, seed: int, machine: Machine, path: 
 def plan_callbacks(plan: Plan) -> list[Callback]:
     """Return the callbacks that a plan's mixing, loss, schedule and fit ask for."""
     callbacks: list[Callback] = [LossGuard(), PlainValidationLoss(), PlanSchedule(plan.schedule)]
+    if plan.fit.first_size_px is not None:
+        callbacks.append(SmallerFirst(plan.fit.first_size_px, share=plan.fit.first_size_share))
     if plan.augment.mix is not None:
         callbacks.append(MixBatches(plan.augment.mix))
     if plan.fit.freeze_epochs:
         callbacks.append(FreezeBody(plan.fit.freeze_epochs))
+    if plan.fit.freeze_stages:
+        callbacks.append(FreezeStages(plan.fit.freeze_stages))
     if plan.fit.freeze_batchnorm:
         callbacks.append(FreezeBatchNorm())
     if plan.fit.clip_norm is not None:
@@ -170,7 +177,15 @@ def build_loaders(
     valid = photo_dataset(prepared, "valid", seed=seed)
     shares = sample_shares(plan.fit, train.targets)
     return PhotoLoaders(
-        PhotoLoader(train, bs=size, shuffle=True, drop_last=n_train % size == 1, shares=shares, **shared),
+        PhotoLoader(
+            train,
+            bs=size,
+            shuffle=True,
+            drop_last=n_train % size == 1,
+            shares=shares,
+            n_views=plan.augment.views,
+            **shared,
+        ),
         PhotoLoader(valid, bs=plan.fit.batch_size, **shared),
         preprocess=prepared.preprocess,
         path=path or Path(),
@@ -206,18 +221,21 @@ def describe(plan: Plan) -> LearnerDescription:
     """
     check(plan)
     callbacks: list[Callback] = sorted([EpochClock(0), *plan_callbacks(plan)], key=lambda callback: callback.order)
-    kind = "cross_entropy or bce, by the problem" if plan.loss.name == "auto" else plan.loss.name
-    loss = TrainLoss(plan.loss.name if plan.loss.name != "auto" else "cross_entropy", smoothing=plan.loss.smoothing)
+    kind = {
+        "auto": "cross_entropy or bce, by the problem",
+        "focal": f"focal of softmax or sigmoid, by the problem, gamma={plan.loss.gamma:g}",
+    }.get(plan.loss.name, plan.loss.name)
     weighted = ", class_weights=balanced" if plan.loss.class_weights != "none" else ""
     optimizer, schedule = plan.optimizer, plan.schedule
     found: Any = timm.optim.get_optimizer_class(optimizer.name, bind_defaults=False)
     falling = f", layer_decay={optimizer.layer_decay:g}" if optimizer.layer_decay != 1 else ""
+    falling += f", early_factor={optimizer.early_factor:g}" if optimizer.early_factor != 1 else ""
     options = falling + "".join(f", {name}={value}" for name, value in optimizer.options.items())
     summaries = [(type(cb).__doc__ or "").strip().partition("\n")[0] for cb in callbacks]
     warmup = f", {schedule.warmup_epochs:g} epochs of warm-up" if schedule.warmup_epochs else ""
     return LearnerDescription(
         callbacks=tuple(f"{type(cb).__name__}: {text}" for cb, text in zip(callbacks, summaries, strict=True)),
-        loss=f"TrainLoss({kind}, smoothing={loss.smoothing:g}{weighted}; plain in validation)",
+        loss=f"TrainLoss({kind}, smoothing={plan.loss.smoothing:g}{weighted}; plain in validation)",
         optimizer=(
             f"{found.__module__.removesuffix(f'.{optimizer.name}')}.{found.__name__}(lr={optimizer.learning_rate:g}, "
             f"weight_decay={optimizer.weight_decay:g} on matrices and convolutions{options})"

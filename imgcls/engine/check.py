@@ -16,7 +16,7 @@ from imgcls.engine.models import model_problems
 from imgcls.engine.optimizers import optimizer_problems
 from imgcls.engine.transforms import pipeline_problems
 from imgcls.errors import PlanError, nearest_hint
-from imgcls.plan import Fit, Plan
+from imgcls.plan import Fit, Loss, Plan
 
 _CALLBACK_MODULES = (fastai.callback.training, fastai.callback.tracker, fastai.callback.schedule)
 
@@ -35,7 +35,7 @@ def check(plan: Plan) -> None:
         *_epoch_problems(plan),
         *callback_problems(plan.fit),
         *averaging_problems(plan.fit),
-        *_balance_problems(plan),
+        *_loss_problems(plan),
         *_view_problems(plan),
         *_channel_problems(plan),
     ]
@@ -97,9 +97,31 @@ def _epoch_problems(plan: Plan) -> list[str]:
         problems.append(
             "fit.epochs = 0 trains nothing; use 1 or more, or fit.classifier = logistic_regression (linear_probe)."
         )
-    if plan.optimizer.layer_decay != 1 and fit.freeze_epochs in ("all", fit.epochs):
+    if fit.freeze_stages and plan.augment.mix is not None:
         problems.append(
-            "optimizer.layer_decay cannot act where only the classifier learns, in all epochs. Leave it out."
+            "fit.freeze_stages keeps what single images become, which augment.mix would mix before. Leave one out."
+        )
+    if fit.statistics != "pretrained" and fit.classifier == "gradient":
+        problems.append("fit.statistics needs fit.classifier = logistic_regression: nothing else reads it.")
+    if fit.classifier_views > 1 and fit.classifier == "gradient":
+        problems.append("fit.classifier_views needs fit.classifier = logistic_regression: nothing else reads it.")
+    elif fit.classifier_views > 1 and not plan.augment.transforms and plan.augment.smallest_crop is None:
+        problems.append(
+            "fit.classifier_views above 1 need augment.transforms: without any, every view is the clean image."
+        )
+    if fit.freeze_stages and fit.freeze_epochs:
+        problems.append("fit.freeze_stages and fit.freeze_epochs both say what is frozen. Keep one.")
+    if fit.freeze_stages and fit.first_size_px is not None:
+        problems.append("fit.freeze_stages keeps features of one size, and fit.first_size_px asks for two. Keep one.")
+    problems += [
+        f"optimizer.{name} cannot act where only the classifier learns, in all epochs. Leave it out."
+        for name in ("layer_decay", "early_factor")
+        if getattr(plan.optimizer, name) != 1 and fit.freeze_epochs in ("all", fit.epochs)
+    ]
+    if fit.first_size_px is not None and fit.first_size_px >= plan.images.size_px:
+        problems.append(
+            f"fit.first_size_px = {fit.first_size_px} is not below images.size_px = {plan.images.size_px}: sizes have "
+            "to grow. Begin smaller (progressive_resizing:first=…), or end larger (larger_images, --size)."
         )
     if isinstance(fit.freeze_epochs, int) and fit.freeze_epochs > fit.epochs:
         problems.append(f"fit.freeze_epochs = {fit.freeze_epochs} is more than fit.epochs = {fit.epochs}; write all.")
@@ -112,10 +134,15 @@ def _epoch_problems(plan: Plan) -> list[str]:
     return problems
 
 
-def _balance_problems(plan: Plan) -> list[str]:
+def _loss_problems(plan: Plan) -> list[str]:
+    problems = []
+    if plan.loss.gamma != Loss().gamma and plan.loss.name != "focal":
+        problems.append("loss.gamma is read by loss.name = focal only. Add that (focal_loss), or leave it out.")
     if plan.fit.sampler == "balanced" and plan.loss.class_weights == "balanced":
-        return ["fit.sampler and loss.class_weights are both balanced: each alone makes classes count alike. Keep one."]
-    return []
+        problems.append(
+            "fit.sampler and loss.class_weights are both balanced: each alone makes classes count alike. Keep one."
+        )
+    return problems
 
 
 def _view_problems(plan: Plan) -> list[str]:
@@ -124,7 +151,7 @@ def _view_problems(plan: Plan) -> list[str]:
         return [f"predict.views = {views}: there are 8 mirrorings and quarter turns of an image."]
     if kind == "crops" and views > 5:
         return [f"predict.views = {views}: there are 5 crops, the whole image and its corners."]
-    if kind == "augmented" and views > 1 and not plan.augment.transforms:
+    if kind == "augmented" and views > 1 and not plan.augment.transforms and plan.augment.smallest_crop is None:
         return ["predict.views above 1 need augment.transforms: without any, every view is the clean image."]
     return []
 

@@ -27,8 +27,14 @@ class SaveEpochs(Callback):
 
     order = 90  # last: what it saves is the epoch's end, history included
 
-    def __init__(self, attempt: Attempt) -> None:
-        self.attempt = attempt
+    def __init__(self, attempt: Attempt, about: Mapping[str, Any] | None = None) -> None:
+        """Set where to save.
+
+        Args:
+            attempt: The attempt.
+            about: JSON values that every checkpoint holds besides.
+        """
+        self.attempt, self.about = attempt, dict(about or {})
         self.was_trained = False
 
     def before_train(self) -> None:
@@ -39,7 +45,7 @@ class SaveEpochs(Callback):
         """Save, unless the epoch was skipped."""
         if self.was_trained:
             files, meta = capture(self.learn)
-            self.attempt.save_checkpoint(files, {**meta, "epoch": self.learn.epoch + 1})
+            self.attempt.save_checkpoint(files, {**self.about, **meta, "epoch": self.learn.epoch + 1})
             self.attempt.heartbeat()
         self.was_trained = False
 

@@ -11,13 +11,15 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from imgcls.catalog import Stack
 from imgcls.data.cache import Photos
 from imgcls.engine.device import Machine, memory_format
-from imgcls.engine.inference import batches_of, without_gradients
+from imgcls.engine.inference import Views, batches_of, without_gradients
 from imgcls.engine.loaders import Normalisation, PhotoDataset
-from imgcls.engine.models import Network, build_network
+from imgcls.engine.models import Network, batchnorms, build_network
+from imgcls.engine.seeding import order
 from imgcls.engine.weights import Weights, resolve_weights
 from imgcls.errors import PlanError, WeightsError
 from imgcls.plan import Plan
@@ -104,6 +106,7 @@ def frozen_features(
     device: torch.device,
     precision: str,
     progress: Callable[[int, int], None],
+    views: Views | None = None,
 ) -> Tensor:
     """Compute the features of every photograph of a dataset once, without augmentation and with the network at rest.
 
@@ -113,10 +116,11 @@ def frozen_features(
         normalisation: How images become floats.
         device: Where it runs.
         precision: `float32`, `bf16` or `fp16`; as in prediction.
-        progress: Called with the number of photographs done, and of all.
+        progress: Called with the number of photographs (views of them) done, and of all.
+        views: What is looked at besides the clean photographs; None for nothing.
 
     Returns:
-        float32 [n, d], on the device.
+        float32 [n, d], on the device; of several views float32 [views · n, d], view after view.
 
     Raises:
         PlanError: The network does something to the output of its linear layer, or uses it several times.
@@ -131,17 +135,61 @@ def frozen_features(
     hook = network.head.register_forward_hook(see)
     try:
         with without_gradients(device, precision):
-            for images, _ in batches_of(dataset, size=_BATCH):
-                seen.clear()
-                answer = module(normalisation.encode(torch.from_numpy(images), device))
-                if not found:
-                    _check_last(seen, answer)
-                found.append(seen[0][0].float())
-                n_done += len(images)
-                progress(n_done, len(dataset))
+            n_views = 1 if views is None else views.n_views
+            for view in range(n_views):
+                for images, ids in batches_of(dataset, size=_BATCH):
+                    seen.clear()
+                    shown = images if views is None else views.make(images, ids, view)
+                    answer = module(normalisation.encode(torch.from_numpy(shown), device))
+                    if not found:
+                        _check_last(seen, answer)
+                    found.append(seen[0][0].float())
+                    n_done += len(images)
+                    progress(n_done, n_views * len(dataset))
     finally:
         hook.remove()
     return torch.cat(found)
+
+
+def fit_statistics(
+    network: Network,
+    dataset: PhotoDataset,
+    *,
+    normalisation: Normalisation,
+    device: torch.device,
+    precision: str,
+    seed: int,
+) -> None:
+    """Set the running statistics of every batch normalisation to those of a dataset's clean photographs.
+
+    Mean and variance are averaged over batches drawn by the seed, each of which is normalised by its own, as in
+    training. Nothing else of the network changes.
+
+    Args:
+        network: The network, on the device.
+        dataset: The photographs; its pipeline is not used.
+        normalisation: How images become floats.
+        device: Where it runs.
+        precision: As in training.
+        seed: Decides which photographs come together.
+
+    Source: Li et al. 2016, arXiv:1603.04779, section 3.2.
+    """
+    layers = [layer for layer in batchnorms(network.module) if isinstance(layer, _BatchNorm)]
+    momenta = [layer.momentum for layer in layers]
+    network.module.eval()
+    for layer in layers:
+        layer.reset_running_stats()
+        layer.momentum = None  # then torch averages over all batches evenly
+        layer.train()
+    rows = order(len(dataset), seed, "statistics", 0)
+    with without_gradients(device, precision):
+        for start in range(0, len(rows) - len(rows) % _BATCH or len(rows), _BATCH):
+            images = dataset.photos.pixels(dataset.rows[rows[start : start + _BATCH]])
+            network.module(normalisation.encode(torch.from_numpy(images), device))
+    for layer, momentum in zip(layers, momenta, strict=True):
+        layer.momentum = momentum
+    network.module.eval()
 
 
 def feature_extractor(*, machine: Machine | None = None) -> FeatureExtractor:

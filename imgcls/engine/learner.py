@@ -34,7 +34,7 @@ from imgcls.workspace import Workspace
 _PARTS = ("loss", "optimizer", "schedule")
 _PATHS = ("fit.freeze_epochs", "fit.freeze_batchnorm", "fit.clip_norm", "fit.averaging", "fit.callbacks")
 # How its parameters are split into layers was decided when it was made.
-_NEVER = ("optimizer.layer_decay",)
+_NEVER = ("optimizer.layer_decay", "optimizer.early_factor")
 _ALWAYS = (LossGuard, PlainValidationLoss)
 _MANY_EPOCHS = 100_000
 
@@ -83,7 +83,8 @@ def learner(
             lines.note(built.network.note)
         if stack.plan.fit.classifier == "logistic_regression":
             progress = partial(lines.progress, "Computing features")
-            lines.note(fit_probe(built, prepared.samples, seed=seed, machine=machine, progress=progress).note)
+            samples, plan = prepared.samples, stack.plan
+            lines.note(fit_probe(built, samples, plan=plan, seed=seed, machine=machine, progress=progress).note)
     return built.learn
 
 
@@ -156,8 +157,11 @@ def _plan_of(learn: Learner) -> Plan:
     values: dict[str, Any] = {"optimizer.weight_decay": _weight_decay(learn)}
     if isinstance(learn.loss_func, TrainLoss):
         values["loss.smoothing"] = learn.loss_func.smoothing
+        if learn.loss_func.gamma:
+            values |= {"loss.name": "focal", "loss.gamma": learn.loss_func.gamma}
     if isinstance(learn.opt, LayerOptimizer):
         values["optimizer.layer_decay"] = learn.opt.layer_decay
+        values["optimizer.early_factor"] = learn.opt.early_factor
     if isinstance(learn.lr, int | float):
         values["optimizer.learning_rate"] = learn.lr
     return Plan().with_values(values)

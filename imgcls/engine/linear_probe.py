@@ -20,9 +20,12 @@ from imgcls.data.samples import Samples
 from imgcls.data.split import Fold, fold_samples
 from imgcls.engine.build import BuiltLearner
 from imgcls.engine.device import Machine
-from imgcls.engine.features import frozen_features, linear_classifier
+from imgcls.engine.features import fit_statistics, frozen_features, linear_classifier
+from imgcls.engine.inference import Views
 from imgcls.engine.losses import one_hot
+from imgcls.engine.models import batchnorms
 from imgcls.engine.seeding import keyed_seed
+from imgcls.plan import Plan, Predict
 
 Function = Callable[[Tensor], tuple[Tensor, Tensor]]
 """Points [m, p] → values [m] and gradients [m, p]; row i depends on point i alone."""
@@ -137,16 +140,24 @@ class _Problem:
 
 
 def fit_probe(
-    built: BuiltLearner, samples: Samples, *, seed: int, machine: Machine, progress: Callable[[int, int], None]
+    built: BuiltLearner,
+    samples: Samples,
+    *,
+    plan: Plan,
+    seed: int,
+    machine: Machine,
+    progress: Callable[[int, int], None],
 ) -> LinearProbe:
     """Fit the classifier of a network by logistic regression, and write it into the network.
 
-    The features are those of the clean training photographs, computed once. Nothing of the loss is used: neither
-    smoothing nor class weights. Dropout before the classifier is off, as in prediction.
+    The features are those of the clean training photographs, and of further views where the plan asks for some,
+    computed once. Nothing of the loss is used: neither smoothing nor class weights. Dropout before the classifier is
+    off, as in prediction. Folds keep the views of a photograph together.
 
     Args:
         built: The Learner with its network, which is changed.
         samples: All samples; those that train are used.
+        plan: The run's plan.
         seed: The run's seed; it decides the folds.
         machine: Where it runs.
         progress: Called with the number of photographs done, and of all.
@@ -157,28 +168,68 @@ def fit_probe(
     began = time.perf_counter()
     layer, device = linear_classifier(built.network, n_classes=samples.n_classes), machine.torch_device()
     dataset = built.learn.dls.train.dataset
-    features = frozen_features(
-        built.network,
-        dataset,
-        normalisation=built.normalisation,
-        device=device,
-        precision=machine.used_precision(),
-        progress=progress,
-    )
-    features = features if device.type == "cuda" else features.cpu()  # float64 is not everywhere
-    at_hand = time.perf_counter()
+    n_views, module = plan.fit.classifier_views, built.network.module
     folds, caution = choose_folds(samples.part("train"), seed=seed)
-    fitted = fit_logistic(
-        features,
-        one_hot(torch.as_tensor(dataset.targets), samples.n_classes).to(features.device),
-        multilabel=samples.problem == "multilabel",
-        folds=None if folds is None else torch.as_tensor(folds, device=features.device),
-    )
+    targets = one_hot(torch.as_tensor(dataset.targets), samples.n_classes)
+    if n_views > 1:
+        targets, folds = targets.repeat(n_views, 1), None if folds is None else np.tile(folds, n_views)
+
+    def fit() -> tuple[Regression, Tensor]:
+        features = frozen_features(
+            built.network,
+            dataset,
+            normalisation=built.normalisation,
+            device=device,
+            precision=machine.used_precision(),
+            progress=progress,
+            views=Views(Predict(views=n_views), plan.augment, seed=seed) if n_views > 1 else None,
+        )
+        seconds["features"] += time.perf_counter() - began - sum(seconds.values())
+        features = features if device.type == "cuda" else features.cpu()  # float64 is not everywhere
+        fitted = fit_logistic(
+            features,
+            targets.to(features.device),
+            multilabel=samples.problem == "multilabel",
+            folds=None if folds is None else torch.as_tensor(folds, device=features.device),
+        )
+        seconds["classifier"] += time.perf_counter() - began - sum(seconds.values())
+        return fitted, features
+
+    seconds = {"features": 0.0, "classifier": 0.0}
+    asked = plan.fit.statistics if batchnorms(module) and (folds is not None or plan.fit.statistics == "own") else ""
+    if asked in ("own", "better"):
+        kept = fit() if asked == "better" else None
+        pretrained = {name: values.clone() for name, values in module.state_dict().items()}
+        fit_statistics(
+            built.network,
+            dataset,
+            normalisation=built.normalisation,
+            device=device,
+            precision=machine.used_precision(),
+            seed=seed,
+        )
+        own = fit()
+        if kept is None or _log_loss(own[0]) < _log_loss(kept[0]):
+            fitted, features = own
+            caution = f" Batch normalisation has the statistics of these photographs{_instead(kept)}.{caution}"
+        else:
+            fitted, features = kept
+            module.load_state_dict(pretrained)
+            caution = f" Batch normalisation keeps the statistics of pretraining{_instead(own)}.{caution}"
+    else:
+        fitted, features = fit()
     with torch.no_grad():
         layer.weight.copy_(fitted.weight)
         layer.bias.copy_(fitted.bias)
-    seconds = {"features": at_hand - began, "classifier": time.perf_counter() - at_hand}
-    return LinearProbe(_note(fitted, features, folds) + caution, seconds)
+    return LinearProbe(_note(fitted, features, folds, n_views=n_views) + caution, seconds)
+
+
+def _log_loss(fitted: Regression) -> float:
+    return float("inf") if fitted.log_loss is None else fitted.log_loss
+
+
+def _instead(other: tuple[Regression, Tensor] | None) -> str:
+    return "" if other is None else f", since with the others the log loss is {_log_loss(other[0]):.4f}"
 
 
 def choose_folds(samples: Samples, *, seed: int) -> tuple[np.ndarray | None, str]:
@@ -277,10 +328,13 @@ def minimise(function: Function, start: Tensor, *, tolerance: float) -> Tensor:
     return points
 
 
-def _note(fitted: Regression, features: Tensor, folds: np.ndarray | None) -> str:
-    n, d = features.shape
+def _note(fitted: Regression, features: Tensor, folds: np.ndarray | None, *, n_views: int) -> str:
+    n, d = len(features) // n_views, features.shape[1]
+    of_views = f"{n_views} views each of " if n_views > 1 else ""
     strength, low, high = (f"{float(f'{number:.2g}'):g}" for number in (fitted.strength, STRENGTHS[0], STRENGTHS[-1]))
-    what = f"The classifier was fitted by logistic regression on {d} features of {n} photographs, strength C = "
+    what = (
+        f"The classifier was fitted by logistic regression on {d} features of {of_views}{n} photographs, strength C = "
+    )
     if fitted.log_loss is None or folds is None:
         return f"{what}{strength}."
     return (

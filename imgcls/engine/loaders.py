@@ -6,6 +6,7 @@ tensors: fastai's tensor subclasses cost ten times as much an operation, and are
 
 from __future__ import annotations
 
+import copy
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -48,12 +49,19 @@ class Key:
     """How often the sample was shown in the epoch before, so that it is augmented in another way each time."""
 
     @classmethod
-    def of_epoch(cls, rows: Iterable[int], epoch: int) -> list[Key]:
-        """Return the keys of an epoch's rows, in their order."""
+    def of_epoch(cls, rows: Iterable[int], epoch: int, *, n_views: int = 0) -> list[Key]:
+        """Return the keys of an epoch's rows, in their order.
+
+        Args:
+            rows: Positions in the dataset.
+            epoch: Epoch, from 0.
+            n_views: With so many views of each sample, those of the first epochs come again; 0 makes new ones.
+        """
         n_shown: Counter[int] = Counter()
         keys = []
         for row in rows:
-            keys.append(cls(row, epoch, n_shown[row]))
+            turn = n_shown[row]
+            keys.append(cls(row, (epoch + turn) % n_views) if n_views else cls(row, epoch, turn))
             n_shown[row] += 1
         return keys
 
@@ -104,6 +112,12 @@ class PhotoDataset(Dataset):
         self.pipelines = {
             name: found for name, found in (("augment", pipeline), ("erase", eraser)) if found is not None
         }
+
+    def clean(self) -> PhotoDataset:
+        """Return the same photographs as they are decoded, whatever training does to them."""
+        found = copy.copy(self)
+        found.pipelines = {}
+        return found
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -164,6 +178,21 @@ class Normalisation:
         return torch.tensor(values, device=device).mul_(255).view(1, -1, 1, 1)
 
 
+@dataclass(frozen=True, eq=False)
+class KeptFeatures:
+    """What a frozen front made of every view of every sample of a split."""
+
+    values: np.ndarray
+    """float32 [n_views, n, …]."""
+    targets: np.ndarray
+    """As those of the dataset, [n] or [n, k]."""
+
+    def __getitems__(self, keys: Sequence[Key]) -> Batch:
+        """Return features, float32 [b, …], and targets of several samples at once."""
+        rows = [key.row for key in keys]
+        return self.values[[key.epoch % len(self.values) for key in keys], rows], self.targets[rows]
+
+
 class PhotoLoader(TfmdDL):
     """A fastai loader whose order is a function of seed and epoch, and whose batches are plain tensors."""
 
@@ -179,6 +208,7 @@ class PhotoLoader(TfmdDL):
         normalisation: Normalisation | None = None,
         rows: Sequence[int] | None = None,
         shares: np.ndarray | None = None,
+        n_views: int = 0,
         seed: int = 0,
         **fastai_options: Any,
     ) -> None:
@@ -195,6 +225,7 @@ class PhotoLoader(TfmdDL):
             rows: A fixed order to use instead.
             shares: Probabilities float64 [n] by which each epoch's samples are drawn with replacement; None shows
                 every sample once. Only where it shuffles.
+            n_views: Views of each sample, one an epoch in turn; 0 makes a new one every time.
             seed: The run's seed.
             **fastai_options: What fastai passes on when it makes a loader from another one.
         """
@@ -204,6 +235,8 @@ class PhotoLoader(TfmdDL):
             dataset, bs=bs, shuffle=shuffle, drop_last=drop_last, num_workers=0, device=device, do_setup=False, **kept
         )
         self.n_workers, self.normalisation, self.seed, self.shares = num_workers, normalisation, seed, shares
+        self.n_views = n_views
+        self.kept: KeptFeatures | None = None
         self.fixed_rows = list(get_order()) if get_order is not None else rows
         if self.fixed_rows is not None:
             self.n = len(self.fixed_rows)
@@ -233,6 +266,7 @@ class PhotoLoader(TfmdDL):
             "normalisation": self.normalisation,
             "seed": self.seed,
             "shares": self.shares if dataset is None else None,
+            "n_views": self.n_views,
         }
         return (cls or type(self))(self.dataset if dataset is None else dataset, **settings | changes)
 
@@ -247,17 +281,17 @@ class PhotoLoader(TfmdDL):
         return [int(row) for row in order(len(self.dataset), self.seed, "order", self.epoch)]
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
-        keys, size = Key.of_epoch(self.get_idxs(), self.epoch), self.bs
+        keys, size = Key.of_epoch(self.get_idxs(), self.epoch, n_views=self.n_views), self.bs
         self._keys = [keys[start : start + size] for start in range(0, len(self) * size, size)]
         for images, targets in self._batches():
-            yield self._to_device(images, targets)
+            yield self.on_device(images, targets)
 
     def one_batch(self) -> tuple[Tensor, Tensor]:
         """Return the first batch, without worker processes."""
         if not len(self):
             raise DataError("This loader has no batch: it has fewer samples than a batch and leaves the last one out.")
-        keys = Key.of_epoch(self.get_idxs()[: self.bs], self.epoch)
-        return self._to_device(*_as_tensors(self.dataset.__getitems__(keys)))
+        keys = Key.of_epoch(self.get_idxs()[: self.bs], self.epoch, n_views=self.n_views)
+        return self.on_device(*_as_tensors(self.dataset.__getitems__(keys)))
 
     def stop_workers(self) -> None:
         """End the worker processes; the next pass starts new ones.
@@ -269,9 +303,9 @@ class PhotoLoader(TfmdDL):
             loader._iterator._shutdown_workers()  # type: ignore[attr-defined]
 
     def _batches(self) -> Iterator[tuple[Tensor, Tensor]]:
-        if not self.n_workers:
+        if self.kept is not None or not self.n_workers:
             for keys in self._keys:
-                yield _as_tensors(self.dataset.__getitems__(keys))
+                yield _as_tensors((self.kept or self.dataset).__getitems__(keys))
             return
         if self._torch_loader is None:
             self._torch_loader = TorchLoader(
@@ -293,10 +327,15 @@ class PhotoLoader(TfmdDL):
                 raise
             raise TrainingError(WORKER_DIED) from problem
 
-    def _to_device(self, images: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+    def on_device(self, images: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+        """Return a batch on the device, its images normalised; features that were kept stay as they are."""
         device = self.device or torch.device("cpu")
+        on_device = targets.to(device, non_blocking=True)
+        if images.is_floating_point():  # features that were kept
+            layout = memory_format(device) if images.ndim == 4 else torch.contiguous_format
+            return images.to(device, non_blocking=True).to(memory_format=layout), on_device
         normalise = self.normalisation or Normalisation((0.0,) * 3, (1.0,) * 3)
-        return normalise.encode(images, device), targets.to(device, non_blocking=True)
+        return normalise.encode(images, device), on_device
 
     # What fastai shows: here, and only here, batches become its tensor classes.
 

@@ -14,14 +14,16 @@ from imgcls.plan import Loss
 
 
 class TrainLoss(nn.Module):
-    """Cross entropy or binary cross entropy, softened and weighted while `training`, plain otherwise.
+    """Cross entropy or binary cross entropy, softened, weighted and focal while `training`, plain otherwise.
 
     fastai finds what it needs on it: `activation`, `decodes`, and `reduction` for losses by image.
     """
 
     class_weights: Tensor | None
 
-    def __init__(self, kind: str, *, smoothing: float = 0.0, class_weights: Tensor | None = None) -> None:
+    def __init__(
+        self, kind: str, *, smoothing: float = 0.0, class_weights: Tensor | None = None, gamma: float = 0.0
+    ) -> None:
         """Make the loss.
 
         Args:
@@ -29,9 +31,10 @@ class TrainLoss(nn.Module):
                 to 1, [b, k].
             smoothing: Share spread evenly over all classes, in [0, 1).
             class_weights: Weight of each class, float [k]; with `bce`, of its positives.
+            gamma: Exponent of a focal loss, at least 0, where it is none.
         """
         super().__init__()
-        self.kind, self.smoothing, self.reduction = kind, smoothing, "mean"
+        self.kind, self.smoothing, self.gamma, self.reduction = kind, smoothing, gamma, "mean"
         self.y_int = kind == "cross_entropy"
         self.register_buffer("class_weights", class_weights)
 
@@ -40,6 +43,9 @@ class TrainLoss(nn.Module):
         smoothing = self.smoothing if self.training else 0.0
         weights = self.class_weights if self.training else None
         logits = logits.float()
+        if self.gamma and self.training:  # fastai's kinds of tensors cannot be multiplied with each other
+            shares = one_hot(targets.as_subclass(Tensor), logits.shape[-1]).to(logits.dtype)
+            return self._focal(logits.as_subclass(Tensor), shares)
         if self.kind == "cross_entropy":
             entropy = partial(F.cross_entropy, logits, targets, weight=weights, label_smoothing=smoothing)
             if weights is None or targets.ndim == 1 or self.reduction != "mean":
@@ -49,6 +55,32 @@ class TrainLoss(nn.Module):
             return entropy(reduction="sum") / (targets * weights).sum()
         soft = targets.to(logits.dtype) * (1 - smoothing) + smoothing / 2
         return F.binary_cross_entropy_with_logits(logits, soft, pos_weight=weights, reduction=self.reduction)
+
+    def _focal(self, logits: Tensor, shares: Tensor) -> Tensor:
+        """Return the loss in which an answer counts by (1 − p)^γ, p the probability it has for what is asked.
+
+        Softmax form: −Σ y (1 − p)^γ log p over classes; sigmoid form: the same of each label's yes and no. Both are
+        linear in the targets y, so that softened and mixed ones give the mean of the losses of the labels they are
+        made of; with γ = 0 they are the plain losses, weights and all.
+
+        Source: Lin et al. 2017, arXiv:1708.02002, section 3.2, without its α; equation 5.
+        """
+        soft = shares * (1 - self.smoothing)
+        if self.kind == "cross_entropy":
+            soft = soft + self.smoothing / logits.shape[-1]
+            weights = torch.ones_like(logits[0]) if self.class_weights is None else self.class_weights
+            logs = logits.log_softmax(dim=-1)
+            # sure answers round 1 − p to 0, where a power below 1 has no slope
+            doubt = (1 - logs.exp()).clamp(min=torch.finfo(logs.dtype).eps)
+            losses = -(weights * soft * doubt**self.gamma * logs).sum(dim=-1)
+            n_counted = (weights * shares).sum()  # as in a weighted cross entropy
+        else:
+            soft = soft + self.smoothing / 2
+            weights = torch.ones_like(logits[0]) if self.class_weights is None else self.class_weights
+            yes, no = F.logsigmoid(logits), F.logsigmoid(-logits)
+            losses = -(weights * soft * yes * (self.gamma * no).exp() + (1 - soft) * no * (self.gamma * yes).exp())
+            n_counted = torch.tensor(losses.numel(), device=losses.device)
+        return losses if self.reduction == "none" else losses.sum() / (n_counted if self.reduction == "mean" else 1)
 
     def activation(self, logits: Tensor) -> Tensor:
         """Return the probabilities of logits."""
@@ -61,7 +93,8 @@ class TrainLoss(nn.Module):
     def extra_repr(self) -> str:
         """Describe the settings, for `print` and for `recipe show --learner`."""
         weighted = ", class_weights=balanced" if self.class_weights is not None else ""
-        return f"{self.kind}, smoothing={self.smoothing:g}{weighted} (training only)"
+        focal = f", gamma={self.gamma:g}" if self.gamma else ""
+        return f"{self.kind}, smoothing={self.smoothing:g}{focal}{weighted} (training only)"
 
 
 class PlainValidationLoss(Callback):
@@ -91,20 +124,21 @@ def build_loss(loss: Loss, *, multilabel: bool, train_targets: Tensor) -> TrainL
         train_targets: 0/1 [n, k], one-hot where images have one label; read only for class weights.
     """
     weights = balanced_weights(train_targets, multilabel=multilabel) if loss.class_weights == "balanced" else None
-    return TrainLoss(loss_kind(loss, multilabel=multilabel), smoothing=loss.smoothing, class_weights=weights)
+    kind, gamma = loss_kind(loss, multilabel=multilabel), loss.gamma if loss.name == "focal" else 0.0
+    return TrainLoss(kind, smoothing=loss.smoothing, class_weights=weights, gamma=gamma)
 
 
 def loss_kind(loss: Loss, *, multilabel: bool) -> str:
-    """Decide between cross entropy and binary cross entropy.
+    """Decide between cross entropy and binary cross entropy, of which a focal loss is a form too.
 
     Raises:
         PlanError: The plan asks for the one that the problem cannot use.
     """
     fitting = "bce" if multilabel else "cross_entropy"
-    if loss.name not in ("auto", fitting):
+    if loss.name not in ("auto", "focal", fitting):
         raise PlanError(
             f"loss.name = {loss.name} does not fit: the images have "
-            f"{'several labels each' if multilabel else 'one label each'}; use {fitting} or auto."
+            f"{'several labels each' if multilabel else 'one label each'}; use {fitting} or auto, or focal."
         )
     return fitting
 

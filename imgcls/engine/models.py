@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import timm
+import torch
 import torchvision.models
 from timm.models import group_parameters
 from torch import nn
@@ -60,8 +61,34 @@ class Network:
         """
         found = layers_of(module, self.head)
         if len(found) < 2:
-            raise PlanError("optimizer.layer_decay cannot act: the network has a single layer. Leave it out.")
+            raise PlanError(
+                "optimizer.layer_decay and optimizer.early_factor cannot act: the network has a single layer. Leave "
+                "them out."
+            )
         return found
+
+    def require_size(self, size_px: int, *, name: str) -> None:
+        """Show the network a black image of another size than its own.
+
+        Args:
+            size_px: The side, pixels.
+            name: The network's name, for the message.
+
+        Raises:
+            PlanError: The network takes its own size only, or one that small is too small for it.
+        """
+        image = torch.zeros(1, 3, size_px, size_px, device=next(self.module.parameters()).device)
+        was_training = self.module.training
+        try:
+            with torch.no_grad():
+                self.module.eval()(image)
+        except Exception as problem:
+            raise PlanError(
+                f"{name} takes no images of {size_px} px, as fit.first_size_px asks: {str(problem).rstrip('.')}. Leave "
+                "progressive_resizing out, or take a network of convolutions, which takes any size."
+            ) from problem
+        finally:
+            self.module.train(was_training)
 
 
 def model_problems(model: Model) -> list[str]:
@@ -184,6 +211,34 @@ def layers_of(module: nn.Module, head: nn.Module) -> list[list[nn.Parameter]]:
         if not any(parameter is own for own in classifier):
             layers.setdefault(place.get(name, 0), []).append(parameter)
     return [*(layers[number] for number in sorted(layers)), classifier]
+
+
+def stages_of(module: nn.Module) -> list[nn.Module]:
+    """Return the stages of a network in order, without what surrounds them; fewer than two where it has none.
+
+    These are siblings with numbered names (`layer1`, `layer2` …), or the entries of the outermost row that holds a fair
+    share of the parameters (`blocks`, `stages`, `features`).
+    """
+    head = classifier_of(module)
+    n_all = _n_parameters(module) - _n_parameters(head)
+    siblings: dict[str, list[nn.Module]] = {}
+    for name, child in module.named_children():
+        if name.rstrip("0123456789") != name and any(True for _ in child.children()):
+            siblings.setdefault(name.rstrip("0123456789"), []).append(child)
+    rows = [row for prefix, row in siblings.items() if prefix]
+    level = [module]
+    while level:
+        rows += [list(part.children()) for part in level if isinstance(part, _CONTAINERS)]
+        level = [child for part in level if not isinstance(part, _CONTAINERS) for child in part.children()]
+    for row in rows:
+        stages = [stage for stage in row if stage is not head and _n_parameters(stage)]
+        if len(stages) > 1 and 5 * sum(map(_n_parameters, stages)) >= n_all:
+            return stages
+    return []
+
+
+def _n_parameters(module: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in module.parameters())
 
 
 def batchnorms(module: nn.Module) -> Sequence[nn.Module]:

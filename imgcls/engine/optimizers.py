@@ -30,6 +30,7 @@ class LayerOptimizer(OptimWrapper):
         opt: Callable[..., Any],
         *,
         layer_decay: float = 1.0,
+        early_factor: float = 1.0,
         **options: Any,
     ) -> None:
         """Build the torch optimiser.
@@ -39,6 +40,7 @@ class LayerOptimizer(OptimWrapper):
             opt: A torch optimiser class, or a partial of one.
             layer_decay: Factor from each layer group to the one before it, in (0, 1], of every learning rate that is
                 given as one number; the last group has that number.
+            early_factor: Factor of such a rate in the first half of the layer groups, in (0, 1].
             **options: Its options; `lr` is the rate of all groups, `weight_decay` that of the decayed ones.
         """
         decay = options.get("weight_decay", 0.0)
@@ -52,10 +54,15 @@ class LayerOptimizer(OptimWrapper):
                     groups.append({"params": members, "weight_decay": decay if decayed else 0.0})
                     self.layer_of_group.append(layer)
                     self.decayed.append(decayed)
-        self.n_layers, self.layer_decay = len(layers), layer_decay
+        self.n_layers, self.layer_decay, self.early_factor = len(layers), layer_decay, early_factor
         super().__init__(groups, opt, convert_groups=False, **options)
-        if layer_decay != 1 and "lr" in options:
+        if self.has_rates_by_layer and "lr" in options:
             self.set_hyper("lr", options["lr"])
+
+    @property
+    def has_rates_by_layer(self) -> bool:
+        """Whether a learning rate that is given as one number is another in each layer group."""
+        return self.layer_decay != 1 or self.early_factor != 1
 
     def freeze_to(self, n: int) -> None:
         """Make the layer groups from the n-th on trainable and freeze those before it."""
@@ -76,8 +83,10 @@ class LayerOptimizer(OptimWrapper):
             )
         if hasattr(value, "__len__"):
             values = list(value)
-        elif name == "lr" and self.layer_decay != 1:  # the rate falls towards the first layer group
+        elif name == "lr" and self.has_rates_by_layer:  # the rate falls towards the first layer group
             values = [value * self.layer_decay ** (self.n_layers - 1 - layer) for layer in range(self.n_layers)]
+            n_early = self.n_layers // 2
+            values[:n_early] = [early * self.early_factor for early in values[:n_early]]
         else:
             values = [value] * self.n_layers
         if len(values) == self.n_layers and len(values) != len(self.layer_of_group):
@@ -119,6 +128,7 @@ def optimizer_factory(optimizer: Optimizer) -> Callable[..., LayerOptimizer]:
         LayerOptimizer,
         opt=found,
         layer_decay=optimizer.layer_decay,
+        early_factor=optimizer.early_factor,
         weight_decay=optimizer.weight_decay,
         **_options(optimizer),
     )

@@ -92,7 +92,7 @@ def preview(
 
 def changes_images(augment: Augment) -> bool:
     """Return whether there is anything that changes single images."""
-    return bool(augment.transforms) or augment.erasing > 0
+    return bool(augment.transforms) or augment.smallest_crop is not None or augment.erasing > 0
 
 
 def what_is_shown(augment: Augment) -> list[str]:
@@ -100,7 +100,8 @@ def what_is_shown(augment: Augment) -> list[str]:
     named = [
         f"{op.name}({', '.join(f'{name}={value}' for name, value in op.options.items())})" for op in augment.transforms
     ]
-    return [*named, *([f"erasing({augment.erasing:g})"] if augment.erasing else [])]
+    crop = [] if augment.smallest_crop is None else [f"crop(smallest={augment.smallest_crop:g})"]
+    return [*crop, *named, *([f"erasing({augment.erasing:g})"] if augment.erasing else [])]
 
 
 def what_is_not_shown(augment: Augment) -> list[str]:

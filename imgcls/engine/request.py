@@ -344,7 +344,7 @@ def workspace_at(workspace: Workspace | Path | str | None) -> Workspace:
 
 def _shortened(plan: Plan) -> dict[str, Any]:
     """Return what a quick run sets whatever the recipes say: one epoch or none, and what was longer made to fit."""
-    final: dict[str, Any] = {"fit.epochs": min(plan.fit.epochs, 1)}
+    final: dict[str, Any] = {"fit.epochs": min(plan.fit.epochs, 1), "fit.least_steps": 0}
     if plan.schedule.warmup_epochs >= 1:
         final["schedule.warmup_epochs"] = 0.5
     if plan.fit.freeze_epochs not in (0, 1, "all"):

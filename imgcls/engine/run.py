@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from io import BytesIO
@@ -24,6 +24,7 @@ from imgcls.engine.build import BuiltLearner, build, photo_dataset
 from imgcls.engine.callbacks.loop import Tracking
 from imgcls.engine.checkpoint import SaveEpochs, SkipEpochs, checkpoint_bytes, restore, tensor_bytes, weights_bytes
 from imgcls.engine.device import machine_load, other_versions
+from imgcls.engine.front import keep_features
 from imgcls.engine.inference import batches_of, predict_batches
 from imgcls.engine.linear_probe import fit_probe
 from imgcls.engine.loaders import WORKER_DIED, is_death_of_worker
@@ -32,7 +33,8 @@ from imgcls.engine.request import RunLog, RunOutcome, RunSpec
 from imgcls.engine.timing import estimate_seconds
 from imgcls.errors import DivergedError, ImgclsError, RecordError, TrainingError, WorkspaceError
 from imgcls.evidence.gains import spread_of
-from imgcls.evidence.metrics import evaluate
+from imgcls.evidence.metrics import evaluate, only_class
+from imgcls.networks import has_batchnorm, licence_caution, usual_rate
 from imgcls.plan import Plan
 from imgcls.records.attempts import Attempt, claim
 from imgcls.records.derived import Repetition, keep_repetition
@@ -50,7 +52,7 @@ GO_ON = "the same command (of a ladder: with --retry-failed) goes on from there,
 
 def write_predictions(
     request: RunSpec, built: BuiltLearner, folder: Path, *, reporter: Reporter
-) -> Mapping[str, Estimate]:
+) -> tuple[Mapping[str, Estimate], str | None]:
     """Predict validation and, where there is one, the sealed test part; score validation.
 
     Args:
@@ -60,7 +62,7 @@ def write_predictions(
         reporter: Shows how far it is.
 
     Returns:
-        The metrics of validation by name.
+        The metrics of validation by name; and the only class that is predicted there, None where there are several.
     """
     samples = request.prepared.samples
     valid, test = samples.part("valid"), samples.part("test")
@@ -70,6 +72,12 @@ def write_predictions(
         write_bytes(
             folder / "test.parquet", _table(test, _probabilities(request, built, "test", reporter), labels=False)
         )
+    return _scored(samples, probabilities), only_class(probabilities, valid.targets, classes=samples.classes)
+
+
+def _scored(samples: Samples, probabilities: np.ndarray) -> Mapping[str, Estimate]:
+    """Return the metrics of validation by name."""
+    valid = samples.part("valid")
     groups = valid.frame["group"].tolist()
     return evaluate(
         probabilities,
@@ -236,8 +244,10 @@ class Job:
         load = machine_load()  # before this training adds to it
         checkpoint, done = attempt.load_checkpoint(), None
         self._tell_notes(attempt)
-        if built.network.note:
-            self.log.note(built.network.note)
+        first = self.request.setup.weights
+        caution = licence_caution(first.source, first.licence) if first is not None else ""
+        for note in filter(None, (built.network.note, caution, self._why_this_rate())):
+            self.log.note(note)
         if checkpoint is not None:
             restore(built.learn, checkpoint.files, checkpoint.meta)
             done = SkipEpochs(int(checkpoint.meta["epoch"]), scaler=checkpoint.meta["scaler"])
@@ -245,13 +255,26 @@ class Job:
             self.log.note(f"Going on after epoch {done.n_done} of an attempt that {why} --from-start begins again.")
         self._check_room(built, attempt, n_kept=0 if checkpoint is None else 1)
         tracking = Tracking(self.log, attempt.append_history)
-        first_seconds = self._fit(built, attempt, tracking, done=done)
+        saved = checkpoint.meta.get("start") if checkpoint is not None else None
+        known = {name: Estimate(**values) for name, values in saved.items()} if saved else None
+        first_seconds, start = self._fit(built, attempt, tracking, done=done, start=known)
         weights = attempt.record_folder / WEIGHTS_FILE
         write_bytes(weights, weights_bytes(built.learn.model))
         seconds = {**first_seconds, "train": tracking.train_seconds, "epoch_validation": tracking.valid_seconds}
         speed = tracking.n_images / tracking.train_seconds if tracking.train_seconds else None
         record = self._finish(built, attempt, weights, seconds=seconds, images_per_second=speed)
-        return replace(record, environment={**record.environment, **load})
+        return replace(record, environment={**record.environment, **load}, start_metrics=start)
+
+    def _why_this_rate(self) -> str:
+        """Say why the learning rate is another than the usual one, where the network and no one else chose it."""
+        name, rate = self.request.plan.model.name, self.request.plan.optimizer.learning_rate
+        by_hand = "optimizer.learning_rate" in self.request.stack.overrides
+        if has_batchnorm(name) or by_hand or rate != usual_rate(name):
+            return ""
+        return (
+            f"The learning rate is {rate:g}: {name} has no batch normalisation, and such networks, as transformers and "
+            "ConvNeXt, bear less than the usual 0.001. --set optimizer.learning_rate=… sets another."
+        )
 
     def _check_room(self, built: BuiltLearner, attempt: Attempt, *, n_kept: int) -> None:
         """Compare what training will write with the room on the disk that it is written to.
@@ -273,14 +296,23 @@ class Job:
         self.log.note(f"{room}, but training writes up to about {whole / 1e6:,.0f} MB and may stop midway. {advice}")
 
     def _fit(
-        self, built: BuiltLearner, attempt: Attempt, tracking: Tracking, *, done: SkipEpochs | None
-    ) -> Mapping[str, float]:
-        """Train what is left, and return the seconds that the classifier's first weights took, by part."""
+        self,
+        built: BuiltLearner,
+        attempt: Attempt,
+        tracking: Tracking,
+        *,
+        done: SkipEpochs | None,
+        start: Mapping[str, Estimate] | None,
+    ) -> tuple[Mapping[str, float], Mapping[str, Estimate] | None]:
+        """Train what is left.
+
+        Returns:
+            The seconds that went into what comes before the first epoch, by part; and the metrics of validation with
+            the classifier that was fitted there, if one was and epochs follow: `start`, where an attempt goes on.
+        """
         learn, plan, request = built.learn, self.request.plan, self.request
         seconds: Mapping[str, float] = {}
         callbacks: list[Callback] = [tracking]
-        if not plan.fit.callbacks:  # what further callbacks remember is in no checkpoint
-            callbacks.append(SaveEpochs(attempt))
         if done is not None:
             callbacks.append(done)
         n_done = done.n_done if done is not None else 0
@@ -291,13 +323,23 @@ class Job:
             if done is None and plan.fit.classifier != "gradient":
                 progress = partial(self.log.progress, "Computing features")
                 samples, machine = request.prepared.samples, request.machine
-                probe = fit_probe(built, samples, seed=request.seed, machine=machine, progress=progress)
+                probe = fit_probe(built, samples, plan=plan, seed=request.seed, machine=machine, progress=progress)
                 self.log.note(probe.note)
                 seconds = probe.seconds
+                if plan.fit.epochs:
+                    start = _scored(samples, _probabilities(request, built, "valid", self.log))
+            if not plan.fit.callbacks:  # what further callbacks remember is in no checkpoint
+                about = {"start": {name: one.to_json() for name, one in start.items()}} if start else None
+                callbacks.append(SaveEpochs(attempt, about))
             if plan.fit.epochs:
-                with learn.no_logging():
-                    learn.fit(plan.fit.epochs, cbs=callbacks)
-            return seconds
+                with ExitStack() as kept, learn.no_logging():
+                    if plan.fit.freeze_stages:
+                        began = time.perf_counter()
+                        progress = partial(self.log.progress, "Computing features")
+                        self.log.note(kept.enter_context(keep_features(built, request, progress=progress)))
+                        seconds = {**seconds, "front": time.perf_counter() - began}
+                    learn.fit(plan.fit.n_epochs(n_batches=len(learn.dls.train)), cbs=callbacks)
+            return seconds, start
         except DivergedError:
             raise DivergedError(
                 learn.loss_guard.message or tracking.message
@@ -318,7 +360,7 @@ class Job:
             label=request.stack.label,
             seed=request.seed,
             turn=str(request.turn) if request.turn else "",
-            n_epochs=request.plan.fit.epochs,
+            n_epochs=request.plan.fit.n_epochs(n_batches=len(loaders.train)),
             n_batches=len(loaders.train),
             n_train=len(loaders.train.dataset),
             n_valid=len(loaders.valid.dataset),
@@ -339,7 +381,7 @@ class Job:
         """Read the weights back, so that the recorded score is that of the file, and write all but run.json."""
         began, folder = time.perf_counter(), attempt.record_folder
         built.learn.model.load_state_dict(load_tensors(weights.read_bytes()), strict=True)
-        metrics = write_predictions(self.request, built, folder, reporter=self.log)
+        metrics, only = write_predictions(self.request, built, folder, reporter=self.log)
         # With another run's weights nothing was trained here, whatever an earlier attempt had begun.
         if weights.parent == folder and (history := attempt.history()):
             write_bytes(folder / "history.csv", pd.DataFrame(history).to_csv(index=False).encode())
@@ -347,7 +389,7 @@ class Job:
         now = time.perf_counter()
         seconds = {**seconds, "predict": now - began, "total": now - self.began}
         record = self.request.record(seconds=seconds, images_per_second=images_per_second, network=built.network)
-        return replace(record, metrics=metrics)
+        return replace(record, metrics=metrics, only_class=only)
 
     def _publish(self, attempt: Attempt, record: RunRecord) -> RunOutcome:
         """Make the record the run; or, where there is one already, compare the two and keep the older."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import time
+from collections.abc import Callable
 
 import torch
 from fastai.learner import Learner
@@ -11,6 +12,7 @@ from torch import Tensor
 
 from imgcls.engine.build import build
 from imgcls.engine.device import synchronize
+from imgcls.engine.front import Front
 from imgcls.engine.losses import TrainLoss
 from imgcls.engine.request import RunSpec
 from imgcls.plan import Plan
@@ -35,15 +37,27 @@ def estimate_seconds(learn: Learner, plan: Plan, *, n_done: int = 0, always: boo
     Returns:
         Seconds; None for a training too short to be worth timing.
     """
-    loaders, n_epochs = learn.dls, plan.fit.epochs - n_done
+    loaders = learn.dls
+    n_epochs = plan.fit.n_epochs(n_batches=len(loaders.train)) - n_done
     n_steps = n_epochs * len(loaders.train)
-    n_seen = 0 if n_done or plan.fit.classifier == "gradient" else len(loaders.train.dataset)
+    n_seen = (
+        0 if n_done or plan.fit.classifier == "gradient" else plan.fit.classifier_views * len(loaders.train.dataset)
+    )
     if not always and n_steps + _PREDICTION_SHARE * n_seen / loaders.train.bs < 10 * _N_TIMED:
         return None
+    if plan.fit.freeze_stages and n_epochs and loaders.train.dataset.pipelines:
+        n_seen += min(plan.augment.views or n_epochs, n_epochs) * len(loaders.train.dataset)
     images, targets = loaders.train.one_batch()
     step_seconds = _step_seconds(learn, plan, images, targets if n_epochs else None)
     n_seen += len(loaders.valid.dataset) * (n_epochs + plan.predict.views)
-    return step_seconds * (n_steps + (_PREDICTION_SHARE if n_epochs else 1) * n_seen / len(images))
+    smaller = getattr(learn, "smaller_first", None)
+    saved_seconds = 0.0
+    if smaller is not None and n_epochs:
+        n_small = max(0, smaller.n_steps(plan.fit.epochs * len(loaders.train)) - n_done * len(loaders.train))
+        saved_seconds = n_small * (step_seconds - _step_seconds(learn, plan, smaller.shrunk(images), targets))
+    if plan.fit.averaging is not None and plan.fit.averaging.name == "swa":
+        n_seen += len(loaders.train.dataset)  # once more at the end, for the statistics of batch normalisation
+    return step_seconds * (n_steps + (_PREDICTION_SHARE if n_epochs else 1) * n_seen / len(images)) - saved_seconds
 
 
 def estimate_run(request: RunSpec, *, trains: bool) -> float:
@@ -73,12 +87,18 @@ def _step_seconds(learn: Learner, plan: Plan, images: Tensor, targets: Tensor | 
     if plan.fit.freeze_epochs == "all":
         for parameter in [p for group in learn.splitter(network)[:-1] for p in group]:
             parameter.requires_grad_(False)
+    shown: Callable[[Tensor], Tensor] = network
+    if plan.fit.freeze_stages and targets is not None:
+        front = Front.of(network, plan.fit.freeze_stages, images[:2])
+        front.freeze()
+        with torch.no_grad():
+            images, shown = front.features(images), front.rest
     seconds = []
     for _ in range(_N_WARM + _N_TIMED):  # the first ones pay for memory and caches
         synchronize(device)
         began = time.perf_counter()
         with torch.autocast(device.type, enabled=device.type == "cuda"), torch.set_grad_enabled(targets is not None):
-            logits = network(images)
+            logits = shown(images)
             value = logits if targets is None else loss(logits, targets)
         if targets is not None:
             value.backward()

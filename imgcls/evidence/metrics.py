@@ -264,6 +264,22 @@ def against_trivial(
     return Trivial(name, judged, value, verdict)
 
 
+def only_class(
+    probabilities: npt.NDArray[np.float64], targets: npt.NDArray[np.integer], *, classes: Sequence[str]
+) -> str | None:
+    """Return the one class that is predicted for every image, though others occur; None where there are several.
+
+    Args:
+        probabilities: [n, k].
+        targets: [n] class numbers, −1 for unknown; with several labels [n, k], and the answer is None.
+        classes: [k] names.
+    """
+    if targets.ndim != 1 or len(set(targets[targets >= 0].tolist())) < 2:
+        return None
+    named = set(probabilities.argmax(axis=1).tolist())
+    return classes[named.pop()] if len(named) == 1 else None
+
+
 @dataclass(frozen=True)
 class ValidationSummary:
     """What the predictions of a run in validation tell beyond its metrics."""
@@ -287,11 +303,7 @@ class ValidationSummary:
             frame["id"].tolist(), probabilities, targets, classes=record.classes, labels=frame["label"].tolist()
         )
         trivial = against_trivial(record.metrics, targets, classes=record.classes, metric=metric)
-        only = None
-        if targets.ndim == 1 and len(targets) and len(set(targets[targets >= 0].tolist())) > 1:
-            named = set(probabilities.argmax(axis=1).tolist())
-            only = record.classes[named.pop()] if len(named) == 1 else None
-        return cls(tuple(mistakes), trivial, only)
+        return cls(tuple(mistakes), trivial, only_class(probabilities, targets, classes=record.classes))
 
 
 def _estimate(name: str, predictions: Scored, *, classes: Sequence[str], groups: Groups) -> Estimate:

@@ -21,9 +21,8 @@ from imgcls.engine.request import RunSetup, RunSpec, TrainOptions
 from imgcls.engine.timing import estimate_run
 from imgcls.errors import UsageError, nearest_hint
 from imgcls.evidence.contributions import CONTRIBUTIONS, contributions
-from imgcls.evidence.gains import Components
 from imgcls.evidence.metrics import METRICS
-from imgcls.evidence.power import detectable
+from imgcls.evidence.power import USUAL, SampleCounts, compare_designs, detectable
 from imgcls.ladders.spec import (
     LADDER_JSON,
     JobPlan,
@@ -44,6 +43,7 @@ from imgcls.text import clean, duration
 from imgcls.workspace import Workspace
 
 MOST_SEEDS = 1000
+_USUAL_SEEDS = 5
 _LONGEST_NAME = 200  # bytes; a file system takes 255, and a page adds its ending
 
 
@@ -57,10 +57,10 @@ class LadderConfig:
     """The data; with what imgcls.toml says of them (see `imgcls.config.problem.resolve`)."""
     kind: Kind = "climb"
     """Whether recipes are added one by one, or left out."""
-    n_seeds: int = 5
-    """Seeds of every rung, from 0."""
+    n_seeds: int | None = None
+    """Seeds of every rung, from 0; None chooses them, and folds where none are given, by what can be found."""
     n_folds: int | None = None
-    """Folds; None for one split."""
+    """Folds; None for one split, or for what is chosen where `n_seeds` is None too."""
     metric: str | None = None
     """The primary metric; None for the one that imgcls.toml names, or else that of the kind of problem."""
     smallest_gain: float = 0.005
@@ -71,7 +71,14 @@ class LadderConfig:
     """Whether to stop before the first run where photographs are lost and nobody decided about them."""
 
 
-def plan_ladder(question: LadderConfig, *, machine: Machine, workspace: Workspace, reporter: Reporter) -> Ladder:
+def plan_ladder(
+    question: LadderConfig,
+    *,
+    machine: Machine,
+    workspace: Workspace,
+    reporter: Reporter,
+    work_seconds: float | None = None,
+) -> Ladder:
     """Plan a ladder, or more seeds for one that is there; nothing of it is written yet.
 
     Photographs are decoded on the way, once for all rungs, seeds and folds.
@@ -81,6 +88,7 @@ def plan_ladder(question: LadderConfig, *, machine: Machine, workspace: Workspac
         machine: Where the runs will be made.
         workspace: Where records and ladders lie.
         reporter: Receives how far decoding is.
+        work_seconds: What all trainings may take together where seeds are to be chosen; None for five a rung.
 
     Raises:
         UsageError: Anything has to be changed before the ladder can begin.
@@ -96,6 +104,13 @@ def plan_ladder(question: LadderConfig, *, machine: Machine, workspace: Workspac
     question = replace(question, source=source)
     grounds = _PreparedData(question, rungs, machine=machine, place=workspace)
     grounds.read(rungs, reporter)
+    n_seeds, design_note = question.n_seeds or _USUAL_SEEDS, ""
+    if question.n_seeds is None and question.n_folds is None:
+        n_seeds, n_folds, design_note = _chosen_design(question, rungs, grounds, workspace, work_seconds)
+        if n_folds is not None:  # a share that validates means nothing then
+            question = replace(question, n_folds=n_folds, source=replace(source, valid=None))
+            grounds = _PreparedData(question, rungs, machine=machine, place=workspace)
+            grounds.read(rungs, reporter)
     plans = rung_plans(rungs, question.kind)
     first = [grounds.samples(rungs[0], fold) for fold in grounds.folds]
     metric = _metric_of(question, first, workspace)
@@ -111,7 +126,7 @@ def plan_ladder(question: LadderConfig, *, machine: Machine, workspace: Workspac
     name = question.name or ladder_name(question.stack.text, kind=question.kind, identity=identity)
     folder = workspace.ladders / name
     before = Ladder.read(folder) if (folder / LADDER_JSON).is_file() else None
-    n_seeds = max(question.n_seeds, before.n_seeds if before else 0)
+    n_seeds = max(n_seeds, before.n_seeds if before else 0)
     jobs = tuple(
         JobPlan(number, seed, fold, grounds.request(rung, seed, fold).key)
         for seed in range(n_seeds)
@@ -127,7 +142,7 @@ def plan_ladder(question: LadderConfig, *, machine: Machine, workspace: Workspac
         smallest_gain=question.smallest_gain,
         seeds=tuple(range(n_seeds)),
         n_folds=question.n_folds,
-        data=source,
+        data=question.source,
         data_name=first[0].name,
         data_digest=first[0].data_digest,
         split_digests=tuple(samples.split_digest for samples in first),
@@ -137,7 +152,10 @@ def plan_ladder(question: LadderConfig, *, machine: Machine, workspace: Workspac
         rungs=plans,
         jobs=jobs,
         created=before.created if before else datetime.now(UTC).isoformat(timespec="seconds"),
-        notes=_notes(question, before, workspace, metric=metric, keys={job.key for job in jobs}),
+        notes=(
+            *((design_note,) if design_note else ()),
+            *_notes(question, before, workspace, metric=metric, keys={job.key for job in jobs}),
+        ),
         folder=folder,
     )
     if before is not None:
@@ -195,7 +213,7 @@ class _PreparedData:
 
 
 def _check_numbers(question: LadderConfig) -> None:
-    if not 1 <= question.n_seeds <= MOST_SEEDS:
+    if question.n_seeds is not None and not 1 <= question.n_seeds <= MOST_SEEDS:
         raise UsageError(f"A ladder has 1 to {MOST_SEEDS} seeds, not {question.n_seeds}; 5 are a good start.")
     if not 0 < question.smallest_gain < float("inf"):
         raise UsageError(f"The smallest gain of interest has to be above 0, not {question.smallest_gain}.")
@@ -204,6 +222,56 @@ def _check_numbers(question: LadderConfig) -> None:
             f"--name {clean(question.name)!r} cannot be the name of a ladder's folder: {flaw}. Use letters, digits and "
             f"any of + = , _ - . between them, at most {_LONGEST_NAME} bytes, such as first-try."
         )
+
+
+def _chosen_design(
+    question: LadderConfig,
+    rungs: Sequence[Rung],
+    grounds: _PreparedData,
+    workspace: Workspace,
+    work_seconds: float | None,
+) -> tuple[int, int | None, str]:
+    """Choose seeds and folds by the gain that each design could find in the time, or go on with those of before.
+
+    Returns:
+        Seeds, folds, and a sentence on what was compared; "" where a ladder of this stack on these data goes on.
+    """
+    samples = grounds.samples(rungs[0], None)
+    for other in reversed(find_ladders(workspace)[0]):  # the same command goes on, however long things took this time
+        same = (other.kind, other.stack, other.overrides) == (
+            question.kind,
+            question.stack.text,
+            question.stack.overrides,
+        )
+        if same and other.data_digest == samples.data_digest and question.name in (None, other.name):
+            return other.n_seeds, other.n_folds, ""
+    most_runs = _USUAL_SEEDS
+    if work_seconds is not None:
+        a_run = [estimate_run(grounds.request(rung, 0, None), trains=True) for rung in rungs]
+        most_runs = max(2, int(work_seconds // max(1e-3, sum(seconds or 0.0 for seconds in a_run))))
+    designs = compare_designs(_counts(samples), most_runs=most_runs)
+    if not designs:
+        return _USUAL_SEEDS, None, ""
+    best, *others = designs
+    told = f"{best} can settle gains of about {100 * best.gain:.1f} points of accuracy, where noise is as usual"
+    of_the_other_kind = [design for design in others if (design.n_folds is None) != (best.n_folds is None)]
+    if of_the_other_kind:
+        told += f"; {of_the_other_kind[0]}, {100 * of_the_other_kind[0].gain:.1f}"
+    elif best.n_folds is not None:
+        told += "; too few groups validate for one split"
+    return best.n_seeds, best.n_folds, f"Design: {told}. --seeds and --folds choose another."
+
+
+def _counts(samples: Samples) -> SampleCounts:
+    """Count samples and groups; one without a group stands alone."""
+    rows = np.concatenate([samples.rows("train"), samples.rows("valid")])
+    groups, valid = samples.frame["group"].to_numpy(), samples.rows("valid")
+
+    def n_units(chosen: np.ndarray) -> int:
+        named = groups[chosen]
+        return len(set(named[named != ""])) + int((named == "").sum())
+
+    return SampleCounts(len(rows), n_units(rows), len(valid), n_units(valid))
 
 
 def _flaw_of_name(name: str) -> str:
@@ -274,7 +342,7 @@ def _notes(
 ) -> tuple[str, ...]:
     """Describe what weakens the conclusions: seeds that are there already, another metric chosen before."""
     notes = []
-    if before and before.n_seeds > question.n_seeds:
+    if before and question.n_seeds is not None and before.n_seeds > question.n_seeds:
         notes.append(f"This ladder has {before.n_seeds} seeds already; all of them are used.")
     for other in sorted(find_ladders(workspace)[0], key=lambda other: other.name):
         if other.metric != metric and keys & {job.key for job in other.jobs}:
@@ -301,9 +369,6 @@ def _with_estimates(
     return tuple(found)
 
 
-# Fine-tuning as it was simulated: seeds differ by 0.38 points of accuracy, two recipes disagree on 8.5 % of images.
-# These parts give the table of detectable gains in docs/guide/statistics.md within 5 %.
-_USUAL = Components(seed=2 * 0.0038**2, both=0.035, image=0.006)
 _UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
 
 
@@ -430,7 +495,7 @@ def _detectable_gains(ladder: Ladder) -> list[str]:
     if ladder.metric not in ("accuracy", "balanced_accuracy"):
         return [f"{n_images} validation images; what gains can be seen is known once two rungs have two seeds."]
     numbers = sorted({max(2, min(3, ladder.n_seeds)), max(2, ladder.n_seeds)})
-    gains = [100 * detectable(_USUAL, n_seeds=number, n_units=n_images) for number in numbers]
+    gains = [100 * detectable(USUAL, n_seeds=number, n_units=n_images) for number in numbers]
     first = f"{n_images} validation images and {numbers[0]} seeds can settle gains of about {gains[0]:.1f} points"
     more = "".join(f"; {number} seeds, {gain:.1f}" for number, gain in zip(numbers[1:], gains[1:], strict=True))
     return [f"{first}{more} (as fine-tuning usually goes; measured again as runs come in)."]

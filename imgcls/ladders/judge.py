@@ -430,6 +430,22 @@ def _warnings(state: LadderState, records: Sequence[RunRecord]) -> list[str]:
             f"{failed} of {len(state.jobs)} runs failed; the gains hold for runs that finish. "
             "'--retry-failed' tries them again."
         )
+    for number, rung in enumerate(state.ladder.rungs):
+        runs = [entry.record for entry in state.of(number) if entry.record is not None]
+        if collapsed := [run for run in runs if run.only_class is not None]:
+            found.append(
+                f"{rung.label}: {len(collapsed)} of {len(runs)} runs collapsed to one class. Most often the learning "
+                "rate is too high for the network, or there were too few steps; the gains say nothing of the recipe."
+            )
+        metric = state.ladder.metric
+        fallen = [lost for run in runs if (lost := run.lost_from_start(metric)) and metric != "log_loss"]
+        if fallen:
+            began, ended = (sum(values) / len(fallen) for values in zip(*fallen, strict=True))
+            found.append(
+                f"{rung.label}: {len(fallen)} of {len(runs)} runs ended below the classifier that they began from "
+                f"({began:.3f} → {ended:.3f}): training undid what was there. A lower learning rate, or linear_probe "
+                "alone, is the better step."
+            )
     devices = {(record.environment["device"], record.environment.get("device_name")) for record in records}
     if len(devices) > 1:
         found.append("The runs were made on different devices; so may be part of the differences.")

@@ -381,6 +381,8 @@ class ReportData:
     """Id → the picture of a mistake."""
     licence: str
     """The licence of the photographs, where it is known."""
+    weights: tuple[str, ...]
+    """The weights that trainings began with, each with its licence."""
     withheld: bool
     """Whether photographs and their names are left out because that was asked for."""
     trouble: str
@@ -421,6 +423,7 @@ def gather(ladder: Ladder, workspace: Workspace, *, with_images: bool = True) ->
         sheet=(),
         pictures={},
         licence="",
+        weights=tuple(dict.fromkeys(str(record.weights) for record in records)),
         withheld=not with_images,
         trouble="",
         updated=max(record.created for record in records),

@@ -358,7 +358,7 @@ def ladder(
     stack: str | Stack = "baseline+augmentation+adamw_cosine+label_smoothing+tta",
     data: Any = None,
     *,
-    seeds: int = 5,
+    seeds: int | None = None,
     folds: int | None = None,
     metric: str | None = None,
     smallest_gain: float = 0.005,
@@ -383,13 +383,14 @@ def ladder(
     Args:
         stack: The full stack; its recipes become the rungs.
         data: As `imgcls.train`, but no frame in memory.
-        seeds: Runs of every rung, with the seeds 0, 1, …; two can tell a little, five are a good start.
+        seeds: Runs of every rung, with the seeds 0, 1, …; two can tell a little, five are a good start. None chooses
+            them, and folds where none are given, by the smallest gain that can be found in the time.
         folds: Train and validate in K turns instead of once; every photograph outside test is then scored.
         metric: accuracy, balanced_accuracy, macro_f1, roc_auc or log_loss, chosen before looking; None takes the
             one that imgcls.toml names, or else that of the kind of problem.
         smallest_gain: The smallest gain of interest: 0.005 is half a point (for log loss: nats).
         kind: `climb` adds the recipes one by one; `ablate` leaves each out of the full stack.
-        budget: Such as `"30m"`, or seconds: as many seeds as fit, `seeds` at the most.
+        budget: Such as `"30m"`, or seconds: as many seeds as fit, `seeds` at the most where they are given.
         executor: `serial`, `processes:N`, `module:factory`, or any `concurrent.futures.Executor`.
         retries: How often a job whose worker died is handed out again.
         retry_failed: Whether trainings that failed are tried again; they go on after their last finished epoch.
@@ -483,7 +484,13 @@ def run_ladder(question: LadderConfig, options: LadderOptions) -> LadderResult:
         return open_executor(executor, resources={"n_gpus": n_gpus()}) if isinstance(executor, str) else executor
 
     n_at_once = at_a_time(executor)
-    planned = plan_ladder(question, machine=options.machine, workspace=workspace, reporter=options.reporter)
+    planned = plan_ladder(
+        question,
+        machine=options.machine,
+        workspace=workspace,
+        reporter=options.reporter,
+        work_seconds=None if budget_seconds is None else budget_seconds * n_at_once,
+    )
     state = read_state(planned, workspace)
     done = {entry.job.key for entry in state.jobs if entry.state == "done"}
     if budget_seconds is not None:

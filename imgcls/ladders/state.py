@@ -121,7 +121,7 @@ def read_state(ladder: Ladder, workspace: Workspace, *, known: Mapping[str, RunR
         elif job.key in attempts:
             attempt = attempts[job.key]
             state: State = "failed" if attempt.reason else attempt.state
-            jobs.append(JobState(job, state, None, attempt.n_epochs, n_epochs, attempt.reason))
+            jobs.append(JobState(job, state, None, attempt.n_epochs, max(n_epochs, attempt.n_epochs), attempt.reason))
         elif job.key in failures:
             jobs.append(JobState(job, "failed", n_epochs=n_epochs, reason=failures[job.key]))
         else:

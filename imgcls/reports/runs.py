@@ -205,7 +205,7 @@ class RunCard:
             "seed": str(record.seed),
             **({"fold": _turn(record).strip(" ()")} if record.n_folds else {}),
             "plan": f"digest {record.plan_digest[:8]}",
-            "weights": f"{record.weights.source}, sha256 {(record.weights.sha256 or 'none')[:8]}",
+            "weights": f"{record.weights}, sha256 {(record.weights.sha256 or 'none')[:8]}",
             "reused from": record.reused_from or "nothing",
             "device": "{device} in {precision}, {threads} threads".format_map(environment),
             "versions": ", ".join(
@@ -306,6 +306,12 @@ class RunSummary:
             )
         if trivial is None:
             return "The score could not be computed; the table says why."
+        if lost := record.lost_from_start(trivial.metric):
+            return (
+                f"{METRICS[trivial.metric].title} {lost[1]:.3f} is below {lost[0]:.3f}, which the fitted classifier "
+                "had before the first epoch: training undid what was there. Most often the learning rate is too high; "
+                "linear_probe alone keeps the better score."
+            )
         scored = record.metrics[trivial.metric]
         value = scored.value or 0.0
         title = METRICS[trivial.metric].title

@@ -50,6 +50,12 @@ def test_equal_commands_draw_equal_bytes(imgcls, photos: Path, tmp_path: Path) -
     assert files[0].read_bytes() == files[1].read_bytes() != files[2].read_bytes()
 
 
+def test_a_crop_alone_is_drawn_and_named(imgcls, photos: Path, tmp_path: Path) -> None:
+    file = tmp_path / "mine.png"
+    said = json.loads(imgcls("eda", "augment", "baseline+random_resized_crop", photos, "--to", file, "--json").out)
+    assert (said["shown"], said["file"]) == (["crop(smallest=0.72)"], str(file))
+
+
 @pytest.mark.parametrize("stack", ["baseline", "baseline+mixup"])
 def test_a_stack_without_augmentation_says_so(imgcls, photos: Path, empty_folder: Path, stack: str) -> None:
     result = imgcls("eda", "augment", stack, photos)

@@ -37,15 +37,18 @@ FAR = Plan().with_values(
         "images.std": [2, 2, 2],
         "augment.library": "torchvision",
         "augment.transforms": ["Blur"],
+        "augment.smallest_crop": 0.77,
         "augment.mix": "another",
         "augment.erasing": 0.77,
         "loss.name": "bce",
+        "loss.gamma": 0.77,
         "loss.smoothing": 0.77,
         "loss.class_weights": "balanced",
         "optimizer.name": "lion",
         "optimizer.learning_rate": 0.77,
         "optimizer.weight_decay": 0.77,
         "optimizer.layer_decay": 0.77,
+        "optimizer.early_factor": 0.77,
         "optimizer.options": {"x": 1},
         "schedule.name": "one_cycle",
         "schedule.warmup_epochs": 0.77,
@@ -54,6 +57,8 @@ FAR = Plan().with_values(
         "fit.classifier": "logistic_regression",
         "fit.sampler": "balanced",
         "fit.freeze_epochs": 77,
+        "fit.first_size_px": 8,
+        "fit.first_size_share": 0.77,
         "fit.freeze_batchnorm": True,
         "fit.clip_norm": 0.77,
         "fit.averaging": "another",
@@ -70,21 +75,29 @@ OUTSIDE: Mapping[str, Mapping[str, tuple[Any, ...]]] = {
     "adamw": {"weight_decay": (-0.1, "NaN", "Infinity")},
     "adamw_cosine": {"weight_decay": (-0.1, "NaN"), "warmup_epochs": (-0.5, "NaN")},
     "augmentation": {"strength": (0, -0.5, 1.01, "NaN", "Infinity")},
+    "backbone": {"size": (7, 4097), "learning_rate": (0, -1, "NaN")},
     "baseline": {"epochs": (0, -1)},
     "cosine": {"warmup_epochs": (-0.5, "NaN")},
     "cutmix": {"alpha": (0, -1, "NaN", "Infinity")},
+    "discriminative_rates": {"factor": (0, 1, -0.1, 1.01, "NaN")},
     "ema": {"decay": (0, 1, -0.1, "NaN")},
+    "focal_loss": {"gamma": (-0.1, "NaN", "Infinity")},
     "freeze_backbone": {"epochs": (0, -1)},
+    "freeze_stages": {"n": (0, -1, 1001), "views": (-1, 1001)},
     "label_smoothing": {"smoothing": (-0.1, 1, "NaN")},
     "larger_images": {"size_px": (127, 128, 4097)},
     "layerwise_rates": {"decay": (0, 1, -0.5, 1.01, "NaN")},
     "longer": {"epochs": (1, 2, 100_001)},
     "mixup": {"alpha": (0, -1, "NaN", "Infinity")},
+    "multi_view_probe": {"views": (0, 1, 65)},
     "prediction_smoothing": {"alpha": (-0.1, 0.51, "NaN"), "threshold": (0.49, 1.01, "NaN")},
+    "progressive_resizing": {"first": (7, 4097), "share": (0, 1, -0.1, "NaN")},
     "random_erasing": {"probability": (0, -0.1, 1.01, "NaN")},
+    "random_resized_crop": {"smallest": (0, 1, -0.1, "NaN")},
     "torchvision_augmentation": {"strength": (0, -0.5, 1.01, "NaN", "Infinity")},
     "tta": {"views": (0, 1, 65)},
     "tta_flips": {"views": (0, 1, 3, 5, 16)},
+    "weight_averaging": {"start": (-0.1, 1, "NaN")},
 }
 
 every_recipe = pytest.mark.parametrize("recipe", RECIPES.values(), ids=RECIPES)
@@ -93,8 +106,11 @@ every_recipe = pytest.mark.parametrize("recipe", RECIPES.values(), ids=RECIPES)
 def another(value: Any) -> Any:
     """Return another value that a knob with this default takes; mirrorings are powers of two."""
     if value is None:
-        return 1
-    return {int: lambda: value * 2, float: lambda: value * 0.9, str: lambda: "resnet10t"}[type(value)]()
+        return 16
+    words = {"crop": "pad"}
+    return {int: lambda: value * 2, float: lambda: value * 0.9, str: lambda: words.get(value, "resnet10t")}[
+        type(value)
+    ]()
 
 
 def variants(recipe: Recipe) -> list[Mapping[str, Any]]:
@@ -174,7 +190,8 @@ def test_its_plan_survives_json(recipe: Recipe) -> None:
 def test_finding_and_folding_recipes_loads_no_heavy_library() -> None:
     code = (
         "import sys; from imgcls.catalog import Stack, find_recipes; from imgcls.plan import Plan\n"
-        "for recipe in find_recipes().values(): recipe.function(Plan())\n"
+        "size = {'backbone': {'size': 224}}  # without one it asks the library, which no other recipe does\n"
+        "for name, recipe in find_recipes().items(): recipe.function(Plan(), **size.get(name, {}))\n"
         "Stack.parse('baseline+augmentation+adamw_cosine+label_smoothing+tta').plan.digest\n"
         "print(sorted({name.partition('.')[0] for name in sys.modules}))"
     )
@@ -220,10 +237,13 @@ def test_a_value_outside_its_documented_range_is_refused(name: str, knob: str, v
         ("augmentation", {"strength": 1.5}, r"strength has to be in \(0, 1\], not 1\.5"),
         ("cutmix", {"alpha": 0.0}, r"alpha has to be above 0, not 0\.0"),
         ("ema", {"decay": 1.0}, r"decay has to be in \(0, 1\), not 1\.0"),
+        ("keep_aspect", {"mode": "squash"}, r"mode has to be crop or pad, not 'squash'"),
         ("mixup", {"alpha": -1.0}, r"alpha has to be above 0, not -1\.0"),
+        ("random_resized_crop", {"smallest": 1.0}, r"smallest has to be in \(0, 1\), not 1\.0"),
         ("torchvision_augmentation", {"strength": 0.0}, r"strength has to be in \(0, 1\], not 0\.0"),
         ("tta", {"views": 65}, r"views has to be in \[2, 64\], not 65"),
         ("tta_flips", {"views": 3}, r"views has to be one of 2, 4, 8, not 3"),
+        ("weight_averaging", {"start": 1.0}, r"start has to be in \[0, 1\), not 1\.0"),
     ],
 )
 def test_a_recipe_tells_the_range_by_itself(name: str, knobs: Mapping[str, Any], said: str) -> None:
@@ -259,6 +279,19 @@ def test_disjoint_recipes_commute_and_overlapping_ones_are_refused(pair: tuple[s
             Stack.parse("+".join((BASE, *order)))
         assert all(repr(name) in str(caught.value) for name in pair)
         assert declared or all(path in str(caught.value) for path in different)
+
+
+def test_a_crop_goes_with_any_transforms_and_any_size_in_any_order() -> None:
+    recipes = ("augmentation:strength=0.7", "larger_images", "random_resized_crop:smallest=0.5", "tta")
+    plans = {Stack.parse("+".join((BASE, *order))).plan for order in itertools.permutations(recipes)}
+    (plan,) = plans
+    assert (plan.augment.smallest_crop, plan.images.size_px, len(plan.augment.transforms)) == (0.5, 192, 3)
+
+
+def test_a_crop_alone_is_enough_for_views() -> None:
+    assert Stack.parse(f"{BASE}+tta+random_resized_crop").plan.predict.views == 5
+    with pytest.raises(StackError, match=r"'tta' needs augment\.transforms"):
+        Stack.parse(f"{BASE}+tta+random_erasing")
 
 
 def test_declared_conflicts_hold_both_ways() -> None:

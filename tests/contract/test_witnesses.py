@@ -12,10 +12,12 @@ import numpy as np
 import pytest
 import torch
 from fastai.learner import Learner
+from PIL import Image
 from safetensors.torch import load as load_tensors
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, update_bn
 
 import imgcls
 from imgcls.catalog import Stack, find_recipes
@@ -42,8 +44,14 @@ def test_every_recipe_has_a_witness() -> None:
 @pytest.mark.parametrize("name", RECIPES)
 def test_it_trains(name: str, learner: Build) -> None:
     needed = "augmentation+" if RECIPES[name].card.needs else ""
-    small = {"larger_images": ":size_px=32"}.get(name, "")
-    learn = learner("" if RECIPES[name].card.base else f"{needed}{name}{small}")
+    small = {
+        "backbone": ":name=test_efficientnet,size=24",
+        "freeze_stages": ":n=2",
+        "larger_images": ":size_px=32",
+        "progressive_resizing": ":first=16",
+    }.get(name, "")
+    values = {"model.weights": "none"}
+    learn = learner("" if RECIPES[name].card.base else f"{needed}{name}{small}", **values)
     before = state_of(learn.model)
     learn.fit(1)
     after = state_of(learn.model)
@@ -89,6 +97,14 @@ def test_witness_of_class_weights(learner: Build, uneven_folder: Path) -> None:
     assert weighted.validate()[0] == plain.validate()[0]
 
 
+def test_witness_of_focal_loss(learner: Build) -> None:
+    train, valid, logits, targets = first_losses(learner("focal_loss:gamma=3"))
+    logs = logits.log_softmax(1)[range(len(targets)), targets]
+    assert train == pytest.approx(float(-((1 - logs.exp()) ** 3 * logs).mean()), rel=1e-5)
+    assert valid == pytest.approx(float(-logs.mean()), rel=1e-5)
+    assert first_losses(learner())[:2] == (valid, valid)
+
+
 def test_witness_of_balanced_sampling(learner: Build, uneven_folder: Path) -> None:
     """Of 18 and 5 samples or so, each epoch shows as many as before, half of them rare; validation stays as it is."""
 
@@ -129,6 +145,21 @@ def test_witness_of_freeze_backbone(learner: Build) -> None:
     later = learner("freeze_backbone:epochs=1", epochs=2)
     assert moved_by(later) == names
     assert moved_by(learner("freeze_backbone:epochs=1", epochs=2), 2) > names
+
+
+def test_witness_of_freeze_stages(learner: Build) -> None:
+    """Two stages and their running statistics stay; and of two views the second epoch's is not the first's."""
+    learn = learner("freeze_stages:n=2,views=2+augmentation", epochs=3)
+    names = set(learn.model.state_dict())
+    assert moved_by(learn) == {name for name in names if name.partition(".")[0] not in ("0", "1")}
+    assert moved_by(learner("augmentation")) == names
+    loader = learn.dls.train
+    shown = []
+    for epoch in range(3):
+        loader.epoch, loader.fixed_rows = epoch, list(range(len(loader.dataset)))
+        shown.append(torch.cat([images for images, _ in loader]))
+    assert torch.equal(shown[0], shown[2])
+    assert not torch.equal(shown[0], shown[1])
 
 
 def test_witness_of_freeze_batchnorm(learner: Build) -> None:
@@ -180,6 +211,15 @@ def test_witness_of_linear_probe(learner: Build, photo_folder: Path, tmp_path: P
     assert run.history() == []
 
 
+def test_witness_of_multi_view_probe(learner: Build) -> None:
+    """Its classifier is another than that of the clean photographs alone, on the same frozen network."""
+    several, one, plain = (learner(recipes) for recipes in ("augmentation+multi_view_probe", "linear_probe", ""))
+    start = state_of(plain.model)
+    changed = {name for name, tensor in state_of(several.model).items() if not torch.equal(tensor, start[name])}
+    assert changed == {"6.weight", "6.bias"}
+    assert not torch.equal(several.model[6].weight, one.model[6].weight)
+
+
 def test_witness_of_lp_ft(learner: Build) -> None:
     """It begins with the network of linear_probe, and goes on to train all of it."""
     probe, tuned, plain = (learner(recipes) for recipes in ("linear_probe", "lp_ft", ""))
@@ -222,6 +262,25 @@ def test_witness_of_ema(learner: Build) -> None:
     assert plain.recorder.values[-1][1] != pytest.approx(learn.validate()[0], rel=1e-6)
 
 
+def test_witness_of_weight_averaging(learner: Build) -> None:
+    """After two of four steps torch's own average begins; its statistics are those of the clean photographs."""
+    learn, plain = learner("augmentation+weight_averaging"), learner("augmentation")
+    oracle = AveragedModel(learn.model)
+    step = iter(range(4))
+    learn.opt.opt.register_step_post_hook(lambda *_: oracle.update_parameters(learn.model) if next(step) >= 2 else None)
+    learn.fit(1)
+    plain.fit(1)
+    clean = learn.dls.train.new(learn.dls.train.dataset.clean())
+    update_bn(clean, oracle)
+    expected, last = oracle.module.state_dict(), plain.model.state_dict()
+    assert [int(oracle.n_averaged), next(step, None)] == [2, None]
+    for name, tensor in learn.model.state_dict().items():
+        assert torch.allclose(tensor, expected[name], rtol=1e-5, atol=1e-6), name
+        assert not torch.allclose(tensor, last[name], rtol=1e-5, atol=1e-6) or "num_batches" in name, name
+    assert learn.recorder.values[-1][1] == pytest.approx(learn.validate()[0], rel=1e-6)
+    assert plain.recorder.values[-1][1] != pytest.approx(learn.validate()[0], rel=1e-6)
+
+
 # The optimiser
 
 
@@ -244,19 +303,29 @@ def test_witness_of_adamw(learner: Build) -> None:
     assert shrunk_by(learner()) == {}
 
 
+def first_step(learn: Learner) -> list[float]:
+    """Return how far each parameter goes: Adam's first step is as long as the rate, whatever the gradient."""
+    before = [parameter.detach().clone() for parameter in learn.model.parameters()]
+    for parameter in learn.model.parameters():
+        parameter.grad = torch.ones_like(parameter)
+    learn.opt.step()
+    after = learn.model.parameters()
+    return [float((old - new.detach()).mean()) for old, new in zip(before, after, strict=True)]
+
+
+LAYER = [0, 0, 0, 1, 1, 1, 2, 2, 2, 3, 3, 3, 4, 4]
+"""The layer of each parameter: three tensors a stage, and the classifier."""
+
+
+def test_witness_of_discriminative_rates(learner: Build) -> None:
+    """Of five layers, two are the first half."""
+    expected = [1e-3 * (0.2 if number < 2 else 1) for number in LAYER]
+    assert first_step(learner("discriminative_rates:factor=0.2")) == pytest.approx(expected, rel=1e-2)
+    assert first_step(learner()) == pytest.approx([1e-3] * 14, rel=1e-2)
+
+
 def test_witness_of_layerwise_rates(learner: Build) -> None:
-    """Adam's first step is as long as the rate, whatever the gradient."""
-
-    def first_step(learn: Learner) -> list[float]:
-        before = [parameter.detach().clone() for parameter in learn.model.parameters()]
-        for parameter in learn.model.parameters():
-            parameter.grad = torch.ones_like(parameter)
-        learn.opt.step()
-        after = learn.model.parameters()
-        return [float((old - new.detach()).mean()) for old, new in zip(before, after, strict=True)]
-
-    stage = [0, 0, 0, 1, 1, 1, 2, 2, 2, 3, 3, 3, 4, 4]  # three tensors a stage, and the classifier
-    expected = [1e-3 * 0.5 ** (4 - number) for number in stage]
+    expected = [1e-3 * 0.5 ** (4 - number) for number in LAYER]
     assert first_step(learner("layerwise_rates:decay=0.5")) == pytest.approx(expected, rel=1e-2)
     assert first_step(learner()) == pytest.approx([1e-3] * 14, rel=1e-2)
 
@@ -341,6 +410,56 @@ def test_witness_of_larger_images(learner: Build) -> None:
     assert learner().dls.train.one_batch()[0].shape[2:] == (24, 24)
 
 
+def test_witness_of_keep_aspect(learner: Build) -> None:
+    """Photographs are 28 px wide and 24 px tall: the middle is cut out to the pixel, or all of it is padded."""
+    cropped, padded, squashed = (
+        learner(text).dls.train.dataset for text in ("keep_aspect", "keep_aspect:mode=pad", "")
+    )
+    for row, path in enumerate(cropped.items):
+        with Image.open(path) as photo:
+            whole = np.asarray(photo.convert("RGB"))
+            low = np.asarray(photo.convert("RGB").resize((24, 21), Image.Resampling.BICUBIC))
+        assert np.array_equal(cropped[row][0], whole[:, 2:26])
+        assert np.abs(padded[row][0][1:22].astype(int) - low).mean() < 6
+        assert np.array_equal(padded[row][0][0], padded[row][0][1])  # mirrored at the edge
+        assert not np.array_equal(squashed[row][0], cropped[row][0])
+
+
+def shapes_by_part(learn: Learner, n_epochs: int) -> dict[str, list[int]]:
+    """Train, and give the side of the images that the network is shown, batch by batch."""
+    seen: dict[str, list[int]] = {"train": [], "valid": []}
+    learn.model.register_forward_pre_hook(
+        lambda module, inputs: seen["train" if module.training else "valid"].append(inputs[0].shape[-1])
+    )
+    learn.fit(n_epochs)
+    return seen
+
+
+def test_witness_of_progressive_resizing(learner: Build) -> None:
+    """Of 8 steps, a quarter sees small images; validation sees none."""
+    found = shapes_by_part(learner("progressive_resizing:first=16,share=0.25", epochs=2), 2)
+    assert found["train"] == [16] * 2 + [24] * 6
+    assert set(found["valid"]) == {24}
+    assert set(shapes_by_part(learner(), 1)["train"]) == {24}
+
+
+@pytest.mark.parametrize(
+    ("recipes", "network", "side", "rate"),
+    [
+        ("+backbone:name=test_vit", "VisionTransformer", 160, 1e-4),
+        ("+backbone:name=test_efficientnet,size=40", "EfficientNet", 40, 1e-3),
+        ("", "Sequential", 128, 1e-3),
+    ],
+)
+def test_witness_of_backbone(recipes: str, network: str, side: int, rate: float, photo_folder: Path) -> None:
+    values = {"model.weights": "none", "fit.batch_size": 8}
+    stack = f"baseline:model=simple_cnn,epochs=1{recipes}"
+    learn = imgcls.learner(stack, photo_folder, overrides=values, reporter=Silent())
+    assert type(learn.model).__name__ == network
+    assert learn.dls.train.one_batch()[0].shape[2:] == (side, side)
+    assert {hypers["lr"] for hypers in learn.opt.hypers} == {rate}
+
+
 def assert_pixels_change_by_epoch(learn: Learner, plain: Learner) -> None:
     dataset, clean = learn.dls.train.dataset, plain.dls.train.dataset
     n = len(dataset)
@@ -360,6 +479,25 @@ def test_witness_of_augmentation(learner: Build) -> None:
 
 def test_witness_of_torchvision_augmentation(learner: Build) -> None:
     assert_pixels_change_by_epoch(learner("torchvision_augmentation"), learner())
+
+
+def test_witness_of_trivial_augment(learner: Build) -> None:
+    assert_pixels_change_by_epoch(learner("trivial_augment"), learner())
+
+
+def test_witness_of_random_resized_crop(learner: Build) -> None:
+    """On a picture of its own coordinates a crop shows where it is from: squares, of areas down to the smallest."""
+    assert_pixels_change_by_epoch(learner("random_resized_crop:smallest=0.3"), learner())
+    side = 100
+    places = np.stack(np.broadcast_arrays(*np.ogrid[:side, :side], 0), axis=2).astype(np.uint8) * 2
+    pipeline = learner("random_resized_crop:smallest=0.3").dls.train.dataset.pipelines["augment"]
+    drawn = np.random.default_rng(0)
+    spans = np.array([np.ptp(pipeline(places, drawn), axis=(0, 1))[:2] / 2 + 1 for _ in range(200)])
+    assert np.abs(spans[:, 0] - spans[:, 1]).max() <= 2
+    areas = (spans[:, 0] / side) ** 2
+    assert 0.28 < areas.min() < 0.34
+    assert 0.95 < areas.max() <= 1
+    assert areas.mean() == pytest.approx(0.65, abs=0.04)
 
 
 def test_witness_of_random_erasing(learner: Build) -> None:

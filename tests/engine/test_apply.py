@@ -223,6 +223,28 @@ def test_averaging_is_put_on_it_and_replaced(stock: Learner) -> None:
         assert stock.recorder.values[-1][1] == pytest.approx(stock.validate()[0], rel=1e-5)
 
 
+def test_a_plain_mean_of_the_weights_takes_its_statistics_from_its_batches(stock: Learner) -> None:
+    imgcls.apply("weight_averaging:start=0", stock)
+    fit(stock)
+    assert stock.average_weights.has_new_statistics
+    assert int(stock.model[0][1].num_batches_tracked) == len(stock.dls.train)
+    with stock.no_bar():
+        assert stock.recorder.values[-1][1] == pytest.approx(stock.validate()[0], rel=1e-5)
+
+
+def test_the_focal_loss_goes_together_with_what_the_loss_had(stock: Learner) -> None:
+    imgcls.apply("label_smoothing:smoothing=0.2+class_weights", stock)
+    imgcls.apply("focal_loss:gamma=3", stock)
+    imgcls.apply("label_smoothing:smoothing=0.3", stock)
+    loss = stock.loss_func
+    assert (loss.kind, loss.gamma, loss.smoothing, loss.class_weights is None) == ("cross_entropy", 3, 0.3, False)
+    fit(stock)
+    with stock.no_bar():
+        probabilities, targets = stock.get_preds()
+        loss = float(-probabilities[range(len(targets)), targets].log().mean())
+        assert stock.validate()[0] == pytest.approx(loss, rel=1e-4)
+
+
 def test_several_labels_are_seen(multilabel_table: Path) -> None:
     labels = {"000": [], "001": ["red"], "002": ["green"], "003": ["red", "green"]}
     images = multilabel_table.parent / "images"
@@ -232,8 +254,8 @@ def test_several_labels_are_seen(multilabel_table: Path) -> None:
         y_block=MultiCategoryBlock, item_tfms=Resize(24), bs=4, num_workers=0,
     )  # fmt: skip
     learn = Learner(dls, simple_cnn(2), loss_func=nn.BCEWithLogitsLoss())
-    imgcls.apply("label_smoothing+class_weights", learn)
-    assert learn.loss_func.kind == "bce"
+    imgcls.apply("label_smoothing+class_weights+focal_loss", learn)
+    assert (learn.loss_func.kind, learn.loss_func.gamma) == ("bce", 2)
     truth = torch.stack([target for _, target in dls.train_ds])
     assert learn.loss_func.class_weights.numpy() == pytest.approx(((1 - truth).sum(0) / truth.sum(0)).numpy())
     fit(learn)

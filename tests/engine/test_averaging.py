@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from fastai.callback.core import Callback
+from fastai.callback.core import Callback, CancelFitException
 from fastai.learner import Learner
 from safetensors.torch import load_file
 from torch import Tensor
@@ -111,6 +111,72 @@ def test_an_aborted_fit_leaves_the_weights_of_training(event: str, learner: Buil
     assert equal(seen[0], state_of(learn))
 
 
+class Statistics(Callback):
+    """Keeps the running means of the first batch normalisation after every part of an epoch."""
+
+    order = 99
+
+    def before_fit(self) -> None:
+        self.found: list[Tensor] = []
+
+    def after_train(self) -> None:
+        self.found.append(self.learn.model[0][1].running_mean.clone())
+
+    after_validate = after_train
+
+
+@pytest.mark.train
+def test_a_plain_mean_is_validated_in_the_last_epoch_only(learner: Build) -> None:
+    """Before, validation shows the weights of training, with the statistics that belong to them."""
+    averaged, plain = learner("weight_averaging:start=0"), learner()
+    for learn in (averaged, plain):
+        fit(learn, 2, seen := Statistics())
+        before, after = seen.found[:2], seen.found[2:]
+        assert torch.equal(*before)
+        assert torch.equal(*after) == (learn is plain)
+    losses = [learn.recorder.values for learn in (averaged, plain)]
+    assert losses[0][0][:2] == losses[1][0][:2]
+    assert losses[0][1][1] != losses[1][1][1]
+
+
+@pytest.mark.train
+@pytest.mark.parametrize("frozen", ["freeze_batchnorm", "freeze_backbone"])
+def test_statistics_that_training_keeps_stay_under_a_plain_mean(frozen: str, learner: Build) -> None:
+    learn = learner(f"weight_averaging:start=0+{frozen}")
+    before = state_of(learn)
+    fit(learn)
+    after = state_of(learn)
+    kept = {name for name in before if "running" in name}
+    assert len(kept) == 8
+    assert all(torch.equal(before[name], after[name]) for name in kept)
+    assert not torch.equal(before["6.weight"], after["6.weight"])
+
+
+@pytest.mark.train
+def test_a_plain_mean_is_left_by_a_fit_that_was_ended_early(learner: Build) -> None:
+    learn = learner("weight_averaging:start=0.25")
+
+    class End(Callback):
+        def after_batch(self) -> None:
+            if self.learn.training and self.learn.epoch:
+                raise CancelFitException
+
+    fit(learn, 2, End(), seen := Statistics())
+    assert learn.average_weights.average is None
+    assert learn.average_weights.has_new_statistics
+    assert not torch.equal(seen.found[-1], learn.model[0][1].running_mean)
+    assert int(learn.model[0][1].num_batches_tracked) == len(learn.dls.train)
+
+
+@pytest.mark.train
+def test_a_search_for_a_rate_leaves_weights_and_statistics(learner: Build) -> None:
+    learn = learner("weight_averaging:start=0")
+    before = state_of(learn)
+    with learn.no_bar(), learn.no_logging():
+        learn.lr_find(num_it=5, show_plot=False)
+    assert equal(before, state_of(learn))
+
+
 @pytest.mark.train
 def test_no_generator_is_drawn_from(learner: Build) -> None:
     learn = learner("ema")
@@ -124,9 +190,11 @@ def test_no_generator_is_drawn_from(learner: Build) -> None:
 @pytest.mark.parametrize(
     ("values", "said"),
     [
-        ({"fit.averaging": "emma"}, r"fit.averaging = 'emma' is unknown; it is ema. Did you mean 'ema'"),
+        ({"fit.averaging": "emma"}, r"fit.averaging = 'emma' is unknown; it is ema or swa. Did you mean 'ema'"),
         ({"fit.averaging": {"ema": {"decai": 0.9}}}, r"(?s)ema has no option 'decai'. Did you mean 'decay'.*not None"),
         ({"fit.averaging": {"ema": {"decay": 1}}}, r"ema.decay has to be in \(0, 1\), not 1"),
+        ({"fit.averaging": {"swa": {"start": 1}}}, r"swa.start has to be in \[0, 1\), not 1"),
+        ({"fit.averaging": {"swa": {"decay": 0.5}}}, r"(?s)swa has no option 'decay'.*swa.start has to be .*not None"),
         (
             {"fit.averaging": {"ema": {"decay": 0.9}}, "fit.callbacks": {"SaveModelCallback": {}}},
             r"fit.averaging and fit.callbacks.SaveModelCallback both choose the weights",

@@ -38,7 +38,11 @@ STACKS = (
     "random_erasing",
     "balanced_sampling",
     "ema",
+    "weight_averaging+trivial_augment",
     "layerwise_rates",
+    "discriminative_rates+focal_loss",
+    "progressive_resizing:first=16+random_resized_crop",
+    "keep_aspect:mode=pad",
     "linear_probe",
     "lp_ft",
 )

@@ -210,6 +210,26 @@ def test_folds(climb: Climb) -> None:
     assert result.rungs[1].step.verdict == "cannot tell"  # three folds are too few
 
 
+def test_a_design_is_chosen_where_none_is_named(climb: Climb, tmp_path: Path) -> None:
+    first = climb(seeds=None)
+    assert (first.ladder.n_seeds, first.ladder.n_folds) == (5, None)
+    (note,) = [note for note in first.ladder.notes if note.startswith("Design: 5 seeds on one split can settle")]
+    assert "--seeds and --folds choose another" in note
+    smaller = climb(seeds=2, workspace=tmp_path / "smaller")
+    again = climb(seeds=None, workspace=tmp_path / "smaller")  # the same ladder goes on with what it has
+    assert again.ladder.n_seeds == smaller.ladder.n_seeds == 2
+
+
+def test_folds_are_chosen_where_few_groups_validate(climb: Climb, photo_folder: Path, tmp_path: Path) -> None:
+    files = sorted(path for path in photo_folder.rglob("*") if path.is_file())
+    table = tmp_path / "grouped.csv"
+    lines = [f"{path},{path.parent.name},g{number // 3}" for number, path in enumerate(files)]
+    table.write_text("path,label,group\n" + "\n".join(lines) + "\n", encoding="utf-8")
+    result = climb(seeds=None, data=table, group="group", workspace=tmp_path / "grouped")
+    assert (result.ladder.n_seeds, result.ladder.n_folds) == (1, 5)
+    assert any("too few groups validate for one split" in note for note in result.ladder.notes)
+
+
 def test_leaving_out(climb: Climb) -> None:
     """The full stack, and without each; what is the same as in a climbed ladder is not trained again."""
     climb()

@@ -110,6 +110,17 @@ def test_layers_keep_their_proportion_under_every_schedule(recipes: str, learner
 
 
 @pytest.mark.train
+def test_the_first_half_keeps_its_factor_under_a_schedule_and_beside_a_decay(learner: Build) -> None:
+    factors = np.array([0.2, 0.2, 1, 1, 1])
+    learn = learner("discriminative_rates:factor=0.2+cosine")
+    with learn.no_bar(), learn.no_logging():
+        learn.fit(2)
+    assert np.divide(rates(learn), rates(learn)[-1]) == pytest.approx(factors)
+    both = learner("discriminative_rates:factor=0.2", overrides={"optimizer.layer_decay": 0.5})
+    assert rates(both) == pytest.approx(1e-3 * factors * 0.5 ** np.arange(4, -1, -1))
+
+
+@pytest.mark.train
 def test_fastai_s_own_schedules_and_rates_by_hand_keep_their_meaning(learner: Build) -> None:
     learn = learner("layerwise_rates:decay=0.5")
     with learn.no_bar(), learn.no_logging():
@@ -146,10 +157,11 @@ def test_without_it_there_are_two_groups_as_before(learner: Build) -> None:
     assert {hypers["lr"] for hypers in learn.opt.hypers} == {1e-3}
 
 
+@pytest.mark.parametrize("name", ["layer_decay", "early_factor"])
 @pytest.mark.parametrize("freeze", ["all", 3])
-def test_it_is_refused_where_only_the_classifier_learns(freeze: object) -> None:
-    values = {"optimizer.layer_decay": 0.5, "fit.freeze_epochs": freeze, "fit.epochs": 3}
-    with pytest.raises(PlanError, match=r"optimizer\.layer_decay cannot act where only the classifier learns"):
+def test_it_is_refused_where_only_the_classifier_learns(freeze: object, name: str) -> None:
+    values = {f"optimizer.{name}": 0.5, "fit.freeze_epochs": freeze, "fit.epochs": 3}
+    with pytest.raises(PlanError, match=rf"optimizer\.{name} cannot act where only the classifier learns"):
         check(Plan().with_values(values))
 
 
@@ -160,10 +172,23 @@ def test_it_is_refused_on_a_network_of_one_layer() -> None:
         network.layers(network.module)
 
 
+@pytest.mark.train
+def test_a_network_of_one_size_is_refused_where_sizes_grow(learner: Build) -> None:
+    values = {"model.weights": "none", "images.size_px": 32}
+    with pytest.raises(
+        PlanError, match=r"vit_tiny_patch16_224 takes no images of 16 px, .*Leave progressive_resizing out"
+    ):
+        learner("progressive_resizing:first=16", base="baseline:model=vit_tiny_patch16_224", overrides=values)
+    convolutions = learner("progressive_resizing:first=16", base="baseline:model=test_efficientnet", overrides=values)
+    assert convolutions.model.training
+
+
 def test_what_a_plan_becomes_is_told_in_words() -> None:
     ops = {"augment.mix": "cutmix", "fit.averaging": {"ema": {"decay": 0.9}}}
-    told = describe(Plan().with_values({"optimizer.layer_decay": 0.5} | ops))
+    told = describe(Plan().with_values({"optimizer.layer_decay": 0.5, "loss.name": "focal"} | ops))
     assert "layer_decay=0.5" in told.optimizer
+    assert "focal of softmax or sigmoid, by the problem, gamma=2, smoothing=0" in told.loss
+    assert "early_factor=0.25" in describe(Plan().with_values({"optimizer.early_factor": 0.25})).optimizer
     assert "layer_decay" not in describe(Plan()).optimizer
     kinds = [text.partition(":")[0] for text in told.callbacks]
     assert {"MixBatches", "AverageWeights"} <= set(kinds)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 from torch import Tensor
+from torchvision.ops import sigmoid_focal_loss
 
 from imgcls.engine.losses import TrainLoss, balanced_weights, build_loss, loss_kind, one_hot
 from imgcls.errors import PlanError
@@ -114,3 +115,83 @@ def test_the_plan_decides_the_loss() -> None:
 def test_a_label_that_every_image_has_keeps_a_weight_above_zero() -> None:
     weights = balanced_weights(torch.tensor([[1, 1], [1, 0], [1, 0]]), multilabel=True)
     assert weights.tolist() == pytest.approx([1 / 3, 2])
+
+
+# The focal form
+
+SHARES = torch.tensor([[0.7, 0.0, 0.3], [0.0, 1.0, 0.0]])
+
+
+def slope(loss: Tensor, logits: Tensor) -> Tensor:
+    (found,) = torch.autograd.grad(loss, logits)
+    return found
+
+
+@pytest.mark.parametrize("gamma", [0.5, 2.0, 5.0])
+def test_the_sigmoid_form_is_torchvision_s_to_the_gradient(gamma: float) -> None:
+    logits = LOGITS.clone().requires_grad_()
+    mine = TrainLoss("bce", gamma=gamma)(logits, SEVERAL)
+    theirs = sigmoid_focal_loss(logits, SEVERAL, alpha=-1, gamma=gamma, reduction="mean")
+    assert float(mine.detach()) == pytest.approx(float(theirs.detach()), rel=1e-6)
+    assert torch.allclose(slope(mine, logits), slope(theirs, logits), rtol=1e-5)
+
+
+@pytest.mark.parametrize("gamma", [0.5, 2.0, 5.0])
+def test_the_softmax_form_is_its_formula_to_the_gradient(gamma: float) -> None:
+    """d loss / d z_j = (γ p log p (1 − p)^(γ − 1) − (1 − p)^γ)(1[j = y] − p_j), by hand."""
+    logits = LOGITS.clone().requires_grad_()
+    mine = TrainLoss("cross_entropy", gamma=gamma)(logits, CLASSES)
+    odds = LOGITS.softmax(1)
+    p = odds[[0, 1], CLASSES]
+    assert float(mine.detach()) == pytest.approx(float(-((1 - p) ** gamma * p.log()).mean()), rel=1e-6)
+    factor = gamma * p * p.log() * (1 - p) ** (gamma - 1) - (1 - p) ** gamma
+    by_hand = factor[:, None] * (torch.eye(3)[CLASSES] - odds) / 2
+    assert torch.allclose(slope(mine, logits), by_hand, rtol=1e-4, atol=1e-7)
+
+
+@pytest.mark.parametrize(("kind", "targets"), [("cross_entropy", CLASSES), ("cross_entropy", SHARES), ("bce", SEVERAL)])
+@pytest.mark.parametrize("reduction", ["mean", "none"])
+def test_without_gamma_it_is_the_plain_loss_softened_and_weighted(kind: str, targets: Tensor, reduction: str) -> None:
+    """A γ of almost nothing goes through the focal form, with all that goes together with it."""
+    both = [TrainLoss(kind, smoothing=SHARE, class_weights=WEIGHTS, gamma=gamma) for gamma in (1e-9, 0.0)]
+    for loss in both:
+        loss.reduction = reduction
+    focal, plain = (loss(LOGITS, targets) for loss in both)
+    assert focal.shape == plain.shape
+    assert torch.allclose(focal, plain, rtol=1e-5)
+
+
+@pytest.mark.parametrize(("kind", "targets"), [("cross_entropy", CLASSES), ("bce", SEVERAL)])
+def test_mixed_targets_have_the_mean_of_the_losses_of_their_labels(kind: str, targets: Tensor) -> None:
+    loss = TrainLoss(kind, gamma=2.0)
+    hard = one_hot(targets, 3).float()
+    other, share = hard.roll(1, 0), 0.3
+    mixed = loss(LOGITS, share * hard + (1 - share) * other)
+    assert float(mixed) == pytest.approx(float(share * loss(LOGITS, hard) + (1 - share) * loss(LOGITS, other)))
+    assert float(loss(LOGITS, hard)) == pytest.approx(float(loss(LOGITS, targets)))
+
+
+def test_the_focal_loss_is_weighted_and_softened_as_its_formula_says() -> None:
+    soft, odds = (1 - SHARE) * SHARES + SHARE / 3, LOGITS.softmax(1)
+    expected = -(WEIGHTS * soft * (1 - odds) ** 2 * odds.log()).sum() / (WEIGHTS * SHARES).sum()
+    loss = TrainLoss("cross_entropy", smoothing=SHARE, class_weights=WEIGHTS, gamma=2.0)
+    assert float(loss(LOGITS, SHARES)) == pytest.approx(float(expected))
+
+
+@pytest.mark.parametrize("gamma", [0.3, 2.0])
+@pytest.mark.parametrize(("kind", "targets"), [("cross_entropy", CLASSES), ("bce", SEVERAL)])
+def test_answers_that_could_not_be_surer_have_a_finite_slope(kind: str, targets: Tensor, gamma: float) -> None:
+    logits = (200 * (one_hot(targets, 3).float() - 0.5)).requires_grad_()
+    for sign in (1, -1):
+        loss = TrainLoss(kind, gamma=gamma)(sign * logits, targets)
+        assert loss.isfinite()
+        assert slope(loss, logits).isfinite().all()
+
+
+def test_validation_knows_no_gamma_and_the_plan_decides_it() -> None:
+    for multilabel, targets in ((False, CLASSES), (True, SEVERAL)):
+        loss = build_loss(Loss("focal", gamma=3), multilabel=multilabel, train_targets=torch.eye(3))
+        assert loss.gamma == 3
+        assert "gamma=3" in loss.extra_repr()
+        assert torch.equal(loss.eval()(LOGITS, targets), TrainLoss(loss.kind)(LOGITS, targets))
+    assert build_loss(Loss(gamma=3), multilabel=False, train_targets=torch.eye(3)).gamma == 0

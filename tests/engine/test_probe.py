@@ -85,7 +85,8 @@ def test_features_are_computed_once_however_many_epochs_follow(
     n_gradient = sum(n for n, _ in passes)
     passes.clear()
     run = train("lp_ft", workspace=tmp_path / "probe")
-    assert sum(n for n, _ in passes) - n_gradient == run.data.n["train"]
+    start = run.data.n["valid"]  # the score that the epochs have to beat
+    assert sum(n for n, _ in passes) - n_gradient == run.data.n["train"] + start
     assert passes[0] == (run.data.n["train"], False)
 
 
@@ -311,6 +312,21 @@ def test_the_estimate_counts_the_pass_for_the_features(estimated: Callable[..., 
     assert estimated("+linear_probe") == pytest.approx((29 + 7) / 8)  # a step is a forward pass here
 
 
+def test_the_estimate_counts_smaller_images_first_and_the_last_pass_of_an_average(
+    learner: Build, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A step of 12 px costs a quarter of one of 24 px here; of 8 steps, 6 have 12 px, two of them after epoch 1."""
+    monkeypatch.setattr(timing, "_step_seconds", lambda learn, plan, images, targets: (images.shape[-1] / 24) ** 2)
+    stack = "+progressive_resizing:first=12,share=0.75"
+    learn, plan = learner(stack[1:]), Stack.parse(f"baseline:model=simple_cnn,epochs=2{stack}").plan
+    for n_done, expected in ((0, 6 / 4 + 2), (1, 2 / 4 + 2)):
+        seconds = timing.estimate_seconds(learn, plan, n_done=n_done, always=True)
+        assert seconds == pytest.approx(expected + (3 - n_done) * 7 / 8 / 3)
+    averaging = Stack.parse("baseline:model=simple_cnn,epochs=2+weight_averaging").plan
+    seconds = timing.estimate_seconds(learner("weight_averaging"), averaging, always=True)
+    assert seconds == pytest.approx(8 + (29 + 3 * 7) / 8 / 3)
+
+
 def test_a_forward_pass_is_timed_where_nothing_is_trained(learner: Build, passes: list[tuple[int, bool]]) -> None:
     learn = learner("linear_probe")
     passes.clear()
@@ -331,3 +347,55 @@ def test_the_live_table_goes_on_after_the_bar_of_the_features() -> None:
     table.epoch(EpochRow(1, 0.5, 0.25, 0.75, 1e-3, 1.0, 16.0))
     table.stop()
     assert "0.7500" in screen.export_text()
+
+
+def test_witness_of_multi_view_probe(train: Train, passes: list[tuple[int, bool]], tmp_path: Path) -> None:
+    told = Told()
+    run = train("augmentation+multi_view_probe:views=3", reporter=told)
+    n = run.data.n
+    assert passes == [*[(n["train"], False)] * 3, (n["valid"], False)]
+    assert any("128 features of 3 views each of 29 photographs" in note for note in told.notes)
+    once = train("linear_probe", workspace=tmp_path / "once")
+    assert not np.array_equal(
+        once.predictions("valid").filter(regex="^p_"), run.predictions("valid").filter(regex="^p_")
+    )
+
+
+def test_views_for_the_classifier_need_transforms() -> None:
+    with pytest.raises(StackError, match="add augmentation to the stack"):
+        Stack.parse("baseline+multi_view_probe")
+
+
+def test_statistics_of_the_photographs_are_those_of_all_of_them(learner: Build) -> None:
+    """Oracle: torch's own update_bn over the same batches."""
+    from torch.optim.swa_utils import update_bn
+
+    plain, own = learner(), learner("lp_ft", overrides={"fit.statistics": "own"})
+    dataset = plain.dls.train.dataset
+    rows = np.argsort(np.arange(len(dataset)))
+    images = plain.dls.train.normalisation.encode(
+        torch.from_numpy(dataset.photos.pixels(dataset.rows[rows])), torch.device("cpu")
+    )
+    update_bn([images], plain.model)  # all in one batch, so that their order has no say
+    for one, other in zip(plain.model.buffers(), own.model.buffers(), strict=True):
+        assert torch.allclose(one.float(), other.float(), atol=1e-5)
+
+
+@pytest.mark.parametrize(("own", "pretrained"), [(0.1, 0.2), (0.2, 0.1)])
+def test_better_statistics_are_those_with_the_smaller_loss(
+    learner: Build, own: float, pretrained: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from imgcls.engine import linear_probe
+
+    fitted: list[object] = []
+
+    def loss(regression: object) -> float:
+        fitted.append(regression)
+        return own if len(fitted) % 2 else pretrained  # that of the photographs is asked for first
+
+    monkeypatch.setattr(linear_probe, "_log_loss", loss)
+    found = learner("lp_ft", overrides={"fit.statistics": "better"})
+    assert bool(found.model[0][1].running_mean.abs().sum() > 0) == (own < pretrained)
+    assert found.model[0][1].momentum == pytest.approx(0.1)
+    only = learner("lp_ft", overrides={"fit.statistics": "own" if own < pretrained else "pretrained"})
+    assert all(torch.equal(a, b) for a, b in zip(found.model.parameters(), only.model.parameters(), strict=True))

@@ -43,6 +43,11 @@ STACKS: dict[str, dict[str, Any]] = {
     "random_erasing": {"recipes": "random_erasing:probability=0.8"},
     "balanced_sampling": {"recipes": "balanced_sampling+augmentation"},
     "ema": {"recipes": "ema+adamw_cosine"},
+    "weight_averaging": {"recipes": "weight_averaging:start=0.25+augmentation"},
+    "weight_averaging, begun after the interruption": {"recipes": "weight_averaging:start=0.6+adamw_cosine"},
+    "progressive_resizing": {"recipes": "progressive_resizing:first=16,share=0.7+mixup+random_resized_crop"},
+    "focal_loss": {"recipes": "focal_loss+cutmix+class_weights+label_smoothing+discriminative_rates"},
+    "trivial_augment": {"recipes": "trivial_augment+keep_aspect"},
     "layerwise_rates": {"recipes": "layerwise_rates+adamw_cosine+freeze_backbone:epochs=1"},
     "sgd": {"overrides": {"optimizer.name": "sgd", "optimizer.options": {"momentum": 0.9, "nesterov": True}}},
     # counts its steps in plain numbers, one with each parameter, one with each group
@@ -107,7 +112,7 @@ def test_twice_and_interrupted_give_the_same_bits(
     assert find_attempts(Workspace(broken)) == []
 
 
-@pytest.mark.parametrize("recipes", ["one_cycle", "ema"])
+@pytest.mark.parametrize("recipes", ["one_cycle", "ema", "weight_averaging"])
 def test_an_interruption_after_the_last_epoch_trains_nothing_more(
     recipes: str, train: Train, bits: Bits, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -132,7 +137,13 @@ def test_another_seed_gives_other_bits(train: Train, bits: Bits) -> None:
 
 
 @pytest.mark.parametrize(
-    "recipes", ["augmentation+tta", "torchvision_augmentation", "random_erasing+balanced_sampling"]
+    "recipes",
+    [
+        "augmentation+tta",
+        "torchvision_augmentation",
+        "trivial_augment+random_resized_crop+tta+weight_averaging",
+        "random_erasing+balanced_sampling",
+    ],
 )
 def test_workers_do_not_change_the_bits(recipes: str, train: Train, bits: Bits, tmp_path: Path) -> None:
     found = [bits(train(recipes, machine=Machine("cpu", n_workers=n), workspace=tmp_path / str(n))) for n in (0, 1, 2)]

@@ -9,13 +9,14 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from torchvision.transforms import v2
 
 from imgcls.engine.check import check
 from imgcls.engine.loaders import Key, PhotoDataset
-from imgcls.engine.seeding import generator, keyed_seed, order, seed_torch
+from imgcls.engine.seeding import borrowed_torch, generator, keyed_seed, order, seed_torch
 from imgcls.engine.transforms import Pipeline, build_eraser, build_pipeline, pipeline_problems
 from imgcls.errors import PlanError
-from imgcls.plan import Augment, Op, Plan
+from imgcls.plan import Augment, Op, Plan, replace
 
 BOTH = {
     "albumentations": Augment("albumentations", (Op("HorizontalFlip", p=0.5), Op("VerticalFlip", p=0.5))),
@@ -108,6 +109,45 @@ def test_torchvision_pads_symmetrically_to_the_pixel(image: np.ndarray) -> None:
     assert np.array_equal(shown, np.pad(image, ((3, 3), (3, 3), (0, 0)), mode="symmetric"))
 
 
+@both
+def test_a_crop_comes_before_the_transforms_and_stays_a_square_of_the_image(library: Any) -> None:
+    """Each step draws from the one generator in turn, as if it stood alone."""
+    image = np.random.default_rng(0).integers(0, 256, (40, 40, 3), dtype=np.uint8)
+    augment = replace(BOTH[library], smallest_crop=0.3)
+    crop, transforms = build_pipeline(Augment(smallest_crop=0.3)), build_pipeline(BOTH[library])
+    together = build_pipeline(augment)
+    assert crop is not None
+    assert transforms is not None
+    assert together is not None
+    for number in range(8):
+        drawn = generator(number)
+        expected = transforms(crop(image, drawn), drawn)
+        assert np.array_equal(together(image, generator(number)), expected)
+        assert expected.shape == image.shape
+    assert crop(image[:20, :20], generator(0)).shape == (20, 20, 3)
+    assert pipeline_problems(augment, size_px=40) == []
+
+
+def test_a_crop_is_albumentations_own() -> None:
+    image = np.random.default_rng(0).integers(0, 256, (40, 40, 3), dtype=np.uint8)
+    theirs = pipeline_of(Op("RandomResizedCrop", size=[40, 40], scale=[0.3, 1], ratio=[1, 1]))
+    mine = build_pipeline(Augment(smallest_crop=0.3))
+    assert mine is not None
+    shown = [pipeline(image, generator(5)) for pipeline in (mine, theirs)]
+    assert np.array_equal(*shown)
+    assert not np.array_equal(shown[0], image)
+
+
+def test_trivial_augment_is_torchvision_s_own(image: np.ndarray) -> None:
+    op = Op("TrivialAugmentWide", interpolation="bilinear")
+    transform = v2.TrivialAugmentWide(interpolation=v2.InterpolationMode.BILINEAR)
+    for number in range(20):
+        shown = pipeline_of(op, library="torchvision")(image, generator(number))
+        with borrowed_torch(int(generator(number).integers(2**63))):
+            theirs = transform(v2.functional.to_image(image)).permute(1, 2, 0).numpy()
+        assert np.array_equal(shown, theirs)
+
+
 def test_no_transforms_are_no_pipeline() -> None:
     assert build_pipeline(Augment()) is None
     assert pipeline_problems(Augment(), size_px=16) == []
@@ -174,6 +214,8 @@ def test_all_that_is_wrong_in_a_plan_is_told_at_once() -> None:
     [
         ({"predict.views": 6, "predict.view_kind": "crops"}, "there are 5 crops"),
         ({"predict.views": 2}, "need augment.transforms"),
+        ({"loss.gamma": 3}, "loss.gamma is read by loss.name = focal only"),
+        ({"fit.first_size_px": 128}, "fit.first_size_px = 128 is not below images.size_px = 128: sizes have to grow"),
         ({"schedule.name": "cosine", "schedule.warmup_epochs": 1}, "leaves nothing of fit.epochs = 1"),
         ({"fit.callbacks": {"no_module:Nothing": {}}}, "'no_module:Nothing' cannot be imported"),
         ({"fit.callbacks": {"collections:OrderedDict": {}}}, "is not a fastai Callback"),

@@ -49,6 +49,7 @@ OPTIONS = {
     "imgcls ladder run": LADDER,
     "imgcls ladder show": "--images --out --json",
     "imgcls ladder status": "--out --json",
+    "imgcls models": "--most --time --size --json",
     "imgcls predict": "--images --id --format --json -o --output --raw --strict --device --out",
     "imgcls recipe": "",
     "imgcls recipe copy": "--force",

@@ -101,6 +101,7 @@ def facts(data: ReportData) -> dict[str, str]:
         "Seeds": ", ".join(map(str, ladder.seeds)),
         "Device": ", ".join(dict.fromkeys([*result.devices, str(environment.get("device_name") or "")])).strip(", "),
         "Precision": str(environment.get("precision", "")),
+        "Weights to begin with": "; ".join(data.weights),
         "Versions": ", ".join(f"{name} {versions[name]}" for name in shown),
         "Planned": _moment(ladder.created),
         "Newest run": _moment(data.updated),

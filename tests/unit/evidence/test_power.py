@@ -8,7 +8,15 @@ import numpy as np
 import pytest
 
 from imgcls.evidence.gains import Components, Gain, measure
-from imgcls.evidence.power import MOST_SEEDS, detectable, minimal_detectable_gain, required_samples
+from imgcls.evidence.power import (
+    MOST_SEEDS,
+    USUAL,
+    SampleCounts,
+    compare_designs,
+    detectable,
+    minimal_detectable_gain,
+    required_samples,
+)
 
 
 @pytest.fixture(scope="module")
@@ -116,3 +124,36 @@ def test_one_run_has_no_parts() -> None:
     gain = measure(np.eye(9)[:1], np.ones((1, 9)))
     assert minimal_detectable_gain(gain) is None
     assert required_samples(gain, 0.01) is None
+
+
+def alone(n: int, n_valid: int) -> SampleCounts:
+    """Count samples of which none has a group."""
+    return SampleCounts(n, n, n_valid, n_valid)
+
+
+def test_designs_by_hand() -> None:
+    best, *_ = compare_designs(alone(2131, 341), most_runs=5)
+    assert (best.n_seeds, best.n_folds, best.n_runs) == (5, None, 5)
+    assert best.gain == detectable(USUAL, n_seeds=5, n_units=341)
+    folds = next(design for design in compare_designs(alone(2131, 341), most_runs=5) if design.n_folds == 5)
+    of_a_fold = USUAL.seed + (USUAL.image + USUAL.both) / (2131 / 5)
+    t4, power = 2.776445105, 0.841621234
+    assert folds.gain == pytest.approx((t4 + power) * (0.45 * of_a_fold) ** 0.5, rel=1e-6)
+    assert str(folds) == "5 folds × 1 seed"
+
+
+def test_where_few_groups_validate_there_are_folds() -> None:
+    cells = SampleCounts(n=2084, n_groups=35, n_valid=540, n_valid_groups=9)
+    assert all(design.n_folds for design in compare_designs(cells, most_runs=5))
+    assert str(compare_designs(cells, most_runs=25)[0]) == "5 folds × 5 seeds"
+
+
+def test_more_trainings_never_see_less() -> None:
+    for counts in (alone(160, 40), alone(2131, 341), SampleCounts(970, 208, 194, 42)):
+        gains = [compare_designs(counts, most_runs=n)[0].gain for n in (2, 5, 10, 25)]
+        assert gains == sorted(gains, reverse=True)
+
+
+def test_there_are_no_more_trainings_than_were_asked_for() -> None:
+    assert max(design.n_runs for design in compare_designs(alone(900, 200), most_runs=7)) == 7
+    assert compare_designs(SampleCounts(30, 6, 10, 2), most_runs=5) == []

@@ -1,0 +1,32 @@
+"""Keep the proportions of photographs: crop or pad them to a square instead of squashing them."""
+
+from imgcls.catalog import Card
+from imgcls.plan import Plan, PlanError
+
+CARD = Card(
+    items=("train.model",),
+    summary="Makes photographs square without changing their proportions: the centre is cut out, or sides are padded.",
+    changes=("images.resize",),
+    helps="Photographs of many shapes, above all long ones, whose classes differ in shape or proportion.",
+    hurts=(
+        "Cropped, objects near the long ends are lost; padded, objects become smaller and the borders are made up. "
+        "Photographs that are square already change nothing."
+    ),
+    cost="Photographs are read and decoded once more; training takes as long.",
+    source="He et al. 2015, arXiv:1406.4729, section 1 (what cropping and warping lose); torchvision's CenterCrop.",
+)
+
+
+def keep_aspect(plan: Plan, *, mode: str = "crop") -> Plan:
+    """Set how a photograph becomes square.
+
+    Args:
+        plan: The plan below.
+        mode: `crop` keeps the square at the centre, `pad` all of the photograph, with what images.pad_mode says around.
+
+    Raises:
+        PlanError: It is neither.
+    """
+    if mode not in ("crop", "pad"):
+        raise PlanError(f"mode has to be crop or pad, not {mode!r}.")
+    return plan.with_values({"images.resize": mode})

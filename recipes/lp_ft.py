@@ -18,8 +18,9 @@ CARD = Card(
     },
     helps="Pretrained networks: a fresh classifier's first gradients spoil features that a fitted one leaves alone.",
     hurts=(
-        "Small batches whose normalisation moves the features under the fitted classifier (add freeze_batchnorm); a "
-        "network without pretrained weights."
+        "A rate of 1e-3 with small batches: their normalisation moves the features under the fitted classifier, which "
+        "the first steps throw away. On 120 photographs of fruit (one seed, with adamw_cosine) 0.875 became 0.600, and "
+        "0.825 with freeze_batchnorm at 3e-4. A network without pretrained weights."
     ),
     cost="One pass over the training photographs, and the regression, before the first epoch.",
     source="Kumar et al. 2022, arXiv:2202.10054, section 3 (LP-FT).",

@@ -17,7 +17,7 @@ from imgcls.checklists.verdicts import LadderStatus
 from imgcls.data.files import DEFAULT_DATA
 from imgcls.data.source import DataSource
 from imgcls.errors import ImgclsError
-from imgcls.plan import set_options
+from imgcls.plan import Plan, set_options
 from imgcls.predictions.submission import has_test
 from imgcls.records.run import RunRecord
 from imgcls.workspace import Workspace
@@ -146,6 +146,13 @@ def in_folds(run: RunRecord, evidence: Evidence) -> str:
     return (
         f"imgcls recipe run {shlex.quote(run.stack)} --folds {FOLDS}{set_options(run.overrides)}{data_option(evidence)}"
     )
+
+
+def at_a_third_of_the_rate(run: RunRecord, evidence: Evidence) -> str:
+    """Return the command that trains again more slowly, where training undid what was there."""
+    rate = Plan.from_json(run.plan).optimizer.learning_rate / 3
+    overrides = {**run.overrides, "optimizer.learning_rate": float(f"{rate:.1g}")}
+    return f"imgcls recipe run {shlex.quote(run.stack)}{set_options(overrides)}{data_option(evidence)}"
 
 
 def look_again(evidence: Evidence) -> str:

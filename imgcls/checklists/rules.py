@@ -9,7 +9,16 @@ from dataclasses import replace
 
 from imgcls.catalog import Stack
 from imgcls.checklists.class_errors import class_errors, labels_of
-from imgcls.checklists.commands import SEEDS, again, in_folds, ladder_again, look_again, run_to_submit, without_folds
+from imgcls.checklists.commands import (
+    SEEDS,
+    again,
+    at_a_third_of_the_rate,
+    in_folds,
+    ladder_again,
+    look_again,
+    run_to_submit,
+    without_folds,
+)
 from imgcls.checklists.evidence import FACTS, Evidence, is_baseline, named
 from imgcls.checklists.items import BY_HAND, Answer, find_item
 from imgcls.checklists.sentences import Said, joined, listed, quoted, said, word
@@ -181,6 +190,23 @@ def validation(run: RunRecord, evidence: Evidence) -> Answer:
     name = word(in_words(metric))
     scored = run.metrics.get(metric)
     more = BY_HAND if run.folds is not None else in_folds(run, evidence)
+    if run.only_class is not None:
+        collapsed = said(
+            "{run} names {name} for every photograph: it collapsed, most often of too high a learning rate",
+            run=named(run),
+            name=run.only_class,
+        )
+        return Answer.missing(collapsed, at_a_third_of_the_rate(run, evidence))
+    lost = run.lost_from_start(metric)
+    if lost is not None:
+        undone = said(
+            "{run}: {metric} fell from {began:.3f}, that of the classifier it began from, to {ended:.3f}",
+            run=named(run),
+            metric=name,
+            began=lost[0],
+            ended=lost[1],
+        )
+        return Answer.missing(undone, at_a_third_of_the_rate(run, evidence))
     if scored is None or scored.value is None or scored.low is None or scored.high is None:
         return Answer.missing(said("{run} has no {metric} with an interval", run=named(run), metric=name), more)
     trivial = 0.5 if metric == "roc_auc" else _majority(run, evidence)

@@ -293,6 +293,25 @@ def test_a_baseline_that_is_to_rank_has_to_rank_better_than_chance(known: Desk, 
     assert known.states()["base.validate"].state == "open"
 
 
+def test_a_training_that_went_wrong_is_told_with_a_lower_rate(known: Desk) -> None:
+    known.problem(metric="accuracy")
+    known.know(cat=6, dog=54)
+    known.baseline(n_seeds=1)
+    (run,) = known.runs()
+    known.change(run, only_class="dog")
+    answer = known.states()["base.validate"]
+    assert answer.state == "open"
+    assert answer.evidence.startswith(f"runs/{run.id} names dog for every photograph: it collapsed")
+    assert "optimizer.learning_rate=0.0003" in (answer.command or "")
+    began = {"accuracy": Estimate(0.95, 0.9, 0.98, 60)}
+    known.change(run, start_metrics=began, metrics={"accuracy": Estimate(0.7, 0.6, 0.8, 60)})
+    answer = known.states()["base.validate"]
+    assert answer.state == "open"
+    assert "accuracy fell from 0.950, that of the classifier it began from, to 0.700" in answer.evidence
+    known.change(run, start_metrics=began, metrics={"accuracy": Estimate(0.945, 0.92, 0.97, 60)})
+    assert known.states()["base.validate"].state == "done"
+
+
 def test_without_knowing_the_data_the_labels_of_the_run_say_what_is_most_frequent(desk: Desk) -> None:
     desk.problem()
     desk.baseline(n_seeds=1)

@@ -84,7 +84,8 @@ def test_a_table_takes_classes_that_are_one_name_to_python(
     ("low", "said"), [(0.4, "and the interval reaches down to that."), (None, "and there is no interval; the table")]
 )
 def test_a_score_without_an_interval_is_not_said_to_have_one(low: float | None, said: str) -> None:
-    record = SimpleNamespace(quick=False, metrics={"roc_auc": Estimate(0.7, low, None if low is None else 0.9, 8)})
+    metrics = {"roc_auc": Estimate(0.7, low, None if low is None else 0.9, 8)}
+    record = SimpleNamespace(quick=False, metrics=metrics, lost_from_start=lambda _: None)
     validation = SimpleNamespace(
         only_class=None, trivial=Trivial("ranking at random", "roc_auc", 0.5, verdict="cannot tell")
     )

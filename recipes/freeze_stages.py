@@ -20,7 +20,10 @@ CARD = Card(
     },
     helps="Photographs like those of pretraining; little time: an epoch costs a fraction, and so do the next rungs.",
     hurts="Photographs unlike those of pretraining, whose first layers have to change; a network without weights.",
-    cost="Memory and cache for the kept features: about 20 kB a view of 128 px, at four stages of the baseline.",
+    cost=(
+        "On two CPU cores an epoch trains 2.6 times as many images a second as without it at four stages, 3.9 times at "
+        "five. Memory and cache for the kept features: about 20 kB a view of 128 px at four stages of the baseline."
+    ),
     source="Yosinski et al. 2014, arXiv:1411.1792, section 4.1 (what is frozen up to which layer).",
 )
 

@@ -46,7 +46,7 @@ class Front:
     boundary: nn.Module
     """The first stage of the rest."""
     parts: tuple[nn.Module, ...]
-    """What an image passes before it comes there, modules without children."""
+    """What an image passes before it comes there: modules with tensors of their own, and those without children."""
     blank: Tensor
     """An image of zeros, [1, 3, h, w], on the device: what the network is shown while the rest is given features."""
 
@@ -72,7 +72,8 @@ class Front:
             hooks = [
                 part.register_forward_hook(lambda module, *_: passed.append(module))
                 for part in network.modules()
-                if not list(part.children())
+                # timm's normalisations hold their activation as a child
+                if not list(part.children()) or {**part._parameters, **part._buffers}
             ]
             front = cls(network, boundary, (), torch.zeros_like(images[:1]))
             try:

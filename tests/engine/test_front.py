@@ -60,6 +60,16 @@ def test_stages_of_known_networks(name: str) -> None:
     after = {id(part) for stage in stages[len(stages) // 2 :] for part in stage.modules()}
     assert found.parts
     assert not after & {id(part) for part in found.parts}
+    for part in network.modules():  # as fastai does before it trains; without drops, which draw
+        part.train(not isinstance(part, nn.Dropout))
+    found.freeze()
+    before = {name: values.clone() for name, values in network.state_dict().items()}
+    at_rest = found.features(images)
+    found.rest(at_rest)  # the blank image, too, passes the front
+    assert torch.equal(found.features(images), at_rest)
+    changed = {name for name, values in network.state_dict().items() if not torch.equal(values, before[name])}
+    inside = {name for name, part in network.named_modules() for stage in stages[: len(stages) // 2] if part is stage}
+    assert not {name for name in changed if name.startswith(tuple(f"{name}." for name in inside))}
 
 
 def test_a_freeze_beyond_the_last_stage_is_refused() -> None:

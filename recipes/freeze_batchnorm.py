@@ -14,7 +14,7 @@ CARD = Card(
     helps="Fine-tuning with small batches or few photographs, which spoil the statistics.",
     hurts=(
         "A rate of 1e-3, at which it undid what a fitted classifier had: 0.956 became 0.211 on 720 digits, ROC AUC "
-        "0.804 became 0.682 on 776 garments (one seed each, with lp_ft and adamw_cosine); at 3e-4 the latter had 0.825. "
+        "0.804 became 0.682 on 776 garments (one seed each, lp_ft and adamw_cosine); at 3e-4 the latter had 0.825. "
         "Photographs far from those of pretraining; networks trained from nothing."
     ),
     cost="Saves a few per cent of training time.",

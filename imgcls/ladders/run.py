@@ -496,7 +496,7 @@ def run_ladder(question: LadderConfig, options: LadderOptions) -> LadderResult:
     if budget_seconds is not None:
         planned = within_budget(planned, budget_seconds, done=dict.fromkeys(done), n_parallel=n_at_once)
     told = forecast(planned, done=dict.fromkeys(done), n_parallel=n_at_once)
-    options.watcher.planned(planned, told.sentences)
+    options.watcher.planned(planned, (*planned.notes, *told.sentences))
     runner = LadderRunner(
         planned,
         workspace,

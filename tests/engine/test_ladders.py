@@ -211,7 +211,9 @@ def test_folds(climb: Climb) -> None:
 
 
 def test_a_design_is_chosen_where_none_is_named(climb: Climb, tmp_path: Path) -> None:
-    first = climb(seeds=None)
+    watch = Watch()
+    first = climb(seeds=None, watcher=watch)
+    assert watch.sentences[0] == first.ladder.notes[0]  # said before anything is trained
     assert (first.ladder.n_seeds, first.ladder.n_folds) == (5, None)
     (note,) = [note for note in first.ladder.notes if note.startswith("Design: 5 seeds on one split can settle")]
     assert "--seeds and --folds choose another" in note

@@ -16,12 +16,12 @@ from imgcls.workspace import Workspace
 pytestmark = [pytest.mark.train, pytest.mark.usefixtures("one_thread")]
 
 PLAIN = "baseline:model=simple_cnn,epochs=1"
-LONGER = "baseline:model=simple_cnn,epochs=6"
+PROBE = f"{PLAIN}+linear_probe"
 
 
 def study_of(photo_folder: Path, home: Path, told: list[str], **options: object) -> Study:
     chosen = StudySet("drawn", "accuracy", {"data": photo_folder.name}, **options)  # type: ignore[arg-type]
-    return Study(home, photo_folder.parent, (chosen,), (PLAIN, LONGER), n_seeds=2, tell=told.append)
+    return Study(home, photo_folder.parent, (chosen,), (PLAIN, PROBE), n_seeds=2, tell=told.append)
 
 
 def test_it_goes_on_and_judges_as_the_library_does(photo_folder: Path, tmp_path: Path) -> None:
@@ -32,11 +32,11 @@ def test_it_goes_on_and_judges_as_the_library_does(photo_folder: Path, tmp_path:
     runs = find_runs(Workspace(tmp_path / "home" / "drawn"))[0]
     study.run()
     assert [run.id for run in find_runs(Workspace(tmp_path / "home" / "drawn"))[0]] == [run.id for run in runs]
-    base, row = judged_rows(study, [(PLAIN, PLAIN), (LONGER, PLAIN)])
+    base, row = judged_rows(study, [(PLAIN, PLAIN), (PROBE, PLAIN)])
     assert base.gain is None
     assert (row.n_seeds, row.metric) == (2, "accuracy")
     sides = []
-    for stack in (PLAIN, LONGER):
+    for stack in (PLAIN, PROBE):
         mine = sorted((run for run in runs if run.stack == stack), key=lambda run: run.seed)
         sides.append(np.stack([run.predictions("valid").filter(regex="^p_").to_numpy() for run in mine]))
     frame = runs[0].predictions("valid")
@@ -47,19 +47,19 @@ def test_it_goes_on_and_judges_as_the_library_does(photo_folder: Path, tmp_path:
     assert row.verdict == expected.verdict
     write_rows([base, row], tmp_path / "rows.json")
     assert read_rows(tmp_path / "rows.json") == [base, row]
-    assert f"| drawn | {LONGER} | accuracy | {row.score:.3f} |" in as_table([base, row])
+    assert f"| drawn | {PROBE} | accuracy | {row.score:.3f} |" in as_table([base, row])
 
 
 def test_only_seeds_of_which_all_folds_are_there_are_judged(photo_folder: Path, tmp_path: Path) -> None:
     told: list[str] = []
     study = study_of(photo_folder, tmp_path / "home", told, n_folds=2)
     study.run()
-    (row,) = judged_rows(study, [(LONGER, PLAIN)])
+    (row,) = judged_rows(study, [(PROBE, PLAIN)])
     assert row.n_seeds == 2
     gone = next(run for run in find_runs(Workspace(tmp_path / "home" / "drawn"))[0] if run.fold == 1 and run.seed == 1)
     assert gone.folder is not None
     (gone.folder / "run.json").unlink()
-    rows = judged_rows(study, [(PLAIN, PLAIN), (LONGER, LONGER)])
+    rows = judged_rows(study, [(PLAIN, PLAIN), (PROBE, PROBE)])
     assert sorted(row.n_seeds for row in rows) == [1, 2]
 
 

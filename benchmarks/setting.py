@@ -14,7 +14,21 @@ LEARNING_RATE = 1e-3
 
 
 @dataclass(frozen=True)
-class StockSetting:
+class _Travelling:
+    """What goes to another process, or comes from one, as a file of JSON."""
+
+    def write(self, path: Path) -> None:
+        """Write it as JSON."""
+        path.write_text(json.dumps(asdict(self)), encoding="utf-8")
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Read what `write` wrote."""
+        return cls(**json.loads(path.read_text(encoding="utf-8")))
+
+
+@dataclass(frozen=True)
+class StockSetting(_Travelling):
     """One training of the other side."""
 
     train: list[str]
@@ -36,18 +50,9 @@ class StockSetting:
     seed: int
     """Decides what is random."""
 
-    def write(self, path: Path) -> None:
-        """Write it as JSON."""
-        path.write_text(json.dumps(asdict(self)), encoding="utf-8")
-
-    @classmethod
-    def read(cls, path: Path) -> Self:
-        """Read what `write` wrote."""
-        return cls(**json.loads(path.read_text(encoding="utf-8")))
-
 
 @dataclass(frozen=True)
-class Setting:
+class Setting(_Travelling):
     """One training, the same for both sides; it travels to their processes as JSON."""
 
     photos: str
@@ -69,18 +74,9 @@ class Setting:
     seed: int
     """Decides what is random."""
 
-    def write(self, path: Path) -> None:
-        """Write it as JSON."""
-        path.write_text(json.dumps(asdict(self)), encoding="utf-8")
-
-    @classmethod
-    def read(cls, path: Path) -> Self:
-        """Read what `write` wrote."""
-        return cls(**json.loads(path.read_text(encoding="utf-8")))
-
 
 @dataclass(frozen=True)
-class Measured:
+class Measured(_Travelling):
     """What one training reported of itself."""
 
     n_train_images: int
@@ -99,15 +95,6 @@ class Measured:
     """Where it ran: cpu, cuda or mps."""
     precision: str
     """The number format of its forward pass; imgcls takes half precision where a GPU gains by it."""
-
-    def write(self, path: Path) -> None:
-        """Write it as JSON."""
-        path.write_text(json.dumps(asdict(self)), encoding="utf-8")
-
-    @classmethod
-    def read(cls, path: Path) -> Self:
-        """Read what `write` wrote."""
-        return cls(**json.loads(path.read_text(encoding="utf-8")))
 
 
 def peak_bytes() -> int:

@@ -138,9 +138,10 @@ class Study:
 
     def _stock(self, chosen: StudySet, seed: int) -> str:
         """Train the other side on the very samples of the baseline's runs, fold by fold."""
-        home = self.home / chosen.name
-        for fold, setting in self._stock_settings(chosen, seed):
-            result = home / "stock" / f"seed{seed}-fold{fold}.npz"
+        results = self.stock_files(chosen, seed)
+        if all(result.is_file() for result in results):
+            return "done before"
+        for result, setting in zip(results, self._stock_settings(chosen, seed), strict=True):
             if result.is_file():
                 continue
             result.parent.mkdir(parents=True, exist_ok=True)
@@ -152,15 +153,16 @@ class Study:
                 raise UsageError(f"{' '.join(command[1:])}: {done.stderr[-800:]}")
         return "done"
 
-    def _stock_settings(self, chosen: StudySet, seed: int) -> Iterator[tuple[int, StockSetting]]:
+    def stock_files(self, chosen: StudySet, seed: int) -> list[Path]:
+        """Return where the other side's predictions of each fold go."""
+        folder = self.home / chosen.name / "stock"
+        return [folder / f"seed{seed}-fold{fold}.npz" for fold in range(chosen.n_folds or 1)]
+
+    def _stock_settings(self, chosen: StudySet, seed: int) -> Iterator[StockSetting]:
         from imgcls.engine.prepare import prepare
-        from imgcls.engine.weights import resolve_weights
 
         home = self.home / chosen.name
         plan = Stack.parse(BASE).plan
-        weights = resolve_weights(plan.model)
-        if weights is None:
-            raise UsageError(f"{plan.model.name} has no pretrained weights.")
         first_weights = home / "first-weights.safetensors"
         options = TrainOptions(n_folds=chosen.n_folds, workspace=Workspace(home))
         read = prepare(chosen.source(self.place, home), plan.images, reporter=Silent(), turns=options.turns)
@@ -169,21 +171,18 @@ class Study:
 
             home.mkdir(parents=True, exist_ok=True)
             write_first_weights(plan.model.name, first_weights, n_classes=2, seed=0)
-        for fold, prepared in enumerate(read):
+        for prepared in read:
             parts = {split: prepared.samples.part(split) for split in ("train", "valid")}
-            yield (
-                fold,
-                StockSetting(
-                    train=parts["train"].frame["path"].tolist(),
-                    train_targets=parts["train"].targets.tolist(),
-                    valid=parts["valid"].frame["path"].tolist(),
-                    n_classes=prepared.samples.n_classes,
-                    multilabel=prepared.samples.problem == "multilabel",
-                    first_weights=str(first_weights.absolute()),
-                    size_px=plan.images.size_px,
-                    n_epochs=self.stock_epochs,
-                    seed=seed,
-                ),
+            yield StockSetting(
+                train=parts["train"].frame["path"].tolist(),
+                train_targets=parts["train"].targets.tolist(),
+                valid=parts["valid"].frame["path"].tolist(),
+                n_classes=prepared.samples.n_classes,
+                multilabel=prepared.samples.problem == "multilabel",
+                first_weights=str(first_weights.absolute()),
+                size_px=plan.images.size_px,
+                n_epochs=self.stock_epochs,
+                seed=seed,
             )
 
 
@@ -331,7 +330,7 @@ def _stock_sides(study: Study, chosen: StudySet, records: Sequence[RunRecord]) -
     base = [run for run in records if run.plan_digest == digest and not run.quick and run.folds is None]
     twins = {run.fold or 0: run for run in base}
     for seed in range(study.n_seeds):
-        files = [study.home / chosen.name / "stock" / f"seed{seed}-fold{fold}.npz" for fold in range(n_folds)]
+        files = study.stock_files(chosen, seed)
         if all(file.is_file() for file in files) and len(twins) == n_folds:
             like = _side_of([twins[fold] for fold in range(n_folds)])
             loaded = [np.load(file, allow_pickle=False) for file in files]

@@ -1,7 +1,7 @@
 """What is known of networks and their weights before they are built: normalisation, rate, size, licence.
 
-These are rules by names. `tests/engine/test_networks.py` holds them against the networks and the pretrained
-configurations of timm and torchvision, so that a new family that breaks one is seen there.
+Normalisation and rate are rules by names, which `tests/engine/test_networks.py` holds against timm's networks, so that
+a new family that breaks one is seen there. The size is asked of the libraries.
 """
 
 from __future__ import annotations

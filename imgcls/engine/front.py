@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Self
@@ -165,7 +165,7 @@ class FreezeStages(Callback):
         self.n_stages = n_stages
         self.front: Front | None = None
         self.stopped: list[nn.Parameter] = []
-        self.hook: Any = None
+        self.given = ExitStack()
 
     def before_fit(self) -> None:
         """Find the front."""
@@ -187,16 +187,15 @@ class FreezeStages(Callback):
             with torch.no_grad():
                 batch = self.front.features(batch)
         self.learn.xb = (self.front.blank,)
-        self.hook = self.front.given(batch)
-        self.hook.__enter__()
+        self.given.enter_context(self.front.given(batch))
 
     def after_pred(self) -> None:
         """Return the network as it was."""
-        self._leave()
+        self.given.close()
 
     def after_cancel_batch(self) -> None:
         """Likewise."""
-        self._leave()
+        self.given.close()
 
     def after_fit(self) -> None:
         """Let everything learn again."""
@@ -204,18 +203,13 @@ class FreezeStages(Callback):
 
     def set_free(self) -> None:
         """Make trainable what this callback has frozen, and nothing else."""
-        self._leave()
+        self.given.close()
         for parameter in self.stopped:
             parameter.requires_grad_(True)
         self.stopped = []
 
     def _is_kept(self) -> bool:
         return getattr(self.learn.dl, "kept", None) is not None
-
-    def _leave(self) -> None:
-        if self.hook is not None:
-            self.hook.__exit__(None, None, None)
-            self.hook = None
 
 
 @contextmanager
@@ -252,7 +246,7 @@ def keep_features(built: BuiltLearner, request: RunSpec, *, progress: Callable[[
     for loader, views in ((train, n_views), (valid, 1)):
         found = []
         for view in range(views):
-            name = hashlib.sha256(f"{key} {_samples_key(loader.dataset)} {view}".encode()).hexdigest()[:32]
+            name = hashlib.sha256(f"{key} {_samples_key(loader.dataset, request)} {view}".encode()).hexdigest()[:32]
             stored = ArrayFile(cache_folder() / FRONTS / f"{name}.npz")
             values = stored.read().get("values")
             if values is None or len(values) != len(loader.dataset):
@@ -298,7 +292,6 @@ def _computed(
 def _key(front: Front, request: RunSpec) -> str:
     """Return what the features depend on, besides the samples."""
     plan, machine = request.plan, request.machine
-    augment = {name: value for name, value in plan.to_json().get("augment", {}).items() if name != "views"}
     return canonical_json(
         [
             FRONT_VERSION,
@@ -306,20 +299,19 @@ def _key(front: Front, request: RunSpec) -> str:
             plan.fit.freeze_stages,
             request.prepared.preprocess.key,
             plan.to_json().get("images", {}),
-            augment,
-            request.seed,
             machine.torch_device().type,
             machine.used_precision(),
         ]
     )
 
 
-def _samples_key(dataset: PhotoDataset) -> str:
-    """Return a digest of the samples in their order: their names, by which views are drawn, and their photographs."""
+def _samples_key(dataset: PhotoDataset, request: RunSpec) -> str:
+    """Return a digest of the samples in their order, and of how views of them are drawn; clean ones hang on no seed."""
     photos: Any = dataset.photos
     lines = (f"{name}\0{photos.sha256[row]}" for name, row in zip(dataset.ids, dataset.rows, strict=True))
-    kinds = ",".join(dataset.pipelines)
-    return hashlib.sha256("\n".join([kinds, *lines]).encode("utf-8", "surrogateescape")).hexdigest()
+    augment = {name: value for name, value in request.plan.to_json().get("augment", {}).items() if name != "views"}
+    drawn = canonical_json([augment, request.seed]) if dataset.pipelines else ""
+    return hashlib.sha256("\n".join([drawn, *lines]).encode("utf-8", "surrogateescape")).hexdigest()
 
 
 @contextmanager

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fnmatch
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,10 +11,14 @@ import timm
 import torch
 
 from imgcls.engine.device import Machine, memory_format, synchronize
+from imgcls.engine.models import build_network
 from imgcls.engine.progress import Reporter
 from imgcls.engine.weights import PACKAGED_LICENCE, offline_weights
+from imgcls.errors import PlanError
+from imgcls.networks import pretrained_size_px
+from imgcls.plan import Images, Model
 
-_BATCH, _N_WARM, _N_TIMED = 16, 1, 3
+_BATCH, _N_WARM, _N_TIMED, _N_CLASSES = 16, 1, 3, 10
 
 
 @dataclass(frozen=True)
@@ -75,11 +78,11 @@ def find_networks(
     return FoundNetworks(pattern or "", tuple(found), max(0, len(names) - most), timed_at, device.type)
 
 
-def _facts(name: str, at_hand: Sequence[str] | set[str], timed_at: int | None, device: torch.device) -> NetworkFacts:
+def _facts(name: str, at_hand: set[str], timed_at: int | None, device: torch.device) -> NetworkFacts:
     settings: Any = timm.get_pretrained_cfg(name)
     try:
         with torch.device("meta"):
-            network = timm.create_model(name, pretrained=False, num_classes=10)
+            network = timm.create_model(name, pretrained=False, num_classes=_N_CLASSES)
         n_parameters = sum(parameter.numel() for parameter in network.parameters())
     except Exception:  # a few need more than a name, or tensors that are real
         n_parameters = None
@@ -88,7 +91,7 @@ def _facts(name: str, at_hand: Sequence[str] | set[str], timed_at: int | None, d
     return NetworkFacts(
         name=name,
         n_parameters=n_parameters,
-        size_px=settings.input_size[-1] if settings is not None and settings.input_size else None,
+        size_px=pretrained_size_px(name),
         at_hand=is_at_hand,
         licence=PACKAGED_LICENCE if name in at_hand and not known else known,
         images_per_second=None if timed_at is None or n_parameters is None else _speed(name, timed_at, device),
@@ -97,14 +100,9 @@ def _facts(name: str, at_hand: Sequence[str] | set[str], timed_at: int | None, d
 
 def _speed(name: str, size_px: int, device: torch.device) -> float | None:
     """Time steps of training on images of noise, and return images a second; None where it refuses the size."""
-    sizes: tuple[dict[str, Any], ...] = ({"img_size": size_px}, {})
-    for sized in sizes:  # transformers want to know the size, convolutions refuse to
-        try:
-            network = timm.create_model(name, pretrained=False, num_classes=10, **sized)
-            break
-        except TypeError:
-            continue
-    else:
+    try:
+        network = build_network(Model(name), Images(size_px), n_classes=_N_CLASSES, seed=0).module
+    except PlanError:
         return None
     network = network.to(device).to(memory_format=memory_format(device)).train()
     images = torch.rand(_BATCH, 3, size_px, size_px, device=device)

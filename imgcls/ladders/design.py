@@ -247,7 +247,11 @@ def _chosen_design(
             return other.n_seeds, other.n_folds, ""
     most_runs = _USUAL_SEEDS
     if work_seconds is not None:
-        a_run = [estimate_run(grounds.request(rung, 0, None), trains=True) for rung in rungs]
+        plans = rung_plans(rungs, question.kind)
+        a_run = [
+            estimate_run(grounds.request(rung, 0, None), trains=plan.weights_of is None)
+            for rung, plan in zip(rungs, plans, strict=True)
+        ]
         most_runs = max(2, int(work_seconds // max(1e-3, sum(seconds or 0.0 for seconds in a_run))))
     designs = compare_designs(_counts(samples), most_runs=most_runs)
     if not designs:

@@ -1,4 +1,4 @@
-.PHONY: setup check test slow faults golden bench verdicts house ladders recipes tutorial
+.PHONY: setup check test slow faults golden bench verdicts house ladders recipes study tutorial
 
 setup: ## install for development
 	pip install -e ".[dev]"
@@ -33,6 +33,9 @@ house: ## size of the code, and through how many files values walk; minutes
 
 ladders: ## write the tables of docs/guide/published-ladders.md, from the results
 	python -m benchmarks ladders table
+
+study: ## write the tables and the picture of docs/guide/study.md, from the rows in benchmarks/study_rows
+	python -m benchmarks study
 
 recipes: ## write the table of docs/guide/recipes.md, from the cards
 	python -m imgcls.reports.recipes docs/guide/recipes.md

@@ -15,21 +15,26 @@ from rich.console import Console
 from benchmarks.comparison import Comparison
 from benchmarks.duplicates import OutcomeTable, measure
 from benchmarks.house import as_markdown, measure_house
+from benchmarks.pairs import try_pairs
 from benchmarks.photos import Photos, lay_out, write_first_weights
 from benchmarks.publishing import publish, with_tables
 from benchmarks.rounds import Side, run_rounds
 from benchmarks.series import count_series
 from benchmarks.setting import MODEL, Setting
 from benchmarks.study import BASE, SETS, STOCK, Study, as_table, judged_rows, write_rows
+from benchmarks.study_page import draw, with_study
 from benchmarks.table import ComparisonTable
 from benchmarks.verdict_table import DetectableTable, VerdictTable
 from benchmarks.verdicts import WORLDS, parts, simulate
 from imgcls.engine.progress import Silent
 from imgcls.errors import ImgclsError
+from imgcls.storage import write_json
 from imgcls.workspace import Workspace
 
 LADDERS = Path(__file__).parent / "ladders"
 TABLES = Path("docs", "guide", "published-ladders.md")
+STUDY_ROWS = Path(__file__).parent / "study_rows"
+STUDY_PAGE = Path("docs", "guide", "study.md")
 QUIET = 0.5
 """Load average, processes that want a core, above which a person is warned."""
 
@@ -325,6 +330,27 @@ def recipes(
     if to is not None:
         write_rows(rows, to)
     click.echo(as_table(rows))
+
+
+@benchmarks.command("pairs")
+@click.option("--home", type=click.Path(file_okay=False, path_type=Path), default=Path("pairs"), show_default=True)
+@click.option("--most", type=click.IntRange(1), help="Pairs at the most.  [default: all]")
+@click.option("--json", "to", type=click.Path(dir_okay=False, path_type=Path), help="Also write what was found here.")
+def all_pairs(home: Path, most: int | None, to: Path | None) -> None:
+    """Train every two recipes that may stand together on a small set, and list those that end below the baseline."""
+    chosen = next(entry for entry in SETS if entry.name == "apples_pears")
+    place = Path(os.environ.get("IMGCLS_TEST_DATA", "../shared/data"))
+    found = try_pairs(chosen.source(place, home), home, metric=chosen.metric, tell=click.echo, most=most)
+    if to is not None:
+        write_json(to, {"schema": 1, "pairs": [asdict(pair) for pair in found]})
+    click.echo(f"{len(found)} failed or ended below the baseline.")
+
+
+@benchmarks.command()
+def study() -> None:
+    """Write the tables and the picture of the study, from the rows in benchmarks/study_rows."""
+    STUDY_PAGE.write_text(with_study(STUDY_PAGE.read_text(encoding="utf-8"), STUDY_ROWS), encoding="utf-8")
+    draw(STUDY_ROWS, Path("docs", "pictures", "study.svg"))
 
 
 if __name__ == "__main__":

@@ -41,6 +41,8 @@ if TYPE_CHECKING:
     )
     from imgcls.evidence.gains import Gain
     from imgcls.evidence.verdicts import Judged, Verdict, gain, verdict
+    from imgcls.ladders.climb import ClimbRecord
+    from imgcls.ladders.climber import climb
     from imgcls.ladders.compare import Comparison, compare
     from imgcls.ladders.judge import LadderResult, RungResult
     from imgcls.ladders.run import ladder
@@ -52,6 +54,7 @@ _HOMES = {
     "BusyError": "imgcls.errors",
     "Checklist": "imgcls.checklists.checklist",
     "Classifier": "imgcls.engine.predictor",
+    "ClimbRecord": "imgcls.ladders.climb",
     "Comparison": "imgcls.ladders.compare",
     "DataError": "imgcls.errors",
     "DataOptions": "imgcls.data.source",
@@ -84,6 +87,7 @@ _HOMES = {
     "WorkspaceError": "imgcls.errors",
     "apply": "imgcls.engine.learner",
     "checklist": "imgcls.checklists.checklist",
+    "climb": "imgcls.ladders.climber",
     "compare": "imgcls.ladders.compare",
     "explore": "imgcls.eda.explore",
     "gain": "imgcls.evidence.verdicts",
@@ -101,6 +105,7 @@ __all__ = [
     "BusyError",
     "Checklist",
     "Classifier",
+    "ClimbRecord",
     "Comparison",
     "DataError",
     "DataOptions",
@@ -134,6 +139,7 @@ __all__ = [
     "__version__",
     "apply",
     "checklist",
+    "climb",
     "compare",
     "explore",
     "gain",

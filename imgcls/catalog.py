@@ -60,6 +60,15 @@ class Card:
     """Paths it sets on top of what the base sets, after looking at them; flags may set these too."""
     base: bool = False
     """Whether a stack may begin with it."""
+    suits: tuple[str, ...] = ()
+    """Traits of data, from `TRAITS`, any of which makes a climb try it on top of its best stack; without any it never
+    is."""
+    measured: str = ""
+    """What our own measurements say of it, with the data and the interval; empty where there are none."""
+
+
+TRAITS = ("any", "uneven_classes", "uneven_shapes", "few_photographs")
+"""What a climb knows of data before it begins: see `imgcls.ladders.candidates`."""
 
 
 @dataclass(frozen=True)
@@ -327,6 +336,7 @@ def check_card(recipe: Recipe) -> list[str]:
     wrong = [f"{name} is empty" for name in ("summary", "helps", "hurts", "cost", "source") if not getattr(card, name)]
     paths = (*card.changes, *card.needs, *card.reads)
     wrong += [f"path {path!r} does not exist" for path in paths if path not in known]
+    wrong += [f"trait {trait!r} does not exist" for trait in card.suits if trait not in TRAITS]
     if len(recipe.knobs) > 3:
         wrong.append("more than three knobs")
     wrong += [f"knob {name!r} has no default" for name, p in recipe.knobs.items() if p.default is p.empty]

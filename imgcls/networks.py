@@ -50,6 +50,17 @@ def usual_rate(name: str) -> float:
     return BATCHNORM_RATE if has_batchnorm(name) else OTHER_RATE
 
 
+def lowered_rate(name: str, rate: float, *, factor: float) -> float:
+    """Return a share of the usual rate, or the rate itself where it is another one: then a person chose it.
+
+    Args:
+        name: As in `model.name`.
+        rate: The rate so far.
+        factor: The share.
+    """
+    return factor * usual_rate(name) if rate == usual_rate(name) else rate
+
+
 @functools.cache
 def pretrained_size_px(name: str) -> int | None:
     """Return the side of the images that a network's weights were pretrained on, pixels; None where nothing says it.

@@ -340,6 +340,8 @@ class Schedule(Part):
     """The shape of the course."""
     warmup_epochs: NotNegative = 0.0
     """Epochs of linear warm-up from zero; `one_cycle` has its own."""
+    least_warmup_steps: Annotated[int, Within(0, 1_000_000)] = 0
+    """Steps that warm-up lasts at least, up to half of the training, where epochs are so short that they make fewer."""
 
 
 @dataclass(frozen=True)

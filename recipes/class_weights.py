@@ -10,6 +10,7 @@ CARD = Card(
     summary="Weighs each class in the training loss by the inverse of its share of the training samples.",
     changes=("loss.class_weights",),
     conflicts={"balanced_sampling": "each alone makes classes count alike"},
+    suits=("uneven_classes",),
     helps="Imbalanced classes when recall of the rare ones matters: balanced accuracy, macro F1.",
     hurts="Plain accuracy and calibrated probabilities: the network then expects a balanced world.",
     cost="None measurable.",

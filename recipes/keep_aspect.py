@@ -7,6 +7,7 @@ CARD = Card(
     items=("train.model",),
     summary="Makes photographs square without changing their proportions: the centre is cut out, or sides are padded.",
     changes=("images.resize",),
+    suits=("uneven_shapes",),
     helps="Photographs of many shapes, above all long ones, whose classes differ in shape or proportion.",
     hurts=(
         "Cropped, objects near the long ends are lost; padded, objects become smaller and the borders are made up. "

@@ -10,6 +10,7 @@ CARD = Card(
     summary="Sets the side of the square that photographs become.",
     changes=("images.size_px",),
     reads=("images.size_px",),
+    suits=("any",),
     helps="Small objects and fine texture in photographs that have the pixels.",
     hurts="Photographs smaller than this already: nothing is added but time.",
     cost="Time and memory grow with the square of the side.",

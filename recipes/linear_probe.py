@@ -13,6 +13,7 @@ CARD = Card(
     ),
     changes=("fit.classifier", "fit.epochs"),
     conflicts={
+        "fine_tune": "one trains nothing after the regression, the other everything",
         "multi_view_probe": "both fit the classifier and train nothing else",
         "lp_ft": "one trains nothing after the regression, the other everything",
     },

@@ -10,6 +10,7 @@ CARD = Card(
     summary="Passes over the training samples more often.",
     changes=("fit.epochs",),
     reads=("fit.epochs",),
+    suits=("any",),
     helps="When the training loss still falls at the end; together with augmentation and a schedule.",
     hurts="Few photographs without augmentation: the network learns them by heart.",
     cost="Training time grows with the number of epochs.",

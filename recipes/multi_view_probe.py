@@ -14,6 +14,7 @@ CARD = Card(
     changes=("fit.classifier", "fit.classifier_views", "fit.epochs"),
     needs={"augment.transforms": "add augmentation to the stack, or use linear_probe, which needs none."},
     conflicts={
+        "fine_tune": "one trains nothing after the regression, the other everything",
         "linear_probe": "both fit the classifier and train nothing else",
         "lp_ft": "one trains nothing after the regression, the other everything",
     },

@@ -13,6 +13,7 @@ CARD = Card(
     changes=("predict.views", "predict.view_kind"),
     needs={"augment.transforms": "add augmentation to the stack, or use tta_flips, which needs none."},
     conflicts={"tta_flips": "both choose the views that are averaged"},
+    suits=("any",),
     helps="Networks trained with augmentation; ranking metrics such as ROC AUC.",
     hurts="Views that the network was never shown; strong augmentation, whose views are worse than the clean image.",
     cost="Prediction takes as many passes as there are views; training none.",

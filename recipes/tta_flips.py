@@ -10,6 +10,7 @@ CARD = Card(
     summary="Averages the probabilities of the image and its mirror image, and of further mirrorings when asked.",
     changes=("predict.views", "predict.view_kind"),
     conflicts={"tta": "both choose the views that are averaged"},
+    suits=("any",),
     helps="Scenes whose class survives a mirror; needs no augmentation in training.",
     hurts="Text, arrows, left and right hands; with 4 views and more also whatever has an up and a down.",
     cost="Prediction takes as many passes as there are views; training none.",

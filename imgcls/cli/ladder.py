@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -24,9 +24,13 @@ from imgcls.cli.options import (
     training_options,
     workspace_of,
 )
-from imgcls.ladders.spec import Kind
+from imgcls.errors import UsageError
+from imgcls.ladders.spec import DEFAULT_STACK, Kind
 
-DEFAULT_STACK = "baseline+augmentation+adamw_cosine+label_smoothing+tta"
+if TYPE_CHECKING:
+    from imgcls.ladders.climb import ClimbRecord
+    from imgcls.workspace import Workspace
+
 _LADDER = (
     click.option(
         "--seeds",
@@ -48,7 +52,7 @@ _LADDER = (
         show_default=True,
         help="Smallest gain of interest, in points (for log_loss: in hundredths of a nat).",
     ),
-    click.option("--budget", help="Such as 30m or 2h: as many seeds as fit, at most --seeds where given."),
+    click.option("--budget", help="What all trainings may take, such as 30m or 2h."),
     click.option(
         "--executor",
         default="serial",
@@ -155,6 +159,72 @@ def _climb(stack: str, kind: Kind, options: Mapping[str, Any]) -> int:
     return 3 if result.n_failed else 0
 
 
+@ladder.command("climb")
+@click.argument("base", default="baseline")
+@_ladder_options
+@training_options
+@OUT
+@JSON
+def search(base: str, **options: Any) -> int:
+    """Find the stack for these photographs, beginning from BASE, within a budget of time.
+
+    Cheap stacks first; what is clearly behind is dropped early. The choice is then judged on predictions that did not
+    choose it. Without --budget trainings take 30 minutes together. The same command goes on where it was stopped; a
+    larger budget goes further.
+    """
+    from imgcls.config.problem import resolve
+
+    parsed = Stack.parse(base, overrides_of(options))
+    workspace = workspace_of(options["out"])
+    from imgcls.engine.progress import step
+    from imgcls.reports.console import show
+    from imgcls.reports.live import LadderLines, reporter_for
+
+    with reporter_for(as_json=options["as_json"]) as reporter:
+        reporter.note("Loading torch and fastai …")
+        with step(reporter, "Loading torch and fastai"):
+            from imgcls.ladders.climber import run_climb
+            from imgcls.ladders.design import LadderConfig
+            from imgcls.ladders.run import LadderOptions, at_a_time
+            from imgcls.reports.climb import ClimbView, draw
+
+        data = resolve(source_of(options), workspace.root, folds=options["folds"])
+        question = LadderConfig(
+            parsed,
+            data,
+            n_seeds=options["seeds"],
+            n_folds=options["folds"],
+            metric=options["metric"],
+            smallest_gain=options["smallest_gain"] / 100,
+            name=options["name"],
+            strict=options["strict"],
+        )
+        how = LadderOptions(
+            machine=machine_of(options),
+            workspace=workspace,
+            reporter=reporter,
+            watcher=LadderLines(n_parallel=at_a_time(options["executor"])),
+            executor=options["executor"],
+            budget=options["budget"],
+            retries=options["retries"],
+            retry_failed=options["retry_failed"],
+            from_start=options["from_start"],
+        )
+        found = asking(
+            lambda source: run_climb(replace(question, source=source), how),
+            data,
+            may_ask=not options["as_json"],
+            answers={},
+        )
+    draw(found, workspace)
+    if options["as_json"]:
+        print_json(found.to_json())
+    else:
+        show(ClimbView(found, workspace))
+        print_status_line(workspace)
+    return 0
+
+
 @ladder.command("show")
 @click.argument("ladder", required=False)
 @click.option(
@@ -163,7 +233,11 @@ def _climb(stack: str, kind: Kind, options: Mapping[str, Any]) -> int:
 @OUT
 @JSON
 def ladder_show(ladder: str | None, images: int, out: Path | None, as_json: bool) -> int:
-    """Show LADDER, a name or its beginning, judged as far as its runs are done; without a name, the newest."""
+    """Show LADDER, a name or its beginning, judged as far as its runs are done; without a name, the newest.
+
+    LADDER may be the name of a climb.
+    """
+    from imgcls.ladders.climb import find_climb
     from imgcls.ladders.judge import judge_ladder
     from imgcls.ladders.predictions import changed_images
     from imgcls.ladders.spec import find_ladder
@@ -172,6 +246,8 @@ def ladder_show(ladder: str | None, images: int, out: Path | None, as_json: bool
     from imgcls.reports.live import telling
 
     workspace = workspace_of(out)
+    if (climbed := find_climb(ladder, workspace)) is not None:
+        return _show_climb(climbed, workspace, as_json=as_json)
     state = read_state(find_ladder(ladder, workspace), workspace)
     with telling("Judging the ladder", as_json=as_json):
         result = judge_ladder(state)
@@ -183,6 +259,20 @@ def ladder_show(ladder: str | None, images: int, out: Path | None, as_json: bool
 
         show_view(LadderView(result, changes))
     return 3 if result.n_failed else 0
+
+
+def _show_climb(found: ClimbRecord, workspace: Workspace, *, as_json: bool) -> int:
+    """Show a climb that came to its end."""
+    if not found.is_complete:
+        raise UsageError(f"Climb {found.name} is not finished; 'imgcls ladder climb {found.stack}' goes on with it.")
+    if as_json:
+        print_json(found.to_json())
+        return 0
+    from imgcls.reports.climb import ClimbView
+    from imgcls.reports.console import show
+
+    show(ClimbView(found, workspace))
+    return 0
 
 
 @ladder.command("list")
@@ -235,15 +325,21 @@ def status(ladder: str | None, out: Path | None, as_json: bool) -> None:
 def final(ladder: str | None, out: Path | None, as_json: bool) -> None:
     """Score base and incumbent of LADDER on the sealed test part; every opening is written to test-ledger.csv.
 
-    Without a name, the newest ladder is meant.
+    LADDER may be the name of a climb. Without a name, the newest ladder is meant.
     """
+    from imgcls.ladders.climb import find_climb
     from imgcls.ladders.final_test import open_test
     from imgcls.ladders.spec import find_ladder
     from imgcls.reports.live import telling
 
     workspace = workspace_of(out)
     with telling("Scoring the test part", as_json=as_json):
-        opened = open_test(find_ladder(ladder, workspace), workspace)
+        climbed = find_climb(ladder, workspace)
+        pair = climbed.as_ladder if climbed is not None else None
+        if pair is None:
+            opened = open_test(find_ladder(ladder, workspace), workspace)
+        else:
+            opened = open_test(pair, workspace, incumbent=len(pair.rungs) - 1)
     if as_json:
         print_json(opened.to_json())
         return

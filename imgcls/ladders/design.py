@@ -93,7 +93,7 @@ def plan_ladder(
     Raises:
         UsageError: Anything has to be changed before the ladder can begin.
     """
-    _check_numbers(question)
+    check_numbers(question)
     rungs = leaving_out(question.stack) if question.kind == "ablate" else climbing(question.stack)
     if question.source.is_frame:
         raise UsageError(
@@ -102,18 +102,18 @@ def plan_ladder(
         )
     source = replace(question.source.absolute(), split_seed=question.source.split_seed or 0)
     question = replace(question, source=source)
-    grounds = _PreparedData(question, rungs, machine=machine, place=workspace)
+    grounds = PreparedData(question, machine=machine, place=workspace)
     grounds.read(rungs, reporter)
     n_seeds, design_note = question.n_seeds or _USUAL_SEEDS, ""
     if question.n_seeds is None and question.n_folds is None:
         n_seeds, n_folds, design_note = _chosen_design(question, rungs, grounds, workspace, work_seconds)
         if n_folds is not None:  # a share that validates means nothing then
             question = replace(question, n_folds=n_folds, source=replace(source, valid=None))
-            grounds = _PreparedData(question, rungs, machine=machine, place=workspace)
+            grounds = PreparedData(question, machine=machine, place=workspace)
             grounds.read(rungs, reporter)
     plans = rung_plans(rungs, question.kind)
     first = [grounds.samples(rungs[0], fold) for fold in grounds.folds]
-    metric = _metric_of(question, first, workspace)
+    metric = primary_metric(question, first, workspace)
     identity = {
         "kind": question.kind,
         "plans": [plan.plan_digest for plan in plans],
@@ -164,16 +164,16 @@ def plan_ladder(
     return replace(ladder, rungs=_with_estimates(ladder, rungs, grounds, workspace))
 
 
-class _PreparedData:
+class PreparedData:
     """The samples and weights that the rungs stand on, each read once."""
 
-    def __init__(self, question: LadderConfig, rungs: Sequence[Rung], *, machine: Machine, place: Workspace) -> None:
+    def __init__(self, question: LadderConfig, *, machine: Machine, place: Workspace) -> None:
         self._question, self._place = question, place
         self._prepared: dict[Images, tuple[Prepared, ...]] = {}
-        options = TrainOptions(n_folds=question.n_folds, machine=machine, workspace=place)
-        self._turns = options.turns
+        self._options = TrainOptions(n_folds=question.n_folds, machine=machine, workspace=place)
+        self._turns = self._options.turns
         self.folds = tuple(turn.fold if turn else None for turn in self._turns)
-        self._setups = {rung.stack.text: RunSetup.of(rung.stack, question.source, options) for rung in rungs}
+        self._setups: dict[str, RunSetup] = {}
 
     def read(self, rungs: Sequence[Rung], reporter: Reporter) -> None:
         """Read and decode the samples of every rung, and split them for every fold.
@@ -182,6 +182,9 @@ class _PreparedData:
             DataError: The data cannot be used.
             UsageError: Rungs would see different samples.
         """
+        for rung in rungs:  # what can be wrong with a stack is found before anything is read
+            setup = RunSetup.of(rung.stack, self._question.source, self._options)
+            self._setups.setdefault(rung.stack.text, setup)
         for rung in rungs:
             if rung.plan.images not in self._prepared:
                 read = prepare(
@@ -202,6 +205,10 @@ class _PreparedData:
                             "Remove the unreadable ones."
                         )
 
+    def prepared(self, rung: Rung, fold: int | None) -> Prepared:
+        """Return the samples and pixels of a rung."""
+        return self._prepared[rung.plan.images][fold or 0]
+
     def samples(self, rung: Rung, fold: int | None) -> Samples:
         """Return the samples of a rung."""
         return self._prepared[rung.plan.images][fold or 0].samples
@@ -212,7 +219,12 @@ class _PreparedData:
         return RunSpec(setup, self._prepared[rung.plan.images][fold or 0], self._turns[fold or 0])
 
 
-def _check_numbers(question: LadderConfig) -> None:
+def check_numbers(question: LadderConfig) -> None:
+    """Check seeds, the smallest gain and the name.
+
+    Raises:
+        UsageError: One of them cannot be.
+    """
     if question.n_seeds is not None and not 1 <= question.n_seeds <= MOST_SEEDS:
         raise UsageError(f"A ladder has 1 to {MOST_SEEDS} seeds, not {question.n_seeds}; 5 are a good start.")
     if not 0 < question.smallest_gain < float("inf"):
@@ -227,7 +239,7 @@ def _check_numbers(question: LadderConfig) -> None:
 def _chosen_design(
     question: LadderConfig,
     rungs: Sequence[Rung],
-    grounds: _PreparedData,
+    grounds: PreparedData,
     workspace: Workspace,
     work_seconds: float | None,
 ) -> tuple[int, int | None, str]:
@@ -253,7 +265,7 @@ def _chosen_design(
             for rung, plan in zip(rungs, plans, strict=True)
         ]
         most_runs = max(2, int(work_seconds // max(1e-3, sum(seconds or 0.0 for seconds in a_run))))
-    designs = compare_designs(_counts(samples), most_runs=most_runs)
+    designs = compare_designs(sample_counts(samples), most_runs=most_runs)
     if not designs:
         return _USUAL_SEEDS, None, ""
     best, *others = designs
@@ -266,7 +278,7 @@ def _chosen_design(
     return best.n_seeds, best.n_folds, f"Design: {told}. --seeds and --folds choose another."
 
 
-def _counts(samples: Samples) -> SampleCounts:
+def sample_counts(samples: Samples) -> SampleCounts:
     """Count samples and groups; one without a group stands alone."""
     rows = np.concatenate([samples.rows("train"), samples.rows("valid")])
     groups, valid = samples.frame["group"].to_numpy(), samples.rows("valid")
@@ -295,8 +307,17 @@ def _flaw_of_name(name: str) -> str:
     return ""
 
 
-def _metric_of(question: LadderConfig, first: Sequence[Samples], workspace: Workspace) -> str:
-    """Return the metric, once it is known to be computable on every part that validates."""
+def primary_metric(question: LadderConfig, first: Sequence[Samples], workspace: Workspace) -> str:
+    """Return the metric, once it is known to be computable on every part that validates.
+
+    Args:
+        question: It may name one.
+        first: The samples of each fold.
+        workspace: Whose imgcls.toml may name one.
+
+    Raises:
+        UsageError: There is no such metric, or it cannot be computed.
+    """
     metric = question.metric or metric_of(workspace.root, first[0].problem)
     if metric == "average_precision":
         raise UsageError(
@@ -358,7 +379,7 @@ def _notes(
 
 
 def _with_estimates(
-    ladder: Ladder, rungs: Sequence[Rung], grounds: _PreparedData, workspace: Workspace
+    ladder: Ladder, rungs: Sequence[Rung], grounds: PreparedData, workspace: Workspace
 ) -> tuple[RungPlan, ...]:
     """Time a few steps of every rung of which no run is there yet."""
     done = {record.key: record.seconds.get("total", 0.0) for record in find_runs(workspace)[0]}

@@ -96,7 +96,7 @@ class Final:
         return {"schema": SCHEMA, **to_json(record)}
 
 
-def open_test(ladder: Ladder, workspace: Workspace) -> Final:
+def open_test(ladder: Ladder, workspace: Workspace, *, incumbent: int | None = None) -> Final:
     """Score baseline and incumbent on the sealed test part, and write the opening in the ledger.
 
     What came out is kept as final.json in the ladder's folder.
@@ -104,6 +104,7 @@ def open_test(ladder: Ladder, workspace: Workspace) -> Final:
     Args:
         ladder: A ladder that was climbed to its end.
         workspace: Where its records and the ledger lie.
+        incumbent: The number of the rung to score; None for the one that the ladder recommends.
 
     Raises:
         UsageError: The ladder is not finished, recipes were left out instead of added, or there is no test part
@@ -125,7 +126,10 @@ def open_test(ladder: Ladder, workspace: Workspace) -> Final:
     lock = FolderLock.take(workspace.ladders, wait_seconds=_LEDGER_SECONDS)  # two openings at once are two rows
     try:
         before = _read_ledger(workspace)
-        final = _score_on_test(state, result, test, openings=1 + sum(row["data"] == _mark(ladder) for row in before))
+        top = result.incumbent if incumbent is None else incumbent
+        final = _score_on_test(
+            state, result, test, top=top, openings=1 + sum(row["data"] == _mark(ladder) for row in before)
+        )
         _write_ledger(workspace, [*before, _row(final, ladder)])
         write_json((ladder.folder or workspace.ladders / ladder.name) / FINAL_JSON, final.to_json())
     finally:
@@ -180,8 +184,8 @@ def _write_ledger(workspace: Workspace, rows: Sequence[Mapping[str, str]]) -> No
     write_bytes(workspace.root / LEDGER, as_utf8(text.getvalue()).encode())
 
 
-def _score_on_test(state: LadderState, result: LadderResult, test: Samples, *, openings: int) -> Final:
-    ladder, top = state.ladder, result.incumbent
+def _score_on_test(state: LadderState, result: LadderResult, test: Samples, *, top: int, openings: int) -> Final:
+    ladder = state.ladder
     names = [as_utf8(name) for name in test.frame["id"]]
     labels = dict(zip(names, test.frame["label"], strict=True))
     groups = dict(zip(names, test.frame["group"], strict=True))

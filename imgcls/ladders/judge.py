@@ -27,7 +27,7 @@ from imgcls.ladders.results import (
 )
 from imgcls.ladders.spec import Ladder, RungPlan
 from imgcls.ladders.state import LadderState, read_state
-from imgcls.records.run import GAINS, Estimate, RunRecord
+from imgcls.records.run import GAINS, LOSSES, Estimate, RunRecord
 from imgcls.schema import to_json
 from imgcls.workspace import Workspace
 
@@ -142,11 +142,21 @@ class LadderResult:
 
     @property
     def incumbent(self) -> int:
-        """Return the number of the rung to use: the highest that is better, or likely better, than the base."""
+        """Return the number of the rung to use: the highest that is better, or likely better, than the base.
+
+        A rung that is worse, or likely worse, than the one below takes those above it along, where what it spoilt was
+        better than the base.
+        """
         if self.ladder.kind == "ablate":
             return 0
         shown = [place for place, rung in enumerate(self.rungs) if rung.total and rung.total.verdict in GAINS]
-        return shown[-1] if shown else 0
+        spoilt = [
+            place
+            for place, rung in enumerate(self.rungs)
+            if rung.step and rung.step.verdict in LOSSES and any(below < place for below in shown)
+        ]
+        kept = [place for place in shown if not spoilt or place < spoilt[0]]
+        return kept[-1] if kept else 0
 
     @property
     def unit(self) -> str:

@@ -20,7 +20,7 @@ from imgcls.errors import BusyError, ImgclsError, TrainingError, UsageError
 from imgcls.ladders.design import LadderConfig, forecast, plan_ladder, read_duration, within_budget
 from imgcls.ladders.executors import SerialExecutor, n_parallel, open_executor
 from imgcls.ladders.judge import LadderResult, judge_ladder
-from imgcls.ladders.spec import RESULT_JSON, JobPlan, Kind, Ladder
+from imgcls.ladders.spec import DEFAULT_STACK, RESULT_JSON, JobPlan, Kind, Ladder
 from imgcls.ladders.state import LadderState, read_state
 from imgcls.records.attempts import acquire
 from imgcls.records.lock import FolderLock
@@ -197,14 +197,20 @@ class LadderRunner:
         lock = FolderLock.take(self.workspace.ladders / self.ladder.name, instead=instead)
         try:
             self.ladder = self.ladder.write(self.workspace)
-            if self.from_start:
-                self._start_over()
-            self._work(lock)
+            self.work(lock)
             return self._conclude()
         finally:
             lock.release()
 
-    def _work(self, lock: FolderLock) -> None:
+    def work(self, lock: FolderLock) -> None:
+        """Do every job that is not done yet, under a lock that is held.
+
+        Raises:
+            UsageError: A job was refused before it began.
+            ImgclsError: A job cannot go on, or workers died on it more often than it is tried.
+        """
+        if self.from_start:
+            self._start_over()
         todo = self._todo()
         while todo:
             with self._executor() as executor:
@@ -355,7 +361,7 @@ class LadderRunner:
 
 
 def ladder(
-    stack: str | Stack = "baseline+augmentation+adamw_cosine+label_smoothing+tta",
+    stack: str | Stack = DEFAULT_STACK,
     data: Any = None,
     *,
     seeds: int | None = None,

@@ -27,6 +27,9 @@ RESULT_JSON = "result.json"
 FINAL_JSON = "final.json"
 _SLUG_LENGTH = 60
 
+DEFAULT_STACK = "baseline+augmentation+adamw_cosine+label_smoothing+lp_ft+tta"
+"""What a ladder is climbed to unless a stack is named."""
+
 Kind = Literal["climb", "ablate"]
 
 

@@ -78,6 +78,8 @@ Verdict = Literal["better", "likely better", "no evidence", "likely worse", "wor
 CANNOT_TELL: Verdict = "cannot tell"
 GAINS: tuple[Verdict, ...] = ("better", "likely better")
 """The verdicts by which something is worth having."""
+LOSSES: tuple[Verdict, ...] = ("worse", "likely worse")
+"""The verdicts by which something does harm."""
 
 
 _RUN_NAME = re.compile(r"[0-9A-Za-z][0-9A-Za-z+=.,_-]{,199}")

@@ -185,6 +185,7 @@ def _card(recipe: Recipe) -> RenderResult:
     grid.add_column(style="dim", no_wrap=True)
     grid.add_column()
     rows = {"helps": card.helps, "hurts": card.hurts, "cost": card.cost, "source": card.source}
+    rows |= {"measured": card.measured} if card.measured else {}
     rows |= {"answers": ", ".join(card.items)} if card.items else {}
     rows |= {f"conflicts with {other}": why for other, why in card.conflicts.items()}
     rows |= {f"needs {place}": why for place, why in card.needs.items()}
@@ -236,6 +237,8 @@ def recipe_json(recipe: Recipe) -> dict[str, Any]:
         "hurts": card.hurts,
         "cost": card.cost,
         "source": card.source,
+        "measured": card.measured,
+        "suits": list(card.suits),
         "conflicts": dict(card.conflicts),
         "needs": dict(card.needs),
         "knobs": {

@@ -44,6 +44,7 @@ OPTIONS = {
     f"{READ} --strict -y --yes --force --out --json",
     "imgcls ladder": "",
     "imgcls ladder ablate": LADDER,
+    "imgcls ladder climb": LADDER,
     "imgcls ladder final": "--out --json",
     "imgcls ladder list": "--out --json",
     "imgcls ladder run": LADDER,

@@ -53,7 +53,7 @@ def test_every_field_survives_json() -> None:
         model=Model("resnet10t", "weights.pth", drop_rate=0.1, drop_path=0.2),
         images=Images(64, "pad", "reflect", mean=(0.1, 0.2, 0.3), std=(1, 1, 1)),
         loss=Loss("bce", 0.1, "balanced", 3),
-        schedule=Schedule("cosine", 0.5),
+        schedule=Schedule("cosine", 0.5, 7),
         predict=Predict(4, "flips", 0.01, 0.99),
     ).with_values(
         {

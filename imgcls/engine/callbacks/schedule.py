@@ -12,9 +12,11 @@ from imgcls.plan import Schedule
 # fastai's own one-cycle, `Learner.fit_one_cycle`: rise over a quarter, from 1/25 of the peak, down to 1e-5 of it.
 _RISE, _START, _END = 0.25, 1 / 25, 1e-5
 _MOMENTA = (0.95, 0.85, 0.95)
+_MOST_WARM = 0.5
+"""The share of a training that a least number of steps may warm up."""
 
 
-def rate_factor(schedule: Schedule, *, n_epochs: int) -> Callable[[float], float]:
+def rate_factor(schedule: Schedule, *, n_epochs: int, n_batches: int = 0) -> Callable[[float], float]:
     """Return the share of the peak learning rate as a function of the share of training that is done.
 
     Cosine with warm-up, at step s of S with W steps of warm-up: s/W before W, then
@@ -23,11 +25,14 @@ def rate_factor(schedule: Schedule, *, n_epochs: int) -> Callable[[float], float
     Args:
         schedule: The plan's part.
         n_epochs: Epochs of the whole training.
+        n_batches: Batches an epoch; 0 where the least steps of warm-up are not asked for.
     """
     if schedule.name == "one_cycle":
         course = combined_cos(_RISE, _START, 1.0, _END)
         return lambda done: float(course(done))
     warm = schedule.warmup_epochs / n_epochs
+    if n_batches:
+        warm = max(warm, min(_MOST_WARM, schedule.least_warmup_steps / (n_epochs * n_batches)))
 
     def factor(done: float) -> float:
         if done < warm:
@@ -65,7 +70,7 @@ class PlanSchedule(ParamScheduler):
 
     def _courses(self) -> dict[str, Callable[[float], object]]:
         peaks = [hyper["lr"] for hyper in self.opt.hypers]
-        factor = rate_factor(self.schedule, n_epochs=self.learn.n_epoch)
+        factor = rate_factor(self.schedule, n_epochs=self.learn.n_epoch, n_batches=len(self.learn.dls.train))
         courses: dict[str, Callable[[float], object]] = {"lr": lambda done: [peak * factor(done) for peak in peaks]}
         if self.schedule.name == "one_cycle" and None not in self.momenta:
             courses["mom"] = combined_cos(_RISE, *_MOMENTA)

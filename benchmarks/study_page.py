@@ -1,0 +1,87 @@
+"""The study on a page: its table and its picture, made of the rows that it left."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from io import BytesIO
+from pathlib import Path
+
+import matplotlib as mpl
+from matplotlib.figure import Figure
+
+from benchmarks.study import BASE, STOCK, StudyRow, as_table, read_rows
+
+BEGIN, END = "<!-- study: written by 'make study' -->", "<!-- end of study -->"
+_COLOURS = {BASE: "#6b6b6b", STOCK: "#d55e00"}
+_BLUE = "#0072b2"
+
+
+def all_rows(folder: Path) -> dict[str, list[StudyRow]]:
+    """Read the rows of every set, by its name.
+
+    Args:
+        folder: Holds `NAME.json` for each set.
+    """
+    return {file.stem: read_rows(file) for file in sorted(folder.glob("*.json"))}
+
+
+def with_study(text: str, folder: Path) -> str:
+    """Return a page with the tables between its two marks written again.
+
+    Args:
+        text: The page.
+        folder: Holds the rows.
+
+    Raises:
+        ValueError: The marks are missing.
+    """
+    before, begin, rest = text.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise ValueError(f"The page needs the marks {BEGIN!r} and {END!r}.")
+    tables = "\n\n".join(f"**{name}**\n\n{as_table(rows)}" for name, rows in all_rows(folder).items())
+    return f"{before}{BEGIN}\n{tables}\n{END}{after}"
+
+
+def draw(folder: Path, to: Path) -> None:
+    """Draw the score of every stack against the time of a run, a panel a set.
+
+    Args:
+        folder: Holds the rows.
+        to: The SVG file to write.
+    """
+    found = all_rows(folder)
+    figure = Figure(figsize=(9, 3.4 * -(-len(found) // 2)), layout="constrained")
+    for place, (name, rows) in enumerate(found.items(), start=1):
+        axes = figure.add_subplot(-(-len(found) // 2), 2, place)
+        scored = _once(rows)
+        for number, row in enumerate(sorted(scored, key=lambda row: row.seconds), start=1):
+            colour = _COLOURS.get(row.stack, _BLUE)
+            axes.errorbar(row.seconds, row.score, yerr=row.seed_sd or 0, fmt="o", color=colour, markersize=5)
+            label = f"{number} {short_name(row.stack)}"
+            axes.annotate(label, (row.seconds, row.score), xytext=(5, 3), textcoords="offset points", fontsize=6.5,
+                          color=colour, parse_math=False)  # fmt: skip
+        axes.set_xscale("log")
+        axes.margins(x=0.3, y=0.12)
+        axes.set_title(f"{name}: {rows[0].metric}", fontsize=9, loc="left")
+        axes.set_xlabel("seconds a run", fontsize=8)
+        axes.tick_params(labelsize=7)
+        axes.grid(visible=True, color="#e6e6e6", linewidth=0.6)
+        axes.set_axisbelow(True)
+    file = BytesIO()
+    with mpl.rc_context({"svg.hashsalt": "study"}):
+        figure.savefig(file, format="svg", metadata={"Date": None})
+    to.write_bytes(file.getvalue())
+
+
+def _once(rows: Sequence[StudyRow]) -> list[StudyRow]:
+    """Return one row of each stack."""
+    found: dict[str, StudyRow] = {}
+    for row in rows:
+        found.setdefault(row.stack, row)
+    return list(found.values())
+
+
+def short_name(stack: str) -> str:
+    """Return a stack without the base, its recipes by the last that tells it from others."""
+    return stack.removeprefix(f"{BASE}+").replace("augmentation+adamw_cosine+label_smoothing", "four")

@@ -1,0 +1,98 @@
+"""Candidates of a climb: the stacks that it opens with, and the recipes that it adds, by what is known of the data."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass
+
+import numpy as np
+
+from imgcls.catalog import Recipe, Stack, find_recipes
+from imgcls.engine.prepare import Prepared
+from imgcls.errors import StackError
+
+OPENINGS = (
+    "linear_probe",
+    "augmentation+multi_view_probe",
+    "augmentation+lp_ft:rate=0.6+freeze_stages+adamw_cosine+label_smoothing",
+    "augmentation+fine_tune+label_smoothing",
+    "augmentation+adamw_cosine+label_smoothing",
+)
+"""What a climb puts on its base first: from the classifier alone to all of the network."""
+_FEW = 1000
+_UNEVEN_CLASSES = 3.0
+_UNEVEN_SHAPE, _SHARE_OF_SHAPES = 1.2, 0.25
+_EVEN_METRICS = ("balanced_accuracy", "macro_f1")
+
+
+@dataclass(frozen=True)
+class Traits:
+    """What is known of data before anything is trained, as far as it decides what is tried."""
+
+    names: frozenset[str]
+    """Those of `imgcls.catalog.TRAITS` that hold."""
+    sentences: tuple[str, ...]
+    """The same for people, with the numbers."""
+
+    @classmethod
+    def of(cls, prepared: Prepared, *, metric: str) -> Traits:
+        """Look at what trains, and at the shapes of all photographs.
+
+        Args:
+            prepared: The samples and pixels.
+            metric: The primary metric.
+        """
+        train = prepared.samples.part("train")
+        counts = np.bincount(train.targets) if train.targets.ndim == 1 else train.targets.sum(axis=0)
+        counts = counts[counts > 0]
+        names, sentences = {"any"}, []
+        if len(train) < _FEW:
+            names.add("few_photographs")
+            sentences.append(f"{len(train)} photographs train, which are few")
+        ratio = counts.max() / counts.min()
+        if ratio >= _UNEVEN_CLASSES and metric in _EVEN_METRICS:
+            names.add("uneven_classes")
+            sentences.append(f"the largest class has {ratio:.0f} times the photographs of the smallest")
+        sizes = prepared.photos.sizes[(prepared.photos.sizes > 0).all(axis=1)]
+        share = float((sizes.max(axis=1) / sizes.min(axis=1) >= _UNEVEN_SHAPE).mean()) if len(sizes) else 0.0
+        if share >= _SHARE_OF_SHAPES:
+            names.add("uneven_shapes")
+            sentences.append(f"{share:.0%} of the photographs are far from square")
+        return cls(frozenset(names), tuple(sentences))
+
+
+def openings(base: Stack) -> tuple[Stack, ...]:
+    """Return the stacks that a climb opens with, without those that cannot stand on its base."""
+    found: dict[str, Stack] = {}
+    for text in OPENINGS:
+        stack = _added(base, text)
+        if stack is not None and stack.plan != base.plan:
+            found.setdefault(stack.plan.digest, stack)
+    return tuple(found.values())
+
+
+def further(stack: Stack, traits: Traits) -> tuple[Stack, ...]:
+    """Return the stacks with one recipe more, of those whose card says that they suit the data; specific ones first.
+
+    Args:
+        stack: The best so far.
+        traits: What is known of the data.
+    """
+    suited = [recipe for recipe in find_recipes().values() if traits.names.intersection(recipe.card.suits)]
+    suited.sort(key=lambda recipe: ("any" in recipe.card.suits, not _only_predicts(recipe), recipe.name))
+    found = [_added(stack, recipe.name) for recipe in suited if recipe.name not in stack.names]
+    return tuple(one for one in found if one is not None and one.plan != stack.plan)
+
+
+def _only_predicts(recipe: Recipe) -> bool:
+    """Whether it trains nothing, so that it costs next to nothing."""
+    return all(path.startswith("predict.") for path in recipe.card.changes)
+
+
+def _added(base: Stack, text: str) -> Stack | None:
+    """Return a stack with recipes on top; None where they cannot stand there."""
+    with suppress(StackError):
+        stack = Stack.parse(f"{base.text}+{text}", base.overrides)
+        stack.plan  # noqa: B018 - folding is what finds that recipes do not go together
+        return stack
+    return None

@@ -1,0 +1,150 @@
+"""A climb as it is kept: what was chosen among what, and what may be claimed of it; read without deep learning."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any
+
+from imgcls.data.source import DataSource
+from imgcls.ladders.results import VerdictRecord
+from imgcls.ladders.spec import LADDER_JSON, Ladder
+from imgcls.ladders.spec import SCHEMA as LADDER_SCHEMA
+from imgcls.records.run import Estimate
+from imgcls.schema import file_name, from_json, read_as, stored, to_json
+from imgcls.storage import make_folder, time_written, write_json
+from imgcls.workspace import Workspace
+
+SCHEMA = 1
+CLIMB_JSON = "climb.json"
+
+
+@dataclass(frozen=True)
+class Tried:
+    """One stack that a climb tried, or did not come to."""
+
+    stack: str
+    """The stack."""
+    n_turns: int
+    """Turns (seeds or folds) that it was trained in."""
+    score: float | None
+    """Mean of the metric over these turns; None where none is done."""
+    gain: float | None
+    """Gain over the base in the mean of these turns, in the metric's unit; no verdict follows from it."""
+    seconds: float
+    """What a training of it takes: measured, or estimated where none is done."""
+    outcome: str
+    """What became of it, in words."""
+
+
+@dataclass(frozen=True)
+class ClimbRecord:
+    """A climb: climb.json."""
+
+    name: Annotated[str, file_name]
+    """The name of its folder."""
+    stack: str
+    """The base that it began from."""
+    overrides: Mapping[str, Any]
+    """Plan path → value that flags set on the base."""
+    metric: str
+    """The primary metric, chosen before looking."""
+    smallest_gain: float
+    """What a further recipe has to gain to stay, in the metric's unit."""
+    budget_seconds: float
+    """What all trainings may take together."""
+    n_seeds: int
+    """Seeds, where there are no folds; 1 with them."""
+    n_folds: int | None
+    """Folds; None for one split."""
+    data: DataSource = field(metadata=stored(DataSource.from_json, DataSource.to_json))
+    """How the data are read."""
+    data_name: str
+    """The short name of the data set."""
+    data_digest: str
+    """Digest of samples, labels and pixels."""
+    split_digests: tuple[str, ...]
+    """Digest of who trains and who validates, for each fold."""
+    opening: tuple[str, ...]
+    """The stacks that it opens with, the cheapest first."""
+    too_long: tuple[str, ...]
+    """Those that the budget had no room for."""
+    estimates: Mapping[str, float]
+    """Stack → about how long one training takes, seconds."""
+    notes: tuple[str, ...]
+    """What a person should know of how it was planned."""
+    created: str = ""
+    """When it was first planned: UTC, ISO 8601."""
+    is_complete: bool = False
+    """Whether it came to its end."""
+    chosen: str = ""
+    """The stack that it chose; empty before."""
+    score: Estimate | None = None
+    """What choosing so is expected to score, on predictions that did not choose; None before."""
+    gain: VerdictRecord | None = None
+    """The gain over the base, on predictions that did not choose; None before, or where the base was chosen."""
+    over_default: VerdictRecord | None = None
+    """The gain over the stack of the default ladder, likewise; None where that was not trained in every turn."""
+    choices: tuple[str, ...] = ()
+    """What the searches chose that had a part held out, the most frequent first."""
+    tried: tuple[Tried, ...] = ()
+    """What was tried, the best first."""
+    seconds: float = 0.0
+    """What all trainings took."""
+    pair: Mapping[str, Any] = field(default_factory=dict)
+    """Base and chosen stack as a ladder of two rungs, in JSON, for the sealed test; empty before the end."""
+
+    @property
+    def turns(self) -> tuple[tuple[int, int | None], ...]:
+        """Seed and fold of every turn."""
+        if self.n_folds is None:
+            return tuple((seed, None) for seed in range(self.n_seeds))
+        return tuple((0, fold) for fold in range(self.n_folds))
+
+    @property
+    def as_ladder(self) -> Ladder | None:
+        """Return base and chosen stack as a ladder; None before the end.
+
+        Raises:
+            RecordError: It is damaged.
+        """
+        return from_json(Ladder, self.pair, where=self.name, schema=LADDER_SCHEMA) if self.pair else None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as JSON values."""
+        return {"schema": SCHEMA, **to_json(self)}
+
+    def write(self, workspace: Workspace) -> None:
+        """Write climb.json, atomically."""
+        make_folder(workspace.ladders / self.name)
+        write_json(workspace.ladders / self.name / CLIMB_JSON, self.to_json())
+
+    @classmethod
+    def read(cls, folder: Path) -> ClimbRecord:
+        """Read the climb in a folder.
+
+        Raises:
+            RecordError: There is none, it is damaged, or a newer imgcls wrote it.
+        """
+        return read_as(cls, folder / CLIMB_JSON, schema=SCHEMA, remedy="'imgcls ladder climb' writes it again.")
+
+
+def find_climb(text: str | None, workspace: Workspace) -> ClimbRecord | None:
+    """Find the climb that a person means, where it is not a ladder.
+
+    Args:
+        text: A folder, a name or the beginning of one; None for the newest, where there is no ladder.
+        workspace: Where to look.
+
+    Raises:
+        RecordError: It is damaged.
+    """
+    if text and (Path(text) / CLIMB_JSON).is_file():
+        return ClimbRecord.read(Path(text))
+    files = sorted(workspace.ladders.glob(f"*/{CLIMB_JSON}"), key=lambda file: (time_written(file), file.parent.name))
+    if text is None:
+        has_ladder = next(workspace.ladders.glob(f"*/{LADDER_JSON}"), None) is not None
+        return ClimbRecord.read(files[-1].parent) if files and not has_ladder else None
+    named = [file.parent for file in files if file.parent.name.startswith(text)]
+    return ClimbRecord.read(named[0]) if len(named) == 1 else None

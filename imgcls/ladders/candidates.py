@@ -14,7 +14,7 @@ from imgcls.errors import StackError
 OPENINGS = (
     "linear_probe",
     "augmentation+multi_view_probe",
-    "augmentation+lp_ft:rate=0.6+freeze_stages+adamw_cosine+label_smoothing",
+    "augmentation+fine_tune+freeze_stages+label_smoothing",
     "augmentation+fine_tune+label_smoothing",
     "augmentation+adamw_cosine+label_smoothing",
 )

@@ -9,8 +9,8 @@ from imgcls.plan import Plan, PlanError, Within
 CARD = Card(
     items=("train.model", "train.optimizer", "train.scheduler"),
     summary=(
-        "lp_ft and adamw_cosine in one, and for at least a hundred steps: the way to fine-tune a pretrained network "
-        "on photographs like those it knows, however few."
+        "adamw_cosine and lp_ft in one: the way to fine-tune a pretrained network on photographs like those it knows, "
+        "however few."
     ),
     changes=(
         "fit.classifier",

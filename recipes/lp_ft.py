@@ -10,12 +10,14 @@ CARD = Card(
     items=("train.model",),
     summary=(
         "Fits the classifier by logistic regression on the frozen features of the clean photographs, then trains "
-        "everything from there at a fraction of the rate, the statistics of batch normalisation held."
+        "everything from there for at least a hundred steps at a fraction of the rate, the statistics of batch "
+        "normalisation held."
     ),
     changes=(
         "fit.classifier",
         "fit.statistics",
         "fit.freeze_batchnorm",
+        "fit.least_steps",
         "optimizer.learning_rate",
         "schedule.least_warmup_steps",
     ),
@@ -31,18 +33,22 @@ CARD = Card(
         "Photographs far from those of pretraining (digits, textures), which three epochs at a low rate do not reach: "
         "there the base with adamw_cosine is ahead. A network without pretrained weights."
     ),
-    cost="One or two passes over the training photographs, and the regression, before the first epoch.",
+    cost=(
+        "Two passes over the training photographs, and the regression, before the first epoch; with few photographs more "
+        "epochs, until there are enough steps."
+    ),
     source="Kumar et al. 2022, arXiv:2202.10054, section 3 (LP-FT).",
 )
 
 
-def lp_ft(plan: Plan, *, rate: float = 0.3) -> Plan:
+def lp_ft(plan: Plan, *, rate: float = 0.3, steps: int = 100) -> Plan:
     """Fit the classifier before the first epoch, and fine-tune from it.
 
     Args:
         plan: The plan below.
         rate: Factor of the rate that is usual for the network, in (0, 1]; one set by hand stays. Why so low:
             docs/decisions/0035-fine-tuning-from-a-fitted-classifier.md.
+        steps: Steps that training has at least, from 0 on: where epochs are short, there are more of them.
 
     Raises:
         PlanError: The plan trains no epoch, or the factor is out of its range.
@@ -53,10 +59,10 @@ def lp_ft(plan: Plan, *, rate: float = 0.3) -> Plan:
         raise PlanError(f"rate has to be {allowed}, not {rate!r}.")
     holds = has_batchnorm(plan.model.name)
     lowered = lowered_rate(plan.model.name, plan.optimizer.learning_rate, factor=rate)
-    fit = replace(plan.fit, classifier="logistic_regression", freeze_batchnorm=holds or plan.fit.freeze_batchnorm)
+    fit = replace(plan.fit, classifier="logistic_regression", least_steps=steps)
     return replace(
         plan,
-        fit=replace(fit, statistics="better") if holds else fit,
+        fit=replace(fit, freeze_batchnorm=True, statistics="better") if holds else fit,
         optimizer=replace(plan.optimizer, learning_rate=lowered),
         schedule=replace(plan.schedule, least_warmup_steps=30),
     )

@@ -91,7 +91,7 @@ OUTSIDE: Mapping[str, Mapping[str, tuple[Any, ...]]] = {
     "larger_images": {"size_px": (127, 128, 4097)},
     "layerwise_rates": {"decay": (0, 1, -0.5, 1.01, "NaN")},
     "longer": {"epochs": (1, 2, 100_001)},
-    "lp_ft": {"rate": (0, -0.1, 1.01, "NaN")},
+    "lp_ft": {"rate": (0, -0.1, 1.01, "NaN"), "steps": (-1,)},
     "mixup": {"alpha": (0, -1, "NaN", "Infinity")},
     "multi_view_probe": {"views": (0, 1, 65)},
     "prediction_smoothing": {"alpha": (-0.1, 0.51, "NaN"), "threshold": (0.49, 1.01, "NaN")},

@@ -34,7 +34,7 @@ CARD = Card(
         "there the base with adamw_cosine is ahead. A network without pretrained weights."
     ),
     cost=(
-        "Two passes over the training photographs, and the regression, before the first epoch; with few photographs more "
+        "Two passes over the training photographs, and the regression, before the first epoch; with few of them more "
         "epochs, until there are enough steps."
     ),
     source="Kumar et al. 2022, arXiv:2202.10054, section 3 (LP-FT).",

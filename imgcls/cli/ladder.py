@@ -279,14 +279,17 @@ def _show_climb(found: ClimbRecord, workspace: Workspace, *, as_json: bool) -> i
 @OUT
 @JSON
 def list_ladders(out: Path | None, as_json: bool) -> None:
-    """List the ladders of this workspace."""
+    """List the ladders and climbs of this workspace."""
+    from imgcls.ladders.climb import find_climbs
     from imgcls.ladders.spec import find_ladders
     from imgcls.ladders.state import read_state
     from imgcls.reports.live import LadderList
 
     workspace = workspace_of(out)
     found, damaged = find_ladders(workspace)
-    view = LadderList(tuple(read_state(entry, workspace) for entry in found), tuple(damaged))
+    climbs, damaged_climbs = find_climbs(workspace)
+    states = tuple(read_state(entry, workspace) for entry in found)
+    view = LadderList(states, (*damaged, *damaged_climbs), tuple(climbs))
     if as_json:
         print_json(view.to_json())
     else:

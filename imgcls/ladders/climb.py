@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from imgcls.data.source import DataSource
+from imgcls.errors import RecordError
 from imgcls.ladders.results import VerdictRecord
 from imgcls.ladders.spec import LADDER_JSON, Ladder
 from imgcls.ladders.spec import SCHEMA as LADDER_SCHEMA
@@ -130,6 +131,22 @@ class ClimbRecord:
         return read_as(cls, folder / CLIMB_JSON, schema=SCHEMA, remedy="'imgcls ladder climb' writes it again.")
 
 
+def find_climbs(workspace: Workspace) -> tuple[list[ClimbRecord], list[str]]:
+    """Read every climb of a workspace.
+
+    Returns:
+        The climbs, the one written last at the end, and a message for each that cannot be read.
+    """
+    files = sorted(workspace.ladders.glob(f"*/{CLIMB_JSON}"), key=lambda file: (time_written(file), file.parent.name))
+    found, damaged = [], []
+    for file in files:
+        try:
+            found.append(ClimbRecord.read(file.parent))
+        except RecordError as problem:
+            damaged.append(str(problem))
+    return found, damaged
+
+
 def find_climb(text: str | None, workspace: Workspace) -> ClimbRecord | None:
     """Find the climb that a person means, where it is not a ladder.
 
@@ -138,13 +155,13 @@ def find_climb(text: str | None, workspace: Workspace) -> ClimbRecord | None:
         workspace: Where to look.
 
     Raises:
-        RecordError: It is damaged.
+        RecordError: The one in the folder that was named is damaged.
     """
-    if text and (Path(text) / CLIMB_JSON).is_file():
-        return ClimbRecord.read(Path(text))
-    files = sorted(workspace.ladders.glob(f"*/{CLIMB_JSON}"), key=lambda file: (time_written(file), file.parent.name))
+    if text and (workspace.ladders / text / CLIMB_JSON).is_file():
+        return ClimbRecord.read(workspace.ladders / text)
+    found, _ = find_climbs(workspace)
     if text is None:
         has_ladder = next(workspace.ladders.glob(f"*/{LADDER_JSON}"), None) is not None
-        return ClimbRecord.read(files[-1].parent) if files and not has_ladder else None
-    named = [file.parent for file in files if file.parent.name.startswith(text)]
-    return ClimbRecord.read(named[0]) if len(named) == 1 else None
+        return found[-1] if found and not has_ladder else None
+    named = [climb for climb in found if climb.name.startswith(text)]
+    return named[0] if len(named) == 1 else None

@@ -26,6 +26,7 @@ from imgcls.workspace import Workspace
 
 if TYPE_CHECKING:
     from imgcls.evidence.verdicts import Judged
+    from imgcls.ladders.climb import ClimbRecord
     from imgcls.ladders.judge import LadderResult
     from imgcls.ladders.run import JobResult
 
@@ -275,17 +276,24 @@ class LadderList:
     """Each with how far it is, the one worked on last at the end."""
     damaged: tuple[str, ...] = ()
     """What could not be read, in words."""
+    climbs: tuple[ClimbRecord, ...] = ()
+    """The climbs, the one written last at the end."""
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """Draw an entry for each ladder, and what to type."""
-        if not self.states:
+        if not self.states and not self.climbs:
             yield Text("There is no ladder here yet. Begin with 'imgcls ladder run'.")
         for state in self.states:
             yield name(state.ladder.name, "bold")
             yield Text(f"  {clean(state.ladder.stack)} on {clean(state.ladder.data_name)}")
             yield Text(f"  {progress_line(state)}", style="dim")
-        if self.states:
-            yield Text(f"\nOne in full: imgcls ladder show {clean(self.states[-1].ladder.name)}", style="dim")
+        for climb in self.climbs:
+            yield name(climb.name, "bold")
+            yield Text(f"  a climb from {clean(climb.stack)} on {clean(climb.data_name)}")
+            yield Text(f"  chose {clean(climb.chosen)}" if climb.is_complete else "  not finished", style="dim")
+        names = [*(state.ladder.name for state in self.states), *(climb.name for climb in self.climbs)]
+        if names:
+            yield Text(f"\nOne in full: imgcls ladder show {clean(names[-1])}", style="dim")
         for sentence in self.damaged:
             yield Text(f"damaged: {clean(sentence)}", style="red")
 
@@ -294,6 +302,17 @@ class LadderList:
         return {
             "schema": 1,
             "ladders": [_summary(state) for state in self.states],
+            "climbs": [
+                {
+                    "name": climb.name,
+                    "stack": climb.stack,
+                    "data": climb.data_name,
+                    "metric": climb.metric,
+                    "complete": climb.is_complete,
+                    "chosen": climb.chosen,
+                }
+                for climb in self.climbs
+            ],
             "damaged": list(self.damaged),
         }
 

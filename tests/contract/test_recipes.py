@@ -169,10 +169,20 @@ def test_it_sets_what_its_card_says_and_all_of_it(recipe: Recipe) -> None:
 
 @every_recipe
 def test_it_sets_and_never_scales(recipe: Recipe) -> None:
-    """What it sets does not depend on what was there, so recipes can stand in any order."""
+    """What it sets does not depend on what was there, so recipes can stand in any order; but for what it reads."""
     for knobs in variants(recipe):
         ends = [recipe.function(start, **knobs).values() for start in (Plan(), FAR)]
-        assert [path for path in recipe.card.changes if ends[0][path] != ends[1][path]] == []
+        changed = [path for path in recipe.card.changes if ends[0][path] != ends[1][path]]
+        assert set(changed) <= set(recipe.card.reads)
+
+
+@pytest.mark.parametrize("name", ["fine_tune", "freeze_batchnorm", "lp_ft"])
+def test_a_rate_that_was_set_by_hand_stays(name: str) -> None:
+    assert Stack.parse(f"baseline+{name}").plan.optimizer.learning_rate == pytest.approx(3e-4)
+    by_hand = Stack.parse(f"baseline+{name}", {"optimizer.learning_rate": 2e-3})
+    assert by_hand.plan.optimizer.learning_rate == 2e-3
+    other = Stack.parse(f"baseline:model=vit_tiny_patch16_224+{name}:rate=0.5")
+    assert other.plan.optimizer.learning_rate == pytest.approx(5e-5)
 
 
 @every_recipe

@@ -33,6 +33,9 @@ from imgcls.reports.runs import RunCard
 
 pytestmark = pytest.mark.train
 
+FITTED = {"fit.classifier": "logistic_regression"}
+"""What makes a base fit its classifier first, and nothing else."""
+
 Train = Callable[..., RunRecord]
 Build = Callable[..., Learner]
 
@@ -84,7 +87,7 @@ def test_features_are_computed_once_however_many_epochs_follow(
     train(workspace=tmp_path / "gradient")
     n_gradient = sum(n for n, _ in passes)
     passes.clear()
-    run = train("lp_ft", workspace=tmp_path / "probe")
+    run = train(overrides=FITTED, workspace=tmp_path / "probe")
     start = run.data.n["valid"]  # the score that the epochs have to beat
     assert sum(n for n, _ in passes) - n_gradient == run.data.n["train"] + start
     assert passes[0] == (run.data.n["train"], False)
@@ -160,9 +163,9 @@ def test_a_resumed_training_does_not_fit_again(train: Train, tmp_path: Path, mon
     with monkeypatch.context() as patched:
         patched.setattr(job, "write_predictions", stop)
         with pytest.raises(KeyboardInterrupt):
-            train("lp_ft", workspace=tmp_path)
+            train("lp_ft:steps=0", workspace=tmp_path)
     monkeypatch.setattr(job, "fit_probe", stop)
-    assert len(train("lp_ft", workspace=tmp_path).history()) == 2
+    assert len(train("lp_ft:steps=0", workspace=tmp_path).history()) == 2
 
 
 # Which networks
@@ -307,8 +310,8 @@ def estimated(photo_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[.
 def test_the_estimate_counts_the_pass_for_the_features(estimated: Callable[..., float | None]) -> None:
     """29 photographs train in 4 batches of 8, 7 validate."""
     assert estimated("") == pytest.approx(2 * 4 + 3 * 7 / 8 / 3)
-    assert estimated("+lp_ft") == pytest.approx(2 * 4 + (29 + 3 * 7) / 8 / 3)
-    assert estimated("+lp_ft", n_done=1) == pytest.approx(4 + 2 * 7 / 8 / 3)
+    assert estimated("+lp_ft:steps=0") == pytest.approx(2 * 4 + (29 + 3 * 7) / 8 / 3)
+    assert estimated("+lp_ft:steps=0", n_done=1) == pytest.approx(4 + 2 * 7 / 8 / 3)
     assert estimated("+linear_probe") == pytest.approx((29 + 7) / 8)  # a step is a forward pass here
 
 
@@ -370,7 +373,7 @@ def test_statistics_of_the_photographs_are_those_of_all_of_them(learner: Build) 
     """Oracle: torch's own update_bn over the same batches."""
     from torch.optim.swa_utils import update_bn
 
-    plain, own = learner(), learner("lp_ft", overrides={"fit.statistics": "own"})
+    plain, own = learner(), learner(overrides=FITTED | {"fit.statistics": "own"})
     dataset = plain.dls.train.dataset
     rows = np.argsort(np.arange(len(dataset)))
     images = plain.dls.train.normalisation.encode(
@@ -394,8 +397,8 @@ def test_better_statistics_are_those_with_the_smaller_loss(
         return own if len(fitted) % 2 else pretrained  # that of the photographs is asked for first
 
     monkeypatch.setattr(linear_probe, "_log_loss", loss)
-    found = learner("lp_ft", overrides={"fit.statistics": "better"})
+    found = learner(overrides=FITTED | {"fit.statistics": "better"})
     assert bool(found.model[0][1].running_mean.abs().sum() > 0) == (own < pretrained)
     assert found.model[0][1].momentum == pytest.approx(0.1)
-    only = learner("lp_ft", overrides={"fit.statistics": "own" if own < pretrained else "pretrained"})
+    only = learner(overrides=FITTED | {"fit.statistics": "own" if own < pretrained else "pretrained"})
     assert all(torch.equal(a, b) for a, b in zip(found.model.parameters(), only.model.parameters(), strict=True))

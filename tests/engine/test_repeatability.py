@@ -37,7 +37,7 @@ STACKS: dict[str, dict[str, Any]] = {
     "one_cycle": {"recipes": "one_cycle+adamax"},
     "freeze_backbone": {"recipes": "freeze_backbone:epochs=1"},
     "freeze_batchnorm": {"recipes": "freeze_batchnorm"},
-    "lp_ft": {"recipes": "lp_ft+augmentation"},
+    "lp_ft": {"recipes": "lp_ft:steps=0+augmentation"},
     "mixup": {"recipes": "mixup+augmentation+label_smoothing"},
     "cutmix": {"recipes": "cutmix+class_weights"},
     "random_erasing": {"recipes": "random_erasing:probability=0.8"},

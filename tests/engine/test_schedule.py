@@ -21,16 +21,6 @@ ENDS = [
 
 
 @pytest.mark.parametrize(("schedule", "factors"), ENDS)
-def test_warm_up_lasts_a_least_number_of_steps_up_to_half_of_training() -> None:
-    schedule = Schedule("cosine", warmup_epochs=0.5, least_warmup_steps=30)
-    few = rate_factor(schedule, n_epochs=25, n_batches=4)
-    assert [few(0.15), few(0.3)] == pytest.approx([0.5, 1.0])
-    fewest = rate_factor(schedule, n_epochs=3, n_batches=4)
-    assert [fewest(0.25), fewest(0.5)] == pytest.approx([0.5, 1.0])
-    many = rate_factor(schedule, n_epochs=5, n_batches=100)
-    assert many(0.1) == pytest.approx(1.0)
-
-
 def test_it_begins_passes_the_middle_and_ends_where_it_should(schedule: Schedule, factors: list[float]) -> None:
     factor = rate_factor(schedule, n_epochs=4)
     assert [factor(done) for done in (0.0, 0.5, 1.0)] == pytest.approx(factors, rel=1e-6, abs=1e-9)
@@ -55,3 +45,13 @@ def test_layer_groups_keep_their_proportion(learner: Callable[..., Learner]) -> 
     rates = [hyper["lr"] for hyper in learn.opt.hypers]
     assert rates[-1] / rates[0] == pytest.approx(100)
     assert rates[-1] < 1e-2
+
+
+def test_warm_up_lasts_a_least_number_of_steps_up_to_half_of_training() -> None:
+    schedule = Schedule("cosine", warmup_epochs=0.5, least_warmup_steps=30)
+    few = rate_factor(schedule, n_epochs=25, n_batches=4)
+    assert [few(0.15), few(0.3)] == pytest.approx([0.5, 1.0])
+    fewest = rate_factor(schedule, n_epochs=3, n_batches=4)
+    assert [fewest(0.25), fewest(0.5)] == pytest.approx([0.5, 1.0])
+    many = rate_factor(schedule, n_epochs=5, n_batches=100)
+    assert many(0.1) == pytest.approx(1.0)

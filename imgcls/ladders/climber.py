@@ -29,7 +29,7 @@ from imgcls.evidence.contributions import Floats
 from imgcls.evidence.power import compare_designs
 from imgcls.evidence.verdicts import judge
 from imgcls.ladders.candidates import Traits, further, openings
-from imgcls.ladders.climb import CLIMB_JSON, ClimbRecord, Tried
+from imgcls.ladders.climb import ClimbRecord, Tried, find_climbs
 from imgcls.ladders.design import (
     LadderConfig,
     PreparedData,
@@ -228,8 +228,7 @@ class _Planner:
 
     def _before(self, data_digest: str) -> ClimbRecord | None:
         """Return the climb of this base on these data that is there."""
-        for file in sorted(self.options.workspace.ladders.glob(f"*/{CLIMB_JSON}")):
-            found = ClimbRecord.read(file.parent)
+        for found in find_climbs(self.options.workspace)[0]:
             same = (found.stack, found.overrides) == (self.question.stack.text, self.question.stack.overrides)
             designs = self.question.n_seeds in (None, found.n_seeds) and self.question.n_folds in (None, found.n_folds)
             named = self.question.name in (None, found.name) and self.question.metric in (None, found.metric)

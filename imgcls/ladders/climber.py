@@ -210,9 +210,7 @@ class _Planner:
             notes=tuple(note for note in (design, _sentence(traits), *refused) if note),
             created=before.created if before else datetime.now(UTC).isoformat(timespec="seconds"),
         )
-        if (
-            before and before.budget_seconds == self.budget_seconds
-        ):  # goes on as it was planned, whatever is measured now
+        if before and before.budget_seconds == self.budget_seconds:  # as it was planned, whatever is measured now
             record = replace(record, n_seeds=before.n_seeds, opening=before.opening, too_long=before.too_long)
         return record, data
 
@@ -268,7 +266,8 @@ class _Planner:
                 if base * n_turns + _opening_seconds(costs, n_turns) <= self.budget_seconds:
                     chosen.append(text)
             if chosen:
-                return (n_turns if n_folds is None else n_seeds), tuple(chosen), tuple(set(by_cost) - set(chosen))
+                left = tuple(text for text in by_cost if text not in chosen)
+                return (n_turns if n_folds is None else n_seeds), tuple(chosen), left
         fewest = n_folds or _FEWEST_SEEDS
         least = base * fewest + _opening_seconds([estimates[by_cost[0]]], fewest)
         raise UsageError(
@@ -557,6 +556,8 @@ class _Climber:
             outcome = "no time to go on with it"
             if stack == main.stack:
                 outcome = "chosen"
+            elif stack in self._failures:
+                outcome = f"failed: {self._failures[stack]}"
             elif stack in ends:
                 outcome = f"dropped after {ends[stack].n_turns} turns, for {ends[stack].against}"
             elif stack == search.base:
@@ -564,6 +565,8 @@ class _Climber:
             seconds = self._cost(stack)
             yield Tried(stack, len(scored[stack]), sign * means[stack], float(np.mean(gain)), seconds, outcome)
         for stack, reason in self._failures.items():
+            if stack in scored:
+                continue
             yield Tried(stack, 0, None, None, self._estimates.get(stack, 0.0), f"failed: {reason}")
         for stack in (*self.record.too_long, *(self._closed - set(scored)), *self._untried(search, main)):
             yield Tried(stack, 0, None, None, self._cost(stack), "no time for it")

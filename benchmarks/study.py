@@ -353,8 +353,8 @@ def write_rows(rows: Sequence[StudyRow], path: Path) -> None:
 def as_table(rows: Sequence[StudyRow]) -> str:
     """Return a table for people, in Markdown: a row a set and stack."""
     lines = [
-        "| set | stack | metric | mean over seeds | ± over seeds | gain, points | verdict | seconds |",
-        "|---|---|---|--:|--:|--:|---|--:|",
+        "| set | stack | metric | mean over seeds | ± over seeds | over | gain, points | verdict | seeds | seconds |",
+        "|---|---|---|--:|--:|---|--:|---|--:|--:|",
     ]
     for row in rows:
         spread = "" if row.seed_sd is None else f"{100 * row.seed_sd:.1f}"
@@ -366,9 +366,10 @@ def as_table(rows: Sequence[StudyRow]) -> str:
                 if row.low is not None and row.high is not None
                 else ""
             )
+        over = "" if row.against == row.stack else row.against
         lines.append(
-            f"| {row.set} | {row.stack} | {row.metric} | {row.score:.3f} | {spread} | {gained} | {row.verdict} | "
-            f"{row.seconds:.0f} |"
+            f"| {row.set} | {row.stack} | {row.metric} | {row.score:.3f} | {spread} | {over} | {gained} | {row.verdict} | "
+            f"{row.n_seeds} | {row.seconds:.0f} |"
         )
     return "\n".join(lines)
 

@@ -368,8 +368,8 @@ def as_table(rows: Sequence[StudyRow]) -> str:
             )
         over = "" if row.against == row.stack else row.against
         lines.append(
-            f"| {row.set} | {row.stack} | {row.metric} | {row.score:.3f} | {spread} | {over} | {gained} | {row.verdict} | "
-            f"{row.n_seeds} | {row.seconds:.0f} |"
+            f"| {row.set} | {row.stack} | {row.metric} | {row.score:.3f} | {spread} | {over} | {gained} "
+            f"| {row.verdict} | {row.n_seeds} | {row.seconds:.0f} |"
         )
     return "\n".join(lines)
 

@@ -103,6 +103,10 @@ class ClimbRecord:
             return tuple((seed, None) for seed in range(self.n_seeds))
         return tuple((0, fold) for fold in range(self.n_folds))
 
+    def short(self, stack: str) -> str:
+        """Return a stack without the base that all of them begin with."""
+        return stack if stack == self.stack else stack.removeprefix(self.stack)
+
     @property
     def as_ladder(self) -> Ladder | None:
         """Return base and chosen stack as a ladder; None before the end.

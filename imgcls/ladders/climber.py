@@ -326,11 +326,12 @@ class _Climber:
     def _tell_plan(self) -> None:
         turns = f"{self.record.n_folds} folds" if self.record.n_folds else f"{self.record.n_seeds} seeds"
         note = self.options.watcher.note
-        note(f"{self.record.name}: {', '.join(self.record.opening)}, over {self.record.stack}, in {turns}.")
+        listed = ", ".join(map(self._short, self.record.opening))
+        note(f"{self.record.name}: {listed} over {self.record.stack}, in {turns}.")
         for line in self.record.notes:
             note(line)
         for stack in self.record.too_long:
-            note(f"No time for {stack}: about {duration(self._estimates[stack])} a training.")
+            note(f"No time for {self._short(stack)}: about {duration(self._estimates[stack])} a training.")
 
     def _next(self, search: Search) -> tuple[Training, ...]:
         """Return what is to be trained next: for the search, for those with a part held out, for what is claimed."""
@@ -367,7 +368,8 @@ class _Climber:
                 self._told.add(step)
                 what = "stays" if step.kind == "adopted" else "is dropped"
                 self.options.watcher.note(
-                    f"{step.stack} {what}: {units.gain(step.gain)} against {step.against} after {step.n_turns} turns."
+                    f"{self._short(step.stack)} {what}: {units.gain(step.gain)} against {self._short(step.against)} "
+                    f"after {step.n_turns} turns."
                 )
 
     def _fitting(self, wanted: Sequence[Training], *, whole: bool = False) -> tuple[Training, ...]:
@@ -401,6 +403,9 @@ class _Climber:
     def _default(self) -> str | None:
         """Return the stack of the default ladder, where it begins from the same base."""
         return DEFAULT_STACK if DEFAULT_STACK.startswith(f"{self.record.stack}+") else None
+
+    def _short(self, stack: str) -> str:
+        return self.record.short(stack)
 
     def _stack_of(self, text: str) -> Stack:
         return Stack.parse(text, self.record.overrides)
@@ -553,7 +558,7 @@ class _Climber:
                 search.results[Training(stack, turn)].mean() - search.results[Training(search.base, turn)].mean()
                 for turn in common
             ]
-            outcome = "no time to go on with it"
+            outcome = "no time to go on with it" if stack in self._closed else "tried with a part held out only"
             if stack == main.stack:
                 outcome = "chosen"
             elif stack in self._failures:

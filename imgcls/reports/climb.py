@@ -72,14 +72,16 @@ class ClimbView:
         for one in self.record.tried:
             marked = "bold" if one.stack == self.record.chosen else ""
             gain = "" if one.gain is None or one.stack == self.record.stack else units.gain(one.gain)
-            cells = (str(one.n_turns or "-"), units.score(one.score), gain, duration(one.seconds), clean(one.outcome))
-            rows.append((name(self._short(one.stack), marked), *map(Text, cells)))
+            cells = (
+                str(one.n_turns or "-"),
+                units.score(one.score),
+                gain,
+                duration(one.seconds),
+                clean(one.outcome.replace(f"{self.record.stack}+", "+")),
+            )
+            rows.append((name(self.record.short(one.stack), marked), *map(Text, cells)))
         numbers = frozenset(("turns", units.title, "gain", "a training"))
         return NamedRows(("stack", "turns", units.title, "gain", "a training", "outcome"), rows, numbers=numbers)
-
-    def _short(self, stack: str) -> str:
-        """Return a stack without the base that all of them begin with."""
-        return stack if stack == self.record.stack else stack.removeprefix(self.record.stack)
 
     def _notes(self, units: Units) -> Iterator[str]:
         record = self.record
@@ -89,7 +91,7 @@ class ClimbView:
             f"{duration(record.seconds)} of {duration(record.budget_seconds)}."
         )
         if len(record.choices) > 1:
-            others = ", ".join(one for one in record.choices if one != record.chosen)
+            others = ", ".join(record.short(one) for one in record.choices if one != record.chosen)
             yield f"With a part of the predictions held out the choice was not always this one, but also {others}."
         if record.gain is not None and record.gain.detectable is not None:
             yield f"This design finds gains of {units.amount(record.gain.detectable)} four times in five."
@@ -100,7 +102,7 @@ class ClimbView:
         if left:
             n_turns = len(record.turns)
             listed = ", ".join(
-                f"{self._short(one.stack)} (about {duration(one.seconds * n_turns)})" for one in left[:4]
+                f"{record.short(one.stack)} (about {duration(one.seconds * n_turns)})" for one in left[:4]
             )
             yield f"With more time (--budget) these would be tried: {listed}."
         if record.chosen != record.stack:
@@ -145,7 +147,7 @@ def draw(record: ClimbRecord, workspace: Workspace) -> Path:
 
 
 def _label(one: Tried, record: ClimbRecord) -> str:
-    text = one.stack.removeprefix(record.stack) or one.stack
+    text = record.short(one.stack)
     recipes = text.split("+")
     lines = ["+".join(recipes[place : place + 3]) for place in range(0, len(recipes), 3)]
     return clean("\n+".join(lines))

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import matplotlib as mpl
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter
 
 from benchmarks.study import BASE, STOCK, StudyRow, as_table, read_rows
 
@@ -62,6 +63,9 @@ def draw(folder: Path, to: Path) -> None:
             axes.annotate(label, (row.seconds, row.score), xytext=(5, 3), textcoords="offset points", fontsize=6.5,
                           color=colour, parse_math=False)  # fmt: skip
         axes.set_xscale("log")
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.xaxis.set_major_formatter("{x:g}")
+        axes.xaxis.set_minor_formatter(NullFormatter())
         axes.margins(x=0.3, y=0.12)
         axes.set_title(f"{name}: {rows[0].metric}", fontsize=9, loc="left")
         axes.set_xlabel("seconds a run", fontsize=8)

@@ -10,11 +10,12 @@ from pathlib import Path
 
 import matplotlib as mpl
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.text import Text
 
 from imgcls.config.metrics import Units
-from imgcls.ladders.climb import ClimbRecord, Tried
+from imgcls.ladders.climb import ClimbRecord
 from imgcls.ladders.results import VerdictRecord
 from imgcls.plan import set_options
 from imgcls.records.run import GAINS
@@ -27,7 +28,7 @@ from imgcls.text import clean, duration
 from imgcls.workspace import Workspace
 
 PICTURE = "climb.svg"
-_WIDTH, _HEIGHT = 7.2, 4.2
+_WIDTH, _ROW_HEIGHT, _LONGEST_LABEL = 8.4, 0.28, 60
 _BLUE, _ORANGE, _GREY = "#0072b2", "#d55e00", "#6b6b6b"
 
 
@@ -113,41 +114,39 @@ class ClimbView:
 
 
 def draw(record: ClimbRecord, workspace: Workspace) -> Path:
-    """Draw what was tried, its score against the time of a training, and write it beside the climb.
+    """Draw what was tried, a row a stack with its score and the time of a training, and write it beside the climb.
 
     Args:
-        record: The climb; with two stacks at least that were scored.
+        record: The climb; with a stack at least that was scored.
         workspace: Where it lies.
     """
-    units = Units(record.metric)
-    figure = Figure(figsize=(_WIDTH, _HEIGHT), layout="constrained")
-    axes = figure.add_subplot()
-    for one in record.tried:
-        if one.score is None:
-            continue
+    units, rows = Units(record.metric), [one for one in record.tried if one.score is not None]
+    rows.sort(key=lambda one: one.score or 0.0, reverse=units.is_loss)
+    figure = Figure(figsize=(_WIDTH, 1.2 + _ROW_HEIGHT * len(rows)), layout="constrained")
+    scores, times = figure.subplots(1, 2, sharey=True, gridspec_kw={"width_ratios": (2, 1)})
+    for place, one in enumerate(rows):
         colour = _ORANGE if one.stack == record.chosen else _GREY if one.stack == record.stack else _BLUE
-        axes.plot(one.seconds, one.score, "o", color=colour, markersize=5 + one.n_turns)
-        axes.annotate(_label(one, record), (one.seconds, one.score), xytext=(6, 5), textcoords="offset points",
-                      fontsize=7, color=colour, parse_math=False)  # fmt: skip
-    axes.set_xscale("log")
-    axes.margins(x=0.35, y=0.15)
-    axes.set_xlabel("seconds a training")
-    axes.set_ylabel(units.title)
-    axes.grid(visible=True, color="#e6e6e6", linewidth=0.6)
-    axes.set_axisbelow(True)
-    axes.set_title("What was tried; the larger a point, the more often. Orange: chosen.", fontsize=9, loc="left")
-    for side in ("top", "right"):
-        axes.spines[side].set_visible(False)
+        scores.plot([one.score or 0.0], [place], "o", color=colour, markersize=4 + one.n_turns)
+        times.plot([one.seconds], [place], "o", color=colour, markersize=5)
+    labels = [clean(record.short(one.stack))[-_LONGEST_LABEL:] for one in rows]
+    scores.set_yticks(range(len(rows)), labels, fontsize=8, parse_math=False)
+    scores.set_ylim(-0.6, len(rows) - 0.4)
+    scores.set_xlabel(f"{units.title}; the larger a point, the more trainings", fontsize=8)
+    times.set_xlabel("seconds a training", fontsize=8)
+    times.set_xscale("log")
+    times.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5), numticks=4))
+    times.xaxis.set_major_formatter("{x:g}")
+    times.xaxis.set_minor_formatter(NullFormatter())
+    for axes in (scores, times):
+        axes.tick_params(labelsize=8)
+        axes.grid(visible=True, color="#e6e6e6", linewidth=0.6)
+        axes.set_axisbelow(True)
+        for side in ("top", "right"):
+            axes.spines[side].set_visible(False)
+    figure.suptitle("What the climb tried. Orange: chosen. Grey: the base.", fontsize=9, x=0.01, ha="left")
     file, folder = BytesIO(), workspace.ladders / record.name
     with mpl.rc_context({"svg.hashsalt": record.name}):
         figure.savefig(file, format="svg", metadata={"Date": None})
     make_folder(folder)
     write_bytes(folder / PICTURE, file.getvalue())
     return folder / PICTURE
-
-
-def _label(one: Tried, record: ClimbRecord) -> str:
-    text = record.short(one.stack)
-    recipes = text.split("+")
-    lines = ["+".join(recipes[place : place + 3]) for place in range(0, len(recipes), 3)]
-    return clean("\n+".join(lines))

@@ -14,6 +14,10 @@ CARD = Card(
     helps="Fine-tuning of pretrained networks, above all when training lasts more than an epoch or two.",
     hurts="Very short trainings, of which the warm-up takes a large share.",
     cost="None measurable.",
+    measured=(
+        "With augmentation and label_smoothing, on 128 photographs of fruit, five folds: -6 points of accuracy "
+        "[-25, +13]. Leaves, one seed: +0.4 [-1.6, +2.3] points of ROC AUC. docs/guide/study.md."
+    ),
     source=(
         "Loshchilov and Hutter 2019, arXiv:1711.05101, section 4; Loshchilov and Hutter 2017, "
         "arXiv:1608.03983, section 3."

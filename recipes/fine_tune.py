@@ -34,6 +34,11 @@ CARD = Card(
     helps="A few hundred photographs and more that are like those of pretraining; with augmentation.",
     hurts="Photographs far from those of pretraining, as for lp_ft; a network without pretrained weights.",
     cost="That of lp_ft; with few photographs more epochs, until there are enough steps.",
+    measured=(
+        "With augmentation and label_smoothing, on 128 photographs of fruit, five folds: 20 points of accuracy "
+        "better than the baseline [+7, +33]. Leaves, one seed: -0.4 [-2.5, +1.7] points of ROC AUC. "
+        "docs/guide/study.md."
+    ),
     source=(
         "Kumar et al. 2022, arXiv:2202.10054, section 3; Loshchilov and Hutter 2017 and 2019, arXiv:1608.03983 and "
         "arXiv:1711.05101."

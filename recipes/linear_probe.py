@@ -20,6 +20,10 @@ CARD = Card(
     helps="First results in seconds; few photographs; photographs like those the network was pretrained on.",
     hurts="Photographs unlike ImageNet's, when there are enough to learn from; a network without pretrained weights.",
     cost="One pass over the training photographs, and the regression: less than an epoch.",
+    measured=(
+        "128 photographs of fruit, five folds: 19 points of accuracy better than the baseline [+4, +34], in a "
+        "third of its time. Leaves, one seed: 7 points of ROC AUC behind it. docs/guide/study.md."
+    ),
     source=(
         "Kornblith et al. 2019, arXiv:1805.08974, section 3; Kumar et al. 2022, arXiv:2202.10054, section 2 "
         "(linear probing)."

@@ -21,6 +21,11 @@ CARD = Card(
     helps="As linear_probe does, where photographs are few and a class survives a mirror and a small turn.",
     hurts="As linear_probe does; and where direction is the class (text, arrows, digits).",
     cost="As many passes over the training photographs as there are views, and a regression on as many rows.",
+    measured=(
+        "128 photographs of fruit, five folds: 20 points of accuracy better than the baseline [+3, +37], and 0.6 "
+        "ahead of linear_probe. Leaves, one seed: 4 points of ROC AUC behind the baseline, 3 ahead of "
+        "linear_probe. docs/guide/study.md."
+    ),
     source="Kornblith et al. 2019, arXiv:1805.08974, section 3; Krizhevsky et al. 2012, section 4.1 (views).",
 )
 

@@ -52,24 +52,32 @@ def draw(folder: Path, to: Path) -> None:
         to: The SVG file to write.
     """
     found = all_rows(folder)
-    figure = Figure(figsize=(9, 3.4 * -(-len(found) // 2)), layout="constrained")
-    for place, (name, rows) in enumerate(found.items(), start=1):
-        axes = figure.add_subplot(-(-len(found) // 2), 2, place)
-        scored = _once(rows)
-        for number, row in enumerate(sorted(scored, key=lambda row: row.seconds), start=1):
+    figure = Figure(figsize=(10, 2.7 * len(found)))
+    height = 2.7 * len(found)
+    figure.subplots_adjust(left=0.07, right=0.46, top=1 - 0.3 / height, bottom=0.5 / height, hspace=0.55)
+    panels = figure.subplots(len(found), 1, squeeze=False)[:, 0]
+    for axes, (name, rows) in zip(panels, found.items(), strict=True):
+        for number, row in enumerate(sorted(_once(rows), key=lambda row: row.seconds), start=1):
             colour = _COLOURS.get(row.stack, _BLUE)
             axes.errorbar(row.seconds, row.score, yerr=row.seed_sd or 0, fmt="o", color=colour, markersize=5)
-            label = f"{number} {short_name(row.stack)}"
-            axes.annotate(label, (row.seconds, row.score), xytext=(5, 3), textcoords="offset points", fontsize=6.5,
-                          color=colour, parse_math=False)  # fmt: skip
+            axes.annotate(str(number), (row.seconds, row.score), xytext=(5, 3), textcoords="offset points", fontsize=8)
+            axes.text(
+                1.04,
+                1 - number / 9,
+                f"{number}  {row.score:.3f}  {short_name(row.stack)}",
+                transform=axes.transAxes,
+                fontsize=8,
+                color=colour,
+                parse_math=False,
+            )
         axes.set_xscale("log")
         axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axes.xaxis.set_major_formatter("{x:g}")
         axes.xaxis.set_minor_formatter(NullFormatter())
-        axes.margins(x=0.3, y=0.12)
+        axes.margins(x=0.15, y=0.15)
         axes.set_title(f"{name}: {rows[0].metric}", fontsize=9, loc="left")
         axes.set_xlabel("seconds a run", fontsize=8)
-        axes.tick_params(labelsize=7)
+        axes.tick_params(labelsize=8)
         axes.grid(visible=True, color="#e6e6e6", linewidth=0.6)
         axes.set_axisbelow(True)
     file = BytesIO()
@@ -87,5 +95,5 @@ def _once(rows: Sequence[StudyRow]) -> list[StudyRow]:
 
 
 def short_name(stack: str) -> str:
-    """Return a stack without the base, its recipes by the last that tells it from others."""
-    return stack.removeprefix(f"{BASE}+").replace("augmentation+adamw_cosine+label_smoothing", "four")
+    """Return a stack without the base."""
+    return stack.removeprefix(f"{BASE}+")

@@ -222,7 +222,7 @@ def search(base: str, **options: Any) -> int:
     else:
         show(ClimbView(found, workspace))
         print_status_line(workspace)
-    return 0
+    return 3 if any(one.outcome.startswith("failed") for one in found.tried) else 0
 
 
 @ladder.command("show")
@@ -261,10 +261,16 @@ def ladder_show(ladder: str | None, images: int, out: Path | None, as_json: bool
     return 3 if result.n_failed else 0
 
 
+def _finished(found: ClimbRecord) -> ClimbRecord:
+    """Return a climb that came to its end, or say which command goes on with it."""
+    if not found.is_complete:
+        raise UsageError(f"Climb {found.name} is not finished; the command that began it goes on with it.")
+    return found
+
+
 def _show_climb(found: ClimbRecord, workspace: Workspace, *, as_json: bool) -> int:
     """Show a climb that came to its end."""
-    if not found.is_complete:
-        raise UsageError(f"Climb {found.name} is not finished; 'imgcls ladder climb {found.stack}' goes on with it.")
+    _finished(found)
     if as_json:
         print_json(found.to_json())
         return 0
@@ -338,7 +344,7 @@ def final(ladder: str | None, out: Path | None, as_json: bool) -> None:
     workspace = workspace_of(out)
     with telling("Scoring the test part", as_json=as_json):
         climbed = find_climb(ladder, workspace)
-        pair = climbed.as_ladder if climbed is not None else None
+        pair = _finished(climbed).as_ladder if climbed is not None else None
         if pair is None:
             opened = open_test(find_ladder(ladder, workspace), workspace)
         else:

@@ -49,7 +49,7 @@ class Traits:
         if len(train) < _FEW:
             names.add("few_photographs")
             sentences.append(f"{len(train)} photographs train, which are few")
-        ratio = counts.max() / counts.min()
+        ratio = counts.max() / counts.min() if len(counts) else 1.0
         if ratio >= _UNEVEN_CLASSES and metric in _EVEN_METRICS:
             names.add("uneven_classes")
             sentences.append(f"the largest class has {ratio:.0f} times the photographs of the smallest")

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any
 
 from imgcls.data.source import DataSource
 from imgcls.errors import RecordError
 from imgcls.ladders.results import VerdictRecord
-from imgcls.ladders.spec import LADDER_JSON, Ladder
+from imgcls.ladders.spec import LADDER_JSON, Ladder, find_ladders
 from imgcls.ladders.spec import SCHEMA as LADDER_SCHEMA
 from imgcls.records.run import Estimate
 from imgcls.schema import file_name, from_json, read_as, stored, to_json
@@ -67,6 +67,8 @@ class ClimbRecord:
     """Digest of samples, labels and pixels."""
     split_digests: tuple[str, ...]
     """Digest of who trains and who validates, for each fold."""
+    asked: tuple[int | None, ...]
+    """Seeds and folds that were asked for; None where they were chosen."""
     opening: tuple[str, ...]
     """The stacks that it opens with, the cheapest first."""
     too_long: tuple[str, ...]
@@ -84,7 +86,7 @@ class ClimbRecord:
     score: Estimate | None = None
     """What choosing so is expected to score, on predictions that did not choose; None before."""
     gain: VerdictRecord | None = None
-    """The gain over the base, on predictions that did not choose; None before, or where the base was chosen."""
+    """The gain over the base, on predictions that did not choose; None before."""
     over_default: VerdictRecord | None = None
     """The gain over the stack of the default ladder, likewise; None where that was not trained in every turn."""
     choices: tuple[str, ...] = ()
@@ -102,6 +104,11 @@ class ClimbRecord:
         if self.n_folds is None:
             return tuple((seed, None) for seed in range(self.n_seeds))
         return tuple((0, fold) for fold in range(self.n_folds))
+
+    def with_outcome_of(self, other: ClimbRecord) -> ClimbRecord:
+        """Return it with what another one found."""
+        names = ("is_complete", "chosen", "score", "gain", "over_default", "choices", "tried", "seconds", "pair")
+        return replace(self, **{name: getattr(other, name) for name in names})
 
     def short(self, stack: str) -> str:
         """Return a stack without the base that all of them begin with."""
@@ -155,17 +162,16 @@ def find_climb(text: str | None, workspace: Workspace) -> ClimbRecord | None:
     """Find the climb that a person means, where it is not a ladder.
 
     Args:
-        text: A folder, a name or the beginning of one; None for the newest, where there is no ladder.
+        text: A name or the beginning of one that no ladder has; None for the newest, where there is no ladder.
         workspace: Where to look.
-
-    Raises:
-        RecordError: The one in the folder that was named is damaged.
     """
-    if text and (workspace.ladders / text / CLIMB_JSON).is_file():
-        return ClimbRecord.read(workspace.ladders / text)
     found, _ = find_climbs(workspace)
     if text is None:
         has_ladder = next(workspace.ladders.glob(f"*/{LADDER_JSON}"), None) is not None
         return found[-1] if found and not has_ladder else None
+    if exact := [climb for climb in found if climb.name == text]:
+        return exact[0]
+    if any(ladder.stack == text or ladder.name.startswith(text) for ladder in find_ladders(workspace)[0]):
+        return None
     named = [climb for climb in found if climb.name.startswith(text)]
     return named[0] if len(named) == 1 else None

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,7 +19,8 @@ import numpy as np
 
 from imgcls.catalog import Stack
 from imgcls.config.metrics import Units
-from imgcls.config.problem import resolve
+from imgcls.config.problem import metric_of, resolve
+from imgcls.data.samples import Samples
 from imgcls.data.source import DataOptions, DataSource
 from imgcls.engine.device import Machine, n_gpus
 from imgcls.engine.progress import plain_lines
@@ -29,7 +31,7 @@ from imgcls.evidence.contributions import Floats
 from imgcls.evidence.power import compare_designs
 from imgcls.evidence.verdicts import judge
 from imgcls.ladders.candidates import Traits, further, openings
-from imgcls.ladders.climb import ClimbRecord, Tried, find_climbs
+from imgcls.ladders.climb import CLIMB_JSON, ClimbRecord, Tried, find_climbs
 from imgcls.ladders.design import (
     LadderConfig,
     PreparedData,
@@ -43,7 +45,7 @@ from imgcls.ladders.judge import verdict_record
 from imgcls.ladders.predictions import Predictions, read_predictions
 from imgcls.ladders.run import LadderOptions, LadderRunner
 from imgcls.ladders.search import Choice, Search, Training, Turns
-from imgcls.ladders.spec import DEFAULT_STACK, JobPlan, Ladder, Rung, rung_plans
+from imgcls.ladders.spec import DEFAULT_STACK, LADDER_JSON, JobPlan, Ladder, Rung, rung_plans
 from imgcls.ladders.state import read_state
 from imgcls.records.lock import FolderLock
 from imgcls.records.run import RunRecord
@@ -164,9 +166,12 @@ class _Planner:
             raise UsageError("A climb's data have to be files. Write the frame to a CSV or Parquet file and name that.")
         source = replace(self.question.source.absolute(), split_seed=self.question.source.split_seed or 0)
         self.question = replace(self.question, source=source)
+        asked = self.question.n_seeds, self.question.n_folds
         base = _rung(self.question.stack)
         data = self._read(base)
-        before = self._before(data.samples(base, data.folds[0]).data_digest)
+        first = data.samples(base, data.folds[0])
+        metric = self.question.metric or metric_of(self.options.workspace.root, first.problem)
+        before = self._before(first.data_digest, metric=metric)
         n_seeds, n_folds, design = self._design(data, base, before)
         if n_folds != self.question.n_folds:
             self.question = replace(self.question, n_folds=n_folds, source=replace(source, valid=None))
@@ -192,7 +197,7 @@ class _Planner:
         stacks = tuple(stack for stack in stacks if stack.text in estimates)
         n_seeds, opening, too_long = self._affordable(stacks, estimates, n_seeds=n_seeds, n_folds=n_folds)
         record = ClimbRecord(
-            name=self.question.name or (before.name if before else self._name(metric, parts[0].data_digest)),
+            name=self.question.name or (before.name if before else self._name(metric, parts, asked)),
             stack=self.question.stack.text,
             overrides=dict(self.question.stack.overrides),
             metric=metric,
@@ -200,6 +205,7 @@ class _Planner:
             budget_seconds=self.budget_seconds,
             n_seeds=n_seeds,
             n_folds=n_folds,
+            asked=asked,
             data=self.question.source,
             data_name=parts[0].name,
             data_digest=parts[0].data_digest,
@@ -212,32 +218,46 @@ class _Planner:
         )
         if before and before.budget_seconds == self.budget_seconds:  # as it was planned, whatever is measured now
             record = replace(record, n_seeds=before.n_seeds, opening=before.opening, too_long=before.too_long)
+        if before and before.is_complete:  # what it found stands until there is something newer
+            record = record.with_outcome_of(before)
+        self._check_folder(record, is_new=before is None)
         return record, data
+
+    def _check_folder(self, record: ClimbRecord, *, is_new: bool) -> None:
+        """Refuse a folder that holds a ladder, or a climb that asks something else."""
+        folder = self.options.workspace.ladders / record.name
+        if (folder / LADDER_JSON).is_file() or (is_new and (folder / CLIMB_JSON).is_file()):
+            raise UsageError(
+                f"{folder} holds a ladder, or a climb that asks something else. Give this one another name (--name)."
+            )
 
     def _read(self, base: Rung) -> PreparedData:
         data = PreparedData(self.question, machine=self.options.machine, place=self.options.workspace)
         data.read([base], self.options.reporter)
         return data
 
-    def _name(self, metric: str, data_digest: str) -> str:
-        identity = [self.question.stack.plan.digest, data_digest, metric, self.question.n_folds]
+    def _name(self, metric: str, parts: Sequence[Samples], asked: tuple[int | None, int | None]) -> str:
+        splits = [part.split_digest for part in parts]
+        identity = [self.question.stack.plan.digest, parts[0].data_digest, splits, metric, list(asked)]
         digest = hashlib.sha256(canonical_json(identity).encode("ascii")).hexdigest()[:8]
         return f"climb-{self.question.stack.names[0][:40]}-{digest}"
 
-    def _before(self, data_digest: str) -> ClimbRecord | None:
-        """Return the climb of this base on these data that is there."""
-        for found in find_climbs(self.options.workspace)[0]:
+    def _before(self, data_digest: str, *, metric: str) -> ClimbRecord | None:
+        """Return the newest climb that asks the same of these data."""
+        for found in reversed(find_climbs(self.options.workspace)[0]):
             same = (found.stack, found.overrides) == (self.question.stack.text, self.question.stack.overrides)
-            designs = self.question.n_seeds in (None, found.n_seeds) and self.question.n_folds in (None, found.n_folds)
-            named = self.question.name in (None, found.name) and self.question.metric in (None, found.metric)
-            if same and designs and named and found.data_digest == data_digest:
+            asked = found.asked == (self.question.n_seeds, self.question.n_folds) and found.metric == metric
+            source = replace(found.data, valid=None) == replace(self.question.source, valid=None)
+            named = self.question.name in (None, found.name)
+            if same and asked and source and named and found.data_digest == data_digest:
                 return found
         return None
 
     def _design(self, data: PreparedData, base: Rung, before: ClimbRecord | None) -> tuple[int, int | None, str]:
         """Choose seeds or folds as a ladder does; five folds are what an honest comparison over folds needs."""
-        if before is not None:
-            return before.n_seeds, before.n_folds, next(iter(before.notes), "")
+        if before is not None and None in (before.n_folds, self.question.n_folds) and before.asked == (None, None):
+            design = next((note for note in before.notes if note.startswith("Design:")), "")
+            return (_USUAL_SEEDS if before.n_folds is None else 1), before.n_folds, design
         if self.question.n_folds is not None:
             return 1, self.question.n_folds, ""
         if self.question.n_seeds is not None:
@@ -302,7 +322,8 @@ class _Climber:
     data: PreparedData
     options: LadderOptions
     lock: FolderLock
-    _ladder: Ladder | None = None
+    _handed: set[str] = field(default_factory=set)
+    _affordable: dict[str, bool] = field(default_factory=dict)
     _estimates: dict[str, float] = field(default_factory=dict)
     _told: set[object] = field(default_factory=set)
     _closed: set[str] = field(default_factory=set)
@@ -318,10 +339,14 @@ class _Climber:
         while True:
             search = self._work()
             if search is None:
-                raise ImgclsError(f"{self.record.stack} could not be trained, so nothing can be compared with it.")
-            if not (more := self._next(search)):
+                raise ImgclsError(
+                    f"{self.record.stack} could not be trained, so nothing can be compared with it: "
+                    f"{self._failures[self.record.stack]}"
+                )
+            more = dict.fromkeys(self._next(search))
+            if more.keys() <= self._wanted.keys():
                 return self._conclude(search)
-            self._wanted |= dict.fromkeys(more)
+            self._wanted |= more
 
     def _tell_plan(self) -> None:
         turns = f"{self.record.n_folds} folds" if self.record.n_folds else f"{self.record.n_seeds} seeds"
@@ -338,22 +363,25 @@ class _Climber:
         for one in (replace(search, grow=lambda _: ()), search):
             if wanted := self._of_main(one):
                 return wanted
-            one = replace(one, out=one.out | self._closed)
             for held in one.turns.held_out():
                 if fits := self._fitting(one.follow(held).wanted):
                     return fits
-            main = one.follow()
-            if needed := (*_missing(one.of(one.base)), *_missing(one.of(main.stack)), *_missing(one.unseen())):
+            chosen = self._main(one).follow().stack
+            if needed := (*_missing(one.of(one.base)), *_missing(one.of(chosen)), *_missing(one.unseen())):
                 return needed  # without these nothing can be claimed, so they are trained whatever the budget says
         default = self._default()
-        return (
-            () if default is None or default in search.out else self._fitting(_missing(search.of(default)), whole=True)
-        )
+        if default is None or default in search.out:
+            return ()
+        return self._fitting(_missing(search.of(default)), whole=True)
+
+    def _main(self, search: Search) -> Search:
+        """Return the search that looks at everything; only for it are stacks let go of that there is no time for."""
+        return replace(search, out=search.out | self._closed)
 
     def _of_main(self, search: Search) -> tuple[Training, ...]:
         """Return what the search that looks at everything wants; where time is short, stacks are let go of for it."""
         while True:
-            main = replace(search, out=search.out | self._closed).follow()
+            main = self._main(search).follow()
             self._tell(main)
             if fits := self._fitting(main.wanted):
                 return fits
@@ -394,15 +422,25 @@ class _Climber:
         return self._estimates[stack]
 
     def _grow(self, stack: str) -> tuple[str, ...]:
-        """Return the stacks with one recipe more that there is time for, or that were begun."""
-        found = [one.text for one in further(self._stack_of(stack), self._traits)]
-        begun = {training.stack for training in self._records}
+        """Return the stacks with one recipe more that there was time for when they were first thought of."""
         left = self.record.budget_seconds - self._spent
-        return tuple(one for one in found if one in begun or len(self.record.turns) * self._cost(one) <= left)
+        found = [one.text for one in further(self._stack_of(stack), self._traits)]
+        for one in found:
+            if one not in self._affordable:
+                try:
+                    self._affordable[one] = left > 0 and len(self.record.turns) * self._cost(one) <= left
+                except UsageError:  # such as photographs that cannot be read at a larger size
+                    self._affordable[one] = False
+        return tuple(one for one in found if self._affordable[one])
 
     def _default(self) -> str | None:
-        """Return the stack of the default ladder, where it begins from the same base."""
-        return DEFAULT_STACK if DEFAULT_STACK.startswith(f"{self.record.stack}+") else None
+        """Return the stack of the default ladder, where it begins from the same base and can stand on it."""
+        if not DEFAULT_STACK.startswith(f"{self.record.stack}+"):
+            return None
+        with suppress(UsageError):
+            self._cost(DEFAULT_STACK)
+            return DEFAULT_STACK
+        return None
 
     def _short(self, stack: str) -> str:
         return self.record.short(stack)
@@ -427,16 +465,18 @@ class _Climber:
             opened,
             self.options.watcher,
             retries=self.options.retries,
-            retry_failed=self.options.retry_failed and self._ladder is None,
-            from_start=self.options.from_start and self._ladder is None,
+            retry_failed=self.options.retry_failed,
+            from_start=self.options.from_start,
             owns_executor=isinstance(executor, str),
+            _given_up=set(self._handed),
         ).work(self.lock)
-        self._ladder = ladder
-        places = dict(zip((job.key for job in ladder.jobs), self._wanted, strict=True))
-        entries = read_state(ladder, self.options.workspace).jobs
-        self._records = {places[entry.job.key]: entry.record for entry in entries if entry.record is not None}
-        self._failures = {places[entry.job.key].stack: entry.reason for entry in entries if entry.state == "failed"}
-        self._spent = sum(record.seconds["total"] for record in self._records.values())
+        self._handed |= {job.key for job in ladder.jobs}
+        entries = read_state(ladder, self.options.workspace).jobs  # in the order of the jobs, which is that of wanted
+        jobs = list(zip(self._wanted, entries, strict=True))
+        self._records = {training: entry.record for training, entry in jobs if entry.record is not None}
+        self._failures = {training.stack: entry.reason for training, entry in jobs if entry.state == "failed"}
+        times = {record.key: record.seconds["total"] for record in self._records.values()}
+        self._spent = sum(times.values())
         return None if self.record.stack in self._failures else self._search()
 
     def _as_ladder(self, wanted: Iterable[Training]) -> Ladder:
@@ -476,7 +516,7 @@ class _Climber:
             turns=self._turns(),
             results=self._results(),
             grow=self._grow,
-            out=frozenset(self._failures) | self._closed,
+            out=frozenset(self._failures),
             smallest_gain=self.record.smallest_gain,
         )
 
@@ -515,8 +555,7 @@ class _Climber:
 
     def _conclude(self, search: Search) -> ClimbRecord:
         """Judge what was chosen on what did not choose it, and keep it."""
-        search = replace(search, out=search.out | self._closed)
-        main, base, unseen = search.follow(), search.of(search.base), search.unseen()
+        main, base, unseen = self._main(search).follow(), search.of(search.base), search.unseen()
         default = self._default()
         other = search.of(default) if default is not None and not _missing(search.of(default)) else None
         gains = [search.turns.gain(rows, unseen) for rows in (base, other) if rows is not None]  # type: ignore[arg-type]
@@ -574,12 +613,12 @@ class _Climber:
                 continue
             yield Tried(stack, 0, None, None, self._estimates.get(stack, 0.0), f"failed: {reason}")
         for stack in (*self.record.too_long, *(self._closed - set(scored)), *self._untried(search, main)):
-            yield Tried(stack, 0, None, None, self._cost(stack), "no time for it")
+            yield Tried(stack, 0, None, None, self._estimates.get(stack, 0.0), "no time for it")
 
     def _untried(self, search: Search, main: Choice) -> list[str]:
         begun = {training.stack for training in search.results}
         found = [one.text for one in further(self._stack_of(main.stack), self._traits)]
-        return [stack for stack in found if stack not in begun and stack not in self._failures]
+        return [stack for stack in found if stack in self._estimates and stack not in {*begun, *self._failures}]
 
 
 def _missing(found: tuple[Floats, ...] | tuple[Training, ...]) -> tuple[Training, ...]:

@@ -16,6 +16,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from imgcls.errors import UsageError
 from imgcls.evidence.contributions import Floats
 from imgcls.evidence.gains import Gain, fold_gain, fold_score, measure, score
 from imgcls.evidence.power import USUAL
@@ -24,6 +25,7 @@ from imgcls.records.run import Estimate
 
 N_PARTS = 5
 """Parts of the images of one split, each held out in turn."""
+_FEWEST_UNITS = 2
 _Z_BEHIND = 1.645
 """The upper end of a 90 % interval below zero is clearly behind."""
 _FIRST_TURNS = (2, 3)
@@ -103,11 +105,16 @@ class Turns:
             groups: [n] numbers of groups; None where images stand alone.
             n_seeds: Turns.
             n_train: Images that train.
+
+        Raises:
+            UsageError: They are one group.
         """
         alone = np.arange(len(labels), dtype=np.intp) if groups is None else groups
         label_of = dict(zip(alone.tolist(), map(str, labels), strict=True))
         random = np.random.default_rng(0)
         dealt = sorted(random.permutation(list(label_of)).tolist(), key=lambda group: label_of[group])
+        if len(dealt) < _FEWEST_UNITS:
+            raise UsageError(f"{len(dealt)} group validates, so none can be held out. Use folds instead (--folds 5).")
         part_of = {group: place % N_PARTS for place, group in enumerate(dealt)}
         parts = np.array([part_of[group] for group in alone.tolist()], dtype=np.intp)
         return cls((alone,) * n_seeds, ((n_train, len(labels)),) * n_seeds, parts, groups is not None)
@@ -138,7 +145,7 @@ class Turns:
 
     def held_out(self) -> tuple[HeldOut, ...]:
         """Return what is held out in turn, so that each prediction is judged once by a search that never saw it."""
-        parts: Iterable[int | None] = (None,) if self.parts is None else range(N_PARTS)
+        parts: Iterable[int | None] = (None,) if self.parts is None else range(int(self.parts.max()) + 1)
         return tuple(HeldOut(turn, part) for part in parts for turn in range(len(self)))
 
 
@@ -283,7 +290,7 @@ class Search:
         if self.turns.parts is None:
             return self.results[Training(chosen[HeldOut(turn, None)], turn)]
         whole = np.empty(len(self.turns.parts))
-        for part in range(N_PARTS):
+        for part in range(int(self.turns.parts.max()) + 1):
             mine = self.turns.parts == part
             whole[mine] = self.results[Training(chosen[HeldOut(turn, part)], turn)][mine]
         return whole

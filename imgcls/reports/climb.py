@@ -57,12 +57,14 @@ class ClimbView:
         yield self._table(units)
         yield from section("Notes", [clean(note) for note in (*record.notes, *self._notes(units))])
         yield from section("Next", list(self._next()))
-        yield Text(f"\nPicture: {path_text(self.workspace.ladders / record.name / PICTURE)}")
+        picture = self.workspace.ladders / record.name / PICTURE
+        if picture.is_file():
+            yield Text(f"\nPicture: {path_text(picture)}")
 
     def _claim(self, claim: VerdictRecord, other: str, units: Units) -> Text:
         over = f"Choosing so over {other}: "
         if not claim.value and claim.low == claim.high:
-            return Text(f"{over}no difference: it is what was chosen.")
+            return Text(f"{over}no difference: with a part held out it is what was chosen itself.")
         style = "green" if claim.verdict in GAINS else "red" if "worse" in claim.verdict else ""
         text = Text(over).append(shown_verdict(claim.verdict), style=style)
         low, high = (None, None) if claim.verdict == "cannot tell" else (claim.low, claim.high)
@@ -108,8 +110,8 @@ class ClimbView:
             yield f"With more time (--budget) these would be tried: {listed}."
         if record.chosen != record.stack:
             seeds = f"--folds {record.n_folds}" if record.n_folds else f"--seeds {max(3, record.n_seeds)}"
-            command = f"imgcls ladder run {shlex.quote(record.chosen)}{set_options(record.overrides)} {seeds}{out}"
-            yield f"What each recipe of it is worth, from the runs that are there: {command}"
+            words = f"{shlex.quote(record.chosen)}{set_options(record.overrides)} {seeds} --metric {record.metric}{out}"
+            yield f"What each recipe of it is worth; only what is not there is trained: imgcls ladder run {words}"
         yield f"The sealed test part, once, if there is one: imgcls ladder final {record.name}{out}"
 
 

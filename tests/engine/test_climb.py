@@ -119,3 +119,25 @@ def test_the_sealed_test_scores_base_and_choice(photo_folder: Path, tmp_path: Pa
     assert pair is not None
     assert [rung.stack for rung in pair.rungs] == list(dict.fromkeys((BASE, found.chosen)))
     assert read_state(pair, Workspace(tmp_path)).is_complete
+
+
+def test_two_texts_of_one_plan_are_one_training(
+    photo_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The default ladder's stack may have the very plan of one that the climb came to by itself."""
+    monkeypatch.setattr("imgcls.ladders.candidates.OPENINGS", ("label_smoothing+cosine",))
+    monkeypatch.setattr("imgcls.ladders.climber.DEFAULT_STACK", f"{BASE}+cosine+label_smoothing")
+    monkeypatch.setattr("imgcls.ladders.climber.further", lambda stack, traits: ())
+    found = climbed(photo_folder, tmp_path)
+    assert found.is_complete
+    assert found.over_default is not None
+    assert len(find_runs(Workspace(tmp_path))[0]) == 6
+
+
+def test_another_question_has_a_folder_of_its_own(photo_folder: Path, tmp_path: Path) -> None:
+    first = climbed(photo_folder, tmp_path)
+    other = climbed(photo_folder, tmp_path, metric="log_loss")
+    assert other.name != first.name
+    assert ClimbRecord.read(tmp_path / "ladders" / first.name) == first
+    with pytest.raises(UsageError, match="asks something else"):
+        climbed(photo_folder, tmp_path, metric="balanced_accuracy", name=first.name)

@@ -25,6 +25,7 @@ from imgcls.ladders.state import JobState, LadderState, read_state
 from imgcls.records.run import RunRecord
 from imgcls.reports.page.render import html_page, markdown_page
 from imgcls.reports.verdict_text import shown_verdict
+from imgcls.text import with_between
 from imgcls.workspace import Workspace
 
 BEGIN, END = "<!-- ladders: written by 'make ladders' -->", "<!-- end of ladders -->"
@@ -93,11 +94,7 @@ def with_tables(text: str, folder: Path) -> str:
     Raises:
         ValueError: The marks are missing.
     """
-    before, begin, rest = text.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        raise ValueError(f"The page needs the marks {BEGIN!r} and {END!r}.")
-    return f"{before}{BEGIN}\n{table(folder)}\n{END}{after}"
+    return with_between(text, BEGIN, END, table(folder))
 
 
 def _lines(state: LadderState) -> Iterator[list[str]]:

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
 
 from benchmarks.study import BASE, STOCK, StudyRow, as_table, read_rows
+from imgcls.text import with_between
 
 BEGIN, END = "<!-- study: written by 'make study' -->", "<!-- end of study -->"
 _COLOURS = {BASE: "#6b6b6b", STOCK: "#d55e00"}
@@ -36,12 +37,8 @@ def with_study(text: str, folder: Path) -> str:
     Raises:
         ValueError: The marks are missing.
     """
-    before, begin, rest = text.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        raise ValueError(f"The page needs the marks {BEGIN!r} and {END!r}.")
     tables = "\n\n".join(f"**{name}**\n\n{as_table(rows)}" for name, rows in all_rows(folder).items())
-    return f"{before}{BEGIN}\n{tables}\n{END}{after}"
+    return with_between(text, BEGIN, END, tables)
 
 
 def draw(folder: Path, to: Path) -> None:

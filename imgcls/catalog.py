@@ -67,7 +67,7 @@ class Card:
     """What our own measurements say of it, with the data and the interval; empty where there are none."""
 
 
-TRAITS = ("any", "uneven_classes", "uneven_shapes", "few_photographs")
+TRAITS = ("any", "uneven_classes", "uneven_shapes")
 """What a climb knows of data before it begins: see `imgcls.ladders.candidates`."""
 
 

@@ -141,3 +141,22 @@ def duration(seconds: float) -> str:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)
     return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def with_between(text: str, begin: str, end: str, content: str) -> str:
+    """Return a text with what stands between two marks written again.
+
+    Args:
+        text: The text; it holds both marks.
+        begin: The first mark.
+        end: The second.
+        content: What is to stand between them.
+
+    Raises:
+        ValueError: A mark is missing.
+    """
+    before, found, rest = text.partition(begin)
+    _, closed, after = rest.partition(end)
+    if not found or not closed:
+        raise ValueError(f"The page needs the marks {begin!r} and {end!r}.")
+    return f"{before}{begin}\n{content}\n{end}{after}"

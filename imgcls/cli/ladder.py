@@ -28,7 +28,11 @@ from imgcls.errors import UsageError
 from imgcls.ladders.spec import DEFAULT_STACK, Kind
 
 if TYPE_CHECKING:
+    from imgcls.data.source import DataSource
+    from imgcls.engine.progress import Reporter
     from imgcls.ladders.climb import ClimbRecord
+    from imgcls.ladders.design import LadderConfig
+    from imgcls.ladders.run import LadderOptions, Watcher
     from imgcls.workspace import Workspace
 
 _LADDER = (
@@ -103,6 +107,40 @@ def ablate(stack: str, **options: Any) -> int:
     return _climb(stack, "ablate", options)
 
 
+def _question(stack: Stack, data: DataSource, options: Mapping[str, Any], *, kind: Kind = "climb") -> LadderConfig:
+    """Return what options ask of a stack."""
+    from imgcls.ladders.design import LadderConfig
+
+    return LadderConfig(
+        stack,
+        data,
+        kind=kind,
+        n_seeds=options["seeds"],
+        n_folds=options["folds"],
+        metric=options["metric"],
+        smallest_gain=options["smallest_gain"] / 100,
+        name=options["name"],
+        strict=options["strict"],
+    )
+
+
+def _how(options: Mapping[str, Any], workspace: Workspace, reporter: Reporter, watcher: Watcher) -> LadderOptions:
+    """Return how options want it run."""
+    from imgcls.ladders.run import LadderOptions
+
+    return LadderOptions(
+        machine=machine_of(options),
+        workspace=workspace,
+        reporter=reporter,
+        watcher=watcher,
+        executor=options["executor"],
+        budget=options["budget"],
+        retries=options["retries"],
+        retry_failed=options["retry_failed"],
+        from_start=options["from_start"],
+    )
+
+
 def _climb(stack: str, kind: Kind, options: Mapping[str, Any]) -> int:
     """Run a ladder, print its verdicts, and return the exit code: 3 where runs failed."""
     from imgcls.config.problem import resolve
@@ -117,34 +155,13 @@ def _climb(stack: str, kind: Kind, options: Mapping[str, Any]) -> int:
     with reporter_for(as_json=options["as_json"]) as reporter:
         reporter.note("Loading torch and fastai …")
         with step(reporter, "Loading torch and fastai"):
-            from imgcls.ladders.design import LadderConfig
-            from imgcls.ladders.run import LadderOptions, at_a_time, run_ladder
+            from imgcls.ladders.run import at_a_time, run_ladder
 
         data = resolve(source_of(options), workspace.root, folds=options["folds"])
-        question = LadderConfig(
-            parsed,
-            data,
-            kind=kind,
-            n_seeds=options["seeds"],
-            n_folds=options["folds"],
-            metric=options["metric"],
-            smallest_gain=options["smallest_gain"] / 100,
-            name=options["name"],
-            strict=options["strict"],
-        )
+        question = _question(parsed, data, options, kind=kind)
         n_parallel = at_a_time(options["executor"])
         with ladder_screen(workspace, as_json=options["as_json"], n_parallel=n_parallel) as watcher:
-            how = LadderOptions(
-                machine=machine_of(options),
-                workspace=workspace,
-                reporter=reporter,
-                watcher=watcher,
-                executor=options["executor"],
-                budget=options["budget"],
-                retries=options["retries"],
-                retry_failed=options["retry_failed"],
-                from_start=options["from_start"],
-            )
+            how = _how(options, workspace, reporter, watcher)
             result = asking(
                 lambda source: run_ladder(replace(question, source=source), how),
                 data,
@@ -184,32 +201,13 @@ def search(base: str, **options: Any) -> int:
         reporter.note("Loading torch and fastai …")
         with step(reporter, "Loading torch and fastai"):
             from imgcls.ladders.climber import run_climb
-            from imgcls.ladders.design import LadderConfig
-            from imgcls.ladders.run import LadderOptions, at_a_time
+            from imgcls.ladders.run import at_a_time
             from imgcls.reports.climb import ClimbView, draw
 
         data = resolve(source_of(options), workspace.root, folds=options["folds"])
-        question = LadderConfig(
-            parsed,
-            data,
-            n_seeds=options["seeds"],
-            n_folds=options["folds"],
-            metric=options["metric"],
-            smallest_gain=options["smallest_gain"] / 100,
-            name=options["name"],
-            strict=options["strict"],
-        )
-        how = LadderOptions(
-            machine=machine_of(options),
-            workspace=workspace,
-            reporter=reporter,
-            watcher=LadderLines(n_parallel=at_a_time(options["executor"])),
-            executor=options["executor"],
-            budget=options["budget"],
-            retries=options["retries"],
-            retry_failed=options["retry_failed"],
-            from_start=options["from_start"],
-        )
+        question = _question(parsed, data, options)
+        watcher = LadderLines(n_parallel=at_a_time(options["executor"]))
+        how = _how(options, workspace, reporter, watcher)
         found = asking(
             lambda source: run_climb(replace(question, source=source), how),
             data,

@@ -47,7 +47,6 @@ class Traits:
         counts = counts[counts > 0]
         names, sentences = {"any"}, []
         if len(train) < _FEW:
-            names.add("few_photographs")
             sentences.append(f"{len(train)} photographs train, which are few")
         ratio = counts.max() / counts.min() if len(counts) else 1.0
         if ratio >= _UNEVEN_CLASSES and metric in _EVEN_METRICS:

@@ -44,7 +44,7 @@ from imgcls.ladders.executors import open_executor
 from imgcls.ladders.judge import verdict_record
 from imgcls.ladders.predictions import Predictions, read_predictions
 from imgcls.ladders.run import LadderOptions, LadderRunner
-from imgcls.ladders.search import Choice, Search, Training, Turns
+from imgcls.ladders.search import Choice, Search, Training, Turns, stages_of
 from imgcls.ladders.spec import DEFAULT_STACK, LADDER_JSON, JobPlan, Ladder, Rung, rung_plans
 from imgcls.ladders.state import read_state
 from imgcls.records.lock import FolderLock
@@ -255,7 +255,7 @@ class _Planner:
 
     def _design(self, data: PreparedData, base: Rung, before: ClimbRecord | None) -> tuple[int, int | None, str]:
         """Choose seeds or folds as a ladder does; five folds are what an honest comparison over folds needs."""
-        if before is not None and None in (before.n_folds, self.question.n_folds) and before.asked == (None, None):
+        if before is not None and before.asked == (None, None):
             design = next((note for note in before.notes if note.startswith("Design:")), "")
             return (_USUAL_SEEDS if before.n_folds is None else 1), before.n_folds, design
         if self.question.n_folds is not None:
@@ -300,7 +300,7 @@ class _Planner:
 def _opening_seconds(costs: Sequence[float], n_turns: int) -> float:
     """Return what opening stacks take, were the longest always to go on."""
     left, seconds, done = sorted(costs, reverse=True), 0.0, 0
-    for stage in (*(n for n in (2, 3) if n < n_turns), n_turns):
+    for stage in stages_of(n_turns):
         seconds += sum(left) * (stage - done)
         left, done = left[: -(-len(left) // 2)], stage
     return seconds
@@ -510,11 +510,12 @@ class _Climber:
         )
 
     def _search(self) -> Search:
+        boards = self._boards()
         return Search(
             base=self.record.stack,
             opening=self.record.opening,
-            turns=self._turns(),
-            results=self._results(),
+            turns=self._turns(boards),
+            results=self._results(boards),
             grow=self._grow,
             out=frozenset(self._failures),
             smallest_gain=self.record.smallest_gain,
@@ -527,15 +528,13 @@ class _Climber:
             by_fold.setdefault(self.record.turns[training.turn][1], []).append(record)
         return {fold: read_predictions(records) for fold, records in by_fold.items()}
 
-    def _results(self) -> dict[Training, Floats]:
-        boards = self._boards()
+    def _results(self, boards: Mapping[int | None, Predictions]) -> dict[Training, Floats]:
         return {
             training: boards[self.record.turns[training.turn][1]].contributions(self.record.metric, [record.key])[0]
             for training, record in self._records.items()
         }
 
-    def _turns(self) -> Turns:
-        boards = self._boards()
+    def _turns(self, boards: Mapping[int | None, Predictions]) -> Turns:
         if self.record.n_folds is None:
             n_train = self._samples(None).rows("train").size
             labels, numbers = boards[None].labels, boards[None].groups

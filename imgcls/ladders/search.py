@@ -34,6 +34,11 @@ _FIRST_TURNS = (2, 3)
 Indices = npt.NDArray[np.intp]
 
 
+def stages_of(n_turns: int) -> tuple[int, ...]:
+    """Return the numbers of turns after which a search looks; the last is all of them."""
+    return (*(n for n in _FIRST_TURNS if n < n_turns), n_turns)
+
+
 class Training(NamedTuple):
     """One training of a search."""
 
@@ -171,7 +176,7 @@ class Search:
     @cached_property
     def stages(self) -> tuple[int, ...]:
         """Turns after which a search looks."""
-        return (*(n for n in _FIRST_TURNS if n < len(self.turns)), len(self.turns))
+        return stages_of(len(self.turns))
 
     def follow(self, held_out: HeldOut | None = None) -> Choice:
         """Follow the rules as far as what was trained allows.

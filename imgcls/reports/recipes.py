@@ -18,7 +18,7 @@ from imgcls.errors import StackError
 from imgcls.networks import is_permissive, licence_text
 from imgcls.plan import Plan
 from imgcls.reports.console import count
-from imgcls.text import clean
+from imgcls.text import clean, with_between
 
 if TYPE_CHECKING:
     from imgcls.engine.build import LearnerDescription
@@ -284,11 +284,7 @@ def with_recipe_table(text: str) -> str:
     Raises:
         ValueError: The marks are missing.
     """
-    before, begin, rest = text.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        raise ValueError(f"The page needs the marks {BEGIN!r} and {END!r}.")
-    return f"{before}{BEGIN}\n{recipe_table()}\n{END}{after}"
+    return with_between(text, BEGIN, END, recipe_table())
 
 
 def main(path: str) -> None:

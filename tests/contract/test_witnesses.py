@@ -222,17 +222,17 @@ def test_witness_of_multi_view_probe(learner: Build) -> None:
 
 def test_witness_of_lp_ft(learner: Build) -> None:
     """It begins with the network of linear_probe, and trains all but the statistics, at three tenths of the rate."""
-    begins_as_the_probe(learner("lp_ft"), learner)
+    assert_it_begins_as_the_probe(learner("lp_ft"), learner)
 
 
 def test_witness_of_fine_tune(learner: Build) -> None:
     """As lp_ft, and with few photographs for more epochs than the plan has."""
-    begins_as_the_probe(learner("fine_tune"), learner)
+    assert_it_begins_as_the_probe(learner("fine_tune"), learner)
     fit = Stack.parse("baseline:epochs=2+fine_tune:steps=50").plan.fit
     assert (fit.n_epochs(n_batches=10), fit.n_epochs(n_batches=100)) == (5, 2)
 
 
-def begins_as_the_probe(tuned: Learner, learner: Build) -> None:
+def assert_it_begins_as_the_probe(tuned: Learner, learner: Build) -> None:
     probe = learner("linear_probe", **{"fit.statistics": "better"})
     start, fresh = state_of(probe.model), learner().model.state_dict()
     assert all(torch.equal(tensor, start[name]) for name, tensor in state_of(tuned.model).items())

@@ -12,8 +12,11 @@ from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
 
+import numpy as np
+
 from benchmarks.study import BASE
 from imgcls.catalog import Stack, find_recipes
+from imgcls.config.metrics import Units
 from imgcls.data.source import DataSource
 from imgcls.engine.progress import Silent
 from imgcls.engine.request import TrainOptions
@@ -63,7 +66,7 @@ def try_pairs(
         most: Pairs at the most; None for all.
 
     Returns:
-        Those that failed, or whose score is below the lower end of the baseline's 95 % interval, the worst first.
+        Those that failed, or whose score is worse than the 95 % interval of the baseline's, the worst first.
     """
     options = TrainOptions(workspace=Workspace(home), reporter=Silent())
     base = train_stack(Stack.parse(BASE, SETTINGS), source, options).record.metrics[metric]
@@ -71,16 +74,27 @@ def try_pairs(
     found = []
     for stack in list(pairs())[:most]:
         try:
-            pair = judged(stack.text, train_stack(stack, source, options).record.metrics[metric], base)
+            estimate = train_stack(stack, source, options).record.metrics[metric]
+            pair = judged(stack.text, estimate, base, is_loss=Units(metric).is_loss)
         except ImgclsError as problem:
             pair = Pair(stack.text, None, f"failed: {problem}")
         tell(f"{pair.stack}: {pair.score} {pair.told}".rstrip())
         if pair.told:
             found.append(pair)
-    return sorted(found, key=lambda pair: -1.0 if pair.score is None else pair.score)
+    sign = -1.0 if Units(metric).is_loss else 1.0
+    return sorted(found, key=lambda pair: -np.inf if pair.score is None else sign * pair.score)
 
 
-def judged(stack: str, estimate: Estimate, base: Estimate) -> Pair:
-    """Return what a score says beside that of the baseline."""
-    is_below = estimate.value is not None and base.low is not None and estimate.value < base.low
-    return Pair(stack, estimate.value, "below the baseline" if is_below else "")
+def judged(stack: str, estimate: Estimate, base: Estimate, *, is_loss: bool = False) -> Pair:
+    """Return what a score says beside that of the baseline.
+
+    Args:
+        stack: The stack.
+        estimate: Its score.
+        base: The baseline's score with its interval.
+        is_loss: Whether less is better.
+    """
+    value, low, high = estimate.value, base.low, base.high
+    if value is None or low is None or high is None:
+        return Pair(stack, value, "")
+    return Pair(stack, value, "below the baseline" if (value > high if is_loss else value < low) else "")

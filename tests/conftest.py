@@ -8,6 +8,7 @@ import os
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,7 +18,10 @@ from PIL import Image
 from imgcls.catalog import Stack
 from imgcls.data.source import DataSource
 from imgcls.eda import facts as made
+from imgcls.ladders.climb import ClimbRecord, Tried
+from imgcls.ladders.judge import judge_ladder, verdict_record
 from imgcls.ladders.spec import JobPlan, Kind, Ladder, RungPlan, climbing, leaving_out, rung_plans
+from imgcls.ladders.state import read_state
 from imgcls.records.run import Estimate, RunData, RunRecord, RunWeights, run_folder_name
 from imgcls.workspace import Workspace
 
@@ -206,6 +210,61 @@ def drawn_ladder(tmp_path: Path) -> Callable[..., tuple[Ladder, Workspace]]:
                 plan, job, classes=classes, n_valid=len(part), n_groups=n_groups, donor=donor, is_failed=is_failed
             ).write(folder)
         return ladder, workspace
+
+    return draw
+
+
+@pytest.fixture
+def drawn_climb(drawn_ladder: Callable[..., tuple[Ladder, Workspace]]) -> Callable[..., tuple[ClimbRecord, Workspace]]:
+    """Write a climb that chose, with the records of its base and its choice; nothing is trained.
+
+    The factory takes what that of `drawn_ladder` takes, `chosen` (a stack on `baseline`) and `outcome` (what became
+    of a stack that was dropped), and gives the climb and its workspace.
+    """
+
+    def draw(
+        chosen: str = "baseline+linear_probe", *, outcome: str = "dropped after 2 turns", **options: Any
+    ) -> tuple[ClimbRecord, Workspace]:
+        pair, workspace = drawn_ladder(chosen, skills=[1.0, 2.0], **options)
+        assert pair.folder is not None
+        result = judge_ladder(read_state(pair, workspace))
+        (pair.folder / "ladder.json").unlink()
+        record = ClimbRecord(
+            name=pair.name,
+            stack="baseline",
+            overrides={},
+            metric=pair.metric,
+            smallest_gain=0.005,
+            budget_seconds=1800.0,
+            n_seeds=pair.n_seeds,
+            n_folds=pair.n_folds,
+            data=pair.data,
+            data_name=pair.data_name,
+            data_digest=pair.data_digest,
+            split_digests=pair.split_digests,
+            asked=(None, None),
+            opening=(chosen, "baseline+tta"),
+            too_long=("baseline+longer",),
+            estimates={},
+            notes=("Design: 3 seeds on one split.",),
+            created=pair.created,
+            is_complete=True,
+            chosen=chosen,
+            score=result.rungs[1].score,
+            gain=verdict_record(result.rungs[1].step),
+            choices=(chosen, "baseline"),
+            tried=(
+                Tried(chosen, pair.n_seeds, 0.84, 0.13, 12.0, "chosen"),
+                Tried("baseline+tta", 2, 0.72, 0.01, 11.0, outcome),
+                Tried("baseline", pair.n_seeds, 0.71, 0.0, 10.0, "the base"),
+                Tried("baseline+longer", 0, None, None, 90.0, "no time for it"),
+            ),
+            seconds=100.0,
+            chosen_runs=result.rungs[1].runs,
+            pair=pair.to_json(),
+        )
+        record.write(workspace)
+        return record, workspace
 
     return draw
 

@@ -12,8 +12,9 @@ from imgcls.checklists.items import all_items
 from imgcls.checklists.sentences import Said, quoted, said, word
 from imgcls.config.metrics import Units, in_words
 from imgcls.errors import RecordError
+from imgcls.ladders.climb import CLIMB_JSON, ClimbRecord, find_climbs
 from imgcls.ladders.results import ComparisonRecord, GainRecord, VerdictRecord, read_comparison, read_final, read_result
-from imgcls.ladders.spec import COMPARISONS, FINAL_JSON, RESULT_JSON, Ladder, find_ladders
+from imgcls.ladders.spec import COMPARISONS, FINAL_JSON, LADDER_JSON, RESULT_JSON, Ladder, find_ladders
 from imgcls.records.run import CANNOT_TELL, Estimate, Verdict
 from imgcls.storage import time_written
 from imgcls.workspace import Workspace
@@ -256,6 +257,8 @@ class LadderStatus:
     """The ids of its runs."""
     opening: FinalOpening | None = None
     """What the sealed test said; None where it is still sealed."""
+    verdicts_in: str = RESULT_JSON
+    """The name of the file that holds the verdicts."""
 
     @property
     def to_use(self) -> ArmRuns | None:
@@ -268,11 +271,11 @@ class LadderStatus:
     @property
     def file(self) -> str:
         """The file that holds the verdicts, relative to the workspace."""
-        return f"ladders/{self.ladder.name}/{RESULT_JSON}"
+        return f"ladders/{self.ladder.name}/{self.verdicts_in}"
 
 
 def read_ladder_statuses(workspace: Workspace) -> tuple[tuple[LadderStatus, ...], list[str]]:
-    """Read every ladder of a workspace with its verdicts.
+    """Read every ladder of a workspace with its verdicts, and every climb that came to its end.
 
     Returns:
         The ladders, the one worked on last at the end, and a message for every file that cannot be read; what the
@@ -281,16 +284,51 @@ def read_ladder_statuses(workspace: Workspace) -> tuple[tuple[LadderStatus, ...]
     ladders, damaged = find_ladders(workspace)
     found = []
     for ladder in ladders:
-        is_folded = ladder.n_folds is not None
-        version = DataVersion(ladder.data_digest, ladder.split_digests, is_folded, ladder.data.split_seed)
-        climb = LadderStatus(ladder, version)
+        climb = LadderStatus(ladder, _version(ladder))
         for read in (_judged, _opened):
             try:
                 climb = read(climb)
             except RecordError as problem:
                 damaged.append(str(problem))
         found.append(climb)
-    return tuple(found), damaged
+    searched, also_damaged = find_climbs(workspace)
+    damaged += also_damaged
+    for record in searched:
+        try:
+            if (pair := record.as_ladder) is not None:
+                found.append(_searched(record, replace(pair, folder=workspace.ladders / record.name)))
+        except RecordError as problem:
+            damaged.append(str(problem))
+    return tuple(sorted(found, key=_worked_on)), damaged
+
+
+def _worked_on(climb: LadderStatus) -> int:
+    """Return when a ladder, or a climb, was worked on last."""
+    is_search = climb.verdicts_in == CLIMB_JSON
+    return time_written(_beside(climb.ladder, CLIMB_JSON if is_search else LADDER_JSON))
+
+
+def _version(ladder: Ladder) -> DataVersion:
+    return DataVersion(ladder.data_digest, ladder.split_digests, ladder.n_folds is not None, ladder.data.split_seed)
+
+
+def _searched(record: ClimbRecord, pair: Ladder) -> LadderStatus:
+    """Return a climb as a ladder of its base and what it chose, with the one verdict that may be claimed.
+
+    Raises:
+        RecordError: final.json is damaged.
+    """
+    climb = LadderStatus(
+        pair,
+        _version(pair),
+        is_complete=record.is_complete,
+        incumbent=len(pair.rungs) - 1,
+        incumbent_runs=record.chosen_runs,
+        verdicts_in=CLIMB_JSON,
+    )
+    if record.gain is not None and len(pair.rungs) > 1:
+        climb = replace(climb, trials=(_step(climb, 1, record.gain),))
+    return _opened(climb)
 
 
 def _judged(climb: LadderStatus) -> LadderStatus:

@@ -415,9 +415,11 @@ def report(
 ) -> None:
     """Write one page about a LADDER that stands alone: what helped, with what confidence, where it is wrong.
 
-    LADDER is a name, the beginning of one, a folder or a stack; without it, the one worked on last.
+    LADDER is a name, the beginning of one, a folder or a stack, or the name of a climb; without it, the one worked on
+    last.
     """
     from imgcls.checklists.checklist import evaluate
+    from imgcls.ladders.climb import find_climb
     from imgcls.ladders.report_data import gather
     from imgcls.ladders.spec import find_ladder
     from imgcls.reports.console import show
@@ -426,7 +428,9 @@ def report(
 
     workspace, chosen = workspace_of(out), form_of(to, form)
     with telling("Writing the page", as_json=as_json):
-        data = gather(find_ladder(ladder, workspace), workspace, with_images=not no_images)
+        search = find_climb(ladder, workspace)
+        pair = _finished(search).as_ladder if search is not None else None
+        data = gather(pair or find_ladder(ladder, workspace), workspace, with_images=not no_images, search=search)
         file = place_of(data, workspace, chosen, file=to)
         written = PageWritten(data, file, chosen, write_page(data, file, chosen, checklist=evaluate(workspace)))
     if as_json:

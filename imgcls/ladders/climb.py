@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,7 +12,7 @@ from imgcls.errors import RecordError
 from imgcls.ladders.results import VerdictRecord
 from imgcls.ladders.spec import LADDER_JSON, Ladder, find_ladders
 from imgcls.ladders.spec import SCHEMA as LADDER_SCHEMA
-from imgcls.records.run import Estimate
+from imgcls.records.run import Estimate, RunId
 from imgcls.schema import file_name, from_json, read_as, stored, to_json
 from imgcls.storage import make_folder, time_written, write_json
 from imgcls.workspace import Workspace
@@ -95,6 +95,8 @@ class ClimbRecord:
     """What was tried, the best first."""
     seconds: float = 0.0
     """What all trainings took."""
+    chosen_runs: tuple[RunId, ...] = ()
+    """The ids of the runs of the chosen stack, turn by turn."""
     pair: Mapping[str, Any] = field(default_factory=dict)
     """Base and chosen stack as a ladder of two rungs, in JSON, for the sealed test; empty before the end."""
 
@@ -107,8 +109,9 @@ class ClimbRecord:
 
     def with_outcome_of(self, other: ClimbRecord) -> ClimbRecord:
         """Return it with what another one found."""
-        names = ("is_complete", "chosen", "score", "gain", "over_default", "choices", "tried", "seconds", "pair")
-        return replace(self, **{name: getattr(other, name) for name in names})
+        names = [item.name for item in fields(self)]
+        outcome = names[names.index("is_complete") :]
+        return replace(self, **{name: getattr(other, name) for name in outcome})
 
     def short(self, stack: str) -> str:
         """Return a stack without the base that all of them begin with."""

@@ -570,6 +570,7 @@ class _Climber:
             tried=tuple(self._tried(search, main)),
             estimates=self._estimates,
             seconds=self._spent,
+            chosen_runs=tuple(self._records[Training(main.stack, turn)].id for turn in range(len(self.record.turns))),
             pair=self._as_ladder(
                 Training(stack, turn)
                 for turn in range(len(self.record.turns))

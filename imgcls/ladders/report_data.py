@@ -24,6 +24,7 @@ from imgcls.engine.known_datasets import fetched_set, is_known_set
 from imgcls.errors import DataError, DecodeError, UsageError
 from imgcls.evidence.contributions import Floats
 from imgcls.evidence.metrics import confident_mistakes, majority_accuracy
+from imgcls.ladders.climb import ClimbRecord
 from imgcls.ladders.judge import LadderResult, judge_ladder
 from imgcls.ladders.predictions import Predictions, read_predictions
 from imgcls.ladders.spec import Ladder
@@ -391,15 +392,25 @@ class ReportData:
     """When the newest run was made: UTC, ISO 8601."""
     version: str
     """The version of imgcls that gathered this."""
+    search: ClimbRecord | None = None
+    """The climb, where the two rungs are its base and what it chose; None for a ladder."""
+
+    @property
+    def shown(self) -> int:
+        """The rung whose answers are shown: the incumbent, or what a climb chose."""
+        return _shown(self.result, self.search)
 
 
-def gather(ladder: Ladder, workspace: Workspace, *, with_images: bool = True) -> ReportData:
-    """Gather what a page about a ladder shows.
+def gather(
+    ladder: Ladder, workspace: Workspace, *, with_images: bool = True, search: ClimbRecord | None = None
+) -> ReportData:
+    """Gather what a page about a ladder, or a climb, shows.
 
     Args:
         ladder: The ladder; it need not be complete.
         workspace: Where its records lie.
         with_images: Whether photographs and their names may be shown.
+        search: The climb, where the ladder is its `as_ladder`.
 
     Raises:
         UsageError: No run is done yet.
@@ -411,7 +422,8 @@ def gather(ladder: Ladder, workspace: Workspace, *, with_images: bool = True) ->
         raise UsageError(f"No run of {ladder.name} is done yet. 'imgcls ladder run {ladder.stack}' goes on with it.")
     result = judge_ladder(state)
     has_runs = [place for place, rung in enumerate(result.rungs) if rung.runs]
-    folds = fold_outputs(state, result.incumbent if result.incumbent in has_runs else has_runs[0])
+    shown = _shown(result, search)
+    folds = fold_outputs(state, shown if shown in has_runs else has_runs[0])
     gathered = ReportData(
         result=result,
         n_by_class=_n_by_class(folds),
@@ -428,10 +440,15 @@ def gather(ladder: Ladder, workspace: Workspace, *, with_images: bool = True) ->
         trouble="",
         updated=max(record.created for record in records),
         version=__version__,
+        search=search,
     )
     if with_images:
         return _with_photographs(gathered, workspace, folds)
     return _without_names(gathered, records, folds)
+
+
+def _shown(result: LadderResult, search: ClimbRecord | None) -> int:
+    return result.incumbent if search is None else len(result.rungs) - 1
 
 
 def _n_by_class(folds: Sequence[FoldOutputs]) -> dict[str, int]:
@@ -499,7 +516,12 @@ def _without_names(gathered: ReportData, records: Sequence[RunRecord], folds: Se
         for rung in result.rungs
     )
     notes = tuple(dict.fromkeys(_harmless(note, names) for note in result.notes))
-    return replace(gathered, result=replace(result, rungs=rungs, notes=notes), mistakes=())
+    search = gathered.search and replace(
+        gathered.search,
+        tried=tuple(replace(one, outcome=_harmless(one.outcome, names)) for one in gathered.search.tried),
+        notes=tuple(_harmless(note, names) for note in gathered.search.notes),
+    )
+    return replace(gathered, result=replace(result, rungs=rungs, notes=notes), mistakes=(), search=search)
 
 
 def _harmless(text: str, names: Collection[str]) -> str:

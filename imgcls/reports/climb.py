@@ -15,7 +15,7 @@ from rich.console import Console, ConsoleOptions, RenderResult
 from rich.text import Text
 
 from imgcls.config.metrics import Units
-from imgcls.ladders.climb import ClimbRecord
+from imgcls.ladders.climb import ClimbRecord, Tried
 from imgcls.ladders.results import VerdictRecord
 from imgcls.plan import set_options
 from imgcls.records.run import GAINS
@@ -45,74 +45,125 @@ class ClimbView:
         """Draw the choice, the claims, what was tried, and what more time could bring."""
         record, units = self.record, Units(self.record.metric)
         yield Text("Use ").append(clean(record.chosen), style="bold").append(set_options(record.overrides))
-        expected = record.score
-        if expected is not None:
-            interval = units.score_interval(expected.low, expected.high)
-            text = f"Expected {units.title}: {units.score(expected.value)} {interval}".rstrip()
-            yield Text(f"{text}, on predictions that did not choose it.")
-        for claim, other in ((record.gain, "the base"), (record.over_default, "the default ladder's stack")):
-            if claim is not None:
-                yield self._claim(claim, other, units)
+        if text := expected_sentence(record):
+            yield Text(text)
+        for claim in claims(record):
+            yield Text(f"{claim.over}: ").append(claim.verdict, style=claim.style).append(claim.gain)
         yield Text("\nWhat was tried (scores on what the choice was made by; no verdicts)", style="bold")
         yield self._table(units)
-        yield from section("Notes", [clean(note) for note in (*record.notes, *self._notes(units))])
-        yield from section("Next", list(self._next()))
+        yield from section("Notes", [clean(note) for note in notes(record)])
+        yield from section("Next", list(next_steps(record, self.workspace)))
         picture = self.workspace.ladders / record.name / PICTURE
         if picture.is_file():
             yield Text(f"\nPicture: {path_text(picture)}")
-
-    def _claim(self, claim: VerdictRecord, other: str, units: Units) -> Text:
-        over = f"Choosing so over {other}: "
-        if not claim.value and claim.low == claim.high:
-            return Text(f"{over}no difference: with a part held out it is what was chosen itself.")
-        style = "green" if claim.verdict in GAINS else "red" if "worse" in claim.verdict else ""
-        text = Text(over).append(shown_verdict(claim.verdict), style=style)
-        low, high = (None, None) if claim.verdict == "cannot tell" else (claim.low, claim.high)
-        return text.append(f", {units.gain_text(claim.value, low, high)}")
 
     def _table(self, units: Units) -> NamedRows:
         rows = []
         for one in self.record.tried:
             marked = "bold" if one.stack == self.record.chosen else ""
-            gain = "" if one.gain is None or one.stack == self.record.stack else units.gain(one.gain)
-            cells = (
-                str(one.n_turns or "-"),
-                units.score(one.score),
-                gain,
-                duration(one.seconds),
-                clean(one.outcome.replace(f"{self.record.stack}+", "+")),
-            )
-            rows.append((name(self.record.short(one.stack), marked), *map(Text, cells)))
+            rows.append((name(self.record.short(one.stack), marked), *map(Text, cells(one, self.record))))
         numbers = frozenset(("turns", units.title, "gain", "a training"))
         return NamedRows(("stack", "turns", units.title, "gain", "a training", "outcome"), rows, numbers=numbers)
 
-    def _notes(self, units: Units) -> Iterator[str]:
-        record = self.record
-        turns = f"{record.n_folds} folds" if record.n_folds else f"{record.n_seeds} seeds on one split"
-        yield (
-            f"{count(sum(one.n_turns for one in record.tried), 'training')} in {turns} took "
-            f"{duration(record.seconds)} of {duration(record.budget_seconds)}."
-        )
-        if len(record.choices) > 1:
-            others = ", ".join(record.short(one) for one in record.choices if one != record.chosen)
-            yield f"With a part of the predictions held out the choice was not always this one, but also {others}."
-        if record.gain is not None and record.gain.detectable is not None:
-            yield f"This design finds gains of {units.amount(record.gain.detectable)} four times in five."
 
-    def _next(self) -> Iterator[str]:
-        record, out = self.record, self.workspace.as_option
-        left = [one for one in record.tried if not one.n_turns and one.outcome == "no time for it"]
-        if left:
-            n_turns = len(record.turns)
-            listed = ", ".join(
-                f"{record.short(one.stack)} (about {duration(one.seconds * n_turns)})" for one in left[:4]
-            )
-            yield f"With more time (--budget) these would be tried: {listed}."
-        if record.chosen != record.stack:
-            seeds = f"--folds {record.n_folds}" if record.n_folds else f"--seeds {max(3, record.n_seeds)}"
-            words = f"{shlex.quote(record.chosen)}{set_options(record.overrides)} {seeds} --metric {record.metric}{out}"
-            yield f"What each recipe of it is worth; only what is not there is trained: imgcls ladder run {words}"
-        yield f"The sealed test part, once, if there is one: imgcls ladder final {record.name}{out}"
+@dataclass(frozen=True)
+class Claim:
+    """What may be claimed of a choice, in words."""
+
+    over: str
+    """What choosing so is compared with."""
+    verdict: str
+    """The verdict as it is shown; empty where there is nothing to compare."""
+    gain: str
+    """The gain, with a comma before it."""
+    style: str
+    """Its colour on a terminal."""
+
+
+def expected_sentence(record: ClimbRecord) -> str:
+    """Describe what choosing so is expected to score; nothing before the end."""
+    if record.score is None:
+        return ""
+    units = Units(record.metric)
+    interval = units.score_interval(record.score.low, record.score.high)
+    text = f"Expected {units.title}: {units.score(record.score.value)} {interval}".rstrip()
+    return f"{text}, on predictions that did not choose it."
+
+
+def claims(record: ClimbRecord) -> Iterator[Claim]:
+    """Yield what may be claimed of a choice: over the base, and over the default ladder's stack where that is known."""
+    for gain, other in ((record.gain, "the base"), (record.over_default, "the default ladder's stack")):
+        if gain is not None:
+            yield _claim(gain, f"Choosing so over {other}", Units(record.metric))
+
+
+def _claim(gain: VerdictRecord, over: str, units: Units) -> Claim:
+    if not gain.value and gain.low == gain.high:
+        return Claim(over, "", "no difference: with a part held out it is what was chosen itself.", "")
+    style = "green" if gain.verdict in GAINS else "red" if "worse" in gain.verdict else ""
+    low, high = (None, None) if gain.verdict == "cannot tell" else (gain.low, gain.high)
+    return Claim(over, shown_verdict(gain.verdict), f", {units.gain_text(gain.value, low, high)}", style)
+
+
+def cells(one: Tried, record: ClimbRecord) -> tuple[str, str, str, str, str]:
+    """Return the turns, score, gain, time and outcome of what was tried, as a table shows them."""
+    units = Units(record.metric)
+    return (
+        str(one.n_turns or "-"),
+        units.score(one.score),
+        "" if one.gain is None or one.stack == record.stack else units.gain(one.gain),
+        duration(one.seconds),
+        clean(one.outcome.replace(f"{record.stack}+", "+")),
+    )
+
+
+def notes(record: ClimbRecord) -> tuple[str, ...]:
+    """Return what a person should know of a climb: how it was planned, and how it went."""
+    return (*record.notes, *_notes(record))
+
+
+def _notes(record: ClimbRecord) -> Iterator[str]:
+    units = Units(record.metric)
+    turns = f"{record.n_folds} folds" if record.n_folds else f"{record.n_seeds} seeds on one split"
+    yield (
+        f"{count(sum(one.n_turns for one in record.tried), 'training')} in {turns} took "
+        f"{duration(record.seconds)} of {duration(record.budget_seconds)}."
+    )
+    if len(record.choices) > 1:
+        others = ", ".join(record.short(one) for one in record.choices if one != record.chosen)
+        yield f"With a part of the predictions held out the choice was not always this one, but also {others}."
+    if record.gain is not None and record.gain.detectable is not None:
+        yield f"This design finds gains of {units.amount(record.gain.detectable)} four times in five."
+
+
+def how_to_read(record: ClimbRecord) -> tuple[str, ...]:
+    """Describe in a few sentences how a choice came about and what may be claimed of it."""
+    held = "each fold" if record.n_folds else "each seed, and each fifth of the photographs,"
+    return (
+        "Cheap stacks were trained first. What was clearly behind was let go of, and onto the best, recipes were added "
+        "one at a time; one that did not gain was dropped.",
+        "The best of several is partly so by chance: its own score says too much. Therefore the search was repeated "
+        f"on the same trainings with {held} held out, and what it then chose was judged on what it had not seen.",
+        "All those answers together make one comparison. What is expected is the score of choosing in this way, "
+        "and the gain is that over the base, or over the default ladder's stack.",
+        "“Better” means: were all recipes worth nothing, a gain this large would be claimed in at most 5 % of climbs.",
+    )
+
+
+def next_steps(record: ClimbRecord, workspace: Workspace) -> Iterator[str]:
+    """Yield what can be done after a climb."""
+    out = workspace.as_option
+    left = [one for one in record.tried if not one.n_turns and one.outcome == "no time for it"]
+    if left:
+        n_turns = len(record.turns)
+        listed = ", ".join(f"{record.short(one.stack)} (about {duration(one.seconds * n_turns)})" for one in left[:4])
+        yield f"With more time (--budget) these would be tried: {listed}."
+    if record.chosen != record.stack:
+        seeds = f"--folds {record.n_folds}" if record.n_folds else f"--seeds {max(3, record.n_seeds)}"
+        words = f"{shlex.quote(record.chosen)}{set_options(record.overrides)} {seeds} --metric {record.metric}{out}"
+        yield f"What each recipe of it is worth; only what is not there is trained: imgcls ladder run {words}"
+    yield f"A page that stands alone: imgcls report {record.name}{out}"
+    yield f"The sealed test part, once, if there is one: imgcls ladder final {record.name}{out}"
 
 
 def draw(record: ClimbRecord, workspace: Workspace) -> Path:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 
 
 def test_the_last_ladder_becomes_a_page(imgcls, drawn_ladder) -> None:
@@ -38,6 +39,18 @@ def test_what_is_wrong_is_said(imgcls, drawn_ladder, tmp_path) -> None:
     assert among.code == 2
     assert "among the records" in among.err
     assert imgcls("report", "--out", tmp_path / "empty").code == 2
+
+
+def test_a_climb_becomes_a_page_and_an_unfinished_one_says_so(imgcls, drawn_climb) -> None:
+    record, workspace = drawn_climb()
+    result = imgcls("report", "--out", workspace.root)
+    assert (result.code, result.err) == (0, "")
+    page = (workspace.reports / "drawn.html").read_text(encoding="utf-8")
+    assert "The stack for drawn" in page
+    replace(record, is_complete=False, pair={}).write(workspace)
+    result = imgcls("report", "drawn", "--out", workspace.root)
+    assert result.code == 2
+    assert "drawn is not finished" in result.err
 
 
 def test_an_unfinished_ladder_says_how_to_go_on(imgcls, drawn_ladder) -> None:

@@ -61,3 +61,6 @@ def test_below_the_baseline_is_below_its_interval() -> None:
     base = Estimate(0.8, 0.7, 0.9, 50)
     assert judged("a", Estimate(0.71, None, None, 50), base).told == ""
     assert judged("a", Estimate(0.69, None, None, 50), base).told == "below the baseline"
+    loss = Estimate(0.5, 0.4, 0.6, 50)
+    assert judged("a", Estimate(0.61, None, None, 50), loss, is_loss=True).told == "below the baseline"
+    assert judged("a", Estimate(0.39, None, None, 50), loss, is_loss=True).told == ""

@@ -23,6 +23,7 @@ from matplotlib.ticker import MaxNLocator
 
 from imgcls.config.metrics import Units
 from imgcls.evidence.verdicts import Judged
+from imgcls.ladders.climb import ClimbRecord
 from imgcls.ladders.judge import LadderResult
 from imgcls.ladders.report_data import Curves
 from imgcls.reports.verdict_text import minutes, rung_name, shown_verdict
@@ -174,6 +175,30 @@ def climb_figure(result: LadderResult) -> Markup:
     return inline_svg(figure, name="climb", description="Gain over the base. " + " ".join(map(clean, spoken)))
 
 
+def tried_figure(record: ClimbRecord) -> Markup:
+    """Draw what a climb tried, the best on top: a point each, the larger the more trainings, and their seconds."""
+    units, rows = Units(record.metric), [one for one in record.tried if one.score is not None]
+    rows.sort(key=lambda one: one.score or 0.0, reverse=not units.is_loss)
+    height = _FRAME_PX + _ROW_PX * len(rows)
+    figure = Figure(figsize=(_WIDTH_PX * _PX, height * _PX))
+    axes = figure.add_axes((0.02, 48 / height, 0.96, 1 - _FRAME_PX / height))
+    for place, one in enumerate(rows):
+        if place:
+            axes.axhline(place - 0.62, color=FAINT, linewidth=0.4, zorder=0)
+        note = f"{minutes(one.seconds)} min"
+        for x, text, side in ((0, _shortened(record.short(one.stack), 52), "left"), (1, note, "right")):
+            axes.annotate(text, (x, place - 0.36), xycoords=("axes fraction", "data"), ha=side, **_TEXT)
+        colour = ORANGE if one.stack == record.chosen else GREY if one.stack == record.stack else BLUE
+        axes.plot([units.scaled(one.score or 0.0)], [place], "o", color=colour, markersize=5 + one.n_turns, zorder=2)
+    axes.set_ylim(len(rows) - 0.62, -0.62)
+    axes.margins(x=0.06)
+    axes.set_yticks([])
+    _plain_frame(axes)
+    axes.set_xlabel(units.title, color=INK, fontsize=12)
+    spoken = [f"{record.short(one.stack)}: {units.score(one.score)}." for one in rows]
+    return inline_svg(figure, name="tried", description="What was tried. " + " ".join(map(clean, spoken)))
+
+
 def curves_figure(curves: Curves, *, number: int, top: float, n_epochs: int) -> Markup:
     """Draw the validation loss of one rung: the mean over runs, and each run thinly.
 
@@ -257,6 +282,6 @@ def _spoken(gain: Judged | None, units: Units) -> str:
     return f"{units.gain_text(gain.value, gain.low, gain.high)}, {shown_verdict(gain.verdict)}."
 
 
-def _shortened(label: str) -> str:
+def _shortened(label: str, longest: int = _LONGEST_LABEL) -> str:
     text = clean(label)
-    return text if len(text) <= _LONGEST_LABEL else text[: _LONGEST_LABEL - 1] + "…"
+    return text if len(text) <= longest else text[: longest - 1] + "…"

@@ -22,10 +22,11 @@ from imgcls.checklists.items import STATES
 from imgcls.config.metrics import Units, in_words
 from imgcls.data.source import is_named_set
 from imgcls.errors import UsageError, WorkspaceError, nearest_hint
+from imgcls.ladders.climb import ClimbRecord
 from imgcls.ladders.report_data import Picture, ReportData
 from imgcls.ladders.spec import Ladder
 from imgcls.plan import set_options
-from imgcls.reports import verdict_text
+from imgcls.reports import climb, verdict_text
 from imgcls.reports.checklist import summary
 from imgcls.reports.console import count, path, size
 from imgcls.reports.page import figures
@@ -68,14 +69,28 @@ def _harmless(value: Any) -> Any:
 _VERSIONS = ("imgcls", "python", "torch", "fastai", "timm", "numpy")
 
 
-def commands(ladder: Ladder) -> tuple[str, ...]:
+def title(data: ReportData) -> str:
+    """Return the title of a page: what was asked."""
+    if data.search is not None:
+        return f"The stack for {data.search.data_name}"
+    return verdict_text.title(data.result)
+
+
+def commands(ladder: Ladder, search: ClimbRecord | None = None) -> tuple[str, ...]:
     """Return the commands that make a ladder and its page; of paths only the last part, since pages travel.
 
     Args:
         ladder: The ladder.
+        search: The climb, where the ladder is its base and what it chose.
     """
-    verb = "ablate" if ladder.kind == "ablate" else "run"
-    words = ["imgcls", "ladder", verb, ladder.stack, "--seeds", str(ladder.n_seeds), "--metric", ladder.metric]
+    if search is not None:
+        words = ["imgcls", "ladder", "climb", search.stack, "--budget", f"{search.budget_seconds:.0f}s"]
+        if search.n_folds is None:
+            words += ["--seeds", str(search.n_seeds)]
+    else:
+        verb = "ablate" if ladder.kind == "ablate" else "run"
+        words = ["imgcls", "ladder", verb, ladder.stack, "--seeds", str(ladder.n_seeds)]
+    words += ["--metric", ladder.metric]
     words += ["--folds", str(ladder.n_folds)] if ladder.n_folds is not None else []
     data = ladder.data
     places = {"data": data.data, "images": data.images, "test": data.test}
@@ -141,18 +156,22 @@ def _context(data: ReportData) -> dict[str, Any]:
         "result": result,
         "ladder": result.ladder,
         "units": Units(result.ladder.metric),
-        "incumbent": result.rungs[result.incumbent],
+        "incumbent": result.rungs[data.shown],
         "wording": verdict_text,
+        "search": data.search,
+        "climbing": climb,
+        "title": title(data),
         "metric": in_words(result.ladder.metric),
-        "commands": commands(result.ladder),
+        "commands": commands(result.ladder, data.search),
         "conditions": facts(data),
         "plan_digests": plan_digests(result.ladder),
         "count": count,
         "picture_source": picture_source,
         "shade": _shade,
         "summary": summary,
-        "steps": figures.steps_figure(result) if len(result.rungs) > 1 else "",
-        "climb": figures.climb_figure(result) if result.ladder.kind == "climb" else "",
+        "steps": figures.steps_figure(result) if len(result.rungs) > 1 and data.search is None else "",
+        "climb": figures.climb_figure(result) if result.ladder.kind == "climb" and data.search is None else "",
+        "tried": figures.tried_figure(data.search) if data.search is not None else "",
         "curves": _curve_figures(data),
     }
 
@@ -202,10 +221,13 @@ def markdown_page(data: ReportData, *, checklist: Checklist | None = None) -> st
         result=result,
         ladder=result.ladder,
         units=Units(result.ladder.metric),
-        incumbent=result.rungs[result.incumbent],
+        incumbent=result.rungs[data.shown],
         wording=verdict_text,
+        search=data.search,
+        climbing=climb,
+        title=title(data),
         metric=in_words(result.ladder.metric),
-        commands=commands(result.ladder),
+        commands=commands(result.ladder, data.search),
         conditions=facts(data),
         plan_digests=plan_digests(result.ladder),
         count=count,
@@ -292,7 +314,8 @@ def page_json(data: ReportData) -> dict[str, Any]:
         "confused": [asdict(pair) for pair in data.pairs],
         "mistakes": [asdict(mistake) for mistake in data.mistakes],
         "photographs": "withheld" if data.withheld else data.trouble or "shown in HTML",
-        "commands": list(commands(data.result.ladder)),
+        "commands": list(commands(data.result.ladder, data.search)),
+        "search": None if data.search is None else data.search.to_json(),
         "updated": data.updated,
         "version": data.version,
     }
@@ -367,7 +390,7 @@ class PageWritten:
         yield Text(f"A page about {clean(ladder.name)}, {size(self.n_bytes)}, that stands alone:")
         yield path(self.file)
         yield Text(self._photographs())
-        if not self.data.result.is_complete:
+        if not self.data.result.is_complete and self.data.search is None:
             yield Text(f"The ladder is not finished: imgcls ladder run {clean(ladder.stack)}", style="dim")
         elif not self.data.withheld and self.n_shown:
             yield Text("For data that must not travel: imgcls report --no-images", style="dim")

@@ -15,6 +15,7 @@ import pytest
 import imgcls
 from imgcls.catalog import Stack, copy_recipe, find_recipes
 from imgcls.checklists.class_errors import TALLIES_JSON, ClassErrors, class_errors, load_class_errors
+from imgcls.checklists.evidence import gather
 from imgcls.ladders.spec import COMPARISONS, FINAL_JSON, RESULT_JSON
 from imgcls.records.run import GAINS, Estimate, Verdict
 from imgcls.storage import write_json
@@ -311,3 +312,27 @@ def test_a_ladder_that_is_removed_meanwhile_is_told(known: Desk, monkeypatch: py
     found = known.list()
     assert ["gone/ladder.json does not exist" in damage.reason for damage in found.damages] == [True]
     assert known.states()["train.loss"].state == "done"
+
+
+def test_what_a_climb_chose_is_what_is_built_on(known: Desk, drawn_climb: Any) -> None:
+    record, _ = drawn_climb(n_images=400)
+    evidence = gather(known.workspace)
+    climb = evidence.climb
+    assert climb is not None
+    assert (climb.file, climb.incumbent) == ("ladders/drawn/climb.json", 1)
+    assert climb.ladder.rungs[1].stack == record.chosen
+    assert climb.incumbent_runs == record.chosen_runs
+    assert [trial.verdict for trial in climb.trials] == [record.gain.verdict]
+    known.know(data=OTHER)
+    assert gather(known.workspace).climb is None
+
+
+def test_a_climb_that_is_not_finished_or_is_damaged_proves_nothing(known: Desk, drawn_climb: Any) -> None:
+    record, workspace = drawn_climb()
+    replace(record, is_complete=False, pair={}).write(workspace)
+    assert gather(known.workspace).climb is None
+    file = workspace.ladders / record.name / "climb.json"
+    file.write_text("{", encoding="utf-8")
+    found = gather(known.workspace)
+    assert found.climb is None
+    assert any("climb.json" in str(damage.reason) for damage in found.damages)

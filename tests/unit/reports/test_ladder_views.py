@@ -16,6 +16,7 @@ from imgcls.evidence.verdicts import Judged
 from imgcls.ladders.judge import LadderResult, judge_ladder
 from imgcls.ladders.predictions import changed_images
 from imgcls.ladders.state import LadderState, read_state
+from imgcls.reports.climb import ClimbView
 from imgcls.reports.ladder import ComparisonView, LadderView
 from imgcls.reports.live import LadderList, StateGrid, state_json
 from imgcls.reports.verdict_text import (
@@ -396,3 +397,31 @@ def test_minutes_say_on_which_load_they_were_measured(drawn_ladder: Draw, loads:
     for width in (60, 80, 140):
         assert told in joined(drawn(LadderView(result), width))
     assert told or "busy" not in drawn(LadderView(result))
+
+
+CLIMBS: list[dict[str, Any]] = [{}, {"metric": "log_loss"}, {"n_folds": 5, "n_images": 40, "n_seeds": 1}]
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("drawing", CLIMBS, ids=str)
+def test_a_climb_is_told_whole_at_every_width(drawn_climb: Draw, drawing: dict[str, Any], width: int) -> None:
+    record, workspace = drawn_climb(outcome=EVIL, **drawing)
+    text = drawn(ClimbView(record, workspace), width)
+    assert max(map(len, text.splitlines())) <= width
+    assert "\x1b" not in text
+    whole = "".join(text.split())
+    units = Units(record.metric)
+    for one in record.tried:
+        assert record.short(one.stack) in whole
+        assert units.score(one.score) in whole
+    assert "usebaseline+linear_probe" in whole.lower()
+    gain = record.gain
+    assert "".join(units.gain_text(gain.value, gain.low, gain.high).split()) in whole
+    assert "+longer(about" in whole
+
+
+def test_a_climb_that_stayed_with_its_base_claims_nothing(drawn_climb: Draw) -> None:
+    record, workspace = drawn_climb()
+    same = replace(record, gain=replace(record.gain, value=0.0, low=0.0, high=0.0))
+    assert "no difference: with a part held out" in joined(drawn(ClimbView(same, workspace)))
+    assert "no difference" not in joined(drawn(ClimbView(record, workspace)))

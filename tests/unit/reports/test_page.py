@@ -12,6 +12,7 @@ from html.parser import HTMLParser
 from io import StringIO
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rich.console import Console
@@ -243,3 +244,33 @@ def test_terminal_page_and_markdown_show_the_same_numbers(drawn_ladder: Draw, me
             scale = 1 if metric == "log_loss" else 100
             gain = f"{scale * rung.step.value:+.{3 if metric == 'log_loss' else 1}f}"
             assert all(gain in text for text in texts)
+
+
+@pytest.mark.parametrize("drawing", [{}, {"metric": "log_loss"}, {"n_folds": 5, "n_images": 40, "n_seeds": 1}], ids=str)
+def test_a_climb_has_its_pages(drawn_climb: Callable[..., Any], drawing: dict[str, Any]) -> None:
+    record, workspace = drawn_climb(outcome=HOSTILE[1], **drawing)
+    found = gather(record.as_ladder, workspace, search=record)
+    page, text = html_page(found), markdown_page(found)
+    tags = outline(page).tags
+    assert [tag for tag, _ in tags].count("script") == 1
+    assert not any(name.startswith("on") for _, attributes in tags for name in attributes)
+    for form in (page, text):
+        assert "imgcls ladder climb baseline --budget 1800s" in form
+        assert Units(record.metric).score(record.score.value) in form
+        assert "no time for it" in form
+        assert "rung by rung" not in form  # a ladder's verdict would claim what chose it
+        assert "predictions that did not choose" in form
+        assert not re.search(r"\bnan\b", form)
+    for one in record.tried:
+        assert record.short(one.stack) in page
+        assert record.short(one.stack) in text
+    assert page_json(found)["search"]["chosen"] == record.chosen
+
+
+def test_a_page_of_a_climb_withholds_names(drawn_climb: Callable[..., Any]) -> None:
+    record, workspace = drawn_climb(outcome="failed: 00003.png cannot be read")
+    kept = html_page(gather(record.as_ladder, workspace, search=record))
+    assert "00003.png cannot be read" in kept
+    hidden = gather(record.as_ladder, workspace, search=record, with_images=False)
+    for form in (html_page(hidden), markdown_page(hidden), json.dumps(page_json(hidden))):
+        assert "00003.png" not in form

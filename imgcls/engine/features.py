@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -14,16 +15,23 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from imgcls.catalog import Stack
-from imgcls.data.cache import Photos
+from imgcls.data.cache import FRONTS, ArrayFile, Photos
 from imgcls.engine.device import Machine, memory_format
 from imgcls.engine.inference import Views, batches_of, without_gradients
 from imgcls.engine.loaders import Normalisation, PhotoDataset
-from imgcls.engine.models import Network, batchnorms, build_network
+from imgcls.engine.models import Network, architecture_of, batchnorms, build_network
 from imgcls.engine.seeding import order
 from imgcls.engine.weights import Weights, resolve_weights
 from imgcls.errors import PlanError, WeightsError
 from imgcls.plan import Plan
+from imgcls.storage import canonical_json
+from imgcls.workspace import cache_folder
 
+PASS_VERSION = 1
+"""Raised whenever the same photographs and weights would give other features."""
+MOST_BYTES = 1 << 31
+"""The most that what frozen networks see may take in the cache, and for one training in memory."""
+_STATISTICS = ("running_mean", "running_var", "num_batches_tracked")
 _BATCH = 64
 _N_OUTPUTS = 2  # of a classifier that is not used
 
@@ -69,15 +77,14 @@ class FeatureExtractor:
         paths = [photos.paths[row] for row in rows]
         blank = np.zeros(len(rows), dtype=np.int64)
         dataset = PhotoDataset(photos, rows, ids=paths, paths=[], targets=blank, vocab=["", ""])
-        features = frozen_features(
+        body = FrozenBody(
             self.network,
             dataset,
-            normalisation=Normalisation(self.network.mean, self.network.std),
-            device=self.machine.torch_device(),
-            precision=self.machine.used_precision(),
-            progress=progress,
+            Normalisation(self.network.mean, self.network.std),
+            self.machine.torch_device(),
+            self.machine.used_precision(),
         )
-        return np.asarray(features.cpu().numpy(), dtype=np.float32)
+        return np.asarray(body.features(progress=progress).cpu().numpy(), dtype=np.float32)
 
 
 def linear_classifier(network: Network, *, n_classes: int) -> nn.Linear:
@@ -98,98 +105,139 @@ def linear_classifier(network: Network, *, n_classes: int) -> nn.Linear:
     return head
 
 
-def frozen_features(
-    network: Network,
-    dataset: PhotoDataset,
-    *,
-    normalisation: Normalisation,
-    device: torch.device,
-    precision: str,
-    progress: Callable[[int, int], None],
-    views: Views | None = None,
-) -> Tensor:
-    """Compute the features of every photograph of a dataset once, without augmentation and with the network at rest.
+@dataclass(frozen=True)
+class FrozenBody:
+    """A network at rest, and the clean photographs that it looks at; what it sees can be kept in the cache."""
 
-    Args:
-        network: The network, on the device; its weights and running statistics stay as they are.
-        dataset: The photographs; its pipeline is not used.
-        normalisation: How images become floats.
-        device: Where it runs.
-        precision: `float32`, `bf16` or `fp16`; as in prediction.
-        progress: Called with the number of photographs (views of them) done, and of all.
-        views: What is looked at besides the clean photographs; None for nothing.
+    network: Network
+    """The network, on the device."""
+    dataset: PhotoDataset
+    """The photographs; its pipeline is not used."""
+    normalisation: Normalisation
+    """How images become floats."""
+    device: torch.device
+    """Where it runs."""
+    precision: str
+    """`float32`, `bf16` or `fp16`; as in prediction."""
 
-    Returns:
-        float32 [n, d], on the device; of several views float32 [views · n, d], view after view.
+    def features(
+        self, *, progress: Callable[[int, int], None], views: Views | None = None, keep: bool = False
+    ) -> Tensor:
+        """Compute the features of every photograph once, without augmentation.
 
-    Raises:
-        PlanError: The network does something to the output of its linear layer, or uses it several times.
-    """
-    seen: list[tuple[Tensor, Tensor]] = []
+        Args:
+            progress: Called with the number of photographs (views of them) done, and of all.
+            views: What is looked at besides the clean photographs; None for nothing.
+            keep: Whether they are looked for in the cache, and kept there; the bits are the same either way.
 
-    def see(module: nn.Module, inputs: tuple[Any, ...], output: Tensor) -> None:
-        seen.append((inputs[0], output))
+        Returns:
+            float32 [n, d], on the device; of several views float32 [views · n, d], view after view.
 
-    found: list[Tensor] = []
-    n_done, module = 0, network.module.eval()
-    hook = network.head.register_forward_hook(see)
-    try:
-        with without_gradients(device, precision):
-            n_views = 1 if views is None else views.n_views
-            for view in range(n_views):
-                for images, ids in batches_of(dataset, size=_BATCH):
+        Raises:
+            PlanError: The network does something to the output of its linear layer, or uses it several times.
+        """
+        n_views, found = 1 if views is None else views.n_views, list[Tensor]()
+        for view in range(n_views):
+            drawn = "" if views is None else views.key(view)
+            stored = self._file(drawn, with_ids=bool(drawn)) if keep else None
+            values = stored.read().get("values") if stored else None
+            if values is None or len(values) != len(self.dataset):
+                told = _offset(progress, view * len(self.dataset), n_views * len(self.dataset))
+                found.append(self._computed(view, views, progress=told))
+                if stored and found[-1].nbytes <= MOST_BYTES // 8:
+                    stored.write(most_bytes=MOST_BYTES, values=found[-1].cpu().numpy())
+            else:
+                found.append(torch.from_numpy(values).to(self.device))
+                progress((view + 1) * len(self.dataset), n_views * len(self.dataset))
+        return torch.cat(found)
+
+    def fit_statistics(self) -> None:
+        """Set the running statistics of every batch normalisation to those of the clean photographs.
+
+        Mean and variance are averaged over batches drawn by lot, each of which is normalised by its own, as in
+        training. Nothing else of the network changes.
+
+        Source: Li et al. 2016, arXiv:1603.04779, section 3.2.
+        """
+        layers = [layer for layer in batchnorms(self.network.module) if isinstance(layer, _BatchNorm)]
+        stored = self._file("statistics")
+        known = stored.read() if stored else {}
+        if len(known) == len(_STATISTICS) * len(layers):
+            for place, layer in enumerate(layers):
+                for name in _STATISTICS:
+                    getattr(layer, name).copy_(torch.from_numpy(known[f"{name}{place}"]))
+            return
+        momenta = [layer.momentum for layer in layers]
+        module = self.network.module.eval()
+        for layer in layers:
+            layer.reset_running_stats()
+            layer.momentum = None  # then torch averages over all batches evenly
+            layer.train()
+        rows = order(len(self.dataset), 0, "statistics", 0)
+        with without_gradients(self.device, self.precision):
+            for start in range(0, len(rows) - len(rows) % _BATCH or len(rows), _BATCH):
+                images = self.dataset.photos.pixels(self.dataset.rows[rows[start : start + _BATCH]])
+                module(self.normalisation.encode(torch.from_numpy(images), self.device))
+        for layer, momentum in zip(layers, momenta, strict=True):
+            layer.momentum = momentum
+        module.eval()
+        arrays = {
+            f"{name}{place}": getattr(layer, name).cpu().numpy()
+            for place, layer in enumerate(layers)
+            for name in _STATISTICS
+        }
+        if stored:
+            stored.write(most_bytes=MOST_BYTES, **arrays)
+
+    def _computed(self, view: int, views: Views | None, *, progress: Callable[[int], None]) -> Tensor:
+        seen: list[tuple[Tensor, Tensor]] = []
+
+        def see(module: nn.Module, inputs: tuple[Any, ...], output: Tensor) -> None:
+            seen.append((inputs[0], output))
+
+        found: list[Tensor] = []
+        n_done, module = 0, self.network.module.eval()
+        hook = self.network.head.register_forward_hook(see)
+        try:
+            with without_gradients(self.device, self.precision):
+                for images, ids in batches_of(self.dataset, size=_BATCH):
                     seen.clear()
                     shown = images if views is None else views.make(images, ids, view)
-                    answer = module(normalisation.encode(torch.from_numpy(shown), device))
+                    answer = module(self.normalisation.encode(torch.from_numpy(shown), self.device))
                     if not found:
                         _check_last(seen, answer)
                     found.append(seen[0][0].float())
                     n_done += len(images)
-                    progress(n_done, n_views * len(dataset))
-    finally:
-        hook.remove()
-    return torch.cat(found)
+                    progress(n_done)
+        finally:
+            hook.remove()
+        return torch.cat(found)
+
+    def _file(self, what: str, *, with_ids: bool = False) -> ArrayFile | None:
+        """Return the file of the cache for something that hangs on network, photographs and their order.
+
+        None for a network of which nobody can know whether it is the same.
+        """
+        architecture, photos = architecture_of(self.network.module), self.dataset.photos
+        if architecture is None or not isinstance(photos, Photos):
+            return None
+        found = hashlib.sha256(f"{PASS_VERSION} {what} {architecture}".encode())
+        head = {id(tensor) for tensor in self.network.head.state_dict(keep_vars=True).values()}
+        for name, tensor in self.network.module.state_dict(keep_vars=True).items():
+            if id(tensor) not in head:
+                found.update(f"{name}{tuple(tensor.shape)}".encode())
+                found.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+        mean, std = self.normalisation.mean, self.normalisation.std
+        about = [photos.preprocess.key, mean, std, self.device.type, self.precision]
+        found.update(canonical_json(about).encode())
+        for name, row in zip(self.dataset.ids, self.dataset.rows, strict=True):
+            line = f"{name if with_ids else ''}\0{photos.sha256[row]}\n"
+            found.update(line.encode("utf-8", "surrogateescape"))
+        return ArrayFile(cache_folder() / FRONTS / f"{found.hexdigest()[:32]}.npz")
 
 
-def fit_statistics(
-    network: Network,
-    dataset: PhotoDataset,
-    *,
-    normalisation: Normalisation,
-    device: torch.device,
-    precision: str,
-    seed: int,
-) -> None:
-    """Set the running statistics of every batch normalisation to those of a dataset's clean photographs.
-
-    Mean and variance are averaged over batches drawn by the seed, each of which is normalised by its own, as in
-    training. Nothing else of the network changes.
-
-    Args:
-        network: The network, on the device.
-        dataset: The photographs; its pipeline is not used.
-        normalisation: How images become floats.
-        device: Where it runs.
-        precision: As in training.
-        seed: Decides which photographs come together.
-
-    Source: Li et al. 2016, arXiv:1603.04779, section 3.2.
-    """
-    layers = [layer for layer in batchnorms(network.module) if isinstance(layer, _BatchNorm)]
-    momenta = [layer.momentum for layer in layers]
-    network.module.eval()
-    for layer in layers:
-        layer.reset_running_stats()
-        layer.momentum = None  # then torch averages over all batches evenly
-        layer.train()
-    rows = order(len(dataset), seed, "statistics", 0)
-    with without_gradients(device, precision):
-        for start in range(0, len(rows) - len(rows) % _BATCH or len(rows), _BATCH):
-            images = dataset.photos.pixels(dataset.rows[rows[start : start + _BATCH]])
-            network.module(normalisation.encode(torch.from_numpy(images), device))
-    for layer, momentum in zip(layers, momenta, strict=True):
-        layer.momentum = momentum
-    network.module.eval()
+def _offset(progress: Callable[[int, int], None], before: int, n_all: int) -> Callable[[int], None]:
+    return lambda n: progress(before + n, n_all)
 
 
 def feature_extractor(*, machine: Machine | None = None) -> FeatureExtractor:

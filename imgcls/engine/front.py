@@ -16,9 +16,10 @@ from fastai.callback.core import Callback
 from torch import Tensor, nn
 
 from imgcls.data.cache import FRONTS, ArrayFile
+from imgcls.engine.features import MOST_BYTES
 from imgcls.engine.inference import without_gradients
 from imgcls.engine.loaders import KeptFeatures, Key, PhotoDataset, PhotoLoader
-from imgcls.engine.models import stages_of
+from imgcls.engine.models import architecture_of, stages_of
 from imgcls.errors import PlanError
 from imgcls.storage import canonical_json
 from imgcls.workspace import cache_folder
@@ -29,8 +30,6 @@ if TYPE_CHECKING:
 
 FRONT_VERSION = 1
 """Raised whenever the same photographs and weights would give other features."""
-MOST_BYTES = 1 << 31
-"""The most that the features of one training may take in memory, and those of all trainings in the cache."""
 
 
 class _ReachedError(Exception):
@@ -242,25 +241,25 @@ def keep_features(built: BuiltLearner, request: RunSpec, *, progress: Callable[[
         yield f"The frozen stages are passed again for every batch, since the features of the views {why}."
         return
     parts, n_found, n_done = [], 0, 0
-    key = _key(front, request)
+    key, is_known = _key(front, request), architecture_of(front.network) is not None
     for loader, views in ((train, n_views), (valid, 1)):
         found = []
         for view in range(views):
             name = hashlib.sha256(f"{key} {_samples_key(loader.dataset, request)} {view}".encode()).hexdigest()[:32]
             stored = ArrayFile(cache_folder() / FRONTS / f"{name}.npz")
-            values = stored.read().get("values")
+            values = stored.read().get("values") if is_known else None
             if values is None or len(values) != len(loader.dataset):
                 values = _computed(front, loader, view, request, partial(_further, progress, n_done, n_photos))
-                stored.write(most_bytes=MOST_BYTES, values=values)
+                if is_known:
+                    stored.write(most_bytes=MOST_BYTES, values=values)
             else:
                 n_found += 1
             n_done += len(values)
             found.append(values)
         parts.append(KeptFeatures(np.stack(found), loader.dataset.targets))
     train.kept, valid.kept = parts
-    where = (
-        "found in the cache" if n_found == n_views + 1 else f"computed in {time.perf_counter() - began:.0f} s and kept"
-    )
+    computed = f"computed in {time.perf_counter() - began:.0f} s{' and kept' * is_known}"
+    where = "found in the cache" if n_found == n_views + 1 else computed
     try:
         yield (
             f"The first {plan.fit.freeze_stages} stages are frozen: what they make of {n_views} "
@@ -295,6 +294,7 @@ def _key(front: Front, request: RunSpec) -> str:
     return canonical_json(
         [
             FRONT_VERSION,
+            architecture_of(front.network),
             front.digest,
             plan.fit.freeze_stages,
             request.prepared.preprocess.key,

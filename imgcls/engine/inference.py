@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 
 import cv2
@@ -16,6 +17,7 @@ from imgcls.engine.seeding import PREDICTION_EPOCH, generator
 from imgcls.engine.transforms import Pipeline, build_pipeline
 from imgcls.plan import Augment, Plan, Predict
 from imgcls.predictions.smoothing import smooth
+from imgcls.storage import canonical_json
 
 Images = np.ndarray
 _CROP_SHARE = 0.875  # the share of the side that timm's evaluation crops keep by default
@@ -33,9 +35,19 @@ class Views:
             seed: The run's seed; with the sample's id and the view's number it decides the draws.
         """
         self.n_views, self.kind, self.seed = predict.views, predict.view_kind, seed
+        self._augment = augment
         self._pipeline: Pipeline | None = (
             build_pipeline(augment) if self.kind == "augmented" and self.n_views > 1 else None
         )
+
+    def key(self, view: int) -> str:
+        """Return what a view is made by, beside the image and its id; the clean one by nothing."""
+        if view == 0 or (self.kind == "augmented" and self._pipeline is None):
+            return ""
+        if self.kind != "augmented":
+            return f"{self.kind} {view}"
+        drawn = Plan(augment=replace(self._augment, views=Augment().views)).to_json()
+        return canonical_json([drawn, self.seed, view])
 
     def make(self, images: Images, ids: Sequence[str], view: int) -> Images:
         """Return one view of every image.

@@ -1,7 +1,8 @@
 """Linear probe: logistic regression on frozen features, its strength chosen by cross-validation.
 
 scikit-learn's `LogisticRegressionCV` on standardised features is the oracle of the tests. Here all folds are fitted at
-once, and each strength begins where the one before it ended, which is several times faster.
+once in float32, and each strength begins where the one before it ended, which is several times faster; only the
+regression that is kept is fitted in float64.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from imgcls.data.samples import Samples
 from imgcls.data.split import Fold, fold_samples
 from imgcls.engine.build import BuiltLearner
 from imgcls.engine.device import Machine
-from imgcls.engine.features import fit_statistics, frozen_features, linear_classifier
+from imgcls.engine.features import FrozenBody, linear_classifier
 from imgcls.engine.inference import Views
 from imgcls.engine.losses import one_hot
 from imgcls.engine.models import batchnorms
@@ -31,7 +32,7 @@ Function = Callable[[Tensor], tuple[Tensor, Tensor]]
 """Points [m, p] → values [m] and gradients [m, p]; row i depends on point i alone."""
 _N_PAIRS, _MOST_STEPS, _MOST_HALVINGS = 10, 5000, 30
 _SUFFICIENT = 1e-4  # the share of the decrease promised by the slope that a step has to bring
-_ROUNDING = 1e-14  # two values that differ by this share are equal for float64 sums
+_ROUNDING = 45  # two values that differ by this many units in the last place are equal for sums
 STRENGTHS: tuple[float, ...] = tuple(float(10.0**power) for power in np.arange(-5, 3.5, 0.5))
 """What is tried, as scikit-learn's `C`: the weight of the summed loss against half the squared weights."""
 PLAIN_STRENGTH = 1.0
@@ -79,9 +80,9 @@ class _Problem:
     """Standardised features with targets, as the objective needs them."""
 
     design: Tensor
-    """float64 [n, d + 1], the last column constant, that of the intercept."""
+    """Float [n, d + 1], the last column constant, that of the intercept."""
     targets: Tensor
-    """float64 [n, c]: one-hot, or 0/1 in columns that are independent of each other."""
+    """Float [n, c]: one-hot, or 0/1 in columns that are independent of each other."""
     independent: bool
     """Whether each column has a probability of its own."""
 
@@ -89,10 +90,10 @@ class _Problem:
         """Return the coefficients of the strongest penalty: no feature counts, the intercept is the classes' log-odds.
 
         Args:
-            shares: float64 [m, n], the weight of each sample, 0 or 1.
+            shares: Float [m, n], the weight of each sample, 0 or 1.
 
         Returns:
-            float64 [m, (d + 1) · c].
+            Float [m, (d + 1) · c].
         """
         counts, n_used = shares @ self.targets, shares.sum(dim=1, keepdim=True)
         rates = (counts + 0.5) / (n_used + 1)  # finite, also for a class without a sample
@@ -104,7 +105,7 @@ class _Problem:
         """Return the mean loss with its penalty, for several choices of samples at once.
 
         Args:
-            shares: float64 [m, n], the weight of each sample, 0 or 1.
+            shares: Float [m, n], the weight of each sample, 0 or 1.
             strength: scikit-learn's `C`.
         """
         n_used = shares.sum(dim=1)
@@ -126,10 +127,10 @@ class _Problem:
         """Return the loss of each sample under several regressions, and its derivative by the logits.
 
         Args:
-            coefficients: float64 [m, d + 1, c].
+            coefficients: Float [m, d + 1, c].
 
         Returns:
-            float64 [n, m], in nats, summed over independent columns; and float64 [n, m, c].
+            Float [n, m], in nats, summed over independent columns; and Float [n, m, c].
         """
         m, width, c = coefficients.shape
         logits = (self.design @ coefficients.transpose(0, 1).reshape(width, m * c)).view(-1, m, c)
@@ -166,8 +167,9 @@ def fit_probe(
         PlanError: The network's classifier is no single linear layer.
     """
     began = time.perf_counter()
-    layer, device = linear_classifier(built.network, n_classes=samples.n_classes), machine.torch_device()
-    dataset = built.learn.dls.train.dataset
+    layer = linear_classifier(built.network, n_classes=samples.n_classes)
+    dataset, device = built.learn.dls.train.dataset, machine.torch_device()
+    body = FrozenBody(built.network, dataset, built.normalisation, device, machine.used_precision())
     n_views, module = plan.fit.classifier_views, built.network.module
     folds, caution = choose_folds(samples.part("train"), seed=seed)
     targets = one_hot(torch.as_tensor(dataset.targets), samples.n_classes)
@@ -175,15 +177,8 @@ def fit_probe(
         targets, folds = targets.repeat(n_views, 1), None if folds is None else np.tile(folds, n_views)
 
     def fit() -> tuple[Regression, Tensor]:
-        features = frozen_features(
-            built.network,
-            dataset,
-            normalisation=built.normalisation,
-            device=device,
-            precision=machine.used_precision(),
-            progress=progress,
-            views=Views(Predict(views=n_views), plan.augment, seed=seed) if n_views > 1 else None,
-        )
+        views = Views(Predict(views=n_views), plan.augment, seed=seed) if n_views > 1 else None
+        features = body.features(progress=progress, views=views, keep=True)
         seconds["features"] += time.perf_counter() - began - sum(seconds.values())
         features = features if device.type == "cuda" else features.cpu()  # float64 is not everywhere
         fitted = fit_logistic(
@@ -200,14 +195,7 @@ def fit_probe(
     if asked in ("own", "better"):
         kept = fit() if asked == "better" else None
         pretrained = {name: values.clone() for name, values in module.state_dict().items()}
-        fit_statistics(
-            built.network,
-            dataset,
-            normalisation=built.normalisation,
-            device=device,
-            precision=machine.used_precision(),
-            seed=seed,
-        )
+        body.fit_statistics()
         own = fit()
         if kept is None or _log_loss(own[0]) < _log_loss(kept[0]):
             fitted, features = own
@@ -280,13 +268,17 @@ def fit_logistic(features: Tensor, targets: Tensor, *, multilabel: bool, folds: 
     is_binary = not multilabel and targets.shape[1] == 2
     columns = targets[:, 1:] if is_binary else targets
     problem = _Problem(design, columns, independent=multilabel or is_binary)
+    rough = _Problem(design.float(), columns.float(), problem.independent)
     all_samples = features.new_ones(1, len(features))
     if folds is None:
-        strength, log_loss, start = PLAIN_STRENGTH, None, problem.start(all_samples)
+        strength, log_loss, start = PLAIN_STRENGTH, None, rough.start(all_samples.float())
     else:
-        strength, log_loss, start = _choose_strength(problem, folds, n_labels=targets.shape[1] if multilabel else 1)
+        strength, log_loss, start = _choose_strength(rough, folds, n_labels=targets.shape[1] if multilabel else 1)
+    start = minimise(rough.objective(all_samples.float(), strength), start, tolerance=_FOLD_TOLERANCE)
     solution = (
-        minimise(problem.objective(all_samples, strength), start, tolerance=_TOLERANCE).view(design.shape[1], -1).T
+        minimise(problem.objective(all_samples, strength), start.double(), tolerance=_TOLERANCE)
+        .view(design.shape[1], -1)
+        .T
     )
     if is_binary:  # half of the log-odds for either class: their difference is what softmax looks at
         solution = torch.cat([-solution / 2, solution / 2])
@@ -302,11 +294,11 @@ def minimise(function: Function, start: Tensor, *, tolerance: float) -> Tensor:
 
     Args:
         function: Gives values and gradients; convex and bounded below.
-        start: float64 [m, p].
+        start: Float [m, p]; its precision is that of the sums.
         tolerance: A point is good when no entry of its gradient is larger than this.
 
     Returns:
-        float64 [m, p].
+        Float [m, p].
 
     Source:
         Nocedal and Wright 2006, Numerical Optimization, algorithms 7.4 and 7.5, with backtracking.
@@ -320,7 +312,7 @@ def minimise(function: Function, start: Tensor, *, tolerance: float) -> Tensor:
             break
         directions = torch.where(is_open[:, None], -_inverse_curvature(gradients, pairs, scale), 0.0)
         moved, moved_values, moved_gradients = _line_search(function, points, values, gradients, directions)
-        if torch.equal(moved, points):  # no step brings anything that float64 could tell
+        if torch.equal(moved, points):  # no step brings anything that its precision could tell
             break
         pair, scale = _curvature(moved - points, moved_gradients - gradients, scale)
         pairs = [*pairs, pair][-_N_PAIRS:]
@@ -352,7 +344,7 @@ def _choose_strength(problem: _Problem, folds: Tensor, *, n_labels: int) -> tupl
         The strength; its log loss; the mean of the folds' coefficients, as a place to begin, [1, p].
     """
     numbers = torch.arange(int(folds.max()) + 1, device=folds.device)
-    held_out = (folds == numbers[:, None]).double()
+    held_out = (folds == numbers[:, None]).to(problem.design.dtype)
     points = problem.start(1 - held_out)
     best, n_worse = (STRENGTHS[0], float("inf"), points[:1]), 0
     for strength in STRENGTHS:
@@ -384,11 +376,11 @@ def _line_search(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Halve each step until it brings enough; one that never does is not taken."""
     slopes = (directions * gradients).sum(dim=1)
-    lengths = torch.ones_like(values)
+    lengths, rounding = torch.ones_like(values), _ROUNDING * torch.finfo(values.dtype).eps
     for _ in range(_MOST_HALVINGS):
         moved = points + lengths[:, None] * directions
         moved_values, moved_gradients = function(moved)
-        allowed = values + _SUFFICIENT * lengths * slopes + _ROUNDING * values.abs()
+        allowed = values + _SUFFICIENT * lengths * slopes + rounding * values.abs()
         is_good = moved_values <= allowed
         if is_good.all():
             return moved, moved_values, moved_gradients

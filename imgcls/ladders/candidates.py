@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -68,6 +69,26 @@ def openings(base: Stack) -> tuple[Stack, ...]:
         if stack is not None and stack.plan != base.plan:
             found.setdefault(stack.plan.digest, stack)
     return tuple(found.values())
+
+
+def variants(base: Stack, stacks: Iterable[Stack], traits: Traits) -> dict[str, str]:
+    """Return opening stacks on the other pixels that these data may want, such as with their proportions kept.
+
+    Args:
+        base: What they stand on.
+        stacks: The opening stacks.
+        traits: What is known of the data.
+
+    Returns:
+        Stack → stack with the recipe; empty where no recipe that changes nothing but pixels suits the data.
+    """
+    names = traits.names - {"any"}
+    suited = [recipe for recipe in find_recipes().values() if names.intersection(recipe.card.suits)]
+    for recipe in suited:
+        if recipe.name not in base.names and all(path.startswith("images.") for path in recipe.card.changes):
+            found = {stack.text: _added(stack, recipe.name) for stack in stacks}
+            return {text: other.text for text, other in found.items() if other is not None}
+    return {}
 
 
 def further(stack: Stack, traits: Traits) -> tuple[Stack, ...]:

@@ -79,6 +79,8 @@ class ClimbRecord:
     """What a person should know of how it was planned."""
     created: str = ""
     """When it was first planned: UTC, ISO 8601."""
+    variants: Mapping[str, str] = field(default_factory=dict)
+    """Opening stack → the same on other pixels; which of the two open is seen on the cheapest."""
     is_complete: bool = False
     """Whether it came to its end."""
     chosen: str = ""

@@ -30,7 +30,7 @@ from imgcls.errors import ImgclsError, PlanError, StackError, UsageError
 from imgcls.evidence.contributions import Floats
 from imgcls.evidence.power import compare_designs
 from imgcls.evidence.verdicts import judge
-from imgcls.ladders.candidates import Traits, further, openings
+from imgcls.ladders.candidates import Traits, further, openings, variants
 from imgcls.ladders.climb import CLIMB_JSON, ClimbRecord, Tried, find_climbs
 from imgcls.ladders.design import (
     LadderConfig,
@@ -195,7 +195,8 @@ class _Planner:
                     raise
                 refused.append(f"{stack.text} is not tried: {problem}")
         stacks = tuple(stack for stack in stacks if stack.text in estimates)
-        n_seeds, opening, too_long = self._affordable(stacks, estimates, n_seeds=n_seeds, n_folds=n_folds)
+        others = variants(self.question.stack, stacks, traits)
+        n_seeds, opening, too_long = self._affordable(stacks, estimates, others, n_seeds=n_seeds, n_folds=n_folds)
         record = ClimbRecord(
             name=self.question.name or (before.name if before else self._name(metric, parts, asked)),
             stack=self.question.stack.text,
@@ -211,13 +212,15 @@ class _Planner:
             data_digest=parts[0].data_digest,
             split_digests=tuple(part.split_digest for part in parts),
             opening=opening,
+            variants={text: other for text, other in others.items() if text in opening},
             too_long=too_long,
             estimates=estimates,
             notes=tuple(note for note in (design, _sentence(traits), *refused) if note),
             created=before.created if before else datetime.now(UTC).isoformat(timespec="seconds"),
         )
         if before and before.budget_seconds == self.budget_seconds:  # as it was planned, whatever is measured now
-            record = replace(record, n_seeds=before.n_seeds, opening=before.opening, too_long=before.too_long)
+            kept = {name: getattr(before, name) for name in ("n_seeds", "opening", "variants", "too_long")}
+            record = replace(record, **kept)
         if before and before.is_complete:  # what it found stands until there is something newer
             record = record.with_outcome_of(before)
         self._check_folder(record, is_new=before is None)
@@ -274,16 +277,23 @@ class _Planner:
         return estimate_run(data.request(rung, 0, data.folds[0]), trains=True)
 
     def _affordable(
-        self, stacks: Sequence[Stack], estimates: Mapping[str, float], *, n_seeds: int, n_folds: int | None
+        self,
+        stacks: Sequence[Stack],
+        estimates: Mapping[str, float],
+        others: Mapping[str, str],
+        *,
+        n_seeds: int,
+        n_folds: int | None,
     ) -> tuple[int, tuple[str, ...], tuple[str, ...]]:
         """Choose the stacks to open with, the cheapest first, as many as there is time for."""
         by_cost = sorted((stack.text for stack in stacks), key=lambda text: estimates[text])
-        base = estimates[self.question.stack.text]
+        base, on_other_pixels = estimates[self.question.stack.text], estimates[by_cost[0]] if others else 0.0
         for n_turns in range(n_folds or n_seeds, (n_folds or _FEWEST_SEEDS) - 1, -1):
             chosen: list[str] = []
+            first = base * n_turns + on_other_pixels * stages_of(n_turns)[0]
             for text in by_cost:
                 costs = [estimates[one] for one in (*chosen, text)]
-                if base * n_turns + _opening_seconds(costs, n_turns) <= self.budget_seconds:
+                if first + _opening_seconds(costs, n_turns) <= self.budget_seconds:
                     chosen.append(text)
             if chosen:
                 left = tuple(text for text in by_cost if text not in chosen)
@@ -514,6 +524,7 @@ class _Climber:
         return Search(
             base=self.record.stack,
             opening=self.record.opening,
+            variants=self.record.variants,
             turns=self._turns(boards),
             results=self._results(boards),
             grow=self._grow,

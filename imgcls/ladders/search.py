@@ -172,6 +172,8 @@ class Search:
     """Stacks that are let go of, whatever they scored: a training failed, or there is no time for it."""
     smallest_gain: float = 0.005
     """What a further recipe has to gain to stay, in the metric's unit."""
+    variants: Mapping[str, str] = field(default_factory=dict)
+    """Opening stack → the same on other pixels; the cheapest opening stack decides for all which are used."""
 
     @cached_property
     def stages(self) -> tuple[int, ...]:
@@ -181,14 +183,17 @@ class Search:
     def follow(self, held_out: HeldOut | None = None) -> Choice:
         """Follow the rules as far as what was trained allows.
 
-        Half of the opening stacks, the better ones that are not clearly behind, go on from stage to stage. Onto the
-        best, recipes are added one at a time; one that is no better after a stage is dropped.
+        Where there are variants, the cheapest opening stack is tried on both kinds of pixels, and all of them open on
+        those that suit it. Half of the opening stacks, the better ones that are not clearly behind, go on from stage to
+        stage. Onto the best, recipes are added one at a time; one that is no better after a stage is dropped.
 
         Args:
             held_out: What is not looked at; None looks at everything.
         """
-        steps: list[Step] = []
-        pool, best = [stack for stack in self.opening if stack not in self.out], self.base
+        pool, missing, steps = self._pool(held_out)
+        best = self.base
+        if missing:
+            return Choice(best, missing, ())
         for stage in self.stages:
             seen = self._seen(stage, held_out)
             if missing := self._missing([self.base, *pool], seen):
@@ -198,6 +203,24 @@ class Search:
             steps += dropped
             best = self._ranked([self.base, *pool], seen, held_out)[0]
         return self._grown(best, steps, held_out)
+
+    def _pool(self, held_out: HeldOut | None) -> tuple[list[str], tuple[Training, ...], list[Step]]:
+        """Return the stacks to open with, on the pixels that suit the cheapest; or what has to be trained to know."""
+        pool, steps = self.opening, list[Step]()
+        plain = next(iter(self.opening), self.base)
+        other = self.variants.get(plain)
+        if other is not None and not {plain, other} & self.out:
+            seen = self._seen(self.stages[0], held_out)
+            if missing := self._missing([self.base, plain, other], seen):
+                return [], missing, []
+            gain, _ = self._difference(other, plain, seen, held_out)
+            n_turns = max(seen) + 1
+            if gain >= self.smallest_gain:
+                pool = tuple(self.variants.get(stack, stack) for stack in self.opening)
+                steps.append(Step(plain, "dropped", other, n_turns, -gain))
+            else:
+                steps.append(Step(other, "dropped", plain, n_turns, gain))
+        return [stack for stack in pool if stack not in self.out], (), steps
 
     def _grown(self, best: str, steps: list[Step], held_out: HeldOut | None) -> Choice:
         """Add one recipe after the other to the best, and keep those that gain."""

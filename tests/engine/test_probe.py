@@ -11,6 +11,7 @@ import pytest
 import torch
 from fastai.learner import Learner
 from rich.console import Console
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 import imgcls
@@ -22,7 +23,7 @@ from imgcls.engine import timing
 from imgcls.engine.build import build
 from imgcls.engine.device import Machine
 from imgcls.engine.linear_probe import choose_folds
-from imgcls.engine.models import simple_cnn
+from imgcls.engine.models import architecture_of, simple_cnn
 from imgcls.engine.prepare import prepare
 from imgcls.engine.progress import EpochRow, Silent, Start
 from imgcls.errors import PlanError, StackError
@@ -59,8 +60,12 @@ class Told(Silent):
 
 
 @pytest.fixture
-def passes(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, bool]]:
-    """Count what passes through a simple_cnn: the images of each pass, and whether the network was in training."""
+def passes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[tuple[int, bool]]:
+    """Count what passes through a simple_cnn: the images of each pass, and whether the network was in training.
+
+    The cache is an empty one, in which no features are found.
+    """
+    monkeypatch.setenv("IMGCLS_CACHE", str(tmp_path / "cache"))
     found: list[tuple[int, bool]] = []
     forward = nn.Sequential.forward
 
@@ -402,3 +407,31 @@ def test_better_statistics_are_those_with_the_smaller_loss(
     assert found.model[0][1].momentum == pytest.approx(0.1)
     only = learner(overrides=FITTED | {"fit.statistics": "own" if own < pretrained else "pretrained"})
     assert all(torch.equal(a, b) for a, b in zip(found.model.parameters(), only.model.parameters(), strict=True))
+
+
+def test_features_that_were_seen_before_are_not_computed_again_and_are_the_same(
+    train: Train, passes: list[tuple[int, bool]], tmp_path: Path
+) -> None:
+    def fitted(home: str, seed: int = 0) -> tuple[dict[str, Tensor], int]:
+        passes.clear()
+        run = train("linear_probe", workspace=tmp_path / home, seed=seed)
+        return load_file(run.path("weights.safetensors")), len(passes)
+
+    first, n_passes = fitted("one")
+    again, n_again = fitted("two")
+    assert n_again == n_passes - 1
+    assert all(torch.equal(values, again[name]) for name, values in first.items())
+    _, n_other_network = fitted("three", seed=1)  # a simple_cnn begins with other weights
+    assert n_other_network == n_passes
+    for file in (tmp_path / "cache" / "fronts").iterdir():
+        file.write_bytes(file.read_bytes()[:-100])
+    after_damage, n_after = fitted("four")
+    assert n_after == n_passes
+    assert all(torch.equal(values, after_damage[name]) for name, values in first.items())
+
+
+def test_only_what_is_known_by_its_layers_may_be_kept() -> None:
+    assert architecture_of(simple_cnn(2)) == architecture_of(simple_cnn(2))
+    assert architecture_of(simple_cnn(2)) != architecture_of(simple_cnn(3))
+    assert architecture_of(Twice(2)) is None
+    assert architecture_of(nn.Sequential(Twice(2))) is None

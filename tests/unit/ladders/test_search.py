@@ -73,6 +73,24 @@ def test_recipes_are_added_one_at_a_time_and_stay_only_if_they_gain() -> None:
     assert kinds == [("a+x", "dropped", 2), ("a+y", "adopted", 3), ("a+y+z", "dropped", 3)]
 
 
+def test_the_cheapest_stack_shows_which_pixels_suit() -> None:
+    shares = {"base": 0.5, "a": 0.6, "b": 0.7, "a+crop": 0.7, "b+crop": 0.8}
+    variants = {"a": "a+crop", "b": "b+crop"}
+    nothing = Search("base", ("a", "b"), turns(), {}, variants=variants)
+    assert {(one.stack, one.turn) for one in nothing.follow().wanted} == {
+        (stack, turn) for stack in ("base", "a", "a+crop") for turn in (0, 1)
+    }
+    found = search(shares, ("a", "b"), variants=variants).follow()
+    assert found.stack == "b+crop"
+    assert [(step.stack, step.kind, step.against) for step in found.steps][:1] == [("a", "dropped", "a+crop")]
+    assert found.steps[0].gain < 0
+    worse = search(shares | {"a+crop": 0.6}, ("a", "b"), variants=variants).follow()
+    assert worse.stack == "b"
+    assert [(step.stack, step.against) for step in worse.steps][:1] == [("a+crop", "a")]
+    failed = search(shares, ("a", "b"), variants=variants, out=frozenset({"a+crop"})).follow()
+    assert failed.stack == "b"
+
+
 def test_a_search_with_a_part_held_out_does_not_look_at_it() -> None:
     shares = {"base": 0.5, "a": 0.7, "b": 0.72}
     found = search(shares, ("a", "b"))

@@ -22,6 +22,7 @@ import pandas as pd
 from benchmarks.rounds import ROOT
 from benchmarks.setting import StockSetting
 from imgcls.catalog import Stack
+from imgcls.data.load import load_samples
 from imgcls.data.source import DataSource
 from imgcls.engine.progress import Silent
 from imgcls.engine.request import TrainOptions
@@ -55,6 +56,9 @@ class StudySet:
     """Folds; None for the one split that the data give, or that is drawn."""
     groups: tuple[str, str, str] | None = None
     """A second table, the column that it shares with the first, and its column of groups; None without."""
+    thinned: float | None = None
+    """How many times as many training photographs the largest class has as the smallest, the others between them on a
+    geometric scale; None as they are."""
 
     def source(self, place: Path, home: Path) -> DataSource:
         """Return how it is read.
@@ -81,7 +85,27 @@ class StudySet:
             home.mkdir(parents=True, exist_ok=True)
             joined.to_csv(home / "table.csv", index=False)
             options |= {"data": str(home / "table.csv"), "group": column}
+        if self.thinned is not None:
+            samples = load_samples(DataSource(**options))
+            home.mkdir(parents=True, exist_ok=True)
+            thin(samples.frame, self.thinned)[["id", "label", "split"]].to_csv(home / "table.csv", index=False)
+            options |= {"data": str(home / "table.csv"), "images": options["data"], "label": "label", "split": "split"}
         return DataSource(**options)
+
+
+def thin(frame: pd.DataFrame, ratio: float) -> pd.DataFrame:
+    """Leave out training photographs, drawn by lot, until classes are as uneven as asked for; nothing else changes.
+
+    Args:
+        frame: Has `label` and `split`.
+        ratio: Photographs of the largest class for each of the smallest.
+    """
+    counts = frame[frame["split"] == "train"]["label"].value_counts()
+    shares = np.geomspace(1, 1 / ratio, len(counts))
+    wanted = {name: max(1, round(share * counts.iloc[0])) for name, share in zip(counts.index, shares, strict=True)}
+    lots = pd.Series(np.random.default_rng(0).permutation(len(frame)), index=frame.index)
+    place = lots.groupby([frame["split"], frame["label"]]).rank(method="first")
+    return frame[(frame["split"] != "train") | (place <= frame["label"].map(wanted))]
 
 
 SETS = (
@@ -95,6 +119,7 @@ SETS = (
         groups=("kids_csv/meta.csv", "id", "sender_id"),
     ),
     StudySet("clothing10", "accuracy", {"data": "clothing10"}),
+    StudySet("clothing10_rare", "balanced_accuracy", {"data": "clothing10"}, thinned=30.0),
     StudySet("elpv", "roc_auc", {"data": "elpv"}, n_folds=5),
 )
 

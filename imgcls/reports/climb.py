@@ -14,7 +14,7 @@ from matplotlib.ticker import LogLocator, NullFormatter
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.text import Text
 
-from imgcls.config.metrics import Units
+from imgcls.config.metrics import Units, in_words
 from imgcls.ladders.climb import ClimbRecord, Tried
 from imgcls.ladders.results import VerdictRecord
 from imgcls.plan import set_options
@@ -86,7 +86,7 @@ def expected_sentence(record: ClimbRecord) -> str:
         return ""
     units = Units(record.metric)
     interval = units.score_interval(record.score.low, record.score.high)
-    text = f"Expected {units.title}: {units.score(record.score.value)} {interval}".rstrip()
+    text = f"Expected {in_words(record.metric)}: {units.score(record.score.value)} {interval}".rstrip()
     return f"{text}, on predictions that did not choose it."
 
 

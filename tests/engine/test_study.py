@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
-from benchmarks.study import Study, StudySet, as_table, judged_rows, read_rows, write_rows
+from benchmarks.study import Study, StudySet, as_table, judged_rows, read_rows, thin, write_rows
 from imgcls.errors import DataError
 from imgcls.evidence.verdicts import verdict
 from imgcls.records.find import find_runs
@@ -66,3 +67,14 @@ def test_only_seeds_of_which_all_folds_are_there_are_judged(photo_folder: Path, 
 def test_a_set_that_is_missing_is_told(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="set IMGCLS_TEST_DATA"):
         StudySet("gone", "accuracy", {"data": "gone"}).source(tmp_path, tmp_path / "home")
+
+
+def test_a_thinned_set_is_as_uneven_as_asked_for() -> None:
+    frame = pd.DataFrame(
+        {"label": ["a"] * 200 + ["b"] * 90 + ["c"] * 90 + ["a"] * 7, "split": ["train"] * 380 + ["valid"] * 7}
+    )
+    left = thin(frame, 25.0)
+    counts = left.groupby(["split", "label"]).size()
+    assert counts["valid"].to_dict() == {"a": 7}
+    assert counts["train"].to_dict() == {"a": 200, "b": 40, "c": 8}
+    assert left.equals(thin(frame, 25.0))

@@ -189,7 +189,7 @@ def tried_figure(record: ClimbRecord) -> Markup:
         for x, text, side in ((0, _shortened(record.short(one.stack), 52), "left"), (1, note, "right")):
             axes.annotate(text, (x, place - 0.36), xycoords=("axes fraction", "data"), ha=side, **_TEXT)
         colour = ORANGE if one.stack == record.chosen else GREY if one.stack == record.stack else BLUE
-        axes.plot([units.scaled(one.score or 0.0)], [place], "o", color=colour, markersize=5 + one.n_turns, zorder=2)
+        axes.plot([one.score or 0.0], [place], "o", color=colour, markersize=5 + one.n_turns, zorder=2)
     axes.set_ylim(len(rows) - 0.62, -0.62)
     axes.margins(x=0.06)
     axes.set_yticks([])

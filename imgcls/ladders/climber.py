@@ -285,19 +285,20 @@ class _Planner:
         n_seeds: int,
         n_folds: int | None,
     ) -> tuple[int, tuple[str, ...], tuple[str, ...]]:
-        """Choose the stacks to open with, the cheapest first, as many as there is time for."""
+        """Choose the stacks to open with as there is time, in the order of their promise; return the cheapest first."""
         by_cost = sorted((stack.text for stack in stacks), key=lambda text: estimates[text])
         base, on_other_pixels = estimates[self.question.stack.text], estimates[by_cost[0]] if others else 0.0
         for n_turns in range(n_folds or n_seeds, (n_folds or _FEWEST_SEEDS) - 1, -1):
             chosen: list[str] = []
             first = base * n_turns + on_other_pixels * stages_of(n_turns)[0]
-            for text in by_cost:
+            for text in (stack.text for stack in stacks):
                 costs = [estimates[one] for one in (*chosen, text)]
                 if first + _opening_seconds(costs, n_turns) <= self.budget_seconds:
                     chosen.append(text)
             if chosen:
+                opening = tuple(text for text in by_cost if text in chosen)
                 left = tuple(text for text in by_cost if text not in chosen)
-                return (n_turns if n_folds is None else n_seeds), tuple(chosen), left
+                return (n_turns if n_folds is None else n_seeds), opening, left
         fewest = n_folds or _FEWEST_SEEDS
         least = base * fewest + _opening_seconds([estimates[by_cost[0]]], fewest)
         raise UsageError(

@@ -12,6 +12,10 @@ from pathlib import Path
 import click
 from rich.console import Console
 
+from benchmarks.climbs import BEGIN as BEGIN_CLIMBS
+from benchmarks.climbs import END as END_CLIMBS
+from benchmarks.climbs import climb_set
+from benchmarks.climbs import table as climbs_table
 from benchmarks.comparison import Comparison
 from benchmarks.duplicates import OutcomeTable, measure
 from benchmarks.house import as_markdown, measure_house
@@ -29,11 +33,13 @@ from benchmarks.verdicts import WORLDS, parts, simulate
 from imgcls.engine.progress import Silent
 from imgcls.errors import ImgclsError
 from imgcls.storage import write_json
+from imgcls.text import with_between
 from imgcls.workspace import Workspace
 
 LADDERS = Path(__file__).parent / "ladders"
 TABLES = Path("docs", "guide", "published-ladders.md")
 STUDY_ROWS = Path(__file__).parent / "study_rows"
+CLIMBS = Path(__file__).parent / "climbs"
 STUDY_PAGE = Path("docs", "guide", "study.md")
 QUIET = 0.5
 """Load average, processes that want a core, above which a person is warned."""
@@ -347,9 +353,25 @@ def all_pairs(home: Path, most: int | None, to: Path | None) -> None:
 
 
 @benchmarks.command()
+@click.option("--home", type=click.Path(file_okay=False, path_type=Path), default=Path("study"), show_default=True)
+@click.option(
+    "--set", "chosen", type=click.Choice([entry.name for entry in SETS]), multiple=True, help="[default: all]"
+)
+@click.option("--budget", default="30m", show_default=True, help="What the trainings of each climb may take.")
+def climbs(home: Path, chosen: tuple[str, ...], budget: str) -> None:
+    """Climb on sets of real photographs, or go on with it, and keep what was found in benchmarks/climbs."""
+    place = Path(os.environ.get("IMGCLS_TEST_DATA", "../shared/data"))
+    for entry in SETS:
+        if not chosen or entry.name in chosen:
+            found = climb_set(entry, place=place, home=home, budget=budget, to=CLIMBS)
+            click.echo(f"{entry.name}: {found.chosen}")
+
+
+@benchmarks.command()
 def study() -> None:
-    """Write the tables and the picture of the study, from the rows in benchmarks/study_rows."""
-    STUDY_PAGE.write_text(with_study(STUDY_PAGE.read_text(encoding="utf-8"), STUDY_ROWS), encoding="utf-8")
+    """Write the study's page: tables and picture from benchmarks/study_rows, climbs from benchmarks/climbs."""
+    text = with_study(STUDY_PAGE.read_text(encoding="utf-8"), STUDY_ROWS)
+    STUDY_PAGE.write_text(with_between(text, BEGIN_CLIMBS, END_CLIMBS, climbs_table(CLIMBS)), encoding="utf-8")
     draw(STUDY_ROWS, Path("docs", "pictures", "study.svg"))
 
 

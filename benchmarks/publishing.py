@@ -46,7 +46,7 @@ def publish(workspace: Workspace, name: str | None, folder: Path) -> Ladder:
     state = read_state(ladder, workspace)
     data = gather(ladder, workspace, with_images=False)
     texts = {
-        LADDER_JSON: _as_text(_without_paths(ladder.to_json())),
+        LADDER_JSON: _as_text(without_paths(ladder.to_json())),
         RESULT_JSON: _as_text(_without_platform(judge_ladder(state).to_json())),
         "report.html": html_page(data),
         "report.md": markdown_page(data),
@@ -148,7 +148,8 @@ def _as_text(value: object) -> str:
     return json.dumps(value, indent=1, sort_keys=True, allow_nan=False, ensure_ascii=False) + "\n"
 
 
-def _without_paths(ladder: dict[str, Any]) -> dict[str, Any]:
+def without_paths(ladder: dict[str, Any]) -> dict[str, Any]:
+    """Return a ladder, or a climb, in JSON without saying where its data lie."""
     return {**ladder, "data": {name: value for name, value in ladder["data"].items() if name not in _PATHS}}
 
 

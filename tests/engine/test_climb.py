@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 import imgcls
+from benchmarks.climbs import climb_set, table
+from benchmarks.study import StudySet
 from imgcls.engine.run import Job
 from imgcls.errors import TrainingError, UsageError
 from imgcls.ladders import climber
@@ -141,3 +143,16 @@ def test_another_question_has_a_folder_of_its_own(photo_folder: Path, tmp_path: 
     assert ClimbRecord.read(tmp_path / "ladders" / first.name) == first
     with pytest.raises(UsageError, match="asks something else"):
         climbed(photo_folder, tmp_path, metric="balanced_accuracy", name=first.name)
+
+
+def test_a_climb_on_a_set_of_the_study_is_kept_without_paths(photo_folder: Path, tmp_path: Path) -> None:
+    chosen = StudySet("drawn", "accuracy", {"data": photo_folder.name})
+    kept = tmp_path / "kept"
+    found = climb_set(chosen, place=photo_folder.parent, home=tmp_path, budget="1h", base=BASE, to=kept)
+    text = (kept / "drawn" / "climb.json").read_text(encoding="utf-8")
+    assert str(tmp_path) not in text
+    assert str(photo_folder) not in text
+    told = table(kept)
+    assert f"`{found.chosen}`" in told
+    for one in found.tried:
+        assert f"| {found.short(one.stack)} |" in told

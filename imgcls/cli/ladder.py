@@ -83,26 +83,28 @@ def ladder() -> None:
 
 
 @ladder.command()
-@click.argument("stack", default=DEFAULT_STACK)
+@click.argument("stack", required=False)
 @_ladder_options
 @training_options
 @OUT
 @JSON
-def run(stack: str, **options: Any) -> int:
+def run(stack: str | None, **options: Any) -> int:
     """Add the recipes of STACK one by one, train every rung with several seeds, and judge each step.
 
-    The same command goes on where it was interrupted, and reuses every run that is there.
+    Without STACK these are augmentation, adamw_cosine, label_smoothing, lp_ft and tta on the baseline, after
+    keep_aspect where photographs are far from square. The same command goes on where it was interrupted, and reuses
+    every run that is there.
     """
     return _climb(stack, "climb", options)
 
 
 @ladder.command()
-@click.argument("stack", default=DEFAULT_STACK)
+@click.argument("stack", required=False)
 @_ladder_options
 @training_options
 @OUT
 @JSON
-def ablate(stack: str, **options: Any) -> int:
+def ablate(stack: str | None, **options: Any) -> int:
     """Leave each recipe out of the full STACK: what it is worth with the others in place."""
     return _climb(stack, "ablate", options)
 
@@ -141,11 +143,13 @@ def _how(options: Mapping[str, Any], workspace: Workspace, reporter: Reporter, w
     )
 
 
-def _climb(stack: str, kind: Kind, options: Mapping[str, Any]) -> int:
+def _climb(stack: str | None, kind: Kind, options: Mapping[str, Any]) -> int:
     """Run a ladder, print its verdicts, and return the exit code: 3 where runs failed."""
     from imgcls.config.problem import resolve
 
-    parsed = Stack.parse(stack, overrides_of(options))  # before torch is loaded: what is misspelled is reported at once
+    parsed = Stack.parse(
+        stack or DEFAULT_STACK, overrides_of(options)
+    )  # before torch is loaded: what is misspelled is reported at once
     workspace = workspace_of(options["out"])
     from imgcls.engine.progress import step
     from imgcls.reports.console import show
@@ -158,7 +162,7 @@ def _climb(stack: str, kind: Kind, options: Mapping[str, Any]) -> int:
             from imgcls.ladders.run import at_a_time, run_ladder
 
         data = resolve(source_of(options), workspace.root, folds=options["folds"])
-        question = _question(parsed, data, options, kind=kind)
+        question = replace(_question(parsed, data, options, kind=kind), is_default=stack is None)
         n_parallel = at_a_time(options["executor"])
         with ladder_screen(workspace, as_json=options["as_json"], n_parallel=n_parallel) as watcher:
             how = _how(options, workspace, reporter, watcher)

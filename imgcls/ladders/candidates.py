@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from imgcls.catalog import Recipe, Stack, find_recipes
 from imgcls.engine.prepare import Prepared
 from imgcls.errors import StackError
+from imgcls.ladders.spec import DEFAULT_STACK
 
 OPENINGS = (
     "linear_probe",
@@ -30,10 +32,13 @@ _EVEN_METRICS = ("balanced_accuracy", "macro_f1")
 class Traits:
     """What is known of data before anything is trained, as far as it decides what is tried."""
 
-    names: frozenset[str]
-    """Those of `imgcls.catalog.TRAITS` that hold."""
-    sentences: tuple[str, ...]
-    """The same for people, with the numbers."""
+    reasons: Mapping[str, str]
+    """Those of `imgcls.catalog.TRAITS` that hold, and what else is worth knowing, each with its numbers for people."""
+
+    @property
+    def names(self) -> frozenset[str]:
+        """What holds."""
+        return frozenset(("any", *self.reasons))
 
     @classmethod
     def of(cls, prepared: Prepared, *, metric: str) -> Traits:
@@ -46,19 +51,17 @@ class Traits:
         train = prepared.samples.part("train")
         counts = np.bincount(train.targets) if train.targets.ndim == 1 else train.targets.sum(axis=0)
         counts = counts[counts > 0]
-        names, sentences = {"any"}, []
+        reasons = {}
         if len(train) < _FEW:
-            sentences.append(f"{len(train)} photographs train, which are few")
+            reasons["few"] = f"{len(train)} photographs train, which are few"
         ratio = counts.max() / counts.min() if len(counts) else 1.0
         if ratio >= _UNEVEN_CLASSES and metric in _EVEN_METRICS:
-            names.add("uneven_classes")
-            sentences.append(f"the largest class has {ratio:.0f} times the photographs of the smallest")
+            reasons["uneven_classes"] = f"the largest class has {ratio:.0f} times the photographs of the smallest"
         sizes = prepared.photos.sizes[(prepared.photos.sizes > 0).all(axis=1)]
         share = float((sizes.max(axis=1) / sizes.min(axis=1) >= _UNEVEN_SHAPE).mean()) if len(sizes) else 0.0
         if share >= _SHARE_OF_SHAPES:
-            names.add("uneven_shapes")
-            sentences.append(f"{share:.0%} of the photographs are far from square")
-        return cls(frozenset(names), tuple(sentences))
+            reasons["uneven_shapes"] = f"{share:.0%} of the photographs are far from square"
+        return cls(reasons)
 
 
 def openings(base: Stack) -> tuple[Stack, ...]:
@@ -82,13 +85,34 @@ def variants(base: Stack, stacks: Iterable[Stack], traits: Traits) -> dict[str, 
     Returns:
         Stack → stack with the recipe; empty where no recipe that changes nothing but pixels suits the data.
     """
-    names = traits.names - {"any"}
-    suited = [recipe for recipe in find_recipes().values() if names.intersection(recipe.card.suits)]
-    for recipe in suited:
-        if recipe.name not in base.names and all(path.startswith("images.") for path in recipe.card.changes):
-            found = {stack.text: _added(stack, recipe.name) for stack in stacks}
-            return {text: other.text for text, other in found.items() if other is not None}
-    return {}
+    recipe = _for_pixels(base, traits)
+    if recipe is None:
+        return {}
+    found = {stack.text: _added(stack, recipe.name) for stack in stacks}
+    return {text: other.text for text, other in found.items() if other is not None}
+
+
+def default_stack(traits: Traits, overrides: Mapping[str, Any]) -> Stack:
+    """Return the stack of a ladder that nobody named, beginning with a recipe for pixels where one suits the data.
+
+    Args:
+        traits: What is known of the data.
+        overrides: Plan paths set on the base.
+    """
+    base, _, rest = DEFAULT_STACK.partition("+")
+    recipe = _for_pixels(Stack.parse(base, overrides), traits)
+    fitting = f"{base}+{recipe.name}+{rest}" if recipe else DEFAULT_STACK
+    return Stack.parse(fitting, overrides)
+
+
+def _for_pixels(base: Stack, traits: Traits) -> Recipe | None:
+    """Return a recipe that suits the data and changes nothing but pixels, if nobody has set those by hand."""
+    names, taken = traits.names - {"any"}, {*base.overrides}
+    for recipe in find_recipes().values():
+        changes = recipe.card.changes
+        if names.intersection(recipe.card.suits) and all(path.startswith("images.") for path in changes):
+            return recipe if recipe.name not in base.names and not taken.intersection(changes) else None
+    return None
 
 
 def further(stack: Stack, traits: Traits) -> tuple[Stack, ...]:

@@ -30,7 +30,7 @@ from imgcls.errors import ImgclsError, PlanError, StackError, UsageError
 from imgcls.evidence.contributions import Floats
 from imgcls.evidence.power import compare_designs
 from imgcls.evidence.verdicts import judge
-from imgcls.ladders.candidates import Traits, further, openings, variants
+from imgcls.ladders.candidates import Traits, default_stack, further, openings, variants
 from imgcls.ladders.climb import CLIMB_JSON, ClimbRecord, Tried, find_climbs
 from imgcls.ladders.design import (
     LadderConfig,
@@ -322,7 +322,7 @@ def _rung(stack: Stack) -> Rung:
 
 
 def _sentence(traits: Traits) -> str:
-    return "" if not traits.sentences else f"Seen in the data: {'; '.join(traits.sentences)}."
+    return "" if not traits.reasons else f"Seen in the data: {'; '.join(traits.reasons.values())}."
 
 
 @dataclass
@@ -449,8 +449,9 @@ class _Climber:
         if not DEFAULT_STACK.startswith(f"{self.record.stack}+"):
             return None
         with suppress(UsageError):
-            self._cost(DEFAULT_STACK)
-            return DEFAULT_STACK
+            stack = default_stack(self._traits, self.record.overrides).text
+            self._cost(stack)
+            return stack
         return None
 
     def _short(self, stack: str) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from imgcls.catalog import Stack
+from imgcls.catalog import Stack, find_recipes
 from imgcls.config.problem import metric_of
 from imgcls.data.samples import Samples
 from imgcls.data.source import DataSource
@@ -23,6 +23,7 @@ from imgcls.errors import UsageError, nearest_hint
 from imgcls.evidence.contributions import CONTRIBUTIONS, contributions
 from imgcls.evidence.metrics import METRICS
 from imgcls.evidence.power import USUAL, SampleCounts, compare_designs, detectable
+from imgcls.ladders.candidates import Traits, default_stack
 from imgcls.ladders.spec import (
     LADDER_JSON,
     JobPlan,
@@ -69,6 +70,8 @@ class LadderConfig:
     """The name of the ladder's folder; None makes one."""
     strict: bool = False
     """Whether to stop before the first run where photographs are lost and nobody decided about them."""
+    is_default: bool = False
+    """Whether nobody named the stack, so that it may begin with a recipe for the pixels that the data ask for."""
 
 
 def plan_ladder(
@@ -104,6 +107,12 @@ def plan_ladder(
     question = replace(question, source=source)
     grounds = PreparedData(question, machine=machine, place=workspace)
     grounds.read(rungs, reporter)
+    notes: tuple[str, ...] = ()
+    if question.is_default:
+        stack, notes = _fitting_stack(question, rungs[0], grounds)
+        question = replace(question, stack=stack)
+        rungs = leaving_out(stack) if question.kind == "ablate" else climbing(stack)
+        grounds.read(rungs, reporter)
     n_seeds, design_note = question.n_seeds or _USUAL_SEEDS, ""
     if question.n_seeds is None and question.n_folds is None:
         n_seeds, n_folds, design_note = _chosen_design(question, rungs, grounds, workspace, work_seconds)
@@ -154,6 +163,7 @@ def plan_ladder(
         created=before.created if before else datetime.now(UTC).isoformat(timespec="seconds"),
         notes=(
             *((design_note,) if design_note else ()),
+            *notes,
             *_notes(question, before, workspace, metric=metric, keys={job.key for job in jobs}),
         ),
         folder=folder,
@@ -217,6 +227,17 @@ class PreparedData:
         """Return one run as the engine knows it."""
         setup = replace(self._setups[rung.stack.text], seed=seed)
         return RunSpec(setup, self._prepared[rung.plan.images][fold or 0], self._turns[fold or 0])
+
+
+def _fitting_stack(question: LadderConfig, base: Rung, grounds: PreparedData) -> tuple[Stack, tuple[str, ...]]:
+    """Return the stack of a ladder that nobody named, on the pixels that the data ask for; and why."""
+    traits = Traits.of(grounds.prepared(base, grounds.folds[0]), metric=question.metric or "")
+    stack = default_stack(traits, question.stack.overrides)
+    if stack.text == question.stack.text:
+        return stack, ()
+    added = next(name for name in stack.names if name not in question.stack.names)
+    why = [reason for name, reason in traits.reasons.items() if name in find_recipes()[added].card.suits]
+    return stack, (f"{added} is among the recipes, since {'; '.join(why)}.",)
 
 
 def check_numbers(question: LadderConfig) -> None:

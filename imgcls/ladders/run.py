@@ -361,7 +361,7 @@ class LadderRunner:
 
 
 def ladder(
-    stack: str | Stack = DEFAULT_STACK,
+    stack: str | Stack | None = None,
     data: Any = None,
     *,
     seeds: int | None = None,
@@ -387,7 +387,8 @@ def ladder(
     The same call goes on where an earlier one ended, and reuses every run that is there, whoever made it.
 
     Args:
-        stack: The full stack; its recipes become the rungs.
+        stack: The full stack; its recipes become the rungs. None takes the usual ones, and with them a recipe for the
+            pixels where the photographs ask for one.
         data: As `imgcls.train`, but no frame in memory.
         seeds: Runs of every rung, with the seeds 0, 1, …; two can tell a little, five are a good start. None chooses
             them, and folds where none are given, by the smallest gain that can be found in the time.
@@ -419,11 +420,12 @@ def ladder(
         >>> result = imgcls.ladder("baseline+augmentation+tta", "photos/", seeds=3)  # doctest: +SKIP
     """
     place = workspace_at(workspace)
-    parsed = stack if isinstance(stack, Stack) else Stack.parse(stack, overrides)
+    parsed = stack if isinstance(stack, Stack) else Stack.parse(stack or DEFAULT_STACK, overrides)
     question = LadderConfig(
         parsed,
         resolve(DataSource.of(data, options), place.root, folds=folds),
         kind=kind,
+        is_default=stack is None,
         n_seeds=seeds,
         n_folds=folds,
         metric=metric,

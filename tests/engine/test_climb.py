@@ -128,7 +128,8 @@ def test_two_texts_of_one_plan_are_one_training(
 ) -> None:
     """The default ladder's stack may have the very plan of one that the climb came to by itself."""
     monkeypatch.setattr("imgcls.ladders.candidates.OPENINGS", ("label_smoothing+cosine",))
-    monkeypatch.setattr("imgcls.ladders.climber.DEFAULT_STACK", f"{BASE}+cosine+label_smoothing")
+    for module in ("climber", "candidates"):
+        monkeypatch.setattr(f"imgcls.ladders.{module}.DEFAULT_STACK", f"{BASE}+cosine+label_smoothing")
     monkeypatch.setattr("imgcls.ladders.climber.further", lambda stack, traits: ())
     found = climbed(photo_folder, tmp_path)
     assert found.is_complete

@@ -34,6 +34,7 @@ from imgcls.records.attempts import Attempt, acquire, find_attempts
 from imgcls.records.find import find_runs
 from imgcls.records.lock import FolderLock
 from imgcls.workspace import Workspace
+from tests.conftest import draw_photo
 
 pytestmark = pytest.mark.train
 
@@ -230,6 +231,26 @@ def test_folds_are_chosen_where_few_groups_validate(climb: Climb, photo_folder: 
     result = climb(seeds=None, data=table, group="group", workspace=tmp_path / "grouped")
     assert (result.ladder.n_seeds, result.ladder.n_folds) == (1, 5)
     assert any("too few groups validate for one split" in note for note in result.ladder.notes)
+
+
+@pytest.mark.parametrize(
+    ("size", "rungs"), [((60, 24), ["keep_aspect", "label_smoothing"]), ((24, 24), ["label_smoothing"])]
+)
+def test_a_ladder_that_nobody_named_keeps_proportions_where_photographs_are_long(
+    size: tuple[int, int], rungs: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in ("candidates", "run"):
+        monkeypatch.setattr(
+            f"imgcls.ladders.{module}.DEFAULT_STACK", "baseline:model=simple_cnn,epochs=1+label_smoothing"
+        )
+    for number in range(20):
+        place = tmp_path / "photos" / "ab"[number % 2] / f"{number}.png"
+        draw_photo(place, bright=number % 2, seed=number, size=size)
+    found = imgcls.ladder(data=tmp_path / "photos", seeds=1, workspace=tmp_path, overrides=SMALL, reporter=Quiet())
+    assert [rung.plan.label for rung in found.rungs[1:]] == rungs
+    assert any("far from square" in note for note in found.ladder.notes) == ("keep_aspect" in rungs)
+    plan = found.rungs[-1].plan.plan
+    assert plan["images"].get("resize", "squash") == ("crop" if "keep_aspect" in rungs else "squash")
 
 
 def test_leaving_out(climb: Climb) -> None:

@@ -159,7 +159,11 @@ class FrozenBody:
 
         Source: Li et al. 2016, arXiv:1603.04779, section 3.2.
         """
-        layers = [layer for layer in batchnorms(self.network.module) if isinstance(layer, _BatchNorm)]
+        layers = [
+            layer
+            for layer in batchnorms(self.network.module)
+            if isinstance(layer, _BatchNorm) and layer.running_mean is not None
+        ]
         stored = self._file("statistics")
         known = stored.read() if stored else {}
         if len(known) == len(_STATISTICS) * len(layers):

@@ -70,7 +70,7 @@ class ClimbRecord:
     asked: tuple[int | None, ...]
     """Seeds and folds that were asked for; None where they were chosen."""
     opening: tuple[str, ...]
-    """The stacks that it opens with, the cheapest first."""
+    """The stacks that it opens with, the most promising first."""
     too_long: tuple[str, ...]
     """Those that the budget had no room for."""
     estimates: Mapping[str, float]
@@ -80,7 +80,7 @@ class ClimbRecord:
     created: str = ""
     """When it was first planned: UTC, ISO 8601."""
     variants: Mapping[str, str] = field(default_factory=dict)
-    """Opening stack → the same on other pixels; which of the two open is seen on the cheapest."""
+    """Opening stack → the same on other pixels, the cheapest first; on that one is seen which of the two open."""
     is_complete: bool = False
     """Whether it came to its end."""
     chosen: str = ""

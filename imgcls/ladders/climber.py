@@ -212,7 +212,7 @@ class _Planner:
             data_digest=parts[0].data_digest,
             split_digests=tuple(part.split_digest for part in parts),
             opening=opening,
-            variants={text: other for text, other in others.items() if text in opening},
+            variants={text: others[text] for text in sorted(opening, key=lambda one: estimates[one]) if text in others},
             too_long=too_long,
             estimates=estimates,
             notes=tuple(note for note in (design, _sentence(traits), *refused) if note),
@@ -285,7 +285,7 @@ class _Planner:
         n_seeds: int,
         n_folds: int | None,
     ) -> tuple[int, tuple[str, ...], tuple[str, ...]]:
-        """Choose the stacks to open with as there is time, in the order of their promise; return the cheapest first."""
+        """Choose the stacks to open with as there is time, in the order of their promise."""
         by_cost = sorted((stack.text for stack in stacks), key=lambda text: estimates[text])
         base, on_other_pixels = estimates[self.question.stack.text], estimates[by_cost[0]] if others else 0.0
         for n_turns in range(n_folds or n_seeds, (n_folds or _FEWEST_SEEDS) - 1, -1):
@@ -296,9 +296,8 @@ class _Planner:
                 if first + _opening_seconds(costs, n_turns) <= self.budget_seconds:
                     chosen.append(text)
             if chosen:
-                opening = tuple(text for text in by_cost if text in chosen)
                 left = tuple(text for text in by_cost if text not in chosen)
-                return (n_turns if n_folds is None else n_seeds), opening, left
+                return (n_turns if n_folds is None else n_seeds), tuple(chosen), left
         fewest = n_folds or _FEWEST_SEEDS
         least = base * fewest + _opening_seconds([estimates[by_cost[0]]], fewest)
         raise UsageError(

@@ -7,7 +7,7 @@ chooses is judged on the part that it never saw, and all parts together make one
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from math import ceil
@@ -28,6 +28,8 @@ N_PARTS = 5
 _FEWEST_UNITS = 2
 _Z_BEHIND = 1.645
 """The upper end of a 90 % interval below zero is clearly behind."""
+_Z_TIED = 0.5
+"""What is less than half a standard error behind is as good: then the more promising stack is taken."""
 _FIRST_TURNS = (2, 3)
 """Turns after which what is behind is dropped; the last stage is all of them."""
 
@@ -161,7 +163,7 @@ class Search:
     base: str
     """What every claim is measured against, and chosen where nothing is better."""
     opening: tuple[str, ...]
-    """Stacks that are tried first, the cheapest first."""
+    """Stacks that are tried first, the most promising first."""
     turns: Turns
     """The images."""
     results: Mapping[Training, Floats]
@@ -173,7 +175,7 @@ class Search:
     smallest_gain: float = 0.005
     """What a further recipe has to gain to stay, in the metric's unit."""
     variants: Mapping[str, str] = field(default_factory=dict)
-    """Opening stack → the same on other pixels; the cheapest opening stack decides for all which are used."""
+    """Opening stack → the same on other pixels, the cheapest first; that one decides for all which are used."""
 
     @cached_property
     def stages(self) -> tuple[int, ...]:
@@ -198,18 +200,19 @@ class Search:
             seen = self._seen(stage, held_out)
             if missing := self._missing([self.base, *pool], seen):
                 return Choice(best, missing, tuple(steps))
-            n_kept = ceil(len(pool) / 2) if stage < len(self.turns) else 1
-            pool, dropped = self._halved(pool, seen, held_out, n_kept=n_kept)
-            steps += dropped
-            best = self._ranked([self.base, *pool], seen, held_out)[0]
+            best = self._best(pool, seen, held_out)
+            kept = {*self._better_half(pool, best, seen, held_out)} if stage < len(self.turns) else {best}
+            for stack in (stack for stack in pool if stack not in kept):
+                gain, _ = self._difference(stack, best, seen, held_out)
+                steps.append(Step(stack, "dropped", best, max(seen) + 1, gain))
+            pool = [stack for stack in pool if stack in kept]
         return self._grown(best, steps, held_out)
 
     def _pool(self, held_out: HeldOut | None) -> tuple[list[str], tuple[Training, ...], list[Step]]:
         """Return the stacks to open with, on the pixels that suit the cheapest; or what has to be trained to know."""
         pool, steps = self.opening, list[Step]()
-        plain = next(iter(self.opening), self.base)
-        other = self.variants.get(plain)
-        if other is not None and not {plain, other} & self.out:
+        plain, other = next(iter(self.variants.items()), (self.base, self.base))
+        if other != plain and not {plain, other} & self.out:
             seen = self._seen(self.stages[0], held_out)
             if missing := self._missing([self.base, plain, other], seen):
                 return [], missing, []
@@ -262,18 +265,28 @@ class Search:
         }
         return sorted(stacks, key=lambda stack: -means[stack])
 
-    def _halved(
-        self, pool: Sequence[str], turns: Sequence[int], held_out: HeldOut | None, *, n_kept: int
-    ) -> tuple[list[str], list[Step]]:
+    def _best(self, pool: Sequence[str], turns: Sequence[int], held_out: HeldOut | None) -> str:
+        """Return the best stack; of those that can hardly be told apart, the most promising, and the base last.
+
+        Without that, searches with a part held out would follow chance to other stacks each, and train for all of them.
+        """
+        top = self._ranked([self.base, *pool], turns, held_out)[0]
+        for stack in pool:
+            gain, error = self._difference(stack, top, turns, held_out)
+            over_base, _ = self._difference(stack, self.base, turns, held_out)
+            if gain + _Z_TIED * error >= 0 and over_base:
+                return stack
+        return self.base
+
+    def _better_half(
+        self, pool: Sequence[str], best: str, turns: Sequence[int], held_out: HeldOut | None
+    ) -> Iterator[str]:
+        """Yield the best and what is not clearly behind, half of the pool at the most."""
         ranked = self._ranked(pool, turns, held_out)
-        kept, dropped = [], []
-        for place, stack in enumerate(ranked):
-            gain, error = self._difference(stack, ranked[0], turns, held_out) if place else (0.0, 0.0)
-            if place < n_kept and gain + _Z_BEHIND * error >= 0:
-                kept.append(stack)
-            else:
-                dropped.append(Step(stack, "dropped", ranked[0], max(turns) + 1, gain))
-        return [stack for stack in pool if stack in kept], dropped
+        for stack in sorted(ranked, key=lambda one: one != best)[: ceil(len(pool) / 2)]:
+            gain, error = self._difference(stack, ranked[0], turns, held_out) if stack != ranked[0] else (0.0, 0.0)
+            if stack == best or gain + _Z_BEHIND * error >= 0:
+                yield stack
 
     def _difference(
         self, stack: str, other: str, turns: Sequence[int], held_out: HeldOut | None

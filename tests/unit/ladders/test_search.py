@@ -58,6 +58,22 @@ def test_the_base_stays_where_nothing_is_better() -> None:
     assert search({"base": 0.9, "a": 0.7, "b": 0.8}, ("a", "b")).follow().stack == "base"
 
 
+def test_of_what_can_hardly_be_told_apart_the_most_promising_is_taken() -> None:
+    def chosen(shares: dict[str, float], opening: tuple[str, ...]) -> str:
+        return Search("base", opening, turns(n=2000), rows(shares, n=2000)).follow().stack
+
+    close = {"base": 0.718, "a": 0.719, "b": 0.72}
+    assert chosen(close, ("a", "b")) == "a"
+    assert chosen(close, ("b", "a")) == "b"
+    assert chosen(close | {"a": 0.70}, ("a", "b")) == "b"
+
+
+def test_a_stack_that_changes_nothing_is_not_taken() -> None:
+    found = search({"base": 0.7, "a": 0.7}, ("a",))
+    same = {one: found.results[Training("base", one.turn)] for one in found.results}
+    assert replace(found, results=same).follow().stack == "base"
+
+
 def test_what_failed_or_has_no_time_is_not_chosen() -> None:
     found = search({"base": 0.6, "a": 0.9, "b": 0.8}, ("a", "b"), out=frozenset({"a"}))
     assert found.follow().stack == "b"

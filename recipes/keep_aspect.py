@@ -14,6 +14,12 @@ CARD = Card(
         "Photographs that are square already change nothing."
     ),
     cost="Photographs are read and decoded once more; training takes as long.",
+    measured=(
+        "1,790 garments, most of them long, accuracy, up to three seeds: on linear_probe +2.3 points [-1.5, +6.2], on "
+        "augmentation with adamw_cosine and label_smoothing +1.3 [-1.1, +3.7], with fine_tune and freeze_stages likely "
+        "better, +4.9 [-1.5, +11.2]. Leaves, ROC AUC: on linear_probe likely better, +3.0 [-0.2, +6.2]. "
+        "docs/guide/study.md."
+    ),
     source="He et al. 2015, arXiv:1406.4729, section 1 (what cropping and warping lose); torchvision's CenterCrop.",
 )
 

@@ -14,6 +14,10 @@ CARD = Card(
     helps="Small objects and fine texture in photographs that have the pixels.",
     hurts="Photographs smaller than this already: nothing is added but time.",
     cost="Time and memory grow with the square of the side.",
+    measured=(
+        "Leaves, three seeds, on the five recipes and keep_aspect: +0.7 points of ROC AUC [-0.3, +1.7]. "
+        "docs/guide/study.md."
+    ),
     source="Tan and Le 2019, arXiv:1905.11946, section 3; Touvron et al. 2019, arXiv:1906.06423, section 3.",
 )
 

@@ -80,7 +80,7 @@ class ClimbRecord:
     created: str = ""
     """When it was first planned: UTC, ISO 8601."""
     variants: Mapping[str, str] = field(default_factory=dict)
-    """Opening stack → the same on other pixels, the cheapest first; on that one is seen which of the two open."""
+    """Opening stack → the same on other pixels; on the cheapest is seen which of the two open."""
     is_complete: bool = False
     """Whether it came to its end."""
     chosen: str = ""

@@ -212,7 +212,7 @@ class _Planner:
             data_digest=parts[0].data_digest,
             split_digests=tuple(part.split_digest for part in parts),
             opening=opening,
-            variants={text: others[text] for text in sorted(opening, key=lambda one: estimates[one]) if text in others},
+            variants={text: other for text, other in others.items() if text in opening},
             too_long=too_long,
             estimates=estimates,
             notes=tuple(note for note in (design, _sentence(traits), *refused) if note),
@@ -525,7 +525,7 @@ class _Climber:
         return Search(
             base=self.record.stack,
             opening=self.record.opening,
-            variants=self.record.variants,
+            variants=dict(sorted(self.record.variants.items(), key=lambda pair: self.record.estimates[pair[0]])),
             turns=self._turns(boards),
             results=self._results(boards),
             grow=self._grow,

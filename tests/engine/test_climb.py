@@ -16,6 +16,7 @@ from imgcls.ladders.climb import ClimbRecord
 from imgcls.ladders.state import read_state
 from imgcls.records.find import find_runs
 from imgcls.workspace import Workspace
+from tests.conftest import draw_photo
 
 pytestmark = [pytest.mark.train, pytest.mark.usefixtures("one_thread")]
 
@@ -157,3 +158,21 @@ def test_a_climb_on_a_set_of_the_study_is_kept_without_paths(photo_folder: Path,
     assert f"`{found.chosen}`" in told
     for one in found.tried:
         assert f"| {found.short(one.stack)} |" in told
+
+
+def test_the_cheapest_shows_which_pixels_suit_also_when_it_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("imgcls.ladders.candidates.OPENINGS", ("label_smoothing", "linear_probe"))
+    seconds = {"linear_probe": 0.5, "label_smoothing": 2.0}
+    monkeypatch.setattr(climber, "estimate_run", lambda request, trains: seconds.get(request.stack.names[-1], 1.0))
+    for number in range(40):
+        place = tmp_path / "photos" / "ab"[number % 2] / f"{number}.png"
+        draw_photo(place, bright=number % 2, seed=number, size=(60, 24))
+    first = climbed(tmp_path / "photos", tmp_path, seeds=2)
+    assert set(first.variants) == {f"{BASE}+label_smoothing", f"{BASE}+linear_probe"}
+    assert any(one.stack == f"{BASE}+linear_probe+keep_aspect" and one.n_turns for one in first.tried)
+    ids = sorted(run.id for run in find_runs(Workspace(tmp_path))[0])
+    again = climbed(tmp_path / "photos", tmp_path, seeds=2)
+    assert sorted(run.id for run in find_runs(Workspace(tmp_path))[0]) == ids
+    assert again.chosen == first.chosen

@@ -91,7 +91,7 @@ def ladder() -> None:
 def run(stack: str | None, **options: Any) -> int:
     """Add the recipes of STACK one by one, train every rung with several seeds, and judge each step.
 
-    Without STACK these are augmentation, adamw_cosine, label_smoothing, lp_ft and tta on the baseline, after
+    Without STACK these are augmentation, adamw_cosine, label_smoothing, tta and lp_ft on the baseline, after
     keep_aspect where photographs are far from square. The same command goes on where it was interrupted, and reuses
     every run that is there.
     """

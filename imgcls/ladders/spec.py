@@ -27,7 +27,7 @@ RESULT_JSON = "result.json"
 FINAL_JSON = "final.json"
 _SLUG_LENGTH = 60
 
-DEFAULT_STACK = "baseline+augmentation+adamw_cosine+label_smoothing+lp_ft+tta"
+DEFAULT_STACK = "baseline+augmentation+adamw_cosine+label_smoothing+tta+lp_ft"
 """What a ladder is climbed to unless a stack is named."""
 
 Kind = Literal["climb", "ablate"]

@@ -252,7 +252,7 @@ def drawn_climb(drawn_ladder: Callable[..., tuple[Ladder, Workspace]]) -> Callab
             chosen=chosen,
             score=result.rungs[1].score,
             gain=verdict_record(result.rungs[1].step),
-            choices=(chosen, "baseline"),
+            choices=(chosen,),
             tried=(
                 Tried(chosen, pair.n_seeds, 0.84, 0.13, 12.0, "chosen"),
                 Tried("baseline+tta", 2, 0.72, 0.01, 11.0, outcome),

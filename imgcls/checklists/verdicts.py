@@ -326,7 +326,8 @@ def _searched(record: ClimbRecord, pair: Ladder) -> LadderStatus:
         incumbent_runs=record.chosen_runs,
         verdicts_in=CLIMB_JSON,
     )
-    if record.gain is not None and len(pair.rungs) > 1:
+    is_of_the_stack = record.choices == (record.chosen,)  # else other stacks answered for a part of the predictions
+    if record.gain is not None and is_of_the_stack and len(pair.rungs) > 1:
         climb = replace(climb, trials=(_step(climb, 1, record.gain),))
     return _opened(climb)
 

@@ -419,8 +419,8 @@ def report(
 ) -> None:
     """Write one page about a LADDER that stands alone: what helped, with what confidence, where it is wrong.
 
-    LADDER is a name, the beginning of one, a folder or a stack, or the name of a climb; without it, the one worked on
-    last.
+    LADDER is a name, the beginning of one, a folder or a stack, or the name of a climb; without it, the ladder worked
+    on last, or the climb where there is no ladder.
     """
     from imgcls.checklists.checklist import evaluate
     from imgcls.ladders.climb import find_climb

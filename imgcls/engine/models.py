@@ -6,6 +6,7 @@ import importlib
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib.metadata import version
 from typing import Any
 
 import timm
@@ -22,6 +23,10 @@ from imgcls.plan import Images, Model
 _CONTAINERS = (nn.Sequential, nn.ModuleList, nn.ModuleDict)
 _PLAIN_MEAN = _PLAIN_STD = (0.5, 0.5, 0.5)
 _KNOWN_PACKAGES = ("torch", "timm", "torchvision", "imgcls")
+_MADE_UP = ("torch.fx", "torch.jit")
+"""Modules whose code is not that of the package."""
+_DECIDING = ("torch", "torchvision", "timm", "albumentations")
+"""Packages whose versions decide what a network answers to a view of a photograph."""
 
 
 @dataclass(frozen=True)
@@ -219,8 +224,11 @@ def architecture_of(module: nn.Module) -> str | None:
 
     What others wrote may be another function tomorrow without its layers showing it.
     """
-    known = all(type(part).__module__.partition(".")[0] in _KNOWN_PACKAGES for part in module.modules())
-    return f"{type(module).__qualname__} {module!r}" if known else None
+    places = {type(part).__module__ for part in module.modules()}
+    if any(place.partition(".")[0] not in _KNOWN_PACKAGES or place.startswith(_MADE_UP) for place in places):
+        return None
+    versions = ", ".join(f"{name} {version(name)}" for name in _DECIDING)
+    return f"{type(module).__qualname__} {module!r} {versions}"
 
 
 def stages_of(module: nn.Module) -> list[nn.Module]:

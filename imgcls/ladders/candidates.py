@@ -15,8 +15,8 @@ from imgcls.errors import StackError
 from imgcls.ladders.spec import DEFAULT_STACK
 
 OPENINGS = (
-    "linear_probe",
     "augmentation+adamw_cosine+label_smoothing",
+    "linear_probe",
     "augmentation+fine_tune+freeze_stages+label_smoothing",
     "augmentation+fine_tune+label_smoothing",
     "augmentation+multi_view_probe",

@@ -196,7 +196,13 @@ class _Planner:
                 refused.append(f"{stack.text} is not tried: {problem}")
         stacks = tuple(stack for stack in stacks if stack.text in estimates)
         others = variants(self.question.stack, stacks, traits)
-        n_seeds, opening, too_long = self._affordable(stacks, estimates, others, n_seeds=n_seeds, n_folds=n_folds)
+        planned = self._affordable(stacks, estimates, others, n_seeds=n_seeds, n_folds=n_folds)
+        if planned is None:  # then not on other pixels as well
+            others = {}
+            planned = self._affordable(stacks, estimates, others, n_seeds=n_seeds, n_folds=n_folds)
+        if planned is None:
+            raise self._too_small(stacks, estimates, n_folds=n_folds)
+        n_seeds, opening, too_long = planned
         record = ClimbRecord(
             name=self.question.name or (before.name if before else self._name(metric, parts, asked)),
             stack=self.question.stack.text,
@@ -284,8 +290,8 @@ class _Planner:
         *,
         n_seeds: int,
         n_folds: int | None,
-    ) -> tuple[int, tuple[str, ...], tuple[str, ...]]:
-        """Choose the stacks to open with as there is time, in the order of their promise."""
+    ) -> tuple[int, tuple[str, ...], tuple[str, ...]] | None:
+        """Choose the stacks to open with as there is time, in the order of their promise; None where there is none."""
         by_cost = sorted((stack.text for stack in stacks), key=lambda text: estimates[text])
         base, on_other_pixels = estimates[self.question.stack.text], estimates[by_cost[0]] if others else 0.0
         for n_turns in range(n_folds or n_seeds, (n_folds or _FEWEST_SEEDS) - 1, -1):
@@ -298,11 +304,15 @@ class _Planner:
             if chosen:
                 left = tuple(text for text in by_cost if text not in chosen)
                 return (n_turns if n_folds is None else n_seeds), tuple(chosen), left
+        return None
+
+    def _too_small(self, stacks: Sequence[Stack], estimates: Mapping[str, float], *, n_folds: int | None) -> UsageError:
         fewest = n_folds or _FEWEST_SEEDS
-        least = base * fewest + _opening_seconds([estimates[by_cost[0]]], fewest)
-        raise UsageError(
+        cheapest = min((stack.text for stack in stacks), key=lambda text: estimates[text])
+        least = estimates[self.question.stack.text] * fewest + _opening_seconds([estimates[cheapest]], fewest)
+        return UsageError(
             f"A budget of {duration(self.budget_seconds)} is too small for anything: {self.question.stack.text} and "
-            f"{by_cost[0]}, {fewest} trainings each, take about {duration(least)}. Give more time (--budget), a "
+            f"{cheapest}, {fewest} trainings each, take about {duration(least)}. Give more time (--budget), a "
             "smaller --size, or fewer --epochs" + (", or seeds instead of folds (--seeds 2)." if n_folds else ".")
         )
 
@@ -525,13 +535,19 @@ class _Climber:
         return Search(
             base=self.record.stack,
             opening=self.record.opening,
-            variants=dict(sorted(self.record.variants.items(), key=lambda pair: self.record.estimates[pair[0]])),
+            variants=self._variants(),
             turns=self._turns(boards),
             results=self._results(boards),
             grow=self._grow,
             out=frozenset(self._failures),
             smallest_gain=self.record.smallest_gain,
         )
+
+    def _variants(self) -> dict[str, str]:
+        """Return the stacks on other pixels, the cheapest first; a file does not keep that order."""
+        record = self.record
+        by_cost = sorted(record.opening, key=lambda text: (record.estimates[text], record.opening.index(text)))
+        return {text: record.variants[text] for text in by_cost if text in record.variants}
 
     def _boards(self) -> Mapping[int | None, Predictions]:
         """Return the predictions of all runs, fold by fold; on one split under None."""
@@ -596,6 +612,8 @@ class _Climber:
         """Yield every stack with what became of it, the best first."""
         sign = -1.0 if self.record.metric == "log_loss" else 1.0
         ends = {step.stack: step for step in main.steps if step.kind == "dropped"}
+        built_on = {step.against for step in main.steps if step.kind == "adopted"}
+        default = self._default()
         scored: dict[str, list[int]] = {}
         for training in search.results:
             scored.setdefault(training.stack, []).append(training.turn)
@@ -618,6 +636,10 @@ class _Climber:
                 outcome = f"dropped after {ends[stack].n_turns} turns, for {ends[stack].against}"
             elif stack == search.base:
                 outcome = "the base"
+            elif stack in built_on:
+                outcome = "recipes were added to it"
+            elif stack == default:
+                outcome = "the default ladder's"
             seconds = self._cost(stack)
             yield Tried(stack, len(scored[stack]), sign * means[stack], float(np.mean(gain)), seconds, outcome)
         for stack, reason in self._failures.items():

@@ -106,13 +106,14 @@ def plan_ladder(
     source = replace(question.source.absolute(), split_seed=question.source.split_seed or 0)
     question = replace(question, source=source)
     grounds = PreparedData(question, machine=machine, place=workspace)
-    grounds.read(rungs, reporter)
     notes: tuple[str, ...] = ()
     if question.is_default:
-        stack, notes = _fitting_stack(question, rungs[0], grounds)
+        base = climbing(question.stack)[0]
+        grounds.read([base], reporter)
+        stack, notes = _fitting_stack(question, base, grounds)
         question = replace(question, stack=stack)
         rungs = leaving_out(stack) if question.kind == "ablate" else climbing(stack)
-        grounds.read(rungs, reporter)
+    grounds.read(rungs, reporter)
     n_seeds, design_note = question.n_seeds or _USUAL_SEEDS, ""
     if question.n_seeds is None and question.n_folds is None:
         n_seeds, n_folds, design_note = _chosen_design(question, rungs, grounds, workspace, work_seconds)

@@ -161,7 +161,7 @@ class Search:
     """The rules, and the results that they are applied to."""
 
     base: str
-    """What every claim is measured against, and chosen where nothing is better."""
+    """What every claim is measured against, and chosen where nothing is as good."""
     opening: tuple[str, ...]
     """Stacks that are tried first, the most promising first."""
     turns: Turns
@@ -216,9 +216,9 @@ class Search:
             seen = self._seen(self.stages[0], held_out)
             if missing := self._missing([self.base, plain, other], seen):
                 return [], missing, []
-            gain, _ = self._difference(other, plain, seen, held_out)
+            gain, error = self._difference(other, plain, seen, held_out)
             n_turns = max(seen) + 1
-            if gain >= self.smallest_gain:
+            if gain + _Z_TIED * error >= 0:
                 pool = tuple(self.variants.get(stack, stack) for stack in self.opening)
                 steps.append(Step(plain, "dropped", other, n_turns, -gain))
             else:

@@ -140,8 +140,8 @@ def how_to_read(record: ClimbRecord) -> tuple[str, ...]:
     """Describe in a few sentences how a choice came about and what may be claimed of it."""
     held = "each fold" if record.n_folds else "each seed, and each fifth of the photographs,"
     return (
-        "Cheap stacks were trained first. What was clearly behind was let go of, and onto the best, recipes were added "
-        "one at a time; one that did not gain was dropped.",
+        "Several kinds of stacks were trained, from the classifier alone to all of the network. From stage to stage "
+        "the better half went on. Onto the best, recipes were added one at a time; one that did not gain was dropped.",
         "The best of several is partly so by chance: its own score says too much. Therefore the search was repeated "
         f"on the same trainings with {held} held out, and what it then chose was judged on what it had not seen.",
         "All those answers together make one comparison. What is expected is the score of choosing in this way, "

@@ -84,13 +84,15 @@ def commands(ladder: Ladder, search: ClimbRecord | None = None) -> tuple[str, ..
         search: The climb, where the ladder is its base and what it chose.
     """
     if search is not None:
-        words = ["imgcls", "ladder", "climb", search.stack, "--budget", f"{search.budget_seconds:.0f}s"]
+        words = ["imgcls", "ladder", "climb", search.stack, "--budget", f"{search.budget_seconds:g}s"]
         if search.n_folds is None:
             words += ["--seeds", str(search.n_seeds)]
     else:
         verb = "ablate" if ladder.kind == "ablate" else "run"
         words = ["imgcls", "ladder", verb, ladder.stack, "--seeds", str(ladder.n_seeds)]
     words += ["--metric", ladder.metric]
+    if search is not None:
+        words += ["--smallest-gain", f"{100 * search.smallest_gain:g}"]
     words += ["--folds", str(ladder.n_folds)] if ladder.n_folds is not None else []
     data = ladder.data
     places = {"data": data.data, "images": data.images, "test": data.test}
@@ -306,7 +308,7 @@ def page_bytes(data: ReportData, form: Form, *, checklist: Checklist | None = No
 def page_json(data: ReportData) -> dict[str, Any]:
     """Return what the page shows as JSON values, without pictures."""
     return {
-        **data.result.to_json(),
+        **_judged(data),
         "validating": dict(data.n_by_class),
         "trivial": None if data.trivial is None else {"name": data.trivial[0], "value": data.trivial[1]},
         "curves": [asdict(curves) for curves in data.curves],
@@ -315,10 +317,25 @@ def page_json(data: ReportData) -> dict[str, Any]:
         "mistakes": [asdict(mistake) for mistake in data.mistakes],
         "photographs": "withheld" if data.withheld else data.trouble or "shown in HTML",
         "commands": list(commands(data.result.ladder, data.search)),
-        "search": None if data.search is None else data.search.to_json(),
+        "search": None if data.search is None else _without_places(data.search),
         "updated": data.updated,
         "version": data.version,
     }
+
+
+def _judged(data: ReportData) -> dict[str, Any]:
+    """Return the ladder as JSON; of a climb without verdicts, since what they were given on has chosen."""
+    found = data.result.to_json()
+    if data.search is None:
+        return found
+    nothing: dict[str, Any] = {"step": None, "total": None, "other_gains": {}, "seconds_per_point": None}
+    rungs = [rung | nothing for rung in found["rungs"]]
+    return found | {"rungs": rungs, "incumbent": data.result.rungs[data.shown].plan.printed}
+
+
+def _without_places(search: ClimbRecord) -> dict[str, Any]:
+    """Return a climb as JSON without saying where its data lie, or which photographs were left out."""
+    return {name: value for name, value in search.to_json().items() if name not in ("data", "pair")}
 
 
 def place_of(data: ReportData, workspace: Workspace, form: Form, *, file: Path | None = None) -> Path:

@@ -323,6 +323,8 @@ def test_what_a_climb_chose_is_what_is_built_on(known: Desk, drawn_climb: Any) -
     assert climb.ladder.rungs[1].stack == record.chosen
     assert climb.incumbent_runs == record.chosen_runs
     assert [trial.verdict for trial in climb.trials] == [record.gain.verdict]
+    replace(record, choices=(record.chosen, "baseline")).write(known.workspace)  # then others answered as well
+    assert gather(known.workspace).climb.trials == ()  # type: ignore[union-attr]
     known.know(data=OTHER)
     assert gather(known.workspace).climb is None
 

@@ -100,7 +100,7 @@ def test_the_cheapest_stack_shows_which_pixels_suit() -> None:
     assert found.stack == "b+crop"
     assert [(step.stack, step.kind, step.against) for step in found.steps][:1] == [("a", "dropped", "a+crop")]
     assert found.steps[0].gain < 0
-    worse = search(shares | {"a+crop": 0.6}, ("a", "b"), variants=variants).follow()
+    worse = search(shares | {"a+crop": 0.5}, ("a", "b"), variants=variants).follow()
     assert worse.stack == "b"
     assert [(step.stack, step.against) for step in worse.steps][:1] == [("a+crop", "a")]
     failed = search(shares, ("a", "b"), variants=variants, out=frozenset({"a+crop"})).follow()

@@ -264,7 +264,11 @@ def test_a_climb_has_its_pages(drawn_climb: Callable[..., Any], drawing: dict[st
     for one in record.tried:
         assert record.short(one.stack) in page
         assert record.short(one.stack) in text
-    assert page_json(found)["search"]["chosen"] == record.chosen
+    told = page_json(found)
+    assert told["search"]["chosen"] == record.chosen
+    assert not {"data", "pair"} & set(told["search"])
+    assert all(rung["step"] is rung["total"] is None for rung in told["rungs"])
+    assert told["incumbent"] == record.chosen
 
 
 def test_a_page_of_a_climb_withholds_names(drawn_climb: Callable[..., Any]) -> None:

@@ -12,10 +12,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from benchmarks.climbs import BEGIN as BEGIN_CLIMBS
-from benchmarks.climbs import END as END_CLIMBS
-from benchmarks.climbs import climb_set
-from benchmarks.climbs import table as climbs_table
+from benchmarks.climbs import climb_set, with_climbs
 from benchmarks.comparison import Comparison
 from benchmarks.duplicates import OutcomeTable, measure
 from benchmarks.house import as_markdown, measure_house
@@ -33,7 +30,6 @@ from benchmarks.verdicts import WORLDS, parts, simulate
 from imgcls.engine.progress import Silent
 from imgcls.errors import ImgclsError
 from imgcls.storage import write_json
-from imgcls.text import with_between
 from imgcls.workspace import Workspace
 
 LADDERS = Path(__file__).parent / "ladders"
@@ -371,7 +367,7 @@ def climbs(home: Path, chosen: tuple[str, ...], budget: str) -> None:
 def study() -> None:
     """Write the study's page: tables and picture from benchmarks/study_rows, climbs from benchmarks/climbs."""
     text = with_study(STUDY_PAGE.read_text(encoding="utf-8"), STUDY_ROWS)
-    STUDY_PAGE.write_text(with_between(text, BEGIN_CLIMBS, END_CLIMBS, climbs_table(CLIMBS)), encoding="utf-8")
+    STUDY_PAGE.write_text(with_climbs(text, CLIMBS), encoding="utf-8")
     draw(STUDY_ROWS, Path("docs", "pictures", "study.svg"))
 
 

@@ -9,9 +9,9 @@ from benchmarks.publishing import without_paths
 from benchmarks.study import BASE, StudySet
 from imgcls.config.metrics import Units
 from imgcls.ladders.climb import CLIMB_JSON, ClimbRecord
-from imgcls.reports.verdict_text import shown_verdict
+from imgcls.reports.climb import cells, claims
 from imgcls.storage import write_json
-from imgcls.text import duration
+from imgcls.text import duration, with_between
 
 BEGIN, END = "<!-- climbs: written by 'make study' -->", "<!-- end of climbs -->"
 
@@ -41,33 +41,31 @@ def table(folder: Path) -> str:
     Args:
         folder: Holds `NAME/climb.json`.
     """
-    return "\n\n".join(_one(path.parent.name, ClimbRecord.read(path.parent)) for path in _files(folder))
+    files = sorted(folder.glob(f"*/{CLIMB_JSON}"))
+    return "\n\n".join(_one(path.parent.name, ClimbRecord.read(path.parent)) for path in files)
 
 
-def _files(folder: Path) -> list[Path]:
-    return sorted(folder.glob(f"*/{CLIMB_JSON}"))
+def with_climbs(text: str, folder: Path) -> str:
+    """Return a page with the climbs between its two marks written again.
+
+    Raises:
+        ValueError: The marks are missing.
+    """
+    return with_between(text, BEGIN, END, table(folder))
 
 
 def _one(name: str, record: ClimbRecord) -> str:
     units = Units(record.metric)
+    told = "; ".join(f"{claim.over}: {claim.verdict}{claim.gain}" for claim in claims(record))
     turns = f"{record.n_folds} folds" if record.n_folds else f"{record.n_seeds} seeds"
-    claims = [
-        f"{shown_verdict(gain.verdict)} over {other}, {units.gain_text(gain.value, gain.low, gain.high)}"
-        for gain, other in ((record.gain, "the baseline"), (record.over_default, "the default ladder's stack"))
-        if gain is not None
-    ]
     score = "" if record.score is None else f", expected {units.title} {units.score(record.score.value)}"
     head = (
-        f"**{name}**: `{record.chosen}`{score}; {'; '.join(claims)}. {turns}, {duration(record.seconds)} of "
+        f"**{name}**: `{record.chosen}`{score}. {told}. {turns}, {duration(record.seconds)} of "
         f"{duration(record.budget_seconds)}."
     )
     rows = [
         f"| tried | turns | {units.title} | gain over the base | a training | outcome |",
         "|---|--:|--:|--:|--:|---|",
     ]
-    for one in record.tried:
-        gain = "" if one.gain is None or one.stack == record.stack else units.gain(one.gain)
-        outcome = one.outcome.replace(f"{record.stack}+", "+")
-        cells = (record.short(one.stack), str(one.n_turns or "-"), units.score(one.score), gain, duration(one.seconds))
-        rows.append(f"| {' | '.join(cells)} | {outcome} |")
+    rows += [f"| {' | '.join((record.short(one.stack), *cells(one, record)))} |" for one in record.tried]
     return "\n".join([head, "", *rows])

@@ -147,9 +147,8 @@ def _climb(stack: str | None, kind: Kind, options: Mapping[str, Any]) -> int:
     """Run a ladder, print its verdicts, and return the exit code: 3 where runs failed."""
     from imgcls.config.problem import resolve
 
-    parsed = Stack.parse(
-        stack or DEFAULT_STACK, overrides_of(options)
-    )  # before torch is loaded: what is misspelled is reported at once
+    # before torch is loaded: what is misspelled is reported at once
+    parsed = Stack.parse(stack or DEFAULT_STACK, overrides_of(options))
     workspace = workspace_of(options["out"])
     from imgcls.engine.progress import step
     from imgcls.reports.console import show

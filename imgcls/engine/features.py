@@ -185,12 +185,12 @@ class FrozenBody:
         for layer, momentum in zip(layers, momenta, strict=True):
             layer.momentum = momentum
         module.eval()
-        arrays = {
-            f"{name}{place}": getattr(layer, name).cpu().numpy()
-            for place, layer in enumerate(layers)
-            for name in _STATISTICS
-        }
         if stored:
+            arrays = {
+                f"{name}{place}": getattr(layer, name).cpu().numpy()
+                for place, layer in enumerate(layers)
+                for name in _STATISTICS
+            }
             stored.write(most_bytes=MOST_BYTES, **arrays)
 
     def _computed(self, view: int, views: Views | None, *, progress: Callable[[int], None]) -> Tensor:

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     )
     from imgcls.evidence.gains import Gain
     from imgcls.evidence.verdicts import Judged, Verdict, gain, verdict
+    from imgcls.ladders.blend import Blend, blend
     from imgcls.ladders.climb import ClimbRecord
     from imgcls.ladders.climber import climb
     from imgcls.ladders.compare import Comparison, compare
@@ -51,6 +52,7 @@ if TYPE_CHECKING:
     from imgcls.records.run import Estimate, RunRecord
 
 _HOMES = {
+    "Blend": "imgcls.ladders.blend",
     "BusyError": "imgcls.errors",
     "Checklist": "imgcls.checklists.checklist",
     "Classifier": "imgcls.engine.predictor",
@@ -86,6 +88,7 @@ _HOMES = {
     "WeightsError": "imgcls.errors",
     "WorkspaceError": "imgcls.errors",
     "apply": "imgcls.engine.learner",
+    "blend": "imgcls.ladders.blend",
     "checklist": "imgcls.checklists.checklist",
     "climb": "imgcls.ladders.climber",
     "compare": "imgcls.ladders.compare",
@@ -102,6 +105,7 @@ _HOMES = {
 """Public name → the module that it is loaded from when it is first used."""
 
 __all__ = [
+    "Blend",
     "BusyError",
     "Checklist",
     "Classifier",
@@ -138,6 +142,7 @@ __all__ = [
     "WorkspaceError",
     "__version__",
     "apply",
+    "blend",
     "checklist",
     "climb",
     "compare",

@@ -66,6 +66,11 @@ class Workspace:
         return self.root / "ladders"
 
     @property
+    def blends(self) -> Path:
+        """The folder of blends, one folder each."""
+        return self.root / "blends"
+
+    @property
     def submissions(self) -> Path:
         """The folder of submission files."""
         return self.root / "submissions"

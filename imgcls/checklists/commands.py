@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -50,6 +51,7 @@ def command_for(item: Item, evidence: Evidence) -> str | None:
         "stack": shlex.quote(stack),
         "recipe": _recipe_on(stack, overrides, item.recipes, home=evidence.workspace.root),
         "run": _run_to_submit(item, evidence),
+        "several": _to_blend(evidence),
     }
     if any(word is None and f"{{{name}}}" in item.command for name, word in words.items()):
         return None
@@ -101,6 +103,15 @@ def _run_to_submit(item: Item, evidence: Evidence) -> str | None:
         return shlex.quote(run.id) if run is not None else None
     climb = evidence.climb
     return shlex.quote(climb.incumbent_runs[0]) if climb is not None and climb.incumbent_runs else None
+
+
+def _to_blend(evidence: Evidence) -> str | None:
+    """Name a ladder, or a stack, of which there are several networks to blend."""
+    climb = evidence.climb
+    if climb is not None and len(climb.incumbent_runs) > (climb.ladder.n_folds or 1):
+        return shlex.quote(climb.ladder.name)
+    counts = Counter(run.label for run in evidence.runs if run.fold is None and not evidence.change_since_run(run))
+    return next((shlex.quote(stack) for stack, n in counts.most_common(1) if n > 1), None)
 
 
 def run_to_submit(evidence: Evidence) -> RunRecord | None:

@@ -12,9 +12,11 @@ from imgcls.catalog import Stack, recipe_file
 from imgcls.checklists.sentences import Said, in_language, quoted, said
 from imgcls.checklists.verdicts import (
     ArmRuns,
+    BlendStatus,
     DataVersion,
     LadderStatus,
     VerdictEntry,
+    read_blend_statuses,
     read_comparisons,
     read_ladder_statuses,
 )
@@ -246,6 +248,8 @@ class Evidence:
     """Ladders, the one worked on last at the end."""
     comparisons: tuple[VerdictEntry, ...]
     """Comparisons that were kept, the newest at the end."""
+    blends: tuple[BlendStatus, ...]
+    """Blends, the newest at the end."""
     submissions: tuple[Submission, ...]
     """Submissions, oldest first."""
     present: CurrentData
@@ -256,7 +260,11 @@ class Evidence:
     @property
     def trials(self) -> tuple[VerdictEntry, ...]:
         """Every verdict, the newest at the end; those of ladders weigh more than those of comparisons."""
-        return (*self.comparisons, *(trial for climb in self.climbs for trial in climb.trials))
+        return (
+            *self.comparisons,
+            *(blend.trial for blend in self.blends),
+            *(trial for climb in self.climbs for trial in climb.trials),
+        )
 
     @property
     def open_findings(self) -> tuple[Finding, ...]:
@@ -385,10 +393,12 @@ def gather(workspace: Workspace, *, reporter: Reporter | None = None, verify: bo
     records, damaged_runs = find_runs(workspace)
     climbs, damaged_climbs = read_ladder_statuses(workspace)
     comparisons, damaged_comparisons = read_comparisons(workspace)
+    blends, damaged_blends = read_blend_statuses(workspace)
     submissions, damaged_submissions = find_submissions(workspace)
     damages += _all(damaged_runs, said("what that run proves"))
     damages += _all(damaged_climbs, said("what that ladder tried"))
     damages += _all(damaged_comparisons, said("what was compared"))
+    damages += _all(damaged_blends, said("what was blended"))
     damages += _all(damaged_submissions, said("what was submitted"))
     runs = tuple(run for run in records if not run.quick)
     if facts is None and not (runs or climbs):  # then nothing depends on the data
@@ -412,6 +422,7 @@ def gather(workspace: Workspace, *, reporter: Reporter | None = None, verify: bo
         repetitions=repetitions(workspace),
         climbs=climbs,
         comparisons=comparisons,
+        blends=blends,
         submissions=tuple(submissions),
         present=present,
         damages=tuple(damages),

@@ -498,7 +498,8 @@ def final(evidence: Evidence) -> Answer:
     if climb is None or climb.incumbent is None:
         return _no_incumbent(evidence)
     stack = climb.ladder.rungs[climb.incumbent].printed
-    made = [entry for entry in evidence.submissions if entry.run in climb.incumbent_runs]
+    of_it = {blend.record.id for blend in evidence.blends if {*blend.record.shares} <= {*climb.incumbent_runs}}
+    made = [entry for entry in evidence.submissions if entry.run in {*climb.incumbent_runs, *of_it}]
     whole = [entry for entry in made if entry.is_whole()]
     if whole:
         name = whole[-1].name
@@ -624,11 +625,6 @@ def flat_curve(run: RunRecord) -> Said:
 def _numbers(rows: Sequence[Mapping[str, object]], name: str) -> list[float]:
     """Return a column of a history, without what is no number."""
     return [float(value) for row in rows if isinstance(value := row.get(name), int | float)]
-
-
-def ensemble(_: Evidence) -> Answer:
-    """Nothing can prove a blend yet."""
-    return Answer.missing(word(find_item("predict.ensemble").note), BY_HAND)
 
 
 def all_data(_: Evidence) -> Answer:

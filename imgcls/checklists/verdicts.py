@@ -13,11 +13,25 @@ from imgcls.checklists.sentences import Said, quoted, said, word
 from imgcls.config.metrics import Units, in_words
 from imgcls.errors import RecordError
 from imgcls.ladders.climb import CLIMB_JSON, ClimbRecord, find_climbs
-from imgcls.ladders.results import ComparisonRecord, GainRecord, VerdictRecord, read_comparison, read_final, read_result
+from imgcls.ladders.results import (
+    VERDICT_JSON,
+    BlendVerdict,
+    ComparisonRecord,
+    GainRecord,
+    VerdictRecord,
+    read_blend_verdict,
+    read_comparison,
+    read_final,
+    read_result,
+)
 from imgcls.ladders.spec import COMPARISONS, FINAL_JSON, LADDER_JSON, RESULT_JSON, Ladder, find_ladders
+from imgcls.records.blend import BlendRecord, find_blends
 from imgcls.records.run import CANNOT_TELL, Estimate, Verdict
 from imgcls.storage import time_written
 from imgcls.workspace import Workspace
+
+ENSEMBLE = "predict.ensemble"
+"""The item that a blend answers."""
 
 
 @dataclass(frozen=True)
@@ -119,6 +133,45 @@ def read_comparisons(workspace: Workspace) -> tuple[tuple[VerdictEntry, ...], li
         except RecordError as problem:
             damaged.append(str(problem))
     return tuple(found), damaged
+
+
+@dataclass(frozen=True)
+class BlendStatus:
+    """A blend, and what is said of it."""
+
+    record: BlendRecord
+    """The blend."""
+    trial: VerdictEntry
+    """Its verdict."""
+
+
+def read_blend_statuses(workspace: Workspace) -> tuple[tuple[BlendStatus, ...], list[str]]:
+    """Read every blend with what may be said of it.
+
+    Returns:
+        The blends, the newest at the end, and a message for every one that cannot be read.
+    """
+    blends, damaged = find_blends(workspace)
+    found = []
+    for blend in blends:
+        try:
+            found.append(BlendStatus(blend, _blended(blend, read_blend_verdict(blend.kept.path(VERDICT_JSON)))))
+        except RecordError as problem:
+            damaged.append(str(problem))
+    return tuple(found), damaged
+
+
+def _blended(blend: BlendRecord, verdict: BlendVerdict) -> VerdictEntry:
+    data = blend.data
+    return verdict_entry(
+        verdict.gain,
+        items=(ENSEMBLE,),
+        what=said("{blend} over the best of them alone", blend=blend.label),
+        metric=blend.metric,
+        file=f"blends/{blend.id}/{VERDICT_JSON}",
+        grounds=DataVersion(data.digest, (data.split_digest,), blend.n_folds is not None, data.split_seed),
+        sides=(),
+    )
 
 
 def _compared(comparison: ComparisonRecord, path: Path) -> VerdictEntry:

@@ -31,6 +31,7 @@ from imgcls._version import __version__
 from imgcls.errors import ImgclsError, nearest_hint
 
 _COMMANDS = {
+    "blend": "imgcls.cli.ladder:blend",
     "cache": "imgcls.cli.machine:cache",
     "checklist": "imgcls.cli.checklist:checklist",
     "compare": "imgcls.cli.ladder:compare",

@@ -398,6 +398,51 @@ def compare(
 
 
 @click.command()
+@click.argument("what", nargs=-1)
+@click.option(
+    "--by",
+    type=click.Choice(["mean", "geometric", "rank", "weights", "greedy"]),
+    default="mean",
+    show_default=True,
+    help="Mean of probabilities or ranks, or shares that are fitted.",
+)
+@click.option(
+    "--metric", help="Metric of the verdict, chosen before looking.  [default: imgcls.toml, else that of the problem]"
+)
+@click.option(
+    "--smallest-gain",
+    type=Finite(0, min_open=True),
+    default=0.5,
+    show_default=True,
+    help="Smallest gain of interest, in points (for log_loss: in hundredths of a nat).",
+)
+@OUT
+@JSON
+def blend(
+    what: tuple[str, ...], by: str, metric: str | None, smallest_gain: float, out: Path | None, as_json: bool
+) -> None:
+    """Make the predictions of several networks one, and judge that against the best of them; nothing is trained.
+
+    WHAT are stacks, such as baseline+augmentation: all seeds of them. Or ladders and climbs by name: all seeds, or
+    folds, of the stack that they chose. Or the ids of runs. Without WHAT it is the newest ladder or climb.
+
+    Shares that are fitted (weights, greedy) are judged on photographs that they were not fitted on.
+    """
+    from imgcls.ladders.blend import blend as blend_runs
+    from imgcls.reports.console import show
+    from imgcls.reports.live import telling
+
+    with telling("Blending", as_json=as_json):
+        made = blend_runs(*what, by=by, metric=metric, smallest_gain=smallest_gain / 100, workspace=workspace_of(out))
+    if as_json:
+        print_json(made.to_json())
+        return
+    from imgcls.reports.blend import BlendView
+
+    show(BlendView(made))
+
+
+@click.command()
 @click.argument("ladder", required=False)
 @click.option(
     "--to",

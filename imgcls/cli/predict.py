@@ -42,14 +42,14 @@ def predict(
     device: str,
     out: Path | None,
 ) -> int:
-    """Predict photographs with a trained RUN: files, folders, or CSV tables of ids.
+    """Predict photographs with a trained RUN, or a blend: files, folders, or CSV tables of ids.
 
     Every input has a row. One that cannot be predicted, because it is not there, damaged, or of a kind that is not
     read, has the status `error`, the reason, and no probabilities.
     """
-    from imgcls.records.find import find_run
+    from imgcls.records.blend import find_predictor
 
-    record = find_run(run, workspace_of(out))
+    record = find_predictor(run, workspace_of(out))
     from imgcls.data.load import load_unlabelled
     from imgcls.engine.progress import step
     from imgcls.reports.live import reporter_for, telling
@@ -62,10 +62,10 @@ def predict(
     with reporter_for(as_json=as_json) as reporter:
         with step(reporter, "Loading torch and the network"):
             from imgcls.engine.device import Machine
-            from imgcls.engine.predictor import load
+            from imgcls.engine.predictor import predictor
 
-            predictor = load(record, machine=Machine(device, keep_memory=True))
-        frame = predictor.predict_inputs(inputs, progress=partial(reporter.progress, "Predicting"))
+            predicting = predictor(record, machine=Machine(device, keep_memory=True))
+        frame = predicting.predict_inputs(inputs, progress=partial(reporter.progress, "Predicting"))
     form = "json" if as_json else form or ("table" if sys.stdout.isatty() else "csv")
     if output is not None:
         write(frame, output, record, raw=raw)
@@ -119,7 +119,7 @@ def submit(
     out: Path | None,
     as_json: bool,
 ) -> int:
-    """Write what RUN says of the test part as a CSV to hand in.
+    """Write what RUN, or a blend, says of the test part as a CSV to hand in.
 
     Without RUN it is one of the stack that the newest ladder recommends, as long as the ladder holds; else the newest
     run that has a test part. A photograph that could not be read has a row all the same: the mean of the others, or

@@ -81,7 +81,7 @@ DEFAULT_DATA = "elpv"
 MOST_TABLE_BYTES = 64_000_000
 """Tables up to this size count with their content, larger ones with size and time stamp."""
 
-OWN_FOLDERS = frozenset({"runs", "ladders", "reports", "submissions"})
+OWN_FOLDERS = frozenset({"runs", "ladders", "blends", "reports", "submissions"})
 """Folders that imgcls writes beside a table: no photographs of the data set lie there."""
 VALID_WORDS = ("valid", "val", "validation", "dev")
 """How names of tables and folders say that photographs validate."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from os import PathLike
+from functools import partial
+from os import PathLike, fspath
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,8 @@ from imgcls.engine.prepare import preprocess_of
 from imgcls.engine.run import weights_of
 from imgcls.errors import DecodeError, RecordError
 from imgcls.plan import Model, Plan
+from imgcls.predictions.blending import blend
+from imgcls.records.blend import BlendRecord, find_predictor
 from imgcls.records.find import open_run
 from imgcls.records.run import RunRecord
 from imgcls.storage import sha256_file
@@ -104,6 +107,16 @@ class Classifier:
             found: What was listed.
             progress: Called with the number of photographs done, and of all.
         """
+        probabilities, reasons = self.answers(found, progress=progress)
+        return _as_frame(found, self.record, probabilities, reasons)
+
+    def answers(self, found: Unlabelled, *, progress: Callable[[int, int], None]) -> tuple[np.ndarray, list[str]]:
+        """Return the probabilities [n, k] of what was listed, NaN where there are none; and [n] the reasons for that.
+
+        Args:
+            found: What was listed.
+            progress: Called with the number of photographs done, and of all.
+        """
         inputs = found.inputs
         reasons = [entry.reason for entry in inputs]
         probabilities = np.full((len(inputs), len(self.classes)), np.nan)
@@ -121,9 +134,7 @@ class Classifier:
                     batch = np.stack(decoded), [inputs[place].name for place in good]
                     probabilities[good] = self._predict([batch])
                 progress(start + len(chunk), len(inputs))
-        frame = self._as_frame(inputs, probabilities, reasons)
-        frame.attrs["not_photographs"] = dict(found.others)
-        return frame
+        return probabilities, reasons
 
     def _decode(self, entry: Input) -> np.ndarray | str:
         if entry.reason or entry.path is None:
@@ -145,24 +156,78 @@ class Classifier:
             precision=self.machine.used_precision(),
         )
 
-    def _as_frame(self, inputs: Sequence[Input], probabilities: np.ndarray, reasons: Sequence[str]) -> pd.DataFrame:
-        failed = [bool(reason) for reason in reasons]
-        # as objects: the text type of pandas cannot hold the name of a file that is no UTF-8
-        columns: dict[str, Any] = {
-            "id": pd.Series([entry.name for entry in inputs], dtype=object),
-            "path": pd.Series([str(entry.path or "") for entry in inputs], dtype=object),
-            "status": ["error" if bad else "ok" for bad in failed],
-            "reason": list(reasons),
-            "prediction": ["" if bad else self._answer(row) for bad, row in zip(failed, probabilities, strict=True)],
-            "confidence": [None if bad else float(row.max()) for bad, row in zip(failed, probabilities, strict=True)],
-        }
-        columns |= {f"p_{name}": probabilities[:, place] for place, name in enumerate(self.classes)}
-        return pd.DataFrame(columns)
 
-    def _answer(self, row: np.ndarray) -> str:
-        if self.record.problem == "multilabel":
-            return "|".join(name for name, value in zip(self.classes, row, strict=True) if value > 0.5)
-        return self.classes[int(row.argmax())]
+@dataclass(frozen=True)
+class BlendClassifier:
+    """The networks of a blend, which are loaded one after the other."""
+
+    record: BlendRecord
+    """The blend."""
+    members: Mapping[str, RunRecord]
+    """Id → run, of every network that predicts."""
+    machine: Machine
+    """Where they run."""
+
+    def predict_inputs(
+        self, found: Unlabelled, *, progress: Callable[[int, int], None] = lambda done, total: None
+    ) -> pd.DataFrame:
+        """Predict what was listed before; see `Classifier.predict` for the table it returns.
+
+        Photographs are decoded once for each network, so that no more than one network has to find room.
+
+        Args:
+            found: What was listed.
+            progress: Called with the number of photographs done, and of all, over all networks.
+        """
+        n, shares = len(found.inputs), self.record.shares
+        answers, reasons, references = [], [""] * n, []
+        for number, record in enumerate(self.members.values()):
+            counted = partial(_counted, progress, before=number * n, total=n * len(self.members))
+            values, why = load(record, machine=self.machine).answers(found, progress=counted)
+            answers.append(values)
+            reasons = [before or after for before, after in zip(reasons, why, strict=True)]
+            if self.record.way == "rank":
+                known = record.predictions("valid")
+                references.append(known[[f"p_{name}" for name in self.record.classes]].to_numpy(dtype=np.float64))
+        probabilities = np.full(answers[0].shape, np.nan)
+        good = np.array([not reason for reason in reasons], dtype=bool)
+        probabilities[good] = blend(
+            np.stack(answers)[:, good],
+            np.array([shares[run] for run in self.members]),
+            way=self.record.way,
+            multilabel=self.record.problem == "multilabel",
+            references=references or None,
+        )
+        return _as_frame(found, self.record, probabilities, reasons)
+
+
+def _counted(progress: Callable[[int, int], None], done: int, _: int, *, before: int, total: int) -> None:
+    progress(before + done, total)
+
+
+def _as_frame(
+    found: Unlabelled, record: RunRecord | BlendRecord, probabilities: np.ndarray, reasons: Sequence[str]
+) -> pd.DataFrame:
+    inputs, failed = found.inputs, [bool(reason) for reason in reasons]
+    # as objects: the text type of pandas cannot hold the name of a file that is no UTF-8
+    columns: dict[str, Any] = {
+        "id": pd.Series([entry.name for entry in inputs], dtype=object),
+        "path": pd.Series([str(entry.path or "") for entry in inputs], dtype=object),
+        "status": ["error" if bad else "ok" for bad in failed],
+        "reason": list(reasons),
+        "prediction": ["" if bad else _answer(record, row) for bad, row in zip(failed, probabilities, strict=True)],
+        "confidence": [None if bad else float(row.max()) for bad, row in zip(failed, probabilities, strict=True)],
+    }
+    columns |= {f"p_{name}": probabilities[:, place] for place, name in enumerate(record.classes)}
+    frame = pd.DataFrame(columns)
+    frame.attrs["not_photographs"] = dict(found.others)
+    return frame
+
+
+def _answer(record: RunRecord | BlendRecord, row: np.ndarray) -> str:
+    if record.problem == "multilabel":
+        return "|".join(name for name, value in zip(record.classes, row, strict=True) if value > 0.5)
+    return record.classes[int(row.argmax())]
 
 
 def load(run: RunRecord | str | PathLike[str], *, machine: Machine | None = None) -> Classifier:
@@ -196,14 +261,14 @@ def load(run: RunRecord | str | PathLike[str], *, machine: Machine | None = None
 
 
 def predict(
-    run: RunRecord | str | PathLike[str],
+    run: RunRecord | BlendRecord | str | PathLike[str],
     paths: Iterable[str | PathLike[str]] | str | PathLike[str],
     *,
     machine: Machine | None = None,
     images: str | Path | None = None,
     id: str | None = None,
 ) -> pd.DataFrame:
-    """Predict photographs with a trained run; see `Classifier.predict` for the table it returns.
+    """Predict photographs with a trained run or a blend; see `Classifier.predict` for the table it returns.
 
     Args:
         run: A record, its folder, its id, or the beginning of its id.
@@ -221,7 +286,26 @@ def predict(
     """
     several = [paths] if isinstance(paths, str | PathLike) else list(paths)
     inputs = load_unlabelled([Path(path) for path in several], images=images, id=id)
-    return load(run, machine=machine).predict_inputs(inputs)
+    if not isinstance(run, RunRecord | BlendRecord):
+        run = find_predictor(fspath(run), Workspace.find())
+    return predictor(run, machine=machine).predict_inputs(inputs)
+
+
+def predictor(record: RunRecord | BlendRecord, *, machine: Machine | None = None) -> Classifier | BlendClassifier:
+    """Return what predicts with a run or with a blend.
+
+    Args:
+        record: One or the other.
+        machine: Where it is to run.
+
+    Raises:
+        RecordError: Weights are damaged, a network of a blend is gone or changed, or there is none.
+    """
+    if isinstance(record, RunRecord):
+        return load(record, machine=machine)
+    assert record.folder is not None  # noqa: S101 - a blend was read from its folder
+    workspace = Workspace(record.folder.parent.parent)
+    return BlendClassifier(record, record.members_in(workspace), machine or Machine())
 
 
 def _in_batches(pairs: Iterator[tuple[np.ndarray, str]]) -> Iterator[tuple[np.ndarray, list[str]]]:

@@ -8,7 +8,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +38,16 @@ from imgcls.plan import Plan
 from imgcls.records.attempts import Attempt, claim
 from imgcls.records.derived import Repetition, keep_repetition
 from imgcls.records.find import find_by_key, find_runs, remove_run
-from imgcls.records.run import Estimate, FoldRun, Folds, RunData, RunRecord, joint_digest, run_folder_name
+from imgcls.records.run import (
+    Estimate,
+    FoldRun,
+    Folds,
+    RunData,
+    RunRecord,
+    joint_digest,
+    parquet_bytes,
+    run_folder_name,
+)
 from imgcls.storage import free_bytes, remove_tree, write_bytes
 from imgcls.text import amount, as_utf8
 from imgcls.workspace import Workspace
@@ -141,14 +149,7 @@ def _table(part: Samples, probabilities: np.ndarray, *, labels: bool) -> bytes:
     if any(part.frame["group"]):
         columns["group"] = [as_utf8(text) for text in part.frame["group"]]
     columns |= {f"p_{as_utf8(name)}": probabilities[:, place] for place, name in enumerate(part.classes)}
-    return parquet(pd.DataFrame(columns))
-
-
-def parquet(frame: pd.DataFrame) -> bytes:
-    """Return a table as the content of a Parquet file."""
-    content = BytesIO()
-    frame.to_parquet(content, index=False)
-    return content.getvalue()
+    return parquet_bytes(pd.DataFrame(columns))
 
 
 @dataclass(frozen=True)
@@ -470,7 +471,7 @@ class OutOfFold:
             if isinstance(found, RunRecord):
                 return RunOutcome(found, reused=True, folds=self.outcomes)
             frame = self._predictions()
-            write_bytes(found.record_folder / OUT_OF_FOLD_FILE, parquet(frame))
+            write_bytes(found.record_folder / OUT_OF_FOLD_FILE, parquet_bytes(frame))
             self._record(frame).write(found.record_folder)
             if found.existing is not None:
                 remove_run(found.existing)

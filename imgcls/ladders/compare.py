@@ -79,6 +79,11 @@ class ComparisonKey(NamedTuple):
     split: str
     """Digest of who trains and who validates."""
 
+    @classmethod
+    def of(cls, run: RunRecord) -> ComparisonKey:
+        """Return that of a run."""
+        return cls(run.data.digest, run.classes, run.problem, run.fold, run.data.split_digest)
+
 
 @dataclass(frozen=True)
 class RunSelection:
@@ -138,7 +143,7 @@ def side_by_side(
     common = [key for key in by_key[0] if key in by_key[1]]
     if not common:
         raise UsageError.together(
-            _differences(a, b), heading=f"{a.text!r} and {b.text!r} were not scored on the same images:"
+            differences(a, b), heading=f"{a.text!r} and {b.text!r} were not scored on the same images:"
         )
     best = max(common, key=lambda key: _rank(key, by_key))
     chosen: dict[int | None, ComparisonKey] = {}
@@ -195,8 +200,8 @@ def _one_run(text: str, everything: Sequence[RunRecord], workspace: Workspace) -
     return RunSelection(text, (record,), (note,) if n_others else ())
 
 
-def _differences(a: RunSelection, b: RunSelection) -> list[str]:
-    """Name what keeps the newest runs of both sides apart, the first thing that does."""
+def differences(a: RunSelection, b: RunSelection) -> list[str]:
+    """Return what keeps the newest runs of two selections apart, the first thing that does, and what to do about it."""
     one, other = a.runs[-1], b.runs[-1]
     pairs = {
         "data": [f"{run.data.name}, digest {run.data.digest[:_SHOWN_DIGEST_LENGTH]}" for run in (one, other)],
@@ -215,7 +220,8 @@ def _folds(asked: RunSelection) -> str:
     return ", ".join("none" if fold < 0 else str(fold) for fold in folds)
 
 
-_SMALLEST_GAIN = 0.005
+SMALLEST_GAIN = 0.005
+"""The smallest gain of interest where nobody names one, in the metric's unit."""
 _A, _B = 0, 1
 
 
@@ -324,7 +330,7 @@ def compare(
         'likely better'
     """
     workspace = workspace or Workspace.find()
-    smallest = _checked(metric, smallest_gain)
+    smallest = check_question(metric, smallest_gain)
     asked = select_runs(a, workspace), select_runs(b, workspace)
     before, after, left_out = side_by_side(*asked)
     records = [run for side in (before, after) for seeds in side.values() for run in seeds.values()]
@@ -360,12 +366,16 @@ def compare(
     return found
 
 
-def _checked(metric: str | None, smallest_gain: float | None) -> float:
-    """Check the metric, and return the smallest gain of interest, before anything is read."""
+def check_question(metric: str | None, smallest_gain: float | None) -> float:
+    """Check a metric, and return the smallest gain of interest, before anything is read.
+
+    Raises:
+        UsageError: The metric has no verdicts, or the gain is not above 0.
+    """
     if metric is not None and metric not in CONTRIBUTIONS:
         hint = nearest_hint(metric, CONTRIBUTIONS)
         raise UsageError(f"No verdict can be given for {metric!r}.{hint} There are: {', '.join(CONTRIBUTIONS)}.")
-    smallest = _SMALLEST_GAIN if smallest_gain is None else smallest_gain
+    smallest = SMALLEST_GAIN if smallest_gain is None else smallest_gain
     if not (np.isfinite(smallest) and smallest > 0):
         raise UsageError(f"The smallest gain of interest has to be a number above 0, not {smallest_gain}.")
     return smallest
@@ -456,8 +466,7 @@ def _warnings(records: list[RunRecord]) -> list[str]:
 def _by_key(asked: RunSelection) -> dict[ComparisonKey, list[RunRecord]]:
     found: dict[ComparisonKey, list[RunRecord]] = {}
     for run in asked.runs:
-        key = ComparisonKey(run.data.digest, run.classes, run.problem, run.fold, run.data.split_digest)
-        found.setdefault(key, []).append(run)
+        found.setdefault(ComparisonKey.of(run), []).append(run)
     return found
 
 

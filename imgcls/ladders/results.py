@@ -1,4 +1,4 @@
-"""What result.json, final.json and the comparisons hold, for whoever writes or reads them; loads nothing heavy."""
+"""What result.json, final.json, comparisons and verdict.json hold, for whoever writes or reads them; light to load."""
 
 from __future__ import annotations
 
@@ -404,6 +404,23 @@ class ComparisonRecord:
     """What a person should know before believing it."""
 
 
+VERDICT_JSON = "verdict.json"
+
+
+@dataclass(frozen=True)
+class BlendVerdict:
+    """What may be said of a blend: verdict.json."""
+
+    best: str
+    """The id of the first run of the member that is best on its own."""
+    score: Estimate
+    """The blend in the metric."""
+    gain: VerdictRecord
+    """Its gain over that member."""
+    smallest_gain: float
+    """The smallest gain of interest, in the metric's unit."""
+
+
 def read_result(path: Path) -> ResultRecord:
     """Read result.json.
 
@@ -429,3 +446,12 @@ def read_comparison(path: Path) -> ComparisonRecord:
         RecordError: It is missing or damaged, or a newer imgcls wrote it.
     """
     return read_as(ComparisonRecord, path, schema=SCHEMA, remedy="'imgcls compare' writes it again.")
+
+
+def read_blend_verdict(path: Path) -> BlendVerdict:
+    """Read what may be said of a blend.
+
+    Raises:
+        RecordError: It is missing or damaged, or a newer imgcls wrote it.
+    """
+    return read_as(BlendVerdict, path, schema=SCHEMA, remedy="Remove its folder, and blend again.")

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Self
 
 from imgcls.config.metrics import RANKING, in_words
 from imgcls.errors import DataError, RecordError, UsageError, WorkspaceError, nearest_hint
+from imgcls.records.blend import BlendRecord, find_blend
 from imgcls.records.find import find_run, find_runs
 from imgcls.records.run import LostTest, RunId, RunRecord
 from imgcls.schema import MAY_BE_ABSENT, NOT_IN_FILE, Problems, file_names, from_json, one_of, read_as, to_json
@@ -480,8 +481,8 @@ def has_test(record: RunRecord) -> bool:
     return TEST_FILE in record.files or is_lost
 
 
-def run_to_submit(text: str | None, workspace: Workspace) -> RunRecord:
-    """Find the run whose predictions of the test part are handed in.
+def run_to_submit(text: str | None, workspace: Workspace) -> RunRecord | BlendRecord:
+    """Find the run, or the blend, whose predictions of the test part are handed in.
 
     Args:
         text: What a person typed for it; None takes the newest run that is no quick run and no fold.
@@ -492,6 +493,11 @@ def run_to_submit(text: str | None, workspace: Workspace) -> RunRecord:
         UsageError: It has no predictions of a test part.
     """
     if text is not None:
+        blend = find_blend(text, workspace)
+        if blend is not None:
+            if TEST_FILE in blend.files:
+                return blend
+            raise UsageError(f"Not every network of {blend.id} has predicted a test part. {_GIVE_TEST}")
         record = find_run(text, workspace)
         if has_test(record):
             return record
@@ -529,12 +535,16 @@ def known_sample(workspace: Workspace) -> Path | None:
 
 
 def tabulate(
-    record: RunRecord, workspace: Workspace, *, sample: Path | None = None, probabilities: bool | None = None
+    record: RunRecord | BlendRecord,
+    workspace: Workspace,
+    *,
+    sample: Path | None = None,
+    probabilities: bool | None = None,
 ) -> SubmissionTable:
     """Return the predictions of the test part as a table to hand in, with a row for everything that is to be predicted.
 
     Args:
-        record: A run that has them.
+        record: A run, or a blend, that has them.
         workspace: Whose imgcls.toml may name the metric.
         sample: The table whose form is taken over; None for id, label and probabilities.
         probabilities: Whether there are probabilities, or classes; None goes by the sample.
@@ -560,7 +570,7 @@ def tabulate(
     return make_submission(predicted.with_lost(lost, shares=shares), table, probabilities=probabilities, metric=metric)
 
 
-def _shares(record: RunRecord) -> Floats:
+def _shares(record: RunRecord | BlendRecord) -> Floats:
     """Return the share of each class in validation, [n_classes]: all that is known where no photograph can be read."""
     import numpy as np
 
@@ -573,7 +583,7 @@ def _shares(record: RunRecord) -> Floats:
     return chosen.mean(axis=0, dtype=np.float64)
 
 
-def _lost_of_older(record: RunRecord, ids: Sequence[str], sample: Table) -> tuple[LostTest, ...]:
+def _lost_of_older(record: RunRecord | BlendRecord, ids: Sequence[str], sample: Table) -> tuple[LostTest, ...]:
     """Return what a record of before it kept lost photographs of test left out, and a sample asks for.
 
     Such a record has paths only, so that a name counts where it is that of exactly one of them.
@@ -597,7 +607,7 @@ def _lost_of_older(record: RunRecord, ids: Sequence[str], sample: Table) -> tupl
 
 def submit(
     table: SubmissionTable,
-    record: RunRecord,
+    record: RunRecord | BlendRecord,
     workspace: Workspace,
     *,
     sample: Path | None = None,
@@ -608,7 +618,7 @@ def submit(
 
     Args:
         table: What `tabulate` gave.
-        record: The run that predicted.
+        record: The run, or the blend, that predicted.
         workspace: Where `submissions/` lies.
         sample: The table whose form was taken over; None for none.
         to: The file; None for `submissions/<run id>.csv`.
@@ -644,7 +654,7 @@ def submit(
     return written.write(workspace)
 
 
-def _place_of(record: RunRecord, workspace: Workspace, to: Path | None) -> Path:
+def _place_of(record: RunRecord | BlendRecord, workspace: Workspace, to: Path | None) -> Path:
     """Return the file that is written.
 
     Raises:
@@ -655,7 +665,7 @@ def _place_of(record: RunRecord, workspace: Workspace, to: Path | None) -> Path:
     if to.suffix.lower() != ".csv":
         raise WorkspaceError(f"{to} has to end in .csv.")
     place = to.absolute()
-    for folder in (workspace.runs, workspace.ladders):
+    for folder in (workspace.runs, workspace.ladders, workspace.blends):
         if place.resolve().is_relative_to(folder.resolve()):
             raise WorkspaceError(f"{to} lies among the records in {folder}. Choose another place with --to.")
     return place

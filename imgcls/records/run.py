@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import io
 import json
 import math
 import re
@@ -337,6 +338,99 @@ class RunFile:
 
 
 @dataclass(frozen=True)
+class RecordFiles:
+    """The files of a record, and whose they are."""
+
+    whose: str
+    """The record, as messages begin with it: `Run baseline-s0-1a2b3c4d`."""
+    folder: Path | None
+    """Where they lie; None where the record has not been written."""
+    files: Mapping[str, RunFile]
+    """Name → what the file must be."""
+    remedy: str
+    """What brings a damaged file back, as messages say it after "or"."""
+
+    @property
+    def home(self) -> Path:
+        """Where they lie.
+
+        Raises:
+            RecordError: The record has not been written.
+        """
+        if self.folder is None:
+            raise RecordError(f"{self.whose} has not been written yet, so it has no files.")
+        return self.folder
+
+    def path(self, name: str) -> Path:
+        """Return the path of one file, after a look at its size.
+
+        Args:
+            name: Such as `valid.parquet`.
+
+        Raises:
+            RecordError: If there is no such file, or it is missing or of another size.
+        """
+        if name not in self.files:
+            raise RecordError(f"{self.whose} has no {name}; it has {', '.join(sorted(self.files)) or 'no files'}.")
+        if problem := self._size_problem(name):
+            raise RecordError(f"{self.home / name} {problem}. Restore it, or {self.remedy}.")
+        return self.home / name
+
+    def verify(self, names: Iterable[str] | None = None) -> None:
+        """Compare files with their digests.
+
+        Args:
+            names: Which of them; None for all.
+
+        Raises:
+            RecordError: If any is missing or differs; the message lists them all.
+        """
+        problems = []
+        for name in sorted(self.files if names is None else names):
+            problem = self._size_problem(name)
+            if not problem and sha256_file(self.home / name) != self.files[name].sha256:
+                problem = "has another content than recorded"
+            if problem:
+                problems.append(f"{self.home / name} {problem}")
+        if problems:
+            raise RecordError.together(problems, heading=f"{self.whose} is damaged; {self.remedy}:")
+
+    def predictions(self, split: str, classes: Sequence[str]) -> pd.DataFrame:
+        """Read the probabilities of one part.
+
+        Args:
+            split: `valid`, `test` or `oof`.
+            classes: Those that must be there.
+
+        Raises:
+            RecordError: If there are none for that part, or they are damaged.
+        """
+        import pandas as pd
+
+        path = self.path(f"{split}.parquet")
+        again = self.remedy[:1].upper() + self.remedy[1:]
+        try:
+            frame = pd.read_parquet(path)
+        except (OSError, ValueError) as error:
+            raise RecordError(f"{path} cannot be read: {error}. {again}.") from error
+        missing = [name for name in ("id", *(f"p_{name}" for name in classes)) if name not in frame.columns]
+        if missing:
+            raise RecordError(f"{path} lacks the columns {', '.join(missing)}. {again}.")
+        return frame
+
+    def _size_problem(self, name: str) -> str:
+        """Describe what a file's size tells against it, or nothing."""
+        path, n_bytes = self.home / name, self.files[name].n_bytes
+        if not path.is_file():
+            return "is missing"
+        size = path.stat().st_size
+        return "" if size == n_bytes else f"has {size} bytes instead of {n_bytes}"
+
+
+_TRAIN_AGAIN = "train again with 'imgcls recipe run … --again'"
+
+
+@dataclass(frozen=True)
 class RunRecord:
     """One training: what was asked for, what it was given, what came out.
 
@@ -460,46 +554,16 @@ class RunRecord:
         return written
 
     def path(self, name: str) -> Path:
-        """Return the path of one file of the record, after a look at its size.
-
-        Args:
-            name: Such as `valid.parquet`.
-
-        Raises:
-            RecordError: If the record has no such file, or the file is missing or of another size.
-        """
-        if name not in self.files:
-            raise RecordError(f"Run {self.id} has no {name}; it has {', '.join(sorted(self.files)) or 'no files'}.")
-        path = self._home() / name
-        problem = self._size_problem(name)
-        if problem:
-            raise RecordError(f"{path} {problem}. Restore it, or train again with 'imgcls recipe run … --again'.")
-        return path
+        """Return the path of one file of the record, after a look at its size; raises as `RecordFiles.path`."""
+        return self.kept.path(name)
 
     def verify(self, names: Iterable[str] | None = None) -> None:
-        """Compare files of the record with their digests.
-
-        Args:
-            names: Which of its files; None for all.
-
-        Raises:
-            RecordError: If any is missing or differs; the message lists them all.
-        """
-        problems = []
-        for name in sorted(self.files if names is None else names):
-            problem = self._size_problem(name)
-            if not problem and sha256_file(self._home() / name) != self.files[name].sha256:
-                problem = "has another content than recorded"
-            if problem:
-                problems.append(f"{self._home() / name} {problem}")
-        if problems:
-            raise RecordError.together(
-                problems, heading=f"Run {self.id} is damaged; train it again with 'imgcls recipe run … --again':"
-            )
+        """Compare files of the record with their digests; see `RecordFiles.verify`."""
+        self.kept.verify(names)
 
     def digest(self) -> str:
         """Return the sha256 of run.json as it lies on the disk; it holds the digests of the other files."""
-        return sha256_file(self._home() / RUN_JSON)
+        return sha256_file(self.kept.home / RUN_JSON)
 
     def predictions(self, split: str) -> pd.DataFrame:
         """Read the probabilities of one part.
@@ -514,21 +578,7 @@ class RunRecord:
         Raises:
             RecordError: If the run has none for that part, or they are damaged.
         """
-        import pandas as pd
-
-        path = self.path(f"{split}.parquet")
-        try:
-            frame = pd.read_parquet(path)
-        except (OSError, ValueError) as error:
-            raise RecordError(
-                f"{path} cannot be read: {error}. Train again with 'imgcls recipe run … --again'."
-            ) from error
-        missing = [name for name in ("id", *(f"p_{name}" for name in self.classes)) if name not in frame.columns]
-        if missing:
-            raise RecordError(
-                f"{path} lacks the columns {', '.join(missing)}. Train again with 'imgcls recipe run … --again'."
-            )
-        return frame
+        return self.kept.predictions(split, self.classes)
 
     def history(self) -> list[dict[str, float | int | str | None]]:
         """Read what every epoch gave, one dictionary an epoch; none where no epoch was trained; empty cells are None.
@@ -541,23 +591,21 @@ class RunRecord:
         with self.path("history.csv").open(newline="", encoding="utf-8") as file:
             return [{name: _cell(text) for name, text in row.items()} for row in csv.DictReader(file)]
 
-    def _home(self) -> Path:
-        """Return the folder of a record that was read or written."""
-        if self.folder is None:
-            raise RecordError(f"Run {self.id} has not been written yet, so it has no files.")
-        return self.folder
-
-    def _size_problem(self, name: str) -> str:
-        """Describe what a file's size tells against it, or nothing."""
-        path, n_bytes = self._home() / name, self.files[name].n_bytes
-        if not path.is_file():
-            return "is missing"
-        size = path.stat().st_size
-        return "" if size == n_bytes else f"has {size} bytes instead of {n_bytes}"
+    @property
+    def kept(self) -> RecordFiles:
+        """The files beside run.json."""
+        return RecordFiles(f"Run {self.id}", self.folder, self.files, _TRAIN_AGAIN)
 
 
 def _misfits(record: RunRecord) -> Problems:
     return plan_problems(record.plan, whole=record.plan_digest, training=record.train_digest)
+
+
+def parquet_bytes(frame: pd.DataFrame) -> bytes:
+    """Return a table as the content of a Parquet file."""
+    content = io.BytesIO()
+    frame.to_parquet(content, index=False)
+    return content.getvalue()
 
 
 def describe_files(folder: Path) -> dict[str, RunFile]:

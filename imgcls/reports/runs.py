@@ -20,6 +20,7 @@ from imgcls.config.metrics import PRIMARY, TITLES
 from imgcls.errors import ImgclsError, WorkspaceError
 from imgcls.plan import Plan
 from imgcls.predictions.submission import Submission, SubmissionTable, has_test
+from imgcls.records.blend import BlendRecord
 from imgcls.records.run import Folds, FoldSpread, RunRecord, short_key
 from imgcls.reports.console import NamedRows, count, interval, name, number, parts_of, path, show, wrapped
 from imgcls.schema import to_json
@@ -598,7 +599,7 @@ def spread_text(spread: FoldSpread, *, n_folds: int) -> str:
 _MOST_ROWS = 50
 
 
-def print_table(frame: pd.DataFrame, record: RunRecord) -> None:
+def print_table(frame: pd.DataFrame, record: RunRecord | BlendRecord) -> None:
     """Print predictions for a person to read; long ones are cut, and say so."""
     shown = frame.head(_MOST_ROWS)[["id", "status", "reason", "prediction", "confidence"]]
     rows = []
@@ -633,7 +634,7 @@ def as_csv(frame: pd.DataFrame, *, raw: bool = False, terminal: bool = False) ->
     return table.to_csv(index=False, quoting=csv.QUOTE_NONNUMERIC)  # a name may hold any line end
 
 
-def as_json_text(frame: pd.DataFrame, record: RunRecord) -> str:
+def as_json_text(frame: pd.DataFrame, record: RunRecord | BlendRecord) -> str:
     """Return predictions as one JSON object."""
     rows: list[dict[str, Any]] = []
     columns = [column for column in frame.columns if column.startswith("p_")]
@@ -655,7 +656,7 @@ def as_json_text(frame: pd.DataFrame, record: RunRecord) -> str:
     return json.dumps({**head, "predictions": rows}, allow_nan=False) + "\n"
 
 
-def write(frame: pd.DataFrame, file: Path, record: RunRecord, *, raw: bool = False) -> None:
+def write(frame: pd.DataFrame, file: Path, record: RunRecord | BlendRecord, *, raw: bool = False) -> None:
     """Write predictions to a `.csv` or `.json` file, whole or not at all; `raw` is that of `as_csv`.
 
     Raises:
@@ -686,8 +687,8 @@ class SubmissionWritten:
     """What was written."""
     table: SubmissionTable
     """The table."""
-    record: RunRecord
-    """The run that predicted."""
+    record: RunRecord | BlendRecord
+    """The run, or the blend, that predicted."""
     why: str = ""
     """Why this run, where none was named; "" where one was."""
     note: str = ""
@@ -696,9 +697,10 @@ class SubmissionWritten:
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """Say whose predictions they are, what is in the file, where it lies, and what to do next."""
         record, submission = self.record, self.submission
-        quick = " (a quick run: its scores mean little)" if record.quick else ""
-        rows = count(submission.n_rows, "test photograph")
-        yield Text(f"Predictions of {clean(record.label)}, seed {record.seed}{quick}, for {rows}:", style="bold")
+        rows, whose = count(submission.n_rows, "test photograph"), clean(record.label)
+        if isinstance(record, RunRecord):
+            whose += f", seed {record.seed}" + (" (a quick run: its scores mean little)" if record.quick else "")
+        yield Text(f"Predictions of {whose}, for {rows}:", style="bold")
         yield path(submission.path)
         if self.why:
             yield Text(clean(f"Chosen: {self.why}."))

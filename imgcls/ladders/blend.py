@@ -1,0 +1,468 @@
+"""Blend: the predictions of several networks as one, judged against the best of them, and kept for predicting.
+
+What is fitted, such as weights, is judged on predictions that it was not fitted on: those of a part of the images that
+was held out, or of another fold.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from imgcls.config.problem import metric_of
+from imgcls.errors import RecordError, UsageError
+from imgcls.evidence.contributions import Booleans, Floats, contributions, scored
+from imgcls.evidence.gains import Gain, fold_gain, fold_score, measure, score
+from imgcls.evidence.metrics import evaluate
+from imgcls.evidence.verdicts import judge
+from imgcls.ladders.climb import find_climb
+from imgcls.ladders.compare import ComparisonKey, RunSelection, check_question, differences, select_runs
+from imgcls.ladders.judge import verdict_record
+from imgcls.ladders.predictions import Predictions, read_predictions
+from imgcls.ladders.results import SCHEMA, VERDICT_JSON, BlendVerdict, read_blend_verdict, read_result
+from imgcls.ladders.search import parts_of
+from imgcls.ladders.spec import RESULT_JSON, Ladder, find_ladder, find_ladders
+from imgcls.predictions.blending import FITTED, check_way, fit_weights, select_greedily
+from imgcls.predictions.blending import blend as blended
+from imgcls.records.blend import BlendMember, BlendRecord
+from imgcls.records.find import find_run
+from imgcls.records.run import Estimate, RunData, RunRecord, joint_digest, parquet_bytes, short_key
+from imgcls.schema import to_json
+from imgcls.storage import make_folder, write_bytes, write_json
+from imgcls.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class Blend:
+    """A blend with what may be said of it."""
+
+    record: BlendRecord
+    """Its members, their weights, and their predictions as one."""
+    verdict: BlendVerdict
+    """Its gain over the member that is best on its own."""
+    is_new: bool = True
+    """Whether it was made now; it may have been there."""
+
+    @property
+    def best(self) -> BlendMember:
+        """The member that is best on its own."""
+        return self.record.members[0]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the whole as JSON values."""
+        record = self.record.to_json()
+        return {**record, "score": self.verdict.score.to_json(), "gain": to_json(self.verdict.gain)}
+
+
+def blend(
+    *what: str,
+    by: str = "mean",
+    metric: str | None = None,
+    smallest_gain: float | None = None,
+    workspace: Workspace | None = None,
+) -> Blend:
+    """Make the predictions of several networks one, and judge it against the best of them; nothing is trained.
+
+    Args:
+        *what: Stacks (all their full runs), runs, ladders and climbs by name (all runs of the stack that they chose).
+            Nothing takes the newest ladder or climb.
+        by: `mean`, `geometric`, or `rank` of the probabilities; `weights` fits the shares of a weighted mean by log
+            loss, `greedy` by adding member after member. What is fitted is judged on what it was not fitted on.
+        metric: What members are scored by and the verdict is about; as for `imgcls.compare`.
+        smallest_gain: The smallest gain of interest, in the metric's unit.
+        workspace: Where the records lie; the one of the current folder when None.
+
+    Returns:
+        The blend: `.record.metrics` are its estimates, `.verdict.gain` its gain over the best member.
+
+    Raises:
+        RecordError: There is no such run or ladder, or a record is damaged.
+        UsageError: There are fewer than two members, or they were not scored on the same images.
+
+    Example:
+        >>> imgcls.blend("baseline+augmentation").verdict.gain.verdict  # doctest: +SKIP
+        'likely better'
+    """
+    place = workspace or Workspace.find()
+    check_way(by)
+    smallest = check_question(metric, smallest_gain)
+    selections = [_selected(text, place) for text in (what or (_newest(place),))]
+    members, notes = _members(selections)
+    work = _Work(
+        members=members,
+        way=by,
+        metric=metric or metric_of(place.root, members[0].first.problem),
+        smallest_gain=smallest,
+        notes=notes,
+        workspace=place,
+    )
+    return work.found() or work.made()
+
+
+def read_blend(folder: Path) -> Blend:
+    """Read a blend and what may be said of it.
+
+    Raises:
+        RecordError: There is none, or it is damaged.
+    """
+    record = BlendRecord.read(folder)
+    return Blend(record, read_blend_verdict(record.kept.path(VERDICT_JSON)), is_new=False)
+
+
+@dataclass(frozen=True)
+class _Member:
+    """One stack with one seed."""
+
+    runs: tuple[RunRecord, ...]
+    """Its run; over folds one for each, in order."""
+
+    @property
+    def first(self) -> RunRecord:
+        return self.runs[0]
+
+    @property
+    def common(self) -> tuple[ComparisonKey, ...]:
+        """What its runs were trained and scored on."""
+        return tuple(map(ComparisonKey.of, self.runs))
+
+
+def _newest(workspace: Workspace) -> str:
+    """Return the name of the newest climb or ladder."""
+    climb = find_climb(None, workspace)
+    if climb is not None:
+        return climb.name
+    if ladders := find_ladders(workspace)[0]:
+        return ladders[-1].name
+    raise RecordError(
+        f"There is no ladder in {workspace.ladders} whose networks could be blended. Name stacks or runs, such as "
+        "'imgcls blend baseline' after trainings with several seeds."
+    )
+
+
+def _selected(text: str, workspace: Workspace) -> RunSelection:
+    """Return the runs that a text means: those of the stack that a ladder or climb of that name chose, else others."""
+    climb = find_climb(text, workspace)
+    if climb is not None:
+        if not climb.chosen_runs:
+            raise RecordError(f"Climb {climb.name} has not chosen a stack yet; 'imgcls ladder climb' goes on with it.")
+        return RunSelection(text, tuple(find_run(run, workspace) for run in climb.chosen_runs), ())
+    ladder = next((one for one in find_ladders(workspace)[0] if one.name == text), None)
+    if ladder is None and (Path(text) / RESULT_JSON).is_file():
+        ladder = find_ladder(text, workspace)
+    if ladder is None:
+        return select_runs(text, workspace)
+    return RunSelection(text, tuple(find_run(run, workspace) for run in _incumbent_runs(ladder)), ())
+
+
+def _incumbent_runs(ladder: Ladder) -> tuple[str, ...]:
+    """Return the ids of the runs of the stack that a ladder recommends."""
+    assert ladder.folder is not None  # noqa: S101 - it was read from there
+    result = read_result(ladder.folder / RESULT_JSON)
+    return next(rung.runs for rung in result.rungs if rung.printed == result.incumbent)
+
+
+def _members(selections: Sequence[RunSelection]) -> tuple[tuple[_Member, ...], tuple[str, ...]]:
+    """Return the members that were scored on the same images, each once; and what was left out, in words.
+
+    Raises:
+        UsageError: A selection has none of them, or there are fewer than two in all.
+    """
+    found = [_members_of(selection) for selection in selections]
+    counts = Counter(member.common for members in found for member in members)
+    newest = {member.common: max(run.created for run in member.runs) for members in found for member in members}
+    if not counts:
+        texts = ", ".join(repr(selection.text) for selection in selections)
+        raise UsageError(f"Not all folds of {texts} are there, so there is nothing to blend. Train the rest of them.")
+    common = max(
+        counts, key=lambda key: (all(any(m.common == key for m in part) for part in found), counts[key], newest[key])
+    )
+    notes, kept = list[str](), dict[tuple[str, ...], _Member]()
+    for selection, members in zip(selections, found, strict=True):
+        fitting = [member for member in members if member.common == common]
+        if not fitting:
+            other = next(
+                one for one, part in zip(selections, found, strict=True) if any(m.common == common for m in part)
+            )
+            raise UsageError.together(
+                differences(other, selection),
+                heading=f"{other.text!r} and {selection.text!r} were not scored on the same images:",
+            )
+        kept |= {tuple(run.id for run in member.runs): member for member in fitting}
+        n_runs = sum(len(member.runs) for member in fitting)
+        n_all = sum(run.folds is None for run in selection.runs)
+        notes += selection.notes if len(selection.runs) > 1 or len(selections) == 1 else ()
+        if n_runs < n_all:
+            notes.append(
+                f"{selection.text}: {n_all - n_runs} of {n_all} runs are left out: on other data, splits or folds, an "
+                "older run of the same seed, or not all folds of a seed are there."
+            )
+    if len(kept) < 2:
+        raise UsageError(
+            f"{selections[0].text!r} is one network, and a blend needs two at least. Train further seeds "
+            "('imgcls recipe run … --seed 1'), or name several stacks."
+        )
+    return tuple(sorted(kept.values(), key=lambda member: member.first.id)), tuple(notes)
+
+
+def _members_of(selection: RunSelection) -> list[_Member]:
+    """Return the members that runs make: each seed of each plan, on each split, with all its folds."""
+    whole: dict[tuple[Any, ...], dict[int, RunRecord]] = {}
+    for run in selection.runs:
+        if run.folds is None:  # else the joint record of what the folds said
+            split = run.data.split_digest if run.fold is None else (run.n_folds, run.data.split_seed)
+            key = run.plan_digest, run.seed, run.data.digest, run.classes, split
+            whole.setdefault(key, {})[-1 if run.fold is None else run.fold] = run
+    members = (tuple(runs[fold] for fold in sorted(runs)) for runs in whole.values())
+    return [_Member(runs) for runs in members if _has_all_folds(runs)]
+
+
+def _has_all_folds(runs: Sequence[RunRecord]) -> bool:
+    """Whether runs of one seed are all of its folds, or the one run without folds; of older ones nobody knows."""
+    first = runs[0]
+    return first.fold is None or [run.fold for run in runs] == list(range(first.n_folds or len(runs)))
+
+
+@dataclass(frozen=True)
+class _Work:
+    """A blend on its way."""
+
+    members: tuple[_Member, ...]
+    way: str
+    metric: str
+    smallest_gain: float
+    notes: tuple[str, ...]
+    workspace: Workspace
+
+    @cached_property
+    def _boards(self) -> tuple[Predictions, ...]:
+        """The predictions of all members: on one split, or fold after fold."""
+        return tuple(read_predictions(runs) for runs in zip(*(member.runs for member in self.members), strict=True))
+
+    def found(self) -> Blend | None:
+        """Return the blend where it is there and whole."""
+        folder = self.workspace.blends / self._id
+        try:
+            there = read_blend(folder)
+            there.record.verify()
+        except RecordError:  # there is none, or it is made again
+            return None
+        return there if there.verdict.smallest_gain == self.smallest_gain else None
+
+    @cached_property
+    def _id(self) -> str:
+        members = sorted(run.digest() for member in self.members for run in member.runs)
+        return f"blend-{self.way}-{short_key(joint_digest([*members, self.metric.encode().hex()]))}"
+
+    def made(self) -> Blend:
+        """Blend, judge, and keep it; blend.json is written last, and without it there is no blend."""
+        folder = self.workspace.blends / self._id
+        make_folder(folder)
+        weights, together = self._fitted(self._everything), self._out_of_sample()
+        name = "valid" if self._n_folds is None else "oof"
+        write_bytes(folder / f"{name}.parquet", parquet_bytes(self._table(together)))
+        if (test := self._test(weights)) is not None:
+            write_bytes(folder / "test.parquet", parquet_bytes(test))
+        verdict = BlendVerdict(
+            best=self.members[self._best].first.id,
+            score=self._score(together),
+            gain=verdict_record(judge([self._gain(together)], smallest_gain=self.smallest_gain)[0]),
+            smallest_gain=self.smallest_gain,
+        )
+        write_json(folder / VERDICT_JSON, {"schema": SCHEMA, **to_json(verdict)})
+        return Blend(self._record(weights, together).write(folder), verdict)
+
+    @property
+    def _n_folds(self) -> int | None:
+        return None if self.members[0].first.fold is None else len(self.members[0].runs)
+
+    @cached_property
+    def _best(self) -> int:
+        """The place of the member that is best on its own; of equal ones the first."""
+        return int(np.argmax([self._gain_values(self._own(place)).mean() for place in range(len(self.members))]))
+
+    @property
+    def _is_multilabel(self) -> bool:
+        return self.members[0].first.problem == "multilabel"
+
+    @cached_property
+    def _stacked(self) -> tuple[Floats, ...]:
+        """Fold by fold [m, n, k], the probabilities of the members."""
+        return tuple(
+            np.stack([board.probabilities[member.runs[fold].key] for member in self.members])
+            for fold, board in enumerate(self._boards)
+        )
+
+    @property
+    def _everything(self) -> list[Booleans]:
+        return [np.ones(len(board.ids), dtype=bool) for board in self._boards]
+
+    def _own(self, place: int) -> list[Floats]:
+        """Return the probabilities of one member, fold by fold."""
+        return [values[place] for values in self._stacked]
+
+    def _fitted(self, seen: Sequence[Booleans]) -> Floats:
+        """Return the weights [m] that the images that may be seen, fold by fold, speak for."""
+        even = np.full(len(self.members), 1 / len(self.members))
+        if self.way not in FITTED:
+            return even
+        chosen = [np.asarray(values[:, mask]) for values, mask in zip(self._stacked, seen, strict=True)]
+        targets = [board.targets[mask] for board, mask in zip(self._boards, seen, strict=True)]
+        values, truth = np.concatenate(chosen, axis=1), np.concatenate(targets)
+        problem: Any = self.members[0].first.problem
+        if self.way == "weights":
+            return fit_weights(values, scored(values[0], truth, problem=problem).truth, multilabel=self._is_multilabel)
+        return select_greedily(
+            values, lambda mixed: float(contributions(self.metric, mixed, truth, problem=problem).mean())
+        )
+
+    def _out_of_sample(self) -> list[Floats]:
+        """Return what the blend says of every image, fold by fold; what is fitted has not seen the image."""
+        if self.way not in FITTED:
+            return [self._mixed(fold, self._fitted(self._everything)) for fold in range(len(self._boards))]
+        if self._n_folds is not None:
+            masks = self._everything
+            return [
+                self._mixed(fold, self._fitted([mask & (other != fold) for other, mask in enumerate(masks)]))
+                for fold in range(len(self._boards))
+            ]
+        (board,) = self._boards
+        _, parts = parts_of(board.labels, board.groups)
+        together = np.empty_like(self._stacked[0][0])
+        for part in np.unique(parts):
+            held_out = parts == part
+            together[held_out] = self._mixed(0, self._fitted([~held_out]))[held_out]
+        return [together]
+
+    def _mixed(self, fold: int, weights: Floats) -> Floats:
+        return blended(self._stacked[fold], weights, way=self.way, multilabel=self._is_multilabel)
+
+    def _contributions(self, values: Sequence[Floats]) -> list[Floats]:
+        problem: Any = self.members[0].first.problem
+        return [
+            contributions(self.metric, part, board.targets, problem=problem)
+            for part, board in zip(values, self._boards, strict=True)
+        ]
+
+    def _gain_values(self, values: Sequence[Floats]) -> Floats:
+        """Return the metric of each fold as a gain is measured: more is better."""
+        return np.array([row.mean() for row in self._contributions(values)])
+
+    def _sizes(self) -> tuple[list[int], list[int]]:
+        """Return how many images train and validate, fold by fold."""
+        return [run.data.n["train"] for run in self.members[0].runs], [len(board.ids) for board in self._boards]
+
+    def _score(self, values: Sequence[Floats]) -> Estimate:
+        if self._n_folds is None:
+            return score(self.metric, self._contributions(values)[0][None], groups=self._boards[0].groups)
+        n_train, n_valid = self._sizes()
+        return fold_score(
+            self.metric,
+            self._gain_values(values),
+            n_train=round(np.mean(n_train)),
+            n_valid=round(np.mean(n_valid)),
+            n_images=sum(n_valid),
+        )
+
+    def _gain(self, together: Sequence[Floats]) -> Gain:
+        """Measure the gain over the best member, which is predicted by weights that the blend has too."""
+        best = self._own(self._best)
+        if self._n_folds is None:
+            (before,), (after,) = self._contributions(best), self._contributions(together)
+            return measure(before[None], after[None], same_weights=True, groups=self._boards[0].groups)
+        n_train, n_valid = self._sizes()
+        return fold_gain(self._gain_values(best), self._gain_values(together), n_train=n_train, n_valid=n_valid)
+
+    def _table(self, values: Sequence[Floats]) -> pd.DataFrame:
+        """Return predictions as they are kept: id, label, fold and group where there are any, and probabilities."""
+        parts = []
+        for fold, (part, board) in enumerate(zip(values, self._boards, strict=True)):
+            known = self.members[0].runs[fold].predictions("valid").set_index("id").loc[list(board.ids)]
+            columns: dict[str, Any] = {"id": list(board.ids), "label": list(board.labels)}
+            columns |= {} if self._n_folds is None else {"fold": fold}
+            columns |= {"group": known["group"].to_numpy()} if "group" in known.columns else {}
+            parts.append(pd.DataFrame(columns | self._columns(part)))
+        return pd.concat(parts, ignore_index=True)
+
+    def _columns(self, values: Floats) -> dict[str, Floats]:
+        return {f"p_{name}": values[:, place] for place, name in enumerate(self.members[0].first.classes)}
+
+    def _test(self, weights: Floats) -> pd.DataFrame | None:
+        """Return what the blend says of the test part; None where a network has not predicted it."""
+        pairs = [(member, weight) for member, weight in zip(self.members, weights, strict=True) if weight]
+        runs = [run for member, _ in pairs for run in member.runs]
+        if not all("test.parquet" in run.files for run in runs):
+            return None
+        columns = [f"p_{name}" for name in runs[0].classes]
+        frames = [run.predictions("test").set_index("id") for run in runs]
+        ids = frames[0].index
+        for frame, run in zip(frames, runs, strict=True):
+            if set(frame.index) != set(ids):
+                raise RecordError(f"{run.id} has predicted other photographs of test than {runs[0].id}.")
+        shares = np.array([weight / len(member.runs) for member, weight in pairs for _ in member.runs])
+        values = np.stack([frame.loc[ids, columns].to_numpy(dtype=np.float64) for frame in frames])
+        references = [
+            self._stacked[fold][self.members.index(member)] for member, _ in pairs for fold in range(len(member.runs))
+        ]
+        mixed = blended(values, shares, way=self.way, multilabel=self._is_multilabel, references=references)
+        return pd.DataFrame({"id": list(ids), **self._columns(mixed)})
+
+    def _record(self, weights: Floats, together: Sequence[Floats]) -> BlendRecord:
+        first, table = self.members[0].first, self._table(together)
+        groups = table["group"].tolist() if "group" in table.columns else None
+        metrics = evaluate(
+            np.concatenate(together),
+            np.concatenate([board.targets for board in self._boards]),
+            problem=first.problem,  # type: ignore[arg-type]
+            classes=first.classes,
+            groups=groups,
+        )
+        members = tuple(
+            BlendMember(
+                label=member.first.label,
+                plan_digest=member.first.plan_digest,
+                seed=member.first.seed,
+                runs=tuple(run.id for run in member.runs),
+                sha256=tuple(run.digest() for run in member.runs),
+                weight=float(weight),
+                score=self._score(self._own(place)),
+            )
+            for place, (member, weight) in enumerate(zip(self.members, weights, strict=True))
+        )
+        best = members[self._best]
+        notes = dict.fromkeys((*self.notes, *(note for board in self._boards for note in board.notes)))
+        return BlendRecord(
+            id=self._id,
+            way=self.way,
+            metric=self.metric,
+            members=(best, *(member for member in members if member is not best)),
+            n_folds=self._n_folds,
+            problem=first.problem,
+            classes=first.classes,
+            data=self._data(groups),
+            metrics=metrics,
+            created=datetime.now(UTC).isoformat(timespec="seconds"),
+            notes=tuple(notes),
+        )
+
+    def _data(self, groups: Sequence[str] | None) -> RunData:
+        runs = self.members[0].runs
+        if self._n_folds is None:
+            return runs[0].data
+        named = set(groups or ()) - {""}
+        n_valid = sum(len(board.ids) for board in self._boards)
+        n_train = runs[0].data.n["train"] + runs[0].data.n["valid"] - n_valid
+        return replace(
+            runs[0].data,
+            split_digest=joint_digest([run.data.split_digest for run in runs]),
+            n={**runs[0].data.n, "train": n_train, "valid": n_valid},
+            n_valid_groups=len(named),
+            n_valid_units=len(named) + sum(not group for group in groups or ()) if named else None,
+        )

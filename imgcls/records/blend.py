@@ -1,0 +1,230 @@
+"""The record of a blend: whose predictions it is made of, with what weights, and what they say together."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from imgcls.errors import RecordError
+from imgcls.records.find import find_run, find_runs
+from imgcls.records.run import (
+    Estimate,
+    RecordFiles,
+    RunData,
+    RunFile,
+    RunId,
+    RunRecord,
+    describe_files,
+    in_utc,
+    joint_digest,
+)
+from imgcls.schema import NOT_IN_FILE, Problems, file_names, one_of, read_as, to_json
+from imgcls.storage import write_json
+from imgcls.text import listed
+from imgcls.workspace import Workspace
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+BLEND_JSON = "blend.json"
+SCHEMA = 1
+_NAME = re.compile(r"blend-[a-z]+-[0-9a-f]{8}")
+_ROUNDING = 1e-6
+
+
+def _made_by_us(text: str) -> Problems:
+    if not _NAME.fullmatch(text):
+        yield "", f"must be the id of a blend, such as blend-mean-1a2b3c4d, not {json.dumps(text)[:40]}"
+
+
+BlendId = Annotated[str, _made_by_us]
+"""The id of a blend as files hold it, since it is put into paths and commands."""
+
+
+@dataclass(frozen=True)
+class BlendMember:
+    """One stack with one seed: a network, or one for each fold."""
+
+    label: str
+    """Its stack as it is printed."""
+    plan_digest: str
+    """Digest of its plan."""
+    seed: int
+    """Its seed."""
+    runs: tuple[RunId, ...]
+    """The ids of its runs: one, or those of the folds in order."""
+    sha256: tuple[str, ...]
+    """Digest of run.json of each, which has those of its other files."""
+    weight: float
+    """Its share, from 0; all together are 1."""
+    score: Estimate
+    """Its own score in the metric of the blend."""
+
+
+def _add_up(members: tuple[BlendMember, ...]) -> Problems:
+    if len(members) < 2:
+        yield "", "must be two at least"
+    if any(member.weight < 0 for member in members) or abs(sum(member.weight for member in members) - 1) > _ROUNDING:
+        yield "", "must have weights from 0 that add up to 1"
+    if any(not member.runs or len(member.runs) != len(member.sha256) for member in members):
+        yield "", "must have runs, with a digest for each"
+
+
+@dataclass(frozen=True)
+class BlendRecord:
+    """A blend: blend.json, and its predictions beside it."""
+
+    id: BlendId
+    """The name of its folder."""
+    way: Annotated[str, one_of("mean", "geometric", "rank", "weights", "greedy")]
+    """How members become one: see `imgcls.predictions.blending`."""
+    metric: str
+    """The metric that members are scored by."""
+    members: Annotated[tuple[BlendMember, ...], _add_up]
+    """Whose predictions it is made of, the best on its own first."""
+    n_folds: int | None
+    """The folds that each member has; None where each is one network."""
+    problem: Annotated[str, one_of("binary", "multiclass", "multilabel")]
+    """`binary`, `multiclass` or `multilabel`."""
+    classes: tuple[str, ...]
+    """The classes in the order of the probabilities."""
+    data: RunData
+    """What the members were trained and scored on."""
+    metrics: Mapping[str, Estimate]
+    """Name → estimate, on validation; over folds, on every prediction out of fold."""
+    created: Annotated[str, in_utc]
+    """When it was made: UTC, ISO 8601."""
+    notes: tuple[str, ...] = ()
+    """What a person should know of it."""
+    files: Annotated[Mapping[str, RunFile], file_names] = field(default_factory=dict)
+    """Name → digest and size of every file beside blend.json."""
+    folder: Path | None = field(default=None, compare=False, metadata=NOT_IN_FILE)
+    """Where it was read from or written to; not part of the record."""
+
+    @property
+    def label(self) -> str:
+        """How tables name it: `mean of 5: baseline+tta`, with every stack once."""
+        stacks = dict.fromkeys(member.label for member in self.members)
+        return f"{self.way} of {len(self.members)}: {', '.join(stacks)}"
+
+    @property
+    def key(self) -> str:
+        """What makes it this blend and no other: the digests of its members."""
+        return joint_digest([digest for member in self.members for digest in member.sha256])
+
+    @property
+    def plan_digest(self) -> str:
+        """Digest of the plans of its members."""
+        return joint_digest([member.plan_digest for member in self.members])
+
+    @property
+    def shares(self) -> dict[str, float]:
+        """The id of the run of every network that predicts → its share."""
+        return {
+            run: member.weight / len(member.runs) for member in self.members if member.weight for run in member.runs
+        }
+
+    @property
+    def kept(self) -> RecordFiles:
+        """The files beside blend.json."""
+        return RecordFiles(f"Blend {self.id}", self.folder, self.files, "remove its folder and blend again")
+
+    def predictions(self, split: str) -> pd.DataFrame:
+        """Read the probabilities of one part, as `RunRecord.predictions`."""
+        return self.kept.predictions(split, self.classes)
+
+    def verify(self, names: Iterable[str] | None = None) -> None:
+        """Compare files of the record with their digests; see `RecordFiles.verify`."""
+        self.kept.verify(names)
+
+    def members_in(self, workspace: Workspace) -> dict[str, RunRecord]:
+        """Return the run of every network that predicts, by its id.
+
+        Raises:
+            RecordError: One is gone, or is another training than the one that was blended.
+        """
+        known = {record.id: record for record in find_runs(workspace)[0]}
+        digests = {
+            run: digest for member in self.members for run, digest in zip(member.runs, member.sha256, strict=True)
+        }
+        wanted = list(self.shares)
+        if gone := [run for run in wanted if run not in known]:
+            raise RecordError(f"Blend {self.id} is made of {listed(gone)}, which cannot be found in {workspace.runs}.")
+        if changed := [run for run in wanted if known[run].digest() != digests[run]]:
+            raise RecordError(f"{listed(changed)} changed since {self.id} was made of them. Blend again.")
+        return {run: known[run] for run in wanted}
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as JSON values."""
+        return {"schema": SCHEMA, **to_json(self)}
+
+    def write(self, folder: Path) -> BlendRecord:
+        """Write blend.json into a folder whose other files are complete, with their digests."""
+        written = replace(self, folder=folder, files=describe_files(folder))
+        write_json(folder / BLEND_JSON, written.to_json())
+        return written
+
+    @classmethod
+    def read(cls, folder: Path) -> BlendRecord:
+        """Read the blend in a folder.
+
+        Raises:
+            RecordError: There is none, it is damaged, or a newer imgcls wrote it.
+        """
+        found = read_as(cls, folder / BLEND_JSON, schema=SCHEMA, remedy="Remove its folder, and blend again.")
+        return replace(found, folder=folder)
+
+
+def find_blends(workspace: Workspace) -> tuple[list[BlendRecord], list[str]]:
+    """Read every blend of a workspace.
+
+    Returns:
+        The blends, oldest first, and a message for each that cannot be read.
+    """
+    found, damaged = [], []
+    for file in sorted(workspace.blends.glob(f"*/{BLEND_JSON}")):
+        try:
+            found.append(BlendRecord.read(file.parent))
+        except RecordError as problem:
+            damaged.append(str(problem))
+    return sorted(found, key=lambda blend: (blend.created, blend.id)), damaged
+
+
+def find_blend(text: str, workspace: Workspace) -> BlendRecord | None:
+    """Find the blend that a person means by its folder, its id or the beginning of it; None where they mean none.
+
+    Raises:
+        RecordError: There are several, or it is damaged.
+    """
+    folder = Path(text)
+    if text and _holds_blend(folder):
+        return BlendRecord.read(folder)
+    if not text.startswith("blend"):
+        return None
+    found, damaged = find_blends(workspace)
+    named = [blend for blend in found if blend.id == text] or [blend for blend in found if blend.id.startswith(text)]
+    if len(named) > 1:
+        raise RecordError(f"{text!r} can mean {listed([blend.id for blend in named])}. Type more of the name.")
+    if not named and (broken := next((message for message in damaged if text in message), None)):
+        raise RecordError(broken)
+    return named[0] if named else None
+
+
+def find_predictor(text: str, workspace: Workspace) -> RunRecord | BlendRecord:
+    """Find the run or the blend that a person means, in that the words of `find_run` and `find_blend` are taken.
+
+    Raises:
+        RecordError: There is none, or more than one; the message names the nearest.
+    """
+    return find_blend(text, workspace) or find_run(text, workspace)
+
+
+def _holds_blend(folder: Path) -> bool:
+    try:
+        return (folder / BLEND_JSON).is_file()
+    except OSError:  # a stack may be longer than any file name
+        return False

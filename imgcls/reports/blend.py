@@ -1,0 +1,68 @@
+"""A blend on the terminal: its members, what they score alone and together, and what may be claimed of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rich.console import Console, ConsoleOptions, RenderResult
+from rich.text import Text
+
+from imgcls.config.metrics import Units
+from imgcls.ladders.blend import Blend
+from imgcls.predictions.blending import FITTED, MEANINGS
+from imgcls.records.run import Estimate
+from imgcls.reports.climb import claim_of
+from imgcls.reports.console import NamedRows, count, name
+from imgcls.reports.console import path as path_text
+from imgcls.reports.ladder import section
+from imgcls.text import clean
+
+
+@dataclass(frozen=True)
+class BlendView:
+    """What was blended, and whether that is better than the best of it alone."""
+
+    blend: Blend
+    """The blend."""
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Draw members and blend, the claim, and what can be done with it."""
+        record, units = self.blend.record, Units(self.blend.record.metric)
+        what = count(len(record.members), "member")
+        yield Text(f"{what} blended: {MEANINGS[record.way]}", style="bold")
+        if record.folder is not None:
+            yield path_text(record.folder)
+        yield Text("")
+        yield self._table(units)
+        claim = claim_of(self.blend.verdict.gain, "Over the best of them alone", units)
+        yield Text(f"\n{claim.over}: ").append(claim.verdict, style=claim.style).append(claim.gain)
+        yield from section("Notes", [clean(note) for note in self._notes()])
+        steps = [f"imgcls predict {record.id} PHOTO …"]
+        if "test.parquet" in record.files:
+            steps.append(f"imgcls submit {record.id}")
+        yield from section("Next", steps)
+
+    def _table(self, units: Units) -> NamedRows:
+        record, rows = self.blend.record, []
+        for member in record.members:
+            folds = f", {len(member.runs)} folds" if record.n_folds else ""
+            label = name(f"{member.label}, seed {member.seed}{folds}")
+            rows.append((label, Text(f"{member.weight:.2f}"), *_score(member.score, units)))
+        rows.append((Text("all together", "bold"), Text(""), *_score(self.blend.verdict.score, units)))
+        titles = ("member", "share", units.title, "95 % interval")
+        return NamedRows(titles, rows, numbers=frozenset(("share", units.title)))
+
+    def _notes(self) -> list[str]:
+        record, gain = self.blend.record, self.blend.verdict.gain
+        found = list(record.notes)
+        if record.way in FITTED:
+            on = "the other folds" if record.n_folds else "four fifths of the photographs at a time"
+            found.append(f"The shares are those of all photographs; the score is that of shares fitted on {on}.")
+        if gain.method == "these models":
+            found.append("The verdict is about exactly these networks, on new photographs like these.")
+        found.append("The best member was chosen by looking, so that its score, and not the blend's, says too much.")
+        return [*found, *gain.remarks]
+
+
+def _score(estimate: Estimate, units: Units) -> tuple[Text, Text]:
+    return Text(units.score(estimate.value)), Text(units.score_interval(estimate.low, estimate.high))

@@ -52,7 +52,7 @@ _RULES: Mapping[str, Callable[[Evidence], Answer]] = {
     "train.epochs": rules.epochs,
     "predict.tta": tried("predict.tta"),
     "predict.smoothing": tried("predict.smoothing"),
-    "predict.ensemble": tried("predict.ensemble"),
+    "predict.ensemble": rules.ensemble,
     "final.alldata": rules.all_data,
     "final.submit": rules.final,
 }

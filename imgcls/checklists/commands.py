@@ -51,7 +51,7 @@ def command_for(item: Item, evidence: Evidence) -> str | None:
         "stack": shlex.quote(stack),
         "recipe": _recipe_on(stack, overrides, item.recipes, home=evidence.workspace.root),
         "run": _run_to_submit(item, evidence),
-        "several": _to_blend(evidence),
+        "several": to_blend(evidence),
     }
     if any(word is None and f"{{{name}}}" in item.command for name, word in words.items()):
         return None
@@ -105,7 +105,7 @@ def _run_to_submit(item: Item, evidence: Evidence) -> str | None:
     return shlex.quote(climb.incumbent_runs[0]) if climb is not None and climb.incumbent_runs else None
 
 
-def _to_blend(evidence: Evidence) -> str | None:
+def to_blend(evidence: Evidence) -> str | None:
     """Name a ladder, or a stack, of which there are several networks to blend."""
     climb = evidence.climb
     if climb is not None and len(climb.incumbent_runs) > (climb.ladder.n_folds or 1):
@@ -138,6 +138,16 @@ def recommended(workspace: Workspace) -> Recommended | None:
     runs = (run for run in evidence.runs if run.id in climb.incumbent_runs and has_test(run))
     run = next((run for run in runs if run.fold is None), None)
     return None if run is None else Recommended(run.id, said("{file} recommends its stack", file=climb.file))
+
+
+def another_seed(evidence: Evidence) -> str | None:
+    """Return the command that trains a second network of the stack to build on; None before there is one."""
+    run = next(
+        (run for run in reversed(evidence.runs) if run.fold is None and not evidence.change_since_run(run)), None
+    )
+    if run is None:
+        return None
+    return f"imgcls recipe run {shlex.quote(run.stack)} --seed {run.seed + 1}{set_options(run.overrides)}{data_option(evidence)}"
 
 
 def without_folds(run: RunRecord, evidence: Evidence) -> str:

@@ -12,11 +12,13 @@ from imgcls.checklists.class_errors import class_errors, labels_of
 from imgcls.checklists.commands import (
     SEEDS,
     again,
+    another_seed,
     at_a_third_of_the_rate,
     in_folds,
     ladder_again,
     look_again,
     run_to_submit,
+    to_blend,
     without_folds,
 )
 from imgcls.checklists.evidence import FACTS, Evidence, is_baseline, named
@@ -625,6 +627,16 @@ def flat_curve(run: RunRecord) -> Said:
 def _numbers(rows: Sequence[Mapping[str, object]], name: str) -> list[float]:
     """Return a column of a history, without what is no number."""
     return [float(value) for row in rows if isinstance(value := row.get(name), int | float)]
+
+
+def ensemble(evidence: Evidence) -> Answer:
+    """Whether a verdict was given on a blend; where there is nothing to blend, a second network comes first."""
+    answer = tried("predict.ensemble")(evidence)
+    if answer.state != "open" or to_blend(evidence) is not None:
+        return answer
+    return Answer.missing(
+        said("no stack has two networks yet that could be blended"), another_seed(evidence) or BY_HAND
+    )
 
 
 def all_data(_: Evidence) -> Answer:

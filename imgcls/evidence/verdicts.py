@@ -33,6 +33,8 @@ SURE, LIKELY = 0.05, 0.10
 FEWEST_CHANGED = 6
 """With fewer changed images chance is not ruled out even if all changed for the better: 2·0.5⁵ > 0.05."""
 FEWEST_RUNS = 3
+FOR_THIS_MODEL = "for this model"
+"""The remark on a gain between two given models."""
 
 
 @dataclass(frozen=True)
@@ -263,7 +265,7 @@ def _remarks(
         return ("identical",)
     level, found = SURE / n_looks, list[str]()
     if gain.method == "these models":
-        found.append("for this model")
+        found.append(FOR_THIS_MODEL)
     if _changes_too_few(gain):
         found.append(f"fewer than {FEWEST_CHANGED} images changed: {gain.n_changed}")
     elif gain.value and not gain.standard_error:

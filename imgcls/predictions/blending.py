@@ -178,6 +178,6 @@ def _by_rank(probabilities: Floats, weights: Floats, references: list[Floats]) -
 
 
 def _place(values: Floats, ordered: Floats) -> Floats:
-    """Return where values stand among others, from 0: in the middle of what equals them, else between two."""
+    """Return where values stand among others, from 0: at the mean place of what equals them, else between two."""
     known, first, counts = np.unique(ordered, return_index=True, return_counts=True)
     return np.asarray(np.interp(values, known, first + (counts - 1) / 2))

@@ -8,6 +8,7 @@ from rich.console import Console, ConsoleOptions, RenderResult
 from rich.text import Text
 
 from imgcls.config.metrics import Units
+from imgcls.evidence.verdicts import FOR_THIS_MODEL
 from imgcls.ladders.blend import Blend
 from imgcls.predictions.blending import FITTED, MEANINGS
 from imgcls.records.run import Estimate
@@ -30,6 +31,8 @@ class BlendView:
         record, units = self.blend.record, Units(self.blend.record.metric)
         what = count(len(record.members), "member")
         yield Text(f"{what} blended: {MEANINGS[record.way]}", style="bold")
+        if (stack := self._only_stack) is not None:
+            yield name(stack)
         if record.folder is not None:
             yield path_text(record.folder)
         yield Text("")
@@ -42,11 +45,17 @@ class BlendView:
             steps.append(f"imgcls submit {record.id}")
         yield from section("Next", steps)
 
+    @property
+    def _only_stack(self) -> str | None:
+        """The stack of all members; None where there are several."""
+        stacks = {member.label for member in self.blend.record.members}
+        return stacks.pop() if len(stacks) == 1 else None
+
     def _table(self, units: Units) -> NamedRows:
         record, rows = self.blend.record, []
         for member in record.members:
             folds = f", {len(member.runs)} folds" if record.n_folds else ""
-            label = name(f"{member.label}, seed {member.seed}{folds}")
+            label = name(f"{'' if self._only_stack else f'{member.label}, '}seed {member.seed}{folds}")
             rows.append((label, Text(f"{member.weight:.2f}"), *_score(member.score, units)))
         rows.append((Text("all together", "bold"), Text(""), *_score(self.blend.verdict.score, units)))
         titles = ("member", "share", units.title, "95 % interval")
@@ -61,7 +70,7 @@ class BlendView:
         if gain.method == "these models":
             found.append("The verdict is about exactly these networks, on new photographs like these.")
         found.append("The best member was chosen by looking, so that its score, and not the blend's, says too much.")
-        return [*found, *gain.remarks]
+        return [*found, *(remark for remark in gain.remarks if remark != FOR_THIS_MODEL)]
 
 
 def _score(estimate: Estimate, units: Units) -> tuple[Text, Text]:

@@ -27,7 +27,8 @@ def test_seeds_are_blended_and_told(imgcls, drawn_ladder) -> None:
     result = imgcls("blend", STACK, "--out", workspace.root)
     assert (result.code, result.err) == (0, "")
     assert "3 members blended: the mean of the probabilities" in result.out
-    assert "baseline+augmentation, seed 2" in result.out
+    assert "\nbaseline+augmentation\n" in result.out
+    assert "seed 2 " in result.out
     assert "all together" in result.out
     assert "Over the best of them alone: " in result.out
     assert "imgcls predict blend-mean-" in result.out
@@ -114,3 +115,12 @@ def test_a_damaged_blend_is_told_by_the_checklist(imgcls, drawn_ladder) -> None:
     found = evaluate(workspace)
     assert any("blend.json" in str(entry) for entry in found.to_json()["damaged"])
     assert state_of("predict.ensemble", workspace)["state"] == "open"
+
+
+def test_one_network_is_not_enough_and_the_checklist_says_how_to_have_two(imgcls, drawn_ladder) -> None:
+    """The command trains another seed; before any run there is none."""
+    _, workspace = drawn_ladder(STACK, n_seeds=1)
+    line = state_of("predict.ensemble", workspace)
+    assert line["evidence"] == "no stack has two networks yet that could be blended"
+    assert line["command"] == f"imgcls recipe run {STACK} --seed 1 --out {workspace.root}"
+    assert state_of("predict.ensemble", Workspace(workspace.root / "elsewhere"))["command"] is None

@@ -26,6 +26,7 @@ ENGINE_LIBRARIES = {"torch", "torchvision", "fastai", "timm", "albumentations", 
 
 def test_public_names_are_pinned() -> None:
     assert imgcls.__all__ == [
+        "Blend",
         "BusyError",
         "Checklist",
         "Classifier",
@@ -62,6 +63,7 @@ def test_public_names_are_pinned() -> None:
         "WorkspaceError",
         "__version__",
         "apply",
+        "blend",
         "checklist",
         "climb",
         "compare",

@@ -26,6 +26,7 @@ LOOK = f"--metadata --quick --strict --no-images {READ} --verify --out --json"
 LADDER = f"--seeds --folds --metric --smallest-gain --budget --executor --retries --retry-failed --name {TRAIN}"
 OPTIONS = {
     "imgcls": "--version --debug",
+    "imgcls blend": "--by --metric --smallest-gain --out --json",
     "imgcls cache": "",
     "imgcls cache clear": "",
     "imgcls cache show": "--json",

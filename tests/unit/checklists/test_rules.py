@@ -35,7 +35,7 @@ OF_BASELINE = [
     "base.validate",
 ]
 OF_LADDER = ["train.augmentation", "train.optimizer", "train.scheduler"]
-WITHOUT_PROOF = ["predict.ensemble", "final.alldata"]
+WITHOUT_PROOF = ["final.alldata"]
 
 
 def with_baseline(desk: Desk) -> None:

@@ -147,7 +147,8 @@ def another_seed(evidence: Evidence) -> str | None:
     )
     if run is None:
         return None
-    return f"imgcls recipe run {shlex.quote(run.stack)} --seed {run.seed + 1}{set_options(run.overrides)}{data_option(evidence)}"
+    words = f"{shlex.quote(run.stack)} --seed {run.seed + 1}"
+    return f"imgcls recipe run {words}{set_options(run.overrides)}{data_option(evidence)}"
 
 
 def without_folds(run: RunRecord, evidence: Evidence) -> str:

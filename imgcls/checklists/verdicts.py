@@ -17,6 +17,7 @@ from imgcls.ladders.results import (
     VERDICT_JSON,
     BlendVerdict,
     ComparisonRecord,
+    EnsembleRecord,
     GainRecord,
     VerdictRecord,
     read_blend_verdict,
@@ -396,7 +397,8 @@ def _judged(climb: LadderStatus) -> LadderStatus:
         return climb
     result, ladder = read_result(path), climb.ladder
     printed = [rung.printed for rung in ladder.rungs]
-    if len(result.rungs) != len(printed) or result.incumbent not in printed:
+    named = {result.incumbent, *([result.ensemble.stack] if result.ensemble else [])}
+    if len(result.rungs) != len(printed) or not named <= {*printed}:
         raise RecordError(
             f"{path} is damaged: its rungs are not those of its ladder. 'imgcls ladder run' with the same stack writes "
             "it again."
@@ -405,7 +407,10 @@ def _judged(climb: LadderStatus) -> LadderStatus:
     steps = [(number, rung.step) for number, rung in enumerate(result.rungs) if number]
     return replace(
         climb,
-        trials=tuple(_step(climb, number, step) for number, step in steps if step),
+        trials=(
+            *(_step(climb, number, step) for number, step in steps if step),
+            *([_together(climb, result.ensemble)] if result.ensemble else []),
+        ),
         is_complete=result.complete,
         incumbent=incumbent,
         incumbent_runs=() if incumbent is None else result.rungs[incumbent].runs,
@@ -421,6 +426,21 @@ def _beside(ladder: Ladder, name: str) -> Path:
     """Return a file in the folder of a ladder."""
     assert ladder.folder is not None  # noqa: S101 - it was read from there
     return ladder.folder / name
+
+
+def _together(climb: LadderStatus, ensemble: EnsembleRecord) -> VerdictEntry:
+    ladder = climb.ladder
+    rung = next(rung for rung in ladder.rungs if rung.printed == ensemble.stack)
+    return verdict_entry(
+        ensemble.gain,
+        items=(ENSEMBLE,),
+        what=said("{n} networks of {stack} over one of them", n=ensemble.n_members, stack=ensemble.stack),
+        metric=ladder.metric,
+        file=climb.file,
+        grounds=climb.grounds,
+        sides=(ArmRuns(rung.stack, ladder.overrides, rung.plan_digest),),
+        ladder=ladder.name,
+    )
 
 
 def _step(climb: LadderStatus, number: int, step: VerdictRecord) -> VerdictEntry:

@@ -71,6 +71,11 @@ _LADDER = (
 )
 
 
+_ENSEMBLE = click.option(
+    "--ensemble", is_flag=True, help="Judge the mean prediction of the seeds of the stack to use, too."
+)
+
+
 def _ladder_options(command: Command) -> Command:
     for option in reversed(_LADDER):
         command = option(command)
@@ -85,6 +90,7 @@ def ladder() -> None:
 @ladder.command()
 @click.argument("stack", required=False)
 @_ladder_options
+@_ENSEMBLE
 @training_options
 @OUT
 @JSON
@@ -101,6 +107,7 @@ def run(stack: str | None, **options: Any) -> int:
 @ladder.command()
 @click.argument("stack", required=False)
 @_ladder_options
+@_ENSEMBLE
 @training_options
 @OUT
 @JSON
@@ -122,6 +129,7 @@ def _question(stack: Stack, data: DataSource, options: Mapping[str, Any], *, kin
         metric=options["metric"],
         smallest_gain=options["smallest_gain"] / 100,
         name=options["name"],
+        ensemble=options.get("ensemble", False),
         strict=options["strict"],
     )
 

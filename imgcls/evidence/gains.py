@@ -163,6 +163,64 @@ def measure(
     )
 
 
+def ensemble_gain(
+    single: Floats, together: Floats, without: Floats, *, groups: npt.NDArray[np.intp] | None = None
+) -> Gain:
+    """Measure the gain of the mean prediction of S runs over one of these runs, over new seeds and new images.
+
+    There is one mean for S runs, so how much it varies with the seeds is seen by leaving each of them out (jackknife):
+    (S − 1)/S·Σ(d₋ₛ − mean)², with d₋ₛ the gain of the mean of the other runs over one of them.
+
+    Args:
+        single: [S, n], contributions of the runs; two at least.
+        together: [n], those of the mean of all runs.
+        without: [S, n], those of the mean of all runs but one, for each of them.
+        groups: [n] numbers of groups of images, which are then the units; None without.
+
+    Source: Efron (1982), chapter 3; the rest as `measure`.
+    """
+    n_runs = len(single)
+    others = np.stack([np.delete(single, left_out, axis=0).mean(axis=0) for left_out in range(n_runs)])
+    rows = np.concatenate([(together - single.mean(axis=0))[None], without - others])
+    units = rows if groups is None else by_group(rows, groups)
+    gain, jackknifed = units[0], units[1:]
+    n_units, scale = units.shape[1], (n_runs - 1) / n_runs
+    of_seeds = scale * float(np.square(jackknifed.mean(axis=1) - jackknifed.mean()).sum())
+    of_units = scale * np.square(jackknifed - jackknifed.mean(axis=0)).sum(axis=0)
+    noise = VarianceComponents(
+        seeds=of_seeds,
+        both=float(of_units.mean() / n_units) if n_units > 1 else np.nan,
+        images=_variance_of_mean(gain),
+        seed_df=n_runs - 1,
+        image_df=np.inf if groups is None else max(1, n_units - 1),
+    )
+    rounding = ROUNDING * float(max(np.abs(single).max(), np.abs(together).max()))
+    value, noise = without_rounding(float(gain.mean()), noise, rounding)
+    half, half90 = noise.half_width(0.05), noise.half_width(0.10)
+    sd = float(np.std(single.mean(axis=1), ddof=1))
+    return Gain(
+        value=value,
+        low=value - half,
+        high=value + half,
+        low90=value - half90,
+        high90=value + half90,
+        p=noise.p_value(value),
+        standard_error=noise.standard_error,
+        method="same weights",
+        n_images=single.shape[1],
+        n_units=n_units,
+        n_runs=(n_runs, n_runs),
+        seed_sds=(sd, np.nan),
+        degrees_of_freedom=noise.seed_df,
+        same_weights=True,
+        n_changed=int((single.mean(axis=0) != together).sum()),
+        is_accuracy=_are_right_or_wrong(single) and _are_right_or_wrong(together),
+        is_identical=bool((single == together).all()),
+        has_groups=groups is not None,
+        noise=noise,
+    )
+
+
 def mcnemar(before: Floats, after: Floats) -> float:
     """Return McNemar's exact two-sided p for the accuracy of two given models.
 

@@ -70,6 +70,8 @@ class LadderConfig:
     """The name of the ladder's folder; None makes one."""
     strict: bool = False
     """Whether to stop before the first run where photographs are lost and nobody decided about them."""
+    ensemble: bool = False
+    """Whether the mean prediction of the seeds of the stack to use is judged too."""
     is_default: bool = False
     """Whether nobody named the stack, so that it may begin with a recipe for the pixels that the data ask for."""
 
@@ -167,6 +169,7 @@ def plan_ladder(
             *notes,
             *_notes(question, before, workspace, metric=metric, keys={job.key for job in jobs}),
         ),
+        ensemble=question.ensemble or (before.ensemble if before else None) or None,
         folder=folder,
     )
     if before is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, overload
 
 import numpy as np
@@ -17,6 +17,7 @@ from imgcls.evidence.verdicts import Judged, judge
 from imgcls.ladders.predictions import MeasuredRuns, measured_runs, shares_weights
 from imgcls.ladders.results import (
     SCHEMA,
+    EnsembleRecord,
     Failure,
     GainRecord,
     ResultData,
@@ -92,6 +93,28 @@ class RungResult:
 
 
 @dataclass(frozen=True)
+class EnsembleResult:
+    """The mean prediction of the seeds of the stack to use, judged."""
+
+    stack: str
+    """The stack, as it is printed."""
+    score: Estimate
+    """The primary metric."""
+    judged: Judged
+    """Its gain over one of these networks: a question of its own, and so a family of its own."""
+
+    @property
+    def n_members(self) -> int:
+        """The networks that are averaged; over folds, the fewest of a fold."""
+        return self.judged.gain.fewest_runs
+
+    @property
+    def record(self) -> EnsembleRecord:
+        """The same as it is written."""
+        return EnsembleRecord(self.stack, self.n_members, self.score, verdict_record(self.judged))
+
+
+@dataclass(frozen=True)
 class BusyMachine:
     """What else a machine did while trainings were timed on it."""
 
@@ -139,6 +162,8 @@ class LadderResult:
     """Versions and platform of the first run."""
     busy: BusyMachine | None = None
     """What the machine did besides; None where it was quiet, or where that is not known."""
+    ensemble: EnsembleResult | None = None
+    """The mean prediction of the incumbent's seeds; None where nobody asked for it, or there is one seed."""
 
     @property
     def incumbent(self) -> int:
@@ -200,6 +225,7 @@ class LadderResult:
             saved_seconds=self.saved_seconds,
             environment=self.environment,
             notes=self.notes,
+            ensemble=self.ensemble.record if self.ensemble else None,
         )
         return {"schema": SCHEMA, **_finite(to_json(record))}
 
@@ -257,7 +283,7 @@ def judge_ladder(state: LadderState) -> LadderResult:
     )
     first = records[0] if records else None
     notes = [*ladder.notes, *(measured.notes if measured else ()), *_warnings(state, records)]
-    return LadderResult(
+    result = LadderResult(
         ladder=ladder,
         rungs=rungs,
         problem=first.problem if first else "",
@@ -274,6 +300,18 @@ def judge_ladder(state: LadderState) -> LadderResult:
         environment=first.environment if first else {},
         busy=_busy(records),
     )
+    return replace(result, ensemble=_ensemble(result, measured)) if ladder.ensemble and measured else result
+
+
+def _ensemble(result: LadderResult, measured: MeasuredRuns) -> EnsembleResult | None:
+    """Judge the mean prediction of the seeds of the incumbent; None where it has one."""
+    ladder, rung = result.ladder, result.incumbent
+    found = measured.ensemble(rung, ladder.metric) if result.rungs[rung].runs else None
+    if found is None:
+        return None
+    score, gain = found
+    judged = judge([gain], smallest_gain=ladder.smallest_gain, n_looks=result.n_looks)[0]
+    return EnsembleResult(ladder.rungs[rung].printed, score, judged)
 
 
 def _busy(records: Sequence[RunRecord]) -> BusyMachine | None:

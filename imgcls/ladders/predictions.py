@@ -13,7 +13,7 @@ import pandas as pd
 from imgcls.data.samples import as_targets
 from imgcls.errors import RecordError, UsageError
 from imgcls.evidence.contributions import Floats, contributions
-from imgcls.evidence.gains import Gain, fold_gain, fold_score, measure, score
+from imgcls.evidence.gains import Gain, ensemble_gain, fold_gain, fold_score, measure, score
 from imgcls.evidence.variance import group_numbers
 from imgcls.ladders.results import Change
 from imgcls.ladders.state import LadderState
@@ -52,6 +52,12 @@ class Predictions:
                 for key in keys
             ]
         )
+
+    def of_mean(self, metric: str, keys: Sequence[str]) -> Floats:
+        """Return the contributions [n] of the mean prediction of some runs; that of equal ones has their very bits."""
+        first = self.probabilities[keys[0]]
+        mean = first + np.mean([self.probabilities[key] - first for key in keys], axis=0)
+        return contributions(metric, np.clip(mean, 0, 1), self.targets, problem=self.problem)  # type: ignore[arg-type]
 
 
 def read_predictions(records: Sequence[RunRecord]) -> Predictions:
@@ -131,6 +137,9 @@ class MeasuredRuns(Protocol):
     def gain(self, before: int, after: int, metric: str, *, same_weights: bool) -> Gain:
         """Measure one rung against another."""
 
+    def ensemble(self, rung: int, metric: str) -> tuple[Estimate, Gain] | None:
+        """Return the score of the mean prediction of a rung's seeds, and its gain over one of them."""
+
 
 @dataclass(frozen=True)
 class OneSplit:
@@ -170,6 +179,16 @@ class OneSplit:
             same_weights=same_weights,
             groups=self.board.groups,
         )
+
+    def ensemble(self, rung: int, metric: str) -> tuple[Estimate, Gain] | None:
+        """Return the score of the mean prediction of a rung's seeds and its gain over one; None with one seed."""
+        keys = [self.runs[rung][seed].key for seed in self._seeds(rung)]
+        if len(keys) < 2:
+            return None
+        together = self.board.of_mean(metric, keys)
+        without = np.stack([self.board.of_mean(metric, [key for key in keys if key != one]) for one in keys])
+        single, groups = self.board.contributions(metric, keys), self.board.groups
+        return score(metric, together[None], groups=groups), ensemble_gain(single, together, without, groups=groups)
 
     def _seeds(self, rung: int) -> list[int]:
         return sorted(self.runs[rung])
@@ -241,6 +260,20 @@ class CrossValidated:
             n_runs=(fewest[0], fewest[1]),
             seed_sds=(self.seed_sd(before, metric), self.seed_sd(after, metric)),
         )
+
+    def ensemble(self, rung: int, metric: str) -> tuple[Estimate, Gain] | None:
+        """Return the same over the folds that have two seeds at least; None where fewer than two folds have them."""
+        folds = [fold for fold, runs in sorted(self.runs[rung].items()) if len(runs) > 1]
+        if len(folds) < 2:
+            return None
+        keys = {fold: [run.key for _, run in sorted(self.runs[rung][fold].items())] for fold in folds}
+        single = np.array([np.mean(self._on(rung, fold, metric)) for fold in folds])
+        together = np.array([self.boards[fold].of_mean(metric, keys[fold]).mean() for fold in folds])
+        n_train, n_valid = self._sizes(rung, folds)
+        fewest = min(len(of_fold) for of_fold in keys.values())
+        gain = fold_gain(single, together, n_train=n_train, n_valid=n_valid, n_runs=(fewest, fewest))
+        mean_train, mean_valid = round(np.mean(n_train)), round(np.mean(n_valid))
+        return fold_score(metric, together, n_train=mean_train, n_valid=mean_valid, n_images=sum(n_valid)), gain
 
     def _seeds(self, rung: int, *, only_of: int) -> dict[int, list[int]]:
         """Return the seeds of each fold that another rung has too; folds without any are left out."""

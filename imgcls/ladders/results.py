@@ -221,6 +221,20 @@ class RungRecord(RungPlan):
 
 
 @dataclass(frozen=True)
+class EnsembleRecord:
+    """The mean prediction of the seeds of one stack: see `imgcls.ladders.judge.EnsembleResult`."""
+
+    stack: str
+    """The stack, as it is printed."""
+    n_members: int
+    """The networks that are averaged; over folds, the fewest of a fold."""
+    score: Estimate
+    """The primary metric."""
+    gain: VerdictRecord
+    """Its gain over one of these networks."""
+
+
+@dataclass(frozen=True)
 class ResultData:
     """What the runs of a ladder were trained and scored on."""
 
@@ -284,6 +298,8 @@ class ResultRecord:
     """Versions and platform of the first run."""
     notes: tuple[str, ...]
     """What a person should know before believing any of it."""
+    ensemble: EnsembleRecord | None = field(default=None, metadata=MAY_BE_ABSENT)
+    """The mean prediction of the incumbent's seeds; None where nobody asked for it, or there is one seed."""
 
 
 @dataclass(frozen=True)

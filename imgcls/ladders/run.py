@@ -369,6 +369,7 @@ def ladder(
     metric: str | None = None,
     smallest_gain: float = 0.005,
     kind: Kind = "climb",
+    ensemble: bool = False,
     budget: str | float | None = None,
     executor: str | Executor = "serial",
     retries: int = 1,
@@ -397,6 +398,7 @@ def ladder(
             one that imgcls.toml names, or else that of the kind of problem.
         smallest_gain: The smallest gain of interest: 0.005 is half a point (for log loss: nats).
         kind: `climb` adds the recipes one by one; `ablate` leaves each out of the full stack.
+        ensemble: Whether the mean prediction of the seeds of the stack to use is judged too; it trains nothing.
         budget: Such as `"30m"`, or seconds: as many seeds as fit, `seeds` at the most where they are given.
         executor: `serial`, `processes:N`, `module:factory`, or any `concurrent.futures.Executor`.
         retries: How often a job whose worker died is handed out again.
@@ -425,6 +427,7 @@ def ladder(
         parsed,
         resolve(DataSource.of(data, options), place.root, folds=folds),
         kind=kind,
+        ensemble=ensemble,
         is_default=stack is None,
         n_seeds=seeds,
         n_folds=folds,

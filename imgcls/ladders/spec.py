@@ -15,7 +15,7 @@ from imgcls.data.source import DataSource
 from imgcls.errors import RecordError, StackError, nearest_hint
 from imgcls.plan import Plan
 from imgcls.records.run import plan_problems
-from imgcls.schema import NOT_IN_FILE, Problems, file_name, read_as, stored, to_json
+from imgcls.schema import MAY_BE_ABSENT, NOT_IN_FILE, Problems, file_name, read_as, stored, to_json
 from imgcls.storage import canonical_json, make_folder, time_written, write_json
 from imgcls.workspace import Workspace
 
@@ -126,6 +126,8 @@ class Ladder:
     """When it was first planned: UTC, ISO 8601."""
     notes: tuple[str, ...] = ()
     """What a person should know of how it was planned."""
+    ensemble: bool | None = field(default=None, metadata=MAY_BE_ABSENT)
+    """Whether the mean prediction of the seeds of the stack to use is judged too; None where nobody asked."""
     folder: Path | None = field(default=None, compare=False, metadata=NOT_IN_FILE)
     """Where it lies; not part of what is written."""
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from imgcls.evidence.gains import Gain
     from imgcls.evidence.power import RequiredSamples
     from imgcls.evidence.verdicts import Judged
-    from imgcls.ladders.judge import LadderResult, RungResult
+    from imgcls.ladders.judge import EnsembleResult, LadderResult, RungResult
 
 
 _SAME_TIME_SECONDS = 3.0
@@ -301,7 +301,17 @@ def len_done(result: LadderResult) -> int:
 def answer(result: LadderResult) -> list[str]:
     """Describe which stack to use, or what was shown of the recipes."""
     first, *more = _worth_having(result) if result.ladder.kind == "ablate" else _to_use(result)
-    return [first if result.is_complete else f"So far: {first[0].lower()}{first[1:]}", *more]
+    together = [_together(result, result.ensemble)] if result.ensemble else []
+    return [first if result.is_complete else f"So far: {first[0].lower()}{first[1:]}", *more, *together]
+
+
+def _together(result: LadderResult, ensemble: EnsembleResult) -> str:
+    """Describe what the mean prediction of the seeds of the stack to use scores, and what that gains over one seed."""
+    units = Units(result.ladder.metric)
+    interval = units.score_interval(ensemble.score.low, ensemble.score.high)
+    scored = " ".join(filter(None, (units.score(ensemble.score.value), interval)))
+    gain = gain_sentence(ensemble.judged, units, over="one of its networks", subject="it")
+    return f"The mean of {ensemble.n_members} networks of {clean(ensemble.stack)} scores {scored}: {gain}"
 
 
 def _to_use(result: LadderResult) -> list[str]:

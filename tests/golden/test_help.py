@@ -24,6 +24,7 @@ PLAN = "--epochs --size --batch-size --model --weights --set"
 TRAIN = f"{READ} --verify --strict {PLAN} --device --workers --precision --from-start --out --json"
 LOOK = f"--metadata --quick --strict --no-images {READ} --verify --out --json"
 LADDER = f"--seeds --folds --metric --smallest-gain --budget --executor --retries --retry-failed --name {TRAIN}"
+TOGETHER = LADDER.replace("--name", "--name --ensemble")
 OPTIONS = {
     "imgcls": "--version --debug",
     "imgcls blend": "--by --metric --smallest-gain --out --json",
@@ -44,11 +45,11 @@ OPTIONS = {
     "imgcls init": "--title --goal --background --metric --sample-submission --metadata "
     f"{READ} --strict -y --yes --force --out --json",
     "imgcls ladder": "",
-    "imgcls ladder ablate": LADDER,
+    "imgcls ladder ablate": TOGETHER,
     "imgcls ladder climb": LADDER,
     "imgcls ladder final": "--out --json",
     "imgcls ladder list": "--out --json",
-    "imgcls ladder run": LADDER,
+    "imgcls ladder run": TOGETHER,
     "imgcls ladder show": "--images --out --json",
     "imgcls ladder status": "--out --json",
     "imgcls models": "--most --time --size --json",

@@ -15,8 +15,10 @@ from imgcls.config.findings import Accepted, Adjustments, Exclusion, write_adjus
 from imgcls.data.source import FINDINGS_TOML
 from imgcls.eda.facts import FileFacts
 from imgcls.errors import UsageError
+from imgcls.ladders.blend import blend
 from imgcls.ladders.spec import RESULT_JSON
 from imgcls.plan import plan_digest
+from imgcls.predictions.submission import submit, tabulate
 from imgcls.records.derived import table_digests
 from imgcls.records.find import remove_run
 from imgcls.records.run import Estimate, Folds, FoldSpread, RunWeights
@@ -623,3 +625,50 @@ def test_what_only_a_cpu_promises_is_said_of_other_devices(known: Desk) -> None:
     run = known.change(known.runs()[0], environment={"device": "cuda"})
     known.repeat(run, is_equal=False, day=1)
     assert known.states()["base.seed"].evidence.endswith("only a cpu promises equal bits (--device cpu)")
+
+
+def test_an_ensemble_in_a_ladder_or_a_blend_ticks_its_item_until_the_data_change(known: Desk) -> None:
+    """Either is enough; a damaged result is named, and proves nothing."""
+    ladder = known.ladder(n_seeds=3, skills=[1.0, 3.0])
+    answer = known.states()["predict.ensemble"]
+    assert (answer.state, answer.evidence) == ("open", "not tried yet")
+    assert answer.command is not None
+    assert answer.command.startswith("imgcls blend ")
+    known.judge(replace(ladder, ensemble=True).write(known.workspace))
+    answer = known.states()["predict.ensemble"]
+    assert answer.state == "done"
+    assert "3 networks of baseline+augmentation over one of them" in answer.evidence
+    assert f"ladders/{ladder.name}/result.json" in answer.evidence
+    known.judge(ladder.write(known.workspace))
+    assert known.states()["predict.ensemble"].state == "open"
+    made = blend("baseline", workspace=known.workspace, metric="accuracy").record
+    answer = known.states()["predict.ensemble"]
+    assert (answer.state, f"blends/{made.id}/verdict.json" in answer.evidence) == ("done", True)
+    known.know(data=OTHER)
+    assert known.states()["predict.ensemble"].state == "stale"
+
+
+def test_a_submission_of_a_blend_of_the_incumbents_networks_is_final(known: Desk) -> None:
+    """One of other networks is not."""
+    ladder = known.ladder(n_seeds=3, skills=[1.0, 3.0])
+    for stack in ("baseline", "baseline+augmentation"):
+        for run in known.runs(stack):
+            known.with_test(run)
+    known.judge(ladder)
+    for what, state in (("baseline", "open"), ("baseline+augmentation", "done")):
+        record = blend(what, workspace=known.workspace).record
+        submit(tabulate(record, known.workspace), record, known.workspace)
+        assert known.states()["final.submit"].state == state
+
+
+def test_an_ensemble_of_a_stack_that_is_no_rung_is_damage(known: Desk) -> None:
+    """Written by hand, or by something else."""
+    ladder = replace(known.ladder(n_seeds=3), ensemble=True)
+    known.judge(ladder.write(known.workspace))
+    assert ladder.folder is not None
+    file = ladder.folder / RESULT_JSON
+    said = json.loads(file.read_text())
+    said["ensemble"]["stack"] = "baseline+mixup"
+    file.write_text(json.dumps(said))
+    answer = known.states()["predict.ensemble"]
+    assert answer.state == "open"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 
 from imgcls.ladders.judge import judge_ladder
 from imgcls.ladders.state import read_state
+from imgcls.reports.verdict_text import answer
 
 Draw = Callable[..., Any]
 
@@ -137,3 +139,37 @@ def test_cost_of_a_rung_is_that_of_making_it_alone(drawn_ladder: Draw) -> None:
     assert [rung.seconds for rung in result.rungs] == pytest.approx([63, 63, 63, 63, 63])
     assert result.rungs[4].extra_seconds == pytest.approx(0)
     assert result.saved_seconds == pytest.approx(3 * 60)
+
+
+@pytest.mark.parametrize(("n_folds", "n_seeds"), [(None, 4), (5, 2)])
+def test_the_mean_of_the_seeds_of_the_incumbent_is_judged_where_asked_for(
+    drawn_ladder: Draw, n_folds: int | None, n_seeds: int
+) -> None:
+    """Over one of its networks, in the very units of the ladder; nobody who did not ask sees it."""
+    ladder, workspace = drawn_ladder(
+        "baseline+augmentation", skills=[0.5, 1.5], n_images=400, n_seeds=n_seeds, n_folds=n_folds
+    )
+    assert judge_ladder(read_state(ladder, workspace)).ensemble is None
+    result = judge_ladder(read_state(replace(ladder, ensemble=True), workspace))
+    found = result.ensemble
+    assert found is not None
+    assert found.stack == ladder.rungs[1].printed
+    assert found.n_members == n_seeds
+    assert found.judged.gain.method == ("same weights" if n_folds is None else "folds")
+    rung = result.rungs[1].score
+    assert rung is not None
+    assert found.judged.value == pytest.approx(found.score.value - rung.value, abs=1e-9)
+    said = json.loads(json.dumps(result.to_json(), allow_nan=False))["ensemble"]
+    assert (said["stack"], said["n_members"], said["gain"]["verdict"]) == (found.stack, n_seeds, found.judged.verdict)
+    assert any(
+        text.startswith(f"The mean of {n_seeds} networks of baseline+augmentation scores ") for text in answer(result)
+    )
+
+
+def test_one_seed_has_no_mean(drawn_ladder: Draw) -> None:
+    """On one split and over folds."""
+    for n_folds in (None, 5):
+        ladder, workspace = drawn_ladder("baseline+augmentation", n_seeds=1, n_folds=n_folds, n_images=40)
+        assert judge_ladder(read_state(replace(ladder, ensemble=True), workspace)).ensemble is None
+        for folder in workspace.runs.iterdir():
+            shutil.rmtree(folder)

@@ -401,6 +401,8 @@ class Predict(Part):
     """α: what a row that is too sure gives to all classes evenly, in [0, 0.5]."""
     smoothing_threshold: Annotated[float, Within(0.5, 1)] = 0.999
     """Rows whose largest probability is above this are smoothed, in [0.5, 1]."""
+    calibration: Literal["none", "temperature", "smoothing"] = "none"
+    """What is fitted to predictions of validation: a temperature, or α and threshold of smoothing."""
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ CARD = Card(
         "class never changes."
     ),
     changes=("predict.smoothing", "predict.smoothing_threshold"),
+    conflicts={"tuned_smoothing": "one sets share and threshold, the other chooses them"},
     helps="Log loss, which a single confident mistake can ruin.",
     hurts="Well calibrated probabilities: certainty that was deserved is taken too.",
     cost="None.",

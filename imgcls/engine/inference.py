@@ -16,7 +16,9 @@ from imgcls.engine.loaders import Normalisation, PhotoDataset
 from imgcls.engine.seeding import PREDICTION_EPOCH, generator
 from imgcls.engine.transforms import Pipeline, build_pipeline
 from imgcls.plan import Augment, Plan, Predict
+from imgcls.predictions.calibration import calibrate
 from imgcls.predictions.smoothing import smooth
+from imgcls.records.run import Calibration
 from imgcls.storage import canonical_json
 
 Images = np.ndarray
@@ -86,8 +88,9 @@ def predict_batches(
     seed: int,
     device: torch.device,
     precision: str = "float32",
+    calibration: Calibration | None = None,
 ) -> np.ndarray:
-    """Predict probabilities: for each image the mean over its views, then the plan's smoothing.
+    """Predict probabilities: for each image the mean over its views, then calibration and the plan's smoothing.
 
     Args:
         network: The trained network, on the device.
@@ -98,10 +101,59 @@ def predict_batches(
         seed: The run's seed.
         device: Where it runs.
         precision: `float32`, `bf16` or `fp16`; as in training.
+        calibration: What the run fitted to validation; None without.
 
     Returns:
         float64 [n, k], in the order of the batches.
     """
+    found = averaged(
+        network,
+        batches,
+        plan=plan,
+        normalisation=normalisation,
+        multilabel=multilabel,
+        seed=seed,
+        device=device,
+        precision=precision,
+    )
+    return finished(found, plan.predict, calibration, multilabel=multilabel)
+
+
+def finished(
+    probabilities: np.ndarray, predict: Predict, calibration: Calibration | None, *, multilabel: bool
+) -> np.ndarray:
+    """Return probabilities with what a plan does to them after the network.
+
+    Args:
+        probabilities: float64 [n, k], the means over views.
+        predict: Its smoothing is read.
+        calibration: What the run fitted to validation; None without.
+        multilabel: Whether each class has a probability of its own.
+    """
+    if not len(probabilities):
+        return probabilities
+    if calibration is not None:
+        probabilities = calibrate(probabilities, calibration, multilabel=multilabel)
+    return smooth(
+        probabilities,
+        alpha=predict.smoothing,
+        threshold=predict.smoothing_threshold,
+        problem="multilabel" if multilabel else "multiclass",
+    )
+
+
+def averaged(
+    network: nn.Module,
+    batches: Iterable[tuple[Images, Sequence[str]]],
+    *,
+    plan: Plan,
+    normalisation: Normalisation,
+    multilabel: bool,
+    seed: int,
+    device: torch.device,
+    precision: str = "float32",
+) -> np.ndarray:
+    """Return for each image the mean of its probabilities over the views; arguments as for `predict_batches`."""
     views = Views(plan.predict, plan.augment, seed=seed)
     activation: Callable[[torch.Tensor], torch.Tensor] = torch.sigmoid if multilabel else partial(torch.softmax, dim=1)
     network.eval()
@@ -120,13 +172,7 @@ def predict_batches(
     probabilities = torch.cat(found).cpu().double().numpy()
     if not multilabel:  # float32 rows sum to 1 within 1e-7; float64 ones should within 1e-15
         probabilities /= probabilities.sum(axis=1, keepdims=True)
-    predict = plan.predict
-    return smooth(
-        probabilities,
-        alpha=predict.smoothing,
-        threshold=predict.smoothing_threshold,
-        problem="multilabel" if multilabel else "multiclass",
-    )
+    return np.asarray(probabilities)
 
 
 @contextmanager

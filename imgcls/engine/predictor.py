@@ -154,6 +154,7 @@ class Classifier:
             seed=self.record.seed,
             device=self.machine.torch_device(),
             precision=self.machine.used_precision(),
+            calibration=self.record.calibration,
         )
 
 

@@ -9,7 +9,7 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -24,21 +24,26 @@ from imgcls.engine.callbacks.loop import Tracking
 from imgcls.engine.checkpoint import SaveEpochs, SkipEpochs, checkpoint_bytes, restore, tensor_bytes, weights_bytes
 from imgcls.engine.device import machine_load, other_versions
 from imgcls.engine.front import keep_features
-from imgcls.engine.inference import batches_of, predict_batches
+from imgcls.engine.inference import averaged, batches_of, finished
 from imgcls.engine.linear_probe import fit_probe
 from imgcls.engine.loaders import WORKER_DIED, is_death_of_worker
 from imgcls.engine.progress import Reporter, Start
 from imgcls.engine.request import RunLog, RunOutcome, RunSpec
 from imgcls.engine.timing import estimate_seconds
 from imgcls.errors import DivergedError, ImgclsError, RecordError, TrainingError, WorkspaceError
+from imgcls.evidence.contributions import scored
+from imgcls.evidence.cross_fitting import parts_of
 from imgcls.evidence.gains import spread_of
 from imgcls.evidence.metrics import evaluate, only_class
+from imgcls.evidence.variance import group_numbers
 from imgcls.networks import has_batchnorm, licence_caution, usual_rate
 from imgcls.plan import Plan
+from imgcls.predictions.calibration import calibrate, fit_calibration
 from imgcls.records.attempts import Attempt, claim
 from imgcls.records.derived import Repetition, keep_repetition
 from imgcls.records.find import find_by_key, find_runs, remove_run
 from imgcls.records.run import (
+    Calibration,
     Estimate,
     FoldRun,
     Folds,
@@ -58,29 +63,57 @@ _BATCH = 64
 GO_ON = "the same command (of a ladder: with --retry-failed) goes on from there, or begins again with --from-start."
 
 
-def write_predictions(
-    request: RunSpec, built: BuiltLearner, folder: Path, *, reporter: Reporter
-) -> tuple[Mapping[str, Estimate], str | None]:
+class Answers(NamedTuple):
+    """What a network says of validation."""
+
+    metrics: Mapping[str, Estimate]
+    """Name → estimate."""
+    only_class: str | None
+    """The only class that is predicted; None where there are several."""
+    calibration: Calibration | None
+    """What was fitted to its predictions; None where the plan fits nothing."""
+
+
+def write_predictions(request: RunSpec, built: BuiltLearner, folder: Path, *, reporter: Reporter) -> Answers:
     """Predict validation and, where there is one, the sealed test part; score validation.
+
+    What the plan fits to predictions of validation, such as a temperature, is fitted to four fifths of the images at a
+    time for the fifth that is kept and scored, and to all of them for the test part and every later prediction.
 
     Args:
         request: The run.
         built: Its Learner, whose network holds the weights to predict with.
         folder: Where `valid.parquet` and `test.parquet` are written, the latter without labels.
         reporter: Shows how far it is.
-
-    Returns:
-        The metrics of validation by name; and the only class that is predicted there, None where there are several.
     """
-    samples = request.prepared.samples
+    samples, predict = request.prepared.samples, request.plan.predict
     valid, test = samples.part("valid"), samples.part("test")
-    probabilities = _probabilities(request, built, "valid", reporter)
+    means = _probabilities(request, built, "valid", reporter)
+    calibration, calibrated = _calibrated(means, valid, predict.calibration)
+    probabilities = finished(calibrated, predict, None, multilabel=request.multilabel)
     write_bytes(folder / "valid.parquet", _table(valid, probabilities, labels=True))
     if len(test):
-        write_bytes(
-            folder / "test.parquet", _table(test, _probabilities(request, built, "test", reporter), labels=False)
-        )
-    return _scored(samples, probabilities), only_class(probabilities, valid.targets, classes=samples.classes)
+        found = _probabilities(request, built, "test", reporter)
+        answers = finished(found, predict, calibration, multilabel=request.multilabel)
+        write_bytes(folder / "test.parquet", _table(test, answers, labels=False))
+    only = only_class(probabilities, valid.targets, classes=samples.classes)
+    return Answers(_scored(samples, probabilities), only, calibration)
+
+
+def _calibrated(probabilities: np.ndarray, valid: Samples, kind: str) -> tuple[Calibration | None, np.ndarray]:
+    """Fit what a plan asks for to all predictions, and return it with these as others of them would calibrate them."""
+    if kind == "none" or not len(valid):
+        return None, probabilities
+    multilabel, groups = valid.problem == "multilabel", valid.frame["group"].tolist()
+    truth = scored(probabilities, valid.targets, problem=valid.problem).truth
+    numbers = group_numbers(groups, n=len(valid)) if any(groups) else None
+    _, parts = parts_of(valid.frame["label"].tolist(), numbers)
+    made = np.empty_like(probabilities)
+    for part in np.unique(parts):
+        mine = parts == part
+        from_others = fit_calibration(kind, probabilities[~mine], truth[~mine], multilabel=multilabel)
+        made[mine] = calibrate(probabilities[mine], from_others, multilabel=multilabel)
+    return fit_calibration(kind, probabilities, truth, multilabel=multilabel), made
 
 
 def _scored(samples: Samples, probabilities: np.ndarray) -> Mapping[str, Estimate]:
@@ -129,7 +162,7 @@ def _probabilities(request: RunSpec, built: BuiltLearner, split: str, reporter: 
             n_done += len(ids)
         reporter.progress("Predicting", n_done, len(dataset))
 
-    return predict_batches(
+    return averaged(
         built.learn.model,
         counted(),
         plan=request.plan,
@@ -328,7 +361,8 @@ class Job:
                 self.log.note(probe.note)
                 seconds = probe.seconds
                 if plan.fit.epochs:
-                    start = _scored(samples, _probabilities(request, built, "valid", self.log))
+                    means = _probabilities(request, built, "valid", self.log)
+                    start = _scored(samples, finished(means, plan.predict, None, multilabel=request.multilabel))
             if not plan.fit.callbacks:  # what further callbacks remember is in no checkpoint
                 about = {"start": {name: one.to_json() for name, one in start.items()}} if start else None
                 callbacks.append(SaveEpochs(attempt, about))
@@ -382,7 +416,9 @@ class Job:
         """Read the weights back, so that the recorded score is that of the file, and write all but run.json."""
         began, folder = time.perf_counter(), attempt.record_folder
         built.learn.model.load_state_dict(load_tensors(weights.read_bytes()), strict=True)
-        metrics, only = write_predictions(self.request, built, folder, reporter=self.log)
+        answers = write_predictions(self.request, built, folder, reporter=self.log)
+        if answers.calibration is not None:
+            self.log.note(_told_calibration(answers.calibration))
         # With another run's weights nothing was trained here, whatever an earlier attempt had begun.
         if weights.parent == folder and (history := attempt.history()):
             write_bytes(folder / "history.csv", pd.DataFrame(history).to_csv(index=False).encode())
@@ -390,7 +426,7 @@ class Job:
         now = time.perf_counter()
         seconds = {**seconds, "predict": now - began, "total": now - self.began}
         record = self.request.record(seconds=seconds, images_per_second=images_per_second, network=built.network)
-        return replace(record, metrics=metrics, only_class=only)
+        return replace(record, metrics=answers.metrics, only_class=answers.only_class, calibration=answers.calibration)
 
     def _publish(self, attempt: Attempt, record: RunRecord) -> RunOutcome:
         """Make the record the run; or, where there is one already, compare the two and keep the older."""
@@ -414,6 +450,15 @@ class Job:
         for note in attempt.notes:
             self.log.note(note)
         attempt.notes.clear()
+
+
+def _told_calibration(calibration: Calibration) -> str:
+    """Describe what was fitted to predictions of validation."""
+    if calibration.temperatures:
+        values = ", ".join(f"{value:.2f}" for value in calibration.temperatures[:8])
+        more = " …" if len(calibration.temperatures) > 8 else ""
+        return f"Temperature fitted to validation: {values}{more} (above 1: the network was too sure)."
+    return f"Smoothing fitted to validation: {calibration.smoothing:g} above {calibration.smoothing_threshold:g}."
 
 
 def _told(problem: Exception, plan: Plan) -> str:

@@ -20,6 +20,7 @@ import pandas as pd
 from imgcls.config.problem import metric_of
 from imgcls.errors import RecordError, UsageError
 from imgcls.evidence.contributions import Booleans, Floats, contributions, scored
+from imgcls.evidence.cross_fitting import parts_of
 from imgcls.evidence.gains import Gain, fold_gain, fold_score, measure, score
 from imgcls.evidence.metrics import evaluate
 from imgcls.evidence.verdicts import judge
@@ -28,7 +29,6 @@ from imgcls.ladders.compare import ComparisonKey, RunSelection, check_question, 
 from imgcls.ladders.judge import verdict_record
 from imgcls.ladders.predictions import Predictions, read_predictions
 from imgcls.ladders.results import SCHEMA, VERDICT_JSON, BlendVerdict, read_blend_verdict, read_result
-from imgcls.ladders.search import parts_of
 from imgcls.ladders.spec import RESULT_JSON, Ladder, find_ladder, find_ladders
 from imgcls.predictions.blending import FITTED, check_way, fit_weights, select_greedily
 from imgcls.predictions.blending import blend as blended

@@ -16,16 +16,13 @@ from typing import Literal, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from imgcls.errors import UsageError
 from imgcls.evidence.contributions import Floats
+from imgcls.evidence.cross_fitting import parts_of
 from imgcls.evidence.gains import Gain, fold_gain, fold_score, measure, score
 from imgcls.evidence.power import USUAL
 from imgcls.evidence.variance import by_group
 from imgcls.records.run import Estimate
 
-N_PARTS = 5
-"""Parts of the images of one split, each held out in turn."""
-_FEWEST_UNITS = 2
 _Z_BEHIND = 1.645
 """The upper end of a 90 % interval below zero is clearly behind."""
 _Z_TIED = 0.5
@@ -85,29 +82,6 @@ class Choice:
     """What has to be trained before it can go on; empty at its end."""
     steps: tuple[Step, ...]
     """What it did, in order."""
-
-
-def parts_of(labels: Sequence[object], groups: Indices | None) -> tuple[Indices, Indices]:
-    """Divide the images of one split into five parts by lot, with whole groups and all classes as evenly as can be.
-
-    Args:
-        labels: [n], what the parts are balanced by.
-        groups: [n] numbers of groups; None where images stand alone.
-
-    Returns:
-        [n] numbers of groups, images that stand alone having one each; and [n] the part of each image, from 0.
-
-    Raises:
-        UsageError: They are one group.
-    """
-    alone = np.arange(len(labels), dtype=np.intp) if groups is None else groups
-    label_of = dict(zip(alone.tolist(), map(str, labels), strict=True))
-    random = np.random.default_rng(0)
-    dealt = sorted(random.permutation(list(label_of)).tolist(), key=lambda group: label_of[group])
-    if len(dealt) < _FEWEST_UNITS:
-        raise UsageError(f"{len(dealt)} group validates, so none can be held out. Use folds instead (--folds 5).")
-    part_of = {group: place % N_PARTS for place, group in enumerate(dealt)}
-    return alone, np.array([part_of[group] for group in alone.tolist()], dtype=np.intp)
 
 
 @dataclass(frozen=True)

@@ -312,6 +312,18 @@ class RunData:
 
 
 @dataclass(frozen=True)
+class Calibration:
+    """What was fitted to predictions of validation, and is done to every further prediction."""
+
+    temperatures: tuple[float, ...] = ()
+    """What logits are divided by: one number, with several labels one for each; empty without."""
+    smoothing: float | None = None
+    """The α of prediction smoothing; None where it was not fitted."""
+    smoothing_threshold: float | None = None
+    """Its threshold."""
+
+
+@dataclass(frozen=True)
 class RunWeights:
     """The weights that a run began with."""
 
@@ -492,6 +504,9 @@ class RunRecord:
     """Name → estimate, of the classifier that was fitted before the first epoch; None where there was none."""
     only_class: str | None = field(default=None, metadata=MAY_BE_ABSENT)
     """The one class that it names for every photograph of validation, though others occur; else None."""
+    calibration: Calibration | None = field(default=None, metadata=MAY_BE_ABSENT)
+    """What was fitted to all predictions of validation; what is kept of these had others to learn from. None without,
+    and in the record of all folds."""
     folds: Folds | None = field(default=None, metadata=MAY_BE_ABSENT)
     """In the record of all folds: which runs they are, and how far they lie apart; None for a single training."""
     schema: int = SCHEMA

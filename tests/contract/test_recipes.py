@@ -68,6 +68,7 @@ FAR = Plan().with_values(
         "predict.view_kind": "crops",
         "predict.smoothing": 0.5,
         "predict.smoothing_threshold": 0.77,
+        "predict.calibration": "smoothing",
     }
 )
 

@@ -21,13 +21,14 @@ from torch.optim.swa_utils import AveragedModel, update_bn
 
 import imgcls
 from imgcls.catalog import Stack, find_recipes
-from imgcls.engine.inference import predict_batches
+from imgcls.engine.inference import finished, predict_batches
 from imgcls.engine.linear_probe import STRENGTHS
 from imgcls.engine.loaders import Key, Normalisation
 from imgcls.engine.models import batchnorms, build_network, classifier_of
 from imgcls.engine.progress import Silent
 from imgcls.engine.weights import read_state, resolve_weights
 from imgcls.plan import Plan
+from imgcls.predictions.calibration import fit_calibration
 from imgcls.records.run import RunRecord
 
 pytestmark = [pytest.mark.train, pytest.mark.usefixtures("one_thread")]
@@ -629,6 +630,37 @@ def test_witness_of_prediction_smoothing(lopsided: np.ndarray) -> None:
     smooth = predicted("+prediction_smoothing:alpha=0.2,threshold=0.9", lopsided)
     assert smooth[0] == pytest.approx(0.8 * clean[0] + 0.2 / 2, abs=1e-12)
     assert np.array_equal(smooth[1], clean[1])
+
+
+def calibrated_by(recipe: str) -> tuple[np.ndarray, np.ndarray]:
+    """Return the probabilities of a network that is too sure, and what the plan of a stack makes of them."""
+    random = np.random.default_rng(0)
+    labels = random.integers(0, 2, 400)
+    right = random.random(400) < 0.8
+    said = np.where(right, labels, 1 - labels)
+    sure = np.where(np.arange(2) == said[:, None], 0.9999, 0.0001)
+    plan = Stack.parse(f"baseline:model=simple_cnn{recipe}").plan
+    kind = plan.predict.calibration
+    if kind == "none":
+        return sure, finished(sure, plan.predict, None, multilabel=False)
+    fitted = fit_calibration(kind, sure, np.arange(2) == labels[:, None], multilabel=False)
+    return sure, finished(sure, plan.predict, fitted, multilabel=False)
+
+
+def test_witness_of_temperature() -> None:
+    """A network that is always sure and right in 80 % of cases says the same, and is as sure as it is right."""
+    sure, same = calibrated_by("")
+    assert np.array_equal(same, sure)
+    _, made = calibrated_by("+temperature")
+    assert np.array_equal(made.argmax(axis=1), sure.argmax(axis=1))
+    assert made.max(axis=1).mean() == pytest.approx(0.8, abs=0.05)
+
+
+def test_witness_of_tuned_smoothing() -> None:
+    """It gives away as much as it may, and more than by default."""
+    sure, made = calibrated_by("+tuned_smoothing")
+    assert np.array_equal(made.argmax(axis=1), sure.argmax(axis=1))
+    assert made.max(axis=1) == pytest.approx(0.9 * 0.9999 + 0.05)
 
 
 # The first weights

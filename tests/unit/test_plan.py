@@ -84,6 +84,7 @@ def test_every_field_survives_json() -> None:
             "fit.first_size_share": 0.25,
             "fit.averaging": {"ema": {"decay": 0.9}},
             "fit.callbacks.ShowGraphCallback": {},
+            "predict.calibration": "temperature",
         }
     )
     untouched = [path for path, value in plan.values().items() if Plan().values().get(path) == value]
@@ -117,6 +118,7 @@ def test_every_field_survives_json() -> None:
         (Predict, "views", 65, "in [1, 64]"),
         (Predict, "smoothing", 0.51, "in [0, 0.5]"),
         (Predict, "smoothing_threshold", 0.4, "in [0.5, 1]"),
+        (Predict, "calibration", "platt", "one of none, temperature, smoothing"),
     ],
 )
 def test_a_value_out_of_its_range_is_refused(part: type, name: str, bad: object, word: str) -> None:

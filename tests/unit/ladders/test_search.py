@@ -8,8 +8,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from imgcls.evidence.cross_fitting import N_PARTS
 from imgcls.evidence.verdicts import judge
-from imgcls.ladders.search import N_PARTS, HeldOut, Search, Training, Turns
+from imgcls.ladders.search import HeldOut, Search, Training, Turns
 
 N = 200
 

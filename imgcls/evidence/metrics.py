@@ -185,7 +185,7 @@ def bootstrap_interval(predictions: Scored, groups: npt.NDArray[np.intp]) -> tup
         predictions: With at least one counted class.
         groups: [n] numbers 0 … G − 1; all different to resample single images.
     """
-    values = np.concatenate([_macro(predictions, weights) for weights in _resamples(predictions, groups)])
+    values = np.concatenate([_macro(predictions, weights) for weights in resamples(predictions, groups)])
     low, high = np.percentile(values[np.isfinite(values)], [2.5, 97.5])
     return float(low), float(high)
 
@@ -429,8 +429,13 @@ def _weighted(scores: Floats, positive: Booleans, weights: Floats) -> tuple[Floa
     return (own * precision).sum(axis=1), own.sum(axis=1)
 
 
-def _resamples(predictions: Scored, groups: npt.NDArray[np.intp]) -> Iterator[Floats]:
-    """Return [resamples, n] counts of how often each image was drawn, a block at a time."""
+def resamples(predictions: Scored, groups: npt.NDArray[np.intp]) -> Iterator[Floats]:
+    """Yield [resamples, n] counts of how often each image was drawn, a block at a time; the draws are fixed.
+
+    Args:
+        predictions: What is drawn from.
+        groups: [n] numbers 0 … G − 1, which are drawn whole.
+    """
     rng = np.random.default_rng(0)
     n_groups = int(groups.max()) + 1
     n_left = int(np.clip(_MOST_CELLS // predictions.truth.size, _FEWEST_RESAMPLES, N_RESAMPLES))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from itertools import product
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -13,8 +12,6 @@ from imgcls.records.run import Calibration
 
 Floats = npt.NDArray[np.float64]
 Booleans = npt.NDArray[np.bool_]
-N_BINS = 15
-"""Bins of equal width in which confidence and accuracy are compared."""
 _SMALLEST = 1e-7  # what float32 tells from 1 after a sigmoid, and what a log loss counts at the most
 _SMALLEST_SHARE = 1e-12  # of a softmax, which float32 tells from 0 far below
 _COLDEST, _HOTTEST = 0.05, 100.0
@@ -62,48 +59,6 @@ def calibrate(probabilities: Floats, calibration: Calibration, *, multilabel: bo
             problem="multilabel" if multilabel else "multiclass",
         )
     return made
-
-
-class Reliability(NamedTuple):
-    """Confidence beside accuracy, in bins of equal width over [0, 1]."""
-
-    n: npt.NDArray[np.int64]
-    """[bins], how many predictions fall into each."""
-    confidence: Floats
-    """[bins], their mean confidence; NaN where there is none."""
-    accuracy: Floats
-    """[bins], the share of them that is right; NaN where there is none."""
-
-    @property
-    def error(self) -> float:
-        """The expected calibration error: the mean distance of the two, each bin by its predictions."""
-        known = self.n > 0
-        return float((self.n[known] * np.abs(self.confidence - self.accuracy)[known]).sum() / self.n.sum())
-
-
-def reliability(probabilities: Floats, truth: Booleans, *, multilabel: bool, n_bins: int = N_BINS) -> Reliability:
-    """Return how often predictions are right beside how sure they are.
-
-    Args:
-        probabilities: [n, k].
-        truth: [n, k], whether the image has the class.
-        multilabel: Whether images may have several labels: then every label counts, with its probability and whether
-            it is there; else the largest probability, and whether its class is right.
-        n_bins: Bins of equal width.
-
-    Source: Guo et al. 2017, arXiv:1706.04599, section 2.
-    """
-    if multilabel:
-        confidence, right = probabilities.ravel(), truth.ravel()
-    else:
-        chosen = probabilities.argmax(axis=1)
-        rows = np.arange(len(chosen))
-        confidence, right = probabilities[rows, chosen], truth[rows, chosen]
-    bins = np.minimum((confidence * n_bins).astype(np.intp), n_bins - 1)
-    n = np.bincount(bins, minlength=n_bins)
-    sums = [np.bincount(bins, weights=values, minlength=n_bins) for values in (confidence, right.astype(np.float64))]
-    means = [np.divide(total, n, out=np.full(n_bins, np.nan), where=n > 0) for total in sums]
-    return Reliability(n, *means)
 
 
 def _temperature(probabilities: Floats, truth: Booleans, *, multilabel: bool) -> float:

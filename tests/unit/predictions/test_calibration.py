@@ -8,7 +8,9 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.frozen import FrozenEstimator
 
-from imgcls.predictions.calibration import N_BINS, calibrate, fit_calibration, reliability
+from imgcls.evidence.contributions import Scored
+from imgcls.evidence.reliability import reliability
+from imgcls.predictions.calibration import calibrate, fit_calibration
 from imgcls.predictions.smoothing import smooth
 
 
@@ -97,31 +99,11 @@ def test_smoothing_is_chosen_by_log_loss() -> None:
     assert fit_calibration("smoothing", deserved, truth, multilabel=False).smoothing == 0
 
 
-def test_reliability_counts_every_prediction_once() -> None:
-    """Worked by hand: two bins, one of them too sure by 0.3."""
-    values = np.array([[0.9, 0.1], [0.9, 0.1], [0.9, 0.1], [0.4, 0.6]])
-    truth = np.arange(2) == np.array([0, 0, 1, 1])[:, None]
-    found = reliability(values, truth, multilabel=False, n_bins=4)
-    assert found.n.tolist() == [0, 0, 1, 3]
-    assert found.confidence[2:] == pytest.approx([0.6, 0.9])
-    assert found.accuracy[2:] == pytest.approx([1.0, 2 / 3])
-    assert np.isnan(found.accuracy[:2]).all()
-    assert found.error == pytest.approx((0.4 * 1 + (0.9 - 2 / 3) * 3) / 4)
-
-
-def test_reliability_of_labels_counts_each_of_them() -> None:
-    """A probability of 1 falls into the last bin."""
-    values, truth = np.array([[1.0, 0.0], [0.5, 0.25]]), np.array([[True, False], [True, False]])
-    found = reliability(values, truth, multilabel=True)
-    assert found.n.sum() == 4
-    assert (found.n[0], found.n[N_BINS - 1]) == (1, 1)
-
-
 def test_calibrated_predictions_have_a_small_error() -> None:
     """Fitted on one half, seen on the other."""
     logits, labels = drawn(3.0, n=4000)
     values, truth = softmax(logits), np.arange(4) == labels[:, None]
     fitted = fit_calibration("temperature", values[:2000], truth[:2000], multilabel=False)
     before, after = values[2000:], calibrate(values[2000:], fitted, multilabel=False)
-    assert reliability(before, truth[2000:], multilabel=False).error > 0.15
-    assert reliability(after, truth[2000:], multilabel=False).error < 0.05
+    assert reliability(Scored(before, truth[2000:], False)).error > 0.15
+    assert reliability(Scored(after, truth[2000:], False)).error < 0.05

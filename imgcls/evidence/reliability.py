@@ -1,0 +1,116 @@
+"""Reliability: how often predictions are right beside how sure they are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from imgcls.evidence.contributions import Booleans, Floats, Scored, scored
+from imgcls.evidence.metrics import FEWEST_GROUPS, resamples
+from imgcls.evidence.variance import group_numbers
+from imgcls.records.run import Estimate
+
+if TYPE_CHECKING:
+    from imgcls.data.samples import ProblemType
+
+N_BINS = 15
+"""Bins of equal width in which confidence and accuracy are compared."""
+
+
+class Reliability(NamedTuple):
+    """Confidence beside accuracy, in bins of equal width over [0, 1]."""
+
+    n: npt.NDArray[np.int64]
+    """[bins], how many predictions fall into each."""
+    confidence: Floats
+    """[bins], their mean confidence; NaN where there is none."""
+    accuracy: Floats
+    """[bins], the share of them that is right; NaN where there is none."""
+
+    @property
+    def error(self) -> float:
+        """The expected calibration error: the mean distance of the two, each bin by its predictions."""
+        known = self.n > 0
+        return float((self.n[known] * np.abs(self.confidence - self.accuracy)[known]).sum() / self.n.sum())
+
+
+def reliability(predictions: Scored, *, n_bins: int = N_BINS) -> Reliability:
+    """Return how often predictions are right beside how sure they are.
+
+    Args:
+        predictions: Of one label an image: the largest probability counts, and whether its class is right. Of several:
+            every label counts, with its probability and whether it is there.
+        n_bins: Bins of equal width.
+
+    Source: Guo et al. 2017, arXiv:1706.04599, section 2.
+    """
+    confidence, right = _sides(predictions)
+    bins = _bins(confidence.ravel(), n_bins)
+    n = np.bincount(bins, minlength=n_bins)
+    sums = [np.bincount(bins, weights=side.ravel(), minlength=n_bins) for side in (confidence, right)]
+    means = [np.divide(total, n, out=np.full(n_bins, np.nan), where=n > 0) for total in sums]
+    return Reliability(n, *means)
+
+
+def calibration_error(
+    probabilities: npt.ArrayLike,
+    targets: npt.ArrayLike,
+    *,
+    problem: ProblemType,
+    groups: Sequence[str] | None = None,
+) -> Estimate:
+    """Return the expected calibration error in 15 bins of equal width, with a bootstrap interval.
+
+    It is never negative, so that few images make it look larger than it is; the interval is that of images drawn
+    again, whole groups where there are groups, and holds the value itself.
+
+    Args:
+        probabilities: [n, k], in [0, 1]; rows sum to 1 unless multi-label.
+        targets: [n] class numbers; multi-label: [n, k] of 0 and 1.
+        problem: `binary`, `multiclass` or `multilabel`.
+        groups: [n] names of groups of images that vary together; None without.
+
+    Source: Guo et al. 2017, arXiv:1706.04599, section 2.
+    """
+    predictions = scored(probabilities, targets, problem=problem)
+    if not predictions.n:
+        return Estimate.missing("no labelled images", n=0)
+    value = reliability(predictions).error
+    numbers = group_numbers(groups, n=predictions.n)
+    if predictions.n < 2 or (numbers is not None and numbers.max() + 1 < FEWEST_GROUPS):
+        return Estimate(value, None, None, predictions.n, "no interval: too few images or groups")
+    units = np.arange(predictions.n) if numbers is None else numbers
+    by_bin = _excess_by_bin(predictions)
+    drawn = np.concatenate(
+        [np.abs(weights @ by_bin).sum(axis=1) / weights.sum(axis=1) for weights in resamples(predictions, units)]
+    )
+    low, high = np.percentile(drawn / _entries(predictions), [2.5, 97.5])
+    return Estimate(value, float(min(low, value)), float(max(high, value)), predictions.n)
+
+
+def _sides(predictions: Scored) -> tuple[Floats, Floats]:
+    """Return confidence and whether it was right, [n, 1], of several labels [n, k]."""
+    if predictions.is_multilabel:
+        return predictions.probabilities, predictions.truth.astype(np.float64)
+    right: Booleans = (predictions.predicted & predictions.truth).any(axis=1)
+    return predictions.probabilities.max(axis=1)[:, None], right.astype(np.float64)[:, None]
+
+
+def _entries(predictions: Scored) -> int:
+    return predictions.truth.shape[1] if predictions.is_multilabel else 1
+
+
+def _bins(confidence: Floats, n_bins: int) -> npt.NDArray[np.intp]:
+    return np.minimum((confidence * n_bins).astype(np.intp), n_bins - 1)
+
+
+def _excess_by_bin(predictions: Scored) -> Floats:
+    """Return [n, bins], by how much each image is surer than right, in the bin of its confidence."""
+    confidence, right = _sides(predictions)
+    found = np.zeros((predictions.n, N_BINS))
+    rows = np.broadcast_to(np.arange(predictions.n)[:, None], confidence.shape)
+    np.add.at(found, (rows, _bins(confidence, N_BINS)), confidence - right)
+    return found

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from imgcls.cli.options import JSON, OUT, print_json, workspace_of
+from imgcls.errors import RecordError
 from imgcls.workspace import MARKER
 
 
@@ -56,13 +57,24 @@ def show(run: str, verify: bool, out: Path | None, as_json: bool) -> None:
     record = find_run(run, workspace_of(out))
     if verify:
         record.verify()
+    from imgcls.evidence.per_class import ValidationDetail
+    from imgcls.schema import to_json
+
+    detail = None
+    if {"valid.parquet", "oof.parquet"} & record.files.keys():
+        try:
+            detail = ValidationDetail.of(record)
+        except RecordError as problem:  # the rest of the record can be read all the same
+            click.echo(f"No scores of single classes: {problem}", err=True)
     if as_json:
-        print_json({**record.to_json(), "path": str(record.folder), "verified": verify})
+        told = to_json(detail) if detail else {"classes": [], "calibration_error": None}
+        more = {"per_class": told["classes"], "calibration_error": told["calibration_error"]}
+        print_json({**record.to_json(), **more, "path": str(record.folder), "verified": verify})
         return
     from imgcls.reports.console import show as show_view
     from imgcls.reports.runs import RunCard
 
-    show_view(RunCard(record, verified=verify))
+    show_view(RunCard(record, verified=verify, detail=detail))
 
 
 @runs.command()

@@ -238,12 +238,17 @@ def _roc_auc(predictions: Scored) -> Floats:
     columns = np.flatnonzero(counted_classes("roc_auc", predictions))
     total = np.zeros(predictions.n)
     for column in columns:
-        total += _area(predictions.probabilities[:, column], predictions.truth[:, column])
+        total += area(predictions.probabilities[:, column], predictions.truth[:, column])
     return total / len(columns)
 
 
-def _area(scores: Floats, positive: Booleans) -> Floats:
-    """Return pseudo-values [n] of one area: each image's share of the other side that it is ranked right against."""
+def area(scores: Floats, positive: Booleans) -> Floats:
+    """Return pseudo-values [n] of one area: each image's share of the other side that it is ranked right against.
+
+    Args:
+        scores: [n], such as the probabilities of a class.
+        positive: [n], which images have it; some have and some have not.
+    """
     share = np.empty(len(scores))
     share[positive] = _share_below(scores[~positive], scores[positive])
     share[~positive] = 1 - _share_below(scores[positive], scores[~positive])

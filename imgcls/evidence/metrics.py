@@ -344,14 +344,19 @@ def _by_contributions(name: str, predictions: Scored, groups: Groups) -> tuple[f
         return value, None, problem
     if name == "accuracy" and groups.are_single and not predictions.is_multilabel:
         return value, wilson_interval(int(each.sum()), predictions.n), ""
-    half = _half_width(each, groups)
+    half = half_width(each, groups)
     if half <= _NO_SPREAD:
         return value, None, "no interval: the images do not differ"
     return value, (max(metric.range[0], value - half), min(metric.range[1], value + half)), ""
 
 
-def _half_width(each: Floats, groups: Groups) -> float:
-    """Return half the width of the 95 % interval of a mean of contributions."""
+def half_width(each: Floats, groups: Groups) -> float:
+    """Return half the width of the 95 % interval of a mean of contributions.
+
+    Args:
+        each: [n], one for each image.
+        groups: What they come in.
+    """
     if groups.are_single:
         return float(_Z95 * each.std(ddof=1) / np.sqrt(len(each)))
     units = by_group(each[None], groups.numbers)[0]

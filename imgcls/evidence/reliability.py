@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from imgcls.evidence.contributions import Booleans, Floats, Scored, scored
+from imgcls.evidence.contributions import Floats, Scored, scored
 from imgcls.evidence.metrics import FEWEST_GROUPS, resamples
 from imgcls.evidence.variance import group_numbers
 from imgcls.records.run import Estimate
@@ -95,8 +95,8 @@ def _sides(predictions: Scored) -> tuple[Floats, Floats]:
     """Return confidence and whether it was right, [n, 1], of several labels [n, k]."""
     if predictions.is_multilabel:
         return predictions.probabilities, predictions.truth.astype(np.float64)
-    right: Booleans = (predictions.predicted & predictions.truth).any(axis=1)
-    return predictions.probabilities.max(axis=1)[:, None], right.astype(np.float64)[:, None]
+    right = (predictions.predicted & predictions.truth).sum(axis=1)
+    return predictions.probabilities.max(axis=1)[:, None], right[:, None].astype(np.float64)
 
 
 def _entries(predictions: Scored) -> int:

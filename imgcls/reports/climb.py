@@ -94,19 +94,25 @@ def claims(record: ClimbRecord) -> Iterator[Claim]:
     """Yield what may be claimed of a choice: over the base, and over the default ladder's stack where that is known."""
     for gain, other in ((record.gain, "the base"), (record.over_default, "the default ladder's stack")):
         if gain is not None:
-            yield claim_of(gain, f"Choosing so over {other}", Units(record.metric))
+            yield claim_of(
+                gain,
+                f"Choosing so over {other}",
+                Units(record.metric),
+                why_same="with a part held out it is what was chosen itself",
+            )
 
 
-def claim_of(gain: VerdictRecord, over: str, units: Units) -> Claim:
+def claim_of(gain: VerdictRecord, over: str, units: Units, *, why_same: str = "") -> Claim:
     """Return what may be claimed of a gain.
 
     Args:
         gain: The gain.
         over: What it is over, as a sentence begins with it.
         units: Those of the metric.
+        why_same: What is said where there is no difference at all.
     """
     if not gain.value and gain.low == gain.high:
-        return Claim(over, "", "no difference.", "")
+        return Claim(over, "", f"no difference{f': {why_same}' if why_same else ''}.", "")
     style = "green" if gain.verdict in GAINS else "red" if "worse" in gain.verdict else ""
     low, high = (None, None) if gain.verdict == "cannot tell" else (gain.low, gain.high)
     return Claim(over, shown_verdict(gain.verdict), f", {units.gain_text(gain.value, low, high)}", style)

@@ -21,7 +21,7 @@ from imgcls.errors import ImgclsError, WorkspaceError
 from imgcls.plan import Plan
 from imgcls.predictions.submission import Submission, SubmissionTable, has_test
 from imgcls.records.blend import BlendRecord
-from imgcls.records.run import Folds, FoldSpread, RunRecord, short_key
+from imgcls.records.run import Estimate, Folds, FoldSpread, RunRecord, short_key
 from imgcls.reports.console import NamedRows, count, interval, name, number, parts_of, path, show, wrapped
 from imgcls.schema import to_json
 from imgcls.storage import write_bytes
@@ -32,11 +32,13 @@ if TYPE_CHECKING:
 
     from imgcls.engine.request import RunOutcome
     from imgcls.evidence.metrics import ValidationSummary
+    from imgcls.evidence.per_class import ValidationDetail
     from imgcls.records.attempts import AttemptState
 
 
 _SHOWN_EXCLUDED = 10
 _SHOWN_KINDS = 4
+_SHOWN_CLASSES = 30
 _SHOWN_METRICS = 2
 _BESIDE_STACK = 36  # columns of run, seed and time, and the blanks between
 _LEAST_STACK = 16
@@ -165,6 +167,8 @@ class RunCard:
     """The run."""
     verified: bool = False
     """Whether its files were compared with their digests."""
+    detail: ValidationDetail | None = None
+    """What its predictions tell class by class; None where they are not there."""
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """Draw what it was made of, what came out, and its files."""
@@ -184,6 +188,8 @@ class RunCard:
             yield spread_table(record, record.folds)
         else:
             yield from self._metrics()
+        if self.detail is not None:
+            yield from _by_class(self.detail)
         yield from self._history()
         for assumption in self.record.data.assumptions or ():
             yield Text(f"\nAssumed: {clean(str(assumption))}")
@@ -238,6 +244,35 @@ class RunCard:
             yield Text(f"  {clean(place)}: {clean(reason)}")
         if len(excluded) > _SHOWN_EXCLUDED:
             yield Text(f"  … and {len(excluded) - _SHOWN_EXCLUDED} more; --json lists all.", style="dim")
+
+
+def _by_class(detail: ValidationDetail) -> RenderResult:
+    """Draw a row for each class, the one that is found least often first, and how sure predictions are."""
+    yield Text("\nClass by class", style="bold")
+    rows = sorted(detail.classes, key=lambda one: 2.0 if one.recall.value is None else one.recall.value)
+    titles = ("images", "recall", "precision", "F1", "ROC AUC")
+    yield NamedRows(
+        ("class", *titles),
+        [
+            (
+                name(one.name),
+                Text(f"{one.n:,}"),
+                *(Text(_with_interval(score)) for score in (one.recall, one.precision, one.f1, one.roc_auc)),
+            )
+            for one in rows[:_SHOWN_CLASSES]
+        ],
+        numbers=frozenset(titles),
+    )
+    if len(rows) > _SHOWN_CLASSES:
+        yield Text(f"… and {len(rows) - _SHOWN_CLASSES} more classes; --json lists all.", style="dim")
+    error = detail.calibration_error
+    if error.value is not None:
+        yield Text(f"Calibration error (15 bins of equal width): {_with_interval(error)}")
+
+
+def _with_interval(estimate: Estimate) -> str:
+    found = number(estimate.value, digits=2)
+    return found if estimate.low is None else f"{found} [{estimate.low:.2f}, {estimate.high:.2f}]"
 
 
 def by_kind(reasons: Iterable[str]) -> str:

@@ -164,7 +164,8 @@ class BlendRecord:
 
     def write(self, folder: Path) -> BlendRecord:
         """Write blend.json into a folder whose other files are complete, with their digests."""
-        written = replace(self, folder=folder, files=describe_files(folder))
+        files = {name: file for name, file in describe_files(folder).items() if name != BLEND_JSON}
+        written = replace(self, folder=folder, files=files)
         write_json(folder / BLEND_JSON, written.to_json())
         return written
 

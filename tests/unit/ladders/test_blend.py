@@ -75,6 +75,7 @@ def test_a_blend_is_found_again(drawn_ladder: Draw) -> None:
     assert again.record == first.record
     (workspace.blends / first.record.id / "valid.parquet").write_bytes(b"")
     assert blend(STACK, workspace=workspace).is_new
+    assert not blend(STACK, workspace=workspace).is_new
     assert read_blend(workspace.blends / first.record.id).verdict == first.verdict
     assert blend(STACK, workspace=workspace, metric="log_loss").record.id != first.record.id
     assert [found.id for found in find_blends(workspace)[0]].count(first.record.id) == 1

@@ -20,6 +20,7 @@ from imgcls.data.source import DataSource
 from imgcls.errors import ImgclsError
 from imgcls.plan import Plan, set_options
 from imgcls.predictions.submission import has_test
+from imgcls.records.blend import whole_members
 from imgcls.records.run import RunRecord
 from imgcls.workspace import Workspace
 
@@ -106,12 +107,19 @@ def _run_to_submit(item: Item, evidence: Evidence) -> str | None:
 
 
 def to_blend(evidence: Evidence) -> str | None:
-    """Name a ladder, or a stack, of which there are several networks to blend."""
+    """Name a ladder, or a stack, of which there are several networks (over folds: seeds) to blend."""
     climb = evidence.climb
-    if climb is not None and len(climb.incumbent_runs) > (climb.ladder.n_folds or 1):
+    if climb is not None and len(_members(evidence, climb.incumbent_runs)) > 1:
         return shlex.quote(climb.ladder.name)
-    counts = Counter(run.label for run in evidence.runs if run.fold is None and not evidence.change_since_run(run))
-    return next((shlex.quote(stack) for stack, n in counts.most_common(1) if n > 1), None)
+    counts = Counter((member[0].label, tuple(run.data.split_digest for run in member)) for member in _members(evidence))
+    return next((shlex.quote(stack) for (stack, _), n in counts.most_common(1) if n > 1), None)
+
+
+def _members(evidence: Evidence, ids: Sequence[str] | None = None) -> list[tuple[RunRecord, ...]]:
+    """Return what could be members of a blend, of runs that hold; ids are those that count, None for all."""
+    return whole_members(
+        run for run in evidence.runs if (ids is None or run.id in ids) and not evidence.change_since_run(run)
+    )
 
 
 def run_to_submit(evidence: Evidence) -> RunRecord | None:
@@ -142,12 +150,12 @@ def recommended(workspace: Workspace) -> Recommended | None:
 
 def another_seed(evidence: Evidence) -> str | None:
     """Return the command that trains a second network of the stack to build on; None before there is one."""
-    run = next(
-        (run for run in reversed(evidence.runs) if run.fold is None and not evidence.change_since_run(run)), None
-    )
-    if run is None:
+    members = _members(evidence)
+    if not members:
         return None
-    words = f"{shlex.quote(run.stack)} --seed {run.seed + 1}"
+    run = members[-1][-1]
+    folds = "" if run.n_folds is None else f" --folds {run.n_folds}"
+    words = f"{shlex.quote(run.stack)} --seed {run.seed + 1}{folds}"
     return f"imgcls recipe run {words}{set_options(run.overrides)}{data_option(evidence)}"
 
 

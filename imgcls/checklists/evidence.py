@@ -263,6 +263,7 @@ class Evidence:
         return (
             *self.comparisons,
             *(blend.trial for blend in self.blends),
+            *(climb.together for climb in self.climbs if climb.together is not None),
             *(trial for climb in self.climbs for trial in climb.trials),
         )
 

@@ -500,8 +500,7 @@ def final(evidence: Evidence) -> Answer:
     if climb is None or climb.incumbent is None:
         return _no_incumbent(evidence)
     stack = climb.ladder.rungs[climb.incumbent].printed
-    of_it = {blend.record.id for blend in evidence.blends if {*blend.record.shares} <= {*climb.incumbent_runs}}
-    made = [entry for entry in evidence.submissions if entry.run in {*climb.incumbent_runs, *of_it}]
+    made = [entry for entry in evidence.submissions if entry.run in _of_incumbent(climb, evidence)]
     whole = [entry for entry in made if entry.is_whole()]
     if whole:
         name = whole[-1].name
@@ -553,12 +552,18 @@ def _no_incumbent(evidence: Evidence) -> Answer:
         (entry, climb)
         for climb in evidence.climbed
         for entry in evidence.submissions
-        if entry.run in climb.incumbent_runs and entry.is_whole()
+        if entry.run in _of_incumbent(climb, evidence) and entry.is_whole()
     ]
     if made:
         entry, climb = made[-1]
         return replace(Answer.proved(Said(entry.name), evidence.change_since_climb(climb)), command=BY_HAND)
     return Answer.missing(said("no ladder that holds says which stack to submit"), BY_HAND)
+
+
+def _of_incumbent(climb: LadderStatus, evidence: Evidence) -> set[str]:
+    """Return the ids of the runs of the stack that a ladder recommends, and of blends of nothing else."""
+    runs = {*climb.incumbent_runs}
+    return runs | {blend.record.id for blend in evidence.blends if {*blend.record.shares} <= runs}
 
 
 FEWEST_EPOCHS = 6

@@ -171,7 +171,10 @@ def _blended(blend: BlendRecord, verdict: BlendVerdict) -> VerdictEntry:
         metric=blend.metric,
         file=f"blends/{blend.id}/{VERDICT_JSON}",
         grounds=DataVersion(data.digest, (data.split_digest,), blend.n_folds is not None, data.split_seed),
-        sides=(),
+        sides=tuple(
+            ArmRuns(member.stack, member.overrides, digest)
+            for digest, member in {member.plan_digest: member for member in blend.members}.items()
+        ),
     )
 
 
@@ -303,6 +306,8 @@ class LadderStatus:
     """On which data and split."""
     trials: tuple[VerdictEntry, ...] = ()
     """Its steps that were judged, the lowest first; empty before the first verdict."""
+    together: VerdictEntry | None = None
+    """What is said of the mean prediction of the seeds of the stack to use; None where nobody asked."""
     is_complete: bool = False
     """Whether every run is done or has failed."""
     incumbent: int | None = None
@@ -407,10 +412,8 @@ def _judged(climb: LadderStatus) -> LadderStatus:
     steps = [(number, rung.step) for number, rung in enumerate(result.rungs) if number]
     return replace(
         climb,
-        trials=(
-            *(_step(climb, number, step) for number, step in steps if step),
-            *([_together(climb, result.ensemble)] if result.ensemble else []),
-        ),
+        trials=tuple(_step(climb, number, step) for number, step in steps if step),
+        together=_together(climb, result.ensemble) if result.ensemble else None,
         is_complete=result.complete,
         incumbent=incumbent,
         incumbent_runs=() if incumbent is None else result.rungs[incumbent].runs,

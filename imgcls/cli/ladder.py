@@ -26,6 +26,7 @@ from imgcls.cli.options import (
 )
 from imgcls.errors import UsageError
 from imgcls.ladders.spec import DEFAULT_STACK, Kind
+from imgcls.records.blend import WAYS
 
 if TYPE_CHECKING:
     from imgcls.data.source import DataSource
@@ -72,7 +73,9 @@ _LADDER = (
 
 
 _ENSEMBLE = click.option(
-    "--ensemble", is_flag=True, help="Judge the mean prediction of the seeds of the stack to use, too."
+    "--ensemble",
+    is_flag=True,
+    help="Judge the mean of all seeds of the stack to use, too (ablate: of the full one).",
 )
 
 
@@ -409,7 +412,7 @@ def compare(
 @click.argument("what", nargs=-1)
 @click.option(
     "--by",
-    type=click.Choice(["mean", "geometric", "rank", "weights", "greedy"]),
+    type=click.Choice(WAYS),
     default="mean",
     show_default=True,
     help="Mean of probabilities or ranks, or shares that are fitted.",

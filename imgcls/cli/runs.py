@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from imgcls.cli.options import JSON, OUT, print_json, workspace_of
-from imgcls.errors import RecordError
+from imgcls.errors import ImgclsError
 from imgcls.workspace import MARKER
 
 
@@ -64,7 +64,7 @@ def show(run: str, verify: bool, out: Path | None, as_json: bool) -> None:
     if {"valid.parquet", "oof.parquet"} & record.files.keys():
         try:
             detail = ValidationDetail.of(record)
-        except RecordError as problem:  # the rest of the record can be read all the same
+        except ImgclsError as problem:  # the rest of the record can be read all the same
             click.echo(f"No scores of single classes: {problem}", err=True)
     if as_json:
         told = to_json(detail) if detail else {"classes": [], "calibration_error": None}
@@ -83,7 +83,8 @@ def show(run: str, verify: bool, out: Path | None, as_json: bool) -> None:
 @OUT
 def rm(run: tuple[str, ...], yes: bool, out: Path | None) -> int:
     """Remove RUNs from the disk."""
-    from imgcls.records.find import find_run, remove_runs
+    from imgcls.records.find import find_run
+    from imgcls.records.remove import remove_runs
 
     workspace = workspace_of(out)
     records = [find_run(text, workspace) for text in run]

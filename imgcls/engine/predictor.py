@@ -272,7 +272,7 @@ def predict(
     """Predict photographs with a trained run or a blend; see `Classifier.predict` for the table it returns.
 
     Args:
-        run: A record, its folder, its id, or the beginning of its id.
+        run: A run or a blend: its record, its folder, its id, or the beginning of its id.
         paths: One or several files, folders or tables.
         machine: Where it is to run.
         images: For tables: the folder of the photographs.
@@ -305,7 +305,7 @@ def predictor(record: RunRecord | BlendRecord, *, machine: Machine | None = None
     if isinstance(record, RunRecord):
         return load(record, machine=machine)
     assert record.folder is not None  # noqa: S101 - a blend was read from its folder
-    workspace = Workspace(record.folder.parent.parent)
+    workspace = Workspace(record.folder.absolute().parent.parent)
     return BlendClassifier(record, record.members_in(workspace), machine or Machine())
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
@@ -47,8 +47,8 @@ from imgcls.records.run import (
     Estimate,
     FoldRun,
     Folds,
-    RunData,
     RunRecord,
+    joint_data,
     joint_digest,
     parquet_bytes,
     run_folder_name,
@@ -101,12 +101,17 @@ def write_predictions(request: RunSpec, built: BuiltLearner, folder: Path, *, re
 
 
 def _calibrated(probabilities: np.ndarray, valid: Samples, kind: str) -> tuple[Calibration | None, np.ndarray]:
-    """Fit what a plan asks for to all predictions, and return it with these as others of them would calibrate them."""
+    """Fit what a plan asks for to all predictions, and return it with these as others of them would calibrate them.
+
+    Where all images are one group there are no others, and they stay as they are.
+    """
     if kind == "none" or not len(valid):
         return None, probabilities
     multilabel, groups = valid.problem == "multilabel", valid.frame["group"].tolist()
     truth = scored(probabilities, valid.targets, problem=valid.problem).truth
     numbers = group_numbers(groups, n=len(valid)) if any(groups) else None
+    if (numbers is not None and not numbers.any()) or len(valid) < 2:  # nobody else's predictions to learn from
+        return fit_calibration(kind, probabilities, truth, multilabel=multilabel), probabilities
     _, parts = parts_of(valid.frame["label"].tolist(), numbers)
     made = np.empty_like(probabilities)
     for part in np.unique(parts):
@@ -602,21 +607,8 @@ class OutOfFold:
             key=self.key,
             id=self._name,
             fold=None,
-            data=self._data(records, groups),
+            data=joint_data(records, groups),
             environment=records[0].environment,
             metrics=metrics,
             folds=Folds(self._runs, spread_of([record.metrics for record in records])),
-        )
-
-    def _data(self, records: list[RunRecord], groups: Sequence[str]) -> RunData:
-        """Count every sample once: as validated where a fold does, as trained on where it trains in all of them."""
-        n_groups = len(set(groups) - {""})
-        first, n_valid = records[0].data, len(self._rows)
-        n_train = first.n["train"] + first.n["valid"] - n_valid
-        return replace(
-            first,
-            split_digest=joint_digest([record.data.split_digest for record in records]),
-            n={**first.n, "train": n_train, "valid": n_valid},
-            n_valid_groups=n_groups,
-            n_valid_units=n_groups + sum(not group for group in groups) if n_groups else None,
         )

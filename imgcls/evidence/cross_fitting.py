@@ -33,6 +33,9 @@ def parts_of(labels: Sequence[object], groups: Indices | None) -> tuple[Indices,
     random = np.random.default_rng(0)
     dealt = sorted(random.permutation(list(label_of)).tolist(), key=lambda group: label_of[group])
     if len(dealt) < _FEWEST_UNITS:
-        raise UsageError(f"{len(dealt)} group validates, so none can be held out. Use folds instead (--folds 5).")
+        raise UsageError(
+            f"The {len(labels)} images that validate are one group, so no part of them can be held out. Let more "
+            "groups validate."
+        )
     part_of = {group: place % N_PARTS for place, group in enumerate(dealt)}
     return alone, np.array([part_of[group] for group in alone.tolist()], dtype=np.intp)

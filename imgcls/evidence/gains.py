@@ -172,7 +172,7 @@ def ensemble_gain(
     (S − 1)/S·Σ(d₋ₛ − mean)², with d₋ₛ the gain of the mean of the other runs over one of them.
 
     Args:
-        single: [S, n], contributions of the runs; two at least.
+        single: [S, n], contributions of the runs; three at least.
         together: [n], those of the mean of all runs.
         without: [S, n], those of the mean of all runs but one, for each of them.
         groups: [n] numbers of groups of images, which are then the units; None without.

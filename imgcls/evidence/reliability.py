@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 N_BINS = 15
 """Bins of equal width in which confidence and accuracy are compared."""
+_N_SIGNS = 400
 
 
 class Reliability(NamedTuple):
@@ -64,8 +65,10 @@ def calibration_error(
 ) -> Estimate:
     """Return the expected calibration error in 15 bins of equal width, with a bootstrap interval.
 
-    It is never negative, so that few images make it look larger than it is; the interval is that of images drawn
-    again, whole groups where there are groups, and holds the value itself.
+    It is never negative, so that few images make it look larger than it is: the value says a little too much. Drawing
+    images again (whole groups where there are groups) shows by how much, and the interval takes that off again: it is
+    the basic one, twice the value less the ends of the draws. It begins at 0 where predictions that mean what they say
+    would look as far off: there the sign of what each image adds is a matter of chance.
 
     Args:
         probabilities: [n, k], in [0, 1]; rows sum to 1 unless multi-label.
@@ -73,7 +76,7 @@ def calibration_error(
         problem: `binary`, `multiclass` or `multilabel`.
         groups: [n] names of groups of images that vary together; None without.
 
-    Source: Guo et al. 2017, arXiv:1706.04599, section 2.
+    Source: Guo et al. 2017, arXiv:1706.04599, section 2; Efron and Tibshirani (1993), chapter 13, on intervals.
     """
     predictions = scored(probabilities, targets, problem=problem)
     if not predictions.n:
@@ -88,7 +91,17 @@ def calibration_error(
         [np.abs(weights @ by_bin).sum(axis=1) / weights.sum(axis=1) for weights in resamples(predictions, units)]
     )
     low, high = np.percentile(drawn / _entries(predictions), [2.5, 97.5])
-    return Estimate(value, float(min(low, value)), float(max(high, value)), predictions.n)
+    signs = np.random.default_rng(0).choice([-1.0, 1.0], size=(_N_SIGNS, int(units.max()) + 1))
+    by_chance = np.abs(signs @ _summed(by_bin, units)).sum(axis=1) / predictions.n / _entries(predictions)
+    least = 0.0 if value <= np.percentile(by_chance, 97.5) else max(0.0, float(2 * value - high))
+    return Estimate(value, least, max(0.0, float(2 * value - low)), predictions.n)
+
+
+def _summed(by_bin: Floats, units: npt.NDArray[np.intp]) -> Floats:
+    """Return [units, bins], the sums over the images of each unit."""
+    found = np.zeros((int(units.max()) + 1, by_bin.shape[1]))
+    np.add.at(found, units, by_bin)
+    return found
 
 
 def _sides(predictions: Scored) -> tuple[Floats, Floats]:

@@ -33,6 +33,8 @@ SURE, LIKELY = 0.05, 0.10
 FEWEST_CHANGED = 6
 """With fewer changed images chance is not ruled out even if all changed for the better: 2·0.5⁵ > 0.05."""
 FEWEST_RUNS = 3
+MORE_SEEDS = "seeds were added after looking"
+"""Why a ladder is judged again."""
 FOR_THIS_MODEL = "for this model"
 """The remark on a gain between two given models."""
 
@@ -153,7 +155,9 @@ def verdict(
     return gain(before, after, groups, same_weights=same_weights, smallest_gain=smallest_gain)
 
 
-def judge(gains: Sequence[Gain], *, smallest_gain: float = 0.005, n_looks: int = 1) -> list[Judged]:
+def judge(
+    gains: Sequence[Gain], *, smallest_gain: float = 0.005, n_looks: int = 1, why: str = MORE_SEEDS
+) -> list[Judged]:
     """Judge the comparisons of one family.
 
     Args:
@@ -161,6 +165,7 @@ def judge(gains: Sequence[Gain], *, smallest_gain: float = 0.005, n_looks: int =
         smallest_gain: The smallest gain of interest, in the metric's unit, above 0.
         n_looks: The number of interim analyses, the last one included: how often the same comparison was made with
             a growing number of seeds; the levels are divided by it.
+        why: Why there are several, as the remark on it ends.
 
     Returns:
         A verdict for each, in their order.
@@ -178,7 +183,7 @@ def judge(gains: Sequence[Gain], *, smallest_gain: float = 0.005, n_looks: int =
     return [
         Judged(gain, CANNOT_TELL, None, (reason,), None, None)
         if reason
-        else _judge(gain, adjusted[place], n_family=len(family), smallest_gain=smallest_gain, n_looks=n_looks)
+        else _judge(gain, adjusted[place], n_family=len(family), smallest_gain=smallest_gain, n_looks=n_looks, why=why)
         for place, (gain, reason) in enumerate(zip(gains, reasons, strict=True))
     ]
 
@@ -242,7 +247,7 @@ def _why_not(gain: Gain) -> str:
     return ""
 
 
-def _judge(gain: Gain, holm_p: float, *, n_family: int, smallest_gain: float, n_looks: int) -> Judged:
+def _judge(gain: Gain, holm_p: float, *, n_family: int, smallest_gain: float, n_looks: int, why: str) -> Judged:
     level, likely_level = SURE / n_looks, LIKELY / n_looks
     verdict: Verdict = "no evidence"
     if not _changes_too_few(gain):
@@ -250,7 +255,9 @@ def _judge(gain: Gain, holm_p: float, *, n_family: int, smallest_gain: float, n_
             verdict = "better" if gain.value > 0 else "worse"
         elif gain.p <= likely_level:
             verdict = "likely better" if gain.value > 0 else "likely worse"
-    remarks = _remarks(gain, verdict, holm_p=holm_p, n_family=n_family, smallest_gain=smallest_gain, n_looks=n_looks)
+    remarks = _remarks(
+        gain, verdict, holm_p=holm_p, n_family=n_family, smallest_gain=smallest_gain, n_looks=n_looks, why=why
+    )
     detectable = minimal_detectable_gain(gain)
     is_settled = verdict in ("better", "worse") or gain.is_identical
     could_have_been_seen = detectable is None or detectable <= smallest_gain
@@ -259,7 +266,7 @@ def _judge(gain: Gain, holm_p: float, *, n_family: int, smallest_gain: float, n_
 
 
 def _remarks(
-    gain: Gain, verdict: Verdict, *, holm_p: float, n_family: int, smallest_gain: float, n_looks: int
+    gain: Gain, verdict: Verdict, *, holm_p: float, n_family: int, smallest_gain: float, n_looks: int, why: str
 ) -> tuple[str, ...]:
     if gain.is_identical:
         return ("identical",)
@@ -277,7 +284,7 @@ def _remarks(
     if holm_p <= level and not _has_enough_runs(gain) and not _changes_too_few(gain):
         found.append(f"{FEWEST_RUNS} seeds are needed for more")
     if n_looks > 1:
-        found.append(f"levels divided by {n_looks}, since seeds were added after looking")
+        found.append(f"levels divided by {n_looks}, since {why}")
     return tuple(found)
 
 

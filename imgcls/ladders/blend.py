@@ -7,7 +7,7 @@ was held out, or of another fold.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
@@ -24,20 +24,22 @@ from imgcls.evidence.cross_fitting import parts_of
 from imgcls.evidence.gains import Gain, fold_gain, fold_score, measure, score
 from imgcls.evidence.metrics import evaluate
 from imgcls.evidence.verdicts import judge
-from imgcls.ladders.climb import find_climb
+from imgcls.ladders.climb import ClimbRecord, find_climb, newest
 from imgcls.ladders.compare import ComparisonKey, RunSelection, check_question, differences, select_runs
 from imgcls.ladders.judge import verdict_record
-from imgcls.ladders.predictions import Predictions, read_predictions
+from imgcls.ladders.predictions import Predictions, check_apart, read_predictions
 from imgcls.ladders.results import SCHEMA, VERDICT_JSON, BlendVerdict, read_blend_verdict, read_result
-from imgcls.ladders.spec import RESULT_JSON, Ladder, find_ladder, find_ladders
+from imgcls.ladders.spec import RESULT_JSON, Ladder, find_ladder, find_ladders, is_ladder
 from imgcls.predictions.blending import FITTED, check_way, fit_weights, select_greedily
 from imgcls.predictions.blending import blend as blended
-from imgcls.records.blend import BlendMember, BlendRecord
+from imgcls.records.blend import BLEND_JSON, BlendMember, BlendRecord, blend_key, find_blends, whole_members
 from imgcls.records.find import find_run
-from imgcls.records.run import Estimate, RunData, RunRecord, joint_digest, parquet_bytes, short_key
+from imgcls.records.run import Estimate, RunData, RunRecord, joint_data, parquet_bytes, short_key
 from imgcls.schema import to_json
-from imgcls.storage import make_folder, write_bytes, write_json
+from imgcls.storage import json_bytes, make_folder, one_at_a_time, write_bytes
 from imgcls.workspace import Workspace
+
+AGAIN = "the same networks were blended before"
 
 
 @dataclass(frozen=True)
@@ -92,10 +94,11 @@ def blend(
         'likely better'
     """
     place = workspace or Workspace.find()
-    check_way(by)
+    check_way(by, problem="")
     smallest = check_question(metric, smallest_gain)
-    selections = [_selected(text, place) for text in (what or (_newest(place),))]
+    selections = [_selected(text, place) for text in what] if what else [_newest(place)]
     members, notes = _members(selections)
+    check_way(by, problem=members[0].first.problem)
     work = _Work(
         members=members,
         way=by,
@@ -134,39 +137,59 @@ class _Member:
         return tuple(map(ComparisonKey.of, self.runs))
 
 
-def _newest(workspace: Workspace) -> str:
-    """Return the name of the newest climb or ladder."""
-    climb = find_climb(None, workspace)
-    if climb is not None:
-        return climb.name
-    if ladders := find_ladders(workspace)[0]:
-        return ladders[-1].name
-    raise RecordError(
-        f"There is no ladder in {workspace.ladders} whose networks could be blended. Name stacks or runs, such as "
-        "'imgcls blend baseline' after trainings with several seeds."
-    )
+def _newest(workspace: Workspace) -> RunSelection:
+    """Return the runs of the stack that the newest climb or ladder chose."""
+    found = newest(workspace)
+    if found is None:
+        raise RecordError(
+            f"There is no ladder in {workspace.ladders} whose networks could be blended. Name stacks or runs, such as "
+            "'imgcls blend baseline' after trainings with several seeds."
+        )
+    return _chosen_by(found, workspace)
 
 
 def _selected(text: str, workspace: Workspace) -> RunSelection:
     """Return the runs that a text means: those of the stack that a ladder or climb of that name chose, else others."""
     climb = find_climb(text, workspace)
     if climb is not None:
-        if not climb.chosen_runs:
-            raise RecordError(f"Climb {climb.name} has not chosen a stack yet; 'imgcls ladder climb' goes on with it.")
-        return RunSelection(text, tuple(find_run(run, workspace) for run in climb.chosen_runs), ())
-    ladder = next((one for one in find_ladders(workspace)[0] if one.name == text), None)
-    if ladder is None and (Path(text) / RESULT_JSON).is_file():
-        ladder = find_ladder(text, workspace)
-    if ladder is None:
-        return select_runs(text, workspace)
-    return RunSelection(text, tuple(find_run(run, workspace) for run in _incumbent_runs(ladder)), ())
+        return _chosen_by(climb, workspace)
+    if is_ladder(Path(text)) or any(ladder.name == text for ladder in find_ladders(workspace)[0]):
+        return _chosen_by(find_ladder(text, workspace), workspace)
+    return _with_folds(select_runs(text, workspace), workspace)
 
 
-def _incumbent_runs(ladder: Ladder) -> tuple[str, ...]:
-    """Return the ids of the runs of the stack that a ladder recommends."""
-    assert ladder.folder is not None  # noqa: S101 - it was read from there
-    result = read_result(ladder.folder / RESULT_JSON)
-    return next(rung.runs for rung in result.rungs if rung.printed == result.incumbent)
+def _with_folds(selection: RunSelection, workspace: Workspace) -> RunSelection:
+    """Return the runs of the folds in place of a joint record that was named by its id.
+
+    Raises:
+        RecordError: One of them is gone, or was trained again since.
+    """
+    if any(run.folds is None for run in selection.runs):
+        return selection
+    runs = []
+    for joint in selection.runs:
+        for fold in joint.folds.runs if joint.folds else ():
+            run = find_run(fold.run, workspace)
+            if run.digest() != fold.sha256:
+                raise RecordError(f"{run.id} was trained again since {joint.id} was made. Name the stack instead.")
+            runs.append(run)
+    return replace(selection, runs=tuple(runs), notes=())
+
+
+def _chosen_by(found: Ladder | ClimbRecord, workspace: Workspace) -> RunSelection:
+    if isinstance(found, ClimbRecord):
+        if not found.chosen_runs:
+            raise RecordError(f"Climb {found.name} has not chosen a stack yet; 'imgcls ladder climb' goes on with it.")
+        runs = found.chosen_runs
+    else:
+        assert found.folder is not None  # noqa: S101 - it was read from there
+        result = read_result(found.folder / RESULT_JSON)
+        runs = next(rung.runs for rung in result.rungs if rung.printed == result.incumbent)
+    chosen = (
+        f"{found.name} chose its stack on these very photographs, so that all scores here say a little too much; the "
+        "gain over its own members does not."
+    )
+    return RunSelection(found.name, tuple(find_run(run, workspace) for run in runs), (chosen,))
 
 
 def _members(selections: Sequence[RunSelection]) -> tuple[tuple[_Member, ...], tuple[str, ...]]:
@@ -175,28 +198,26 @@ def _members(selections: Sequence[RunSelection]) -> tuple[tuple[_Member, ...], t
     Raises:
         UsageError: A selection has none of them, or there are fewer than two in all.
     """
-    found = [_members_of(selection) for selection in selections]
+    named = [{run.id for run in selection.runs} for selection in selections]
+    runs = {run.id: run for selection in selections for run in selection.runs}
+    everything = [_Member(runs) for runs in whole_members(runs.values())]  # folds may be named one by one
+    found = [[one for one in everything if ids & {run.id for run in one.runs}] for ids in named]
+    if lacking := [one.text for one, members in zip(selections, found, strict=True) if not members]:
+        raise UsageError(
+            f"No seed of {', '.join(map(repr, lacking))} has all of its folds, so nothing of it can be blended. Train "
+            "the rest of them."
+        )
     counts = Counter(member.common for members in found for member in members)
     newest = {member.common: max(run.created for run in member.runs) for members in found for member in members}
-    if not counts:
-        texts = ", ".join(repr(selection.text) for selection in selections)
-        raise UsageError(f"Not all folds of {texts} are there, so there is nothing to blend. Train the rest of them.")
-    common = max(
-        counts, key=lambda key: (all(any(m.common == key for m in part) for part in found), counts[key], newest[key])
-    )
+    in_all = {key: all(any(member.common == key for member in members) for members in found) for key in counts}
+    common = max(counts, key=lambda key: (in_all[key], counts[key], newest[key]))
     notes, kept = list[str](), dict[tuple[str, ...], _Member]()
-    for selection, members in zip(selections, found, strict=True):
+    for number, (selection, members) in enumerate(zip(selections, found, strict=True)):
         fitting = [member for member in members if member.common == common]
         if not fitting:
-            other = next(
-                one for one, part in zip(selections, found, strict=True) if any(m.common == common for m in part)
-            )
-            raise UsageError.together(
-                differences(other, selection),
-                heading=f"{other.text!r} and {selection.text!r} were not scored on the same images:",
-            )
+            raise _not_together(selections, found, common, selection, members)
         kept |= {tuple(run.id for run in member.runs): member for member in fitting}
-        n_runs = sum(len(member.runs) for member in fitting)
+        n_runs = len(named[number] & {run.id for one in fitting for run in one.runs})
         n_all = sum(run.folds is None for run in selection.runs)
         notes += selection.notes if len(selection.runs) > 1 or len(selections) == 1 else ()
         if n_runs < n_all:
@@ -209,25 +230,23 @@ def _members(selections: Sequence[RunSelection]) -> tuple[tuple[_Member, ...], t
             f"{selections[0].text!r} is one network, and a blend needs two at least. Train further seeds "
             "('imgcls recipe run … --seed 1'), or name several stacks."
         )
-    return tuple(sorted(kept.values(), key=lambda member: member.first.id)), tuple(notes)
+    return tuple(sorted(kept.values(), key=lambda member: member.first.id)), tuple(dict.fromkeys(notes))
 
 
-def _members_of(selection: RunSelection) -> list[_Member]:
-    """Return the members that runs make: each seed of each plan, on each split, with all its folds."""
-    whole: dict[tuple[Any, ...], dict[int, RunRecord]] = {}
-    for run in selection.runs:
-        if run.folds is None:  # else the joint record of what the folds said
-            split = run.data.split_digest if run.fold is None else (run.n_folds, run.data.split_seed)
-            key = run.plan_digest, run.seed, run.data.digest, run.classes, split
-            whole.setdefault(key, {})[-1 if run.fold is None else run.fold] = run
-    members = (tuple(runs[fold] for fold in sorted(runs)) for runs in whole.values())
-    return [_Member(runs) for runs in members if _has_all_folds(runs)]
-
-
-def _has_all_folds(runs: Sequence[RunRecord]) -> bool:
-    """Whether runs of one seed are all of its folds, or the one run without folds; of older ones nobody knows."""
-    first = runs[0]
-    return first.fold is None or [run.fold for run in runs] == list(range(first.n_folds or len(runs)))
+def _not_together(
+    selections: Sequence[RunSelection],
+    found: Sequence[Sequence[_Member]],
+    common: tuple[ComparisonKey, ...],
+    selection: RunSelection,
+    members: Sequence[_Member],
+) -> UsageError:
+    """Return what is said where a selection has no member on the images of the others."""
+    other, theirs = next(
+        (one, member) for one, part in zip(selections, found, strict=True) for member in part if member.common == common
+    )
+    sides = RunSelection(other.text, theirs.runs, ()), RunSelection(selection.text, members[-1].runs, ())
+    heading = f"{other.text!r} and {selection.text!r} were not scored on the same images:"
+    return UsageError.together(differences(*sides), heading=heading)
 
 
 @dataclass(frozen=True)
@@ -244,40 +263,51 @@ class _Work:
     @cached_property
     def _boards(self) -> tuple[Predictions, ...]:
         """The predictions of all members: on one split, or fold after fold."""
-        return tuple(read_predictions(runs) for runs in zip(*(member.runs for member in self.members), strict=True))
+        boards = tuple(read_predictions(runs) for runs in zip(*(member.runs for member in self.members), strict=True))
+        check_apart(boards)
+        return boards
 
     def found(self) -> Blend | None:
         """Return the blend where it is there and whole."""
-        folder = self.workspace.blends / self._id
         try:
-            there = read_blend(folder)
+            there = read_blend(self._folder)
             there.record.verify()
         except RecordError:  # there is none, or it is made again
             return None
-        return there if there.verdict.smallest_gain == self.smallest_gain else None
+        return there if there.record.key == self._key else None
 
-    @cached_property
-    def _id(self) -> str:
-        members = sorted(run.digest() for member in self.members for run in member.runs)
-        return f"blend-{self.way}-{short_key(joint_digest([*members, self.metric.encode().hex()]))}"
+    @property
+    def _key(self) -> str:
+        digests = [run.digest() for member in self.members for run in member.runs]
+        return blend_key(self.way, self.metric, self.smallest_gain, digests)
+
+    @property
+    def _folder(self) -> Path:
+        return self.workspace.blends / f"blend-{self.way}-{short_key(self._key)}"
 
     def made(self) -> Blend:
-        """Blend, judge, and keep it; blend.json is written last, and without it there is no blend."""
-        folder = self.workspace.blends / self._id
-        make_folder(folder)
-        weights, together = self._fitted(self._everything), self._out_of_sample()
+        """Blend, judge, and keep it; blend.json goes first and comes last, and without it there is no blend."""
+        weights, together, n_before = self._fitted(self._everything), self._out_of_sample(), self._n_before()
+        judged = judge([self._gain(together)], smallest_gain=self.smallest_gain, n_looks=1 + n_before, why=AGAIN)[0]
+        verdict = BlendVerdict(self.members[self._best].first.id, self._score(together), verdict_record(judged))
         name = "valid" if self._n_folds is None else "oof"
-        write_bytes(folder / f"{name}.parquet", parquet_bytes(self._table(together)))
+        files = {f"{name}.parquet": parquet_bytes(self._table(together))}
         if (test := self._test(weights)) is not None:
-            write_bytes(folder / "test.parquet", parquet_bytes(test))
-        verdict = BlendVerdict(
-            best=self.members[self._best].first.id,
-            score=self._score(together),
-            gain=verdict_record(judge([self._gain(together)], smallest_gain=self.smallest_gain)[0]),
-            smallest_gain=self.smallest_gain,
-        )
-        write_json(folder / VERDICT_JSON, {"schema": SCHEMA, **to_json(verdict)})
-        return Blend(self._record(weights, together).write(folder), verdict)
+            files["test.parquet"] = parquet_bytes(test)
+        files[VERDICT_JSON] = json_bytes({"schema": SCHEMA, **to_json(verdict)})
+        record = self._record(weights, together)
+        make_folder(self._folder)
+        with one_at_a_time(self.workspace.blends / ".lock"):
+            (self._folder / BLEND_JSON).unlink(missing_ok=True)
+            for file, content in files.items():
+                write_bytes(self._folder / file, content)
+            return Blend(record.write(self._folder), verdict)
+
+    def _n_before(self) -> int:
+        """Count the blends of the same members that were judged before, in whatever way: each of them was a look."""
+        mine = {run.id for member in self.members for run in member.runs}
+        others = (other for other in find_blends(self.workspace)[0] if other.id != self._folder.name)
+        return sum({run for member in other.members for run in member.runs} == mine for other in others)
 
     @property
     def _n_folds(self) -> int | None:
@@ -426,6 +456,8 @@ class _Work:
         )
         members = tuple(
             BlendMember(
+                stack=member.first.stack,
+                overrides=member.first.overrides,
                 label=member.first.label,
                 plan_digest=member.first.plan_digest,
                 seed=member.first.seed,
@@ -437,11 +469,13 @@ class _Work:
             for place, (member, weight) in enumerate(zip(self.members, weights, strict=True))
         )
         best = members[self._best]
-        notes = dict.fromkeys((*self.notes, *(note for board in self._boards for note in board.notes)))
+        of_boards = (note for board in self._boards for note in board.notes)
+        notes = dict.fromkeys((*self.notes, *of_boards, *self._careful()))
         return BlendRecord(
-            id=self._id,
+            id=self._folder.name,
             way=self.way,
             metric=self.metric,
+            smallest_gain=self.smallest_gain,
             members=(best, *(member for member in members if member is not best)),
             n_folds=self._n_folds,
             problem=first.problem,
@@ -452,17 +486,19 @@ class _Work:
             notes=tuple(notes),
         )
 
+    def _careful(self) -> Iterator[str]:
+        """Yield what a person should know of a verdict on it."""
+        if self.way in FITTED:
+            on = "four fifths of the photographs at a time" if self._n_folds is None else "the other folds"
+            yield f"The shares are those of all photographs; the score is that of shares fitted on {on}."
+        if self._n_folds is None:
+            yield "The verdict is about exactly these networks, on new photographs like these."
+        yield "The best member was chosen by looking: its score says a little too much, and the gain too little."
+
     def _data(self, groups: Sequence[str] | None) -> RunData:
         runs = self.members[0].runs
-        if self._n_folds is None:
-            return runs[0].data
-        named = set(groups or ()) - {""}
-        n_valid = sum(len(board.ids) for board in self._boards)
-        n_train = runs[0].data.n["train"] + runs[0].data.n["valid"] - n_valid
-        return replace(
-            runs[0].data,
-            split_digest=joint_digest([run.data.split_digest for run in runs]),
-            n={**runs[0].data.n, "train": n_train, "valid": n_valid},
-            n_valid_groups=len(named),
-            n_valid_units=len(named) + sum(not group for group in groups or ()) if named else None,
-        )
+        return runs[0].data if self._n_folds is None else joint_data(runs, groups or [""] * self._n_valid)
+
+    @property
+    def _n_valid(self) -> int:
+        return sum(len(board.ids) for board in self._boards)

@@ -180,3 +180,16 @@ def find_climb(text: str | None, workspace: Workspace) -> ClimbRecord | None:
         return None
     named = [climb for climb in found if climb.name.startswith(text)]
     return named[0] if len(named) == 1 else None
+
+
+def newest(workspace: Workspace) -> Ladder | ClimbRecord | None:
+    """Return the ladder or the climb that was worked on last; None where there is none.
+
+    Raises:
+        RecordError: It is damaged: an older one is not the one meant.
+    """
+    files = [*workspace.ladders.glob(f"*/{LADDER_JSON}"), *workspace.ladders.glob(f"*/{CLIMB_JSON}")]
+    if not files:
+        return None
+    file = max(files, key=lambda file: (time_written(file), file.parent.name))
+    return Ladder.read(file.parent) if file.name == LADDER_JSON else ClimbRecord.read(file.parent)

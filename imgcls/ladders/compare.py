@@ -19,7 +19,15 @@ from imgcls.evidence.contributions import CONTRIBUTIONS
 from imgcls.evidence.gains import Gain
 from imgcls.evidence.verdicts import Judged, judge
 from imgcls.ladders.judge import gain_record, verdict_record
-from imgcls.ladders.predictions import CrossValidated, MeasuredRuns, OneSplit, changes, read_predictions, shares_weights
+from imgcls.ladders.predictions import (
+    CrossValidated,
+    MeasuredRuns,
+    OneSplit,
+    changes,
+    check_apart,
+    read_predictions,
+    shares_weights,
+)
 from imgcls.ladders.results import SCHEMA, Arm, Change, ComparisonData, ComparisonRecord
 from imgcls.ladders.spec import COMPARISONS
 from imgcls.plan import Plan
@@ -212,6 +220,8 @@ def differences(a: RunSelection, b: RunSelection) -> list[str]:
     }
     different = [f"{what}: {left} and {right}" for what, (left, right) in pairs.items() if left != right]
     advice = "Run both stacks with the same data and the same split."
+    if not different:  # of the newest runs; older ones may be on other splits
+        return ["the runs that both have", advice]
     return [*different[: 2 if different[0].startswith("problem") else 1], advice]
 
 
@@ -387,12 +397,7 @@ def _measured(before: Mapping[int | None, Seeds], after: Mapping[int | None, See
     if len(boards) == 1:
         (fold,) = boards
         return OneSplit(boards[fold], {_A: before[fold], _B: after[fold]})
-    n_different = len({id_ for part in boards.values() for id_ in part.ids})
-    if n_different < sum(len(part.ids) for part in boards.values()):
-        raise RecordError(
-            "The folds of these runs overlap: they come from folds that were made differently. "
-            "Remove those of one kind with 'imgcls runs rm'."
-        )
+    check_apart(boards.values())
     folds = [fold for fold in before if fold is not None]
     runs = {number: {fold: side[fold] for fold in folds} for number, side in ((_A, before), (_B, after))}
     return CrossValidated({fold: boards[fold] for fold in folds}, runs)

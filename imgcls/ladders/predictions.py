@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Protocol, TypeVar
 
@@ -15,8 +15,10 @@ from imgcls.errors import RecordError, UsageError
 from imgcls.evidence.contributions import Floats, contributions
 from imgcls.evidence.gains import Gain, ensemble_gain, fold_gain, fold_score, measure, score
 from imgcls.evidence.variance import group_numbers
+from imgcls.evidence.verdicts import FEWEST_RUNS
 from imgcls.ladders.results import Change
 from imgcls.ladders.state import LadderState
+from imgcls.predictions.blending import blend
 from imgcls.records.run import Estimate, RunRecord
 
 
@@ -54,10 +56,10 @@ class Predictions:
         )
 
     def of_mean(self, metric: str, keys: Sequence[str]) -> Floats:
-        """Return the contributions [n] of the mean prediction of some runs; that of equal ones has their very bits."""
-        first = self.probabilities[keys[0]]
-        mean = first + np.mean([self.probabilities[key] - first for key in keys], axis=0)
-        return contributions(metric, np.clip(mean, 0, 1), self.targets, problem=self.problem)  # type: ignore[arg-type]
+        """Return the contributions [n] of the mean prediction of some runs."""
+        values, even = np.stack([self.probabilities[key] for key in keys]), np.full(len(keys), 1 / len(keys))
+        mean = blend(values, even, way="mean", multilabel=self.problem == "multilabel")
+        return contributions(metric, mean, self.targets, problem=self.problem)  # type: ignore[arg-type]
 
 
 def read_predictions(records: Sequence[RunRecord]) -> Predictions:
@@ -101,6 +103,23 @@ def read_predictions(records: Sequence[RunRecord]) -> Predictions:
         notes=tuple(notes),
         problem=first.problem,
     )
+
+
+def check_apart(boards: Iterable[Predictions]) -> None:
+    """Check that folds validate on different images.
+
+    Args:
+        boards: One for each fold.
+
+    Raises:
+        RecordError: Some image is in two of them.
+    """
+    ids = [id_ for board in boards for id_ in board.ids]
+    if len(set(ids)) < len(ids):
+        raise RecordError(
+            "The folds of these runs overlap: they come from folds that were made differently. "
+            "Remove those of one kind with 'imgcls runs rm'."
+        )
 
 
 def _groups(frame: pd.DataFrame, record: RunRecord) -> npt.NDArray[np.intp] | None:
@@ -181,9 +200,13 @@ class OneSplit:
         )
 
     def ensemble(self, rung: int, metric: str) -> tuple[Estimate, Gain] | None:
-        """Return the score of the mean prediction of a rung's seeds and its gain over one; None with one seed."""
+        """Return the score of the mean prediction of a rung's seeds and its gain over one; None below three seeds.
+
+        Of two seeds one is left when the other is left out, and its mean gains nothing over it: nobody could tell how
+        much the gain varies with the seeds.
+        """
         keys = [self.runs[rung][seed].key for seed in self._seeds(rung)]
-        if len(keys) < 2:
+        if len(keys) < FEWEST_RUNS:
             return None
         together = self.board.of_mean(metric, keys)
         without = np.stack([self.board.of_mean(metric, [key for key in keys if key != one]) for one in keys])

@@ -433,8 +433,6 @@ class BlendVerdict:
     """The blend in the metric."""
     gain: VerdictRecord
     """Its gain over that member."""
-    smallest_gain: float
-    """The smallest gain of interest, in the metric's unit."""
 
 
 def read_result(path: Path) -> ResultRecord:

@@ -225,7 +225,7 @@ def find_ladder(text: str | None, workspace: Workspace) -> Ladder:
     Raises:
         RecordError: There is none, or more than one; the message names the nearest.
     """
-    if text and _is_ladder(Path(text)):
+    if text and is_ladder(Path(text)):
         return Ladder.read(Path(text))
     if text is None:
         return _newest(workspace)
@@ -251,7 +251,8 @@ def _newest(workspace: Workspace) -> Ladder:
     return Ladder.read(files[-1].parent)
 
 
-def _is_ladder(folder: Path) -> bool:
+def is_ladder(folder: Path) -> bool:
+    """Whether a folder holds a ladder."""
     try:
         return (folder / LADDER_JSON).is_file()
     except OSError:  # a stack may be longer than any file name

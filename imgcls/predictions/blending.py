@@ -1,24 +1,21 @@
 """Blends: the probabilities of several networks made into one.
 
-Every way gives back the very bits of its members where these are all the same, so that nothing can be gained from one
-network that is named twice.
+Where all members say the same, every way gives back their very bits, so that nothing can be gained from one network
+that is named twice.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
 
 from imgcls.errors import UsageError
+from imgcls.records.blend import WAYS
 
 Floats = npt.NDArray[np.float64]
-Blending = Literal["mean", "geometric", "rank", "weights", "greedy"]
-"""How members are blended."""
-WAYS: tuple[str, ...] = get_args(Blending)
 FITTED = ("weights", "greedy")
 """Ways whose weights are fitted to predictions, which may not judge them."""
 MEANINGS: Mapping[str, str] = MappingProxyType(
@@ -49,17 +46,19 @@ def blend(
         references: For `rank`: m times [r, k], predictions of known images among which each member's are ranked.
 
     Returns:
-        [n, k], in [0, 1]; rows sum to 1 unless multi-label.
+        [n, k], in [0, 1]; rows sum to 1 unless multi-label. Where all members say the same, their very bits.
     """
     first = probabilities[0]
-    if way == "geometric":
-        made = _geometric(probabilities, weights, multilabel=multilabel)
-    elif way == "rank":
-        made = _by_rank(probabilities, weights, references or list(probabilities))
+    if way == "rank":
+        known = references or list(probabilities)
+        if (probabilities == first).all() and all(np.array_equal(one, known[0]) for one in known):
+            return first.copy()
+        made = _by_rank(probabilities, weights, known)
+        made = made if multilabel else made / made.sum(axis=1, keepdims=True)
     else:
-        made = first + np.tensordot(weights, probabilities - first, axes=1)
-    if not multilabel:
-        made = made / (made.sum(axis=1, keepdims=True) / first.sum(axis=1, keepdims=True))
+        mix = _geometric if way == "geometric" else _mean
+        made = mix(probabilities, weights, multilabel)
+        made = np.where((probabilities == first).all(axis=(0, 2))[:, None], first, made)
     return np.clip(made, 0.0, 1.0)
 
 
@@ -129,25 +128,33 @@ def select_greedily(probabilities: Floats, score: Callable[[Floats], float], *, 
     return np.asarray(best_counts / best_counts.sum())
 
 
-def check_way(way: str) -> None:
-    """Check the name of a way of blending.
+def check_way(way: str, *, problem: str) -> None:
+    """Check that members can be blended in a way.
+
+    Args:
+        way: The name.
+        problem: `binary`, `multiclass` or `multilabel`; empty where it is not known yet.
 
     Raises:
-        UsageError: There is none of that name.
+        UsageError: There is none of that name, or it does not suit the problem.
     """
     if way not in WAYS:
         raise UsageError(f"There is no way of blending {way!r}. There are {', '.join(WAYS)}.")
+    if way == "rank" and problem == "multiclass":  # places of several classes do not add up to a row
+        raise UsageError("Ranks are for two classes, or for several labels an image. Use --by mean or geometric.")
 
 
-def _geometric(probabilities: Floats, weights: Floats, *, multilabel: bool) -> Floats:
-    values = np.maximum(probabilities, SMALLEST)
-    ratios = np.log(values) - np.log(values[0])
-    made = probabilities[0] * np.exp(np.tensordot(weights, ratios, axes=1))
+def _mean(probabilities: Floats, weights: Floats, multilabel: bool) -> Floats:
+    made = np.tensordot(weights, probabilities, axes=1)
+    return np.asarray(made if multilabel else made / made.sum(axis=1, keepdims=True))
+
+
+def _geometric(probabilities: Floats, weights: Floats, multilabel: bool) -> Floats:
+    made = np.exp(np.tensordot(weights, np.log(np.maximum(probabilities, SMALLEST)), axes=1))
     if not multilabel:
-        return np.asarray(made)
-    others = np.maximum(1 - probabilities, SMALLEST)
-    against = (1 - probabilities[0]) * np.exp(np.tensordot(weights, np.log(others) - np.log(others[0]), axes=1))
-    return np.asarray(made / ((made + against) / (probabilities[0] + (1 - probabilities[0]))))
+        return np.asarray(made / made.sum(axis=1, keepdims=True))
+    against = np.exp(np.tensordot(weights, np.log(np.maximum(1 - probabilities, SMALLEST)), axes=1))
+    return np.asarray(made / (made + against))
 
 
 def _by_rank(probabilities: Floats, weights: Floats, references: list[Floats]) -> Floats:

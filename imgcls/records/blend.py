@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Iterable, Mapping
@@ -23,7 +24,7 @@ from imgcls.records.run import (
     joint_digest,
 )
 from imgcls.schema import NOT_IN_FILE, Problems, file_names, one_of, read_as, to_json
-from imgcls.storage import write_json
+from imgcls.storage import canonical_json, write_json
 from imgcls.text import listed
 from imgcls.workspace import Workspace
 
@@ -32,6 +33,9 @@ if TYPE_CHECKING:
 
 BLEND_JSON = "blend.json"
 SCHEMA = 1
+WAYS = ("mean", "geometric", "rank", "weights", "greedy")
+"""How members become one: see `imgcls.predictions.blending`."""
+_FILES = ("valid.parquet", "oof.parquet", "test.parquet", "verdict.json")
 _NAME = re.compile(r"blend-[a-z]+-[0-9a-f]{8}")
 _ROUNDING = 1e-6
 
@@ -49,8 +53,12 @@ BlendId = Annotated[str, _made_by_us]
 class BlendMember:
     """One stack with one seed: a network, or one for each fold."""
 
+    stack: str
+    """Its stack."""
+    overrides: Mapping[str, Any]
+    """Plan path → value that flags set on the base."""
     label: str
-    """Its stack as it is printed."""
+    """Its stack as it is printed, overrides included."""
     plan_digest: str
     """Digest of its plan."""
     seed: int
@@ -80,10 +88,12 @@ class BlendRecord:
 
     id: BlendId
     """The name of its folder."""
-    way: Annotated[str, one_of("mean", "geometric", "rank", "weights", "greedy")]
-    """How members become one: see `imgcls.predictions.blending`."""
+    way: Annotated[str, one_of(*WAYS)]
+    """How members become one."""
     metric: str
-    """The metric that members are scored by."""
+    """The metric that members are scored by, and the verdict is about."""
+    smallest_gain: float
+    """The smallest gain of interest, in the metric's unit."""
     members: Annotated[tuple[BlendMember, ...], _add_up]
     """Whose predictions it is made of, the best on its own first."""
     n_folds: int | None
@@ -113,8 +123,9 @@ class BlendRecord:
 
     @property
     def key(self) -> str:
-        """What makes it this blend and no other: the digests of its members."""
-        return joint_digest([digest for member in self.members for digest in member.sha256])
+        """What makes it this blend and no other: see `blend_key`."""
+        digests = [digest for member in self.members for digest in member.sha256]
+        return blend_key(self.way, self.metric, self.smallest_gain, digests)
 
     @property
     def plan_digest(self) -> str:
@@ -153,7 +164,10 @@ class BlendRecord:
         }
         wanted = list(self.shares)
         if gone := [run for run in wanted if run not in known]:
-            raise RecordError(f"Blend {self.id} is made of {listed(gone)}, which cannot be found in {workspace.runs}.")
+            raise RecordError(
+                f"Blend {self.id} is made of {listed(gone)}, which cannot be found in {workspace.runs}. Restore it "
+                "from a copy, or train again and blend again."
+            )
         if changed := [run for run in wanted if known[run].digest() != digests[run]]:
             raise RecordError(f"{listed(changed)} changed since {self.id} was made of them. Blend again.")
         return {run: known[run] for run in wanted}
@@ -164,7 +178,7 @@ class BlendRecord:
 
     def write(self, folder: Path) -> BlendRecord:
         """Write blend.json into a folder whose other files are complete, with their digests."""
-        files = {name: file for name, file in describe_files(folder).items() if name != BLEND_JSON}
+        files = {name: file for name, file in describe_files(folder).items() if name in _FILES}
         written = replace(self, folder=folder, files=files)
         write_json(folder / BLEND_JSON, written.to_json())
         return written
@@ -178,6 +192,43 @@ class BlendRecord:
         """
         found = read_as(cls, folder / BLEND_JSON, schema=SCHEMA, remedy="Remove its folder, and blend again.")
         return replace(found, folder=folder)
+
+
+def blend_key(way: str, metric: str, smallest_gain: float, digests: Iterable[str]) -> str:
+    """Return what makes a blend this one: 64 hexadecimal digits.
+
+    Args:
+        way: How members become one.
+        metric: What it is judged by.
+        smallest_gain: As of the record.
+        digests: Of run.json of every run of every member, in any order.
+    """
+    asked = hashlib.sha256(canonical_json([way, metric, smallest_gain]).encode("ascii")).hexdigest()
+    return joint_digest([asked, *sorted(digests)])
+
+
+def whole_members(runs: Iterable[RunRecord]) -> list[tuple[RunRecord, ...]]:
+    """Return the members that runs make: each seed of each plan, on each split, with all its folds in order.
+
+    Joint records of folds are no members, and neither is a seed that lacks a fold.
+
+    Args:
+        runs: Finished runs; of two that are the same turn of the same seed the later one counts.
+    """
+    found: dict[tuple[Any, ...], dict[int | None, RunRecord]] = {}
+    for run in runs:
+        if run.folds is None:
+            split = run.data.split_digest if run.fold is None else (run.n_folds, run.data.split_seed)
+            key = run.plan_digest, run.seed, run.data.digest, run.classes, split
+            found.setdefault(key, {})[run.fold] = run
+    members = (tuple(turns[fold] for fold in sorted(turns, key=lambda fold: fold or 0)) for turns in found.values())
+    return [member for member in members if _has_all_folds(member)]
+
+
+def _has_all_folds(runs: tuple[RunRecord, ...]) -> bool:
+    """Whether runs of one seed are all of its folds, or the one run without folds; older ones do not say how many."""
+    first = runs[0]
+    return first.fold is None or [run.fold for run in runs] == list(range(first.n_folds or len(runs)))
 
 
 def find_blends(workspace: Workspace) -> tuple[list[BlendRecord], list[str]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from pathlib import Path
 
 from imgcls.errors import RecordError, nearest
@@ -107,33 +106,6 @@ def remove_run(record: RunRecord) -> None:
     if record.folder is None:
         raise RecordError(f"Run {record.id} has not been written, so there is nothing to remove.")
     remove_tree(record.folder)
-
-
-def remove_runs(records: Sequence[RunRecord], workspace: Workspace) -> None:
-    """Remove several runs, unless a run that stays uses the weights of one of them, or is made of its folds.
-
-    Args:
-        records: Records that were read from folders.
-        workspace: Where they lie.
-
-    Raises:
-        RecordError: If a run that stays needs one of them; nothing is removed then.
-        ImgclsError: If one cannot be removed.
-    """
-    leaving = {record.id for record in records}
-    staying = [record for record in find_runs(workspace)[0] if record.id not in leaving]
-    needed = [
-        f"{run.id} uses the weights of {run.reused_from}; remove both, or neither."
-        for run in staying
-        if run.reused_from in leaving
-    ]
-    for run in staying:
-        if parts := [fold.run for fold in run.folds.runs if fold.run in leaving] if run.folds else []:
-            needed.append(f"{run.id} is made of {listed(parts)}; remove it too, or keep its folds.")
-    if needed:
-        raise RecordError.together(needed)
-    for record in records:
-        remove_run(record)
 
 
 def _run_folders(parent: Path) -> list[Path]:

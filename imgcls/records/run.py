@@ -616,6 +616,23 @@ def _misfits(record: RunRecord) -> Problems:
     return plan_problems(record.plan, whole=record.plan_digest, training=record.train_digest)
 
 
+def joint_data(records: Sequence[RunRecord], groups: Sequence[str]) -> RunData:
+    """Return what all folds together were scored on: every sample once, as validated where a fold does.
+
+    Args:
+        records: Those of the folds, in order.
+        groups: The name of the group of every sample that validates; empty for one that stands alone.
+    """
+    first, n_groups = records[0].data, len(set(groups) - {""})
+    return replace(
+        first,
+        split_digest=joint_digest([record.data.split_digest for record in records]),
+        n={**first.n, "train": first.n["train"] + first.n["valid"] - len(groups), "valid": len(groups)},
+        n_valid_groups=n_groups,
+        n_valid_units=n_groups + sum(not group for group in groups) if n_groups else None,
+    )
+
+
 def parquet_bytes(frame: pd.DataFrame) -> bytes:
     """Return a table as the content of a Parquet file."""
     content = io.BytesIO()

@@ -10,7 +10,7 @@ from rich.text import Text
 from imgcls.config.metrics import Units
 from imgcls.evidence.verdicts import FOR_THIS_MODEL
 from imgcls.ladders.blend import Blend
-from imgcls.predictions.blending import FITTED, MEANINGS
+from imgcls.predictions.blending import MEANINGS
 from imgcls.records.run import Estimate
 from imgcls.reports.climb import claim_of
 from imgcls.reports.console import NamedRows, count, name
@@ -39,7 +39,8 @@ class BlendView:
         yield self._table(units)
         claim = claim_of(self.blend.verdict.gain, "Over the best of them alone", units)
         yield Text(f"\n{claim.over}: ").append(claim.verdict, style=claim.style).append(claim.gain)
-        yield from section("Notes", [clean(note) for note in self._notes()])
+        remarks = [remark for remark in self.blend.verdict.gain.remarks if remark != FOR_THIS_MODEL]
+        yield from section("Notes", [clean(note) for note in (*record.notes, *remarks)])
         steps = [f"imgcls predict {record.id} PHOTO …"]
         if "test.parquet" in record.files:
             steps.append(f"imgcls submit {record.id}")
@@ -60,17 +61,6 @@ class BlendView:
         rows.append((Text("all together", "bold"), Text(""), *_score(self.blend.verdict.score, units)))
         titles = ("member", "share", units.title, "95 % interval")
         return NamedRows(titles, rows, numbers=frozenset(("share", units.title)))
-
-    def _notes(self) -> list[str]:
-        record, gain = self.blend.record, self.blend.verdict.gain
-        found = list(record.notes)
-        if record.way in FITTED:
-            on = "the other folds" if record.n_folds else "four fifths of the photographs at a time"
-            found.append(f"The shares are those of all photographs; the score is that of shares fitted on {on}.")
-        if gain.method == "these models":
-            found.append("The verdict is about exactly these networks, on new photographs like these.")
-        found.append("The best member was chosen by looking, so that its score, and not the blend's, says too much.")
-        return [*found, *(remark for remark in gain.remarks if remark != FOR_THIS_MODEL)]
 
 
 def _score(estimate: Estimate, units: Units) -> tuple[Text, Text]:

@@ -301,12 +301,14 @@ def len_done(result: LadderResult) -> int:
 def answer(result: LadderResult) -> list[str]:
     """Describe which stack to use, or what was shown of the recipes."""
     first, *more = _worth_having(result) if result.ladder.kind == "ablate" else _to_use(result)
-    together = [_together(result, result.ensemble)] if result.ensemble else []
+    together = [_together(result, result.ensemble)] if result.ensemble or result.ladder.ensemble else []
     return [first if result.is_complete else f"So far: {first[0].lower()}{first[1:]}", *more, *together]
 
 
-def _together(result: LadderResult, ensemble: EnsembleResult) -> str:
+def _together(result: LadderResult, ensemble: EnsembleResult | None) -> str:
     """Describe what the mean prediction of the seeds of the stack to use scores, and what that gains over one seed."""
+    if ensemble is None:
+        return "The mean of its networks is judged from three seeds on (over folds, from two seeds a fold on)."
     units = Units(result.ladder.metric)
     interval = units.score_interval(ensemble.score.low, ensemble.score.high)
     scored = " ".join(filter(None, (units.score(ensemble.score.value), interval)))

@@ -26,7 +26,8 @@ from imgcls.errors import DataError, RecordError, UsageError
 from imgcls.evidence.metrics import evaluate
 from imgcls.records import attempts
 from imgcls.records.attempts import find_attempts
-from imgcls.records.find import find_run, find_runs, remove_runs
+from imgcls.records.find import find_run, find_runs
+from imgcls.records.remove import remove_runs
 from imgcls.records.run import RunRecord
 from imgcls.workspace import Workspace
 

@@ -672,3 +672,31 @@ def test_an_ensemble_of_a_stack_that_is_no_rung_is_damage(known: Desk) -> None:
     file.write_text(json.dumps(said))
     answer = known.states()["predict.ensemble"]
     assert answer.state == "open"
+
+
+def test_an_ensemble_is_no_rung_of_a_ladder_that_stalled(known: Desk) -> None:
+    """Three rungs without evidence are three, whatever the mean of the seeds gained."""
+    ladder = known.ladder("baseline+augmentation+adamw_cosine+label_smoothing", n_seeds=3, skills=[1.0] * 4)
+    assert "stalled" in known.reasons()
+    known.judge(replace(ladder, ensemble=True).write(known.workspace))
+    assert "The last 3 rungs" in known.reasons()["stalled"].text
+    assert "networks of" not in known.reasons()["stalled"].text
+
+
+def test_a_blend_is_stale_when_a_stack_means_another_plan(known: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As every other verdict."""
+    known.baseline(n_seeds=3)
+    blend("baseline", workspace=known.workspace)
+    assert known.states()["predict.ensemble"].state == "done"
+    forget_plans(monkeypatch)
+    assert known.states()["predict.ensemble"].state == "stale"
+
+
+def test_folds_of_one_seed_are_one_network_to_blend(known: Desk) -> None:
+    """What comes first is the same folds with another seed."""
+    known.baseline(n_seeds=1, n_folds=5, n_images=20)
+    for run in known.runs():
+        known.change(run, n_folds=5)
+    answer = known.states()["predict.ensemble"]
+    assert (answer.state, answer.evidence) == ("open", "no stack has two networks yet that could be blended")
+    assert answer.command == "imgcls recipe run baseline --seed 1 --folds 5"

@@ -67,3 +67,17 @@ def test_several_labels_and_no_images() -> None:
     assert (found.value or 1) < 0.05
     assert (found.low or 0) <= (found.value or 0) <= (found.high or 0)
     assert calibration_error(np.zeros((0, 2)), np.zeros(0, dtype=int), problem="binary").value is None
+
+
+def test_predictions_that_mean_what_they_say_have_an_interval_from_zero() -> None:
+    """Their measured error is above 0 by chance alone, and the interval knows."""
+    held = []
+    for seed in range(60):
+        random = np.random.default_rng(seed)
+        confidence, labels = random.uniform(0.55, 0.99, 400), random.integers(0, 2, 400)
+        said = np.where(random.random(400) < confidence, labels, 1 - labels)
+        values = np.where(np.arange(2) == said[:, None], confidence[:, None], 1 - confidence[:, None])
+        found = calibration_error(values, labels, problem="binary")
+        assert (found.value or 0) > 0.01
+        held.append(found.low == 0)
+    assert np.mean(held) >= 0.9

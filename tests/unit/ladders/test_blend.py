@@ -18,10 +18,11 @@ from imgcls.ladders.blend import Blend, blend, read_blend
 from imgcls.ladders.judge import judge_ladder
 from imgcls.ladders.spec import RESULT_JSON, Ladder
 from imgcls.ladders.state import read_state
-from imgcls.predictions.blending import FITTED, WAYS
-from imgcls.records.blend import BLEND_JSON, BlendRecord, find_blend, find_blends
+from imgcls.predictions.blending import FITTED
+from imgcls.records.blend import BLEND_JSON, WAYS, BlendRecord, find_blend, find_blends
 from imgcls.records.find import find_runs
-from imgcls.records.run import RunRecord
+from imgcls.records.remove import remove_runs
+from imgcls.records.run import FoldRun, Folds, RunRecord
 from imgcls.storage import write_json
 from imgcls.workspace import Workspace
 
@@ -77,6 +78,7 @@ def test_a_blend_is_found_again(drawn_ladder: Draw) -> None:
     assert blend(STACK, workspace=workspace).is_new
     assert not blend(STACK, workspace=workspace).is_new
     assert read_blend(workspace.blends / first.record.id).verdict == first.verdict
+    assert blend(STACK, workspace=workspace, smallest_gain=0.01).record.id != first.record.id
     assert blend(STACK, workspace=workspace, metric="log_loss").record.id != first.record.id
     assert [found.id for found in find_blends(workspace)[0]].count(first.record.id) == 1
 
@@ -181,7 +183,7 @@ def test_too_few_or_other_members_are_refused(drawn_ladder: Draw) -> None:
     for file in victim.folder.iterdir():
         file.unlink()
     victim.folder.rmdir()
-    with pytest.raises(UsageError, match="Not all folds of 'baseline\\+augmentation' are there"):
+    with pytest.raises(UsageError, match="No seed of 'baseline\\+augmentation' has all of its folds"):
         blend(STACK, workspace=workspace)
     with pytest.raises(RecordError, match="There is no run 'baseline\\+tta'"):
         blend("baseline+tta", workspace=workspace)
@@ -235,3 +237,103 @@ def test_members_that_changed_or_are_gone_are_noticed(drawn_ladder: Draw) -> Non
     with pytest.raises(RecordError, match=re.escape(f"is made of {run.id}, which cannot be found")):
         record.members_in(workspace)
     assert BlendRecord.read(workspace.blends / record.id) == record
+
+
+def test_other_ways_of_blending_the_same_are_further_looks(drawn_ladder: Draw) -> None:
+    """Whoever tries five ways finds one of them better by chance five times as often: levels are divided."""
+    _, workspace = drawn_ladder(STACK)
+    first = blend(STACK, workspace=workspace)
+    second = blend(STACK, by="geometric", workspace=workspace)
+    assert not any("levels divided" in remark for remark in first.verdict.gain.remarks)
+    assert "levels divided by 2, since the same networks were blended before" in second.verdict.gain.remarks
+    other = blend("baseline", workspace=workspace)
+    assert not any("levels divided" in remark for remark in other.verdict.gain.remarks)
+
+
+def test_what_a_climb_chose_is_said_to_be_chosen(
+    drawn_climb: Callable[..., tuple[imgcls.ClimbRecord, Workspace]],
+) -> None:
+    """The scores were looked at before; the record keeps the note, for programs too."""
+    climb, workspace = drawn_climb()
+    notes = blend(workspace=workspace).to_json()["notes"]
+    assert any(f"{climb.name} chose its stack on these very photographs" in note for note in notes)
+
+
+def test_groups_are_whole_in_every_part_and_in_the_verdict(drawn_ladder: Draw) -> None:
+    """They are the units of the verdict and of every metric."""
+    _, workspace = drawn_ladder(STACK, n_groups=40)
+    found = blend(STACK, by="weights", workspace=workspace)
+    assert found.verdict.gain.has_groups
+    assert found.verdict.gain.n_units == 40
+    assert "group" in found.record.predictions("valid").columns
+    assert found.record.metrics["accuracy"].low is not None
+
+
+def joint_of(runs: list[RunRecord], workspace: Workspace) -> RunRecord:
+    """Write the joint record of folds."""
+    folds = tuple(FoldRun(run.fold or 0, run.id, run.digest(), run.data.n, run.metrics) for run in runs)
+    name = f"joint-s{runs[0].seed}-oof5-0000000{runs[0].seed}"
+    folder = workspace.runs / name
+    folder.mkdir()
+    key = f"{runs[0].seed}" * 64
+    return replace(runs[0], id=name, key=key, fold=None, folds=Folds(folds, {}), n_folds=5, files={}).write(folder)
+
+
+def test_joint_records_that_are_named_stand_for_their_folds(drawn_ladder: Draw) -> None:
+    """Their ids are what people see; a fold that was trained again since is named."""
+    _, workspace = drawn_ladder(STACK, n_seeds=2, n_folds=5, n_images=40)
+    runs = runs_of(workspace, STACK)
+    names = [joint_of([run for run in runs if run.seed == seed], workspace).id for seed in (0, 1)]
+    named = blend(*names, workspace=workspace)
+    assert named.record.id == blend(*(run.id for run in runs), workspace=workspace).record.id
+    assert len(named.record.members) == 2
+    assert runs[0].folder is not None
+    replace(runs[0], created="2027-01-01T00:00:00+00:00").write(runs[0].folder)
+    with pytest.raises(RecordError, match="was trained again since"):
+        blend(*names, workspace=workspace)
+
+
+def test_folds_that_overlap_are_refused(drawn_ladder: Draw) -> None:
+    """Older records do not say what their folds were drawn from."""
+    _, workspace = drawn_ladder(STACK, n_seeds=2, n_folds=5, n_images=40)
+    for run in find_runs(workspace)[0]:
+        if run.fold == 3:
+            assert run.folder is not None
+            twin = next(one for one in runs_of(workspace, run.stack) if (one.seed, one.fold) == (run.seed, 2))
+            twin.predictions("valid").to_parquet(run.folder / "valid.parquet", index=False)
+            run.write(run.folder)
+    with pytest.raises(RecordError, match="The folds of these runs overlap"):
+        blend(STACK, workspace=workspace)
+
+
+def test_selections_of_which_two_and_two_go_together_say_what_differs(drawn_ladder: Draw) -> None:
+    """The newest runs of both may be on the same split, and older ones not."""
+    top = f"{STACK}+adamw_cosine"
+    _, workspace = drawn_ladder(top)
+    for run in runs_of(workspace, top):
+        assert run.folder is not None
+        replace(run, data=replace(run.data, split_digest="a" * 64)).write(run.folder)
+    with pytest.raises(UsageError, match="were not scored on the same images"):
+        blend("baseline", STACK, top, workspace=workspace)
+
+
+def test_a_metric_that_cannot_be_computed_leaves_nothing_behind(drawn_ladder: Draw) -> None:
+    """All is computed before anything is written."""
+    _, workspace = drawn_ladder(STACK)
+    for run in runs_of(workspace, STACK):
+        assert run.folder is not None
+        run.predictions("valid").assign(label="cat").to_parquet(run.folder / "valid.parquet", index=False)
+        run.write(run.folder)
+    with pytest.raises(UsageError, match="roc_auc cannot be computed"):
+        blend(STACK, workspace=workspace, metric="roc_auc")
+    assert not workspace.blends.exists()
+
+
+def test_runs_of_a_blend_are_not_removed_under_it(drawn_ladder: Draw) -> None:
+    """As those that lend weights are not; other runs go."""
+    _, workspace = drawn_ladder(STACK)
+    record = blend(STACK, workspace=workspace).record
+    with pytest.raises(RecordError, match=f"{record.id} is made of "):
+        remove_runs(runs_of(workspace, STACK)[:1], workspace)
+    remove_runs(runs_of(workspace, "baseline"), workspace)
+    assert len(runs_of(workspace, STACK)) == 3

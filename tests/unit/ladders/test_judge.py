@@ -166,10 +166,12 @@ def test_the_mean_of_the_seeds_of_the_incumbent_is_judged_where_asked_for(
     )
 
 
-def test_one_seed_has_no_mean(drawn_ladder: Draw) -> None:
-    """On one split and over folds."""
-    for n_folds in (None, 5):
-        ladder, workspace = drawn_ladder("baseline+augmentation", n_seeds=1, n_folds=n_folds, n_images=40)
-        assert judge_ladder(read_state(replace(ladder, ensemble=True), workspace)).ensemble is None
+def test_too_few_seeds_have_no_mean(drawn_ladder: Draw) -> None:
+    """Two on one split, where nobody could tell how much it varies with them, and one over folds; that is said."""
+    for n_folds, n_seeds in ((None, 2), (5, 1)):
+        ladder, workspace = drawn_ladder("baseline+augmentation", n_seeds=n_seeds, n_folds=n_folds, n_images=40)
+        result = judge_ladder(read_state(replace(ladder, ensemble=True), workspace))
+        assert result.ensemble is None
+        assert any("judged from three seeds on" in text for text in answer(result))
         for folder in workspace.runs.iterdir():
             shutil.rmtree(folder)

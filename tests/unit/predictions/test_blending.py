@@ -7,7 +7,8 @@ import pytest
 from scipy.stats import rankdata
 
 from imgcls.errors import UsageError
-from imgcls.predictions.blending import FITTED, SMALLEST, WAYS, Floats, blend, check_way, fit_weights, select_greedily
+from imgcls.predictions.blending import FITTED, Floats, blend, check_way, fit_weights, select_greedily
+from imgcls.records.blend import WAYS
 
 
 def drawn(n_members: int, *, multilabel: bool = False, n: int = 300, k: int = 3) -> Floats:
@@ -38,7 +39,8 @@ def test_members_that_are_the_same_give_their_very_bits(way: str, multilabel: bo
 @pytest.mark.parametrize("way", WAYS)
 def test_a_blend_is_made_of_probabilities(way: str, multilabel: bool) -> None:
     """They lie in [0, 1] and, of one label an image, sum to 1; the order of members does not matter."""
-    values, weights = drawn(4, multilabel=multilabel), np.array([0.4, 0.3, 0.2, 0.1])
+    k = 2 if way == "rank" else 3
+    values, weights = drawn(4, multilabel=multilabel, k=k), np.array([0.4, 0.3, 0.2, 0.1])
     made = blend(values, weights, way=way, multilabel=multilabel)
     assert ((made >= 0) & (made <= 1)).all()
     assert multilabel or np.allclose(made.sum(axis=1), 1)
@@ -57,12 +59,16 @@ def test_the_means_are_those_of_numpy() -> None:
     assert np.allclose(blend(values, weights, way="geometric", multilabel=False), expected)
 
 
-def test_one_member_that_rules_a_class_out_does_not_decide_alone_for_nothing() -> None:
-    """A probability of 0 counts as the smallest one, so that no row is without any class."""
-    values = np.array([[[1.0, 0.0]], [[0.0, 1.0]]])
-    made = blend(values, np.array([0.5, 0.5]), way="geometric", multilabel=True)
-    assert np.isfinite(made).all()
-    assert blend(values[:1], np.ones(1), way="geometric", multilabel=False)[0, 0] == 1 > 1 - SMALLEST
+@pytest.mark.parametrize("multilabel", [False, True])
+@pytest.mark.parametrize("way", ["mean", "geometric"])
+def test_a_probability_of_zero_counts_the_same_whoever_says_it(way: str, multilabel: bool) -> None:
+    """In a geometric mean it is the smallest there is, so that no member decides alone, whichever comes first."""
+    values, even = np.array([[[1.0, 0.0], [0.3, 0.7]], [[0.0, 1.0], [1.0, 0.0]]]), np.array([0.5, 0.5])
+    made = blend(values, even, way=way, multilabel=multilabel)
+    assert made[0] == pytest.approx([0.5, 0.5])
+    assert np.allclose(made, blend(values[::-1], even, way=way, multilabel=multilabel), atol=1e-15)
+    alone = blend(values[:1], np.ones(1), way=way, multilabel=multilabel)
+    assert np.array_equal(alone, values[0])
 
 
 def test_ranks_order_images_as_mean_ranks_do() -> None:
@@ -124,5 +130,8 @@ def test_members_are_added_while_they_help() -> None:
 def test_a_way_that_is_none_is_refused() -> None:
     """With those that there are."""
     with pytest.raises(UsageError, match=r"no way of blending 'median'\. There are mean, geometric"):
-        check_way("median")
+        check_way("median", problem="")
+    with pytest.raises(UsageError, match="Ranks are for two classes"):
+        check_way("rank", problem="multiclass")
+    check_way("rank", problem="binary")
     assert set(FITTED) < set(WAYS)

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from imgcls.errors import RecordError
-from imgcls.records.find import find_run, remove_runs
+from imgcls.records.find import find_run
+from imgcls.records.remove import remove_runs
 from imgcls.records.run import Estimate, FoldRun, Folds, FoldSpread, RunRecord
 from imgcls.workspace import Workspace
 

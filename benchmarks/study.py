@@ -115,7 +115,6 @@ SETS = (
         "kids_csv",
         "balanced_accuracy",
         {"data": "kids_csv/train.csv", "images": "kids_csv/images"},
-        n_folds=5,
         groups=("kids_csv/meta.csv", "id", "sender_id"),
     ),
     StudySet("clothing10", "accuracy", {"data": "clothing10"}),

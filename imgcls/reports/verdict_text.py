@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from imgcls.evidence.gains import Gain
     from imgcls.evidence.power import RequiredSamples
     from imgcls.evidence.verdicts import Judged
-    from imgcls.ladders.judge import EnsembleResult, LadderResult, RungResult
+    from imgcls.ladders.judge import LadderResult, RungResult
 
 
 _SAME_TIME_SECONDS = 3.0
@@ -301,12 +301,15 @@ def len_done(result: LadderResult) -> int:
 def answer(result: LadderResult) -> list[str]:
     """Describe which stack to use, or what was shown of the recipes."""
     first, *more = _worth_having(result) if result.ladder.kind == "ablate" else _to_use(result)
-    together = [_together(result, result.ensemble)] if result.ensemble or result.ladder.ensemble else []
-    return [first if result.is_complete else f"So far: {first[0].lower()}{first[1:]}", *more, *together]
+    opening = first if result.is_complete else f"So far: {first[0].lower()}{first[1:]}"
+    return [opening, *more, *filter(None, [together(result)])]
 
 
-def _together(result: LadderResult, ensemble: EnsembleResult | None) -> str:
-    """Describe what the mean prediction of the seeds of the stack to use scores, and what that gains over one seed."""
+def together(result: LadderResult) -> str:
+    """Describe what the mean prediction of the seeds of the stack to use gains over one; nothing where nobody asked."""
+    ensemble = result.ensemble
+    if not result.ladder.ensemble:
+        return ""
     if ensemble is None:
         return "The mean of its networks is judged from three seeds on (over folds, from two seeds a fold on)."
     units = Units(result.ladder.metric)

@@ -278,3 +278,13 @@ def test_a_page_of_a_climb_withholds_names(drawn_climb: Callable[..., Any]) -> N
     hidden = gather(record.as_ladder, workspace, search=record, with_images=False)
     for form in (html_page(hidden), markdown_page(hidden), json.dumps(page_json(hidden))):
         assert "00003.png" not in form
+
+
+def test_the_mean_of_the_seeds_stands_on_both_pages_where_it_was_asked_for(drawn_ladder) -> None:
+    """And nowhere else."""
+    ladder, workspace = drawn_ladder("baseline+augmentation", skills=[0.5, 1.5])
+    without = gather(ladder, workspace)
+    asked = gather(replace(ladder, ensemble=True), workspace)
+    for page in (html_page, markdown_page):
+        assert "The mean of 3 networks of baseline+augmentation scores" not in page(without).replace("\\", "")
+        assert "The mean of 3 networks of baseline+augmentation scores" in page(asked).replace("\\", "")

@@ -7,9 +7,10 @@ import hashlib
 import math
 import os
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from itertools import permutations
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Annotated, Any, Self
 
@@ -138,7 +139,9 @@ def make_submission(
     Beside its column of ids, a sample has one column for each class, which take their probabilities, or a
     single one. That takes the predicted class; where its values are fractions, or where it is asked for, it
     takes the probability of the class it is called after, else of the second class of a binary problem. A column
-    that is 0, or 1, everywhere only keeps a place: then the metric says what it takes.
+    that is 0, or 1, everywhere only keeps a place: then the metric says what it takes. A sample may also have a row
+    for each photograph and class, the class in a column of its own or joined to the id. Photographs that were
+    predicted and that it does not ask for are left out, and told.
 
     Args:
         predicted: The predictions of the test part.
@@ -148,15 +151,112 @@ def make_submission(
         metric: What decides; None where nobody said.
 
     Raises:
-        DataError: The sample has ids that were not predicted, or lacks some that were; or its columns or
-            values fit neither classes nor probabilities.
+        DataError: The sample has ids that were not predicted, or has some twice; or its columns or values fit
+            neither classes nor probabilities.
         UsageError: Probabilities were asked for where one column cannot hold them.
     """
     if sample is None:
         return replace(_without_sample(predicted, probabilities=bool(probabilities)), filled=predicted.filled)
-    id_column, rows = _matched(sample, predicted.ids)
-    table = _filled_in(predicted.ordered(rows), sample, id_column, probabilities=probabilities, metric=metric)
-    return replace(table, filled=predicted.filled)
+    if (long := _LongForm.of(sample, predicted)) is not None:
+        table, rows = long.filled(probabilities=probabilities), sorted({row for row, _ in long.cells})
+    else:
+        id_column, rows = _matched(sample, predicted.ids)
+        table = _filled_in(predicted.ordered(rows), sample, id_column, probabilities=probabilities, metric=metric)
+    asked = {predicted.ids[row] for row in rows}
+    filled = {name: reason for name, reason in predicted.filled.items() if name in asked}
+    left_out = [name for name in predicted.ids if name not in asked]
+    told = (
+        f"{sample.name} does not ask for {len(left_out):,} of {len(predicted.ids):,} predictions, which are left out: "
+    )
+    notes = [table.note, f"{told}{listed(map(repr, left_out))}." if left_out else ""]
+    return replace(table, filled=filled, note=" ".join(filter(None, notes)))
+
+
+_JOINTS = ("_", "-", "|", ":", " ", "/", "")
+"""What may stand between the id of a photograph and a class, where a sample joins them."""
+
+
+@dataclass(frozen=True)
+class _LongForm:
+    """A sample with a row for each photograph and class."""
+
+    sample: Table
+    """The sample."""
+    predicted: Predicted
+    """What is predicted."""
+    value_column: str
+    """The column that takes the values."""
+    cells: tuple[tuple[int, int], ...]
+    """Row by row the place of the photograph and that of the class."""
+
+    @classmethod
+    def of(cls, sample: Table, predicted: Predicted) -> _LongForm | None:
+        """Read a sample so; None where it is no such table, or asks for something that was not predicted."""
+        names, places = list(sample.columns), {name: place for place, name in enumerate(predicted.classes)}
+        for form in _SAME_FILE:
+            row_of = {form(name): row for row, name in enumerate(predicted.ids)}
+            if len(row_of) < len(predicted.ids):
+                continue
+            for keys, value in _keys_and_value(names):
+                if len(keys) == 2:
+                    cells = [
+                        (row_of.get(form(id_)), places.get(label))
+                        for id_, label in zip(*(sample.columns[key] for key in keys), strict=True)
+                    ]
+                    found = _complete(cells)
+                else:
+                    texts = sample.columns[keys[0]]
+                    joined = (
+                        {
+                            f"{id_}{joint}{name}": (row, place)
+                            for id_, row in row_of.items()
+                            for name, place in places.items()
+                        }
+                        for joint in _JOINTS
+                    )
+                    found = next(
+                        (done for known in joined if (done := _complete([known.get(text) for text in texts]))), None
+                    )
+                if found:
+                    return cls(sample, predicted, value, found)
+        return None
+
+    def filled(self, *, probabilities: bool | None) -> SubmissionTable:
+        """Return the sample with probabilities, or with 1 for what is predicted and 0 for the rest.
+
+        Args:
+            probabilities: Which of the two; None goes by the sample: where both 0 and 1 stand in it and nothing else,
+                it holds decisions.
+        """
+        texts = {text.strip() for text in self.sample.columns[self.value_column]}
+        if probabilities or (probabilities is None and texts != {"0", "1"}):
+            columns = [self.predicted.of_class(name) for name in self.predicted.classes]
+            values: Sequence[str] | Sequence[float] = [columns[place][row] for row, place in self.cells]
+            holds = "probabilities"
+        else:
+            named = [{*text.split("\n")} for text in self.predicted.named(delimiter="\n")]
+            classes = list(self.predicted.classes)
+            values = [str(int(classes[place] in named[row])) for row, place in self.cells]
+            holds = "classes"
+        columns_of = {
+            name: values if name == self.value_column else texts for name, texts in self.sample.columns.items()
+        }
+        return SubmissionTable(columns_of, holds)
+
+
+def _keys_and_value(names: Sequence[str]) -> Iterator[tuple[tuple[str, ...], str]]:
+    """Yield which columns may name photograph and class, and which one takes the value."""
+    if len(names) == 3:
+        yield from (((one, other), value) for one, other, value in permutations(names))
+    if len(names) == 2:
+        yield from (((one,), value) for one, value in permutations(names))
+
+
+def _complete(cells: Sequence[tuple[int | None, int | None] | None]) -> tuple[tuple[int, int], ...] | None:
+    """Return cells of a long form, where all of them are known, none is there twice, and several classes occur."""
+    known = [(cell[0], cell[1]) for cell in cells if cell is not None and cell[0] is not None and cell[1] is not None]
+    several = len({place for _, place in known}) > 1 and len({row for row, _ in known}) < len(known)
+    return tuple(known) if len(known) == len(cells) == len(set(known)) and several else None
 
 
 def _filled_in(
@@ -218,7 +318,7 @@ def _matched(sample: Table, ids: Sequence[str]) -> tuple[str, list[int]]:
     """Find the column of ids, and for each of its rows the photograph that it means.
 
     Raises:
-        DataError: No column names exactly the photographs that were predicted.
+        DataError: No column names photographs that were predicted, each once.
     """
     candidates = [(column, form) for form in _SAME_FILE for column in sample.columns]
     best, most = candidates[0], -1
@@ -226,7 +326,7 @@ def _matched(sample: Table, ids: Sequence[str]) -> tuple[str, list[int]]:
         place = {form(name): row for row, name in enumerate(ids)}
         wanted = [form(text) for text in sample.columns[column]]
         n_found = len(place.keys() & set(wanted))
-        if n_found == len(place) == len(ids) == len(wanted):
+        if wanted and n_found == len(wanted) and len(place) == len(ids):
             return column, [place[text] for text in wanted]
         if n_found > most:
             best, most = (column, form), n_found

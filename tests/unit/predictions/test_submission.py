@@ -188,3 +188,67 @@ def test_any_id_is_written_exactly_as_it_is_and_in_quotes(name: str, tmp_path: P
     assert text.splitlines()[1].startswith('"')
     (tmp_path / "table.csv").write_text(text, encoding="utf-8", newline="")
     assert read_table(tmp_path / "table.csv").columns["id"] == [name]
+
+
+@pytest.mark.parametrize("columns", [("photo", "label", "p"), ("label", "p", "photo"), ("p", "photo", "label")])
+def test_a_row_for_each_photograph_and_class(columns: tuple[str, ...]) -> None:
+    """Whatever the order of columns and rows, and how the ids are written."""
+    cells = {
+        "photo": ["x/b.png", "x/b.png", "x/a.png", "x/a.png", "x/a.png", "x/b.png"],
+        "label": ["z", "x", "y", "x", "z", "y"],
+        "p": ["0.5"] * 6,
+    }
+    made = make_submission(THREE, sample_of(**{name: cells[name] for name in columns}))
+    assert list(made.columns) == list(columns)
+    assert made.columns["photo"] == cells["photo"]
+    assert made.columns["p"] == [0.7, 0.1, 0.3, 0.5, 0.2, 0.2]
+    assert (made.holds, made.note, len(made)) == ("probabilities", "", 6)
+
+
+@pytest.mark.parametrize("joint", ["_", "-", "|", ":", ""])
+@pytest.mark.parametrize("suffix", [".png", ""])
+def test_photograph_and_class_may_be_joined(joint: str, suffix: str) -> None:
+    """In one column of keys, as they stand there."""
+    keys = [f"{id_}{suffix}{joint}{name}" for name in ("y", "z", "x") for id_ in ("b", "a")]
+    made = make_submission(THREE, sample_of(key=keys, value=["0"] * 6))
+    assert made.columns["key"] == keys
+    assert made.columns["value"] == [0.2, 0.3, 0.7, 0.2, 0.1, 0.5]
+
+
+def test_rows_of_decisions_take_decisions() -> None:
+    """Where 0 and 1 stand in the sample, or classes are asked for; several labels have several ones."""
+    cells = {"id": ["a", "a", "a", "b", "b", "b"], "label": ["red", "green", "blue"] * 2}
+    made = make_submission(SEVERAL, sample_of(**cells, value=["0", "1", "0", "0", "0", "1"]))
+    assert (made.columns["value"], made.holds) == (["1", "0", "1", "0", "0", "0"], "classes")
+    asked = make_submission(SEVERAL, sample_of(**cells, value=["0.1"] * 6), probabilities=False)
+    assert asked.columns["value"] == made.columns["value"]
+    chances = make_submission(SEVERAL, sample_of(**cells, value=["0", "1"] * 3), probabilities=True)
+    assert chances.columns["value"] == [0.9, 0.1, 0.6, 0.2, 0.3, 0.4]
+
+
+def test_rows_that_are_there_twice_or_ask_for_other_classes_are_no_such_table() -> None:
+    """They are told as any sample that does not fit."""
+    with pytest.raises(DataError, match="occur more than once"):
+        make_submission(THREE, sample_of(id=["a.png", "a.png"], label=["x", "x"], p=["0", "0"]))
+    with pytest.raises(DataError, match="occur more than once"):
+        make_submission(THREE, sample_of(id=["a.png", "a.png", "b.png", "b.png"], label=["x", "q"] * 2, p=["0"] * 4))
+
+
+def test_a_sample_with_fewer_rows_takes_what_it_asks_for_and_says_so() -> None:
+    """As of a public part of the test; what it has no place for is named."""
+    made = make_submission(THREE, sample_of(id=["b.png"], label=["x"]))
+    assert made.columns == {"id": ["b.png"], "label": ["z"]}
+    assert made.note == "sample.csv does not ask for 1 of 2 predictions, which are left out: 'a.png'."
+    rows = make_submission(THREE, sample_of(id=["b"] * 3, label=["x", "y", "z"], p=["0"] * 3))
+    assert rows.columns["p"] == [0.1, 0.2, 0.7]
+    assert "'a.png'" in rows.note
+    with pytest.raises(DataError, match="are not the 2 photographs"):
+        make_submission(THREE, sample_of(id=[], label=[]))
+
+
+def test_only_filled_rows_that_the_sample_asks_for_are_told() -> None:
+    """A lost photograph that has no place in it has no row either."""
+    lost = THREE.with_lost([LostTest("c.png", 1, "truncated"), LostTest("d.png", 3, "missing")])
+    made = make_submission(lost, sample_of(id=["c.png", "b.png"], label=["x", "x"]))
+    assert made.filled == {"c.png": "truncated"}
+    assert "'a.png', 'd.png'" in made.note

@@ -28,6 +28,7 @@ ENTRY_POINT_GROUP = "imgcls.recipes"
 # What is read while epochs are trained, and what of it is read besides.
 _PARTS_OF_EPOCHS = ("augment.", "loss.", "optimizer.", "schedule.", "fit.", "model.drop_")
 _READ_WITHOUT_EPOCHS = ("fit.epochs", "fit.classifier", "fit.classifier_views", "fit.statistics")
+_READ_BY_REGRESSION = ("loss.class_weights",)
 _READ_BY_VIEWS = ("augment.library", "augment.transforms", "augment.smallest_crop")
 
 # Needs that another path meets too: the crop is a transform, in a field of its own so that its place does not matter.
@@ -517,7 +518,12 @@ def _changing_only_epochs(changes: Mapping[str, Mapping[str, Any]], plan: Plan) 
     if plan.fit.epochs:
         return []
     has_views = plan.fit.classifier_views > 1 or (plan.predict.views > 1 and plan.predict.view_kind == "augmented")
-    read = {*_READ_WITHOUT_EPOCHS, *(_READ_BY_VIEWS if has_views else ())}
+    fits = plan.fit.classifier == "logistic_regression"
+    read = {
+        *_READ_WITHOUT_EPOCHS,
+        *(_READ_BY_VIEWS if has_views else ()),
+        *(_READ_BY_REGRESSION if fits else ()),
+    }
     return [
         f"Recipe {name!r} changes nothing because no epoch is trained (fit.epochs = 0), so that nothing reads "
         f"{', '.join(mine)}. Leave it out; lp_ft instead of linear_probe goes on to train epochs."

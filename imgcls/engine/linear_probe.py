@@ -23,7 +23,7 @@ from imgcls.engine.build import BuiltLearner
 from imgcls.engine.device import Machine
 from imgcls.engine.features import FrozenBody, linear_classifier
 from imgcls.engine.inference import Views
-from imgcls.engine.losses import one_hot
+from imgcls.engine.losses import balanced_weights, one_hot
 from imgcls.engine.models import batchnorms
 from imgcls.engine.seeding import keyed_seed
 from imgcls.plan import Plan, Predict
@@ -85,6 +85,8 @@ class _Problem:
     """Float [n, c]: one-hot, or 0/1 in columns that are independent of each other."""
     independent: bool
     """Whether each column has a probability of its own."""
+    weights: Tensor | None = None
+    """Float [n, c], or [n, 1] where columns are not independent: what each loss counts; None where all count 1."""
 
     def start(self, shares: Tensor) -> Tensor:
         """Return the coefficients of the strongest penalty: no feature counts, the intercept is the classes' log-odds.
@@ -95,7 +97,10 @@ class _Problem:
         Returns:
             Float [m, (d + 1) · c].
         """
-        counts, n_used = shares @ self.targets, shares.sum(dim=1, keepdim=True)
+        if self.weights is None:
+            counts, n_used = shares @ self.targets, shares.sum(dim=1, keepdim=True)
+        else:
+            counts, n_used = shares @ (self.targets * self.weights), shares @ self.weights
         rates = (counts + 0.5) / (n_used + 1)  # finite, also for a class without a sample
         points = self.design.new_zeros(len(shares), self.design.shape[1], self.targets.shape[1])
         points[:, -1] = (rates.logit() if self.independent else rates.log()) / self.design[0, -1]
@@ -134,10 +139,15 @@ class _Problem:
         """
         m, width, c = coefficients.shape
         logits = (self.design @ coefficients.transpose(0, 1).reshape(width, m * c)).view(-1, m, c)
-        targets = self.targets[:, None, :]
+        targets, weights = self.targets[:, None, :], None if self.weights is None else self.weights[:, None, :]
         if self.independent:
-            return (softplus(logits) - targets * logits).sum(dim=2), logits.sigmoid() - targets
-        return logits.logsumexp(dim=2) - (targets * logits).sum(dim=2), logits.softmax(dim=2) - targets
+            losses, residuals = softplus(logits) - targets * logits, logits.sigmoid() - targets
+        else:
+            losses = logits.logsumexp(dim=2, keepdim=True) - (targets * logits).sum(dim=2, keepdim=True)
+            residuals = logits.softmax(dim=2) - targets
+        if weights is not None:
+            losses, residuals = losses * weights, residuals * weights
+        return losses.sum(dim=2), residuals
 
 
 def fit_probe(
@@ -152,8 +162,8 @@ def fit_probe(
     """Fit the classifier of a network by logistic regression, and write it into the network.
 
     The features are those of the clean training photographs, and of further views where the plan asks for some,
-    computed once. Nothing of the loss is used: neither smoothing nor class weights. Dropout before the classifier is
-    off, as in prediction. Folds keep the views of a photograph together.
+    computed once. Of the loss only class weights are used, no smoothing. Dropout before the classifier is off, as in
+    prediction. Folds keep the views of a photograph together.
 
     Args:
         built: The Learner with its network, which is changed.
@@ -173,6 +183,9 @@ def fit_probe(
     n_views, module = plan.fit.classifier_views, built.network.module
     folds, caution = choose_folds(samples.part("train"), seed=seed)
     targets = one_hot(torch.as_tensor(dataset.targets), samples.n_classes)
+    multilabel = samples.problem == "multilabel"
+    is_weighted = plan.loss.class_weights == "balanced"
+    weights = balanced_weights(targets, multilabel=multilabel) if is_weighted else None
     if n_views > 1:
         targets, folds = targets.repeat(n_views, 1), None if folds is None else np.tile(folds, n_views)
 
@@ -184,8 +197,9 @@ def fit_probe(
         fitted = fit_logistic(
             features,
             targets.to(features.device),
-            multilabel=samples.problem == "multilabel",
+            multilabel=multilabel,
             folds=None if folds is None else torch.as_tensor(folds, device=features.device),
+            class_weights=weights,
         )
         seconds["classifier"] += time.perf_counter() - began - sum(seconds.values())
         return fitted, features
@@ -245,7 +259,14 @@ def choose_folds(samples: Samples, *, seed: int) -> tuple[np.ndarray | None, str
     return folds, few if n_folds < _N_FOLDS else ""
 
 
-def fit_logistic(features: Tensor, targets: Tensor, *, multilabel: bool, folds: Tensor | None) -> Regression:
+def fit_logistic(
+    features: Tensor,
+    targets: Tensor,
+    *,
+    multilabel: bool,
+    folds: Tensor | None,
+    class_weights: Tensor | None = None,
+) -> Regression:
     """Fit a logistic regression on standardised features, and return it for the features as they are.
 
     Two classes have one weight each feature, as in scikit-learn; labels of a multi-label problem have a regression
@@ -256,6 +277,8 @@ def fit_logistic(features: Tensor, targets: Tensor, *, multilabel: bool, folds: 
         targets: 0/1 [n, k], one-hot where images have one label.
         multilabel: Whether images have several labels.
         folds: int64 [n], the fold of each sample, −1 for those never held out; None takes `PLAIN_STRENGTH`.
+        class_weights: float [k], what a sample of each class counts, also where it is held out; with several labels
+            that of the positives. None where all count alike.
     """
     features, targets = features.double(), targets.double()
     mean, deviation = features.mean(dim=0), features.std(dim=0, correction=0)
@@ -267,8 +290,9 @@ def fit_logistic(features: Tensor, targets: Tensor, *, multilabel: bool, folds: 
     design = torch.cat([(features - mean) / deviation, intercept], dim=1)
     is_binary = not multilabel and targets.shape[1] == 2
     columns = targets[:, 1:] if is_binary else targets
-    problem = _Problem(design, columns, independent=multilabel or is_binary)
-    rough = _Problem(design.float(), columns.float(), problem.independent)
+    weights = None if class_weights is None else _sample_weights(targets, class_weights.double(), multilabel=multilabel)
+    problem = _Problem(design, columns, multilabel or is_binary, weights)
+    rough = _Problem(design.float(), columns.float(), problem.independent, None if weights is None else weights.float())
     all_samples = features.new_ones(1, len(features))
     if folds is None:
         strength, log_loss, start = PLAIN_STRENGTH, None, rough.start(all_samples.float())
@@ -284,6 +308,13 @@ def fit_logistic(features: Tensor, targets: Tensor, *, multilabel: bool, folds: 
         solution = torch.cat([-solution / 2, solution / 2])
     weight = solution[:, :-1] / deviation
     return Regression(weight, solution[:, -1] * design[0, -1] - weight @ mean, strength, log_loss)
+
+
+def _sample_weights(targets: Tensor, class_weights: Tensor, *, multilabel: bool) -> Tensor:
+    """Return what each sample counts, [n, 1]; with several labels [n, k], what each of its labels counts."""
+    if multilabel:
+        return torch.where(targets > 0, class_weights.to(targets.device), 1.0)
+    return (targets @ class_weights.to(targets.device))[:, None]
 
 
 def minimise(function: Function, start: Tensor, *, tolerance: float) -> Tensor:

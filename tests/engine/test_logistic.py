@@ -13,7 +13,7 @@ from sklearn.model_selection import PredefinedSplit, StratifiedKFold
 from sklearn.preprocessing import StandardScaler
 
 from imgcls.engine.linear_probe import PLAIN_STRENGTH, STRENGTHS, Regression, fit_logistic, minimise
-from imgcls.engine.losses import one_hot
+from imgcls.engine.losses import balanced_weights, one_hot
 
 CASES = {
     "two classes": (120, 40, 2, 1.0),
@@ -153,3 +153,51 @@ def test_each_function_is_minimised_for_itself() -> None:
     found = minimise(quadratics, torch.zeros(3, 3, dtype=torch.float64), tolerance=1e-10)
     assert torch.allclose(found, centres, atol=1e-7)
     assert torch.equal(found[2], centres[2])
+
+
+@pytest.mark.parametrize("n_classes", [2, 4])
+def test_weighted_classes_are_those_of_scikit_learn(n_classes: int) -> None:
+    """Weights stand in the fit, and in what strengths are compared by."""
+    features, classes = blobs(200, 30, n_classes, 2.0)
+    keep = (classes > 0) | (np.arange(200) % 5 == 0)  # the first class is rare
+    features, classes = features[keep], classes[keep]
+    folds, targets = folds_of(classes), one_hot(torch.as_tensor(classes), n_classes)
+    fitted = fit_logistic(
+        torch.as_tensor(features),
+        targets,
+        multilabel=False,
+        folds=torch.as_tensor(folds),
+        class_weights=balanced_weights(targets, multilabel=False),
+    )
+    scaled = standardised(features)
+    oracle = LogisticRegression(C=fitted.strength, class_weight="balanced", tol=1e-8, max_iter=100_000)
+    expected = oracle.fit(scaled, classes).predict_proba(scaled)
+    assert np.abs(probabilities(fitted, features) - expected).max() < 1e-4
+    weights, found = len(classes) / (n_classes * np.bincount(classes)), []
+    for fold in range(5):
+        model = LogisticRegression(C=fitted.strength, tol=1e-8, max_iter=100_000)
+        mine = folds != fold
+        model.fit(scaled[mine], classes[mine], sample_weight=weights[classes[mine]])
+        said = model.predict_proba(scaled[~mine])[np.arange((~mine).sum()), classes[~mine]]
+        found.append(-(weights[classes[~mine]] * np.log(said)).mean())
+    assert fitted.log_loss == pytest.approx(np.mean(found), abs=1e-4)
+    plain = fit(features, classes, folds)
+    rare = classes == 0
+    assert probabilities(fitted, features)[rare, 0].mean() > probabilities(plain, features)[rare, 0].mean()
+
+
+def test_weighted_labels_count_their_positives() -> None:
+    """As scikit-learn's sample weights do, label by label."""
+    features, classes = blobs(150, 25, 3, 1.0)
+    labels = np.stack([classes == 0, classes != 1], axis=1).astype(np.float32)
+    weights = torch.tensor([3.0, 0.5])
+    fitted = fit_logistic(
+        torch.as_tensor(features), torch.as_tensor(labels), multilabel=True, folds=None, class_weights=weights
+    )
+    found = (torch.as_tensor(features).double() @ fitted.weight.T + fitted.bias).sigmoid().numpy()
+    for place in range(2):
+        counted = np.where(labels[:, place] > 0, weights[place].item(), 1.0)
+        oracle = LogisticRegression(C=fitted.strength, tol=1e-8, max_iter=100_000)
+        oracle.fit(standardised(features), labels[:, place], sample_weight=counted)
+        expected = oracle.predict_proba(standardised(features))[:, 1]
+        assert np.abs(found[:, place] - expected).max() < 1e-4

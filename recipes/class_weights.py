@@ -7,13 +7,20 @@ from imgcls.plan import Plan
 
 CARD = Card(
     items=("train.loss",),
-    summary="Weighs each class in the training loss by the inverse of its share of the training samples.",
+    summary=(
+        "Weighs each class in the training loss, and in the regression that fits a classifier, by the inverse of its "
+        "share of the training samples."
+    ),
     changes=("loss.class_weights",),
     conflicts={"balanced_sampling": "each alone makes classes count alike"},
     suits=("uneven_classes",),
     helps="Imbalanced classes when recall of the rare ones matters: balanced accuracy, macro F1.",
     hurts="Plain accuracy and calibrated probabilities: the network then expects a balanced world.",
     cost="None measurable.",
+    measured=(
+        "On 783 garments of children, 8:1, with linear_probe: balanced accuracy 0.679 instead of 0.556, one seed. "
+        "docs/guide/study.md."
+    ),
     source=(
         "King and Zeng 2001, doi:10.1093/oxfordjournals.pan.a004868, section 4; scikit-learn documentation, "
         "class_weight='balanced'."

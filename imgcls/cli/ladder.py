@@ -101,8 +101,8 @@ def run(stack: str | None, **options: Any) -> int:
     """Add the recipes of STACK one by one, train every rung with several seeds, and judge each step.
 
     Without STACK these are augmentation, adamw_cosine, label_smoothing, tta and lp_ft on the baseline, after
-    keep_aspect where photographs are far from square. The same command goes on where it was interrupted, and reuses
-    every run that is there.
+    keep_aspect where photographs are far from square, and class_weights where the metric counts classes alike and one
+    is rare. The same command goes on where it was interrupted, and reuses every run that is there.
     """
     return _climb(stack, "climb", options)
 

@@ -74,43 +74,48 @@ def openings(base: Stack) -> tuple[Stack, ...]:
     return tuple(found.values())
 
 
-def variants(base: Stack, stacks: Iterable[Stack], traits: Traits) -> dict[str, str]:
-    """Return opening stacks on the other pixels that these data may want, such as with their proportions kept.
+PIXELS, WEIGHTS = "images.", "loss."
+"""The parts of a plan that a recipe for what the data are may change alone: what is seen, and what counts how much."""
+
+
+def variants(base: Stack, stacks: Iterable[Stack], traits: Traits, *, part: str) -> dict[str, Stack]:
+    """Return opening stacks with what these data may want, such as proportions kept or classes weighed.
 
     Args:
         base: What they stand on.
         stacks: The opening stacks.
         traits: What is known of the data.
+        part: `PIXELS` or `WEIGHTS`.
 
     Returns:
-        Stack → stack with the recipe; empty where no recipe that changes nothing but pixels suits the data.
+        Stack → stack with the recipe; empty where no recipe that changes nothing but that part suits the data.
     """
-    recipe = _for_pixels(base, traits)
+    recipe = _suiting(base, traits, part)
     if recipe is None:
         return {}
     found = {stack.text: _added(stack, recipe.name) for stack in stacks}
-    return {text: other.text for text, other in found.items() if other is not None}
+    return {text: other for text, other in found.items() if other is not None}
 
 
 def default_stack(traits: Traits, overrides: Mapping[str, Any]) -> Stack:
-    """Return the stack of a ladder that nobody named, beginning with a recipe for pixels where one suits the data.
+    """Return the stack of a ladder that nobody named, beginning with the recipes that the data ask for.
 
     Args:
         traits: What is known of the data.
         overrides: Plan paths set on the base.
     """
-    base, _, rest = DEFAULT_STACK.partition("+")
-    recipe = _for_pixels(Stack.parse(base, overrides), traits)
-    fitting = f"{base}+{recipe.name}+{rest}" if recipe else DEFAULT_STACK
-    return Stack.parse(fitting, overrides)
+    name, _, rest = DEFAULT_STACK.partition("+")
+    base = Stack.parse(name, overrides)
+    asked = [recipe.name for part in (PIXELS, WEIGHTS) if (recipe := _suiting(base, traits, part))]
+    return Stack.parse("+".join((name, *asked, rest)), overrides)
 
 
-def _for_pixels(base: Stack, traits: Traits) -> Recipe | None:
-    """Return a recipe that suits the data and changes nothing but pixels, if nobody has set those by hand."""
+def _suiting(base: Stack, traits: Traits, part: str) -> Recipe | None:
+    """Return a recipe that suits the data and changes one part of a plan only, if nobody has set that by hand."""
     names, taken = traits.names - {"any"}, {*base.overrides}
     for recipe in find_recipes().values():
         changes = recipe.card.changes
-        if names.intersection(recipe.card.suits) and all(path.startswith("images.") for path in changes):
+        if names.intersection(recipe.card.suits) and all(path.startswith(part) for path in changes):
             return recipe if recipe.name not in base.names and not taken.intersection(changes) else None
     return None
 

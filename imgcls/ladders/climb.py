@@ -13,7 +13,7 @@ from imgcls.ladders.results import VerdictRecord
 from imgcls.ladders.spec import LADDER_JSON, Ladder, find_ladders
 from imgcls.ladders.spec import SCHEMA as LADDER_SCHEMA
 from imgcls.records.run import Estimate, RunId
-from imgcls.schema import file_name, from_json, read_as, stored, to_json
+from imgcls.schema import MAY_BE_ABSENT, file_name, from_json, read_as, stored, to_json
 from imgcls.storage import make_folder, time_written, write_json
 from imgcls.workspace import Workspace
 
@@ -81,6 +81,8 @@ class ClimbRecord:
     """When it was first planned: UTC, ISO 8601."""
     variants: Mapping[str, str] = field(default_factory=dict)
     """Opening stack → the same on other pixels; on the cheapest is seen which of the two open."""
+    weighted: Mapping[str, str] | None = field(default=None, metadata=MAY_BE_ABSENT)
+    """Opening stack → the same with weights of classes, likewise and before; None where the data do not ask for it."""
     is_complete: bool = False
     """Whether it came to its end."""
     chosen: str = ""

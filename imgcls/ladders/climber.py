@@ -30,7 +30,7 @@ from imgcls.errors import ImgclsError, PlanError, StackError, UsageError
 from imgcls.evidence.contributions import Floats
 from imgcls.evidence.power import compare_designs
 from imgcls.evidence.verdicts import judge
-from imgcls.ladders.candidates import Traits, default_stack, further, openings, variants
+from imgcls.ladders.candidates import PIXELS, WEIGHTS, Traits, default_stack, further, openings, variants
 from imgcls.ladders.climb import CLIMB_JSON, ClimbRecord, Tried, find_climbs
 from imgcls.ladders.design import (
     LadderConfig,
@@ -195,11 +195,13 @@ class _Planner:
                     raise
                 refused.append(f"{stack.text} is not tried: {problem}")
         stacks = tuple(stack for stack in stacks if stack.text in estimates)
-        others = variants(self.question.stack, stacks, traits)
-        planned = self._affordable(stacks, estimates, others, n_seeds=n_seeds, n_folds=n_folds)
-        if planned is None:  # then not on other pixels as well
-            others = {}
-            planned = self._affordable(stacks, estimates, others, n_seeds=n_seeds, n_folds=n_folds)
+        weighted = variants(self.question.stack, stacks, traits, part=WEIGHTS)
+        others = variants(self.question.stack, (*stacks, *weighted.values()), traits, part=PIXELS)
+        n_forms = bool(weighted) + bool(others)
+        planned = self._affordable(stacks, estimates, n_forms, n_seeds=n_seeds, n_folds=n_folds)
+        if planned is None:  # then not in other forms as well
+            weighted, others = {}, {}
+            planned = self._affordable(stacks, estimates, 0, n_seeds=n_seeds, n_folds=n_folds)
         if planned is None:
             raise self._too_small(stacks, estimates, n_folds=n_folds)
         n_seeds, opening, too_long = planned
@@ -218,14 +220,19 @@ class _Planner:
             data_digest=parts[0].data_digest,
             split_digests=tuple(part.split_digest for part in parts),
             opening=opening,
-            variants={text: other for text, other in others.items() if text in opening},
+            weighted={text: weighted[text].text for text in opening if text in weighted} or None,
+            variants={
+                text: others[text].text
+                for text in (*opening, *(weighted[text].text for text in opening if text in weighted))
+                if text in others
+            },
             too_long=too_long,
             estimates=estimates,
             notes=tuple(note for note in (design, _sentence(traits), *refused) if note),
             created=before.created if before else datetime.now(UTC).isoformat(timespec="seconds"),
         )
         if before and before.budget_seconds == self.budget_seconds:  # as it was planned, whatever is measured now
-            kept = {name: getattr(before, name) for name in ("n_seeds", "opening", "variants", "too_long")}
+            kept = {name: getattr(before, name) for name in ("n_seeds", "opening", "weighted", "variants", "too_long")}
             record = replace(record, **kept)
         if before and before.is_complete:  # what it found stands until there is something newer
             record = record.with_outcome_of(before)
@@ -286,17 +293,17 @@ class _Planner:
         self,
         stacks: Sequence[Stack],
         estimates: Mapping[str, float],
-        others: Mapping[str, str],
+        n_forms: int,
         *,
         n_seeds: int,
         n_folds: int | None,
     ) -> tuple[int, tuple[str, ...], tuple[str, ...]] | None:
         """Choose the stacks to open with as there is time, in the order of their promise; None where there is none."""
         by_cost = sorted((stack.text for stack in stacks), key=lambda text: estimates[text])
-        base, on_other_pixels = estimates[self.question.stack.text], estimates[by_cost[0]] if others else 0.0
+        base, in_other_forms = estimates[self.question.stack.text], estimates[by_cost[0]] * n_forms
         for n_turns in range(n_folds or n_seeds, (n_folds or _FEWEST_SEEDS) - 1, -1):
             chosen: list[str] = []
-            first = base * n_turns + on_other_pixels * stages_of(n_turns)[0]
+            first = base * n_turns + in_other_forms * stages_of(n_turns)[0]
             for text in (stack.text for stack in stacks):
                 costs = [estimates[one] for one in (*chosen, text)]
                 if first + _opening_seconds(costs, n_turns) <= self.budget_seconds:
@@ -535,7 +542,8 @@ class _Climber:
         return Search(
             base=self.record.stack,
             opening=self.record.opening,
-            variants=self._variants(),
+            variants=tuple(others for others in (self.record.weighted, self.record.variants) if others),
+            cheapest=self._cheapest,
             turns=self._turns(boards),
             results=self._results(boards),
             grow=self._grow,
@@ -543,11 +551,11 @@ class _Climber:
             smallest_gain=self.record.smallest_gain,
         )
 
-    def _variants(self) -> dict[str, str]:
-        """Return the stacks on other pixels, the cheapest first; a file does not keep that order."""
+    @property
+    def _cheapest(self) -> str:
+        """The opening stack that was thought to take the least."""
         record = self.record
-        by_cost = sorted(record.opening, key=lambda text: (record.estimates[text], record.opening.index(text)))
-        return {text: record.variants[text] for text in by_cost if text in record.variants}
+        return min(record.opening, key=lambda text: (record.estimates[text], record.opening.index(text)))
 
     def _boards(self) -> Mapping[int | None, Predictions]:
         """Return the predictions of all runs, fold by fold; on one split under None."""

@@ -239,9 +239,16 @@ def _fitting_stack(question: LadderConfig, base: Rung, grounds: PreparedData) ->
     stack = default_stack(traits, question.stack.overrides)
     if stack.text == question.stack.text:
         return stack, ()
-    added = next(name for name in stack.names if name not in question.stack.names)
-    why = [reason for name, reason in traits.reasons.items() if name in find_recipes()[added].card.suits]
-    return stack, (f"{added} is among the recipes, since {'; '.join(why)}.",)
+    return stack, tuple(
+        f"{name} is among the recipes, since {'; '.join(_why(name, traits))}."
+        for name in stack.names
+        if name not in question.stack.names
+    )
+
+
+def _why(recipe: str, traits: Traits) -> list[str]:
+    """Return what in the data a recipe suits, in words."""
+    return [reason for name, reason in traits.reasons.items() if name in find_recipes()[recipe].card.suits]
 
 
 def check_numbers(question: LadderConfig) -> None:

@@ -164,8 +164,11 @@ class Search:
     """Stacks that are let go of, whatever they scored: a training failed, or there is no time for it."""
     smallest_gain: float = 0.005
     """What a further recipe has to gain to stay, in the metric's unit."""
-    variants: Mapping[str, str] = field(default_factory=dict)
-    """Opening stack → the same on other pixels, the cheapest first; that one decides for all which are used."""
+    variants: Sequence[Mapping[str, str]] = ()
+    """One after the other: opening stack, with what was decided before, → the same with something else, such as other
+    pixels; `cheapest` decides for all."""
+    cheapest: str = ""
+    """The opening stack that decides; the first of them where it is empty."""
 
     @cached_property
     def stages(self) -> tuple[int, ...]:
@@ -175,9 +178,10 @@ class Search:
     def follow(self, held_out: HeldOut | None = None) -> Choice:
         """Follow the rules as far as what was trained allows.
 
-        Where there are variants, the cheapest opening stack is tried on both kinds of pixels, and all of them open on
-        those that suit it. Half of the opening stacks, the better ones that are not clearly behind, go on from stage to
-        stage. Onto the best, recipes are added one at a time; one that is no better after a stage is dropped.
+        Where there are variants, such as other pixels or weights of classes, the cheapest opening stack is tried with
+        and without, and all of them open in the form that suits it. Half of the opening stacks, the better ones that
+        are not clearly behind, go on from stage to stage. Onto the best, recipes are added one at a time; one that is
+        no better after a stage is dropped.
 
         Args:
             held_out: What is not looked at; None looks at everything.
@@ -199,18 +203,21 @@ class Search:
         return self._grown(best, steps, held_out)
 
     def _pool(self, held_out: HeldOut | None) -> tuple[list[str], tuple[Training, ...], list[Step]]:
-        """Return the stacks to open with, on the pixels that suit the cheapest; or what has to be trained to know."""
+        """Return the stacks to open with, in the form that suits the cheapest; or what has to be trained to know."""
         pool, steps = self.opening, list[Step]()
-        plain, other = next(iter(self.variants.items()), (self.base, self.base))
-        if other != plain and not {plain, other} & self.out:
-            seen = self._seen(self.stages[0], held_out)
+        plain, seen = self.cheapest or next(iter(self.opening), ""), self._seen(self.stages[0], held_out)
+        for others in self.variants:
+            other = others.get(plain, plain)
+            if other == plain or {plain, other} & self.out:
+                continue
             if missing := self._missing([self.base, plain, other], seen):
                 return [], missing, []
             gain, error = self._difference(other, plain, seen, held_out)
             n_turns = max(seen) + 1
             if gain + _Z_TIED * error >= 0:
-                pool = tuple(self.variants.get(stack, stack) for stack in self.opening)
+                pool = tuple(others.get(stack, stack) for stack in pool)
                 steps.append(Step(plain, "dropped", other, n_turns, -gain))
+                plain = other
             else:
                 steps.append(Step(other, "dropped", plain, n_turns, gain))
         return [stack for stack in pool if stack not in self.out], (), steps

@@ -93,19 +93,32 @@ def test_recipes_are_added_one_at_a_time_and_stay_only_if_they_gain() -> None:
 def test_the_cheapest_stack_shows_which_pixels_suit() -> None:
     shares = {"base": 0.5, "a": 0.6, "b": 0.7, "a+crop": 0.7, "b+crop": 0.8}
     variants = {"a": "a+crop", "b": "b+crop"}
-    nothing = Search("base", ("a", "b"), turns(), {}, variants=variants)
+    nothing = Search("base", ("a", "b"), turns(), {}, variants=(variants,))
     assert {(one.stack, one.turn) for one in nothing.follow().wanted} == {
         (stack, turn) for stack in ("base", "a", "a+crop") for turn in (0, 1)
     }
-    found = search(shares, ("a", "b"), variants=variants).follow()
+    found = search(shares, ("a", "b"), variants=(variants,)).follow()
     assert found.stack == "b+crop"
     assert [(step.stack, step.kind, step.against) for step in found.steps][:1] == [("a", "dropped", "a+crop")]
     assert found.steps[0].gain < 0
-    worse = search(shares | {"a+crop": 0.5}, ("a", "b"), variants=variants).follow()
+    worse = search(shares | {"a+crop": 0.5}, ("a", "b"), variants=(variants,)).follow()
     assert worse.stack == "b"
     assert [(step.stack, step.against) for step in worse.steps][:1] == [("a+crop", "a")]
-    failed = search(shares, ("a", "b"), variants=variants, out=frozenset({"a+crop"})).follow()
+    failed = search(shares, ("a", "b"), variants=(variants,), out=frozenset({"a+crop"})).follow()
     assert failed.stack == "b"
+
+
+def test_one_form_is_decided_after_the_other_on_the_stack_that_is_named() -> None:
+    """Weights of classes first, then pixels for what the weights left; a stack that has no such form stays."""
+    shares = {"base": 0.5, "a": 0.55, "b": 0.6, "b+w": 0.7, "a+w": 0.65, "b+w+crop": 0.6, "a+w+crop": 0.6, "c": 0.5}
+    weighted = {"a": "a+w", "b": "b+w"}
+    cropped = {"a": "a+crop", "b": "b+crop", "a+w": "a+w+crop", "b+w": "b+w+crop"}
+    options = {"variants": (weighted, cropped), "cheapest": "b"}
+    found = search(shares, ("a", "b", "c"), **options).follow()
+    assert found.stack == "b+w"
+    assert [(step.stack, step.against) for step in found.steps][:2] == [("b", "b+w"), ("b+w+crop", "b+w")]
+    nothing = Search("base", ("a", "b", "c"), turns(), {}, **options)
+    assert {one.stack for one in nothing.follow().wanted} == {"base", "b", "b+w"}
 
 
 def test_a_search_with_a_part_held_out_does_not_look_at_it() -> None:

@@ -14,7 +14,7 @@ CARD = Card(
     changes=("predict.calibration",),
     conflicts={"tuned_smoothing": "both calibrate by what validation shows"},
     helps="Log loss and decisions by probability, where a network is too sure, or not sure enough (label_smoothing).",
-    hurts="Very few validation photographs, from which no temperature can be told. It changes no accuracy.",
+    hurts="Very few validation photographs, from which no temperature can be known. It changes no accuracy.",
     cost="None measurable: it is fitted to predictions that are there.",
     source="Guo et al. 2017, arXiv:1706.04599, section 4.2.",
 )

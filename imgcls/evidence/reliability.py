@@ -1,4 +1,4 @@
-"""Reliability: how often predictions are right beside how sure they are."""
+"""Reliability: how often predictions are right beside their confidence."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Reliability(NamedTuple):
 
 
 def reliability(predictions: Scored, *, n_bins: int = N_BINS) -> Reliability:
-    """Return how often predictions are right beside how sure they are.
+    """Return how often predictions are right beside their confidence.
 
     Args:
         predictions: Of one label an image: the largest probability counts, and whether its class is right. Of several:

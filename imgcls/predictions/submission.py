@@ -141,7 +141,7 @@ def make_submission(
     takes the probability of the class it is called after, else of the second class of a binary problem. A column
     that is 0, or 1, everywhere only keeps a place: then the metric says what it takes. A sample may also have a row
     for each photograph and class, the class in a column of its own or joined to the id. Photographs that were
-    predicted and that it does not ask for are left out, and told.
+    predicted and that it does not ask for are left out, and named.
 
     Args:
         predicted: The predictions of the test part.

@@ -247,7 +247,7 @@ class RunCard:
 
 
 def _by_class(detail: ValidationDetail) -> RenderResult:
-    """Draw a row for each class, the one that is found least often first, and how sure predictions are."""
+    """Draw a row for each class, the one that is found least often first, and the calibration error."""
     yield Text("\nClass by class", style="bold")
     rows = sorted(detail.classes, key=lambda one: 2.0 if one.recall.value is None else one.recall.value)
     titles = ("images", "recall", "precision", "F1", "ROC AUC")

@@ -45,14 +45,14 @@ def test_two_seeds_predict_as_their_mean(train: Train, split_folder: Path, tmp_p
 
 
 @pytest.mark.parametrize("way", ["geometric", "rank"])
-def test_folds_predict_together(train: Train, photo_folder: Path, way: str) -> None:
+def test_folds_predict_together(train: Train, uneven_folder: Path, way: str) -> None:
     """Every fold of every seed has its share; one photograph alone is predicted as among others."""
     for seed in (0, 1):
-        train(seed=seed, folds=2)
+        train(data=uneven_folder, seed=seed, folds=2)
     made = blend("baseline:model=simple_cnn,epochs=2", by=way)
     assert made.record.n_folds == 2
     assert len(made.record.shares) == 4
-    photographs = sorted(photo_folder.rglob("*.png"))[:5]
+    photographs = sorted(uneven_folder.rglob("*.png"))[:5]
     whole = probabilities(imgcls.predict(made.record, photographs))
     assert np.allclose(whole.sum(axis=1), 1)
     alone = probabilities(imgcls.predict(made.record, photographs[2]))

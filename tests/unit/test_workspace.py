@@ -30,7 +30,7 @@ def test_without_a_marker_the_workspace_is_where_one_stands(tmp_path: Path, monk
 
 def test_its_own_folders_are_the_ones_that_scanning_skips(tmp_path: Path) -> None:
     workspace = Workspace(tmp_path)
-    folders = (workspace.runs, workspace.ladders, workspace.reports, workspace.submissions)
+    folders = (workspace.runs, workspace.ladders, workspace.blends, workspace.reports, workspace.submissions)
     assert {folder.name for folder in folders} == OWN_FOLDERS
     assert workspace.attempts.parent == workspace.failed.parent == workspace.runs
 

@@ -16,6 +16,7 @@ from imgcls.text import with_between
 BEGIN, END = "<!-- study: written by 'make study' -->", "<!-- end of study -->"
 _COLOURS = {BASE: "#6b6b6b", STOCK: "#d55e00"}
 _BLUE = "#0072b2"
+_LINE = 11.5  # points from one line of a list to the next
 
 
 def all_rows(folder: Path) -> dict[str, list[StudyRow]]:
@@ -49,8 +50,9 @@ def draw(folder: Path, to: Path) -> None:
         to: The SVG file to write.
     """
     found = all_rows(folder)
-    figure = Figure(figsize=(10, 2.7 * len(found)))
-    height = 2.7 * len(found)
+    most = max(len(_once(rows)) for rows in found.values())
+    height = len(found) * max(2.7, most * _LINE / 72 + 0.3)  # a list must end above the next one
+    figure = Figure(figsize=(10, height))
     figure.subplots_adjust(left=0.07, right=0.46, top=1 - 0.3 / height, bottom=0.5 / height, hspace=0.55)
     panels = figure.subplots(len(found), 1, squeeze=False)[:, 0]
     for axes, (name, rows) in zip(panels, found.items(), strict=True):
@@ -58,11 +60,12 @@ def draw(folder: Path, to: Path) -> None:
             colour = _COLOURS.get(row.stack, _BLUE)
             axes.errorbar(row.seconds, row.score, yerr=row.seed_sd or 0, fmt="o", color=colour, markersize=5)
             axes.annotate(str(number), (row.seconds, row.score), xytext=(5, 3), textcoords="offset points", fontsize=8)
-            axes.text(
-                1.04,
-                1 - number / 9,
+            axes.annotate(
                 f"{number}  {row.score:.3f}  {short_name(row.stack)}",
-                transform=axes.transAxes,
+                (1.04, 1),
+                xycoords="axes fraction",
+                xytext=(0, -_LINE * number),
+                textcoords="offset points",
                 fontsize=8,
                 color=colour,
                 parse_math=False,

@@ -52,7 +52,7 @@ def command_for(item: Item, evidence: Evidence) -> str | None:
         "stack": shlex.quote(stack),
         "recipe": _recipe_on(stack, overrides, item.recipes, home=evidence.workspace.root),
         "run": _run_to_submit(item, evidence),
-        "several": to_blend(evidence),
+        "several": to_blend(evidence) if "{several}" in item.command else None,
     }
     if any(word is None and f"{{{name}}}" in item.command for name, word in words.items()):
         return None
@@ -149,7 +149,7 @@ def recommended(workspace: Workspace) -> Recommended | None:
 
 
 def another_seed(evidence: Evidence) -> str | None:
-    """Return the command that trains a second network of the stack to build on; None before there is one."""
+    """Return the command that trains the newest stack with one seed more; None where no run holds."""
     members = _members(evidence)
     if not members:
         return None

@@ -36,6 +36,13 @@ if TYPE_CHECKING:
     from imgcls.ladders.run import LadderOptions, Watcher
     from imgcls.workspace import Workspace
 
+_SMALLEST_GAIN = click.option(
+    "--smallest-gain",
+    type=Finite(0, min_open=True),
+    default=0.5,
+    show_default=True,
+    help="Smallest gain of interest, in points (for log_loss: in hundredths of a nat).",
+)
 _LADDER = (
     click.option(
         "--seeds",
@@ -50,13 +57,7 @@ _LADDER = (
     click.option(
         "--metric", help="Primary metric, chosen before looking.  [default: imgcls.toml, else that of the problem]"
     ),
-    click.option(
-        "--smallest-gain",
-        type=Finite(0, min_open=True),
-        default=0.5,
-        show_default=True,
-        help="Smallest gain of interest, in points (for log_loss: in hundredths of a nat).",
-    ),
+    _SMALLEST_GAIN,
     click.option("--budget", help="What all trainings may take, such as 30m or 2h."),
     click.option(
         "--executor",
@@ -72,6 +73,9 @@ _LADDER = (
 )
 
 
+_METRIC = click.option(
+    "--metric", help="Metric of the verdict, chosen before looking.  [default: imgcls.toml, else that of the problem]"
+)
 _ENSEMBLE = click.option(
     "--ensemble",
     is_flag=True,
@@ -373,16 +377,8 @@ def final(ladder: str | None, out: Path | None, as_json: bool) -> None:
 @click.command()
 @click.argument("a")
 @click.argument("b")
-@click.option(
-    "--metric", help="Metric of the verdict, chosen before looking.  [default: imgcls.toml, else that of the problem]"
-)
-@click.option(
-    "--smallest-gain",
-    type=Finite(0, min_open=True),
-    default=0.5,
-    show_default=True,
-    help="Smallest gain of interest, in points (for log_loss: in hundredths of a nat).",
-)
+@_METRIC
+@_SMALLEST_GAIN
 @click.option("--images", type=click.IntRange(0), default=0, help="Also name up to N images that changed, each way.")
 @OUT
 @JSON
@@ -417,16 +413,8 @@ def compare(
     show_default=True,
     help="Mean of probabilities or ranks, or shares that are fitted.",
 )
-@click.option(
-    "--metric", help="Metric of the verdict, chosen before looking.  [default: imgcls.toml, else that of the problem]"
-)
-@click.option(
-    "--smallest-gain",
-    type=Finite(0, min_open=True),
-    default=0.5,
-    show_default=True,
-    help="Smallest gain of interest, in points (for log_loss: in hundredths of a nat).",
-)
+@_METRIC
+@_SMALLEST_GAIN
 @OUT
 @JSON
 def blend(

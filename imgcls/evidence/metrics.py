@@ -61,6 +61,12 @@ class Groups(NamedTuple):
     are_single: bool
     """Whether every image is a group of its own."""
 
+    @classmethod
+    def of(cls, names: Sequence[str] | None, *, n: int) -> Groups:
+        """Number the groups of n images; without names every image is one of its own."""
+        numbers = group_numbers(names, n=n)
+        return cls(np.arange(n), n, True) if numbers is None else cls(numbers, int(numbers.max()) + 1, False)
+
 
 @dataclass(frozen=True)
 class Mistake:
@@ -123,11 +129,7 @@ def evaluate(
     check_length("classes", classes, n=predictions.truth.shape[1], what="columns of probabilities")
     if groups is not None:
         check_length("groups", groups, n=predictions.n, what="images")
-    numbers = group_numbers(groups, n=predictions.n)
-    if numbers is None:
-        units = Groups(np.arange(predictions.n), predictions.n, True)
-    else:
-        units = Groups(numbers, int(numbers.max()) + 1, False)
+    units = Groups.of(groups, n=predictions.n)
     return {name: _estimate(name, predictions, classes=classes, groups=units) for name in METRICS}
 
 

@@ -11,7 +11,6 @@ import numpy.typing as npt
 
 from imgcls.evidence.contributions import Booleans, Floats, Scored, area, scored
 from imgcls.evidence.metrics import FEWEST_GROUPS, Groups, half_width, wilson_interval
-from imgcls.evidence.variance import group_numbers
 from imgcls.records.run import Estimate, RunRecord
 
 if TYPE_CHECKING:
@@ -62,12 +61,7 @@ def class_scores(
         One for each class, in their order; what cannot be computed is None with a reason.
     """
     predictions = scored(probabilities, targets, problem=problem)
-    numbers = group_numbers(groups, n=predictions.n)
-    units = (
-        Groups(np.arange(predictions.n), predictions.n, True)
-        if numbers is None
-        else Groups(numbers, int(numbers.max()) + 1, False)
-    )
+    units = Groups.of(groups, n=predictions.n)
     return tuple(_scores(name, predictions, place, units) for place, name in enumerate(classes))
 
 

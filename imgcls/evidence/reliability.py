@@ -9,8 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from imgcls.evidence.contributions import Floats, Scored, scored
-from imgcls.evidence.metrics import FEWEST_GROUPS, resamples
-from imgcls.evidence.variance import group_numbers
+from imgcls.evidence.metrics import FEWEST_GROUPS, Groups, resamples
 from imgcls.records.run import Estimate
 
 if TYPE_CHECKING:
@@ -82,25 +81,27 @@ def calibration_error(
     if not predictions.n:
         return Estimate.missing("no labelled images", n=0)
     value = reliability(predictions).error
-    numbers = group_numbers(groups, n=predictions.n)
-    if predictions.n < 2 or (numbers is not None and numbers.max() + 1 < FEWEST_GROUPS):
+    units = Groups.of(groups, n=predictions.n)
+    if units.n < (2 if units.are_single else FEWEST_GROUPS):
         return Estimate(value, None, None, predictions.n, "no interval: too few images or groups")
-    units = np.arange(predictions.n) if numbers is None else numbers
     by_bin = _excess_by_bin(predictions)
     drawn = np.concatenate(
-        [np.abs(weights @ by_bin).sum(axis=1) / weights.sum(axis=1) for weights in resamples(predictions, units)]
+        [
+            np.abs(weights @ by_bin).sum(axis=1) / weights.sum(axis=1)
+            for weights in resamples(predictions, units.numbers)
+        ]
     )
     low, high = np.percentile(drawn / _entries(predictions), [2.5, 97.5])
-    signs = np.random.default_rng(0).choice([-1.0, 1.0], size=(_N_SIGNS, int(units.max()) + 1))
+    signs = np.random.default_rng(0).choice([-1.0, 1.0], size=(_N_SIGNS, units.n))
     by_chance = np.abs(signs @ _summed(by_bin, units)).sum(axis=1) / predictions.n / _entries(predictions)
     least = 0.0 if value <= np.percentile(by_chance, 97.5) else max(0.0, float(2 * value - high))
     return Estimate(value, least, max(0.0, float(2 * value - low)), predictions.n)
 
 
-def _summed(by_bin: Floats, units: npt.NDArray[np.intp]) -> Floats:
+def _summed(by_bin: Floats, units: Groups) -> Floats:
     """Return [units, bins], the sums over the images of each unit."""
-    found = np.zeros((int(units.max()) + 1, by_bin.shape[1]))
-    np.add.at(found, units, by_bin)
+    found = np.zeros((units.n, by_bin.shape[1]))
+    np.add.at(found, units.numbers, by_bin)
     return found
 
 

@@ -205,18 +205,7 @@ class _LongForm:
                     ]
                     found = _complete(cells)
                 else:
-                    texts = sample.columns[keys[0]]
-                    joined = (
-                        {
-                            f"{id_}{joint}{name}": (row, place)
-                            for id_, row in row_of.items()
-                            for name, place in places.items()
-                        }
-                        for joint in _JOINTS
-                    )
-                    found = next(
-                        (done for known in joined if (done := _complete([known.get(text) for text in texts]))), None
-                    )
+                    found = _joined(sample.columns[keys[0]], row_of, places)
                 if found:
                     return cls(sample, predicted, value, found)
         return None
@@ -250,6 +239,31 @@ def _keys_and_value(names: Sequence[str]) -> Iterator[tuple[tuple[str, ...], str
         yield from (((one, other), value) for one, other, value in permutations(names))
     if len(names) == 2:
         yield from (((one,), value) for one, value in permutations(names))
+
+
+def _joined(
+    texts: Sequence[str], row_of: Mapping[str, int], places: Mapping[str, int]
+) -> tuple[tuple[int, int], ...] | None:
+    """Read keys in which a photograph and a class are joined; None where they are no such keys.
+
+    An ordinary sample is known by its first row, whatever the number of photographs and classes.
+    """
+    for joint in _JOINTS:
+        if not texts or _key(texts[0], joint, row_of, places) is None:
+            continue
+        if found := _complete([_key(text, joint, row_of, places) for text in texts]):
+            return found
+    return None
+
+
+def _key(
+    text: str, joint: str, row_of: Mapping[str, int], places: Mapping[str, int]
+) -> tuple[int | None, int | None] | None:
+    """Return the places of the photograph and the class in a key; None where it has none, or could mean two."""
+    ends = ((f"{joint}{name}", place) for name, place in places.items())
+    found = [(row_of.get(text[: -len(end)]), place) for end, place in ends if text.endswith(end)]
+    known = [cell for cell in found if cell[0] is not None]
+    return known[0] if len(known) == 1 else None
 
 
 def _complete(cells: Sequence[tuple[int | None, int | None] | None]) -> tuple[tuple[int, int], ...] | None:

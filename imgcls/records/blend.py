@@ -267,7 +267,7 @@ def find_blend(text: str, workspace: Workspace) -> BlendRecord | None:
 
 
 def find_predictor(text: str, workspace: Workspace) -> RunRecord | BlendRecord:
-    """Find the run or the blend that a person means, in that the words of `find_run` and `find_blend` are taken.
+    """Find the run or the blend that a person means, named as for `find_run` and `find_blend`.
 
     Raises:
         RecordError: There is none, or more than one; the message names the nearest.

@@ -291,11 +291,13 @@ class _Work:
         judged = judge([self._gain(together)], smallest_gain=self.smallest_gain, n_looks=1 + n_before, why=AGAIN)[0]
         verdict = BlendVerdict(self.members[self._best].first.id, self._score(together), verdict_record(judged))
         name = "valid" if self._n_folds is None else "oof"
-        files = {f"{name}.parquet": parquet_bytes(self._table(together))}
+        table = self._table(together)
+        files = {f"{name}.parquet": parquet_bytes(table)}
         if (test := self._test(weights)) is not None:
             files["test.parquet"] = parquet_bytes(test)
         files[VERDICT_JSON] = json_bytes({"schema": SCHEMA, **to_json(verdict)})
-        record = self._record(weights, together)
+        groups = table["group"].tolist() if "group" in table.columns else None
+        record = self._record(weights, together, groups)
         make_folder(self._folder)
         with one_at_a_time(self.workspace.blends / ".lock"):
             (self._folder / BLEND_JSON).unlink(missing_ok=True)
@@ -444,9 +446,8 @@ class _Work:
         mixed = blended(values, shares, way=self.way, multilabel=self._is_multilabel, references=references)
         return pd.DataFrame({"id": list(ids), **self._columns(mixed)})
 
-    def _record(self, weights: Floats, together: Sequence[Floats]) -> BlendRecord:
-        first, table = self.members[0].first, self._table(together)
-        groups = table["group"].tolist() if "group" in table.columns else None
+    def _record(self, weights: Floats, together: Sequence[Floats], groups: Sequence[str] | None) -> BlendRecord:
+        first = self.members[0].first
         metrics = evaluate(
             np.concatenate(together),
             np.concatenate([board.targets for board in self._boards]),

@@ -6,14 +6,17 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from imgcls.errors import RecordError
+from imgcls.errors import ProblemError, RecordError
 from imgcls.records.derived import write_derived
 from imgcls.records.run import RunRecord
 from imgcls.schema import read_as
 from imgcls.storage import canonical_json
 from imgcls.workspace import Workspace
+
+if TYPE_CHECKING:
+    from imgcls.config.decision import Decision
 
 TALLIES_JSON = ".tallies.json"
 SCHEMA = 1
@@ -50,9 +53,10 @@ class _CountFile:
     """What is kept, oldest first."""
 
 
-def question_of(run: RunRecord, name: str) -> str:
-    """Return what tells a count from others: the content of one of a run's files, and how it is read."""
-    question = [run.files[name].sha256, run.problem, list(run.classes)]
+def question_of(run: RunRecord, name: str, rule: Decision) -> str:
+    """Return what tells a count from others: the content of one of a run's files, and how answers are made of it."""
+    question: list[Any] = [run.files[name].sha256, run.problem, list(run.classes)]
+    question += [] if rule.is_default else [rule.as_written()]
     return hashlib.sha256(canonical_json(question).encode("ascii")).hexdigest()
 
 
@@ -94,11 +98,12 @@ def class_errors(run: RunRecord, workspace: Workspace) -> tuple[ClassErrors, ...
     path = _prediction_file(run)
     if path is None or not run.classes:
         return ()
-    question = question_of(run, path.name)
+    rule = _rule_of(run)
+    question = question_of(run, path.name, rule)
     kept = load_class_errors(workspace).get(question)
     if kept is not None:
         return kept
-    counted = _count(run)
+    counted = _count(run, rule)
     if _n_images(counted, run) == run.data.n.get("valid"):  # else the file could be read in part only
         save_class_errors(workspace, question, counted)
     return counted
@@ -109,31 +114,21 @@ def _n_images(counted: tuple[ClassErrors, ...], run: RunRecord) -> int:
     return max(numbers) if run.problem == "multilabel" else sum(numbers)
 
 
-def _count(run: RunRecord) -> tuple[ClassErrors, ...]:
-    columns = [f"p_{name}" for name in run.classes]
-    n = dict.fromkeys(run.classes, 0)
-    n_wrong = dict.fromkeys(run.classes, 0)
-    for batch in _batches(run, ["label", *columns]):
-        count = _count_labels if run.problem == "multilabel" else _count_classes
-        count(batch, run.classes, n, n_wrong)
-    return tuple(ClassErrors(name, n[name], n_wrong[name]) for name in run.classes)
+def _count(run: RunRecord, rule: Decision) -> tuple[ClassErrors, ...]:
+    import numpy as np
 
-
-def _count_classes(batch: Any, classes: tuple[str, ...], n: dict[str, int], n_wrong: dict[str, int]) -> None:
-    answers = _probabilities(batch, classes).argmax(axis=1)
-    for label, answer in zip(batch["label"].to_pylist(), answers.tolist(), strict=True):
-        if label in n:
-            n[label] += 1
-            n_wrong[label] += classes[answer] != label
-
-
-def _count_labels(batch: Any, classes: tuple[str, ...], n: dict[str, int], n_wrong: dict[str, int]) -> None:
-    said = _probabilities(batch, classes) > 0.5
-    for label, row in zip(batch["label"].to_pylist(), said.tolist(), strict=True):
-        has = set((label or "").split(_SEPARATOR))
-        for name, says in zip(classes, row, strict=True):
-            n[name] += 1
-            n_wrong[name] += says != (name in has)
+    n, n_wrong = np.zeros((2, len(run.classes)), dtype=np.int64)
+    for batch in _batches(run, ["label", *(f"p_{name}" for name in run.classes)]):
+        labels = [
+            {*(label or "").split(_SEPARATOR)} if run.problem == "multilabel" else {label}
+            for label in batch["label"].to_pylist()
+        ]
+        truth = np.array([[name in has for name in run.classes] for has in labels])
+        answers = rule.answers(_probabilities(batch, run.classes))
+        about = np.ones_like(truth) if run.problem == "multilabel" else truth  # an image is about its own class
+        n += about.sum(axis=0)
+        n_wrong += (about & (answers.chosen != truth) & ~answers.unsure[:, None]).sum(axis=0)
+    return tuple(ClassErrors(*counted) for counted in zip(run.classes, n.tolist(), n_wrong.tolist(), strict=True))
 
 
 def _probabilities(batch: Any, classes: tuple[str, ...]) -> Any:
@@ -157,6 +152,16 @@ def _batches(run: RunRecord, columns: list[str]) -> Iterator[Any]:
                 yield from file.iter_batches(batch_size=_N_ROWS, columns=columns)
     except (OSError, pa.ArrowException):  # a file that is damaged proves nothing
         return
+
+
+def _rule_of(run: RunRecord) -> Decision:
+    """Return by which rule a run answers; a decision that cannot be read decides nothing."""
+    from imgcls.config.decision import Decision, decision_for  # loads pydantic
+
+    try:
+        return decision_for(run)[0]
+    except ProblemError:
+        return Decision.default(run.problem, run.classes)
 
 
 def _prediction_file(run: RunRecord) -> Path | None:

@@ -35,6 +35,7 @@ _COMMANDS = {
     "cache": "imgcls.cli.machine:cache",
     "checklist": "imgcls.cli.checklist:checklist",
     "compare": "imgcls.cli.ladder:compare",
+    "decide": "imgcls.cli.decide:decide",
     "doctor": "imgcls.cli.machine:doctor",
     "eda": "imgcls.cli.data:eda",
     "init": "imgcls.cli.data:init",

@@ -5,11 +5,37 @@ from __future__ import annotations
 import sys
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from imgcls.cli.options import DEVICE, JSON, OUT, print_json, workspace_of
+from imgcls.data.source import OFF
 from imgcls.text import clean
+
+if TYPE_CHECKING:
+    from imgcls.config.decision import Decision
+    from imgcls.records.blend import BlendRecord
+    from imgcls.records.run import RunRecord
+
+
+_DECISION = click.option(
+    "--decision",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="The file of 'imgcls decide', or none.  [default: decision.toml, if it was made for RUN]",
+)
+
+
+def _decision(record: RunRecord | BlendRecord, file: Path | None) -> Decision:
+    """Return by which rule a run or a blend answers, and say what has to be said of it."""
+    from imgcls.config.decision import Decision, decision_for
+
+    if file is not None and str(file) == OFF:
+        return Decision.default(record.problem, record.classes)
+    decision, note = decision_for(record, file)
+    if note:
+        click.echo(note, err=True)
+    return decision
 
 
 @click.command()
@@ -27,6 +53,7 @@ from imgcls.text import clean
 @click.option("--output", "-o", type=click.Path(dir_okay=False, path_type=Path), help="Write to a .csv or .json file.")
 @click.option("--raw", is_flag=True, help="In CSV, leave names that a spreadsheet would run as they are.")
 @click.option("--strict", is_flag=True, help="Exit with 3 when an input has no prediction.")
+@_DECISION
 @DEVICE
 @OUT
 def predict(
@@ -39,6 +66,7 @@ def predict(
     output: Path | None,
     raw: bool,
     strict: bool,
+    decision: Path | None,
     device: str,
     out: Path | None,
 ) -> int:
@@ -50,6 +78,7 @@ def predict(
     from imgcls.records.blend import find_predictor
 
     record = find_predictor(run, workspace_of(out))
+    rule = _decision(record, decision)
     from imgcls.data.load import load_unlabelled
     from imgcls.engine.progress import step
     from imgcls.reports.live import reporter_for, telling
@@ -65,7 +94,7 @@ def predict(
             from imgcls.engine.predictor import predictor
 
             predicting = predictor(record, machine=Machine(device, keep_memory=True))
-        frame = predicting.predict_inputs(inputs, progress=partial(reporter.progress, "Predicting"))
+        frame = predicting.predict_inputs(inputs, decision=rule, progress=partial(reporter.progress, "Predicting"))
     form = "json" if as_json else form or ("table" if sys.stdout.isatty() else "csv")
     if output is not None:
         write(frame, output, record, raw=raw)
@@ -107,6 +136,7 @@ def predict(
 )
 @click.option("--force", is_flag=True, help="Write over a file with other content.")
 @click.option("--strict", is_flag=True, help="Write nothing and exit with 3 where a row would have to be filled.")
+@_DECISION
 @OUT
 @JSON
 def submit(
@@ -116,6 +146,7 @@ def submit(
     probabilities: bool | None,
     force: bool,
     strict: bool,
+    decision: Path | None,
     out: Path | None,
     as_json: bool,
 ) -> int:
@@ -132,10 +163,11 @@ def submit(
     chosen = recommended(workspace) if run is None else None
     record = run_to_submit(chosen.run if chosen else run, workspace)
     sample = sample or known_sample(workspace)
+    rule = _decision(record, decision)
     from imgcls.reports.live import telling
 
     with telling("Reading predictions", as_json=as_json):
-        table = tabulate(record, workspace, sample=sample, probabilities=probabilities)
+        table = tabulate(record, workspace, sample=sample, probabilities=probabilities, decision=rule)
     from imgcls.reports.runs import SubmissionWritten, by_kind
 
     if table.filled:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -67,8 +68,11 @@ def show(run: str, verify: bool, out: Path | None, as_json: bool) -> None:
         except ImgclsError as problem:  # the rest of the record can be read all the same
             click.echo(f"No scores of single classes: {problem}", err=True)
     if as_json:
-        told = to_json(detail) if detail else {"classes": [], "calibration_error": None}
-        more = {"per_class": told["classes"], "calibration_error": told["calibration_error"]}
+        more: dict[str, Any] = {"per_class": [], "calibration_error": None, "decision": None}
+        if detail:
+            more = {"per_class": [to_json(one) for one in detail.classes]}
+            more["calibration_error"] = to_json(detail.calibration_error)
+            more["decision"] = None if detail.decision.is_default else detail.decision.as_written()
         print_json({**record.to_json(), **more, "path": str(record.folder), "verified": verify})
         return
     from imgcls.reports.console import show as show_view

@@ -16,6 +16,8 @@ PRIMARY: Mapping[str, MetricName] = MappingProxyType(
 """From the kind of problem to its metric."""
 RANKING = frozenset({"roc_auc", "average_precision"})
 """Metrics of the order of probabilities, which no threshold and no share of a class moves."""
+DEFAULT_THRESHOLD = 0.5
+"""From which probability on an image has a label, where nobody decided otherwise."""
 TITLES: Mapping[str, str] = MappingProxyType(
     {
         "accuracy": "Accuracy",

@@ -70,13 +70,13 @@ Names = Annotated[str | tuple[str, ...], BeforeValidator(_one_or_several)]
 """One name, or several."""
 
 
-class _Part(BaseModel):
+class Part(BaseModel):
     """A frozen value that knows all of its keys."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, defer_build=True)
 
 
-class ProblemData(_Part):
+class ProblemData(Part):
     """Which photographs and labels the problem is about; paths start from the folder of the file."""
 
     source: Name | None = None
@@ -109,7 +109,7 @@ class ProblemData(_Part):
     """Tables that say more of the photographs: sender, camera, date."""
 
 
-class ProblemSplit(_Part):
+class ProblemSplit(Part):
     """Who trains and who validates."""
 
     fraction: Annotated[float, Strict(), Field(gt=0, lt=1)] | None = None
@@ -126,7 +126,7 @@ class ProblemSplit(_Part):
     """Share of the photographs that is drawn into the test part and sealed, in (0, 1); None draws none."""
 
 
-class Problem(_Part):
+class Problem(Part):
     """What a person set out to do, and with what."""
 
     schema_: Literal[1] = Field(default=1, alias="schema")
@@ -448,7 +448,7 @@ def write_problem(path: Path, problem: Problem) -> None:
                 document.add(tomlkit.comment(_METRICS))
             document.add(key, _item(value))
             _remark(document[key], key)
-    _write(path, tomlkit.dumps(document))
+    write_text(path, tomlkit.dumps(document))
 
 
 def edit_problem(path: Path, changes: Mapping[str, Any]) -> Problem:
@@ -476,7 +476,7 @@ def edit_problem(path: Path, changes: Mapping[str, Any]) -> Problem:
             _change(document, key, value)
         changed = tomlkit.dumps(document)
         problem = problem_of(changed, path=path)
-        _write(path, changed)
+        write_text(path, changed)
     return problem
 
 
@@ -529,7 +529,13 @@ def _change(document: TOMLDocument, key: str, value: Any) -> None:
         del home[name]
 
 
-def _write(path: Path, text: str) -> None:
+def write_text(path: Path, text: str) -> None:
+    """Write a text file as UTF-8, whole or not at all.
+
+    Raises:
+        ProblemError: It holds bytes that are no UTF-8.
+        ImgclsError: The file cannot be written; the old one is still there.
+    """
     try:
         content = text.encode("utf-8")
     except UnicodeEncodeError as error:

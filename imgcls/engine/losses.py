@@ -9,6 +9,7 @@ import torch.nn.functional as F  # noqa: N812 - the name by which torch's users 
 from fastai.callback.core import Callback
 from torch import Tensor, nn
 
+from imgcls.config.metrics import DEFAULT_THRESHOLD
 from imgcls.errors import PlanError
 from imgcls.plan import Loss
 
@@ -88,7 +89,7 @@ class TrainLoss(nn.Module):
 
     def decodes(self, probabilities: Tensor) -> Tensor:
         """Return the predictions of probabilities: a class index, or 0/1 by class."""
-        return probabilities.argmax(dim=-1) if self.kind == "cross_entropy" else probabilities > 0.5
+        return probabilities.argmax(dim=-1) if self.kind == "cross_entropy" else probabilities >= DEFAULT_THRESHOLD
 
     def extra_repr(self) -> str:
         """Describe the settings, for `print` and for `recipe show --learner`."""

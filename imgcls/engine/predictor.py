@@ -15,6 +15,7 @@ import pandas as pd
 from safetensors.torch import load as load_tensors
 from torch import nn
 
+from imgcls.config.decision import Decision, decision_for
 from imgcls.data.decode import Preprocess, decode
 from imgcls.data.load import Input, Unlabelled, load_unlabelled
 from imgcls.data.source import stretch_of
@@ -90,8 +91,9 @@ class Classifier:
 
         Returns:
             One row for each input in order: id, path, status (`ok` or `error`), reason, prediction (classes joined by
-            "|" where images have several), confidence, and `p_<class>` for each class. `attrs["not_photographs"]` of
-            the table counts by suffix what lies in folders and is no photograph.
+            "|" where images have several; "not sure" where decision.toml leaves it to a person), confidence (the
+            probability of the prediction; with several labels the largest), and `p_<class>` for each class.
+            `attrs["not_photographs"]` of the table counts by suffix what lies in folders and is no photograph.
 
         Raises:
             DataError: There is nothing that can be tried.
@@ -99,16 +101,22 @@ class Classifier:
         return self.predict_inputs(load_unlabelled([Path(path) for path in paths], images=images, id=id))
 
     def predict_inputs(
-        self, found: Unlabelled, *, progress: Callable[[int, int], None] = lambda done, total: None
+        self,
+        found: Unlabelled,
+        *,
+        decision: Decision | None = None,
+        progress: Callable[[int, int], None] = lambda done, total: None,
     ) -> pd.DataFrame:
         """Predict what was listed before; see `predict` for the table it returns.
 
         Args:
             found: What was listed.
+            decision: By which answers are given; None for that of the workspace, see `decision_for`.
             progress: Called with the number of photographs done, and of all.
         """
+        rule = decision or decision_for(self.record)[0]
         probabilities, reasons = self.answers(found, progress=progress)
-        return _as_frame(found, self.record, probabilities, reasons)
+        return _as_frame(found, rule, probabilities, reasons)
 
     def answers(self, found: Unlabelled, *, progress: Callable[[int, int], None]) -> tuple[np.ndarray, list[str]]:
         """Return the probabilities [n, k] of what was listed, NaN where there are none; and [n] the reasons for that.
@@ -170,7 +178,11 @@ class BlendClassifier:
     """Where they run."""
 
     def predict_inputs(
-        self, found: Unlabelled, *, progress: Callable[[int, int], None] = lambda done, total: None
+        self,
+        found: Unlabelled,
+        *,
+        decision: Decision | None = None,
+        progress: Callable[[int, int], None] = lambda done, total: None,
     ) -> pd.DataFrame:
         """Predict what was listed before; see `Classifier.predict` for the table it returns.
 
@@ -178,8 +190,10 @@ class BlendClassifier:
 
         Args:
             found: What was listed.
+            decision: As for `Classifier.predict_inputs`.
             progress: Called with the number of photographs done, and of all, over all networks.
         """
+        rule = decision or decision_for(self.record)[0]
         n, shares = len(found.inputs), self.record.shares
         answers, reasons, references = [], [""] * n, []
         for number, record in enumerate(self.members.values()):
@@ -199,36 +213,35 @@ class BlendClassifier:
             multilabel=self.record.problem == "multilabel",
             references=references or None,
         )
-        return _as_frame(found, self.record, probabilities, reasons)
+        return _as_frame(found, rule, probabilities, reasons)
 
 
 def _counted(progress: Callable[[int, int], None], done: int, _: int, *, before: int, total: int) -> None:
     progress(before + done, total)
 
 
-def _as_frame(
-    found: Unlabelled, record: RunRecord | BlendRecord, probabilities: np.ndarray, reasons: Sequence[str]
-) -> pd.DataFrame:
+def _as_frame(found: Unlabelled, rule: Decision, probabilities: np.ndarray, reasons: Sequence[str]) -> pd.DataFrame:
     inputs, failed = found.inputs, [bool(reason) for reason in reasons]
+    good = np.flatnonzero([not bad for bad in failed])
+    known = probabilities[good]
+    prediction, confidence = [""] * len(inputs), list[float | None]([None] * len(inputs))
+    sure = known if rule.type == "multilabel" else np.where(rule.answers(known).chosen, known, 0)
+    for row, text, value in zip(good, rule.named(known), sure.max(axis=1, initial=0.0), strict=True):
+        prediction[row], confidence[row] = text, float(value)
     # as objects: the text type of pandas cannot hold the name of a file that is no UTF-8
     columns: dict[str, Any] = {
         "id": pd.Series([entry.name for entry in inputs], dtype=object),
         "path": pd.Series([str(entry.path or "") for entry in inputs], dtype=object),
         "status": ["error" if bad else "ok" for bad in failed],
         "reason": list(reasons),
-        "prediction": ["" if bad else _answer(record, row) for bad, row in zip(failed, probabilities, strict=True)],
-        "confidence": [None if bad else float(row.max()) for bad, row in zip(failed, probabilities, strict=True)],
+        "prediction": prediction,
+        "confidence": confidence,
     }
-    columns |= {f"p_{name}": probabilities[:, place] for place, name in enumerate(record.classes)}
+    columns |= {f"p_{name}": probabilities[:, place] for place, name in enumerate(rule.classes)}
     frame = pd.DataFrame(columns)
     frame.attrs["not_photographs"] = dict(found.others)
+    frame.attrs["decision"] = None if rule.is_default else rule.as_written()
     return frame
-
-
-def _answer(record: RunRecord | BlendRecord, row: np.ndarray) -> str:
-    if record.problem == "multilabel":
-        return "|".join(name for name, value in zip(record.classes, row, strict=True) if value > 0.5)
-    return record.classes[int(row.argmax())]
 
 
 def load(run: RunRecord | str | PathLike[str], *, machine: Machine | None = None) -> Classifier:

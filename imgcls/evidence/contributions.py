@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from imgcls.config.metrics import DEFAULT_THRESHOLD
 from imgcls.errors import UsageError, nearest_hint
 
 if TYPE_CHECKING:
@@ -28,7 +29,6 @@ Floats = npt.NDArray[np.float64]
 Booleans = npt.NDArray[np.bool_]
 PROBLEMS = ("binary", "multiclass", "multilabel")
 _ROW_SUM_TOLERANCE = 1e-3
-_DECISION = 0.5
 
 
 @dataclass(frozen=True)
@@ -49,9 +49,9 @@ class Scored:
 
     @property
     def predicted(self) -> Booleans:
-        """[n, k]: the largest probability, the first one on ties; multi-label: at least 0.5."""
+        """[n, k]: the largest probability, the first one on ties; multi-label: those from the default threshold on."""
         if self.is_multilabel:
-            return self.probabilities >= _DECISION
+            return self.probabilities >= DEFAULT_THRESHOLD
         return np.arange(self.truth.shape[1]) == self.probabilities.argmax(axis=1)[:, None]
 
 

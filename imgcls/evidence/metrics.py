@@ -11,9 +11,11 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import stdtrit
 
+from imgcls.config.decision import decision_for
 from imgcls.config.metrics import TITLES, decided_by
 from imgcls.errors import UsageError
 from imgcls.evidence.contributions import CONTRIBUTIONS, Booleans, Floats, Scored, check_length, counted_classes, scored
+from imgcls.evidence.validated import Validated
 from imgcls.evidence.variance import by_group, group_numbers
 from imgcls.records.run import Estimate, RunRecord
 
@@ -194,41 +196,41 @@ def bootstrap_interval(predictions: Scored, groups: npt.NDArray[np.intp]) -> tup
 
 def confident_mistakes(
     ids: Sequence[str],
-    probabilities: npt.NDArray[np.float64],
-    targets: npt.NDArray[np.integer],
+    predictions: Scored,
     *,
     classes: Sequence[str],
     labels: Sequence[str],
+    answers: Booleans | None = None,
     most: int = 5,
 ) -> list[Mistake]:
     """Find the most confident mistakes.
 
     Args:
         ids: [n] names.
-        probabilities: [n, k].
-        targets: [n] class numbers, or [n, k] of 0 and 1.
+        predictions: Of the n images.
         classes: [k] names.
         labels: [n], as they are shown.
+        answers: [n, k], what is answered; None for the default.
         most: How many at the most.
 
     Returns:
         The most confident first; ties in the order of the samples.
     """
-    rows = np.arange(len(ids))
-    if targets.ndim == 2:
-        errors = np.where(targets == 1, 1 - probabilities, probabilities)
-        worst = errors.argmax(axis=1)
-        confidence, wrong = errors[rows, worst], errors[rows, worst] > 0.5
-        predicted = [
-            f"{'no ' if targets[row, place] == 1 else ''}{classes[place]}"
-            for row, place in zip(rows, worst, strict=True)
-        ]
-    else:
-        chosen = probabilities.argmax(axis=1)
-        confidence, wrong = probabilities[rows, chosen], chosen != targets
-        predicted = [classes[place] for place in chosen]
-    order = [row for row in np.argsort(-confidence, kind="stable") if wrong[row]][:most]
-    return [Mistake(ids[row], labels[row], predicted[row], float(confidence[row])) for row in order]
+    given = predictions.predicted if answers is None else answers
+    errors = np.where(given & ~predictions.truth, predictions.probabilities, -1.0)
+    if predictions.is_multilabel:
+        errors = np.where(predictions.truth & ~given, 1 - predictions.probabilities, errors)
+    worst, confidence = errors.argmax(axis=1), errors.max(axis=1)
+    order = [row for row in np.argsort(-confidence, kind="stable") if confidence[row] >= 0][:most]
+    return [
+        Mistake(
+            ids[row],
+            labels[row],
+            f"{'' if given[row, worst[row]] else 'no '}{classes[worst[row]]}",
+            float(confidence[row]),
+        )
+        for row in order
+    ]
 
 
 def against_trivial(
@@ -296,16 +298,18 @@ class ValidationSummary:
     @classmethod
     def of(cls, record: RunRecord, *, metric: str | None = None) -> Self:
         """Read the predictions of a run, and find both; arguments as for `against_trivial`."""
-        from imgcls.data.samples import as_targets  # loads pandas, which a list of metrics does not need
-
-        frame = record.predictions("valid")
-        probabilities = frame.filter(regex="^p_").to_numpy(dtype=np.float64)
-        targets = as_targets(frame["label"], classes=record.classes, problem=record.problem)
+        images = Validated.of(record)
+        answers = decision_for(record)[0].answers(images.probabilities)
+        given = images.at(np.flatnonzero(~answers.unsure))
         mistakes = confident_mistakes(
-            frame["id"].tolist(), probabilities, targets, classes=record.classes, labels=frame["label"].tolist()
+            given.ids,
+            given.scored,
+            classes=record.classes,
+            labels=given.labels,
+            answers=answers.chosen[~answers.unsure],
         )
-        trivial = against_trivial(record.metrics, targets, classes=record.classes, metric=metric)
-        return cls(tuple(mistakes), trivial, only_class(probabilities, targets, classes=record.classes))
+        trivial = against_trivial(record.metrics, images.targets, classes=record.classes, metric=metric)
+        return cls(tuple(mistakes), trivial, only_class(images.probabilities, images.targets, classes=record.classes))
 
 
 def _estimate(name: str, predictions: Scored, *, classes: Sequence[str], groups: Groups) -> Estimate:

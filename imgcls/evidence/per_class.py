@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 import numpy.typing as npt
 
-from imgcls.evidence.contributions import Booleans, Floats, Scored, area, scored
+from imgcls.config.decision import Decision, decision_for
+from imgcls.evidence.contributions import Booleans, Floats, area, scored
 from imgcls.evidence.metrics import FEWEST_GROUPS, Groups, half_width, wilson_interval
+from imgcls.evidence.validated import Validated
 from imgcls.records.run import Estimate, RunRecord
 
 if TYPE_CHECKING:
@@ -43,6 +45,7 @@ def class_scores(
     problem: ProblemType,
     classes: Sequence[str],
     groups: Sequence[str] | None = None,
+    answers: Booleans | None = None,
 ) -> tuple[ClassScores, ...]:
     """Score every class with 95 % intervals.
 
@@ -56,13 +59,27 @@ def class_scores(
         problem: `binary`, `multiclass` or `multilabel`.
         classes: The k names.
         groups: [n] names of groups of images that vary together; None without.
+        answers: [n, k], what is answered; None for the default.
 
     Returns:
         One for each class, in their order; what cannot be computed is None with a reason.
     """
     predictions = scored(probabilities, targets, problem=problem)
     units = Groups.of(groups, n=predictions.n)
-    return tuple(_scores(name, predictions, place, units) for place, name in enumerate(classes))
+    given = predictions.predicted if answers is None else answers
+    return tuple(
+        ClassScores(
+            name=name,
+            n=int(true.sum()),
+            precision=_share(true, of=called, units=units, missing="never predicted"),
+            recall=_share(called, of=true, units=units, missing="no image has it"),
+            f1=_f1(true, called, units),
+            roc_auc=_auc(scores, true, units),
+        )
+        for name, true, called, scores in zip(
+            classes, predictions.truth.T, given.T, predictions.probabilities.T, strict=True
+        )
+    )
 
 
 @dataclass(frozen=True)
@@ -73,6 +90,10 @@ class ValidationDetail:
     """A score sheet for each class, in their order."""
     calibration_error: Estimate
     """See `imgcls.evidence.reliability.calibration_error`."""
+    decision: Decision
+    """By which answers are given; what it leaves open counts as not answered by any class."""
+    note: str = ""
+    """What has to be said of the decision; "" where there is nothing to say."""
 
     @classmethod
     def of(cls, record: RunRecord | BlendRecord) -> Self:
@@ -80,31 +101,27 @@ class ValidationDetail:
 
         Raises:
             RecordError: They are damaged.
+            ProblemError: decision.toml is.
         """
-        from imgcls.data.samples import as_targets  # loads pandas, which a list of metrics does not need
         from imgcls.evidence.reliability import calibration_error
 
-        frame = record.predictions("oof" if "oof.parquet" in record.files else "valid")
-        probabilities = frame[[f"p_{name}" for name in record.classes]].to_numpy(dtype=np.float64)
-        targets = as_targets(frame["label"], classes=record.classes, problem=record.problem)
-        groups = frame["group"].tolist() if "group" in frame.columns else None
-        problem: ProblemType = record.problem  # type: ignore[assignment]
+        images = Validated.of(record)
+        probabilities, targets, problem, groups = images.probabilities, images.targets, images.problem, images.groups
+        rule, note = decision_for(record)
+        chosen, unsure = rule.answers(probabilities)
         return cls(
-            class_scores(probabilities, targets, problem=problem, classes=record.classes, groups=groups),
+            class_scores(
+                probabilities,
+                targets,
+                problem=problem,
+                classes=images.classes,
+                groups=groups,
+                answers=chosen & ~unsure[:, None],
+            ),
             calibration_error(probabilities, targets, problem=problem, groups=groups),
+            rule,
+            note,
         )
-
-
-def _scores(name: str, predictions: Scored, place: int, units: Groups) -> ClassScores:
-    true, called = predictions.truth[:, place], predictions.predicted[:, place]
-    return ClassScores(
-        name=name,
-        n=int(true.sum()),
-        precision=_share(true, of=called, units=units, missing="never predicted"),
-        recall=_share(called, of=true, units=units, missing="no image has it"),
-        f1=_f1(true, called, units),
-        roc_auc=_auc(predictions.probabilities[:, place], true, units),
-    )
 
 
 def _share(hits: Booleans, *, of: Booleans, units: Groups, missing: str) -> Estimate:
@@ -115,7 +132,7 @@ def _share(hits: Booleans, *, of: Booleans, units: Groups, missing: str) -> Esti
     value = float((hits & of).sum() / n)
     if units.are_single:
         return Estimate(value, *wilson_interval(int((hits & of).sum()), n), n)
-    return _estimate(value + (hits - value) * of / of.mean(), n=n, units=units)
+    return mean_of(value + (hits - value) * of / of.mean(), units, n=n, highest=1.0)
 
 
 def _f1(true: Booleans, called: Booleans, units: Groups) -> Estimate:
@@ -125,21 +142,28 @@ def _f1(true: Booleans, called: Booleans, units: Groups) -> Estimate:
     both = (true & called).astype(np.float64)
     value = 2 * both.mean() / total
     each = value + (2 * both - value * (true.astype(np.float64) + called)) / total
-    return _estimate(each, n=int((true | called).sum()), units=units)
+    return mean_of(each, units, n=int((true | called).sum()), highest=1.0)
 
 
 def _auc(scores: Floats, true: Booleans, units: Groups) -> Estimate:
     if not true.any() or true.all():
         return Estimate.missing("all images have it" if true.any() else "no image has it", n=len(true))
-    return _estimate(area(scores, true), n=len(true), units=units)
+    return mean_of(area(scores, true), units, n=len(true), highest=1.0)
 
 
-def _estimate(each: Floats, *, n: int, units: Groups) -> Estimate:
-    """Return the mean of pseudo-values with its interval within [0, 1]."""
-    value = float(np.clip(each.mean(), 0, 1))
+def mean_of(each: Floats, units: Groups, *, n: int | None = None, highest: float = float("inf")) -> Estimate:
+    """Return the mean of contributions with its 95 % interval, between 0 and the highest that can be.
+
+    Args:
+        each: [n], one for each image.
+        units: What images come in.
+        n: The images that it is about, where not all are.
+        highest: The highest possible value.
+    """
+    value, n = float(np.clip(each.mean(), 0, highest)), n or len(each)
     if units.n < (2 if units.are_single else FEWEST_GROUPS):
         return Estimate(value, None, None, n, "no interval: too few images or groups")
     half = half_width(each, units)
     if half <= 0:
         return Estimate(value, None, None, n, "no interval: the images do not differ")
-    return Estimate(value, max(0.0, value - half), min(1.0, value + half), n)
+    return Estimate(value, max(0.0, value - half), min(highest, value + half), n)

@@ -15,6 +15,7 @@ import numpy as np
 from PIL import Image
 
 from imgcls._version import __version__
+from imgcls.config.decision import Decision, decision_for
 from imgcls.config.findings import decided_samples
 from imgcls.data.decode import Preprocess, decode_with_size
 from imgcls.data.files import DEFAULT_DATA
@@ -22,7 +23,7 @@ from imgcls.data.samples import Samples, classes_in
 from imgcls.data.source import FINDINGS_TOML, OFF
 from imgcls.engine.known_datasets import fetched_set, is_known_set
 from imgcls.errors import DataError, DecodeError, UsageError
-from imgcls.evidence.contributions import Floats
+from imgcls.evidence.contributions import Booleans, Floats, scored
 from imgcls.evidence.metrics import confident_mistakes, majority_accuracy
 from imgcls.ladders.climb import ClimbRecord
 from imgcls.ladders.judge import LadderResult, judge_ladder
@@ -46,6 +47,14 @@ class FoldOutputs:
     """Their predictions."""
     classes: tuple[str, ...]
     """The names of the classes."""
+    decision: Decision
+    """By which answers are given: the default, unless there is one run and a decision was made for it."""
+
+    @property
+    def chosen(self) -> Booleans:
+        """What each run answers, [runs, images, classes]; nothing where it is left to a person."""
+        chosen, unsure = self.decision.answers(self.stacked.reshape(-1, len(self.classes)))
+        return (chosen & ~unsure[:, None]).reshape(self.stacked.shape)
 
     @property
     def stacked(self) -> Floats:
@@ -117,7 +126,9 @@ def fold_outputs(state: LadderState, rung: int) -> tuple[FoldOutputs, ...]:
     records = [entry.record for entry in state.of(rung) if entry.record is not None]
     numbers = sorted({record.fold for record in records}, key=lambda fold: -1 if fold is None else fold)
     parts = [[record for record in records if record.fold == number] for number in numbers]
-    return tuple(FoldOutputs(read_predictions(part), part[0].classes) for part in parts)
+    first = records[0]
+    rule = decision_for(first)[0] if len(records) == 1 else Decision.default(first.problem, first.classes)
+    return tuple(FoldOutputs(read_predictions(part), part[0].classes, rule) for part in parts)
 
 
 def confusion(folds: Sequence[FoldOutputs]) -> Confusion | None:
@@ -159,11 +170,11 @@ def worst_mistakes(folds: Sequence[FoldOutputs], *, most: int = MOST_MISTAKES) -
 
 def _worst_of(fold: FoldOutputs, most: int) -> list[WorstMistake]:
     part = fold.board
-    mistakes = confident_mistakes(
-        part.ids, fold.stacked.mean(axis=0), part.targets, classes=fold.classes, labels=part.labels, most=most
-    )
+    mean = scored(fold.stacked.mean(axis=0), part.targets, problem=fold.decision.type)
+    given = fold.chosen[0] if len(fold.stacked) == 1 else None
+    mistakes = confident_mistakes(part.ids, mean, classes=fold.classes, labels=part.labels, answers=given, most=most)
     row = {name: place for place, name in enumerate(part.ids)}
-    wrong = None if fold.is_multilabel else (fold.stacked.argmax(axis=2) != part.targets).sum(axis=0)
+    wrong = None if fold.is_multilabel else (fold.chosen & ~mean.truth).any(axis=2).sum(axis=0)
     return [
         WorstMistake(
             id=mistake.id,
@@ -181,9 +192,8 @@ def _counts(folds: Sequence[FoldOutputs]) -> Floats:
     """Count label × answer, [k, k], in the mean over runs, summed over the folds."""
     k, counts = len(folds[0].classes), []
     for fold in folds:
-        answers = fold.stacked.argmax(axis=2)
-        flat = (fold.board.targets * k + answers).ravel()
-        counts.append(np.bincount(flat, minlength=k * k).reshape(k, k) / len(answers))
+        truth = fold.board.targets[:, None] == np.arange(k)
+        counts.append(truth.T.astype(np.float64) @ fold.chosen.sum(axis=0) / len(fold.stacked))
     return np.sum(counts, axis=0)
 
 
@@ -205,7 +215,7 @@ def _label_pairs(folds: Sequence[FoldOutputs]) -> list[ConfusedPair]:
         n_with = n_without = 0
         for fold in folds:
             has = fold.board.targets[:, place] == 1
-            predicted = fold.stacked[:, :, place] > 0.5
+            predicted = fold.chosen[:, :, place]
             missed += float((~predicted[:, has]).sum(axis=1).mean())
             alarms += float(predicted[:, ~has].sum(axis=1).mean())
             n_with, n_without = n_with + int(has.sum()), n_without + int((~has).sum())

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+    from imgcls.config.decision import Decision
     from imgcls.data.tables import Table
 
     Floats = npt.NDArray[np.float64]
@@ -62,6 +63,8 @@ class Predicted:
     filled: Mapping[str, str] = field(default_factory=dict)
     """Id of a photograph that could not be predicted → the reason; its probabilities are the mean of the others, or
     the shares of the classes where there is no other."""
+    decision: Decision | None = None
+    """By which answers are given; None for the default."""
 
     def with_lost(self, lost: Sequence[LostTest], *, shares: Floats | None = None) -> Predicted:
         """Return the same with a row for each photograph that could not be predicted, where it stands in the list.
@@ -87,13 +90,14 @@ class Predicted:
         return replace(self, ids=ids, probabilities=self.probabilities[list(rows)])
 
     def named(self, *, delimiter: str = _DELIMITERS[0]) -> list[str]:
-        """Return the class of each photograph; for multi-label those above 0.5, joined by `delimiter`."""
-        if self.problem != "multilabel":
-            return [self.classes[place] for place in self.probabilities.argmax(axis=1)]
-        return [
-            delimiter.join(name for name, value in zip(self.classes, row, strict=True) if value > 0.5)
-            for row in self.probabilities
-        ]
+        """Return the class of each photograph; for multi-label all that it has, joined by `delimiter`.
+
+        What would be left to a person is answered all the same: a table to hand in has no place for it.
+        """
+        from imgcls.config.decision import Decision  # loads pydantic
+
+        rule = self.decision or Decision.default(self.problem, self.classes)
+        return rule.named(self.probabilities, delimiter=delimiter, ask=False)
 
     def of_class(self, name: str) -> list[float]:
         """Return the probabilities of a class, written as short as float32 allows."""
@@ -115,6 +119,8 @@ class SubmissionTable:
     """As in `Predicted`."""
     note: str = ""
     """What the sample leaves open, how it was taken, and what says otherwise; "" where nothing is open."""
+    decision: Decision | None = None
+    """By which answers were given; None for the default, and where it holds probabilities only."""
 
     def __len__(self) -> int:
         return len(next(iter(self.columns.values())))
@@ -156,7 +162,8 @@ def make_submission(
         UsageError: Probabilities were asked for where one column cannot hold them.
     """
     if sample is None:
-        return replace(_without_sample(predicted, probabilities=bool(probabilities)), filled=predicted.filled)
+        table = replace(_without_sample(predicted, probabilities=bool(probabilities)), filled=predicted.filled)
+        return _by_decision(table, predicted)
     if (long := _LongForm.of(sample, predicted)) is not None:
         table, rows = long.filled(probabilities=probabilities), sorted({row for row, _ in long.cells})
     else:
@@ -169,7 +176,18 @@ def make_submission(
         f"{sample.name} does not ask for {len(left_out):,} of {len(predicted.ids):,} predictions, which are left out: "
     )
     notes = [table.note, f"{told}{listed(map(repr, left_out))}." if left_out else ""]
-    return replace(table, filled=filled, note=" ".join(filter(None, notes)))
+    return _by_decision(replace(table, filled=filled, note=" ".join(filter(None, notes))), predicted)
+
+
+def _by_decision(table: SubmissionTable, predicted: Predicted) -> SubmissionTable:
+    """Return a table with the rule by which its answers were given, where that is not the default."""
+    rule = predicted.decision
+    if rule is None or rule.is_default or table.holds == "probabilities":
+        return table
+    n_open = int(rule.answers(predicted.probabilities).unsure.sum())
+    told = f" It leaves {n_open:,} of them to a person, who has no place here: they are answered all the same."
+    note = f"Answers are those of decision.toml.{told if n_open else ''}"
+    return replace(table, decision=rule, note=f"{note} {table.note}".rstrip())
 
 
 _JOINTS = ("_", "-", "|", ":", " ", "/", "")
@@ -492,6 +510,8 @@ class Submission:
     filled: Mapping[str, str] | None = field(default=None, metadata=MAY_BE_ABSENT)
     """Id of each photograph that could not be predicted → the reason; its row holds the mean prediction of the others,
     or the shares of the classes where there is no other. None where there is none."""
+    decision: Mapping[str, Any] | None = field(default=None, metadata=MAY_BE_ABSENT)
+    """The decision.toml by which answers were given; None where it is the default, or there are probabilities only."""
     folder: Path | None = field(default=None, compare=False, metadata=NOT_IN_FILE)
     """The folder of submissions that it was read from or written to; not part of what is written."""
 
@@ -654,6 +674,7 @@ def tabulate(
     *,
     sample: Path | None = None,
     probabilities: bool | None = None,
+    decision: Decision | None = None,
 ) -> SubmissionTable:
     """Return the predictions of the test part as a table to hand in, with a row for everything that is to be predicted.
 
@@ -662,11 +683,13 @@ def tabulate(
         workspace: Whose imgcls.toml may name the metric.
         sample: The table whose form is taken over; None for id, label and probabilities.
         probabilities: Whether there are probabilities, or classes; None goes by the sample.
+        decision: By which answers are given; None for that of the workspace, see `decision_for`.
 
     Raises:
         DataError: The sample cannot be read, or does not fit.
         RecordError: The predictions are damaged.
     """
+    from imgcls.config.decision import decision_for
     from imgcls.config.problem import metric_of
     from imgcls.data.tables import read_table
 
@@ -681,6 +704,7 @@ def tabulate(
         predicted = Predicted([], shares[None][:0], record.classes, record.problem)
     lost = record.data.lost_test or (() if table is None else _lost_of_older(record, predicted.ids, table))
     metric = metric_of(workspace.root, record.problem)
+    predicted = replace(predicted, decision=decision or decision_for(record)[0])
     return make_submission(predicted.with_lost(lost, shares=shares), table, probabilities=probabilities, metric=metric)
 
 
@@ -764,6 +788,7 @@ def submit(
         sample=None if sample is None else sample.name,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         filled=dict(table.filled) or None,
+        decision=None if table.decision is None else table.decision.as_written(),
     )
     return written.write(workspace)
 

@@ -249,6 +249,11 @@ class RunCard:
 def _by_class(detail: ValidationDetail) -> RenderResult:
     """Draw a row for each class, the one that is found least often first, and the calibration error."""
     yield Text("\nClass by class", style="bold")
+    if detail.note:
+        yield Text(clean(detail.note), style="yellow")
+    if not detail.decision.is_default:
+        rule = "; ".join(detail.decision.in_words())
+        yield Text(clean(f"By decision.toml, for which these photographs were used: {rule}."))
     rows = sorted(detail.classes, key=lambda one: 2.0 if one.recall.value is None else one.recall.value)
     titles = ("images", "recall", "precision", "F1", "ROC AUC")
     yield NamedRows(
@@ -648,7 +653,8 @@ def print_table(frame: pd.DataFrame, record: RunRecord | BlendRecord) -> None:
     show(NamedRows(("photograph", "prediction", "confidence"), rows, numbers=frozenset({"confidence"})))
     if len(frame) > _MOST_ROWS:
         show(Text(f"… and {len(frame) - _MOST_ROWS} more; '-o predictions.csv' writes all.", style="dim"))
-    show(Text(f"by {record.id}", style="dim"))
+    by = " and decision.toml" if frame.attrs.get("decision") else ""
+    show(Text(f"by {record.id}{by}", style="dim"))
 
 
 def as_csv(frame: pd.DataFrame, *, raw: bool = False, terminal: bool = False) -> str:
@@ -687,6 +693,7 @@ def as_json_text(frame: pd.DataFrame, record: RunRecord | BlendRecord) -> str:
         "n": {"ok": len(rows) - sum(failed.values()), "error": sum(failed.values())},
         "errors": failed,
         "not_photographs": frame.attrs.get("not_photographs", {}),
+        "decision": frame.attrs.get("decision"),
     }
     return json.dumps({**head, "predictions": rows}, allow_nan=False) + "\n"
 

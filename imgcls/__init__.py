@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from imgcls.catalog import Stack
     from imgcls.checklists.checklist import Checklist, checklist
     from imgcls.checklists.items import ItemState
+    from imgcls.config.decision import Decision
     from imgcls.data.source import DataOptions, DataSource
     from imgcls.eda.explore import explore
     from imgcls.eda.facts import Facts, Finding
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
         WeightsError,
         WorkspaceError,
     )
+    from imgcls.evidence.decide import Decided, decide
     from imgcls.evidence.gains import Gain
     from imgcls.evidence.verdicts import Judged, Verdict, gain, verdict
     from imgcls.ladders.blend import Blend, blend
@@ -61,6 +63,8 @@ _HOMES = {
     "DataError": "imgcls.errors",
     "DataOptions": "imgcls.data.source",
     "DataSource": "imgcls.data.source",
+    "Decided": "imgcls.evidence.decide",
+    "Decision": "imgcls.config.decision",
     "DecodeError": "imgcls.errors",
     "DeviceError": "imgcls.errors",
     "DivergedError": "imgcls.errors",
@@ -92,6 +96,7 @@ _HOMES = {
     "checklist": "imgcls.checklists.checklist",
     "climb": "imgcls.ladders.climber",
     "compare": "imgcls.ladders.compare",
+    "decide": "imgcls.evidence.decide",
     "explore": "imgcls.eda.explore",
     "gain": "imgcls.evidence.verdicts",
     "ladder": "imgcls.ladders.run",
@@ -114,6 +119,8 @@ __all__ = [
     "DataError",
     "DataOptions",
     "DataSource",
+    "Decided",
+    "Decision",
     "DecodeError",
     "DeviceError",
     "DivergedError",
@@ -146,6 +153,7 @@ __all__ = [
     "checklist",
     "climb",
     "compare",
+    "decide",
     "explore",
     "gain",
     "ladder",

@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
 
 import click
 
 from imgcls.cli.options import JSON, OUT, print_json, workspace_of
 from imgcls.errors import UsageError
-
-if TYPE_CHECKING:
-    from imgcls.evidence.decide import Bound
 
 _BOUND = re.compile(r"(?P<of>.+?)\s*(?:>=|=|:)\s*(?P<share>\d*\.?\d+)\s*(?P<percent>%?)", re.DOTALL)
 
@@ -57,19 +53,16 @@ def decide(
     The rule is chosen by the photographs that validate, and judged on those that did not choose it. It is written to
     decision.toml; predict, submit and runs show follow it.
     """
-    from imgcls.evidence.decide import Costs, Question, decide
-    from imgcls.records.blend import find_predictor
+    from imgcls.evidence.decide import decide
     from imgcls.reports.console import show
     from imgcls.reports.decision import DecisionView
     from imgcls.reports.live import telling
 
     workspace = workspace_of(out)
-    bounds = [*(_bound(text, "recall") for text in recall), *(_bound(text, "precision") for text in precision)]
     share = None if reject is None else _share(reject)
-    record = find_predictor(run, workspace)
+    bounds = {"recall": _bounds(recall, "recall"), "precision": _bounds(precision, "precision")}
     with telling("Deciding", as_json=as_json):
-        costs = None if cost is None else Costs.read(cost, record)
-        decided = decide(record, Question(tuple(bounds), f1=f1, costs=costs, reject=share))
+        decided = decide(run, **bounds, f1=f1, costs=cost, reject=share, workspace=workspace)
     is_open = strict and not decided.is_shown
     if not is_open:
         decided = decided.keep(to, workspace=workspace)
@@ -80,21 +73,24 @@ def decide(
     return 3 if is_open else 0
 
 
-def _bound(text: str, what: Literal["recall", "precision"]) -> Bound:
-    """Read CLASS>=SHARE.
+def _bounds(texts: tuple[str, ...], what: str) -> dict[str, float]:
+    """Read CLASS>=SHARE, several times.
 
     Raises:
-        UsageError: It is no such text.
+        UsageError: One is no such text, or a class is there twice.
     """
-    from imgcls.evidence.decide import Bound
-
-    match = _BOUND.fullmatch(text.strip())
-    if match is None:
-        raise UsageError(
-            f"--{what} {text!r} has to name a class and a share, in quotes since > is a sign of the shell: "
-            f"--{what} 'defective>=0.99', or --{what} defective=0.99 without quotes."
-        )
-    return Bound(what, match["of"], float(match["share"]) / (100 if match["percent"] else 1))
+    found: dict[str, float] = {}
+    for text in texts:
+        match = _BOUND.fullmatch(text.strip())
+        if match is None:
+            raise UsageError(
+                f"--{what} {text!r} has to name a class and a share, in quotes since > is a sign of the shell: "
+                f"--{what} 'defective>=0.99', or --{what} defective=0.99 without quotes."
+            )
+        if match["of"] in found:
+            raise UsageError(f"--{what} names {match['of']!r} twice.")
+        found[match["of"]] = float(match["share"]) / (100 if match["percent"] else 1)
+    return found
 
 
 def _share(text: str) -> float:

@@ -274,31 +274,52 @@ class Decided:
 
 
 def decide(
-    run: RunRecord | BlendRecord | str, question: Question | None = None, *, workspace: Workspace | None = None
+    run: RunRecord | BlendRecord | str,
+    *,
+    recall: Mapping[str, float] | None = None,
+    precision: Mapping[str, float] | None = None,
+    f1: bool = False,
+    costs: Costs | Path | str | None = None,
+    reject: float | None = None,
+    workspace: Workspace | None = None,
 ) -> Decided:
     """Choose by which rule a run or a blend answers, and judge it; `Decided.keep` makes it be followed.
 
     A bound of recall gets the highest threshold, one of precision the lowest, at which the exact 95 % interval
     (`exact_interval`) lies above it. Where no threshold reaches that it is the one that comes nearest, and the promise
-    says what is shown. What is left to a person has the most doubt, see `Decision.doubts`.
+    says what is shown. With nothing asked for the answer is the most probable class, or all labels from 0.5 on.
 
     Args:
         run: A run or a blend: its record, its id, or the beginning of its id. A joint record of folds is decided for by
             what it says out of fold.
-        question: What is asked for; None for the most probable class, or all labels from 0.5 on.
+        recall: Class → the share in (0, 1] of the images that have it that must be answered so; of one class, or
+            with several labels of any.
+        precision: Class → the share of the images answered so that must have it.
+        f1: Whether the best F1 is sought: of each label, of the rarer one of two classes, of the mean over more.
+        costs: What wrong answers cost, or a table of it, see `Costs.read`: the answer with the smallest expected cost
+            is given.
+        reject: The share of images in (0, 1) that may be left to a person: those with the most doubt, see
+            `Decision.doubts`.
         workspace: Where the records lie; the one of the current folder when None.
 
     Raises:
         UsageError: It cannot be asked, or there are too few images of a class to choose by.
+        DataError: The table of costs does not fit.
         RecordError: There is no such run or blend, or its predictions are damaged.
 
     Example:
-        >>> asked = imgcls.Question(bounds=(imgcls.Bound("recall", "defective", 0.99),))  # doctest: +SKIP
-        >>> imgcls.decide("baseline-s0-1a2b3c4d", asked).keep().is_shown  # doctest: +SKIP
+        >>> imgcls.decide("baseline-s0-1a2b3c4d", recall={"defective": 0.99}).keep().is_shown  # doctest: +SKIP
         False
     """
     record = find_predictor(run, workspace or Workspace.find()) if isinstance(run, str) else run
-    question = question or Question()
+    asked: list[tuple[Literal["recall", "precision"], Mapping[str, float]]]
+    asked = [("recall", recall or {}), ("precision", precision or {})]
+    question = Question(
+        bounds=tuple(Bound(what, of, share) for what, shares in asked for of, share in shares.items()),
+        f1=f1,
+        costs=Costs.read(Path(costs), record) if isinstance(costs, Path | str) else costs,
+        reject=reject,
+    )
     question.check(record)
     images = Validated.of(record)
     base = Decision(of=record.id, key=record.key, type=images.problem, classes=images.classes)

@@ -45,10 +45,13 @@ class FoldOutputs:
 
     board: Predictions
     """Their predictions."""
-    classes: tuple[str, ...]
-    """The names of the classes."""
     decision: Decision
     """By which answers are given: the default, unless there is one run and a decision was made for it."""
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The names of the classes."""
+        return self.decision.classes
 
     @property
     def chosen(self) -> Booleans:
@@ -128,7 +131,7 @@ def fold_outputs(state: LadderState, rung: int) -> tuple[FoldOutputs, ...]:
     parts = [[record for record in records if record.fold == number] for number in numbers]
     first = records[0]
     rule = decision_for(first)[0] if len(records) == 1 else Decision.default(first.problem, first.classes)
-    return tuple(FoldOutputs(read_predictions(part), part[0].classes, rule) for part in parts)
+    return tuple(FoldOutputs(read_predictions(part), rule) for part in parts)
 
 
 def confusion(folds: Sequence[FoldOutputs]) -> Confusion | None:

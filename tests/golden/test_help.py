@@ -35,6 +35,7 @@ OPTIONS = {
     "imgcls checklist skip": "--why --out",
     "imgcls checklist unskip": "--out",
     "imgcls compare": "--metric --smallest-gain --images --out --json",
+    "imgcls decide": "--recall --precision --cost --f1 --reject --to --strict --out --json",
     "imgcls doctor": "--json",
     "imgcls eda": LOOK,
     "imgcls eda apply": "--out --json",
@@ -53,7 +54,7 @@ OPTIONS = {
     "imgcls ladder show": "--images --out --json",
     "imgcls ladder status": "--out --json",
     "imgcls models": "--most --time --size --json",
-    "imgcls predict": "--images --id --format --json -o --output --raw --strict --device --out",
+    "imgcls predict": "--images --id --format --json -o --output --raw --strict --decision --device --out",
     "imgcls recipe": "",
     "imgcls recipe copy": "--force",
     "imgcls recipe list": "--json",
@@ -64,7 +65,7 @@ OPTIONS = {
     "imgcls runs list": "--out --json",
     "imgcls runs rm": "--yes --out",
     "imgcls runs show": "--verify --out --json",
-    "imgcls submit": "--to --sample --probabilities --classes --force --strict --out --json",
+    "imgcls submit": "--to --sample --probabilities --classes --force --strict --decision --out --json",
 }
 
 
@@ -77,7 +78,7 @@ def test_messages_name_options_that_there_are() -> None:
         for path in root.rglob("*.py")
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         if isinstance(node, ast.Constant) and isinstance(node.value, str)
-        for option in re.findall(r"(?<![\w-])--[a-z][a-z-]*", re.sub(r"pip install.*", "", node.value))
+        for option in re.findall(r"(?<![\w-])--[a-z][a-z0-9-]*", re.sub(r"pip install.*", "", node.value))
     }
     assert {entry for entry in found if entry[0] not in known} == set()
 
@@ -114,7 +115,7 @@ def found(command: Command, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
 
 def test_commands_and_options_have_the_names_they_had(found: dict[str, str]) -> None:
     listed = {name: re.findall(r"^  (-.*?)(?:  |$)", text, flags=re.MULTILINE) for name, text in found.items()}
-    names = {name: " ".join(re.findall(r"-[a-z-]+", " ".join(lines))) for name, lines in listed.items()}
+    names = {name: " ".join(re.findall(r"-[a-z-][a-z0-9-]*", " ".join(lines))) for name, lines in listed.items()}
     assert names == {name: f"{options} -h --help".strip() for name, options in OPTIONS.items()}
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from sklearn.metrics import f1_score, precision_recall_curve, precision_score, r
 
 from imgcls.config.decision import NOT_SURE, Decision
 from imgcls.errors import DataError, UsageError
-from imgcls.evidence.decide import Bound, Costs, Question, decide, exact_interval
+from imgcls.evidence.decide import Costs, decide, exact_interval
 from imgcls.evidence.validated import Validated
 
 SEPARATION = 1.2
@@ -84,7 +85,7 @@ def true_recall(start: float) -> float:
     return float(1 - norm.cdf((np.log(start / (1 - start)) - PRIOR) / (2 * SEPARATION) - SEPARATION))
 
 
-RECALL = Question((Bound("recall", "defective", 0.95),))
+RECALL: dict[str, Any] = {"recall": {"defective": 0.95}}
 
 
 @pytest.mark.parametrize(("n", "n_hits"), [(40, 40), (40, 0), (200, 191), (7, 3)])
@@ -106,7 +107,7 @@ def test_images_that_vary_together_count_for_less() -> None:
 
 def test_a_recall_that_is_shown_is_kept_on_new_images() -> None:
     """Of 120 thresholds chosen on drawn images 97.5 % at least should have the recall that is shown."""
-    found = [decide(Run(two_classes(600, seed=seed)), RECALL).decision for seed in range(120)]
+    found = [decide(Run(two_classes(600, seed=seed)), **RECALL).decision for seed in range(120)]
     assert np.mean([one.promises[0].is_shown for one in found]) > 0.95
     kept = [true_recall(one.thresholds["defective"]) >= one.promises[0].shown for one in found]
     assert np.mean(kept) > 0.93
@@ -122,14 +123,14 @@ def test_a_recall_that_too_few_images_can_show_is_not_promised() -> None:
     images = two_classes(200, share=0.0)
     truth = (np.arange(200) < 40).astype(int)
     labels = tuple(np.array(["ok", "defective"])[truth])
-    found = decide(Run(replace(images, targets=truth, labels=labels)), Question((Bound("recall", "defective", 0.99),)))
+    found = decide(Run(replace(images, targets=truth, labels=labels)), recall={"defective": 0.99})
     assert not found.is_shown
     assert found.decision.promises[0].shown == pytest.approx(binomtest(40, 40).proportion_ci().low)
 
 
 def test_it_takes_the_highest_threshold_that_keeps_the_bound() -> None:
     images = two_classes(600)
-    start = decide(Run(images), RECALL).decision.thresholds["defective"]
+    start = decide(Run(images), **RECALL).decision.thresholds["defective"]
     scores = np.sort(images.probabilities[images.targets == 1, 1])
     lower = [exact_interval(scores >= cut)[0] >= 0.95 for cut in scores]
     expected = scores[np.flatnonzero(lower).max()]
@@ -139,7 +140,7 @@ def test_it_takes_the_highest_threshold_that_keeps_the_bound() -> None:
 
 def test_a_precision_takes_the_lowest_threshold_that_keeps_it() -> None:
     images = two_classes(2000)
-    decision = decide(Run(images), Question((Bound("precision", "defective", 0.8),))).decision
+    decision = decide(Run(images), precision={"defective": 0.8}).decision
     start = decision.thresholds["defective"]
     called = images.probabilities[:, 1] >= start
     shown = decision.promises[0].shown
@@ -156,13 +157,13 @@ def test_what_judges_did_not_choose() -> None:
     flipped = images.targets.copy()
     flipped[mine] = 1 - flipped[mine]
     other = replace(images, targets=flipped, labels=tuple(np.array(["ok", "defective"])[flipped]))
-    before, after = decide(Run(images), RECALL), decide(Run(other), RECALL)
+    before, after = decide(Run(images), **RECALL), decide(Run(other), **RECALL)
     assert before.decision.thresholds != after.decision.thresholds
     assert before.held_out == "fold by fold"
-    alone = decide(Run(images.at(np.flatnonzero(~mine))), Question()).n
+    alone = decide(Run(images.at(np.flatnonzero(~mine)))).n
     assert alone == 300
     rules = [
-        decide(Run(replace(one.at(np.flatnonzero(~mine)), folds=None)), RECALL).decision for one in (images, other)
+        decide(Run(replace(one.at(np.flatnonzero(~mine)), folds=None)), **RECALL).decision for one in (images, other)
     ]
     assert rules[0] == rules[1]  # the rule by which the fold is answered
     answers = [rule.answers(images.probabilities[mine]).chosen for rule in rules]
@@ -174,10 +175,10 @@ def test_held_out_scores_are_those_of_the_rules_of_the_other_folds() -> None:
     answered = np.zeros(400, dtype=int)
     for fold in range(4):
         rest = replace(images.at(np.flatnonzero(images.folds != fold)), folds=None)
-        rule = decide(Run(rest), RECALL).decision
+        rule = decide(Run(rest), **RECALL).decision
         held = images.folds == fold
         answered[held] = rule.answers(images.probabilities[held]).chosen[:, 1]
-    found = decide(Run(images), RECALL).scores
+    found = decide(Run(images), **RECALL).scores
     assert found.classes[1].recall.value == pytest.approx(recall_score(images.targets, answered))
     assert found.classes[1].precision.value == pytest.approx(precision_score(images.targets, answered))
     assert found.n_false[1] == ((answered == 1) & (images.targets == 0)).sum()
@@ -185,7 +186,7 @@ def test_held_out_scores_are_those_of_the_rules_of_the_other_folds() -> None:
 
 def test_the_best_f1_of_each_label_is_found() -> None:
     images = several_labels()
-    thresholds = decide(Run(images), Question(f1=True)).decision.thresholds
+    thresholds = decide(Run(images), f1=True).decision.thresholds
     for place, name in enumerate(images.classes):
         precision, recall, _ = precision_recall_curve(images.targets[:, place], images.probabilities[:, place])
         best = np.nanmax(2 * precision * recall / (precision + recall))
@@ -194,13 +195,13 @@ def test_the_best_f1_of_each_label_is_found() -> None:
 
 
 def test_the_best_f1_of_two_classes_is_that_of_the_rarer_one() -> None:
-    assert [*decide(Run(two_classes(600)), Question(f1=True)).decision.thresholds] == ["defective"]
+    assert [*decide(Run(two_classes(600)), f1=True).decision.thresholds] == ["defective"]
 
 
 def test_the_mean_f1_over_more_classes_rises() -> None:
     """On the images that choose, and on those that do not."""
     images = three_classes()
-    found = decide(Run(images), Question(f1=True))
+    found = decide(Run(images), f1=True)
     chosen = found.decision.answers(images.probabilities).chosen.argmax(axis=1)
     plain = f1_score(images.targets, images.probabilities.argmax(axis=1), average="macro")
     assert f1_score(images.targets, chosen, average="macro") > plain + 0.02
@@ -211,13 +212,12 @@ def test_the_mean_f1_over_more_classes_rises() -> None:
 def test_a_label_that_no_image_has_keeps_the_default() -> None:
     images = several_labels()
     images.targets[:, 0] = 0
-    found = decide(Run(replace(images, labels=("",) * images.n)), Question(f1=True))
+    found = decide(Run(replace(images, labels=("",) * images.n)), f1=True)
     assert found.decision.thresholds["x"] == 0.5
 
 
 def test_labels_have_bounds_of_their_own() -> None:
-    asked = Question((Bound("recall", "x", 0.8), Bound("precision", "y", 0.9)), f1=True)
-    found = decide(Run(several_labels()), asked)
+    found = decide(Run(several_labels()), recall={"x": 0.8}, precision={"y": 0.9}, f1=True)
     assert [(one.what, one.of) for one in found.decision.promises] == [("recall", "x"), ("precision", "y")]
     assert {*found.decision.thresholds} == {"x", "y", "z"}
     assert found.decision.asked == ("--recall 'x>=0.8'", "--precision 'y>=0.9'", "--f1")
@@ -225,7 +225,7 @@ def test_labels_have_bounds_of_their_own() -> None:
 
 def test_the_share_that_is_asked_for_is_left_to_a_person() -> None:
     images = two_classes(2000)
-    found = decide(Run(images), Question(reject=0.1))
+    found = decide(Run(images), reject=0.1)
     assert found.scores.n_unsure == pytest.approx(200, abs=25)
     assert found.decision.answers(images.probabilities).unsure.sum() <= 200
     assert (found.scores.accuracy.value or 0) > (found.default.accuracy.value or 1) + 0.02
@@ -235,7 +235,7 @@ def test_costs_are_those_of_the_answers() -> None:
     """The mean cost is counted image by image, and is below that of the default."""
     costs = Costs(answers={"ok": (0.0, 20.0), "defective": (1.0, 0.0), NOT_SURE: (3.0, 3.0)})
     images = two_classes(1000)
-    found = decide(Run(images), Question(costs=costs))
+    found = decide(Run(images), costs=costs)
     each = []
     for label, answer in zip(images.labels, found.decision.named(images.probabilities), strict=True):
         each.append(costs.answers[answer][images.classes.index(label)])
@@ -249,7 +249,7 @@ def test_costs_are_those_of_the_answers() -> None:
 def test_costs_of_labels_are_thresholds() -> None:
     """Where missing costs three times as much as a false alarm, a quarter is enough."""
     costs = Costs(labels={"x": (3.0, 1.0), "y": (1.0, 1.0), "z": (0.0, 0.0)})
-    found = decide(Run(several_labels()), Question(costs=costs))
+    found = decide(Run(several_labels()), costs=costs)
     assert found.decision.thresholds == pytest.approx({"x": 0.25, "y": 0.5, "z": 0.0})
 
 
@@ -263,7 +263,7 @@ def test_a_table_of_costs_is_read_in_any_order(tmp_path: Path) -> None:
     path = table("is,not sure,defective,ok\ndefective,2,0,20\nok,2,1,0\n", tmp_path)
     found = Costs.read(path, Run(two_classes(10)))
     assert found.answers == {NOT_SURE: (2.0, 2.0), "defective": (1.0, 0.0), "ok": (0.0, 20.0)}
-    decision = decide(Run(two_classes(400)), Question(costs=found)).decision
+    decision = decide(Run(two_classes(400)), costs=found).decision
     assert decision == Decision.model_validate(decision.model_dump(by_alias=True))
 
 
@@ -294,40 +294,40 @@ def test_several_labels_refuse_the_table_of_single_ones(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("question", "said"),
     [
-        (Question((Bound("recall", "defectiv", 0.9),)), "Did you mean 'defective'"),
-        (Question((Bound("recall", "defective", 1.2),)), "at most 1"),
-        (Question((Bound("recall", "ok", 0.9), Bound("recall", "defective", 0.9))), "one of them only"),
-        (Question((Bound("recall", "ok", 0.9), Bound("precision", "ok", 0.9))), "either recall or precision"),
-        (Question((Bound("recall", "ok", 0.9),), f1=True), "Ask for one of"),
-        (Question(reject=1.0), "above 0 and below 1"),
+        ({"recall": {"defectiv": 0.9}}, "Did you mean 'defective'"),
+        ({"recall": {"defective": 1.2}}, "at most 1"),
+        ({"recall": {"ok": 0.9, "defective": 0.9}}, "one of them only"),
+        ({"recall": {"ok": 0.9}, "precision": {"ok": 0.9}}, "either recall or precision"),
+        ({"recall": {"ok": 0.9}, "f1": True}, "Ask for one of"),
+        ({"reject": 1.0}, "above 0 and below 1"),
         (
-            Question(reject=0.1, costs=Costs({"ok": (0, 1), "defective": (1, 0), NOT_SURE: (1, 1)})),
+            {"reject": 0.1, "costs": Costs({"ok": (0, 1), "defective": (1, 0), NOT_SURE: (1, 1)})},
             "leave --reject out",
         ),
-        (Question(costs=Costs({"ok": (1, 1), "defective": (1, 1), NOT_SURE: (0, 0)})), "Everything would be left"),
+        ({"costs": Costs({"ok": (1, 1), "defective": (1, 1), NOT_SURE: (0, 0)})}, "Everything would be left"),
     ],
 )
-def test_what_cannot_be_asked_is_said(question: Question, said: str) -> None:
+def test_what_cannot_be_asked_is_said(question: dict[str, Any], said: str) -> None:
     with pytest.raises(UsageError, match=said):
-        decide(Run(two_classes(200)), question)
+        decide(Run(two_classes(200)), **question)
 
 
 def test_a_class_that_nothing_has_cannot_be_bounded() -> None:
     images = two_classes(50, share=0.0)
     with pytest.raises(UsageError, match="Too few images of validation have 'defective'"):
-        decide(Run(images), RECALL)
+        decide(Run(images), **RECALL)
 
 
 def test_one_image_that_has_it_cannot_choose_and_judge() -> None:
     images = two_classes(50, share=0.0)
     truth = (np.arange(50) == 7).astype(int)
     with pytest.raises(UsageError, match="have to be different ones"):
-        decide(Run(replace(images, targets=truth, labels=tuple(np.array(["ok", "defective"])[truth]))), RECALL)
+        decide(Run(replace(images, targets=truth, labels=tuple(np.array(["ok", "defective"])[truth]))), **RECALL)
 
 
 def test_groups_stay_whole_where_thresholds_are_chosen() -> None:
     """A recall that single images would show is not shown by as many images in few groups."""
     images = two_classes(800, groups=8, alike=0.5)
     alone = replace(images, groups=None)
-    shown = [decide(Run(one), RECALL).decision.promises[0].is_shown for one in (images, alone)]
+    shown = [decide(Run(one), **RECALL).decision.promises[0].is_shown for one in (images, alone)]
     assert shown == [False, True]

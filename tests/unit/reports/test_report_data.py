@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from imgcls.config.decision import Decision
 from imgcls.data.source import DataSource
 from imgcls.errors import UsageError
 from imgcls.ladders.predictions import Predictions
@@ -162,7 +163,7 @@ def test_several_labels_are_missed_or_seen_where_they_are_not() -> None:
     targets = np.array([[1, 0], [1, 1], [0, 0]], dtype=np.uint8)
     runs = {"a": np.array([[0.9, 0.8], [0.2, 0.9], [0.1, 0.1]]), "b": np.array([[0.9, 0.1], [0.1, 0.9], [0.1, 0.1]])}
     part = Predictions(("x", "y", "z"), ("red", "red|green", ""), targets, None, runs, (), "multilabel")
-    turns = [FoldOutputs(part, ("red", "green"))]
+    turns = [FoldOutputs(part, Decision.default("multilabel", ("red", "green")))]
     assert confusion(turns) is None
     assert confused_pairs(turns) == (ConfusedPair("red", "no red", 1.0, 2), ConfusedPair("no green", "green", 0.5, 2))
     (worst,) = worst_mistakes(turns)

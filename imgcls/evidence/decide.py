@@ -191,6 +191,10 @@ class RuleScores:
     n_false: tuple[int, ...]
     """Of each class, images that are called so and have it not."""
 
+    def found(self, what: Literal["recall", "precision"], place: int) -> Estimate:
+        """Return recall or precision of the class at a place."""
+        return self.classes[place].recall if what == "recall" else self.classes[place].precision
+
     @classmethod
     def of(cls, images: Validated, answers: Answers, costs: Costs | None) -> Self:
         """Score the answers for images."""
@@ -242,8 +246,7 @@ class Decided:
 
     def found(self, promise: Promise) -> Estimate:
         """Return what was promised, as it is on images that did not choose."""
-        scores = self.scores.classes[self.decision.classes.index(promise.of)]
-        return scores.recall if promise.what == "recall" else scores.precision
+        return self.scores.found(promise.what, self.decision.classes.index(promise.of))
 
     def keep(self, to: Path | None = None, *, workspace: Workspace | None = None) -> Decided:
         """Write it, so that the run or blend that it was made for follows it.

@@ -5,24 +5,29 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
 
+from imgcls.config.decision import DECISION_TOML, read_decision
 from imgcls.data.samples import Samples, as_targets
 from imgcls.errors import RecordError, UsageError
 from imgcls.evidence.contributions import Floats, contributions
+from imgcls.evidence.decide import RuleScores
 from imgcls.evidence.gains import measure, score
+from imgcls.evidence.validated import Validated
 from imgcls.evidence.variance import group_numbers
 from imgcls.evidence.verdicts import Judged, judge
 from imgcls.ladders.judge import LadderResult, judge_ladder, verdict_record
 from imgcls.ladders.predictions import shares_weights
 from imgcls.ladders.report_data import find_photographs
-from imgcls.ladders.results import SCHEMA, FinalRecord, ValidationScores
+from imgcls.ladders.results import SCHEMA, FinalRecord, TestedPromise, ValidationScores
 from imgcls.ladders.spec import FINAL_JSON, Ladder
 from imgcls.ladders.state import LadderState, read_state
+from imgcls.predictions.submission import TEST_FILE
+from imgcls.records.blend import BlendRecord, find_blends
 from imgcls.records.lock import FolderLock
 from imgcls.records.run import Estimate, RunRecord
 from imgcls.schema import to_json
@@ -76,6 +81,8 @@ class Final:
     """The base on validation, to hold its score on test against."""
     incumbent_validation: Estimate | None = None
     """The incumbent on validation, likewise; optimistic, since it was chosen there."""
+    promises: tuple[TestedPromise, ...] = ()
+    """What was promised by the decision for a run of the incumbent, or a blend of its runs."""
 
     def to_json(self) -> dict[str, Any]:
         """Return it as JSON values."""
@@ -92,6 +99,7 @@ class Final:
             validation=verdict_record(self.validation),
             n_openings=self.n_openings,
             validation_scores=ValidationScores(self.baseline_validation, self.incumbent_validation),
+            promises=self.promises or None,
         )
         return {"schema": SCHEMA, **to_json(record)}
 
@@ -127,9 +135,9 @@ def open_test(ladder: Ladder, workspace: Workspace, *, incumbent: int | None = N
     try:
         before = _read_ledger(workspace)
         top = result.incumbent if incumbent is None else incumbent
-        final = _score_on_test(
-            state, result, test, top=top, openings=1 + sum(row["data"] == _mark(ladder) for row in before)
-        )
+        openings = 1 + sum(row["data"] == _mark(ladder) for row in before)
+        final = _score_on_test(state, result, test, top=top, openings=openings)
+        final = replace(final, promises=_tested_promises(_runs(state, top), test, workspace))
         _write_ledger(workspace, [*before, _row(final, ladder)])
         write_json((ladder.folder or workspace.ladders / ladder.name) / FINAL_JSON, final.to_json())
     finally:
@@ -139,6 +147,44 @@ def open_test(ladder: Ladder, workspace: Workspace, *, incumbent: int | None = N
 
 def _runs(state: LadderState, rung: int) -> list[RunRecord]:
     return [entry.record for entry in state.of(rung) if entry.record is not None]
+
+
+def _tested_promises(runs: Sequence[RunRecord], test: Samples, workspace: Workspace) -> tuple[TestedPromise, ...]:
+    """Return what test says of the promises of decision.toml; nothing where it was made for other networks."""
+    path = workspace.root / DECISION_TOML
+    if not path.exists():
+        return ()
+    decision, ids = read_decision(path), {run.id for run in runs}
+    members = ((blend, {run for one in blend.members for run in one.runs}) for blend in find_blends(workspace)[0])
+    able: list[RunRecord | BlendRecord] = [*runs, *(blend for blend, of in members if of <= ids)]
+    record = next((one for one in able if one.key == decision.key), None)
+    if record is None or TEST_FILE not in record.files:
+        return ()
+    said = record.predictions("test").set_index("id")[[f"p_{name}" for name in record.classes]]
+    frame = test.frame[list(test.is_labelled)].assign(id=lambda part: part["id"].map(as_utf8)).set_index("id")
+    frame = frame[frame.index.isin(said.index)]
+    images = Validated(
+        ids=tuple(frame.index),
+        labels=tuple(frame["label"]),
+        probabilities=said.loc[frame.index].to_numpy(dtype=np.float64),
+        targets=as_targets(frame["label"], classes=record.classes, problem=record.problem),
+        groups=tuple(frame["group"]),
+        folds=None,
+        problem=decision.type,
+        classes=decision.classes,
+    )
+    scores = RuleScores.of(images, decision.answers(images.probabilities), None)
+    place = {name: number for number, name in enumerate(decision.classes)}
+    return tuple(
+        TestedPromise(
+            what=one.what,
+            of=one.of,
+            at_least=one.at_least,
+            found=scores.found(one.what, place[one.of]),
+            n_false=scores.n_false[place[one.of]],
+        )
+        for one in decision.promises
+    )
 
 
 def _rows(state: LadderState, rung: int, ids: Sequence[str], labels: Sequence[str]) -> dict[int, Floats]:

@@ -313,6 +313,22 @@ class ValidationScores:
 
 
 @dataclass(frozen=True)
+class TestedPromise:
+    """What the sealed test says of a promise of decision.toml."""
+
+    what: str
+    """`recall` or `precision`."""
+    of: str
+    """The class."""
+    at_least: float
+    """What was asked for."""
+    found: Estimate
+    """What it is on test, among the photographs that were answered."""
+    n_false: int
+    """Photographs that are called so and have it not."""
+
+
+@dataclass(frozen=True)
 class FinalRecord:
     """What the sealed test says of a ladder: final.json, see `imgcls.ladders.final_test.Final`."""
 
@@ -340,6 +356,8 @@ class FinalRecord:
     """How often this test part was scored, this time included."""
     validation_scores: ValidationScores
     """Both stacks on validation."""
+    promises: tuple[TestedPromise, ...] | None = field(default=None, metadata=MAY_BE_ABSENT)
+    """Those of the decision for a run of the incumbent, or a blend of its runs; None where there is none."""
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from imgcls.config.decision import DECISION_TOML
 from imgcls.config.metrics import Units
 from imgcls.evidence.verdicts import Judged
 from imgcls.ladders.compare import Comparison
@@ -403,6 +404,12 @@ class FinalView:
                 f"On validation it was {gain}. That is the optimistic number: the incumbent was chosen by it. "
                 "The one of test is the one to report."
             )
+        for one in final.promises:
+            kept = one.found.value is not None and one.found.value >= one.at_least
+            score, interval = _scored(one.found, units)
+            asked = f"{one.what.capitalize()} of {clean(one.of)}, promised {one.at_least:g} by {DECISION_TOML}"
+            said = f"{asked}: {score} {interval} on test, {count(one.n_false, 'false alarm')}."
+            yield Text(f"\n{said}", style="green" if kept else "red")
         yield Text(f"\n{self._openings()}", style="" if final.n_openings == 1 else "yellow")
 
     def _scores(self, units: Units) -> NamedRows:

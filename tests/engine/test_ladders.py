@@ -21,12 +21,15 @@ import pytest
 
 import imgcls
 from imgcls.checklists.verdicts import FinalOpening
+from imgcls.config.decision import Decision
 from imgcls.engine import run as engine_job
 from imgcls.engine.progress import Silent as Quiet
 from imgcls.errors import BusyError, ImgclsError, TrainingError, UsageError
+from imgcls.ladders.blend import blend
 from imgcls.ladders.executors import SerialExecutor
 from imgcls.ladders.final_test import open_test
 from imgcls.ladders.judge import LadderResult
+from imgcls.ladders.results import read_final
 from imgcls.ladders.run import JobResult, LadderRunner, SilentWatcher, do_job, job_arguments
 from imgcls.ladders.spec import FINAL_JSON, RESULT_JSON, find_ladder
 from imgcls.ladders.state import LadderState, read_state
@@ -596,6 +599,37 @@ def test_the_sealed_test_speaks_last_and_every_opening_is_counted(
     (place.root / "test-ledger.csv").write_text("no,ledger\n1,2\n")
     with pytest.raises(UsageError, match="damaged"):
         open_test(ladder, place)
+
+
+def test_a_promise_is_held_against_the_sealed_test(
+    climb: Climb, split_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the decision was made for a run of the incumbent, or a blend of its runs; not where for another network."""
+    place = Workspace(tmp_path / "work")
+    ladder = climb(data=split_folder, workspace=place).ladder
+    monkeypatch.setattr(LadderResult, "incumbent", property(lambda self: 2))
+    runs = [run for run in find_runs(place)[0] if run.stack == ladder.rungs[2].stack]
+    assert open_test(ladder, place).promises == ()
+    rule = Decision.model_validate(
+        {
+            "of": runs[0].id,
+            "key": runs[0].key,
+            "type": "binary",
+            "classes": runs[0].classes,
+            "thresholds": {"dog": 0.0},
+            "promises": [{"what": "recall", "of": "dog", "at_least": 0.9, "shown": 0.92}],
+        }
+    )
+    rule.write(place.root / "decision.toml")
+    opened = open_test(ladder, place)
+    (kept,) = opened.promises
+    assert (kept.what, kept.of, kept.found.value, kept.n_false) == ("recall", "dog", 1.0, 3)
+    assert read_final(place.ladders / ladder.name / FINAL_JSON).promises == (kept,)
+    together = blend(runs[0].stack, workspace=place).record
+    rule.model_copy(update={"of": together.id, "key": together.key}).write(place.root / "decision.toml")
+    assert open_test(ladder, place).promises == (kept,)
+    rule.model_copy(update={"key": "0" * 64}).write(place.root / "decision.toml")
+    assert open_test(ladder, place).promises == ()
 
 
 def test_seeds_that_one_side_lacks_are_left_out_on_test_where_weights_are_the_same(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 import numpy.typing as npt
 
-from imgcls.evidence.contributions import Booleans, Floats, Scored, area, scored
+from imgcls.evidence.contributions import Booleans, Floats, Scored, area, f_beta, scored, share
 from imgcls.evidence.metrics import FEWEST_GROUPS, Groups, half_width, wilson_interval
 from imgcls.records.run import Estimate, RunRecord
 
@@ -115,17 +115,13 @@ def _share(hits: Booleans, *, of: Booleans, units: Groups, missing: str) -> Esti
     value = float((hits & of).sum() / n)
     if units.are_single:
         return Estimate(value, *wilson_interval(int((hits & of).sum()), n), n)
-    return _estimate(value + (hits - value) * of / of.mean(), n=n, units=units)
+    return _estimate(share(hits, of=of), n=n, units=units)
 
 
 def _f1(true: Booleans, called: Booleans, units: Groups) -> Estimate:
     if not (true | called).any():
         return Estimate.missing("no image has it, and none is called so", n=0)
-    total = true.mean() + called.mean()
-    both = (true & called).astype(np.float64)
-    value = 2 * both.mean() / total
-    each = value + (2 * both - value * (true.astype(np.float64) + called)) / total
-    return _estimate(each, n=int((true | called).sum()), units=units)
+    return _estimate(f_beta(true, called), n=int((true | called).sum()), units=units)
 
 
 def _auc(scores: Floats, true: Booleans, units: Groups) -> Estimate:

@@ -16,7 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from imgcls.catalog import Stack
-from imgcls.config.metrics import PRIMARY, TITLES
+from imgcls.config.metrics import PRIMARY, RECORDED, described
 from imgcls.errors import ImgclsError, WorkspaceError
 from imgcls.plan import Plan
 from imgcls.predictions.submission import Submission, SubmissionTable, has_test
@@ -77,11 +77,11 @@ class RunList:
             clean(f"{record.label}{_turn(record)}" + (" (quick)" if record.quick else "")) for record in self.finished
         ]
         longest = max((cell_len(clean(record.data.name)) for record in self.finished), default=0)
-        beside = sum(len(TITLES[metric]) + 2 for metric in shown)
+        titles = tuple(described(metric).title for metric in shown)
+        beside = sum(len(title) + 2 for title in titles)
         widest = max((cell_len(part.rstrip()) for stack in stacks for part in parts_of(stack)), default=0)
         has_room = options.max_width >= max(_ROOMY, _BESIDE_STACK + beside + longest + 2 + max(widest, _LEAST_STACK))
         width = max(options.max_width - _BESIDE_STACK - beside - (longest + 2) * has_room, _LEAST_STACK, widest)
-        titles = tuple(TITLES[metric] for metric in shown)
         yield NamedRows(
             ("run", "stack", *(["data"] if has_room else []), "seed", *titles, "when, UTC"),
             [
@@ -329,8 +329,6 @@ class RunSummary:
 
     def meaning(self) -> str:
         """Describe what the score does and does not tell."""
-        from imgcls.evidence.metrics import METRICS  # loads scipy, which a list of runs does not need
-
         record, trivial = self.outcome.record, self.validation.trivial
         if record.quick:
             return QUICK_MEANING
@@ -344,13 +342,13 @@ class RunSummary:
             return "The score could not be computed; the table says why."
         if lost := record.lost_from_start(trivial.metric):
             return (
-                f"{METRICS[trivial.metric].title} {lost[1]:.3f} is below {lost[0]:.3f}, which the fitted classifier "
+                f"{described(trivial.metric).title} {lost[1]:.3f} is below {lost[0]:.3f}, which the fitted classifier "
                 "had before the first epoch: training undid what was there. Most often the learning rate is too high; "
                 "linear_probe alone keeps the better score."
             )
         scored = record.metrics[trivial.metric]
         value = scored.value or 0.0
-        title = METRICS[trivial.metric].title
+        title = described(trivial.metric).title
         against = f"{clean(trivial.name)} scores {trivial.value:.3f}"
         doubt = (
             "there is no interval; the table says why" if scored.low is None else "the interval reaches down to that"
@@ -422,10 +420,8 @@ def in_order(record: RunRecord, metric: str | None = None) -> list[str]:
         record: The run.
         metric: The one that decides; None for that of the kind of problem.
     """
-    from imgcls.evidence.metrics import METRICS  # loads scipy, which a list of runs does not need
-
-    first = metric or PRIMARY[record.problem]
-    return sorted(record.metrics, key=lambda entry: (entry != first, list(METRICS).index(entry)))
+    first = metric if metric in record.metrics else PRIMARY[record.problem]
+    return sorted(record.metrics, key=lambda entry: (entry != first, (*RECORDED, entry).index(entry)))
 
 
 def _units(record: RunRecord) -> str:
@@ -440,15 +436,13 @@ def _units(record: RunRecord) -> str:
 
 def metric_table(record: RunRecord, metric: str | None = None) -> Table:
     """Draw the metrics of a run with their intervals, the one that decides first; arguments as `in_order`."""
-    from imgcls.evidence.metrics import METRICS  # loads scipy, which a list of runs does not need
-
     table = Table(box=None, pad_edge=False, show_edge=False)
     table.add_column("validation" + _units(record))
     table.add_column("value", justify="right")
     table.add_column("95 % interval")
     table.add_column("images", justify="right")
     for place, entry in enumerate(in_order(record, metric)):
-        estimate, known = record.metrics[entry], METRICS[entry]
+        estimate, known = record.metrics[entry], described(entry)
         title = known.title + ("" if known.higher_is_better else " (lower is better)")
         note = f"  {estimate.reason}" if estimate.reason else ""
         table.add_row(
@@ -575,17 +569,15 @@ def outcome_view(outcome: RunOutcome, *, metric: str | None = None, answered: st
 
 def fold_table(record: RunRecord, folds: Folds, metric: str | None = None) -> Table:
     """Draw a row for each fold: its run, its size, its score in the metric that decides."""
-    from imgcls.evidence.metrics import METRICS  # loads scipy, which a list of runs does not need
-
-    primary = metric or PRIMARY[record.problem]
+    primary = in_order(record, metric)[0]
     table = Table(box=None, pad_edge=False, show_edge=False)
     table.add_column("fold", justify="right")
     table.add_column("run", style="dim", no_wrap=True)
-    for title in ("train", "validation", METRICS[primary].title):
+    for title in ("train", "validation", described(primary).title):
         table.add_column(title, justify="right")
     table.add_column("95 % interval")
     for run in folds.runs:
-        estimate = run.metrics[primary]
+        estimate = run.metrics.get(primary, Estimate.missing("not recorded", n=run.n["valid"]))
         table.add_row(
             str(run.fold),
             run.run.rpartition("-")[2],
@@ -599,8 +591,6 @@ def fold_table(record: RunRecord, folds: Folds, metric: str | None = None) -> Ta
 
 def spread_table(record: RunRecord, folds: Folds, metric: str | None = None) -> Table:
     """Draw the metrics out of fold with their intervals, beside mean and spread over the folds; `metric` is first."""
-    from imgcls.evidence.metrics import METRICS  # loads scipy, which a list of runs does not need
-
     table = Table(box=None, pad_edge=False, show_edge=False)
     table.add_column("out of fold" + _units(record))
     table.add_column("value", justify="right")
@@ -608,7 +598,7 @@ def spread_table(record: RunRecord, folds: Folds, metric: str | None = None) -> 
     table.add_column("images", justify="right")
     table.add_column("mean of folds ± spread", no_wrap=True)
     for place, entry in enumerate(in_order(record, metric)):
-        estimate, known = record.metrics[entry], METRICS[entry]
+        estimate, known = record.metrics[entry], described(entry)
         note = f"  {clean(estimate.reason)}" if estimate.reason else ""
         table.add_row(
             Text(
@@ -618,7 +608,7 @@ def spread_table(record: RunRecord, folds: Folds, metric: str | None = None) -> 
             number(estimate.value),
             Text(interval(estimate) + note),
             str(estimate.n),
-            spread_text(folds.spread[entry], n_folds=len(folds.runs)),
+            spread_text(folds.spread.get(entry, FoldSpread(None, None, 0)), n_folds=len(folds.runs)),
         )
     return table
 

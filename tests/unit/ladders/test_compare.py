@@ -190,7 +190,7 @@ def test_a_side_cannot_be_compared_with_itself(drawn_ladder: Draw) -> None:
     ("metric", "smallest_gain", "said"),
     [
         ("acuracy", None, "Did you mean 'accuracy'"),
-        ("average_precision", None, "No verdict can be given"),
+        ("average_precision", None, "has no verdict"),
         (None, 0.0, "above 0"),
         (None, float("nan"), "above 0"),
     ],

@@ -372,6 +372,11 @@ class Units:
         return self.known.unit
 
     @property
+    def small(self) -> str:
+        """Return the gain that costs are told for: `point`, `0.01 nats`."""
+        return "point" if self.known.unit == "points" else f"0.01 {self.name}"
+
+    @property
     def explained(self) -> str:
         """Describe what the unit is, and which way is better."""
         if self.known.unit == "nats":

@@ -433,9 +433,15 @@ def _why_none(metric: Metric, predictions: Scored) -> str:
 
 
 def _left_out(metric: Metric, predictions: Scored) -> str:
-    """Name the classes that a mean over classes leaves out; empty where it has all."""
-    of_one = metric.is_of_one_class and (predictions.problem == "binary" or "class" in metric.options)
-    missing = [] if of_one else _named(predictions.classes, ~counted_classes(metric, predictions))
+    """Name the classes that a mean over classes leaves out, or the one it is of where nobody said; else empty."""
+    is_binary = metric.is_of_one_class and predictions.problem == "binary"
+    if is_binary and "class" not in metric.options and metric.name not in RECORDED:
+        return f"of {predictions.classes[1]}"
+    missing = (
+        []
+        if is_binary or "class" in metric.options
+        else _named(predictions.classes, ~counted_classes(metric, predictions))
+    )
     if not missing:
         return ""
     names = ", ".join(missing[:_N_NAMES]) + (", …" if len(missing) > _N_NAMES else "")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
@@ -63,6 +63,11 @@ def class_scores(
     predictions = scored(probabilities, targets, problem=problem)
     units = Groups.of(groups, n=predictions.n)
     return tuple(_scores(name, predictions, place, units) for place, name in enumerate(classes))
+
+
+def least_found_first(scores: Iterable[ClassScores]) -> list[ClassScores]:
+    """Return the classes by their recall, those without one at the end."""
+    return sorted(scores, key=lambda one: 2.0 if one.recall.value is None else one.recall.value)
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ from imgcls.engine.known_datasets import fetched_set, is_known_set
 from imgcls.errors import DataError, DecodeError, UsageError
 from imgcls.evidence.contributions import Floats
 from imgcls.evidence.metrics import confident_mistakes, majority_accuracy
+from imgcls.evidence.per_class import ClassScores, class_scores
 from imgcls.ladders.climb import ClimbRecord
 from imgcls.ladders.judge import LadderResult, judge_ladder
 from imgcls.ladders.predictions import Predictions, read_predictions
@@ -144,6 +145,27 @@ def confused_pairs(folds: Sequence[FoldOutputs]) -> tuple[ConfusedPair, ...]:
     pairs = _label_pairs(folds) if folds[0].is_multilabel else _class_pairs(folds)
     ordered = sorted((pair for pair in pairs if pair.n > 0), key=lambda pair: -pair.n)
     return tuple(ordered[:MOST_PAIRS])
+
+
+def scores_by_class(folds: Sequence[FoldOutputs]) -> tuple[ClassScores, ...]:
+    """Score every class by the runs, their probabilities averaged; of folds all images together.
+
+    Args:
+        folds: The predictions of a rung.
+    """
+    groups = [
+        "" if fold.board.groups is None else f"{place}:{fold.board.groups[row]}"
+        for place, fold in enumerate(folds)
+        for row in range(len(fold.board.ids))
+    ]
+    problem: Any = folds[0].board.problem
+    return class_scores(
+        np.concatenate([fold.stacked.mean(axis=0) for fold in folds]),
+        np.concatenate([fold.board.targets for fold in folds]),
+        problem=problem,
+        classes=folds[0].classes,
+        groups=groups if any(groups) else None,
+    )
 
 
 def worst_mistakes(folds: Sequence[FoldOutputs], *, most: int = MOST_MISTAKES) -> tuple[WorstMistake, ...]:
@@ -370,6 +392,8 @@ class ReportData:
     """An answer that needs no photograph, and what it scores; None where the metric has none."""
     curves: tuple[Curves, ...]
     """The learning curves of each rung."""
+    classes: tuple[ClassScores, ...]
+    """A score sheet for each class, of the mean prediction of the incumbent's runs."""
     confusion: Confusion | None
     """Which class the incumbent takes for which; None where images have several labels."""
     pairs: tuple[ConfusedPair, ...]
@@ -429,6 +453,7 @@ def gather(
         n_by_class=_n_by_class(folds),
         trivial=_trivial(ladder.metric, folds),
         curves=tuple(_curves(state, number) for number in range(len(ladder.rungs))),
+        classes=scores_by_class(folds),
         confusion=confusion(folds),
         pairs=confused_pairs(folds),
         mistakes=worst_mistakes(folds),

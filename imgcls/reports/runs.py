@@ -22,7 +22,18 @@ from imgcls.plan import Plan
 from imgcls.predictions.submission import Submission, SubmissionTable, has_test
 from imgcls.records.blend import BlendRecord
 from imgcls.records.run import Estimate, Folds, FoldSpread, RunRecord, short_key
-from imgcls.reports.console import NamedRows, count, interval, name, number, parts_of, path, show, wrapped
+from imgcls.reports.console import (
+    NamedRows,
+    count,
+    interval,
+    name,
+    number,
+    parts_of,
+    path,
+    show,
+    with_interval,
+    wrapped,
+)
 from imgcls.schema import to_json
 from imgcls.storage import write_bytes
 from imgcls.text import as_utf8, clean, duration, inert, kinds_of, listed
@@ -249,7 +260,9 @@ class RunCard:
 def _by_class(detail: ValidationDetail) -> RenderResult:
     """Draw a row for each class, the one that is found least often first, and the calibration error."""
     yield Text("\nClass by class", style="bold")
-    rows = sorted(detail.classes, key=lambda one: 2.0 if one.recall.value is None else one.recall.value)
+    from imgcls.evidence.per_class import least_found_first  # loads scipy, which a list of runs does not need
+
+    rows = least_found_first(detail.classes)
     titles = ("images", "recall", "precision", "F1", "ROC AUC")
     yield NamedRows(
         ("class", *titles),
@@ -257,7 +270,7 @@ def _by_class(detail: ValidationDetail) -> RenderResult:
             (
                 name(one.name),
                 Text(f"{one.n:,}"),
-                *(Text(_with_interval(score)) for score in (one.recall, one.precision, one.f1, one.roc_auc)),
+                *(Text(with_interval(score)) for score in (one.recall, one.precision, one.f1, one.roc_auc)),
             )
             for one in rows[:_SHOWN_CLASSES]
         ],
@@ -267,12 +280,7 @@ def _by_class(detail: ValidationDetail) -> RenderResult:
         yield Text(f"… and {len(rows) - _SHOWN_CLASSES} more classes; --json lists all.", style="dim")
     error = detail.calibration_error
     if error.value is not None:
-        yield Text(f"Calibration error (15 bins of equal width): {_with_interval(error)}")
-
-
-def _with_interval(estimate: Estimate) -> str:
-    found = number(estimate.value, digits=2)
-    return found if estimate.low is None else f"{found} [{estimate.low:.2f}, {estimate.high:.2f}]"
+        yield Text(f"Calibration error (15 bins of equal width): {with_interval(error)}")
 
 
 def by_kind(reasons: Iterable[str]) -> str:

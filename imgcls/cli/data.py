@@ -23,7 +23,7 @@ from imgcls.cli.options import (
     source_of,
     workspace_of,
 )
-from imgcls.config.metrics import METRICS, OWN
+from imgcls.config.metrics import CHOICE
 from imgcls.data.source import FINDINGS_TOML
 from imgcls.errors import ProblemError, UsageError, nearest
 from imgcls.text import clean
@@ -159,7 +159,7 @@ def _asked(proposal: Proposal) -> Proposal:
         if not getattr(problem, name):
             said[name] = click.prompt(question, default="", show_default=False).strip()
     kind = f" (the data look {problem.type})" if problem.type else ""
-    click.echo(f"Metrics: {', '.join(METRICS)}, or {OWN}.", err=True)
+    click.echo(f"Metrics: {CHOICE}.", err=True)
     said["metric"] = click.prompt(f"Metric{kind}", type=METRIC, default=problem.metric or "accuracy")
     return fill_in(proposal, said=said)
 

@@ -97,6 +97,12 @@ class Metric:
         settings = ",".join(f"{name}={self.options[name]}" for name in self.takes if name in self.options)
         return f"{self.name}:{settings}" if settings else self.name
 
+    @property
+    def example(self) -> str:
+        """How it may be asked for: its name, with the options that it needs."""
+        needed = ",".join(f"{name}={one.example}" for name, one in self.takes.items() if one.is_required)
+        return f"{self.name}:{needed}" if needed else self.name
+
     @cached_property
     def title(self) -> str:
         """The metric as people read it: `Top-3 accuracy`, `Sensitivity (defective)`."""
@@ -252,8 +258,8 @@ METRICS: Mapping[str, Metric] = _known(
     ),
 )
 """From the name of every metric to what is known of it."""
-OWN = "module:function"
-"""How a metric of one's own is asked for; with `:lower` behind it where lower values are better."""
+CHOICE = f"{', '.join(metric.example for metric in METRICS.values())}, or module:function"
+"""Which metrics there are, for people; one's own with `:lower` behind it where lower values are better."""
 _OWN = re.compile(r"(?P<name>[^\W\d][\w.]*:[^\W\d]\w*)(?P<lower>:lower)?")
 
 
@@ -274,10 +280,7 @@ def find_metric(text: str) -> Metric:
             title = own["name"].partition(":")[2]
             ends = (-_INFINITE, _INFINITE)
             return Metric(own["name"], title, own["lower"] is None, ends, looks_at="probabilities", unit="units")
-        raise UsageError(
-            f"There is no metric {text!r}.{nearest_hint(name, METRICS)} There are {', '.join(METRICS)}; and {OWN} for "
-            "one's own."
-        )
+        raise UsageError(f"There is no metric {text!r}.{nearest_hint(name, METRICS)} There are {CHOICE}.")
     known, options = METRICS[name], dict[str, str]()
     for part in re.split(r",(?=\w+=)", rest) if rest else ():
         option, _, value = part.partition("=")
@@ -290,7 +293,7 @@ def find_metric(text: str) -> Metric:
         options[option] = read
     for option, wanted in known.takes.items():
         if wanted.is_required and option not in options:
-            raise UsageError(f"{name} needs {option}, {wanted.what}: {name}:{option}={wanted.example}.")
+            raise UsageError(f"{name} needs {option}, {wanted.what}, such as {known.example}.")
     return replace(known, options=options)
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, get_args, ge
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, Strict, ValidationError
 from pydantic_core import ErrorDetails, PydanticCustomError
 
-from imgcls.config.metrics import METRICS, OWN, PRIMARY, find_metric
+from imgcls.config.metrics import CHOICE, PRIMARY, find_metric
 from imgcls.data.source import (
     FINDINGS_TOML,
     OFF,
@@ -357,7 +357,7 @@ def _shown(value: object) -> str:
 PROBLEM_TOML = "imgcls.toml"
 """What also marks the folder of a workspace; see `imgcls.workspace.MARKER`."""
 _HEADING = "What the problem is. Every imgcls command in this folder reads it; change it as you like."
-_METRICS = f"The metric is one of {', '.join(METRICS)}, or {OWN}."
+_METRICS = f"The metric is one of {CHOICE}."
 _COMMENTS = {
     "goal": "which classes to tell apart, and what for",
     "background": "where the photographs come from, and what else is known of them",

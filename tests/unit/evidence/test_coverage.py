@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -47,6 +49,27 @@ def test_intervals_cover(metrics: tuple[str, ...], shares: tuple[float, ...], n:
         held = np.mean([one[name][1] <= truth[name][0] <= one[name][2] for one in found])
         assert 0.95 - 2.5 * (0.95 * 0.05 / n_draws) ** 0.5 - 0.01 <= held, (name, held)
         assert np.mean([one[name][2] - one[name][1] for one in found]) < 0.6, name
+
+
+@pytest.mark.parametrize("n_groups", [None, 40])
+def test_intervals_of_ones_own_cover(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, n_groups: int | None) -> None:
+    """Of 240 images in 200 blocks, and of 40 groups of images that are alike."""
+    (tmp_path / "ones_own_f1.py").write_text(
+        "def f1(truth, values):\n    said = values.argmax(axis=1)\n"
+        "    return 2 * ((said == 1) & (truth == 1)).sum() / ((said == 1).sum() + (truth == 1).sum())\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    metric, found = "ones_own_f1:f1", []
+    values, targets = drawn(20_000, (0.6, 0.4), seed=1000)
+    truth = 2 * ((values[:, 1] > 0.5) & (targets == 1)).sum() / ((values[:, 1] > 0.5).sum() + targets.sum())
+    for seed in range(100):
+        values, targets = drawn(n_groups or 240, (0.6, 0.4), seed=seed)
+        names = None if n_groups is None else [f"g{number // 6}" for number in range(6 * n_groups)]
+        if names:
+            values, targets = np.repeat(values, 6, axis=0), np.repeat(targets, 6)
+        one = evaluate(values, targets, problem="binary", classes=("n", "y"), groups=names, metrics=[metric])[metric]
+        found.append((one.low or 0) <= truth <= (one.high or 0))
+    assert 0.88 <= np.mean(found) <= 1
 
 
 def test_groups_widen_every_interval() -> None:

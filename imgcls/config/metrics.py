@@ -288,6 +288,8 @@ def find_metric(text: str) -> Metric:
             takes = f"It takes {', '.join(known.takes)}" if known.takes else "It takes none"
             raise UsageError(f"{text}: {name} has no option {option!r}.{nearest_hint(option, known.takes)} {takes}.")
         read = known.takes[option].read(value)
+        if option in options:
+            raise UsageError(f"{text}: {option} is given twice.")
         if read is None:
             raise UsageError(f"{text}: {option} has to be {known.takes[option].what}, not {value!r}.")
         options[option] = read
@@ -376,7 +378,7 @@ class Units:
 
     @property
     def small(self) -> str:
-        """Return the gain that costs are told for: `point`, `0.01 nats`."""
+        """Return the gain that costs are counted for: `point`, `0.01 nats`."""
         return "point" if self.known.unit == "points" else f"0.01 {self.name}"
 
     @property

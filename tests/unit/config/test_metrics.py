@@ -61,6 +61,7 @@ def test_equal_metrics_are_written_in_one_way(text: str, written: str, title: st
         ("", "There is no metric ''"),
         ("f_beta", "f_beta needs beta, a number above 0 and at most 100"),
         ("f_beta:beta=0", "beta has to be a number above 0 and at most 100"),
+        ("f_beta:beta=1,beta=2", "beta is given twice"),
         ("f_beta:beta=nan", "beta has to be"),
         ("f_beta:beta=two", "not 'two'"),
         ("f_beta:bta=2", "has no option 'bta'. Did you mean 'beta'"),

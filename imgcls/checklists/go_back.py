@@ -11,7 +11,7 @@ from imgcls.checklists.commands import look_again
 from imgcls.checklists.evidence import FACTS, Evidence, data_version
 from imgcls.checklists.sentences import Said, in_language, joined, quoted, said, word
 from imgcls.checklists.verdicts import FinalOpening, LadderStatus, VerdictEntry, gain_of
-from imgcls.config.metrics import in_words
+from imgcls.config.metrics import described, in_words
 from imgcls.data.source import FINDINGS_TOML
 from imgcls.ladders.spec import FINAL_JSON
 from imgcls.records.run import GAINS, RunRecord
@@ -94,7 +94,7 @@ def test_score(evidence: Evidence) -> Reason | None:
         test, validation = opening.test_score, opening.validation_score
         if test is None or validation is None:
             continue
-        excess = (validation.value - test.value) * (-1 if opening.metric == "log_loss" else 1)
+        excess = described(opening.metric).signed(validation.value - test.value)
         if excess > max(math.hypot(test.half_width, validation.half_width), climb.ladder.smallest_gain):
             text = said(
                 "{metric} is {validation:.3f} on validation and {test:.3f} on the sealed test, more than chance "

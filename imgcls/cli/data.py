@@ -13,6 +13,7 @@ import click
 from imgcls.cli.options import (
     FLAGS,
     JSON,
+    METRIC,
     OUT,
     asking,
     data_options,
@@ -22,7 +23,7 @@ from imgcls.cli.options import (
     source_of,
     workspace_of,
 )
-from imgcls.config.metrics import METRIC_NAMES
+from imgcls.config.metrics import CHOICE
 from imgcls.data.source import FINDINGS_TOML
 from imgcls.errors import ProblemError, UsageError, nearest
 from imgcls.text import clean
@@ -47,7 +48,12 @@ _INIT_OUT = click.option(
 @click.option("--title", help="A short name for people.")
 @click.option("--goal", help="Which classes to tell apart, and what for.")
 @click.option("--background", help="Where the photographs come from, and what else is known of them.")
-@click.option("--metric", type=click.Choice(METRIC_NAMES), help="What decides.  [default: by the kind of problem]")
+@click.option(
+    "--metric",
+    type=METRIC,
+    help="What decides, such as accuracy, macro_f1, roc_auc or f_beta:beta=2; 'imgcls runs show --help' names all.  "
+    "[default: by the kind of problem]",
+)
 @click.option("--sample-submission", help="The file that shows what a submission looks like.  [default: found]")
 @click.option("--metadata", multiple=True, help="A table that says more of the photographs; repeatable.")
 @problem_options
@@ -153,9 +159,8 @@ def _asked(proposal: Proposal) -> Proposal:
         if not getattr(problem, name):
             said[name] = click.prompt(question, default="", show_default=False).strip()
     kind = f" (the data look {problem.type})" if problem.type else ""
-    said["metric"] = click.prompt(
-        f"Metric{kind}", type=click.Choice(METRIC_NAMES), default=problem.metric or "accuracy"
-    )
+    click.echo(f"Metrics: {CHOICE}.", err=True)
+    said["metric"] = click.prompt(f"Metric{kind}", type=METRIC, default=problem.metric or "accuracy")
     return fill_in(proposal, said=said)
 
 

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from imgcls.config.metrics import find_metric
 from imgcls.data.source import DataOptions, DataSource, as_words
+from imgcls.errors import UsageError
 from imgcls.text import escaped
 from imgcls.workspace import Workspace
 
@@ -49,6 +51,22 @@ class Finite(click.FloatRange):
         if not math.isfinite(number):
             self.fail(f"{value!r} is not a finite number.", param, ctx)
         return number
+
+
+class MetricType(click.ParamType["str"]):
+    """A metric that there is, with its options, as records name it."""
+
+    name = "metric"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Convert, and refuse what is none."""
+        try:
+            return find_metric(value).text
+        except UsageError as problem:
+            self.fail(str(problem), param, ctx)
+
+
+METRIC = MetricType()
 
 
 def settings(values: tuple[str, ...]) -> dict[str, str]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from imgcls.cli.options import JSON, OUT, print_json, workspace_of
+from imgcls.cli.options import JSON, METRIC, OUT, print_json, workspace_of
 from imgcls.errors import ImgclsError
 from imgcls.workspace import MARKER
 
@@ -49,15 +49,30 @@ def list_runs(out: Path | None, as_json: bool) -> None:
 @runs.command()
 @click.argument("run")
 @click.option("--verify", is_flag=True, help="Compare every file with its recorded digest.")
+@click.option(
+    "--metric", "metrics", type=METRIC, multiple=True, help="Compute a metric of its predictions too; repeatable."
+)
 @OUT
 @JSON
-def show(run: str, verify: bool, out: Path | None, as_json: bool) -> None:
-    """Show one RUN: a folder, an id, or the beginning of one."""
+def show(run: str, verify: bool, metrics: tuple[str, ...], out: Path | None, as_json: bool) -> None:
+    """Show one RUN: a folder, an id, or the beginning of one.
+
+    A METRIC has its options behind its name: micro_f1, mcc, brier, calibration_error, sensitivity, specificity,
+    f_beta:beta=2, top_k:k=3, quadratic_kappa:order=mild|severe, recall_at_precision:precision=0.9,
+    precision_at_recall:recall=0.95; with class=NAME where one class is meant; or module:function for your own.
+    """
     from imgcls.records.find import find_run
 
     record = find_run(run, workspace_of(out))
     if verify:
         record.verify()
+    if metrics:
+        from imgcls.evidence.contributions import check_metric
+        from imgcls.evidence.metrics import estimates_of
+
+        for metric in metrics:
+            check_metric(metric, problem=record.problem, classes=record.classes)
+        record = replace(record, metrics={**record.metrics, **estimates_of(record, metrics)})
     from imgcls.evidence.per_class import ValidationDetail
     from imgcls.schema import to_json
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, get_args, ge
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, Strict, ValidationError
 from pydantic_core import ErrorDetails, PydanticCustomError
 
-from imgcls.config.metrics import METRIC_NAMES, PRIMARY, MetricName
+from imgcls.config.metrics import CHOICE, PRIMARY, find_metric
 from imgcls.data.source import (
     FINDINGS_TOML,
     OFF,
@@ -126,6 +126,11 @@ class ProblemSplit(Part):
     """Share of the photographs that is drawn into the test part and sealed, in (0, 1); None draws none."""
 
 
+def _as_written(metric: str) -> str:
+    """Return a metric as records name it."""
+    return find_metric(metric).text
+
+
 class Problem(Part):
     """What a person set out to do, and with what."""
 
@@ -139,7 +144,7 @@ class Problem(Part):
     """Where the photographs come from, and what else is known."""
     type: Literal["binary", "multiclass", "multilabel"] | None = None
     """One of two classes, one of several, or any number of them; None sees it from the labels."""
-    metric: MetricName | None = None
+    metric: Annotated[str, AfterValidator(_as_written)] | None = None
     """The metric that decides; None takes the one of the problem type."""
     data: ProblemData = Field(default_factory=ProblemData)
     """The data."""
@@ -293,6 +298,8 @@ def _words(kind: type[BaseModel], error: ErrorDetails) -> str:
         choices = [str(choice) for choice in _literal(kind, place)]
         hint = nearest_hint(given, choices) if isinstance(given, str) else ""
         return f"{name} has to be {_either(choices)}, not {_shown(given)}.{hint}"
+    if error["type"] == "value_error":
+        return f"{name}: {error['ctx']['error']}"
     return f"{name} {_demand(error)}, not {_shown(given)}."
 
 
@@ -350,7 +357,7 @@ def _shown(value: object) -> str:
 PROBLEM_TOML = "imgcls.toml"
 """What also marks the folder of a workspace; see `imgcls.workspace.MARKER`."""
 _HEADING = "What the problem is. Every imgcls command in this folder reads it; change it as you like."
-_METRICS = f"The metric is one of {', '.join(METRIC_NAMES)}."
+_METRICS = f"The metric is one of {CHOICE}."
 _COMMENTS = {
     "goal": "which classes to tell apart, and what for",
     "background": "where the photographs come from, and what else is known of them",

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from imgcls.config.metrics import PRIMARY
+from imgcls.config.metrics import PRIMARY, find_metric
 from imgcls.config.problem import Problem, ProblemData, ProblemSplit
 from imgcls.data.files import DEFAULT_DATA
 from imgcls.data.load import choices_of, load_samples, table_in
@@ -95,12 +95,17 @@ def fill_in(proposal: Proposal, *, said: dict[str, Any]) -> Proposal:
     Args:
         proposal: The proposal.
         said: By name; None for what was not said.
+
+    Raises:
+        UsageError: The metric is not defined for this kind of problem.
     """
     parts = {name: said[name] for name in ("title", "goal", "background", "metric") if said.get(name) is not None}
     split = {name: said[name] for name in ("fraction", "seed") if said.get(name) is not None}
     problem = proposal.problem.model_copy(
         update={**parts, "split": proposal.problem.split.model_copy(update=split)},
     )
+    if problem.metric is not None and problem.type is not None:
+        find_metric(problem.metric).check(problem.type, ())
     return replace(proposal, problem=Problem.model_validate(problem.model_dump(by_alias=True)))
 
 

@@ -10,10 +10,11 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from imgcls.config.metrics import described
 from imgcls.data.samples import SPLITS, Samples
 from imgcls.eda.facts import ClassFacts, DeepFacts, ImbalanceFacts, Quantiles, SizeFacts
 from imgcls.eda.scan import Scan
-from imgcls.evidence.metrics import METRICS, majority_accuracy, wilson_interval
+from imgcls.evidence.metrics import majority_accuracy, wilson_interval
 from imgcls.plan import Images
 
 LABELLED_SPLITS = ("train", "valid")
@@ -37,8 +38,9 @@ _UNEVEN = {
     ),
     "average_precision": "Average precision of guessing is the share of the class, so it is low for rare ones.",
     "log_loss": "Log loss is mostly that of the frequent classes; a rare one may be missed at little cost.",
+    "brier": "The Brier score is mostly that of the frequent classes; a rare one may be missed at little cost.",
 }
-"""What uneven classes mean for each metric."""
+"""What uneven classes mean for a metric; of others it is said by what they weigh."""
 _IMAGES_A_COMPONENT = 10
 _FEW_IMAGES = 500  # below, a decomposition of the images costs less than one of the covariance of the features
 _OUTSIDE = 0.05
@@ -125,7 +127,7 @@ def recall_half_width(n: int) -> float | None:
 
 
 def _meaning(metric: str, *, ratio: float, majority: float, n_valid: int, half_width: float | None) -> str:
-    title = METRICS[metric].title
+    title = described(metric).title
     about = "The classes are about equally frequent." if ratio < UNEVEN else _uneven(metric, majority)
     if half_width is None:
         return f"{about} The rarest class has no validation image: its recall is not measured, whatever {title} says."
@@ -139,7 +141,12 @@ def _uneven(metric: str, majority: float) -> str:
     """Describe what uneven classes mean for a metric."""
     if metric == "accuracy" and majority < _FLATTERING:
         return "Accuracy counts every image alike, so that the rarest classes hardly move it."
-    return _UNEVEN[metric].format(majority=majority)
+    if metric in _UNEVEN:
+        return _UNEVEN[metric].format(majority=majority)
+    known = described(metric)
+    if known.weighs_classes_alike and "class" not in known.options:
+        return f"{known.title} counts every class alike, so that the rarest ones move it most."
+    return f"The classes are not equally frequent; accuracy of always naming the most frequent one is {majority:.2f}."
 
 
 def size_facts(scan: Scan, *, device: str) -> SizeFacts:

@@ -16,6 +16,8 @@ from typing import Any, Self
 import numpy as np
 
 from imgcls.catalog import Stack
+from imgcls.config.metrics import RECORDED
+from imgcls.config.problem import find_problem
 from imgcls.data.redaction import redacted_paths
 from imgcls.data.samples import Samples
 from imgcls.data.source import DataSource, stretch_text
@@ -92,6 +94,8 @@ class RunSetup:
     """Where records go; it can be written."""
     weights: Weights | None
     """The first weights; None for random ones."""
+    metric: str | None
+    """The metric that imgcls.toml names, which is recorded besides the usual ones; None where it names none."""
 
     @classmethod
     def of(cls, stack: Stack, source: DataSource, options: TrainOptions) -> Self:
@@ -115,8 +119,9 @@ class RunSetup:
         if isinstance(source.data, str | Path):
             options.workspace.check_apart(source.data, source.images)  # before anything is written
         options.workspace.writable()
-        weights = resolve_weights(stack.plan.model)
-        return cls(stack, seed, options.quick, options.machine, options.workspace, weights)
+        weights, problem = resolve_weights(stack.plan.model), find_problem(options.workspace.root)
+        metric = problem.metric if problem else None
+        return cls(stack, seed, options.quick, options.machine, options.workspace, weights, metric)
 
 
 @dataclass(frozen=True)
@@ -159,6 +164,11 @@ class RunSpec:
     def n_folds(self) -> int | None:
         """How many folds there are; None without folds."""
         return self.turn.n_folds if self.turn else None
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """Which metrics are recorded."""
+        return (*RECORDED, *((self.setup.metric,) if self.setup.metric else ()))
 
     @property
     def about(self) -> dict[str, object]:

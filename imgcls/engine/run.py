@@ -97,7 +97,7 @@ def write_predictions(request: RunSpec, built: BuiltLearner, folder: Path, *, re
         answers = finished(found, predict, calibration, multilabel=request.multilabel)
         write_bytes(folder / "test.parquet", _table(test, answers, labels=False))
     only = only_class(probabilities, valid.targets, classes=samples.classes)
-    return Answers(_scored(samples, probabilities), only, calibration)
+    return Answers(_scored(request, probabilities), only, calibration)
 
 
 def _calibrated(probabilities: np.ndarray, valid: Samples, kind: str) -> tuple[Calibration | None, np.ndarray]:
@@ -121,8 +121,9 @@ def _calibrated(probabilities: np.ndarray, valid: Samples, kind: str) -> tuple[C
     return fit_calibration(kind, probabilities, truth, multilabel=multilabel), made
 
 
-def _scored(samples: Samples, probabilities: np.ndarray) -> Mapping[str, Estimate]:
+def _scored(request: RunSpec, probabilities: np.ndarray) -> Mapping[str, Estimate]:
     """Return the metrics of validation by name."""
+    samples = request.prepared.samples
     valid = samples.part("valid")
     groups = valid.frame["group"].tolist()
     return evaluate(
@@ -131,6 +132,7 @@ def _scored(samples: Samples, probabilities: np.ndarray) -> Mapping[str, Estimat
         problem=samples.problem,
         classes=samples.classes,
         groups=groups if any(groups) else None,
+        metrics=request.metrics,
     )
 
 
@@ -367,7 +369,7 @@ class Job:
                 seconds = probe.seconds
                 if plan.fit.epochs:
                     means = _probabilities(request, built, "valid", self.log)
-                    start = _scored(samples, finished(means, plan.predict, None, multilabel=request.multilabel))
+                    start = _scored(request, finished(means, plan.predict, None, multilabel=request.multilabel))
             if not plan.fit.callbacks:  # what further callbacks remember is in no checkpoint
                 about = {"start": {name: one.to_json() for name, one in start.items()}} if start else None
                 callbacks.append(SaveEpochs(attempt, about))
@@ -599,6 +601,7 @@ class OutOfFold:
             problem=samples.problem,
             classes=samples.classes,
             groups=groups if any(groups) else None,
+            metrics=request.metrics,
         )
         parts = dict.fromkeys(name for record in records for name in record.seconds)
         seconds = {name: sum(record.seconds.get(name, 0.0) for record in records) for name in parts}

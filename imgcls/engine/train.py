@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any, Unpack
 
 from imgcls.catalog import Stack
-from imgcls.config.problem import metric_of, resolve
+from imgcls.config.metrics import PRIMARY, described
+from imgcls.config.problem import resolve
 from imgcls.data.source import DataOptions, DataSource
 from imgcls.engine.device import Machine
 from imgcls.engine.prepare import prepare
@@ -16,7 +17,8 @@ from imgcls.engine.progress import Reporter, plain_lines
 from imgcls.engine.request import RunLog, RunOutcome, RunSetup, RunSpec, TrainOptions, workspace_at
 from imgcls.engine.run import Job, OutOfFold
 from imgcls.errors import RecordError
-from imgcls.evidence.metrics import METRICS
+from imgcls.evidence.contributions import check_metric
+from imgcls.evidence.metrics import estimate_of
 from imgcls.records.find import find_by_key
 from imgcls.records.run import RunRecord
 from imgcls.workspace import Workspace
@@ -116,6 +118,8 @@ def train_stack(stack: Stack, source: DataSource, options: TrainOptions) -> RunO
         workspace=setup.workspace,
         strict=options.strict,
     )
+    if setup.metric is not None:
+        check_metric(setup.metric, problem=samples[0].samples.problem, classes=samples[0].samples.classes)
     requests, outcomes = [], []
     for turn, prepared in zip(options.turns, samples, strict=True):
         request, log = RunSpec(setup, prepared, turn), RunLog(reporter, list(reading.lines))
@@ -126,8 +130,8 @@ def train_stack(stack: Stack, source: DataSource, options: TrainOptions) -> RunO
         outcome = Job(request, log, began).run(again=again, from_start=options.from_start)
         if options.trains_all_folds:
             how = "already trained" if outcome.reused else "done"
-            metric = metric_of(setup.workspace.root, outcome.record.problem)
-            score = f"{METRICS[metric].title} {outcome.record.metrics[metric]}"
+            metric = setup.metric or PRIMARY[outcome.record.problem]
+            score = f"{described(metric).title} {estimate_of(outcome.record, metric)}"
             reporter.note(f"{str(turn).capitalize()} {how}: {score}")
         requests.append(request)
         outcomes.append(outcome)

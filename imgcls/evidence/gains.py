@@ -15,9 +15,10 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import bdtr, stdtr
 
+from imgcls.config.metrics import find_metric
 from imgcls.errors import UsageError
 from imgcls.evidence.contributions import Floats
-from imgcls.evidence.metrics import FEWEST_GROUPS, METRICS, wilson_interval
+from imgcls.evidence.metrics import FEWEST_GROUPS, SHARES, wilson_interval
 from imgcls.evidence.variance import (
     ROUNDING,
     RunVariance,
@@ -310,7 +311,7 @@ def score(metric: str, contributions: Floats, *, groups: npt.NDArray[np.intp] | 
     if n_images < 2:
         return _estimate(metric, value, None, n=n_images, reason="no interval: one image tells nothing of others")
     n_runs = summed.n_runs
-    if metric == "accuracy" and n_runs == 1 and groups is None and np.isin(contributions, (0, 1)).all():
+    if metric.partition(":")[0] in SHARES and n_runs == 1 and groups is None and np.isin(contributions, (0, 1)).all():
         return Estimate(value, *wilson_interval(int(contributions.sum()), n_images), n_images)
     images = _variance_of_mean(summed.average)
     if n_runs > 1:
@@ -351,15 +352,15 @@ def spread_of(folds: Sequence[Mapping[str, Estimate]]) -> dict[str, FoldSpread]:
     their mean from one division into folds is free of bias.
 
     Args:
-        folds: The estimates of each fold by name, the same names in all.
+        folds: The estimates of each fold by name.
 
     Returns:
-        For every metric: mean, standard deviation (n − 1), and the number of folds that have a value.
+        For every metric that all folds have: mean, standard deviation (n − 1), and the number of folds with a value.
 
     Source: Bengio and Grandvalet (2004), JMLR 5, 1089-1105.
     """
     spreads = {}
-    for name in folds[0] if folds else ():
+    for name in [name for name in folds[0] if all(name in fold for fold in folds)] if folds else ():
         values = [value for fold in folds if (value := fold[name].value) is not None]
         mean = float(np.mean(values)) if values else None
         spreads[name] = FoldSpread(mean, float(np.std(values, ddof=1)) if len(values) > 1 else None, len(values))
@@ -451,8 +452,8 @@ def _check_folds(before: Floats, after: Floats, *, n_train: Sequence[int], n_val
 
 def _estimate(metric: str, value: float, half: float | None, *, n: int, reason: str | None = None) -> Estimate:
     """Return a mean of contributions as the metric, with an interval within its range."""
-    known = METRICS[metric]
-    value = value if known.higher_is_better else 0.0 - value
+    known = find_metric(metric)
+    value = known.signed(value)
     if half is None:
         return Estimate(value, None, None, n, reason)
     low, high = known.range

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple, Self
 
@@ -12,15 +12,24 @@ import numpy.typing as npt
 from scipy.special import stdtrit
 
 from imgcls.config.decision import decision_for
-from imgcls.config.metrics import TITLES, decided_by
+from imgcls.config.metrics import RECORDED, Metric, decided_by, find_metric
 from imgcls.errors import UsageError
-from imgcls.evidence.contributions import CONTRIBUTIONS, Booleans, Floats, Scored, check_length, counted_classes, scored
+from imgcls.evidence.contributions import (
+    Booleans,
+    Floats,
+    Scored,
+    check_length,
+    contributions,
+    counted_classes,
+    scored,
+)
 from imgcls.evidence.validated import Validated
 from imgcls.evidence.variance import by_group, group_numbers
 from imgcls.records.run import Estimate, RunRecord
 
 if TYPE_CHECKING:
     from imgcls.data.samples import ProblemType
+    from imgcls.records.blend import BlendRecord
 
 
 N_RESAMPLES = 1000
@@ -29,28 +38,11 @@ _FEWEST_RESAMPLES = 100
 _MOST_CELLS = 200_000_000
 _CELLS_AT_ONCE = 4_000_000
 FEWEST_GROUPS = 5
+SHARES = ("accuracy", "micro_f1", "top_k")
+"""Metrics that are a share of right images, where an image has one label."""
 _Z95 = 1.959963984540054
 _N_NAMES = 5
 _NO_SPREAD = 1e-12
-
-
-class Metric(NamedTuple):
-    """What is known of a metric."""
-
-    title: str
-    """As people read it."""
-    higher_is_better: bool
-    """Whether larger values are better."""
-    range: tuple[float, float]
-    """The smallest and the largest possible value."""
-
-
-METRICS: Mapping[str, Metric] = MappingProxyType(
-    {
-        name: Metric(title, name != "log_loss", (0.0, float("inf") if name == "log_loss" else 1.0))
-        for name, title in TITLES.items()
-    }
-)
 
 
 class Groups(NamedTuple):
@@ -105,11 +97,13 @@ def evaluate(
     problem: ProblemType,
     classes: Sequence[str],
     groups: Sequence[str] | None = None,
+    metrics: Sequence[str] = RECORDED,
 ) -> dict[str, Estimate]:
-    """Score predictions with every metric.
+    """Score predictions with the metrics that records keep, or with others.
 
-    Single-label accuracy has Wilson's interval, average precision a bootstrap's, the others
-    value ± 1.96 standard errors of their contributions, within the metric's range. Where images
+    Shares of images, such as single-label accuracy, have Wilson's interval, what has no contributions
+    of single images a bootstrap's, the others value ± 1.96 standard errors of their contributions,
+    within the metric's range. Where images
     come in groups the group is the unit: all intervals but the bootstrap's, accuracy's included,
     are then value ± t(G − 1) cluster-robust standard errors, and the bootstrap draws groups.
 
@@ -119,20 +113,51 @@ def evaluate(
         problem: `binary`, `multiclass` or `multilabel`.
         classes: The k names, for messages.
         groups: [n] names of groups; an empty name is a group of its own. None without groups.
+        metrics: What is computed: `accuracy`, `f_beta:beta=2`, `module:function`; see `imgcls.evidence.METRICS`.
 
     Returns:
-        An estimate for every name in `METRICS`. What cannot be computed is None with a reason, and
+        An estimate for each, by name. What cannot be computed is None with a reason, and
         so is an interval on fewer than five groups; classes that were left out are named.
 
     Raises:
-        UsageError: If shapes or values do not fit each other.
+        UsageError: If shapes or values do not fit each other, or there is no such metric.
     """
     predictions = scored(probabilities, targets, problem=problem)
     check_length("classes", classes, n=predictions.truth.shape[1], what="columns of probabilities")
+    predictions = replace(predictions, classes=tuple(classes))
     if groups is not None:
         check_length("groups", groups, n=predictions.n, what="images")
     units = Groups.of(groups, n=predictions.n)
-    return {name: _estimate(name, predictions, classes=classes, groups=units) for name in METRICS}
+    return {
+        metric.text: _estimate(metric, predictions, groups=units) for metric in map(find_metric, dict.fromkeys(metrics))
+    }
+
+
+def estimate_of(record: RunRecord | BlendRecord, metric: str) -> Estimate:
+    """Return a metric of a record on validation, or out of fold; from its predictions where it does not keep it.
+
+    Raises:
+        UsageError: There is no such metric, or the predictions are damaged.
+    """
+    text = find_metric(metric).text
+    return record.metrics[text] if text in record.metrics else estimates_of(record, [text])[text]
+
+
+def estimates_of(record: RunRecord | BlendRecord, metrics: Sequence[str]) -> dict[str, Estimate]:
+    """Return metrics of the predictions of a record on validation, or out of fold.
+
+    Raises:
+        UsageError: There is no such metric, or the predictions are damaged.
+    """
+    images = Validated.of(record)
+    return evaluate(
+        images.probabilities,
+        images.targets,
+        problem=images.problem,
+        classes=images.classes,
+        groups=images.groups,
+        metrics=metrics,
+    )
 
 
 def majority_accuracy(targets: npt.ArrayLike) -> float:
@@ -166,32 +191,6 @@ def wilson_interval(n_right: int, n: int) -> tuple[float, float]:
     centre = (share + z2 / (2 * n)) / (1 + z2 / n)
     half = _Z95 / (1 + z2 / n) * float(np.sqrt(share * (1 - share) / n + z2 / (4 * n * n)))
     return max(0.0, centre - half), min(1.0, centre + half)
-
-
-def average_precision(predictions: Scored) -> float:
-    """Return the mean over classes of average precision, without interpolation.
-
-    Args:
-        predictions: With at least one counted class: see `counted_classes`.
-
-    Source: `sklearn.metrics.average_precision_score`.
-    """
-    return float(_macro(predictions, np.ones((1, predictions.n)))[0])
-
-
-def bootstrap_interval(predictions: Scored, groups: npt.NDArray[np.intp]) -> tuple[float, float]:
-    """Return the 95 % percentile interval of average precision over resampled groups of images.
-
-    A class without positives in a resample is left out of that resample's mean. The draws are
-    fixed. There are 1000 resamples, fewer (100 at least) beyond 200,000 images × classes.
-
-    Args:
-        predictions: With at least one counted class.
-        groups: [n] numbers 0 … G − 1; all different to resample single images.
-    """
-    values = np.concatenate([_macro(predictions, weights) for weights in resamples(predictions, groups)])
-    low, high = np.percentile(values[np.isfinite(values)], [2.5, 97.5])
-    return float(low), float(high)
 
 
 def confident_mistakes(
@@ -312,48 +311,94 @@ class ValidationSummary:
         return cls(tuple(mistakes), trivial, only_class(images.probabilities, images.targets, classes=record.classes))
 
 
-def _estimate(name: str, predictions: Scored, *, classes: Sequence[str], groups: Groups) -> Estimate:
+def _estimate(metric: Metric, predictions: Scored, *, groups: Groups) -> Estimate:
     """Return one metric of predictions."""
-    counted = counted_classes(name, predictions)
     if not predictions.n:
         return Estimate.missing("no labelled images", n=0)
+    try:
+        metric.check(predictions.problem, predictions.classes)
+        counted = counted_classes(metric, predictions)
+    except UsageError as problem:
+        return Estimate.missing(str(problem).rstrip("."), n=predictions.n)
     if not counted.any():
-        return Estimate.missing(_why_none(name, predictions, classes=classes), n=predictions.n)
-    if name == "average_precision":
-        value, interval, problem = _by_bootstrap(predictions, groups)
-    else:
-        value, interval, problem = _by_contributions(name, predictions, groups)
+        return Estimate.missing(_why_none(metric, predictions), n=predictions.n)
+    if metric.name == "calibration_error":
+        from imgcls.evidence.reliability import calibration_error  # it is made of parts of this module
+
+        names = None if groups.are_single else [str(number) for number in groups.numbers]
+        return calibration_error(
+            predictions.probabilities, _targets(predictions), problem=predictions.problem, groups=names
+        )
+    compute = _by_contributions if metric.has_contributions else _by_bootstrap
+    try:
+        value, interval, why_none = compute(metric, predictions, groups)
+    except UsageError as problem:  # a metric of the person's own failed
+        return Estimate.missing(str(problem).rstrip("."), n=predictions.n)
     low, high = interval or (None, None)
-    reasons = [reason for reason in (_left_out(name, predictions, classes=classes), problem) if reason]
+    reasons = [reason for reason in (_left_out(metric, predictions), why_none) if reason]
     return Estimate(value, low, high, predictions.n, "; ".join(reasons) or None)
 
 
-def _by_bootstrap(predictions: Scored, groups: Groups) -> tuple[float, tuple[float, float] | None, str]:
-    """Return average precision with its interval, or with the reason why there is none."""
-    value = average_precision(predictions)
+def _targets(predictions: Scored) -> npt.NDArray[np.generic]:
+    """Return the truth as [n] class numbers; multi-label: [n, k]."""
+    return predictions.truth if predictions.is_multilabel else predictions.truth.argmax(axis=1)
+
+
+def _by_bootstrap(metric: Metric, predictions: Scored, groups: Groups) -> tuple[float, tuple[float, float] | None, str]:
+    """Return a metric of the curve of precision and recall with its interval, or with the reason why there is none.
+
+    The interval is the percentiles' over resampled images or groups. A class without positives in a resample is left
+    out of that resample's mean. The draws are fixed. There are 1000, fewer (100 at least) beyond 200,000 images ×
+    classes.
+    """
+    value = float(_on_curves(metric, predictions, np.ones((1, predictions.n)))[0])
     problem = _too_few(groups)
     if problem:
         return value, None, problem
-    low, high = bootstrap_interval(predictions, groups.numbers)
+    drawn = [_on_curves(metric, predictions, weights) for weights in resamples(predictions, groups.numbers)]
+    values = np.concatenate(drawn)
+    low, high = (float(end) for end in np.percentile(values[np.isfinite(values)], [2.5, 97.5]))
     if high - low <= _NO_SPREAD:
         return value, None, "no interval: the images do not differ enough"
     return value, (min(low, value), max(high, value)), ""
 
 
-def _by_contributions(name: str, predictions: Scored, groups: Groups) -> tuple[float, tuple[float, float] | None, str]:
+def _by_contributions(
+    metric: Metric, predictions: Scored, groups: Groups
+) -> tuple[float, tuple[float, float] | None, str]:
     """Return a metric with its interval, or with the reason why there is none."""
-    each = CONTRIBUTIONS[name](predictions)
-    metric = METRICS[name]
-    value = float(each.mean() if metric.higher_is_better else 0.0 - each.mean())
+    each = contributions(
+        metric.text,
+        predictions.probabilities,
+        _targets(predictions),
+        problem=predictions.problem,
+        classes=predictions.classes,
+        groups=None if groups.are_single else groups.numbers,
+    )
+    value = float(metric.signed(each.mean()))
     problem = _too_few(groups)
     if problem:
         return value, None, problem
-    if name == "accuracy" and groups.are_single and not predictions.is_multilabel:
-        return value, wilson_interval(int(each.sum()), predictions.n), ""
+    if groups.are_single and (counts := _counts(metric, predictions, each)):
+        return value, wilson_interval(*counts), ""
     half = half_width(each, groups)
     if half <= _NO_SPREAD:
         return value, None, "no interval: the images do not differ"
     return value, (max(metric.range[0], value - half), min(metric.range[1], value + half)), ""
+
+
+def _counts(metric: Metric, predictions: Scored, each: Floats) -> tuple[int, int] | None:
+    """Return how many images of how many, where a metric is such a share; else None."""
+    if metric.name in ("sensitivity", "specificity"):
+        columns = np.flatnonzero(counted_classes(metric, predictions))
+        if len(columns) > 1:
+            return None
+        members, called = (side[:, columns[0]] for side in (predictions.truth, predictions.predicted))
+        if metric.name == "specificity":
+            members, called = ~members, ~called
+        return int((members & called).sum()), int(members.sum())
+    is_share = metric.name in SHARES and not predictions.is_multilabel
+    return (int(each.sum()), predictions.n) if is_share else None
 
 
 def half_width(each: Floats, groups: Groups) -> float:
@@ -378,26 +423,32 @@ def _too_few(groups: Groups) -> str:
     return f"no interval: {groups.n} groups, at least {FEWEST_GROUPS} are needed; use folds"
 
 
-def _why_none(name: str, predictions: Scored, *, classes: Sequence[str]) -> str:
+def _why_none(metric: Metric, predictions: Scored) -> str:
     """Describe why no class at all can be counted."""
-    present = _named(classes, np.any(predictions.truth, axis=0))
-    if predictions.is_multilabel:
-        return f"no label has {_needed(name, predictions)}"
-    if len(present) == 1:
+    present = _named(predictions.classes, np.any(predictions.truth, axis=0))
+    if not predictions.is_multilabel and len(present) == 1:
         return f"only one class is present: {present[0]}"
-    return f"no class has {_needed(name, predictions)}"
+    if "class" in metric.options:
+        return f"{metric.options['class']} lacks {_needed(metric, predictions)}"
+    return f"no {'label' if predictions.is_multilabel else 'class'} has {_needed(metric, predictions)}"
 
 
-def _left_out(name: str, predictions: Scored, *, classes: Sequence[str]) -> str:
-    """Name the classes that a mean over classes leaves out; empty where it has all."""
-    counted = counted_classes(name, predictions)
-    if name in ("roc_auc", "average_precision") and len(classes) == 2 and not predictions.is_multilabel:
-        return ""
-    missing = _named(classes, ~counted)
+def _left_out(metric: Metric, predictions: Scored) -> str:
+    """Name the classes that a mean over classes leaves out, or the one it is of where nobody said; else empty."""
+    is_binary = metric.is_of_one_class and predictions.problem == "binary"
+    if is_binary and "class" not in metric.options and metric.name not in RECORDED:
+        return f"of {predictions.classes[1]}"
+    missing = (
+        []
+        if is_binary or "class" in metric.options
+        else _named(predictions.classes, ~counted_classes(metric, predictions))
+    )
     if not missing:
         return ""
     names = ", ".join(missing[:_N_NAMES]) + (", …" if len(missing) > _N_NAMES else "")
-    return f"{len(missing)} of {len(classes)} classes without {_needed(name, predictions)} left out: {names}"
+    return (
+        f"{len(missing)} of {len(predictions.classes)} classes without {_needed(metric, predictions)} left out: {names}"
+    )
 
 
 def _named(classes: Sequence[str], chosen: Booleans) -> list[str]:
@@ -405,28 +456,43 @@ def _named(classes: Sequence[str], chosen: Booleans) -> list[str]:
     return [name for name, is_chosen in zip(classes, chosen.tolist(), strict=True) if is_chosen]
 
 
-def _needed(name: str, predictions: Scored) -> str:
+def _needed(metric: Metric, predictions: Scored) -> str:
     """Describe what a class must have to be counted."""
-    both = name == "roc_auc" or (name == "balanced_accuracy" and predictions.is_multilabel)
-    return "both positives and negatives" if both else "positives"
+    both = metric.needs == "both" or (metric.name == "balanced_accuracy" and predictions.is_multilabel)
+    return "both positives and negatives" if both else "negatives" if metric.needs == "negatives" else "positives"
 
 
-def _macro(predictions: Scored, weights: Floats) -> Floats:
-    """Return the mean over classes for every row of weights; NaN where no class has a positive."""
+def _on_curves(metric: Metric, predictions: Scored, weights: Floats) -> Floats:
+    """Return the mean over classes of a metric of the curve of precision and recall, for every row of weights.
+
+    It is NaN where no class has a positive.
+
+    Source: `sklearn.metrics.average_precision_score`, `sklearn.metrics.precision_recall_curve`.
+    """
+    of_curve = _OF_CURVE[metric.name]
     total, n_classes = np.zeros(len(weights)), np.zeros(len(weights))
-    for column in np.flatnonzero(counted_classes("average_precision", predictions)):
-        hits, n_positives = _weighted(predictions.probabilities[:, column], predictions.truth[:, column], weights)
-        present = n_positives > 0
-        total[present] += hits[present] / n_positives[present]
+    for column in np.flatnonzero(counted_classes(metric, predictions)):
+        curve = _curve(predictions.probabilities[:, column], predictions.truth[:, column], weights)
+        present = curve.n_positives > 0
+        total[present] += of_curve(curve, metric)[present]
         n_classes += present
     return np.divide(total, n_classes, out=np.full(len(weights), np.nan), where=n_classes > 0)
 
 
-def _weighted(scores: Floats, positive: Booleans, weights: Floats) -> tuple[Floats, Floats]:
-    """Return precision summed over the positives, and their number, for every row of weights.
+class _Curve(NamedTuple):
+    """Precision and recall of one class where its positives lie, the most probable first, for every row of weights."""
 
-    The precision at a positive counts the images with at least its score, ties included.
-    """
+    own: Floats
+    """[rows, positives], the weights of the positives."""
+    precision: Floats
+    """[rows, positives], of the images with at least the score of each, ties included."""
+    recall: Floats
+    """[rows, positives], likewise."""
+    n_positives: Floats
+    """[rows], the weight of all positives."""
+
+
+def _curve(scores: Floats, positive: Booleans, weights: Floats) -> _Curve:
     order = np.argsort(-scores, kind="stable")
     descending = -scores[order]
     places = np.flatnonzero(positive[order])
@@ -437,7 +503,34 @@ def _weighted(scores: Floats, positive: Booleans, weights: Floats) -> tuple[Floa
     own = drawn[:, places]
     hits = np.cumsum(own, axis=1)[:, last_positive]
     precision = np.divide(hits, seen, out=np.zeros_like(seen), where=seen > 0)
-    return (own * precision).sum(axis=1), own.sum(axis=1)
+    n_positives = own.sum(axis=1)
+    recall = np.divide(hits, n_positives[:, None], out=np.zeros_like(hits), where=n_positives[:, None] > 0)
+    return _Curve(own, precision, recall, n_positives)
+
+
+def _average_precision(curve: _Curve, _: Metric) -> Floats:
+    """Return the mean precision at the positives, without interpolation."""
+    total = (curve.own * curve.precision).sum(axis=1)
+    return np.divide(total, curve.n_positives, out=np.zeros_like(total), where=curve.n_positives > 0)
+
+
+def _recall_at_precision(curve: _Curve, metric: Metric) -> Floats:
+    """Return the highest recall of a threshold at which precision is high enough; 0 where there is none."""
+    return np.where(curve.precision >= metric.number("precision"), curve.recall, 0.0).max(axis=1)
+
+
+def _precision_at_recall(curve: _Curve, metric: Metric) -> Floats:
+    """Return the highest precision of a threshold at which recall is high enough."""
+    return np.where(curve.recall >= metric.number("recall"), curve.precision, 0.0).max(axis=1)
+
+
+_OF_CURVE: Mapping[str, Callable[[_Curve, Metric], Floats]] = MappingProxyType(
+    {
+        "average_precision": _average_precision,
+        "recall_at_precision": _recall_at_precision,
+        "precision_at_recall": _precision_at_recall,
+    }
+)
 
 
 def resamples(predictions: Scored, groups: npt.NDArray[np.intp]) -> Iterator[Floats]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from imgcls.config.decision import Decision, decision_for
-from imgcls.evidence.contributions import Booleans, Floats, area, scored
+from imgcls.evidence.contributions import Booleans, Floats, area, f_beta, scored, share
 from imgcls.evidence.metrics import FEWEST_GROUPS, Groups, half_width, wilson_interval
 from imgcls.evidence.validated import Validated
 from imgcls.records.run import Estimate, RunRecord
@@ -82,6 +82,11 @@ def class_scores(
     )
 
 
+def least_found_first(scores: Iterable[ClassScores]) -> list[ClassScores]:
+    """Return the classes by their recall, those without one at the end."""
+    return sorted(scores, key=lambda one: 2.0 if one.recall.value is None else one.recall.value)
+
+
 @dataclass(frozen=True)
 class ValidationDetail:
     """What the predictions of a run or a blend in validation tell class by class, and of their confidence."""
@@ -132,17 +137,13 @@ def _share(hits: Booleans, *, of: Booleans, units: Groups, missing: str) -> Esti
     value = float((hits & of).sum() / n)
     if units.are_single:
         return Estimate(value, *wilson_interval(int((hits & of).sum()), n), n)
-    return mean_of(value + (hits - value) * of / of.mean(), units, n=n, highest=1.0)
+    return mean_of(share(hits, of=of), units, n=n, highest=1.0)
 
 
 def _f1(true: Booleans, called: Booleans, units: Groups) -> Estimate:
     if not (true | called).any():
         return Estimate.missing("no image has it, and none is called so", n=0)
-    total = true.mean() + called.mean()
-    both = (true & called).astype(np.float64)
-    value = 2 * both.mean() / total
-    each = value + (2 * both - value * (true.astype(np.float64) + called)) / total
-    return mean_of(each, units, n=int((true | called).sum()), highest=1.0)
+    return mean_of(f_beta(true, called), units, n=int((true | called).sum()), highest=1.0)
 
 
 def _auc(scores: Floats, true: Booleans, units: Groups) -> Estimate:

@@ -136,7 +136,8 @@ def verdict(
         probabilities_a: [runs, images, classes] of A, or [images, classes] of one run.
         probabilities_b: Likewise of B, for the same images in the same order.
         labels: [images] class numbers from 0; for several labels an image: [images, classes] of 0 and 1.
-        metric: accuracy, balanced_accuracy, macro_f1, roc_auc or log_loss, chosen before looking.
+        metric: Chosen before looking: accuracy, macro_f1, `f_beta:beta=2` or any other of `imgcls.evidence.METRICS`
+            that has contributions of single images; `class` is then a number. Or `module:function`.
         groups: [images] names of groups of images that vary together; None without.
         same_weights: Whether run s of both was predicted by the same weights.
         smallest_gain: The smallest gain of interest, in the unit of the metric (nats for log loss).
@@ -149,7 +150,7 @@ def verdict(
     """
     targets = np.asarray(labels)
     before, after = (
-        contributed(metric, values, targets, name=name)
+        contributed(metric, values, targets, name=name, groups=groups)
         for name, values in (("probabilities_a", probabilities_a), ("probabilities_b", probabilities_b))
     )
     return gain(before, after, groups, same_weights=same_weights, smallest_gain=smallest_gain)
@@ -204,7 +205,14 @@ def holm(values: Sequence[float]) -> list[float]:
     return adjusted.tolist()
 
 
-def contributed(metric: str, probabilities: npt.ArrayLike, targets: npt.NDArray[np.generic], *, name: str) -> Floats:
+def contributed(
+    metric: str,
+    probabilities: npt.ArrayLike,
+    targets: npt.NDArray[np.generic],
+    *,
+    name: str,
+    groups: Sequence[object] | npt.ArrayLike | None = None,
+) -> Floats:
     """Return the contributions [runs, images] of runs to a metric.
 
     Args:
@@ -212,6 +220,7 @@ def contributed(metric: str, probabilities: npt.ArrayLike, targets: npt.NDArray[
         probabilities: [runs, images, classes], or [images, classes] of one run.
         targets: [images], or [images, classes].
         name: How a message names the probabilities.
+        groups: [images] names of groups of images that vary together; None without.
 
     Raises:
         UsageError: They do not fit each other.
@@ -225,10 +234,10 @@ def contributed(metric: str, probabilities: npt.ArrayLike, targets: npt.NDArray[
     if values.ndim != 3 or not values.size:
         raise UsageError(f"{name}: probabilities have the shape [runs, images, classes], not {list(values.shape)}.")
     problem: ProblemType = "multilabel" if targets.ndim == 2 else "binary" if values.shape[2] == 2 else "multiclass"
-    rows = []
+    numbers, rows = group_numbers(groups, n=values.shape[1]), []
     for place, run in enumerate(values):
         try:
-            rows.append(contributions(metric, run, targets, problem=problem))
+            rows.append(contributions(metric, run, targets, problem=problem, groups=numbers))
         except UsageError as wrong:
             raise UsageError(f"{name}, run {place}: {wrong}") from wrong
     return np.stack(rows)

@@ -17,9 +17,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from imgcls.config.metrics import RECORDED, deciding_metric
 from imgcls.config.problem import metric_of
 from imgcls.errors import RecordError, UsageError
-from imgcls.evidence.contributions import Booleans, Floats, contributions, scored
+from imgcls.evidence.contributions import Booleans, Floats, check_metric, metric_value, scored
 from imgcls.evidence.cross_fitting import parts_of
 from imgcls.evidence.gains import Gain, fold_gain, fold_score, measure, score
 from imgcls.evidence.metrics import evaluate
@@ -99,10 +100,13 @@ def blend(
     selections = [_selected(text, place) for text in what] if what else [_newest(place)]
     members, notes = _members(selections)
     check_way(by, problem=members[0].first.problem)
+    first = members[0].first
+    judged_by = deciding_metric(metric or metric_of(place.root, first.problem)).text
+    check_metric(judged_by, problem=first.problem, classes=first.classes)
     work = _Work(
         members=members,
         way=by,
-        metric=metric or metric_of(place.root, members[0].first.problem),
+        metric=judged_by,
         smallest_gain=smallest,
         notes=notes,
         workspace=place,
@@ -352,7 +356,10 @@ class _Work:
         if self.way == "weights":
             return fit_weights(values, scored(values[0], truth, problem=problem).truth, multilabel=self._is_multilabel)
         return select_greedily(
-            values, lambda mixed: float(contributions(self.metric, mixed, truth, problem=problem).mean())
+            values,
+            lambda mixed: metric_value(
+                self.metric, scored(mixed, truth, problem=problem, classes=self.members[0].first.classes)
+            ),
         )
 
     def _out_of_sample(self) -> list[Floats]:
@@ -377,11 +384,7 @@ class _Work:
         return blended(self._stacked[fold], weights, way=self.way, multilabel=self._is_multilabel)
 
     def _contributions(self, values: Sequence[Floats]) -> list[Floats]:
-        problem: Any = self.members[0].first.problem
-        return [
-            contributions(self.metric, part, board.targets, problem=problem)
-            for part, board in zip(values, self._boards, strict=True)
-        ]
+        return [board.of(self.metric, part) for part, board in zip(values, self._boards, strict=True)]
 
     def _gain_values(self, values: Sequence[Floats]) -> Floats:
         """Return the metric of each fold as a gain is measured: more is better."""
@@ -454,6 +457,7 @@ class _Work:
             problem=first.problem,  # type: ignore[arg-type]
             classes=first.classes,
             groups=groups,
+            metrics=(*RECORDED, self.metric),
         )
         members = tuple(
             BlendMember(

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from imgcls.catalog import Recipe, Stack, find_recipes
+from imgcls.config.metrics import described
 from imgcls.engine.prepare import Prepared
 from imgcls.errors import StackError
 from imgcls.ladders.spec import DEFAULT_STACK
@@ -25,7 +26,6 @@ OPENINGS = (
 _FEW = 1000
 _UNEVEN_CLASSES = 3.0
 _UNEVEN_SHAPE, _SHARE_OF_SHAPES = 1.2, 0.25
-_EVEN_METRICS = ("balanced_accuracy", "macro_f1")
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class Traits:
         if len(train) < _FEW:
             reasons["few"] = f"{len(train)} photographs train, which are few"
         ratio = counts.max() / counts.min() if len(counts) else 1.0
-        if ratio >= _UNEVEN_CLASSES and metric in _EVEN_METRICS:
+        if ratio >= _UNEVEN_CLASSES and described(metric).weighs_classes_alike:
             reasons["uneven_classes"] = f"the largest class has {ratio:.0f} times the photographs of the smallest"
         sizes = prepared.photos.sizes[(prepared.photos.sizes > 0).all(axis=1)]
         share = float((sizes.max(axis=1) / sizes.min(axis=1) >= _UNEVEN_SHAPE).mean()) if len(sizes) else 0.0

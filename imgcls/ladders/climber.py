@@ -18,7 +18,7 @@ from typing import Any, Unpack
 import numpy as np
 
 from imgcls.catalog import Stack
-from imgcls.config.metrics import Units
+from imgcls.config.metrics import Units, deciding_metric, find_metric
 from imgcls.config.problem import metric_of, resolve
 from imgcls.data.samples import Samples
 from imgcls.data.source import DataOptions, DataSource
@@ -170,7 +170,7 @@ class _Planner:
         base = _rung(self.question.stack)
         data = self._read(base)
         first = data.samples(base, data.folds[0])
-        metric = self.question.metric or metric_of(self.options.workspace.root, first.problem)
+        metric = deciding_metric(self.question.metric or metric_of(self.options.workspace.root, first.problem)).text
         before = self._before(first.data_digest, metric=metric)
         n_seeds, n_folds, design = self._design(data, base, before)
         if n_folds != self.question.n_folds:
@@ -618,7 +618,7 @@ class _Climber:
 
     def _tried(self, search: Search, main: Choice) -> Iterator[Tried]:
         """Yield every stack with what became of it, the best first."""
-        sign = -1.0 if self.record.metric == "log_loss" else 1.0
+        signed = find_metric(self.record.metric).signed
         ends = {step.stack: step for step in main.steps if step.kind == "dropped"}
         built_on = {step.against for step in main.steps if step.kind == "adopted"}
         default = self._default()
@@ -649,7 +649,7 @@ class _Climber:
             elif stack == default:
                 outcome = "the default ladder's"
             seconds = self._cost(stack)
-            yield Tried(stack, len(scored[stack]), sign * means[stack], float(np.mean(gain)), seconds, outcome)
+            yield Tried(stack, len(scored[stack]), signed(means[stack]), float(np.mean(gain)), seconds, outcome)
         for stack, reason in self._failures.items():
             if stack in scored:
                 continue

@@ -12,10 +12,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from imgcls.catalog import Recipe, Stack, parse_steps
-from imgcls.config.metrics import Units
+from imgcls.config.metrics import COMPARED, Units, deciding_metric, find_metric
 from imgcls.config.problem import metric_of
-from imgcls.errors import ImgclsError, RecordError, StackError, UsageError, nearest_hint
-from imgcls.evidence.contributions import CONTRIBUTIONS
+from imgcls.errors import ImgclsError, RecordError, StackError, UsageError
+from imgcls.evidence.contributions import check_metric
 from imgcls.evidence.gains import Gain
 from imgcls.evidence.verdicts import Judged, judge
 from imgcls.ladders.judge import gain_record, verdict_record
@@ -325,9 +325,9 @@ def compare(
         a: A stack such as `baseline+augmentation`: all its full runs. Or the id or folder of one run.
         b: Likewise.
         workspace: Where the records lie; the one of the current folder when None.
-        metric: What the verdict is about, chosen before looking: accuracy, balanced_accuracy, macro_f1, roc_auc or
-            log_loss. When None, the one that imgcls.toml names, or else ROC AUC for two classes and for several
-            labels, and accuracy otherwise.
+        metric: What the verdict is about, chosen before looking: accuracy, macro_f1, `f_beta:beta=2` or any other of
+            `imgcls.evidence.METRICS` that has contributions of single images, or `module:function`. When None, the one
+            that imgcls.toml names, or else ROC AUC for two classes and for several labels, and accuracy otherwise.
         smallest_gain: The smallest gain of interest, in the metric's own unit, above 0: a share (0.005 is half a
             point), or nats for log loss.
 
@@ -344,7 +344,8 @@ def compare(
     asked = select_runs(a, workspace), select_runs(b, workspace)
     before, after, left_out = side_by_side(*asked)
     records = [run for side in (before, after) for seeds in side.values() for run in seeds.values()]
-    metric = metric or metric_of(workspace.root, records[0].problem)
+    metric = deciding_metric(metric or metric_of(workspace.root, records[0].problem)).text
+    check_metric(metric, problem=records[0].problem, classes=records[0].classes)
     same = shares_weights(_flat(before), _flat(after))
     measured = _measured(before, after)
     boards = [measured.board] if isinstance(measured, OneSplit) else measured.boards.values()
@@ -382,9 +383,8 @@ def check_question(metric: str | None, smallest_gain: float | None) -> float:
     Raises:
         UsageError: The metric has no verdicts, or the gain is not above 0.
     """
-    if metric is not None and metric not in CONTRIBUTIONS:
-        hint = nearest_hint(metric, CONTRIBUTIONS)
-        raise UsageError(f"No verdict can be given for {metric!r}.{hint} There are: {', '.join(CONTRIBUTIONS)}.")
+    if metric is not None:
+        deciding_metric(metric)
     smallest = SMALLEST_GAIN if smallest_gain is None else smallest_gain
     if not (np.isfinite(smallest) and smallest > 0):
         raise UsageError(f"The smallest gain of interest has to be a number above 0, not {smallest_gain}.")
@@ -407,7 +407,6 @@ def _side(
     asked: RunSelection, folds: Mapping[int | None, Seeds], measured: MeasuredRuns, number: int, metric: str
 ) -> Arm:
     runs = [seeds[seed] for _, seeds in sorted(folds.items(), key=lambda pair: pair[0] or 0) for seed in sorted(seeds)]
-    sign = -1 if metric == "log_loss" else 1
     sd = measured.seed_sd(number, metric)
     return Arm(
         text=asked.text,
@@ -417,7 +416,7 @@ def _side(
         plan_digest=runs[0].plan_digest,
         runs=tuple(run.id for run in runs),
         seeds=tuple(sorted({run.seed for run in runs})),
-        values=tuple(sign * value for value in measured.values(number, metric)),
+        values=tuple(find_metric(metric).signed(value) for value in measured.values(number, metric)),
         score=measured.score(number, metric),
         seed_sd=None if np.isnan(sd) else sd,
     )
@@ -425,7 +424,7 @@ def _side(
 
 def _other_gains(measured: MeasuredRuns, primary: str, *, same_weights: bool) -> dict[str, Gain]:
     found = {}
-    for metric in CONTRIBUTIONS:
+    for metric in COMPARED:
         if metric != primary:
             try:
                 found[metric] = measured.gain(_A, _B, metric, same_weights=same_weights)

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from imgcls.catalog import Stack, find_recipes
+from imgcls.config.metrics import deciding_metric
 from imgcls.config.problem import metric_of
 from imgcls.data.samples import Samples
 from imgcls.data.source import DataSource
@@ -19,9 +20,8 @@ from imgcls.engine.prepare import Prepared, prepare
 from imgcls.engine.progress import Reporter
 from imgcls.engine.request import RunSetup, RunSpec, TrainOptions
 from imgcls.engine.timing import estimate_run
-from imgcls.errors import UsageError, nearest_hint
-from imgcls.evidence.contributions import CONTRIBUTIONS, contributions
-from imgcls.evidence.metrics import METRICS
+from imgcls.errors import UsageError
+from imgcls.evidence.contributions import check_metric, contributions
 from imgcls.evidence.power import USUAL, SampleCounts, compare_designs, detectable
 from imgcls.ladders.candidates import Traits, default_stack
 from imgcls.ladders.spec import (
@@ -348,21 +348,16 @@ def primary_metric(question: LadderConfig, first: Sequence[Samples], workspace: 
         workspace: Whose imgcls.toml may name one.
 
     Raises:
-        UsageError: There is no such metric, or it cannot be computed.
+        UsageError: There is no such metric, or it cannot decide, or cannot be computed.
     """
-    metric = question.metric or metric_of(workspace.root, first[0].problem)
-    if metric == "average_precision":
-        raise UsageError(
-            "average_precision has no contribution of single images, so a gain in it has no verdict; use "
-            "--metric roc_auc."
-        )
-    if metric not in CONTRIBUTIONS:
-        raise UsageError(f"There is no metric {metric!r}.{nearest_hint(metric, METRICS)}")
+    metric = deciding_metric(question.metric or metric_of(workspace.root, first[0].problem)).text
+    check_metric(metric, problem=first[0].problem, classes=first[0].classes)
     for fold, samples in enumerate(first):
         part = samples.part("valid")
-        even = np.full((len(part), part.n_classes), 1 / max(1, part.n_classes))
+        truth = part.targets if part.targets.ndim == 2 else part.targets[:, None] == np.arange(part.n_classes)
+        nearly = (truth + 1 / max(1, part.n_classes)) / 2  # even ones are nothing to a metric such as a correlation
         try:
-            contributions(metric, even, part.targets, problem=part.problem)
+            contributions(metric, nearly, part.targets, problem=part.problem, classes=part.classes)
         except UsageError as problem:
             where = "" if question.n_folds is None else f" of fold {fold}"
             raise UsageError(

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from imgcls.config.decision import DECISION_TOML, read_decision
 from imgcls.data.samples import Samples, as_targets
@@ -187,7 +188,13 @@ def _tested_promises(runs: Sequence[RunRecord], test: Samples, workspace: Worksp
     )
 
 
-def _rows(state: LadderState, rung: int, ids: Sequence[str], labels: Sequence[str]) -> dict[int, Floats]:
+def _rows(
+    state: LadderState,
+    rung: int,
+    ids: Sequence[str],
+    labels: Sequence[str],
+    groups: npt.NDArray[np.intp] | None,
+) -> dict[int, Floats]:
     """Return contributions [images] by seed; folds of one seed are averaged: they share most of their training."""
     by_seed: dict[int, list[Floats]] = {}
     for run in _runs(state, rung):
@@ -196,8 +203,11 @@ def _rows(state: LadderState, rung: int, ids: Sequence[str], labels: Sequence[st
             raise RecordError(f"Run {run.id} has no prediction of {missing[0]!r} in test; the data changed since.")
         probabilities = frame.loc[list(ids), [f"p_{name}" for name in run.classes]].to_numpy(dtype=np.float64)
         targets = as_targets(labels, classes=run.classes, problem=run.problem)
+        problem: Any = run.problem
         by_seed.setdefault(run.seed, []).append(
-            contributions(state.ladder.metric, probabilities, targets, problem=run.problem)  # type: ignore[arg-type]
+            contributions(
+                state.ladder.metric, probabilities, targets, problem=problem, classes=run.classes, groups=groups
+            )
         )
     return {seed: np.mean(rows, axis=0) for seed, rows in sorted(by_seed.items())}
 
@@ -243,7 +253,7 @@ def _score_on_test(state: LadderState, result: LadderResult, test: Samples, *, t
         )
     ids = [name for name in scored if labels[name]]
     numbers = group_numbers([groups[name] for name in ids], n=len(ids))
-    by_seed = {rung: _rows(state, rung, ids, [labels[name] for name in ids]) for rung in {0, top}}
+    by_seed = {rung: _rows(state, rung, ids, [labels[name] for name in ids], numbers) for rung in {0, top}}
     rows = {rung: np.stack(list(found.values())) for rung, found in by_seed.items()}
     judged = None
     if top:

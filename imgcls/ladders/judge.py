@@ -9,9 +9,8 @@ from typing import Any, overload
 
 import numpy as np
 
-from imgcls.config.metrics import Units
+from imgcls.config.metrics import COMPARED, Units, described, find_metric
 from imgcls.errors import ImgclsError, UsageError
-from imgcls.evidence.contributions import CONTRIBUTIONS
 from imgcls.evidence.gains import Gain
 from imgcls.evidence.verdicts import Judged, judge
 from imgcls.ladders.predictions import MeasuredRuns, measured_runs, shares_weights
@@ -346,7 +345,7 @@ def _comparisons(
             steps[number] = step
             others[number] = {
                 metric: gain
-                for metric in CONTRIBUTIONS
+                for metric in COMPARED
                 if metric != ladder.metric and (gain := _between(state, measured, partner, number, metric))
             }
         if number and ladder.kind == "climb" and 0 in ready:
@@ -421,7 +420,7 @@ def _rung(
 
 def _other_scores(measured: MeasuredRuns, number: int, primary: str) -> dict[str, Estimate]:
     found = {}
-    for metric in CONTRIBUTIONS:
+    for metric in COMPARED:
         if metric == primary:
             continue
         try:
@@ -433,7 +432,7 @@ def _other_scores(measured: MeasuredRuns, number: int, primary: str) -> dict[str
 
 def _shown(metric: str, values: Sequence[float]) -> list[float]:
     """Return values in the metric's own direction."""
-    return [0.0 - value for value in values] if metric == "log_loss" else list(values)
+    return [find_metric(metric).signed(value) for value in values]
 
 
 def _work(record: RunRecord) -> float:
@@ -486,7 +485,7 @@ def _warnings(state: LadderState, records: Sequence[RunRecord]) -> list[str]:
                 "rate is too high for the network, or there were too few steps; the gains say nothing of the recipe."
             )
         metric = state.ladder.metric
-        fallen = [lost for run in runs if (lost := run.lost_from_start(metric)) and metric != "log_loss"]
+        fallen = [lost for run in runs if (lost := run.lost_from_start(metric)) and described(metric).higher_is_better]
         if fallen:
             began, ended = (sum(values) / len(fallen) for values in zip(*fallen, strict=True))
             found.append(

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from imgcls.config.metrics import find_metric
 from imgcls.data.samples import as_targets
 from imgcls.errors import RecordError, UsageError
 from imgcls.evidence.contributions import Floats, contributions
@@ -40,6 +41,10 @@ class Predictions:
     """What a person should know, such as images that not every run was scored on."""
     problem: str
     """`binary`, `multiclass` or `multilabel`."""
+    classes: tuple[str, ...] = ()
+    """[k] names; empty where classes have numbers only."""
+    _known: dict[tuple[str, str], Floats] = field(default_factory=dict, repr=False)
+    """What was computed: metric and key of a run → contributions."""
 
     def contributions(self, metric: str, keys: Sequence[str]) -> Floats:
         """Return the contributions [runs, images] of some runs to a metric.
@@ -47,19 +52,27 @@ class Predictions:
         Raises:
             UsageError: The metric cannot be computed on these images.
         """
-        problem = self.problem
-        return np.stack(
-            [
-                contributions(metric, self.probabilities[key], self.targets, problem=problem)  # type: ignore[arg-type]
-                for key in keys
-            ]
+        for key in keys:
+            if (metric, key) not in self._known:
+                self._known[metric, key] = self.of(metric, self.probabilities[key])
+        return np.stack([self._known[metric, key] for key in keys])
+
+    def of(self, metric: str, probabilities: Floats) -> Floats:
+        """Return the contributions [n] of any predictions [n, k] of these images.
+
+        Raises:
+            UsageError: The metric cannot be computed on these images.
+        """
+        problem: Any = self.problem
+        return contributions(
+            metric, probabilities, self.targets, problem=problem, classes=self.classes, groups=self.groups
         )
 
     def of_mean(self, metric: str, keys: Sequence[str]) -> Floats:
         """Return the contributions [n] of the mean prediction of some runs."""
         values, even = np.stack([self.probabilities[key] for key in keys]), np.full(len(keys), 1 / len(keys))
         mean = blend(values, even, way="mean", multilabel=self.problem == "multilabel")
-        return contributions(metric, mean, self.targets, problem=self.problem)  # type: ignore[arg-type]
+        return self.of(metric, mean)
 
 
 def read_predictions(records: Sequence[RunRecord]) -> Predictions:
@@ -102,6 +115,7 @@ def read_predictions(records: Sequence[RunRecord]) -> Predictions:
         probabilities={key: frame[columns].to_numpy(dtype=np.float64) for key, frame in rows.items()},
         notes=tuple(notes),
         problem=first.problem,
+        classes=first.classes,
     )
 
 
@@ -245,7 +259,7 @@ class CrossValidated:
         n_train, n_valid = self._sizes(rung, folds)
         n_images = sum(n_valid)
         if len(folds) < 2:
-            value = abs(float(values[0])) if metric == "log_loss" else float(values[0])
+            value = find_metric(metric).signed(float(values[0]))
             return Estimate(value, None, None, n_images, "no interval: one fold is done")
         return fold_score(
             metric, values, n_train=round(np.mean(n_train)), n_valid=round(np.mean(n_valid)), n_images=n_images

@@ -25,6 +25,7 @@ from imgcls.engine.known_datasets import fetched_set, is_known_set
 from imgcls.errors import DataError, DecodeError, UsageError
 from imgcls.evidence.contributions import Booleans, Floats, scored
 from imgcls.evidence.metrics import confident_mistakes, majority_accuracy
+from imgcls.evidence.per_class import ClassScores, class_scores
 from imgcls.ladders.climb import ClimbRecord
 from imgcls.ladders.judge import LadderResult, judge_ladder
 from imgcls.ladders.predictions import Predictions, read_predictions
@@ -54,10 +55,19 @@ class FoldOutputs:
         return self.decision.classes
 
     @property
+    def mean(self) -> Floats:
+        """Return the probabilities of the runs together, [images, classes]."""
+        return self.stacked.mean(axis=0)
+
+    @property
     def chosen(self) -> Booleans:
         """What each run answers, [runs, images, classes]; nothing where it is left to a person."""
-        chosen, unsure = self.decision.answers(self.stacked.reshape(-1, len(self.classes)))
-        return (chosen & ~unsure[:, None]).reshape(self.stacked.shape)
+        return np.stack([self.answers(probabilities) for probabilities in self.stacked])
+
+    def answers(self, probabilities: Floats) -> Booleans:
+        """Return what is answered by probabilities, [images, classes]; nothing where it is left to a person."""
+        chosen, unsure = self.decision.answers(probabilities)
+        return chosen & ~unsure[:, None]
 
     @property
     def stacked(self) -> Floats:
@@ -160,6 +170,27 @@ def confused_pairs(folds: Sequence[FoldOutputs]) -> tuple[ConfusedPair, ...]:
     return tuple(ordered[:MOST_PAIRS])
 
 
+def scores_by_class(folds: Sequence[FoldOutputs]) -> tuple[ClassScores, ...]:
+    """Score every class by the runs, their probabilities averaged; of folds all images together.
+
+    Args:
+        folds: The predictions of a rung.
+    """
+    groups = [
+        "" if fold.board.groups is None else f"{place}:{fold.board.groups[row]}"
+        for place, fold in enumerate(folds)
+        for row in range(len(fold.board.ids))
+    ]
+    return class_scores(
+        np.concatenate([fold.mean for fold in folds]),
+        np.concatenate([fold.board.targets for fold in folds]),
+        problem=folds[0].decision.type,
+        classes=folds[0].classes,
+        groups=groups if any(groups) else None,
+        answers=np.concatenate([fold.answers(fold.mean) for fold in folds]),
+    )
+
+
 def worst_mistakes(folds: Sequence[FoldOutputs], *, most: int = MOST_MISTAKES) -> tuple[WorstMistake, ...]:
     """Return the images that the runs, their probabilities averaged, are most confidently wrong about.
 
@@ -173,8 +204,8 @@ def worst_mistakes(folds: Sequence[FoldOutputs], *, most: int = MOST_MISTAKES) -
 
 def _worst_of(fold: FoldOutputs, most: int) -> list[WorstMistake]:
     part = fold.board
-    mean = scored(fold.stacked.mean(axis=0), part.targets, problem=fold.decision.type)
-    given = fold.chosen[0] if len(fold.stacked) == 1 else None
+    mean = scored(fold.mean, part.targets, problem=fold.decision.type)
+    given = fold.answers(fold.mean)
     mistakes = confident_mistakes(part.ids, mean, classes=fold.classes, labels=part.labels, answers=given, most=most)
     row = {name: place for place, name in enumerate(part.ids)}
     wrong = None if fold.is_multilabel else (fold.chosen & ~mean.truth).any(axis=2).sum(axis=0)
@@ -383,6 +414,8 @@ class ReportData:
     """An answer that needs no photograph, and what it scores; None where the metric has none."""
     curves: tuple[Curves, ...]
     """The learning curves of each rung."""
+    classes: tuple[ClassScores, ...]
+    """A score sheet for each class, of the mean prediction of the incumbent's runs."""
     confusion: Confusion | None
     """Which class the incumbent takes for which; None where images have several labels."""
     pairs: tuple[ConfusedPair, ...]
@@ -442,6 +475,7 @@ def gather(
         n_by_class=_n_by_class(folds),
         trivial=_trivial(ladder.metric, folds),
         curves=tuple(_curves(state, number) for number in range(len(ladder.rungs))),
+        classes=scores_by_class(folds),
         confusion=confusion(folds),
         pairs=confused_pairs(folds),
         mistakes=worst_mistakes(folds),

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
-from imgcls.config.metrics import METRIC_NAMES
-from imgcls.errors import RecordError
+from imgcls.config.metrics import find_metric
+from imgcls.errors import UsageError
 from imgcls.ladders.spec import RESULT_JSON, Kind, RungPlan, rungs_problems
 from imgcls.records.run import Estimate, RunId, Verdict
 from imgcls.schema import MAY_BE_ABSENT, file_name, read_as
@@ -52,11 +52,12 @@ def measured_effects(recipe: str, workspace: Workspace) -> list[Effect]:
     for path in sorted(workspace.ladders.glob(f"*/{RESULT_JSON}")):
         try:
             result = read_result(path)
-        except RecordError:
+            find_metric(result.metric)
+        except UsageError:
             continue
         for number, rung in enumerate(result.rungs):
             step = rung.step
-            if result.metric not in METRIC_NAMES or rung.recipes != (recipe,) or step is None:
+            if rung.recipes != (recipe,) or step is None:
                 continue
             if step.low is None or step.high is None:  # a single image has no interval
                 continue

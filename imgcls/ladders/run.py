@@ -17,6 +17,7 @@ from imgcls.engine.device import Machine, n_gpus
 from imgcls.engine.progress import Reporter, Silent, plain_lines
 from imgcls.engine.request import workspace_at
 from imgcls.errors import BusyError, ImgclsError, TrainingError, UsageError
+from imgcls.evidence.metrics import estimate_of
 from imgcls.ladders.design import LadderConfig, forecast, plan_ladder, read_duration, within_budget
 from imgcls.ladders.executors import SerialExecutor, n_parallel, open_executor
 from imgcls.ladders.judge import LadderResult, judge_ladder
@@ -113,12 +114,11 @@ def _done(job: Mapping[str, Any], reporter: Reporter | None) -> JobResult:
     record = outcome.record
     if record.key != job["key"]:
         return JobResult(job["key"], "refused", run=record.id, reason=changed, exit_code=2)
-    estimate = record.metrics.get(job["metric"])
     return JobResult(
         key=record.key,
         status="done",
         run=record.id,
-        value=estimate.value if estimate else None,
+        value=estimate_of(record, job["metric"]).value,
         seconds=0.0 if outcome.reused else record.seconds.get("total", 0.0),
         reused=outcome.reused,
     )
@@ -394,7 +394,7 @@ def ladder(
         seeds: Runs of every rung, with the seeds 0, 1, …; two can tell a little, five are a good start. None chooses
             them, and folds where none are given, by the smallest gain that can be found in the time.
         folds: Train and validate in K turns instead of once; every photograph outside test is then scored.
-        metric: accuracy, balanced_accuracy, macro_f1, roc_auc or log_loss, chosen before looking; None takes the
+        metric: As for `imgcls.compare`, chosen before looking; None takes the
             one that imgcls.toml names, or else that of the kind of problem.
         smallest_gain: The smallest gain of interest: 0.005 is half a point (for log loss: nats).
         kind: `climb` adds the recipes one by one; `ablate` leaves each out of the full stack.

@@ -14,7 +14,7 @@ from itertools import permutations
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Annotated, Any, Self
 
-from imgcls.config.metrics import RANKING, in_words
+from imgcls.config.metrics import described, in_words
 from imgcls.errors import DataError, RecordError, UsageError, WorkspaceError, nearest_hint
 from imgcls.records.blend import BlendRecord, find_blend
 from imgcls.records.find import find_run, find_runs
@@ -36,8 +36,6 @@ if TYPE_CHECKING:
 ID, LABEL, PROBABILITY = "id", "label", "p_"
 _SIGNIFICANT = 9
 """Digits that hold every float32."""
-PROBABILISTIC = RANKING | {"log_loss"}
-"""Metrics to which classes say less than probabilities."""
 _DELIMITERS = (" ", "|", ",", ";")
 """What may separate several classes in a cell; the first where the sample does not tell."""
 _SAME_FILE: tuple[Callable[[str], str], ...] = (
@@ -311,7 +309,7 @@ def _filled_in(
         chosen = _class_of_column(predicted, name, asked=bool(probabilities))
         columns = _in_order(sample, id_column, {name: predicted.of_class(chosen)})
         return SubmissionTable(columns, "probabilities", chosen)
-    if kept_place and metric in PROBABILISTIC:
+    if kept_place and metric and described(metric).looks_at != "decisions":
         chosen = _class_of_column(predicted, name, asked=True)
         columns = _in_order(sample, id_column, {name: predicted.of_class(chosen)})
         note = (

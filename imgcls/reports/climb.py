@@ -173,7 +173,8 @@ def next_steps(record: ClimbRecord, workspace: Workspace) -> Iterator[str]:
         yield f"With more time (--budget) these would be tried: {listed}."
     if record.chosen != record.stack:
         seeds = f"--folds {record.n_folds}" if record.n_folds else f"--seeds {max(3, record.n_seeds)}"
-        words = f"{shlex.quote(record.chosen)}{set_options(record.overrides)} {seeds} --metric {record.metric}{out}"
+        by = f"--metric {shlex.quote(record.metric)}"
+        words = f"{shlex.quote(record.chosen)}{set_options(record.overrides)} {seeds} {by}{out}"
         yield f"What each recipe of it is worth; only what is not there is trained: imgcls ladder run {words}"
     yield f"A page that stands alone: imgcls report {record.name}{out}"
     yield f"The sealed test part, once, if there is one: imgcls ladder final {record.name}{out}"

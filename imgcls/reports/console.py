@@ -43,6 +43,12 @@ def number(value: float | None, *, digits: int = 3) -> str:
     return "-" if value is None else f"{value:.{digits}f}"
 
 
+def with_interval(estimate: Estimate) -> str:
+    """Write a share with its interval: `0.93 [0.88, 0.96]`; `-` where it could not be computed."""
+    found = number(estimate.value, digits=2)
+    return found if estimate.low is None else f"{found} [{estimate.low:.2f}, {estimate.high:.2f}]"
+
+
 def interval(estimate: Estimate) -> str:
     """Return a 95 % interval, or a dash."""
     if estimate.low is None or estimate.high is None:

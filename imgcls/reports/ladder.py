@@ -101,7 +101,7 @@ class LadderView:
     def _titles(self) -> list[str]:
         """Name the columns of gains."""
         units, ladder = Units(self.result.ladder.metric), self.result.ladder
-        what = "drop (nats)" if units.is_loss else "gain (points)"
+        what = f"{'drop' if units.is_loss else 'gain'} ({units.name})"
         if self._is_ablation:
             return [f"what it is worth:\n{what}"]
         return [f"{what}\nover the rung below", f"{what}\nover {clean(ladder.rungs[0].label)}"]
@@ -133,7 +133,7 @@ class LadderView:
         if is_wide:
             table.add_column("minutes\na run", justify="right", no_wrap=True)
             table.add_column(
-                "minutes\na point" if not units.is_loss else "minutes\na 0.01", justify="right", no_wrap=True
+                "minutes\na point" if units.name == "points" else "minutes\na 0.01", justify="right", no_wrap=True
             )
         for rung, shown in zip(self.result.rungs, names, strict=True):
             label: RenderableType = Text(shown, style="bold")
@@ -188,7 +188,7 @@ class LadderView:
         """Describe what a rung changes and what it costs."""
         cost = [f"{minutes(rung.seconds)} min a run"] if rung.seconds is not None else []
         if rung.seconds_per_point is not None:
-            unit = "0.01 nats" if Units(self.result.ladder.metric).is_loss else "point"
+            unit = Units(self.result.ladder.metric).small
             more = f"{minutes_a_point(rung)} min more for each {unit} gained"
             cost.append(more if rung.seconds_per_point > 0 else "the gain costs no time")
         return "; ".join([self._diff(rung, arrow)] * bool(rung.plan.changes) + [", ".join(cost)] * bool(cost))
@@ -275,13 +275,13 @@ def _gain_line(title: str, judged: Judged, units: Units) -> Text:
     """Draw the same on a line of its own."""
     line = Text(f"{title}: ").append(shown_verdict(judged.verdict), style=verdict_style(judged))
     interval = "" if judged.verdict == "cannot tell" else f" {units.interval(judged.low, judged.high)}"
-    before = "\n " if units.is_loss else ","
+    before = "," if units.name == "points" else "\n "
     return line.append(f"{before} {units.gain(judged.value)}{interval}")
 
 
 def _between(units: Units) -> str:
     """Return what stands between a gain and its interval in a cell: log loss has too many digits for one line."""
-    return "\n" if units.is_loss else " "
+    return " " if units.name == "points" else "\n"
 
 
 _MOST_SEEDS = 8
@@ -354,7 +354,7 @@ class ComparisonView:
             table.add_column(title, no_wrap=True)
         for metric, gain in self.comparison.other_gains.items():
             units = Units(metric)
-            title = f"{units.title} ({'drop, nats' if units.is_loss else units.name})"
+            title = f"{units.title} ({'drop, ' if units.is_loss else ''}{units.name})"
             table.add_row(title, units.gain(gain.value), Text(units.interval(gain.low, gain.high)))
         return table
 

@@ -16,13 +16,24 @@ from rich.table import Table
 from rich.text import Text
 
 from imgcls.catalog import Stack
-from imgcls.config.metrics import PRIMARY, TITLES
+from imgcls.config.metrics import PRIMARY, RECORDED, described
 from imgcls.errors import ImgclsError, WorkspaceError
 from imgcls.plan import Plan
 from imgcls.predictions.submission import Submission, SubmissionTable, has_test
 from imgcls.records.blend import BlendRecord
 from imgcls.records.run import Estimate, Folds, FoldSpread, RunRecord, short_key
-from imgcls.reports.console import NamedRows, count, interval, name, number, parts_of, path, show, wrapped
+from imgcls.reports.console import (
+    NamedRows,
+    count,
+    interval,
+    name,
+    number,
+    parts_of,
+    path,
+    show,
+    with_interval,
+    wrapped,
+)
 from imgcls.schema import to_json
 from imgcls.storage import write_bytes
 from imgcls.text import as_utf8, clean, duration, inert, kinds_of, listed
@@ -77,11 +88,11 @@ class RunList:
             clean(f"{record.label}{_turn(record)}" + (" (quick)" if record.quick else "")) for record in self.finished
         ]
         longest = max((cell_len(clean(record.data.name)) for record in self.finished), default=0)
-        beside = sum(len(TITLES[metric]) + 2 for metric in shown)
+        titles = tuple(described(metric).title for metric in shown)
+        beside = sum(len(title) + 2 for title in titles)
         widest = max((cell_len(part.rstrip()) for stack in stacks for part in parts_of(stack)), default=0)
         has_room = options.max_width >= max(_ROOMY, _BESIDE_STACK + beside + longest + 2 + max(widest, _LEAST_STACK))
         width = max(options.max_width - _BESIDE_STACK - beside - (longest + 2) * has_room, _LEAST_STACK, widest)
-        titles = tuple(TITLES[metric] for metric in shown)
         yield NamedRows(
             ("run", "stack", *(["data"] if has_room else []), "seed", *titles, "when, UTC"),
             [
@@ -249,12 +260,14 @@ class RunCard:
 def _by_class(detail: ValidationDetail) -> RenderResult:
     """Draw a row for each class, the one that is found least often first, and the calibration error."""
     yield Text("\nClass by class", style="bold")
+    from imgcls.evidence.per_class import least_found_first  # loads scipy, which a list of runs does not need
+
     if detail.note:
         yield Text(clean(detail.note), style="yellow")
     if not detail.decision.is_default:
         rule = "; ".join(detail.decision.in_words())
         yield Text(clean(f"By decision.toml, for which these photographs were used: {rule}."))
-    rows = sorted(detail.classes, key=lambda one: 2.0 if one.recall.value is None else one.recall.value)
+    rows = least_found_first(detail.classes)
     titles = ("images", "recall", "precision", "F1", "ROC AUC")
     yield NamedRows(
         ("class", *titles),
@@ -262,7 +275,7 @@ def _by_class(detail: ValidationDetail) -> RenderResult:
             (
                 name(one.name),
                 Text(f"{one.n:,}"),
-                *(Text(_with_interval(score)) for score in (one.recall, one.precision, one.f1, one.roc_auc)),
+                *(Text(with_interval(score)) for score in (one.recall, one.precision, one.f1, one.roc_auc)),
             )
             for one in rows[:_SHOWN_CLASSES]
         ],
@@ -272,12 +285,7 @@ def _by_class(detail: ValidationDetail) -> RenderResult:
         yield Text(f"… and {len(rows) - _SHOWN_CLASSES} more classes; --json lists all.", style="dim")
     error = detail.calibration_error
     if error.value is not None:
-        yield Text(f"Calibration error (15 bins of equal width): {_with_interval(error)}")
-
-
-def _with_interval(estimate: Estimate) -> str:
-    found = number(estimate.value, digits=2)
-    return found if estimate.low is None else f"{found} [{estimate.low:.2f}, {estimate.high:.2f}]"
+        yield Text(f"Calibration error (15 bins of equal width): {with_interval(error)}")
 
 
 def by_kind(reasons: Iterable[str]) -> str:
@@ -334,8 +342,6 @@ class RunSummary:
 
     def meaning(self) -> str:
         """Describe what the score does and does not tell."""
-        from imgcls.evidence.metrics import METRICS  # loads scipy, which a list of runs does not need
-
         record, trivial = self.outcome.record, self.validation.trivial
         if record.quick:
             return QUICK_MEANING
@@ -349,13 +355,13 @@ class RunSummary:
             return "The score could not be computed; the table says why."
         if lost := record.lost_from_start(trivial.metric):
             return (
-                f"{METRICS[trivial.metric].title} {lost[1]:.3f} is below {lost[0]:.3f}, which the fitted classifier "
+                f"{described(trivial.metric).title} {lost[1]:.3f} is below {lost[0]:.3f}, which the fitted classifier "
                 "had before the first epoch: training undid what was there. Most often the learning rate is too high; "
                 "linear_probe alone keeps the better score."
             )
         scored = record.metrics[trivial.metric]
         value = scored.value or 0.0
-        title = METRICS[trivial.metric].title
+        title = described(trivial.metric).title
         against = f"{clean(trivial.name)} scores {trivial.value:.3f}"
         doubt = (
             "there is no interval; the table says why" if scored.low is None else "the interval reaches down to that"
@@ -427,10 +433,8 @@ def in_order(record: RunRecord, metric: str | None = None) -> list[str]:
         record: The run.
         metric: The one that decides; None for that of the kind of problem.
     """
-    from imgcls.evidence.metrics import METRICS  # loads scipy, which a list of runs does not need
-
-    first = metric or PRIMARY[record.problem]
-    return sorted(record.metrics, key=lambda entry: (entry != first, list(METRICS).index(entry)))
+    first = metric if metric in record.metrics else PRIMARY[record.problem]
+    return sorted(record.metrics, key=lambda entry: (entry != first, (*RECORDED, entry).index(entry)))
 
 
 def _units(record: RunRecord) -> str:
@@ -445,15 +449,13 @@ def _units(record: RunRecord) -> str:
 
 def metric_table(record: RunRecord, metric: str | None = None) -> Table:
     """Draw the metrics of a run with their intervals, the one that decides first; arguments as `in_order`."""
-    from imgcls.evidence.metrics import METRICS  # loads scipy, which a list of runs does not need
-
     table = Table(box=None, pad_edge=False, show_edge=False)
     table.add_column("validation" + _units(record))
     table.add_column("value", justify="right")
     table.add_column("95 % interval")
     table.add_column("images", justify="right")
     for place, entry in enumerate(in_order(record, metric)):
-        estimate, known = record.metrics[entry], METRICS[entry]
+        estimate, known = record.metrics[entry], described(entry)
         title = known.title + ("" if known.higher_is_better else " (lower is better)")
         note = f"  {estimate.reason}" if estimate.reason else ""
         table.add_row(
@@ -580,17 +582,15 @@ def outcome_view(outcome: RunOutcome, *, metric: str | None = None, answered: st
 
 def fold_table(record: RunRecord, folds: Folds, metric: str | None = None) -> Table:
     """Draw a row for each fold: its run, its size, its score in the metric that decides."""
-    from imgcls.evidence.metrics import METRICS  # loads scipy, which a list of runs does not need
-
-    primary = metric or PRIMARY[record.problem]
+    primary = in_order(record, metric)[0]
     table = Table(box=None, pad_edge=False, show_edge=False)
     table.add_column("fold", justify="right")
     table.add_column("run", style="dim", no_wrap=True)
-    for title in ("train", "validation", METRICS[primary].title):
+    for title in ("train", "validation", described(primary).title):
         table.add_column(title, justify="right")
     table.add_column("95 % interval")
     for run in folds.runs:
-        estimate = run.metrics[primary]
+        estimate = run.metrics.get(primary, Estimate.missing("not recorded", n=run.n["valid"]))
         table.add_row(
             str(run.fold),
             run.run.rpartition("-")[2],
@@ -604,8 +604,6 @@ def fold_table(record: RunRecord, folds: Folds, metric: str | None = None) -> Ta
 
 def spread_table(record: RunRecord, folds: Folds, metric: str | None = None) -> Table:
     """Draw the metrics out of fold with their intervals, beside mean and spread over the folds; `metric` is first."""
-    from imgcls.evidence.metrics import METRICS  # loads scipy, which a list of runs does not need
-
     table = Table(box=None, pad_edge=False, show_edge=False)
     table.add_column("out of fold" + _units(record))
     table.add_column("value", justify="right")
@@ -613,7 +611,7 @@ def spread_table(record: RunRecord, folds: Folds, metric: str | None = None) -> 
     table.add_column("images", justify="right")
     table.add_column("mean of folds ± spread", no_wrap=True)
     for place, entry in enumerate(in_order(record, metric)):
-        estimate, known = record.metrics[entry], METRICS[entry]
+        estimate, known = record.metrics[entry], described(entry)
         note = f"  {clean(estimate.reason)}" if estimate.reason else ""
         table.add_row(
             Text(
@@ -623,7 +621,7 @@ def spread_table(record: RunRecord, folds: Folds, metric: str | None = None) -> 
             number(estimate.value),
             Text(interval(estimate) + note),
             str(estimate.n),
-            spread_text(folds.spread[entry], n_folds=len(folds.runs)),
+            spread_text(folds.spread.get(entry, FoldSpread(None, None, 0)), n_folds=len(folds.runs)),
         )
     return table
 

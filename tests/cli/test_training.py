@@ -85,6 +85,30 @@ def test_folds_for_programs(imgcls, photos: Path) -> None:
     assert all(entry["reused"] for entry in again["folds"])
 
 
+def test_the_metric_of_the_problem_is_recorded_and_checked_first(imgcls, photos: Path) -> None:
+    """A fold that was trained before it was chosen has it not, and is shown all the same."""
+    assert imgcls("init", photos, "--yes", "--metric", "top_k:k=1").code == 2
+    assert imgcls("init", photos, "--yes", "--metric", "mcc").code == 0
+    file = Path("imgcls.toml")
+    file.write_text(file.read_text().replace('"mcc"', '"sensitivity:class=blue"'))
+    refused = imgcls("recipe", "run", "baseline", *SMALL)
+    assert (refused.code, list(Path("runs").glob("*/run.json"))) == (2, [])
+    assert "there is no class 'blue'" in refused.err
+    file.write_text(file.read_text().replace('"sensitivity:class=blue"', '"mcc"'))
+    folds = ("recipe", "run", "baseline", *SMALL, "--folds", "2")
+    found = json.loads(imgcls(*folds, "--json").out)
+    assert {"mcc"} <= found["metrics"].keys() & found["spread"].keys() & found["folds"][1]["metrics"].keys()
+    assert "MCC" in imgcls("runs", "list").out
+    file.write_text(file.read_text().replace('"mcc"', '"f_beta:beta=2"'))
+    assert imgcls("runs", "rm", found["run"], found["folds"][1]["run"], "--yes").code == 0
+    whole = imgcls(*folds)
+    assert whole.code == 0, whole.err
+    assert "Fold 0 (1 of 2) already trained: F2" in whole.err
+    assert "Fold 1 (2 of 2) done: F2" in whole.err
+    assert "F2" in whole.out
+    assert imgcls("runs", "show", "baseline").code == 0
+
+
 def test_the_numbers_of_folds_are_those_of_the_data(imgcls) -> None:
     from imgcls.data.split import MAX_FOLDS
 

@@ -64,7 +64,7 @@ OPTIONS = {
     "imgcls runs": "",
     "imgcls runs list": "--out --json",
     "imgcls runs rm": "--yes --out",
-    "imgcls runs show": "--verify --out --json",
+    "imgcls runs show": "--verify --metric --out --json",
     "imgcls submit": "--to --sample --probabilities --classes --force --strict --decision --out --json",
 }
 

@@ -120,6 +120,29 @@ def test_a_record_is_read_from_python(workspace: Path) -> None:
     assert imgcls.open_run(record.key[:12]).id == folder.name
 
 
+def test_any_metric_is_computed_of_an_old_record(command: Callable[..., Any], workspace: Path) -> None:
+    """Nothing is written for it; one that does not fit is refused."""
+    folder = next(workspace.glob("runs/baseline-s1-*"))
+    before = (folder / "run.json").read_bytes()
+    said = command("runs", "show", folder, "--metric", "mcc", "--metric", "f_beta:beta=2.0,class=dark", "--json")
+    assert said.code == 0, said.err
+    kept = json.loads(before)["metrics"]
+    assert {name: one for name, one in said.json["metrics"].items() if name in kept} == kept
+    assert said.json["metrics"].keys() - kept.keys() == {"mcc", "f_beta:beta=2,class=dark"}
+    assert said.json["metrics"]["mcc"]["n"] == kept["accuracy"]["n"]
+    assert (folder / "run.json").read_bytes() == before
+    assert command("runs", "show", folder, "--metric", "top_k:k=3").code == 2
+    assert command("runs", "show", folder, "--metric", "f_beta").code == 2
+
+
+def test_old_runs_are_compared_by_a_metric_that_they_do_not_keep(command: Callable[..., Any], workspace: Path) -> None:
+    said = command("compare", "baseline", "baseline+label_smoothing", "--metric", "brier", "--json")
+    assert said.code == 0, said.err
+    assert (said.json["metric"], said.json["unit"]) == ("brier", "points")
+    assert said.json["other_gains"].keys() == {"accuracy", "balanced_accuracy", "macro_f1", "roc_auc", "log_loss"}
+    assert all(0 < value < 1 for value in said.json["a"]["values"])
+
+
 def test_a_damaged_record_is_noticed(command: Callable[..., Any], workspace: Path) -> None:
     path = next(workspace.glob("runs/baseline-s0-oof2-*/oof.parquet"))
     path.write_bytes(path.read_bytes()[:-1] + b"x")

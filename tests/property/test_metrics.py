@@ -6,8 +6,8 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from imgcls.evidence import contributions
-from imgcls.evidence.metrics import METRICS, evaluate
+from imgcls.evidence import METRICS, contributions
+from imgcls.evidence.metrics import evaluate
 
 N_CLASSES = 3
 CLASSES = ("a", "b", "c")

@@ -22,13 +22,14 @@ from imgcls.checklists.items import STATES
 from imgcls.config.metrics import Units, in_words
 from imgcls.data.source import is_named_set
 from imgcls.errors import UsageError, WorkspaceError, nearest_hint
+from imgcls.evidence.per_class import least_found_first
 from imgcls.ladders.climb import ClimbRecord
 from imgcls.ladders.report_data import Picture, ReportData
 from imgcls.ladders.spec import Ladder
 from imgcls.plan import set_options
 from imgcls.reports import climb, verdict_text
 from imgcls.reports.checklist import summary
-from imgcls.reports.console import count, path, size
+from imgcls.reports.console import count, path, size, with_interval
 from imgcls.reports.page import figures
 from imgcls.storage import json_bytes, make_folder, write_bytes
 from imgcls.text import as_utf8, clean
@@ -164,12 +165,14 @@ def _context(data: ReportData) -> dict[str, Any]:
         "climbing": climb,
         "title": title(data),
         "metric": in_words(result.ladder.metric),
+        "by_class": least_found_first(data.classes),
         "commands": commands(result.ladder, data.search),
         "conditions": facts(data),
         "plan_digests": plan_digests(result.ladder),
         "count": count,
         "picture_source": picture_source,
         "shade": _shade,
+        "share": with_interval,
         "summary": summary,
         "steps": figures.steps_figure(result) if len(result.rungs) > 1 and data.search is None else "",
         "climb": figures.climb_figure(result) if result.ladder.kind == "climb" and data.search is None else "",
@@ -229,12 +232,14 @@ def markdown_page(data: ReportData, *, checklist: Checklist | None = None) -> st
         climbing=climb,
         title=title(data),
         metric=in_words(result.ladder.metric),
+        by_class=least_found_first(data.classes),
         commands=commands(result.ladder, data.search),
         conditions=facts(data),
         plan_digests=plan_digests(result.ladder),
         count=count,
         standing=summary(checklist) if checklist is not None else "",
         code=code_span,
+        share=with_interval,
         ready=_Ready,
         block=code_block,
     )
@@ -312,6 +317,7 @@ def page_json(data: ReportData) -> dict[str, Any]:
         "validating": dict(data.n_by_class),
         "trivial": None if data.trivial is None else {"name": data.trivial[0], "value": data.trivial[1]},
         "curves": [asdict(curves) for curves in data.curves],
+        "per_class": [asdict(one) for one in data.classes],
         "confusion": None if data.confusion is None else asdict(data.confusion),
         "confused": [asdict(pair) for pair in data.pairs],
         "mistakes": [asdict(mistake) for mistake in data.mistakes],

@@ -20,7 +20,7 @@ from imgcls.checklists.checklist import evaluate
 from imgcls.checklists.items import all_items
 from imgcls.checklists.sentences import Said, in_language, joined, listed, quoted, said, word
 from imgcls.checklists.verdicts import gain_of
-from imgcls.config.metrics import TITLES, Units, in_words
+from imgcls.config.metrics import METRICS, Units, in_words
 from imgcls.data.samples import SPLITS
 from imgcls.eda.facts import FileFacts, Severity
 from imgcls.eda.series import BY_SIGNS
@@ -82,8 +82,8 @@ def test_korean_is_korean_and_reads_right_after_any_name(english: str, korean: s
 
 def test_words_are_all_that_there_are() -> None:
     roles = get_args(get_type_hints(FileFacts)["role"])
-    metrics = [in_words(name) for name in TITLES]
-    units = {Units(name).name for name in TITLES}
+    metrics = [in_words(name) for name, one in METRICS.items() if not any(o.is_required for o in one.takes.values())]
+    units = {Units(name).name for name in (*METRICS, "module:function")}
     notes = [item.note for item in all_items() if item.note]
     known = {*roles, *metrics, *units, *notes, *get_args(Verdict), *get_args(Severity), *SPLITS, "excluded", GIVE_TEST}
     assert set(KOREAN["words"]) == known | {"copies", "near copies", BY_SIGNS}

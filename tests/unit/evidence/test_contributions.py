@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import pytest
 from sklearn import metrics as oracle
 
+from imgcls.config.metrics import COMPARED, METRICS
 from imgcls.errors import UsageError
 from imgcls.evidence import contributions
-from imgcls.evidence.contributions import CONTRIBUTIONS
+from imgcls.evidence.variance import by_group
 
 Problem = Literal["binary", "multiclass", "multilabel"]
 Case = tuple[np.ndarray, np.ndarray, Problem]
@@ -83,13 +85,141 @@ def _oracle(metric: str, values: np.ndarray, targets: np.ndarray, problem: Probl
 
 
 @pytest.mark.parametrize("case", CASES)
-@pytest.mark.parametrize("metric", CONTRIBUTIONS)
+@pytest.mark.parametrize("metric", COMPARED)
 def test_their_mean_is_the_metric(metric: str, case: str) -> None:
     values, targets, problem = CASES[case]
     got = contributions(metric, values, targets, problem=problem)
     assert got.shape == (len(values),)
     assert got.dtype == np.float64
     assert got.mean() == pytest.approx(_oracle(metric, values, targets, problem), abs=1e-12)
+
+
+CLASSES = {"binary": ("no", "yes"), "multiclass": ("3", "5", "9", "20"), "multilabel": ("a", "b", "c", "d")}
+Oracle = Callable[[np.ndarray, np.ndarray, np.ndarray], float]
+"""From targets, predicted classes (multi-label: columns of 0 and 1) and probabilities to the metric."""
+ASKED: dict[tuple[str, str], Oracle] = {
+    ("micro_f1", "multiclass"): lambda t, said, _: oracle.f1_score(t, said, average="micro"),
+    ("micro_f1", "multilabel"): lambda t, said, _: oracle.f1_score(t, said, average="micro"),
+    ("f_beta:beta=2", "binary"): lambda t, said, _: oracle.fbeta_score(t, said, beta=2),
+    ("f_beta:beta=2,class=no", "binary"): lambda t, said, _: oracle.fbeta_score(t, said, beta=2, pos_label=0),
+    ("f_beta:beta=0.5", "multiclass"): lambda t, said, _: oracle.fbeta_score(t, said, beta=0.5, average="macro"),
+    ("f_beta:beta=2", "multilabel"): lambda t, said, _: oracle.fbeta_score(t, said, beta=2, average="macro"),
+    ("sensitivity", "binary"): lambda t, said, _: oracle.recall_score(t, said),
+    ("sensitivity", "multiclass"): lambda t, said, _: oracle.recall_score(t, said, average="macro"),
+    ("sensitivity:class=9", "multiclass"): lambda t, said, _: oracle.recall_score(t == 2, said == 2),
+    ("sensitivity:class=b", "multilabel"): lambda t, said, _: oracle.recall_score(t[:, 1], said[:, 1]),
+    ("specificity", "binary"): lambda t, said, _: oracle.recall_score(t, said, pos_label=0),
+    ("specificity:class=9", "multiclass"): lambda t, said, _: oracle.recall_score(t != 2, said != 2),
+    ("mcc", "binary"): lambda t, said, _: oracle.matthews_corrcoef(t, said),
+    ("mcc", "multiclass"): lambda t, said, _: oracle.matthews_corrcoef(t, said),
+    ("quadratic_kappa", "binary"): lambda t, said, _: oracle.cohen_kappa_score(t, said, weights="quadratic"),
+    ("quadratic_kappa", "multiclass"): lambda t, said, _: oracle.cohen_kappa_score(t, said, weights="quadratic"),
+    ("quadratic_kappa:order=9|3|20|5", "multiclass"): lambda t, said, _: oracle.cohen_kappa_score(
+        *(np.array([1, 3, 0, 2])[side] for side in (t, said)), weights="quadratic"
+    ),
+    ("top_k:k=1", "multiclass"): lambda t, said, _: oracle.accuracy_score(t, said),
+    ("top_k:k=2", "multiclass"): lambda t, _, values: oracle.top_k_accuracy_score(t, values, k=2),
+    ("brier", "binary"): lambda t, _, values: -oracle.brier_score_loss(t, values[:, 1]),
+    ("brier", "multiclass"): lambda t, _, values: -oracle.brier_score_loss(t, values),
+    ("brier", "multilabel"): lambda t, _, values: (
+        -np.mean([oracle.brier_score_loss(t[:, column], values[:, column]) for column in range(4)])
+    ),
+    ("roc_auc:class=5", "multiclass"): lambda t, _, values: oracle.roc_auc_score(t == 1, values[:, 1]),
+}
+
+
+def _asked(case: str) -> tuple[np.ndarray, np.ndarray, Problem]:
+    """Draw predictions without ties: scikit-learn counts other ones among the first k."""
+    sizes = {"binary": 2, "multiclass": 4}
+    return _single(300, sizes[case], seed=7, decimals=4) if case in sizes else _multilabel(300, seed=7)
+
+
+@pytest.mark.parametrize(("metric", "case"), ASKED)
+def test_every_metric_is_scikit_learns(metric: str, case: str) -> None:
+    values, targets, problem = _asked(case)
+    said = (values >= 0.5).astype(int) if problem == "multilabel" else values.argmax(axis=1)
+    got = contributions(metric, values, targets, problem=problem, classes=CLASSES[case])
+    assert got.mean() == pytest.approx(ASKED[metric, case](targets, said, values), abs=1e-12)
+
+
+def test_every_metric_with_contributions_is_compared_with_scikit_learn() -> None:
+    there = {name for name, one in METRICS.items() if one.has_contributions}
+    assert {metric.partition(":")[0] for metric, _ in ASKED} | set(COMPARED) == there
+
+
+@pytest.mark.parametrize(
+    ("metric", "case"), [pair for pair in ASKED if pair[0].partition(":")[0] not in ("roc_auc", "top_k", "brier")]
+)
+def test_what_is_no_mean_varies_as_the_jackknife_says(metric: str, case: str) -> None:
+    values, targets, problem = _asked(case)
+    n, rows = len(values), np.arange(len(values))
+    named = {"problem": problem, "classes": CLASSES[case]}
+    got = contributions(metric, values, targets, **named)
+    without = [contributions(metric, values[rows != row], targets[rows != row], **named).mean() for row in range(n)]
+    jackknife = n * got.mean() - (n - 1) * np.array(without)
+    assert np.corrcoef(got, jackknife)[0, 1] > 0.9995
+    assert got.var() == pytest.approx(jackknife.var(), rel=0.05)
+
+
+def test_a_metric_of_ones_own_is_left_out_in_turn(own_metric: str) -> None:
+    """Up to 200 images one by one, which is the jackknife; of more, blocks that say as much."""
+    values, targets, _ = _single(150, 3, seed=1)
+    known = contributions("macro_f1", values, targets, problem="multiclass")
+    got = contributions(f"{own_metric}:f1", values, targets, problem="multiclass")
+    assert got.mean() == pytest.approx(known.mean(), abs=1e-12)
+    assert np.corrcoef(got, known)[0, 1] > 0.999
+    assert got.std() == pytest.approx(known.std(), rel=0.03)
+    many, labels, _ = _single(1500, 3, seed=2)
+    known = contributions("macro_f1", many, labels, problem="multiclass")
+    got = contributions(f"{own_metric}:f1", many, labels, problem="multiclass")
+    assert got.mean() == pytest.approx(known.mean(), abs=1e-12)
+    assert got.std() == pytest.approx(known.std(), rel=0.12)  # of 200 blocks: ± 5 %
+    lower = contributions(f"{own_metric}:f1:lower", many, labels, problem="multiclass")
+    np.testing.assert_allclose(lower, -got)
+
+
+@pytest.mark.parametrize("n_groups", [30, 400])
+def test_groups_are_left_out_whole_of_ones_own(own_metric: str, n_groups: int) -> None:
+    values, targets, _ = _single(1200, 3, seed=3)
+    groups = np.random.default_rng(0).integers(n_groups, size=1200)
+    groups = np.unique(groups, return_inverse=True)[1]
+    each = {
+        metric: contributions(metric, values, targets, problem="multiclass", groups=groups)
+        for metric in ("macro_f1", f"{own_metric}:f1")
+    }
+    known, got = (by_group(rows[None], groups)[0] for rows in each.values())
+    assert got.mean() == pytest.approx(known.mean(), abs=1e-9)
+    assert got.std() == pytest.approx(known.std(), rel=0.05 if n_groups == 30 else 0.15)
+
+
+def test_what_ones_own_cannot_do_is_said(own_metric: str) -> None:
+    values, targets, _ = _single(40, 3, seed=1)
+    for name, words in {
+        "nan": "gave nan on 40 images",
+        "fails": "failed on 40 images: ZeroDivisionError",
+        "text": "failed on 40 images: ValueError",
+        "number": "is no function",
+        "missing": "cannot be imported: AttributeError",
+    }.items():
+        with pytest.raises(UsageError, match=words):
+            contributions(f"{own_metric}:{name}", values, targets, problem="multiclass")
+    with pytest.raises(UsageError, match="cannot be imported: ModuleNotFoundError"):
+        contributions("no_such_module:f1", values, targets, problem="multiclass")
+
+
+@pytest.fixture
+def own_metric(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A module of metrics of a person's own, and its name."""
+    (tmp_path / "metrics_of_ones_own.py").write_text(
+        "from sklearn.metrics import f1_score\n"
+        "def f1(truth, probabilities):\n    return f1_score(truth, probabilities.argmax(axis=1), average='macro')\n"
+        "def nan(truth, probabilities):\n    return float('nan')\n"
+        "def fails(truth, probabilities):\n    return 1 / 0\n"
+        "def text(truth, probabilities):\n    return 'high'\n"
+        "number = 3\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    return "metrics_of_ones_own"
 
 
 @pytest.mark.parametrize("metric", ["macro_f1", "roc_auc", "balanced_accuracy"])
@@ -160,6 +290,17 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "fraction": ({"targets": [0.0, 1.0]}, "whole numbers"),
     "empty": ({"probabilities": np.zeros((0, 2)), "targets": []}, "cannot be computed"),
     "one class": ({"metric": "roc_auc", "targets": [1, 1]}, "cannot be computed"),
+    "one class of two": ({"metric": "mcc", "targets": [1, 1]}, "cannot be computed"),
+    "kind": ({"metric": "top_k:k=1"}, "top_k:k=1 is defined for several classes, not for two classes"),
+    "no such class": ({"metric": "sensitivity:class=x", "classes": ("a", "b")}, "no class 'x'. There are: a, b"),
+    "k": (
+        {"metric": "top_k:k=3", "problem": "multiclass", "probabilities": np.eye(3)[:2], "classes": "abc"},
+        "of 3 classes is always right",
+    ),
+    "order": (
+        {"metric": "quadratic_kappa", "problem": "multiclass", "probabilities": np.eye(3)[:2], "classes": "abc"},
+        r"needs the order of the classes.*order=a\|b\|c",
+    ),
     "labels": ({"problem": "multilabel", "targets": [[0, 2], [0, 1]]}, "0 … 1"),
 }
 

@@ -189,7 +189,7 @@ def test_too_few_or_other_members_are_refused(drawn_ladder: Draw) -> None:
         blend("baseline+tta", workspace=workspace)
     with pytest.raises(UsageError, match="no way of blending"):
         blend(STACK, by="median", workspace=workspace)
-    with pytest.raises(UsageError, match="No verdict can be given for 'speed'"):
+    with pytest.raises(UsageError, match="There is no metric 'speed'"):
         blend(STACK, metric="speed", workspace=workspace)
 
 

@@ -38,7 +38,15 @@ def rewrite(run: RunRecord, **changed: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "drawing", [{}, {"n_groups": 12}, {"n_folds": 5, "n_images": 60, "n_seeds": 2}, {"metric": "log_loss"}]
+    "drawing",
+    [
+        {},
+        {"n_groups": 12},
+        {"n_folds": 5, "n_images": 60, "n_seeds": 2},
+        {"metric": "log_loss"},
+        {"metric": "brier", "n_groups": 12},
+        {"metric": "mcc", "n_folds": 5, "n_images": 60, "n_seeds": 2},
+    ],
 )
 def test_two_stacks_give_what_their_ladder_gives(drawn_ladder: Draw, drawing: dict[str, Any]) -> None:
     """One comparison is the step of the ladder, with nothing else counted beside it."""
@@ -53,6 +61,28 @@ def test_two_stacks_give_what_their_ladder_gives(drawn_ladder: Draw, drawing: di
         assert found.b.values == pytest.approx(rungs[number].values)
         assert found.n_folds == ladder.n_folds
         assert found.changes.keys() == ladder.rungs[number].changes.keys()
+
+
+@pytest.mark.parametrize(("n_groups", "within"), [(0, 0.2), (12, 1e-6)])
+def test_a_metric_that_no_record_keeps_is_computed_from_predictions(
+    drawn_ladder: Draw, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, n_groups: int, within: float
+) -> None:
+    """Also one's own, where lower is better: the gain is the drop, scores are its own; groups are left out whole."""
+    (tmp_path / "ones_own_cost.py").write_text(
+        "def total(truth, probabilities):\n    return 100 * float((probabilities.argmax(axis=1) != truth).mean())\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    _, workspace = drawn_ladder(skills=[0.5, 1.5, 1.5, 1.5, 1.5], n_images=300, n_seeds=3, n_groups=n_groups)
+    sides = ("baseline", "baseline+augmentation")
+    right = imgcls.compare(*sides, workspace=workspace, metric="accuracy")
+    cost = imgcls.compare(*sides, workspace=workspace, metric="ones_own_cost:total:lower")
+    assert cost.metric == "ones_own_cost:total:lower"
+    assert cost.judged.value == pytest.approx(100 * right.judged.value)
+    assert cost.judged.value > 0
+    assert cost.judged.gain.standard_error == pytest.approx(100 * right.judged.gain.standard_error, rel=within)
+    assert cost.a.values == pytest.approx([100 * (1 - value) for value in right.a.values])
+    assert cost.judged.verdict == right.judged.verdict
+    assert imgcls.compare(*sides, workspace=workspace, metric="f_beta:beta=2.0").metric == "f_beta:beta=2"
 
 
 def test_tta_is_known_to_use_the_same_weights(drawn_ladder: Draw) -> None:
@@ -190,7 +220,10 @@ def test_a_side_cannot_be_compared_with_itself(drawn_ladder: Draw) -> None:
     ("metric", "smallest_gain", "said"),
     [
         ("acuracy", None, "Did you mean 'accuracy'"),
-        ("average_precision", None, "No verdict can be given"),
+        ("average_precision", None, "has no verdict"),
+        ("calibration_error", None, "use --metric log_loss"),
+        ("recall_at_precision:precision=0.9", None, "use --metric roc_auc"),
+        ("f_beta", None, "f_beta needs beta"),
         (None, 0.0, "above 0"),
         (None, float("nan"), "above 0"),
     ],

@@ -388,7 +388,7 @@ def compare(
     """Judge whether B is better than A; nothing is trained.
 
     A and B are stacks, such as baseline+augmentation: all their full runs are compared. Or the id or the folder of
-    a run: that run alone.
+    a run, or of a blend: that one alone.
     """
     from imgcls.ladders.compare import compare as compare_runs
     from imgcls.reports.console import show

@@ -1,4 +1,4 @@
-"""`imgcls runs`: what was trained here."""
+"""`imgcls runs`: what was trained and blended here."""
 
 from __future__ import annotations
 
@@ -14,14 +14,15 @@ from imgcls.workspace import MARKER
 
 @click.group()
 def runs() -> None:
-    """List, show and remove finished runs."""
+    """List and show what was trained and blended, and remove runs."""
 
 
 @runs.command("list")
 @OUT
 @JSON
 def list_runs(out: Path | None, as_json: bool) -> None:
-    """List the runs of this workspace, with those that were interrupted or failed."""
+    """List the runs and blends of this workspace, with trainings that were interrupted or failed."""
+    from imgcls.ladders.results import read_blends
     from imgcls.records.attempts import find_attempts
     from imgcls.records.find import find_failed, find_runs
     from imgcls.reports.runs import RunList, runs_json
@@ -30,8 +31,10 @@ def list_runs(out: Path | None, as_json: bool) -> None:
     finished, damaged = find_runs(workspace)
     failed, _ = find_failed(workspace)
     attempts = find_attempts(workspace)
+    blends, damaged_blends = read_blends(workspace)
+    damaged += damaged_blends
     damaged += [attempt.damage for attempt in attempts if attempt.damage]
-    view = RunList(tuple(finished), tuple(attempts), tuple(failed), tuple(damaged))
+    view = RunList(tuple(finished), tuple(attempts), tuple(failed), tuple(damaged), blends=tuple(blends))
     if as_json:
         print_json(runs_json(view))
         return
@@ -51,15 +54,18 @@ def list_runs(out: Path | None, as_json: bool) -> None:
 @OUT
 @JSON
 def show(run: str, verify: bool, out: Path | None, as_json: bool) -> None:
-    """Show one RUN: a folder, an id, or the beginning of one."""
-    from imgcls.records.find import find_run
+    """Show one RUN, or a blend: a folder, an id, or the beginning of one."""
+    from imgcls.records.blend import find_predictor
 
-    record = find_run(run, workspace_of(out))
+    record = find_predictor(run, workspace_of(out))
     if verify:
         record.verify()
     from imgcls.evidence.per_class import ValidationDetail
+    from imgcls.ladders.results import with_verdict
+    from imgcls.records.run import RunRecord
     from imgcls.schema import to_json
 
+    found = record if isinstance(record, RunRecord) else with_verdict(record)
     detail = None
     if {"valid.parquet", "oof.parquet"} & record.files.keys():
         try:
@@ -69,12 +75,16 @@ def show(run: str, verify: bool, out: Path | None, as_json: bool) -> None:
     if as_json:
         told = to_json(detail) if detail else {"classes": [], "calibration_error": None}
         more = {"per_class": told["classes"], "calibration_error": told["calibration_error"]}
-        print_json({**record.to_json(), **more, "path": str(record.folder), "verified": verify})
+        print_json({**found.to_json(), **more, "path": str(record.folder), "verified": verify})
         return
+    from imgcls.reports.blend import BlendView
     from imgcls.reports.console import show as show_view
     from imgcls.reports.runs import RunCard
 
-    show_view(RunCard(record, verified=verify, detail=detail))
+    if isinstance(found, RunRecord):
+        show_view(RunCard(found, verified=verify, detail=detail))
+    else:
+        show_view(BlendView(found, verified=verify, detail=detail))
 
 
 @runs.command()

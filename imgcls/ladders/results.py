@@ -10,8 +10,9 @@ from typing import Annotated, Any
 from imgcls.config.metrics import METRIC_NAMES
 from imgcls.errors import RecordError
 from imgcls.ladders.spec import RESULT_JSON, Kind, RungPlan, rungs_problems
+from imgcls.records.blend import BlendMember, BlendRecord, find_blends
 from imgcls.records.run import Estimate, RunId, Verdict
-from imgcls.schema import MAY_BE_ABSENT, file_name, read_as
+from imgcls.schema import MAY_BE_ABSENT, file_name, read_as, to_json
 from imgcls.workspace import Workspace
 
 
@@ -435,6 +436,28 @@ class BlendVerdict:
     """Its gain over that member."""
 
 
+@dataclass(frozen=True)
+class Blend:
+    """A blend with what may be said of it."""
+
+    record: BlendRecord
+    """Its members, their weights, and their predictions as one."""
+    verdict: BlendVerdict
+    """Its gain over the member that is best on its own."""
+    is_new: bool = True
+    """Whether it was made now; it may have been there."""
+
+    @property
+    def best(self) -> BlendMember:
+        """The member that is best on its own."""
+        return self.record.members[0]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the whole as JSON values."""
+        record = self.record.to_json()
+        return {**record, "score": self.verdict.score.to_json(), "gain": to_json(self.verdict.gain)}
+
+
 def read_result(path: Path) -> ResultRecord:
     """Read result.json.
 
@@ -462,10 +485,37 @@ def read_comparison(path: Path) -> ComparisonRecord:
     return read_as(ComparisonRecord, path, schema=SCHEMA, remedy="'imgcls compare' writes it again.")
 
 
-def read_blend_verdict(path: Path) -> BlendVerdict:
+def read_blend(folder: Path) -> Blend:
+    """Read a blend and what may be said of it.
+
+    Raises:
+        RecordError: There is none, or it is damaged.
+    """
+    return with_verdict(BlendRecord.read(folder))
+
+
+def read_blends(workspace: Workspace) -> tuple[list[Blend], list[str]]:
+    """Read every blend of a workspace with what may be said of it.
+
+    Returns:
+        The blends, oldest first, and a message for each that cannot be read.
+    """
+    records, damaged = find_blends(workspace)
+    found = []
+    for record in records:
+        try:
+            found.append(with_verdict(record))
+        except RecordError as problem:
+            damaged.append(str(problem))
+    return found, damaged
+
+
+def with_verdict(record: BlendRecord) -> Blend:
     """Read what may be said of a blend.
 
     Raises:
-        RecordError: It is missing or damaged, or a newer imgcls wrote it.
+        RecordError: That is missing or damaged, or a newer imgcls wrote it.
     """
-    return read_as(BlendVerdict, path, schema=SCHEMA, remedy="Remove its folder, and blend again.")
+    path = record.kept.path(VERDICT_JSON)
+    verdict = read_as(BlendVerdict, path, schema=SCHEMA, remedy="Remove its folder, and blend again.")
+    return Blend(record, verdict, is_new=False)

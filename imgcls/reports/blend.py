@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.text import Text
 
 from imgcls.config.metrics import Units
 from imgcls.evidence.verdicts import FOR_THIS_MODEL
-from imgcls.ladders.blend import Blend
+from imgcls.ladders.results import Blend
 from imgcls.predictions.blending import MEANINGS
 from imgcls.records.run import Estimate
 from imgcls.reports.climb import claim_of
 from imgcls.reports.console import NamedRows, count, name
 from imgcls.reports.console import path as path_text
 from imgcls.reports.ladder import section
+from imgcls.reports.runs import by_class
 from imgcls.text import clean
+
+if TYPE_CHECKING:
+    from imgcls.evidence.per_class import ValidationDetail
 
 
 @dataclass(frozen=True)
@@ -25,6 +30,10 @@ class BlendView:
 
     blend: Blend
     """The blend."""
+    detail: ValidationDetail | None = None
+    """What its predictions tell class by class; None where they are not shown."""
+    verified: bool = False
+    """Whether its files were compared with their digests."""
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """Draw members and blend, the claim, and what can be done with it."""
@@ -40,6 +49,10 @@ class BlendView:
         claim = claim_of(self.blend.verdict.gain, "Over the best of them alone", units)
         yield Text(f"\n{claim.over}: ").append(claim.verdict, style=claim.style).append(claim.gain)
         remarks = [remark for remark in self.blend.verdict.gain.remarks if remark != FOR_THIS_MODEL]
+        if self.detail is not None:
+            yield from by_class(self.detail)
+        if self.verified:
+            yield Text(f"\nFiles: {', '.join(record.files)}, all as recorded")
         yield from section("Notes", [clean(note) for note in (*record.notes, *remarks)])
         steps = [f"imgcls predict {record.id} PHOTO …"]
         if "test.parquet" in record.files:

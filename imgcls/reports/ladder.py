@@ -336,7 +336,9 @@ class ComparisonView:
     def _sentences(self) -> Iterator[str]:
         """Describe what stands behind the verdict: what could have been found, what holds on exactly these images."""
         judged, units = self.comparison.judged, self._units
-        if judged.gain.same_weights:
+        if self.comparison.has_blend and judged.gain.method == "these models":
+            yield "A blend is one, whatever the seeds: this is about exactly these networks, on new images like these."
+        elif judged.gain.same_weights:
             yield "A and B predict with the same weights, so they are compared seed by seed."
         yield from (sentence for sentence in [sd_sentence(judged, units, sides=("A", "B"))] if sentence)
         yield from power_sentences(judged, units)

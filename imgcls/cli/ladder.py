@@ -462,24 +462,41 @@ def report(
 ) -> None:
     """Write one page about a LADDER that stands alone: what helped, with what confidence, where it is wrong.
 
-    LADDER is a name, the beginning of one, a folder or a stack, or the name of a climb; without it, the ladder worked
-    on last, or the climb where there is no ladder.
+    LADDER is a name, the beginning of one, a folder or a stack, or the name of a climb or a blend; without it, the
+    ladder worked on last, or the climb where there is no ladder.
     """
     from imgcls.checklists.checklist import evaluate
+    from imgcls.evidence.per_class import ValidationDetail
     from imgcls.ladders.climb import find_climb
     from imgcls.ladders.report_data import gather
+    from imgcls.ladders.results import with_verdict
     from imgcls.ladders.spec import find_ladder
+    from imgcls.records.blend import find_blend
     from imgcls.reports.console import show
     from imgcls.reports.live import telling
-    from imgcls.reports.page.render import PageWritten, form_of, place_of, write_page
+    from imgcls.reports.page.render import (
+        BlendPage,
+        BlendWritten,
+        PageWritten,
+        form_of,
+        free_place,
+        place_of,
+        write_page,
+    )
 
     workspace, chosen = workspace_of(out), form_of(to, form)
     with telling("Writing the page", as_json=as_json):
-        search = find_climb(ladder, workspace)
-        pair = _finished(search).as_ladder if search is not None else None
-        data = gather(pair or find_ladder(ladder, workspace), workspace, with_images=not no_images, search=search)
-        file = place_of(data, workspace, chosen, file=to)
-        written = PageWritten(data, file, chosen, write_page(data, file, chosen, checklist=evaluate(workspace)))
+        blended = find_blend(ladder, workspace) if ladder is not None else None
+        if blended is not None:
+            page = BlendPage(with_verdict(blended), ValidationDetail.of(blended))
+            file = free_place(blended.id, workspace, chosen, file=to)
+            written: BlendWritten | PageWritten = BlendWritten(blended.id, file, chosen, page.write(file, chosen))
+        else:
+            search = find_climb(ladder, workspace)
+            pair = _finished(search).as_ladder if search is not None else None
+            data = gather(pair or find_ladder(ladder, workspace), workspace, with_images=not no_images, search=search)
+            file = place_of(data, workspace, chosen, file=to)
+            written = PageWritten(data, file, chosen, write_page(data, file, chosen, checklist=evaluate(workspace)))
     if as_json:
         print_json(written.to_json())
         return

@@ -63,7 +63,7 @@ def show(run: str, verify: bool, out: Path | None, as_json: bool) -> None:
     from imgcls.evidence.per_class import ValidationDetail
     from imgcls.ladders.results import with_verdict
     from imgcls.records.run import RunRecord
-    from imgcls.schema import to_json
+    from imgcls.reports.runs import RunCard, told_by_class
 
     found = record if isinstance(record, RunRecord) else with_verdict(record)
     detail = None
@@ -73,13 +73,10 @@ def show(run: str, verify: bool, out: Path | None, as_json: bool) -> None:
         except ImgclsError as problem:  # the rest of the record can be read all the same
             click.echo(f"No scores of single classes: {problem}", err=True)
     if as_json:
-        told = to_json(detail) if detail else {"classes": [], "calibration_error": None}
-        more = {"per_class": told["classes"], "calibration_error": told["calibration_error"]}
-        print_json({**found.to_json(), **more, "path": str(record.folder), "verified": verify})
+        print_json({**found.to_json(), **told_by_class(detail), "path": str(record.folder), "verified": verify})
         return
     from imgcls.reports.blend import BlendView
     from imgcls.reports.console import show as show_view
-    from imgcls.reports.runs import RunCard
 
     if isinstance(found, RunRecord):
         show_view(RunCard(found, verified=verify, detail=detail))

@@ -27,6 +27,7 @@ from imgcls.evidence.metrics import confident_mistakes, majority_accuracy
 from imgcls.ladders.climb import ClimbRecord
 from imgcls.ladders.judge import LadderResult, judge_ladder
 from imgcls.ladders.predictions import Predictions, read_predictions
+from imgcls.ladders.results import Blend, read_blends
 from imgcls.ladders.spec import Ladder
 from imgcls.ladders.state import LadderState, read_state
 from imgcls.records.run import RunRecord
@@ -394,6 +395,8 @@ class ReportData:
     """The version of imgcls that gathered this."""
     search: ClimbRecord | None = None
     """The climb, where the two rungs are its base and what it chose; None for a ladder."""
+    blends: tuple[Blend, ...] = ()
+    """What was made of its networks alone, oldest first."""
 
     @property
     def shown(self) -> int:
@@ -441,6 +444,7 @@ def gather(
         updated=max(record.created for record in records),
         version=__version__,
         search=search,
+        blends=_blends_of({record.id for record in records}, workspace),
     )
     if with_images:
         return _with_photographs(gathered, workspace, folds)
@@ -449,6 +453,14 @@ def gather(
 
 def _shown(result: LadderResult, search: ClimbRecord | None) -> int:
     return result.incumbent if search is None else len(result.rungs) - 1
+
+
+def _blends_of(runs: Collection[str], workspace: Workspace) -> tuple[Blend, ...]:
+    """Return the blends whose every member is one of some runs."""
+    blends, _ = read_blends(workspace)
+    return tuple(
+        blend for blend in blends if {run for member in blend.record.members for run in member.runs} <= set(runs)
+    )
 
 
 def _n_by_class(folds: Sequence[FoldOutputs]) -> dict[str, int]:

@@ -152,22 +152,25 @@ def runs_json(view: RunList) -> dict[str, Any]:
         ],
         "failed": [{**_short(record), "reason": record.reason} for record in view.failed],
         "damaged": list(view.damaged),
-        "blends": [
-            {
-                "blend": blend.record.id,
-                "path": str(blend.record.folder),
-                "way": blend.record.way,
-                "label": blend.record.label,
-                "runs": list(blend.record.shares),
-                "n_folds": blend.record.n_folds,
-                "metric": blend.record.metric,
-                "score": blend.verdict.score.to_json(),
-                "verdict": blend.verdict.gain.verdict,
-                "gain": blend.verdict.gain.value,
-                "created": blend.record.created,
-            }
-            for blend in view.blends
-        ],
+        "blends": [blend_json(blend) for blend in view.blends],
+    }
+
+
+def blend_json(blend: Blend) -> dict[str, Any]:
+    """Return a blend in a list as JSON."""
+    record = blend.record
+    return {
+        "blend": record.id,
+        "path": str(record.folder),
+        "way": record.way,
+        "label": record.label,
+        "runs": list(record.shares),
+        "n_folds": record.n_folds,
+        "metric": record.metric,
+        "score": blend.verdict.score.to_json(),
+        "verdict": blend.verdict.gain.verdict,
+        "gain": blend.verdict.gain.value,
+        "created": record.created,
     }
 
 
@@ -297,7 +300,7 @@ def by_class(detail: ValidationDetail) -> RenderResult:
             (
                 name(one.name),
                 Text(f"{one.n:,}"),
-                *(Text(_with_interval(score)) for score in (one.recall, one.precision, one.f1, one.roc_auc)),
+                *(Text(with_interval(score)) for score in (one.recall, one.precision, one.f1, one.roc_auc)),
             )
             for one in rows[:_SHOWN_CLASSES]
         ],
@@ -307,12 +310,19 @@ def by_class(detail: ValidationDetail) -> RenderResult:
         yield Text(f"… and {len(rows) - _SHOWN_CLASSES} more classes; --json lists all.", style="dim")
     error = detail.calibration_error
     if error.value is not None:
-        yield Text(f"Calibration error (15 bins of equal width): {_with_interval(error)}")
+        yield Text(f"Calibration error (15 bins of equal width): {with_interval(error)}")
 
 
-def _with_interval(estimate: Estimate) -> str:
+def with_interval(estimate: Estimate) -> str:
+    """Write a score with its interval, where it has one, in two digits."""
     found = number(estimate.value, digits=2)
     return found if estimate.low is None else f"{found} [{estimate.low:.2f}, {estimate.high:.2f}]"
+
+
+def told_by_class(detail: ValidationDetail | None) -> dict[str, Any]:
+    """Return the same as JSON values; empty where the predictions are not there."""
+    told = to_json(detail) if detail else {"classes": [], "calibration_error": None}
+    return {"per_class": told["classes"], "calibration_error": told["calibration_error"]}
 
 
 def by_kind(reasons: Iterable[str]) -> str:

@@ -25,7 +25,7 @@ from imgcls.cli.options import (
     workspace_of,
 )
 from imgcls.errors import UsageError
-from imgcls.ladders.spec import DEFAULT_STACK, Kind
+from imgcls.ladders.spec import DEFAULT_STACK, Kind, parse_ladder
 from imgcls.records.blend import WAYS
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ _METRIC = click.option(
 _ENSEMBLE = click.option(
     "--ensemble",
     is_flag=True,
-    help="Judge the mean of all seeds of the stack to use, too (ablate: of the full one).",
+    help="Judge the mean of all seeds of the stack to use, too (ablate: of the full one); STACK+ensemble: of the last.",
 )
 
 
@@ -106,7 +106,8 @@ def run(stack: str | None, **options: Any) -> int:
 
     Without STACK these are augmentation, adamw_cosine, label_smoothing, tta and lp_ft on the baseline, after
     keep_aspect where photographs are far from square, and class_weights where the metric counts classes alike and one
-    is rare. The same command goes on where it was interrupted, and reuses every run that is there.
+    is rare. A last name `ensemble` is the mean of the seeds of the rung below it, and trains nothing. The same command
+    goes on where it was interrupted, and reuses every run that is there.
     """
     return _climb(stack, "climb", options)
 
@@ -163,7 +164,7 @@ def _climb(stack: str | None, kind: Kind, options: Mapping[str, Any]) -> int:
     from imgcls.config.problem import resolve
 
     # before torch is loaded: what is misspelled is reported at once
-    parsed = Stack.parse(stack or DEFAULT_STACK, overrides_of(options))
+    parsed, on_top = parse_ladder(stack or DEFAULT_STACK, overrides_of(options))
     workspace = workspace_of(options["out"])
     from imgcls.engine.progress import step
     from imgcls.reports.console import show
@@ -176,7 +177,8 @@ def _climb(stack: str | None, kind: Kind, options: Mapping[str, Any]) -> int:
             from imgcls.ladders.run import at_a_time, run_ladder
 
         data = resolve(source_of(options), workspace.root, folds=options["folds"])
-        question = replace(_question(parsed, data, options, kind=kind), is_default=stack is None)
+        question = _question(parsed, data, options, kind=kind)
+        question = replace(question, is_default=stack is None, ensemble_on_top=on_top)
         n_parallel = at_a_time(options["executor"])
         with ladder_screen(workspace, as_json=options["as_json"], n_parallel=n_parallel) as watcher:
             how = _how(options, workspace, reporter, watcher)

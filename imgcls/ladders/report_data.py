@@ -422,7 +422,7 @@ def gather(
     state = read_state(ladder, workspace)
     records = [entry.record for entry in state.jobs if entry.record is not None]
     if not records:
-        raise UsageError(f"No run of {ladder.name} is done yet. 'imgcls ladder run {ladder.stack}' goes on with it.")
+        raise UsageError(f"No run of {ladder.name} is done yet. 'imgcls ladder run {ladder.typed}' goes on with it.")
     result = judge_ladder(state)
     has_runs = [place for place, rung in enumerate(result.rungs) if rung.runs]
     shown = _shown(result, search)

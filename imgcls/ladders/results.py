@@ -300,7 +300,7 @@ class ResultRecord:
     notes: tuple[str, ...]
     """What a person should know before believing any of it."""
     ensemble: EnsembleRecord | None = field(default=None, metadata=MAY_BE_ABSENT)
-    """The mean prediction of the incumbent's seeds; None where nobody asked for it, or there is one seed."""
+    """The mean prediction of the seeds of a rung; None where nobody asked for it, or there are too few seeds."""
 
 
 @dataclass(frozen=True)

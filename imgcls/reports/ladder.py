@@ -11,6 +11,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from imgcls.catalog import ENSEMBLE
 from imgcls.config.metrics import Units
 from imgcls.evidence.verdicts import Judged
 from imgcls.ladders.compare import Comparison
@@ -145,6 +146,9 @@ class LadderView:
                 *(_gain(judged, units) for judged in self._gains(rung)),
                 *cost,
             )
+        if (top := self.result.on_top) is not None:
+            score = Text(" ".join(_scored(top.score, units)))
+            table.add_row(Text(ENSEMBLE, style="bold"), score, _gain(top.judged, units))
         return table
 
     def _blocks(self, arrow: str) -> Iterator[Text | Padding]:
@@ -159,6 +163,10 @@ class LadderView:
             for title, judged in zip(titles, self._gains(rung), strict=True):
                 if judged is not None:
                     yield Padding(_gain_line(title, judged, units), (0, 0, 0, 2))
+        if (top := self.result.on_top) is not None:
+            yield Text(ENSEMBLE, style="bold")
+            yield Padding(Text(f"{units.title}: {' '.join(_scored(top.score, units))}"), (0, 0, 0, 2))
+            yield Padding(_gain_line(titles[0], top.judged, units), (0, 0, 0, 2))
 
     def _score_title(self, rung: RungResult) -> str:
         without = " without it" if self._is_ablation and rung.plan.recipes else ""

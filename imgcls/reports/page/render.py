@@ -95,7 +95,8 @@ def commands(ladder: Ladder, search: ClimbRecord | None = None) -> tuple[str, ..
             words += ["--seeds", str(search.n_seeds)]
     else:
         verb = "ablate" if ladder.kind == "ablate" else "run"
-        words = ["imgcls", "ladder", verb, ladder.stack, "--seeds", str(ladder.n_seeds)]
+        words = ["imgcls", "ladder", verb, ladder.typed, "--seeds", str(ladder.n_seeds)]
+        words += ["--ensemble"] if ladder.ensemble and not ladder.ensemble_on_top else []
     words += ["--metric", ladder.metric]
     if search is not None:
         words += ["--smallest-gain", f"{100 * search.smallest_gain:g}"]
@@ -517,7 +518,7 @@ class PageWritten:
         yield path(self.file)
         yield Text(self._photographs())
         if not self.data.result.is_complete and self.data.search is None:
-            yield Text(f"The ladder is not finished: imgcls ladder run {clean(ladder.stack)}", style="dim")
+            yield Text(f"The ladder is not finished: imgcls ladder run {clean(ladder.typed)}", style="dim")
         elif not self.data.withheld and self.n_shown:
             yield Text("For data that must not travel: imgcls report --no-images", style="dim")
 

@@ -469,6 +469,7 @@ def report(
     """
     from imgcls.checklists.checklist import evaluate
     from imgcls.evidence.per_class import ValidationDetail
+    from imgcls.evidence.reliability import ReliabilityCurve
     from imgcls.ladders.climb import find_climb
     from imgcls.ladders.report_data import gather
     from imgcls.ladders.results import with_verdict
@@ -490,7 +491,7 @@ def report(
     with telling("Writing the page", as_json=as_json):
         blended = find_blend(ladder, workspace) if ladder is not None else None
         if blended is not None:
-            page = BlendPage(with_verdict(blended), ValidationDetail.of(blended))
+            page = BlendPage(with_verdict(blended), ValidationDetail.of(blended), ReliabilityCurve.of_record(blended))
             file = free_place(blended.id, workspace, chosen, file=to)
             written: BlendWritten | PageWritten = BlendWritten(blended.id, file, chosen, page.write(file, chosen))
         else:

@@ -51,13 +51,19 @@ def list_runs(out: Path | None, as_json: bool) -> None:
 @runs.command()
 @click.argument("run")
 @click.option("--verify", is_flag=True, help="Compare every file with its recorded digest.")
+@click.option(
+    "--reliability",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Draw how often it is right beside its confidence; a file that ends in .svg or .png.",
+)
 @OUT
 @JSON
-def show(run: str, verify: bool, out: Path | None, as_json: bool) -> None:
+def show(run: str, verify: bool, reliability: Path | None, out: Path | None, as_json: bool) -> None:
     """Show one RUN, or a blend: a folder, an id, or the beginning of one."""
     from imgcls.records.blend import find_predictor
 
-    record = find_predictor(run, workspace_of(out))
+    workspace = workspace_of(out)
+    record = find_predictor(run, workspace)
     if verify:
         record.verify()
     from imgcls.evidence.per_class import ValidationDetail
@@ -72,6 +78,14 @@ def show(run: str, verify: bool, out: Path | None, as_json: bool) -> None:
             detail = ValidationDetail.of(record)
         except ImgclsError as problem:  # the rest of the record can be read all the same
             click.echo(f"No scores of single classes: {problem}", err=True)
+    if reliability is not None:
+        from imgcls.evidence.reliability import ReliabilityCurve
+        from imgcls.records.find import calibration_pair
+        from imgcls.reports.page.figures import reliability_figure, write_picture
+
+        sides = calibration_pair(record, workspace) if isinstance(record, RunRecord) else (record,)
+        write_picture(reliability_figure([ReliabilityCurve.of_record(side) for side in sides]), reliability)
+        click.echo(f"Wrote {reliability}.", err=True)
     if as_json:
         print_json({**found.to_json(), **told_by_class(detail), "path": str(record.folder), "verified": verify})
         return

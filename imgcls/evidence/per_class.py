@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -81,13 +81,9 @@ class ValidationDetail:
         Raises:
             RecordError: They are damaged.
         """
-        from imgcls.data.samples import as_targets  # loads pandas, which a list of metrics does not need
         from imgcls.evidence.reliability import calibration_error
 
-        frame = record.predictions("oof" if "oof.parquet" in record.files else "valid")
-        probabilities = frame[[f"p_{name}" for name in record.classes]].to_numpy(dtype=np.float64)
-        targets = as_targets(frame["label"], classes=record.classes, problem=record.problem)
-        groups = frame["group"].tolist() if "group" in frame.columns else None
+        probabilities, targets, groups = validated(record)
         problem: ProblemType = record.problem  # type: ignore[assignment]
         return cls(
             class_scores(probabilities, targets, problem=problem, classes=record.classes, groups=groups),
@@ -95,20 +91,44 @@ class ValidationDetail:
         )
 
 
+def validated(record: RunRecord | BlendRecord) -> tuple[Floats, npt.NDArray[Any], list[str] | None]:
+    """Read what a run or a blend says of validation, or out of fold.
+
+    Returns:
+        [n, k] probabilities; [n] class numbers, of several labels [n, k]; and [n] names of groups, None without.
+
+    Raises:
+        RecordError: There is nothing, or it is damaged.
+    """
+    from imgcls.data.samples import as_targets  # loads pandas, which a list of metrics does not need
+
+    frame = record.predictions("oof" if "oof.parquet" in record.files else "valid")
+    probabilities = frame[[f"p_{name}" for name in record.classes]].to_numpy(dtype=np.float64)
+    targets = as_targets(frame["label"], classes=record.classes, problem=record.problem)
+    return probabilities, targets, frame["group"].tolist() if "group" in frame.columns else None
+
+
 def _scores(name: str, predictions: Scored, place: int, units: Groups) -> ClassScores:
     true, called = predictions.truth[:, place], predictions.predicted[:, place]
     return ClassScores(
         name=name,
         n=int(true.sum()),
-        precision=_share(true, of=called, units=units, missing="never predicted"),
-        recall=_share(called, of=true, units=units, missing="no image has it"),
+        precision=share(true, of=called, units=units, missing="never predicted"),
+        recall=share(called, of=true, units=units, missing="no image has it"),
         f1=_f1(true, called, units),
         roc_auc=_auc(predictions.probabilities[:, place], true, units),
     )
 
 
-def _share(hits: Booleans, *, of: Booleans, units: Groups, missing: str) -> Estimate:
-    """Return the share of some images that are hits too."""
+def share(hits: Booleans, *, of: Booleans, units: Groups, missing: str) -> Estimate:
+    """Return the share of some images that are hits too, with Wilson's interval or, of groups, the cluster-robust one.
+
+    Args:
+        hits: [n], what is counted.
+        of: [n], among what.
+        units: The groups of the images.
+        missing: Why there is no share where there is none of them.
+    """
     n = int(of.sum())
     if not n:
         return Estimate.missing(missing, n=0)

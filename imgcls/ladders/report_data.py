@@ -24,12 +24,14 @@ from imgcls.engine.known_datasets import fetched_set, is_known_set
 from imgcls.errors import DataError, DecodeError, UsageError
 from imgcls.evidence.contributions import Floats
 from imgcls.evidence.metrics import confident_mistakes, majority_accuracy
+from imgcls.evidence.reliability import ReliabilityCurve
 from imgcls.ladders.climb import ClimbRecord
 from imgcls.ladders.judge import LadderResult, judge_ladder
 from imgcls.ladders.predictions import Predictions, read_predictions
 from imgcls.ladders.results import Blend, read_blends
 from imgcls.ladders.spec import Ladder
 from imgcls.ladders.state import LadderState, read_state
+from imgcls.records.find import same_but_calibration
 from imgcls.records.run import RunRecord
 from imgcls.text import as_utf8
 from imgcls.workspace import Workspace, cache_folder
@@ -395,6 +397,9 @@ class ReportData:
     """The version of imgcls that gathered this."""
     search: ClimbRecord | None = None
     """The climb, where the two rungs are its base and what it chose; None for a ladder."""
+    reliability: tuple[ReliabilityCurve, ...] = ()
+    """How often the shown rung is right beside its confidence; where the ladder has it uncalibrated and calibrated,
+    both, in that order."""
     blends: tuple[Blend, ...] = ()
     """What was made of its networks alone, oldest first."""
 
@@ -444,6 +449,7 @@ def gather(
         updated=max(record.created for record in records),
         version=__version__,
         search=search,
+        reliability=_reliability(state, shown if shown in has_runs else has_runs[0]),
         blends=_blends_of({record.id for record in records}, workspace),
     )
     if with_images:
@@ -453,6 +459,39 @@ def gather(
 
 def _shown(result: LadderResult, search: ClimbRecord | None) -> int:
     return result.incumbent if search is None else len(result.rungs) - 1
+
+
+def _reliability(state: LadderState, shown: int) -> tuple[ReliabilityCurve, ...]:
+    """Return the diagrams of two rungs that differ in calibration alone, the shown one if it is any; else its own."""
+    plans = [same_but_calibration(rung.plan) for rung in state.ladder.rungs]
+    ready = [number for number in range(len(plans)) if any(entry.record for entry in state.of(number))]
+    for number in (shown, *reversed(ready)):
+        alike = [other for other in ready if plans[other] == plans[number]]
+        if len(alike) > 1:
+            break
+    else:
+        alike = [shown]
+    return tuple(_curve(state.ladder.rungs[number].printed, fold_outputs(state, number)) for number in alike[:2])
+
+
+def _curve(title: str, folds: Sequence[FoldOutputs]) -> ReliabilityCurve:
+    """Make the diagram of all predictions of all runs; those of one image by several runs vary together."""
+    probabilities, targets, groups = list[Floats](), list[Any](), list[str]()
+    for number, fold in enumerate(folds):
+        board, n_runs = fold.board, len(fold.board.probabilities)
+        units = np.arange(len(board.ids)) if board.groups is None else board.groups
+        probabilities += list(board.probabilities.values())
+        targets += [board.targets] * n_runs
+        groups += [f"{number}/{unit}" for unit in units] * n_runs
+    alone = all(fold.board.groups is None and len(fold.board.probabilities) == 1 for fold in folds)
+    problem: Any = folds[0].board.problem
+    return ReliabilityCurve.of(
+        title,
+        np.concatenate(probabilities),
+        np.concatenate(targets),
+        problem=problem,
+        groups=None if alone else groups,
+    )
 
 
 def _blends_of(runs: Collection[str], workspace: Workspace) -> tuple[Blend, ...]:

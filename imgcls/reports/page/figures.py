@@ -11,6 +11,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from io import BytesIO
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 from xml.etree import ElementTree
@@ -22,11 +23,14 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from imgcls.config.metrics import Units
+from imgcls.errors import UsageError
+from imgcls.evidence.reliability import N_BINS, ReliabilityCurve
 from imgcls.evidence.verdicts import Judged
 from imgcls.ladders.climb import ClimbRecord
 from imgcls.ladders.judge import LadderResult
 from imgcls.ladders.report_data import Curves
 from imgcls.reports.verdict_text import minutes, rung_name, shown_verdict
+from imgcls.storage import make_folder, write_bytes
 from imgcls.text import clean
 
 _SVG, _XLINK = "http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"
@@ -94,6 +98,7 @@ def _attributes(attribute: str, value: str) -> list[tuple[str, str]]:
 INK, FAINT = "#1a1a1a", "#9a9a9a"
 BLUE, ORANGE, GREY = "#0072b2", "#d55e00", "#6b6b6b"
 _PX = 1 / 72  # an inch of matplotlib's SVG has 72 units
+_SHARP_DPI = 144
 _WIDTH_PX, _ROW_PX, _FRAME_PX = 480, 46, 56
 _LONGEST_LABEL = 34
 _TEXT: Mapping[str, Any] = MappingProxyType({"color": INK, "fontsize": 12, "va": "center", "parse_math": False})
@@ -222,6 +227,72 @@ def curves_figure(curves: Curves, *, number: int, top: float, n_epochs: int) -> 
     axes.set_xlabel("epoch", color=INK, fontsize=11, labelpad=1)
     said = f"from {curves.mean[0]:.3f} to {curves.mean[-1]:.3f}" if curves.mean else "unknown"
     return inline_svg(figure, name=f"curve{number}", description=f"Validation loss by epoch, mean over runs {said}.")
+
+
+def reliability_figure(curves: Sequence[ReliabilityCurve]) -> Figure:
+    """Draw how often predictions are right beside their confidence, and below how many there are of each.
+
+    Args:
+        curves: One, or the uncalibrated and the calibrated one.
+    """
+    height = 400
+    figure = Figure(figsize=(_WIDTH_PX * _PX, height * _PX))
+    upper = figure.add_axes((0.11, 150 / height, 0.86, 1 - 176 / height))
+    lower = figure.add_axes((0.11, 44 / height, 0.86, 66 / height))
+    first = min((one.low for curve in curves for one in curve.bins), default=0.0)
+    upper.plot([first, 1], [first, 1], color=FAINT, linewidth=1, zorder=0)
+    looks = ((BLUE, ""),) if len(curves) == 1 else ((ORANGE, "uncalibrated"), (BLUE, "calibrated"))
+    for number, (curve, (colour, label)) in enumerate(zip(curves, looks, strict=True)):
+        is_filled = colour == BLUE
+        x, width = [one.confidence for one in curve.bins], 1 / N_BINS
+        upper.plot(x, [one.accuracy.value for one in curve.bins], color=colour, linewidth=1, alpha=0.5, zorder=1)
+        face = colour if is_filled else "#ffffff"
+        style: dict[str, Any] = {"markersize": 7, "markeredgewidth": 1.8, "markerfacecolor": face, "zorder": 3}
+        style |= {"color": colour, "marker": "o" if is_filled else "s", "linestyle": "none"}
+        upper.plot([], [], label=label, **style)
+        for one in curve.bins:
+            upper.plot([one.confidence] * 2, [one.accuracy.low, one.accuracy.high], color=colour, linewidth=2, zorder=2)
+            upper.plot([one.confidence], [one.accuracy.value], **style)
+        left = [one.low + width * (0.5 + 0.4 * (number - (len(curves) - 1) / 2)) for one in curve.bins]
+        lower.bar(left, [one.n for one in curve.bins], width=width * (0.8 if len(curves) == 1 else 0.38), color=colour)
+    if len(curves) > 1:
+        upper.legend(loc="lower right", frameon=False, fontsize=11, labelcolor=INK)
+    upper.set_title("share that is right, 95 % interval", color=INK, fontsize=12, loc="left")
+    lower.set_title("predictions", color=INK, fontsize=12, loc="left", pad=2)
+    lower.set_xlabel(f"confidence, {N_BINS} bins of equal width", color=INK, fontsize=12)
+    lower.yaxis.set_major_locator(MaxNLocator(2, integer=True))
+    upper.set_ylim(-0.03, 1.03)
+    for axes in (upper, lower):
+        axes.set_xlim(first - 0.01, 1.01)
+        _plain_frame(axes)
+    return figure
+
+
+def reliability_svg(curves: Sequence[ReliabilityCurve]) -> Markup:
+    """Draw the same as an element of a page."""
+    spoken = [
+        f"{clean(curve.title)}: calibration error {curve.error.value:.2f}; "
+        + ", ".join(f"of {one.n} at {one.confidence:.2f}, {one.accuracy.value:.2f} right" for one in curve.bins)
+        for curve in curves
+        if curve.error.value is not None
+    ]
+    return inline_svg(reliability_figure(curves), name="reliability", description=". ".join(spoken))
+
+
+def write_picture(figure: Figure, file: Path) -> None:
+    """Write a figure as SVG or PNG, by the ending of the file, whole or not at all.
+
+    Raises:
+        UsageError: It has another ending.
+    """
+    kind = file.suffix.lower().removeprefix(".")
+    if kind not in ("svg", "png"):
+        raise UsageError(f"{file} has to end in .svg or .png.")
+    content, metadata = BytesIO(), {"Date": None} if kind == "svg" else {}
+    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": file.stem}):
+        figure.savefig(content, format=kind, dpi=_SHARP_DPI, facecolor="#ffffff", metadata=metadata)
+    make_folder(file.absolute().parent)
+    write_bytes(file, content.getvalue())
 
 
 def _rows_figure(rows: Sequence[_Row], units: Units) -> tuple[Figure, Axes]:

@@ -24,6 +24,7 @@ from imgcls.config.metrics import Units, in_words
 from imgcls.data.source import is_named_set
 from imgcls.errors import UsageError, WorkspaceError, nearest_hint
 from imgcls.evidence.per_class import ValidationDetail
+from imgcls.evidence.reliability import ReliabilityCurve
 from imgcls.ladders.climb import ClimbRecord
 from imgcls.ladders.report_data import Picture, ReportData
 from imgcls.ladders.results import Blend
@@ -184,6 +185,10 @@ def _context(data: ReportData) -> dict[str, Any]:
         "claim_text": _blend_claim,
         "tried": figures.tried_figure(data.search) if data.search is not None else "",
         "curves": _curve_figures(data),
+        "reliability": figures.reliability_svg(data.reliability),
+        "curves_shown": data.reliability,
+        "of_what": f"{count(len(result.rungs[data.shown].runs), 'run')} in validation",
+        "with_interval": with_interval,
     }
 
 
@@ -237,6 +242,7 @@ def markdown_page(data: ReportData, *, checklist: Checklist | None = None) -> st
         plan_digests=plan_digests(result.ladder),
         score_text=_blend_score,
         claim_text=_blend_claim,
+        with_interval=with_interval,
         standing=summary(checklist) if checklist is not None else "",
         ready=_Ready,
     )
@@ -273,6 +279,8 @@ class BlendPage:
     """The blend."""
     detail: ValidationDetail
     """What its predictions tell class by class, and of their confidence."""
+    reliability: ReliabilityCurve
+    """How often they are right beside their confidence."""
 
     def content(self, form: Form) -> bytes:
         """Return the page in one of its forms."""
@@ -283,6 +291,7 @@ class BlendPage:
             return as_utf8(_markdown("blend.md.j2", **context)).encode()
         style, script = resource("page.css"), resource("sort.js")
         context |= {"style": Markup(style), "script": Markup(script), "policy": policy_of(style, script)}  # noqa: S704 - files of this package
+        context |= {"reliability": figures.reliability_svg([self.reliability]), "curves_shown": [self.reliability]}
         return as_utf8(environment().get_template("blend.html.j2").render(context)).encode()
 
     def write(self, file: Path, form: Form) -> int:
@@ -306,6 +315,7 @@ class BlendPage:
             "commands": next_steps(record),
             "claim_text": _blend_claim,
             "with_interval": with_interval,
+            "of_what": "validation",
             "count": count,
             "version": __version__,
         }
@@ -388,6 +398,7 @@ def page_json(data: ReportData) -> dict[str, Any]:
         "photographs": "withheld" if data.withheld else data.trouble or "shown in HTML",
         "commands": list(commands(data.result.ladder, data.search)),
         "search": None if data.search is None else _without_places(data.search),
+        "reliability": [asdict(curve) for curve in data.reliability],
         "blends": [blend_json(blend) for blend in data.blends],
         "updated": data.updated,
         "version": data.version,

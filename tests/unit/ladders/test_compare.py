@@ -19,7 +19,7 @@ from imgcls.ladders.judge import judge_ladder
 from imgcls.ladders.predictions import changed_images
 from imgcls.ladders.state import read_state
 from imgcls.plan import Fit, Plan
-from imgcls.records.find import find_runs
+from imgcls.records.find import calibration_pair, find_runs
 from imgcls.records.run import RunRecord
 from imgcls.workspace import Workspace
 
@@ -326,3 +326,18 @@ def test_a_blend_whose_networks_are_gone_is_not_compared(drawn_ladder: Draw) -> 
     (first.folder / "run.json").unlink()
     with pytest.raises(RecordError, match=rf"is made of {first.id}, which cannot be found"):
         imgcls.compare("baseline+augmentation", made.id, workspace=workspace)
+
+
+def test_a_calibrated_run_is_found_beside_the_uncalibrated_one(drawn_ladder: Draw) -> None:
+    """Of the same seed, on the same data; any other difference of the plan keeps them apart."""
+    stack = "baseline+augmentation"
+    _, workspace = drawn_ladder(f"{stack}+temperature")
+    plain, calibrated = (
+        next(run for run in runs_of(workspace, text) if run.seed == 1) for text in (stack, f"{stack}+temperature")
+    )
+    for run in (plain, calibrated):
+        assert [one.id for one in calibration_pair(run, workspace)] == [plain.id, calibrated.id]
+    base = next(iter(runs_of(workspace, "baseline")))
+    assert calibration_pair(base, workspace) == (base,)
+    rewrite(calibrated, data=replace(calibrated.data, split_digest="f" * 64))
+    assert calibration_pair(plain, workspace) == (plain,)

@@ -13,9 +13,10 @@ from imgcls.catalog import Stack
 from imgcls.cli.checklist import print_status_line
 from imgcls.cli.options import (
     JSON,
+    METRIC,
     OUT,
+    SMALLEST_GAIN,
     Command,
-    Finite,
     asking,
     machine_of,
     overrides_of,
@@ -36,13 +37,6 @@ if TYPE_CHECKING:
     from imgcls.ladders.run import LadderOptions, Watcher
     from imgcls.workspace import Workspace
 
-_SMALLEST_GAIN = click.option(
-    "--smallest-gain",
-    type=Finite(0, min_open=True),
-    default=0.5,
-    show_default=True,
-    help="Smallest gain of interest, in points (for log_loss: in hundredths of a nat).",
-)
 _LADDER = (
     click.option(
         "--seeds",
@@ -57,7 +51,7 @@ _LADDER = (
     click.option(
         "--metric", help="Primary metric, chosen before looking.  [default: imgcls.toml, else that of the problem]"
     ),
-    _SMALLEST_GAIN,
+    SMALLEST_GAIN,
     click.option("--budget", help="What all trainings may take, such as 30m or 2h."),
     click.option(
         "--executor",
@@ -73,9 +67,6 @@ _LADDER = (
 )
 
 
-_METRIC = click.option(
-    "--metric", help="Metric of the verdict, chosen before looking.  [default: imgcls.toml, else that of the problem]"
-)
 _ENSEMBLE = click.option(
     "--ensemble",
     is_flag=True,
@@ -379,8 +370,8 @@ def final(ladder: str | None, out: Path | None, as_json: bool) -> None:
 @click.command()
 @click.argument("a")
 @click.argument("b")
-@_METRIC
-@_SMALLEST_GAIN
+@METRIC
+@SMALLEST_GAIN
 @click.option("--images", type=click.IntRange(0), default=0, help="Also name up to N images that changed, each way.")
 @OUT
 @JSON
@@ -415,8 +406,8 @@ def compare(
     show_default=True,
     help="Mean of probabilities or ranks, or shares that are fitted.",
 )
-@_METRIC
-@_SMALLEST_GAIN
+@METRIC
+@SMALLEST_GAIN
 @OUT
 @JSON
 def blend(

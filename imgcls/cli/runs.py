@@ -4,11 +4,24 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import click
 
-from imgcls.cli.options import JSON, OUT, print_json, workspace_of
+from imgcls.cli.options import (
+    DEVICE,
+    JSON,
+    METRIC,
+    OUT,
+    SMALLEST_GAIN,
+    asking,
+    data_options,
+    print_json,
+    source_of,
+    workspace_of,
+)
 from imgcls.errors import ImgclsError
+from imgcls.plan import VIEW_KINDS
 from imgcls.workspace import MARKER
 
 
@@ -96,6 +109,54 @@ def show(run: str, verify: bool, reliability: Path | None, out: Path | None, as_
         show_view(RunCard(found, verified=verify, detail=detail))
     else:
         show_view(BlendView(found, verified=verify, detail=detail))
+
+
+@runs.command("views")
+@click.argument("run")
+@click.option("--views", type=click.IntRange(2, 64), help="Look at up to so many.  [default: 10; flips 8, crops 5]")
+@click.option(
+    "--kind",
+    type=click.Choice(VIEW_KINDS),
+    help="Where views come from.  [default: as RUN, else augmented, or flips where it was trained without]",
+)
+@METRIC
+@SMALLEST_GAIN
+@data_options
+@DEVICE
+@OUT
+@JSON
+def look_at_views(run: str, **options: Any) -> None:
+    """Predict the photographs that validated RUN with one view, two, and so on, in one pass; nothing is trained.
+
+    It shows what more views score, and which photographs they fix or break. How many are worth it is chosen on four
+    fifths of the photographs, and judged on the fifth. The data are named as they were for RUN.
+    """
+    from imgcls.records.find import find_run
+
+    workspace = workspace_of(options["out"])
+    record = find_run(run, workspace)
+    from imgcls.ladders.views import ViewsQuestion, look_at_views
+    from imgcls.reports.console import show as show_view
+    from imgcls.reports.live import reporter_for
+    from imgcls.reports.views import ViewsView
+
+    question = ViewsQuestion(options["kind"], options["views"], options["metric"], options["smallest_gain"] / 100)
+    with reporter_for(as_json=options["as_json"]) as reporter:
+        reporter.note("Loading torch and the network …")
+        from imgcls.engine.device import Machine
+
+        machine = Machine(options["device"], precision=record.environment.get("precision", "auto"), keep_memory=True)
+        found = asking(
+            lambda source: look_at_views(
+                record, source, question, workspace=workspace, machine=machine, reporter=reporter
+            ),
+            source_of(options),
+            may_ask=not options["as_json"],
+        )
+    if options["as_json"]:
+        print_json({**found.to_json(), "path": str(found.file)})
+    else:
+        show_view(ViewsView(found))
 
 
 @runs.command()

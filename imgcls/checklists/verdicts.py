@@ -15,11 +15,14 @@ from imgcls.errors import RecordError
 from imgcls.ladders.climb import CLIMB_JSON, ClimbRecord, find_climbs
 from imgcls.ladders.results import (
     VERDICT_JSON,
+    VIEWS,
     Blend,
     ComparisonRecord,
     EnsembleRecord,
     GainRecord,
     VerdictRecord,
+    ViewsRecord,
+    find_views,
     read_blends,
     read_comparison,
     read_final,
@@ -31,6 +34,8 @@ from imgcls.records.run import CANNOT_TELL, Estimate, Verdict
 from imgcls.storage import time_written
 from imgcls.workspace import Workspace
 
+VIEWS_ITEM = "predict.tta"
+"""The item that a look at the views of a run answers."""
 ENSEMBLE = "predict.ensemble"
 """The item that a blend answers."""
 
@@ -154,6 +159,30 @@ def read_blend_statuses(workspace: Workspace) -> tuple[tuple[BlendStatus, ...], 
     """
     blends, damaged = read_blends(workspace)
     return tuple(BlendStatus(blend.record, _blended(blend)) for blend in blends), damaged
+
+
+def read_views_verdicts(workspace: Workspace) -> tuple[tuple[tuple[str, VerdictEntry], ...], list[str]]:
+    """Read what cross-fitting says of the views of each run that was looked at.
+
+    Returns:
+        The id of the run with the verdict, the newest at the end; and a message for every file that cannot be read.
+    """
+    found, damaged = find_views(workspace)
+    return tuple((record.run, _of_views(record, record.gain)) for record in found if record.gain is not None), damaged
+
+
+def _of_views(record: ViewsRecord, gain: VerdictRecord) -> VerdictEntry:
+    numbers = ", ".join(map(str, sorted(set(record.chosen_by_part))))
+    splits = (record.split_digest,)
+    return verdict_entry(
+        gain,
+        items=(VIEWS_ITEM,),
+        what=said("{numbers} views of {run}, chosen by cross-fitting, over one", numbers=numbers, run=record.run),
+        metric=record.metric,
+        file=f"reports/{VIEWS}/{record.file.name}" if record.file else "",
+        grounds=DataVersion(record.data_digest, splits, record.n_folds is not None, record.split_seed),
+        sides=(ArmRuns(record.stack, record.overrides, record.plan_digest),),
+    )
 
 
 def _blended(blend: Blend) -> VerdictEntry:

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from imgcls.config.problem import metric_of, resolve
 from imgcls.data.source import DataSource
-from imgcls.errors import RecordError, UsageError
+from imgcls.errors import UsageError
 from imgcls.evidence.contributions import Floats, contributions
 from imgcls.evidence.cross_fitting import parts_of
 from imgcls.evidence.gains import Gain, measure, score
@@ -21,10 +20,9 @@ from imgcls.evidence.verdicts import judge
 from imgcls.ladders.compare import check_question
 from imgcls.ladders.judge import gain_record, verdict_record
 from imgcls.ladders.predictions import Predictions
-from imgcls.ladders.results import SCHEMA, GainRecord, VerdictRecord
-from imgcls.plan import VIEW_KINDS, Plan, Predict, ViewKind
-from imgcls.records.run import Estimate, RunId, RunRecord, in_utc
-from imgcls.schema import NOT_IN_FILE, one_of, read_as, to_json
+from imgcls.ladders.results import VIEWS, ViewChange, ViewsRecord, ViewsStep, find_views
+from imgcls.plan import Plan, Predict, ViewKind
+from imgcls.records.run import RunRecord
 from imgcls.storage import make_folder, write_json
 from imgcls.text import as_utf8
 from imgcls.workspace import Workspace
@@ -34,97 +32,8 @@ if TYPE_CHECKING:
     from imgcls.engine.progress import Reporter
 
 _MOST: Mapping[ViewKind, int] = {"augmented": 10, "flips": 8, "crops": 5}
-_FOLDER = "views"
 _ROUNDING = 1e-4
 _AGAIN = "views of the same network were looked at before"
-
-
-@dataclass(frozen=True)
-class ViewsStep:
-    """What the first views together are worth."""
-
-    n_views: int
-    """How many are averaged; the first is the photograph as it is."""
-    score: Estimate
-    """Their score."""
-    gain: GainRecord | None
-    """Over the photograph as it is; None for that itself. No verdict: it is one of many."""
-
-
-@dataclass(frozen=True)
-class ViewChange:
-    """A photograph that one view and all of them answer otherwise, once rightly."""
-
-    id: str
-    """Its name."""
-    label: str
-    """Its class."""
-    before: str
-    """What one view answers."""
-    after: str
-    """What all of them answer."""
-
-
-@dataclass(frozen=True)
-class ViewsRecord:
-    """What views of a network are worth on the photographs that validated it."""
-
-    run: RunId
-    """The run."""
-    sha256: str
-    """Digest of its run.json."""
-    stack: str
-    """Its stack."""
-    label: str
-    """Its stack as it is printed."""
-    plan_digest: str
-    """Digest of its plan."""
-    kind: Annotated[str, one_of(*VIEW_KINDS)]
-    """Where views come from; see `imgcls.plan.Predict`."""
-    metric: str
-    """What they are scored by."""
-    smallest_gain: float
-    """The smallest gain of interest, in the metric's unit."""
-    curve: tuple[ViewsStep, ...]
-    """One view, two, and so on."""
-    chosen: int
-    """How many views score best on all photographs; of equal ones the fewest."""
-    chosen_by_part: tuple[int, ...]
-    """The same on all photographs but a fifth, for each fifth; empty where no fifth could be held out."""
-    expected: Estimate | None
-    """The score of a number that is chosen on four fifths, on the fifth; None likewise."""
-    gain: VerdictRecord | None
-    """The gain of that over one view; None likewise."""
-    fixed: tuple[ViewChange, ...]
-    """Photographs that one view answers wrongly and all of them rightly; empty for several labels an image."""
-    broken: tuple[ViewChange, ...]
-    """The other way round."""
-    notes: tuple[str, ...]
-    """What a person should know."""
-    created: Annotated[str, in_utc]
-    """When it was made: UTC, ISO 8601."""
-    file: Path | None = field(default=None, compare=False, metadata=NOT_IN_FILE)
-    """Where it lies; not part of what is written."""
-
-    def to_json(self) -> dict[str, Any]:
-        """Return it as JSON values."""
-        return {"schema": SCHEMA, **to_json(self)}
-
-
-def find_views(workspace: Workspace) -> tuple[list[ViewsRecord], list[str]]:
-    """Read what is known of views in a workspace.
-
-    Returns:
-        The records, oldest first, and a message for each that cannot be read.
-    """
-    found, damaged = [], []
-    for file in sorted((workspace.reports / _FOLDER).glob("*.json")):
-        try:
-            record = read_as(ViewsRecord, file, schema=SCHEMA, remedy="'imgcls runs views' writes it again.")
-            found.append(replace(record, file=file))
-        except RecordError as problem:
-            damaged.append(str(problem))
-    return sorted(found, key=lambda record: (record.created, record.run)), damaged
 
 
 @dataclass(frozen=True)
@@ -200,7 +109,7 @@ def look_at_views(
         notes=tuple(_other_bits(record, plan, kind, values)),
         problem=valid.problem,
     )
-    folder = workspace.reports / _FOLDER
+    folder = workspace.reports / VIEWS
     file = folder / f"{record.id}-{kind}-{n_views}-{asked.metric}.json"
     others = [other for other in find_views(workspace)[0] if other.run == record.id and other.file != file]
     found = judge_views(record, board, asked, n_looks=1 + len(others))
@@ -252,7 +161,12 @@ def judge_views(record: RunRecord, board: Predictions, question: ViewsQuestion, 
         sha256=record.digest(),
         stack=record.stack,
         label=record.label,
+        overrides=record.overrides,
         plan_digest=record.plan_digest,
+        data_digest=record.data.digest,
+        split_digest=record.data.split_digest,
+        split_seed=record.data.split_seed,
+        n_folds=record.n_folds,
         kind=str(question.kind),
         metric=metric,
         smallest_gain=smallest,

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from imgcls.config.metrics import Units
 from imgcls.evidence.verdicts import FOR_THIS_MODEL
-from imgcls.ladders.views import ViewChange, ViewsRecord
+from imgcls.ladders.results import ViewChange, ViewsRecord
 from imgcls.reports.climb import Claim, claim_of
 from imgcls.reports.console import NamedRows, count, name
 from imgcls.reports.ladder import section

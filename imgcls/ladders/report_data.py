@@ -28,7 +28,7 @@ from imgcls.evidence.reliability import ReliabilityCurve
 from imgcls.ladders.climb import ClimbRecord
 from imgcls.ladders.judge import LadderResult, judge_ladder
 from imgcls.ladders.predictions import Predictions, read_predictions
-from imgcls.ladders.results import Blend, read_blends
+from imgcls.ladders.results import Blend, ViewsRecord, find_views, read_blends
 from imgcls.ladders.spec import Ladder
 from imgcls.ladders.state import LadderState, read_state
 from imgcls.records.find import same_but_calibration
@@ -402,6 +402,8 @@ class ReportData:
     both, in that order."""
     blends: tuple[Blend, ...] = ()
     """What was made of its networks alone, oldest first."""
+    views: tuple[ViewsRecord, ...] = ()
+    """What more views of its networks are worth, oldest first; without names where these are withheld."""
 
     @property
     def shown(self) -> int:
@@ -451,6 +453,7 @@ def gather(
         search=search,
         reliability=_reliability(state, shown if shown in has_runs else has_runs[0]),
         blends=_blends_of({record.id for record in records}, workspace),
+        views=tuple(known for known in find_views(workspace)[0] if known.run in {record.id for record in records}),
     )
     if with_images:
         return _with_photographs(gathered, workspace, folds)
@@ -572,7 +575,15 @@ def _without_names(gathered: ReportData, records: Sequence[RunRecord], folds: Se
         tried=tuple(replace(one, outcome=_harmless(one.outcome, names)) for one in gathered.search.tried),
         notes=tuple(_harmless(note, names) for note in gathered.search.notes),
     )
-    return replace(gathered, result=replace(result, rungs=rungs, notes=notes), mistakes=(), search=search)
+    views = tuple(
+        replace(
+            known,
+            fixed=tuple(replace(change, id="") for change in known.fixed),
+            broken=tuple(replace(change, id="") for change in known.broken),
+        )
+        for known in gathered.views
+    )
+    return replace(gathered, result=replace(result, rungs=rungs, notes=notes), mistakes=(), search=search, views=views)
 
 
 def _harmless(text: str, names: Collection[str]) -> str:

@@ -162,7 +162,7 @@ class BlendRecord:
         frame = self.predictions("valid" if self.n_folds is None else "oof")
         found = []
         for run in (known[id_] for id_ in member.runs):
-            own = {
+            own: dict[str, Any] = {
                 "key": self.key,
                 "id": self.id,
                 "stack": self.label,

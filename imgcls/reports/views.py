@@ -10,7 +10,7 @@ from rich.text import Text
 
 from imgcls.config.metrics import Units
 from imgcls.evidence.verdicts import FOR_THIS_MODEL
-from imgcls.ladders.results import ViewChange, ViewsRecord
+from imgcls.ladders.results import GainRecord, ViewChange, ViewsRecord
 from imgcls.reports.climb import Claim, claim_of
 from imgcls.reports.console import NamedRows, count, name
 from imgcls.reports.ladder import section
@@ -48,16 +48,25 @@ class ViewsView:
 def curve_rows(record: ViewsRecord) -> list[tuple[str, str, str, str, str]]:
     """Return views, score, its interval, gain over one view and its interval, as tables show them."""
     units = Units(record.metric)
+
+    def between(gain: GainRecord | None) -> str:
+        return "" if gain is None or gain.low is None or gain.high is None else units.interval(gain.low, gain.high)
+
     return [
         (
             str(step.n_views),
             units.score(step.score.value),
             units.score_interval(step.score.low, step.score.high),
             "" if step.gain is None else units.gain(step.gain.value),
-            "" if step.gain is None else units.interval(step.gain.low, step.gain.high),
+            between(step.gain),
         )
         for step in record.curve
     ]
+
+
+def score_title(record: ViewsRecord) -> str:
+    """Return the name of what views are scored by, as it heads a column."""
+    return Units(record.metric).title
 
 
 def claim_about(record: ViewsRecord) -> Claim | None:

@@ -29,6 +29,7 @@ from imgcls.evidence.verdicts import Judged
 from imgcls.ladders.climb import ClimbRecord
 from imgcls.ladders.judge import LadderResult
 from imgcls.ladders.report_data import Curves
+from imgcls.ladders.results import ViewsRecord, ViewsStep
 from imgcls.reports.verdict_text import minutes, rung_name, shown_verdict
 from imgcls.storage import make_folder, write_bytes
 from imgcls.text import clean
@@ -227,6 +228,39 @@ def curves_figure(curves: Curves, *, number: int, top: float, n_epochs: int) -> 
     axes.set_xlabel("epoch", color=INK, fontsize=11, labelpad=1)
     said = f"from {curves.mean[0]:.3f} to {curves.mean[-1]:.3f}" if curves.mean else "unknown"
     return inline_svg(figure, name=f"curve{number}", description=f"Validation loss by epoch, mean over runs {said}.")
+
+
+def views_figure(record: ViewsRecord, *, number: int) -> Markup:
+    """Draw what more views gain over one, with the interval of each.
+
+    Args:
+        record: What was found.
+        number: Tells it from other looks on the page.
+    """
+    units, steps = Units(record.metric), [step for step in record.curve if step.gain is not None]
+    figure = Figure(figsize=(_WIDTH_PX * _PX, 220 * _PX))
+    axes = figure.add_axes((0.11, 0.23, 0.86, 0.64))
+    axes.axhline(0, color=INK, linewidth=1, zorder=0)
+    axes.plot([1, *(step.n_views for step in steps)], [0, *(_gained(step, units)[1] for step in steps)], color=BLUE)
+    for step in steps:
+        low, value, high = _gained(step, units)
+        axes.plot([step.n_views] * 2, [low, high], color=BLUE, linewidth=2.2)
+        face = BLUE if step.n_views == record.chosen else "#ffffff"
+        axes.plot([step.n_views], [value], "o", color=BLUE, markersize=7, markeredgewidth=1.8, markerfacecolor=face)
+    axes.set_xlim(0.5, len(record.curve) + 0.5)
+    axes.xaxis.set_major_locator(MaxNLocator(10, integer=True))
+    axes.set_title(f"gain over one view in {units.name}, 95 % interval", color=INK, fontsize=12, loc="left")
+    axes.set_xlabel("views", color=INK, fontsize=12)
+    _plain_frame(axes)
+    spoken = ", ".join(f"{step.n_views} views: {units.gain(step.gain.value)}" for step in steps if step.gain)
+    return inline_svg(figure, name=f"views{number}", description=f"Gain of more views over one. {spoken}.")
+
+
+def _gained(step: ViewsStep, units: Units) -> tuple[float, float, float]:
+    gain = step.gain
+    assert gain is not None  # noqa: S101 - the first step is left out
+    low, high = (gain.value if end is None else end for end in (gain.low, gain.high))
+    return units.scaled(low), units.scaled(gain.value), units.scaled(high)
 
 
 def reliability_figure(curves: Sequence[ReliabilityCurve]) -> Figure:

@@ -31,7 +31,7 @@ from imgcls.ladders.results import Blend
 from imgcls.ladders.spec import Ladder
 from imgcls.plan import set_options
 from imgcls.predictions.blending import MEANINGS
-from imgcls.reports import climb, verdict_text
+from imgcls.reports import climb, verdict_text, views
 from imgcls.reports.blend import next_steps, notes_of, on_images
 from imgcls.reports.checklist import summary
 from imgcls.reports.console import count, path, size
@@ -185,6 +185,8 @@ def _context(data: ReportData) -> dict[str, Any]:
         "claim_text": _blend_claim,
         "tried": figures.tried_figure(data.search) if data.search is not None else "",
         "curves": _curve_figures(data),
+        "views_figures": [figures.views_figure(known, number=place) for place, known in enumerate(data.views)],
+        "viewing": views,
         "reliability": figures.reliability_svg(data.reliability),
         "curves_shown": data.reliability,
         "of_what": f"{count(len(result.rungs[data.shown].runs), 'run')} in validation",
@@ -243,6 +245,7 @@ def markdown_page(data: ReportData, *, checklist: Checklist | None = None) -> st
         score_text=_blend_score,
         claim_text=_blend_claim,
         with_interval=with_interval,
+        viewing=views,
         standing=summary(checklist) if checklist is not None else "",
         ready=_Ready,
     )
@@ -398,6 +401,7 @@ def page_json(data: ReportData) -> dict[str, Any]:
         "photographs": "withheld" if data.withheld else data.trouble or "shown in HTML",
         "commands": list(commands(data.result.ladder, data.search)),
         "search": None if data.search is None else _without_places(data.search),
+        "views": [known.to_json() for known in data.views],
         "reliability": [asdict(curve) for curve in data.reliability],
         "blends": [blend_json(blend) for blend in data.blends],
         "updated": data.updated,

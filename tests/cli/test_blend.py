@@ -171,3 +171,22 @@ def test_a_blend_is_compared(imgcls, drawn_ladder) -> None:
     assert "B: mean of 3: baseline\n" in compared.out
     assert compared.out.count("about exactly these networks") == 1
     assert "compared seed by seed" not in compared.out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("nothing",), "There is no run 'nothing'"),
+        (("RUN", "--views", "1"), "1 is not in the range 2<=x<=64"),
+        (("RUN", "--kind", "mirrors"), "'mirrors' is not one of"),
+        (("RUN", "--metric", "speed"), "No verdict can be given for 'speed'"),
+    ],
+)
+def test_views_that_cannot_be_looked_at_end_with_2(imgcls, drawn_ladder, arguments, message) -> None:
+    """Before the network is loaded, and before anything is written."""
+    _, workspace = drawn_ladder(STACK)
+    run = find_runs(workspace)[0][0].id
+    result = imgcls("runs", "views", *(run if word == "RUN" else word for word in arguments), "--out", workspace.root)
+    assert result.code == 2
+    assert message in result.err
+    assert not (workspace.reports / "views").exists()

@@ -22,8 +22,12 @@ from imgcls.config.metrics import Units
 from imgcls.data.source import DataSource
 from imgcls.errors import UsageError, WorkspaceError
 from imgcls.evidence.reliability import ReliabilityCurve
+from imgcls.ladders.predictions import Predictions
 from imgcls.ladders.report_data import ReportData, gather
+from imgcls.ladders.results import ViewChange
 from imgcls.ladders.spec import Ladder
+from imgcls.ladders.views import ViewsQuestion, judge_views
+from imgcls.records.find import find_runs
 from imgcls.reports.ladder import LadderView
 from imgcls.reports.page.figures import reliability_figure, write_picture
 from imgcls.reports.page.render import (
@@ -37,6 +41,7 @@ from imgcls.reports.page.render import (
     write_page,
 )
 from imgcls.reports.verdict_text import minutes
+from imgcls.storage import write_json
 from imgcls.workspace import Workspace
 
 Draw = Callable[..., tuple[Ladder, Workspace]]
@@ -318,3 +323,34 @@ def test_a_diagram_goes_into_a_file(tmp_path: Path) -> None:
         assert (tmp_path / "new" / f"a{ending}").read_bytes().startswith(begin)
     with pytest.raises(UsageError, match=r"has to end in \.svg or \.png"):
         write_picture(reliability_figure([curve]), tmp_path / "a.pdf")
+
+
+def test_more_views_stand_on_the_page_of_their_ladder(drawn_ladder: Draw) -> None:
+    """With the claim and the photographs, which are withheld with all others; not on that of another ladder."""
+    ladder, workspace = drawn_ladder("baseline+augmentation")
+    run = next(run for run in find_runs(workspace)[0] if run.stack == "baseline")
+    change = ViewChange("00007.png", "cat", "dog", "cat")
+    values = np.random.default_rng(0).dirichlet((1, 1), (3, 60))
+    board = Predictions(
+        ids=tuple(f"{number:05d}.png" for number in range(60)),
+        labels=("cat", "dog") * 30,
+        targets=np.arange(60) % 2,
+        groups=None,
+        probabilities={str(number + 1): one for number, one in enumerate(values)},
+        notes=(),
+        problem="binary",
+    )
+    found = judge_views(run, board, ViewsQuestion("flips", 3, "accuracy"))
+    folder = workspace.reports / "views"
+    folder.mkdir(parents=True)
+    write_json(folder / "a.json", replace(found, fixed=(change,), broken=()).to_json())
+    data = gather(ladder, workspace)
+    for page in (html_page(data), markdown_page(data)):
+        assert "As many views as four fifths choose" in page
+    assert "00007.png" in html_page(data)
+    withheld = gather(ladder, workspace, with_images=False)
+    assert "Averaging all views fixes 1 photograph." in html_page(withheld)
+    for text in (html_page(withheld), markdown_page(withheld), json.dumps(page_json(withheld))):
+        assert "00007.png" not in text
+    others = replace(ladder, jobs=tuple(job for job in ladder.jobs if (job.rung, job.seed) != (0, run.seed)))
+    assert gather(others, workspace).views == ()

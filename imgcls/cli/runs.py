@@ -34,7 +34,7 @@ def runs() -> None:
 @OUT
 @JSON
 def list_runs(out: Path | None, as_json: bool) -> None:
-    """List the runs and blends of this workspace, with trainings that were interrupted or failed."""
+    """List the runs and blends of this workspace, and what was interrupted or failed."""
     from imgcls.ladders.results import read_blends
     from imgcls.records.attempts import find_attempts
     from imgcls.records.find import find_failed, find_runs
@@ -126,10 +126,10 @@ def show(run: str, verify: bool, reliability: Path | None, out: Path | None, as_
 @OUT
 @JSON
 def look_at_views(run: str, **options: Any) -> None:
-    """Predict the photographs that validated RUN with one view, two, and so on, in one pass; nothing is trained.
+    """Score one view, two, and so on of the photographs that validated RUN, in one pass.
 
-    It shows what more views score, and which photographs they fix or break. How many are worth it is chosen on four
-    fifths of the photographs, and judged on the fifth. The data are named as they were for RUN.
+    It shows what more views gain, and which photographs they fix or break. How many are worth it is chosen on four
+    fifths of the photographs, and judged on the fifth. Nothing is trained. The data are named as they were for RUN.
     """
     from imgcls.records.find import find_run
 

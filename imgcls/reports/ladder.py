@@ -147,8 +147,9 @@ class LadderView:
                 *cost,
             )
         if (top := self.result.on_top) is not None:
-            score = Text(" ".join(_scored(top.score, units)))
-            table.add_row(Text(ENSEMBLE, style="bold"), score, _gain(top.judged, units))
+            table.add_row(
+                Text(ENSEMBLE, style="bold"), Text(" ".join(_scored(top.score, units))), _gain(top.judged, units)
+            )
         return table
 
     def _blocks(self, arrow: str) -> Iterator[Text | Padding]:

@@ -63,7 +63,8 @@ OPTIONS = {
     "imgcls runs": "",
     "imgcls runs list": "--out --json",
     "imgcls runs rm": "--yes --out",
-    "imgcls runs show": "--verify --out --json",
+    "imgcls runs show": "--verify --reliability --out --json",
+    "imgcls runs views": f"--views --kind --metric --smallest-gain {READ} --verify --device --out --json",
     "imgcls submit": "--to --sample --probabilities --classes --force --strict --out --json",
 }
 

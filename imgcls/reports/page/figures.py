@@ -17,6 +17,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 import matplotlib as mpl
+import numpy as np
 from markupsafe import Markup
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -275,20 +276,26 @@ def reliability_figure(curves: Sequence[ReliabilityCurve]) -> Figure:
     lower = figure.add_axes((0.11, 44 / height, 0.86, 66 / height))
     first = min((one.low for curve in curves for one in curve.bins), default=0.0)
     upper.plot([first, 1], [first, 1], color=FAINT, linewidth=1, zorder=0)
-    looks = ((BLUE, ""),) if len(curves) == 1 else ((ORANGE, "uncalibrated"), (BLUE, "calibrated"))
-    for number, (curve, (colour, label)) in enumerate(zip(curves, looks, strict=True)):
-        is_filled = colour == BLUE
-        x, width = [one.confidence for one in curve.bins], 1 / N_BINS
-        upper.plot(x, [one.accuracy.value for one in curve.bins], color=colour, linewidth=1, alpha=0.5, zorder=1)
-        face = colour if is_filled else "#ffffff"
-        style: dict[str, Any] = {"markersize": 7, "markeredgewidth": 1.8, "markerfacecolor": face, "zorder": 3}
-        style |= {"color": colour, "marker": "o" if is_filled else "s", "linestyle": "none"}
-        upper.plot([], [], label=label, **style)
-        for one in curve.bins:
-            upper.plot([one.confidence] * 2, [one.accuracy.low, one.accuracy.high], color=colour, linewidth=2, zorder=2)
-            upper.plot([one.confidence], [one.accuracy.value], **style)
-        left = [one.low + width * (0.5 + 0.4 * (number - (len(curves) - 1) / 2)) for one in curve.bins]
-        lower.bar(left, [one.n for one in curve.bins], width=width * (0.8 if len(curves) == 1 else 0.38), color=colour)
+    looks = ((ORANGE, "s", "#ffffff", "uncalibrated"), (BLUE, "o", BLUE, "calibrated"))[-len(curves) :]
+    width = 0.8 / N_BINS / len(curves)
+    for number, (curve, (colour, marker, face, label)) in enumerate(zip(curves, looks, strict=True)):
+        right = np.array([one.accuracy.value for one in curve.bins], dtype=np.float64)
+        ends = np.array([(one.accuracy.low, one.accuracy.high) for one in curve.bins], dtype=np.float64).T
+        upper.errorbar(
+            [one.confidence for one in curve.bins],
+            right,
+            yerr=np.nan_to_num(np.abs(ends - right)),
+            color=colour,
+            marker=marker,
+            markersize=7,
+            markerfacecolor=face,
+            markeredgewidth=1.8,
+            linewidth=0.7,
+            elinewidth=2,
+            label=label,
+        )
+        middle = 0.5 / N_BINS + width * (number - (len(curves) - 1) / 2)
+        lower.bar([one.low + middle for one in curve.bins], [one.n for one in curve.bins], width=width, color=colour)
     if len(curves) > 1:
         upper.legend(loc="lower right", frameon=False, fontsize=11, labelcolor=INK)
     upper.set_title("share that is right, 95 % interval", color=INK, fontsize=12, loc="left")

@@ -13,8 +13,8 @@ from imgcls.config.problem import metric_of, resolve
 from imgcls.data.source import DataSource
 from imgcls.errors import UsageError
 from imgcls.evidence.contributions import Floats, contributions
-from imgcls.evidence.cross_fitting import parts_of
-from imgcls.evidence.gains import Gain, measure, score
+from imgcls.evidence.cross_fitting import Indices, parts_of
+from imgcls.evidence.gains import fold_gain, measure, score
 from imgcls.evidence.variance import group_numbers
 from imgcls.evidence.verdicts import judge
 from imgcls.ladders.compare import check_question
@@ -122,6 +122,7 @@ def judge_views(record: RunRecord, board: Predictions, question: ViewsQuestion, 
     """Judge what the first, the first two, and all views say of the same photographs.
 
     Which number is best is chosen on four fifths of the photographs, groups whole, and judged on the fifth, five times.
+    The fifths are the units of that gain, as folds are: what they choose differs, which no interval over images knows.
 
     Args:
         record: The run.
@@ -139,19 +140,27 @@ def judge_views(record: RunRecord, board: Predictions, question: ViewsQuestion, 
         ViewsStep(
             n_views=number,
             score=score(metric, row[None], groups=board.groups),
-            gain=None if number == 1 else gain_record(_over_one(rows[0], row, board)),
+            gain=None
+            if number == 1
+            else gain_record(measure(rows[0][None], row[None], same_weights=True, groups=board.groups)),
         )
         for number, row in enumerate(rows, start=1)
     )
     by_part: tuple[int, ...] = ()
     expected = gain = None
     try:
-        by_part, held_out = _chosen_by_others(metric, board)
+        by_part, held_out, parts = _chosen_by_others(metric, board)
     except UsageError as problem:
         notes.append(f"No number of views can be claimed to be worth it: {problem}")
     else:
         expected = score(metric, held_out[None], groups=board.groups)
-        over = _over_one(rows[0], held_out, board)
+        masks = [parts == part for part in np.unique(parts)]
+        over = fold_gain(
+            np.array([rows[0][mask].mean() for mask in masks]),
+            np.array([held_out[mask].mean() for mask in masks]),
+            n_train=[int((~mask).sum()) for mask in masks],
+            n_valid=[int(mask.sum()) for mask in masks],
+        )
         gain = verdict_record(judge([over], smallest_gain=smallest, n_looks=n_looks, why=_AGAIN)[0])
     if board.problem == "multilabel":
         notes.append("Photographs with several labels are neither right nor wrong, so that none is listed.")
@@ -192,17 +201,13 @@ def _other_bits(record: RunRecord, plan: Plan, kind: str, values: Floats) -> Ite
             yield f"Probabilities differ by up to {apart:.2g} from those of the run: another device, or other versions."
 
 
-def _over_one(one: Floats, several: Floats, board: Predictions) -> Gain:
-    return measure(one[None], several[None], same_weights=True, groups=board.groups)
-
-
 def _best(rows: Floats) -> int:
     """Return the number of views that scores best; of equal ones the fewest."""
     return 1 + int(np.argmax(rows.mean(axis=1)))
 
 
-def _chosen_by_others(metric: str, board: Predictions) -> tuple[tuple[int, ...], Floats]:
-    """Return the number that all parts but one choose, for each; and what it adds to the metric, image by image.
+def _chosen_by_others(metric: str, board: Predictions) -> tuple[tuple[int, ...], Floats, Indices]:
+    """Return the number that all parts but one choose, for each; what it adds to the metric; and the part, by image.
 
     Raises:
         UsageError: No part can be held out, or the metric cannot be computed on the others.
@@ -216,7 +221,7 @@ def _chosen_by_others(metric: str, board: Predictions) -> tuple[tuple[int, ...],
         rows = np.stack([contributions(metric, one[seen], board.targets[seen], problem=problem) for one in values])
         chosen.append(_best(rows))
         held_out[~seen] = values[chosen[-1] - 1][~seen]
-    return tuple(chosen), contributions(metric, held_out, board.targets, problem=problem)
+    return tuple(chosen), contributions(metric, held_out, board.targets, problem=problem), parts
 
 
 def _changes(board: Predictions, classes: Sequence[str]) -> tuple[tuple[ViewChange, ...], tuple[ViewChange, ...]]:

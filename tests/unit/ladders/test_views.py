@@ -88,8 +88,9 @@ def test_what_is_claimed_was_chosen_by_others(run: RunRecord) -> None:
         assert found.gain is not None
         assert found.expected.value == pytest.approx(held_out.mean())
         assert found.gain.value == pytest.approx((held_out - right[0]).mean())
-        optimism.append(right.mean(axis=1).max() - 0.5)
-        optimism[-1] -= held_out.mean() - 0.5
+        over_parts = np.array([(held_out - right[0])[parts == part].mean() for part in range(5)])
+        assert found.gain.standard_error == pytest.approx(np.sqrt((1 / 5 + 1 / 4) * over_parts.var(ddof=1)))
+        optimism.append(right.mean(axis=1).max() - held_out.mean())
     assert np.mean(optimism) > 0.05
 
 

@@ -263,6 +263,7 @@ def test_a_blend_is_compared_as_the_verdict_on_it_compares(drawn_ladder: Draw, d
     assert whole.a.score.value == pytest.approx(made.verdict.score.value)
     assert whole.judged.value == pytest.approx(whole.b.score.value - whole.a.score.value)
     assert whole.n_folds == folds
+    assert not any("images that all runs have" in note for note in whole.notes)
     assert (whole.changes, whole.recipes, whole.items) == ({}, (), ())
     assert list((workspace.reports / "comparisons").glob("*.json"))
 
@@ -335,8 +336,10 @@ def test_a_calibrated_run_is_found_beside_the_uncalibrated_one(drawn_ladder: Dra
     plain, calibrated = (
         next(run for run in runs_of(workspace, text) if run.seed == 1) for text in (stack, f"{stack}+temperature")
     )
-    for run in (plain, calibrated):
-        assert [one.id for one in calibration_pair(run, workspace)] == [plain.id, calibrated.id]
+    elsewhere = next(run for run in runs_of(workspace, stack) if run.seed == 2)
+    rewrite(elsewhere, seed=1, environment={"device": "cuda"})
+    assert [one.id for one in calibration_pair(plain, workspace)] == [plain.id, calibrated.id]
+    assert calibration_pair(calibrated, workspace)[1] == calibrated
     base = next(iter(runs_of(workspace, "baseline")))
     assert calibration_pair(base, workspace) == (base,)
     rewrite(calibrated, data=replace(calibrated.data, split_digest="f" * 64))

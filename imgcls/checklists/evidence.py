@@ -430,7 +430,7 @@ def gather(workspace: Workspace, *, reporter: Reporter | None = None, verify: bo
         climbs=climbs,
         comparisons=comparisons,
         blends=blends,
-        views=tuple(trial for run, trial in views if run in {record.id for record in runs}),
+        views=tuple(trial for run, trial in views if any(record.id == run for record in runs)),
         submissions=tuple(submissions),
         present=present,
         damages=tuple(damages),

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from imgcls.evidence.decide import Decided, decide
     from imgcls.evidence.gains import Gain
     from imgcls.evidence.verdicts import Judged, Verdict, gain, verdict
-    from imgcls.ladders.blend import Blend, blend
+    from imgcls.ladders.blend import blend
     from imgcls.ladders.climb import ClimbRecord
     from imgcls.ladders.climber import climb
     from imgcls.ladders.compare import Comparison, compare
@@ -54,7 +54,7 @@ if TYPE_CHECKING:
     from imgcls.records.run import Estimate, RunRecord
 
 _HOMES = {
-    "Blend": "imgcls.ladders.blend",
+    "Blend": "imgcls.ladders.results",
     "BusyError": "imgcls.errors",
     "Checklist": "imgcls.checklists.checklist",
     "Classifier": "imgcls.engine.predictor",

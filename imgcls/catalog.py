@@ -25,6 +25,9 @@ from imgcls.plan import Plan, plan_paths, read_value
 
 ENTRY_POINT_GROUP = "imgcls.recipes"
 
+ENSEMBLE = "ensemble"
+"""The last name of a ladder's stack that is no recipe, since a plan is one network: the mean of the seeds below it."""
+
 # What is read while epochs are trained, and what of it is read besides.
 _PARTS_OF_EPOCHS = ("augment.", "loss.", "optimizer.", "schedule.", "fit.", "model.drop_")
 _READ_WITHOUT_EPOCHS = ("fit.epochs", "fit.classifier", "fit.classifier_views", "fit.statistics")
@@ -253,6 +256,11 @@ def find_recipe(name: str, *, home: Path | None = None) -> Recipe:
         for point in _installed(entry_points):
             if point.name == name:
                 return _recipe_from_entry_point(point)
+        if name == ENSEMBLE:
+            raise StackError(
+                "'ensemble' is no recipe, since a plan is one network. 'imgcls ladder run STACK+ensemble' judges the "
+                "mean of the seeds of a stack, as its last name only; 'imgcls blend STACK' makes one of those trained."
+            )
         raise StackError(f"There is no recipe {name!r}.{nearest_hint(name, known)} 'imgcls recipe list' shows all.")
     return known[name]
 

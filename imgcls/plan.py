@@ -389,13 +389,18 @@ class Fit(Part):
         return max(self.epochs, -(-self.least_steps // max(1, n_batches))) if self.epochs else 0
 
 
+ViewKind = Literal["augmented", "flips", "crops"]
+VIEW_KINDS: tuple[ViewKind, ...] = get_args(ViewKind)
+"""Where views of an image come from."""
+
+
 @dataclass(frozen=True)
 class Predict(Part):
     """What happens between the trained network and its answer. Never retrains."""
 
     views: Annotated[int, Within(1, 64)] = 1
     """Views of each image whose probabilities are averaged; the first is the clean image."""
-    view_kind: Literal["augmented", "flips", "crops"] = "augmented"
+    view_kind: ViewKind = "augmented"
     """Where further views come from: training transforms, mirror images, or crops."""
     smoothing: Annotated[float, Within(0, 0.5)] = 0.0
     """α: what a row that is too sure gives to all classes evenly, in [0, 0.5]."""

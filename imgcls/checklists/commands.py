@@ -62,7 +62,7 @@ def command_for(item: Item, evidence: Evidence) -> str | None:
 def ladder_again(climb: LadderStatus, evidence: Evidence, *, n_seeds: int) -> str:
     """Return the command that goes on with a ladder, or makes it again on the data as they are."""
     ladder = climb.ladder
-    words = ["imgcls", "ladder", "ablate" if ladder.kind == "ablate" else "run", ladder.stack, "--seeds", str(n_seeds)]
+    words = ["imgcls", "ladder", "ablate" if ladder.kind == "ablate" else "run", ladder.typed, "--seeds", str(n_seeds)]
     if ladder.n_folds is not None:
         words += ["--folds", str(ladder.n_folds)]
     return f"{shlex.join(words)}{set_options(ladder.overrides)}{data_option(evidence)}"

@@ -19,6 +19,7 @@ from imgcls.checklists.verdicts import (
     read_blend_statuses,
     read_comparisons,
     read_ladder_statuses,
+    read_views_verdicts,
 )
 from imgcls.config.findings import Adjustments, read_adjustments
 from imgcls.config.problem import Problem, find_problem, resolve
@@ -250,6 +251,8 @@ class Evidence:
     """Comparisons that were kept, the newest at the end."""
     blends: tuple[BlendStatus, ...]
     """Blends, the newest at the end."""
+    views: tuple[VerdictEntry, ...]
+    """What more views of a run gain over one, the newest at the end."""
     submissions: tuple[Submission, ...]
     """Submissions, oldest first."""
     present: CurrentData
@@ -263,6 +266,7 @@ class Evidence:
         return (
             *self.comparisons,
             *(blend.trial for blend in self.blends),
+            *self.views,
             *(climb.together for climb in self.climbs if climb.together is not None),
             *(trial for climb in self.climbs for trial in climb.trials),
         )
@@ -395,11 +399,13 @@ def gather(workspace: Workspace, *, reporter: Reporter | None = None, verify: bo
     climbs, damaged_climbs = read_ladder_statuses(workspace)
     comparisons, damaged_comparisons = read_comparisons(workspace)
     blends, damaged_blends = read_blend_statuses(workspace)
+    views, damaged_views = read_views_verdicts(workspace)
     submissions, damaged_submissions = find_submissions(workspace)
     damages += _all(damaged_runs, said("what that run proves"))
     damages += _all(damaged_climbs, said("what that ladder tried"))
     damages += _all(damaged_comparisons, said("what was compared"))
     damages += _all(damaged_blends, said("what was blended"))
+    damages += _all(damaged_views, said("what more views gain"))
     damages += _all(damaged_submissions, said("what was submitted"))
     runs = tuple(run for run in records if not run.quick)
     if facts is None and not (runs or climbs):  # then nothing depends on the data
@@ -424,6 +430,7 @@ def gather(workspace: Workspace, *, reporter: Reporter | None = None, verify: bo
         climbs=climbs,
         comparisons=comparisons,
         blends=blends,
+        views=tuple(trial for run, trial in views if any(record.id == run for record in runs)),
         submissions=tuple(submissions),
         present=present,
         damages=tuple(damages),

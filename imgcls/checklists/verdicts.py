@@ -15,22 +15,27 @@ from imgcls.errors import RecordError
 from imgcls.ladders.climb import CLIMB_JSON, ClimbRecord, find_climbs
 from imgcls.ladders.results import (
     VERDICT_JSON,
-    BlendVerdict,
+    VIEWS,
+    Blend,
     ComparisonRecord,
     EnsembleRecord,
     GainRecord,
     VerdictRecord,
-    read_blend_verdict,
+    ViewsRecord,
+    find_views,
+    read_blends,
     read_comparison,
     read_final,
     read_result,
 )
 from imgcls.ladders.spec import COMPARISONS, FINAL_JSON, LADDER_JSON, RESULT_JSON, Ladder, find_ladders
-from imgcls.records.blend import BlendRecord, find_blends
+from imgcls.records.blend import BlendRecord
 from imgcls.records.run import CANNOT_TELL, Estimate, Verdict
 from imgcls.storage import time_written
 from imgcls.workspace import Workspace
 
+VIEWS_ITEM = "predict.tta"
+"""The item that a look at the views of a run answers."""
 ENSEMBLE = "predict.ensemble"
 """The item that a blend answers."""
 
@@ -152,28 +157,46 @@ def read_blend_statuses(workspace: Workspace) -> tuple[tuple[BlendStatus, ...], 
     Returns:
         The blends, the newest at the end, and a message for every one that cannot be read.
     """
-    blends, damaged = find_blends(workspace)
-    found = []
-    for blend in blends:
-        try:
-            found.append(BlendStatus(blend, _blended(blend, read_blend_verdict(blend.kept.path(VERDICT_JSON)))))
-        except RecordError as problem:
-            damaged.append(str(problem))
-    return tuple(found), damaged
+    blends, damaged = read_blends(workspace)
+    return tuple(BlendStatus(blend.record, _blended(blend)) for blend in blends), damaged
 
 
-def _blended(blend: BlendRecord, verdict: BlendVerdict) -> VerdictEntry:
-    data = blend.data
+def read_views_verdicts(workspace: Workspace) -> tuple[tuple[tuple[str, VerdictEntry], ...], list[str]]:
+    """Read what cross-fitting says of the views of each run that was looked at.
+
+    Returns:
+        The id of the run with the verdict, the newest at the end; and a message for every file that cannot be read.
+    """
+    found, damaged = find_views(workspace)
+    return tuple((record.run, _of_views(record, record.gain)) for record in found if record.gain is not None), damaged
+
+
+def _of_views(record: ViewsRecord, gain: VerdictRecord) -> VerdictEntry:
+    numbers = ", ".join(map(str, sorted(set(record.chosen_by_part))))
+    splits = (record.split_digest,)
     return verdict_entry(
-        verdict.gain,
+        gain,
+        items=(VIEWS_ITEM,),
+        what=said("{numbers} views of {run}, chosen by cross-fitting, over one", numbers=numbers, run=record.run),
+        metric=record.metric,
+        file=f"reports/{VIEWS}/{record.file.name}" if record.file else "",
+        grounds=DataVersion(record.data_digest, splits, record.n_folds is not None, record.split_seed),
+        sides=(ArmRuns(record.stack, record.overrides, record.plan_digest),),
+    )
+
+
+def _blended(blend: Blend) -> VerdictEntry:
+    record, data = blend.record, blend.record.data
+    return verdict_entry(
+        blend.verdict.gain,
         items=(ENSEMBLE,),
-        what=said("{blend} over the best of them alone", blend=blend.label),
-        metric=blend.metric,
-        file=f"blends/{blend.id}/{VERDICT_JSON}",
-        grounds=DataVersion(data.digest, (data.split_digest,), blend.n_folds is not None, data.split_seed),
+        what=said("{blend} over the best of them alone", blend=record.label),
+        metric=record.metric,
+        file=f"blends/{record.id}/{VERDICT_JSON}",
+        grounds=DataVersion(data.digest, (data.split_digest,), record.n_folds is not None, data.split_seed),
         sides=tuple(
             ArmRuns(member.stack, member.overrides, digest)
-            for digest, member in {member.plan_digest: member for member in blend.members}.items()
+            for digest, member in {member.plan_digest: member for member in record.members}.items()
         ),
     )
 

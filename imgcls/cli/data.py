@@ -13,7 +13,7 @@ import click
 from imgcls.cli.options import (
     FLAGS,
     JSON,
-    METRIC,
+    METRIC_NAME,
     OUT,
     asking,
     data_options,
@@ -50,7 +50,7 @@ _INIT_OUT = click.option(
 @click.option("--background", help="Where the photographs come from, and what else is known of them.")
 @click.option(
     "--metric",
-    type=METRIC,
+    type=METRIC_NAME,
     help="What decides, such as accuracy, macro_f1, roc_auc or f_beta:beta=2; 'imgcls runs show --help' names all.  "
     "[default: by the kind of problem]",
 )
@@ -160,7 +160,7 @@ def _asked(proposal: Proposal) -> Proposal:
             said[name] = click.prompt(question, default="", show_default=False).strip()
     kind = f" (the data look {problem.type})" if problem.type else ""
     click.echo(f"Metrics: {CHOICE}.", err=True)
-    said["metric"] = click.prompt(f"Metric{kind}", type=METRIC, default=problem.metric or "accuracy")
+    said["metric"] = click.prompt(f"Metric{kind}", type=METRIC_NAME, default=problem.metric or "accuracy")
     return fill_in(proposal, said=said)
 
 

@@ -13,9 +13,10 @@ from imgcls.catalog import Stack
 from imgcls.cli.checklist import print_status_line
 from imgcls.cli.options import (
     JSON,
+    METRIC,
     OUT,
+    SMALLEST_GAIN,
     Command,
-    Finite,
     asking,
     machine_of,
     overrides_of,
@@ -25,7 +26,7 @@ from imgcls.cli.options import (
     workspace_of,
 )
 from imgcls.errors import UsageError
-from imgcls.ladders.spec import DEFAULT_STACK, Kind
+from imgcls.ladders.spec import DEFAULT_STACK, Kind, parse_ladder
 from imgcls.records.blend import WAYS
 
 if TYPE_CHECKING:
@@ -36,13 +37,6 @@ if TYPE_CHECKING:
     from imgcls.ladders.run import LadderOptions, Watcher
     from imgcls.workspace import Workspace
 
-_SMALLEST_GAIN = click.option(
-    "--smallest-gain",
-    type=Finite(0, min_open=True),
-    default=0.5,
-    show_default=True,
-    help="Smallest gain of interest, in points (for log_loss: in hundredths of a nat).",
-)
 _LADDER = (
     click.option(
         "--seeds",
@@ -57,7 +51,7 @@ _LADDER = (
     click.option(
         "--metric", help="Primary metric, chosen before looking.  [default: imgcls.toml, else that of the problem]"
     ),
-    _SMALLEST_GAIN,
+    SMALLEST_GAIN,
     click.option("--budget", help="What all trainings may take, such as 30m or 2h."),
     click.option(
         "--executor",
@@ -73,13 +67,10 @@ _LADDER = (
 )
 
 
-_METRIC = click.option(
-    "--metric", help="Metric of the verdict, chosen before looking.  [default: imgcls.toml, else that of the problem]"
-)
 _ENSEMBLE = click.option(
     "--ensemble",
     is_flag=True,
-    help="Judge the mean of all seeds of the stack to use, too (ablate: of the full one).",
+    help="Judge the mean of all seeds of the stack to use, too (ablate: of the full one); STACK+ensemble: of the last.",
 )
 
 
@@ -106,7 +97,8 @@ def run(stack: str | None, **options: Any) -> int:
 
     Without STACK these are augmentation, adamw_cosine, label_smoothing, tta and lp_ft on the baseline, after
     keep_aspect where photographs are far from square, and class_weights where the metric counts classes alike and one
-    is rare. The same command goes on where it was interrupted, and reuses every run that is there.
+    is rare. A last name `ensemble` is the mean of the seeds of the rung below it, and trains nothing. The same command
+    goes on where it was interrupted, and reuses every run that is there.
     """
     return _climb(stack, "climb", options)
 
@@ -163,7 +155,7 @@ def _climb(stack: str | None, kind: Kind, options: Mapping[str, Any]) -> int:
     from imgcls.config.problem import resolve
 
     # before torch is loaded: what is misspelled is reported at once
-    parsed = Stack.parse(stack or DEFAULT_STACK, overrides_of(options))
+    parsed, on_top = parse_ladder(stack or DEFAULT_STACK, overrides_of(options))
     workspace = workspace_of(options["out"])
     from imgcls.engine.progress import step
     from imgcls.reports.console import show
@@ -176,7 +168,8 @@ def _climb(stack: str | None, kind: Kind, options: Mapping[str, Any]) -> int:
             from imgcls.ladders.run import at_a_time, run_ladder
 
         data = resolve(source_of(options), workspace.root, folds=options["folds"])
-        question = replace(_question(parsed, data, options, kind=kind), is_default=stack is None)
+        question = _question(parsed, data, options, kind=kind)
+        question = replace(question, is_default=stack is None, ensemble_on_top=on_top)
         n_parallel = at_a_time(options["executor"])
         with ladder_screen(workspace, as_json=options["as_json"], n_parallel=n_parallel) as watcher:
             how = _how(options, workspace, reporter, watcher)
@@ -377,8 +370,8 @@ def final(ladder: str | None, out: Path | None, as_json: bool) -> None:
 @click.command()
 @click.argument("a")
 @click.argument("b")
-@_METRIC
-@_SMALLEST_GAIN
+@METRIC
+@SMALLEST_GAIN
 @click.option("--images", type=click.IntRange(0), default=0, help="Also name up to N images that changed, each way.")
 @OUT
 @JSON
@@ -388,7 +381,7 @@ def compare(
     """Judge whether B is better than A; nothing is trained.
 
     A and B are stacks, such as baseline+augmentation: all their full runs are compared. Or the id or the folder of
-    a run: that run alone.
+    a run, or of a blend: that one alone.
     """
     from imgcls.ladders.compare import compare as compare_runs
     from imgcls.reports.console import show
@@ -413,8 +406,8 @@ def compare(
     show_default=True,
     help="Mean of probabilities or ranks, or shares that are fitted.",
 )
-@_METRIC
-@_SMALLEST_GAIN
+@METRIC
+@SMALLEST_GAIN
 @OUT
 @JSON
 def blend(
@@ -462,24 +455,42 @@ def report(
 ) -> None:
     """Write one page about a LADDER that stands alone: what helped, with what confidence, where it is wrong.
 
-    LADDER is a name, the beginning of one, a folder or a stack, or the name of a climb; without it, the ladder worked
-    on last, or the climb where there is no ladder.
+    LADDER is a name, the beginning of one, a folder or a stack, or the name of a climb or a blend; without it, the
+    ladder worked on last, or the climb where there is no ladder.
     """
     from imgcls.checklists.checklist import evaluate
+    from imgcls.evidence.per_class import ValidationDetail
+    from imgcls.evidence.reliability import ReliabilityCurve
     from imgcls.ladders.climb import find_climb
     from imgcls.ladders.report_data import gather
+    from imgcls.ladders.results import with_verdict
     from imgcls.ladders.spec import find_ladder
+    from imgcls.records.blend import find_blend
     from imgcls.reports.console import show
     from imgcls.reports.live import telling
-    from imgcls.reports.page.render import PageWritten, form_of, place_of, write_page
+    from imgcls.reports.page.render import (
+        BlendPage,
+        BlendWritten,
+        PageWritten,
+        form_of,
+        free_place,
+        place_of,
+        write_page,
+    )
 
     workspace, chosen = workspace_of(out), form_of(to, form)
     with telling("Writing the page", as_json=as_json):
-        search = find_climb(ladder, workspace)
-        pair = _finished(search).as_ladder if search is not None else None
-        data = gather(pair or find_ladder(ladder, workspace), workspace, with_images=not no_images, search=search)
-        file = place_of(data, workspace, chosen, file=to)
-        written = PageWritten(data, file, chosen, write_page(data, file, chosen, checklist=evaluate(workspace)))
+        blended = find_blend(ladder, workspace) if ladder is not None else None
+        if blended is not None:
+            page = BlendPage(with_verdict(blended), ValidationDetail.of(blended), ReliabilityCurve.of_record(blended))
+            file = free_place(blended.id, workspace, chosen, file=to)
+            written: BlendWritten | PageWritten = BlendWritten(blended.id, file, chosen, page.write(file, chosen))
+        else:
+            search = find_climb(ladder, workspace)
+            pair = _finished(search).as_ladder if search is not None else None
+            data = gather(pair or find_ladder(ladder, workspace), workspace, with_images=not no_images, search=search)
+            file = place_of(data, workspace, chosen, file=to)
+            written = PageWritten(data, file, chosen, write_page(data, file, chosen, checklist=evaluate(workspace)))
     if as_json:
         print_json(written.to_json())
         return

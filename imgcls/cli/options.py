@@ -66,7 +66,7 @@ class MetricType(click.ParamType["str"]):
             self.fail(str(problem), param, ctx)
 
 
-METRIC = MetricType()
+METRIC_NAME = MetricType()
 
 
 def settings(values: tuple[str, ...]) -> dict[str, str]:
@@ -157,6 +157,17 @@ _DATA = (
         type=click.Choice(["stop", "exclude"]),
         help="For a table: what is done about rows without a photograph.  [default: stop]",
     ),
+)
+SMALLEST_GAIN = click.option(
+    "--smallest-gain",
+    type=Finite(0, min_open=True),
+    default=0.5,
+    show_default=True,
+    help="Smallest gain of interest, in points (for log_loss: in hundredths of a nat).",
+)
+METRIC = click.option(
+    "--metric",
+    help="Metric of the verdict, chosen before looking.  [default: imgcls.toml, else that of the problem]",
 )
 _VERIFY = click.option("--verify", is_flag=True, help="Read and hash every photograph again.")
 STRICT = click.option(

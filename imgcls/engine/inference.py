@@ -154,24 +154,59 @@ def averaged(
     precision: str = "float32",
 ) -> np.ndarray:
     """Return for each image the mean of its probabilities over the views; arguments as for `predict_batches`."""
+    means = running_means(
+        network,
+        batches,
+        plan=plan,
+        normalisation=normalisation,
+        multilabel=multilabel,
+        seed=seed,
+        device=device,
+        precision=precision,
+        only_last=True,
+    )
+    return np.asarray(means[0])
+
+
+def running_means(
+    network: nn.Module,
+    batches: Iterable[tuple[Images, Sequence[str]]],
+    *,
+    plan: Plan,
+    normalisation: Normalisation,
+    multilabel: bool,
+    seed: int,
+    device: torch.device,
+    precision: str = "float32",
+    only_last: bool = False,
+) -> np.ndarray:
+    """Return the mean over the first view, over the first two, and so on to all, in one pass over the images.
+
+    A view is made of its number, the image and its name alone: the first t of more views are the t views of a plan.
+    Arguments as for `predict_batches`; where the mean over all views is enough, `only_last` keeps no other.
+
+    Returns:
+        float64 [views, n, k], or [1, n, k].
+    """
     views = Views(plan.predict, plan.augment, seed=seed)
     activation: Callable[[torch.Tensor], torch.Tensor] = torch.sigmoid if multilabel else partial(torch.softmax, dim=1)
     network.eval()
     found = []
     with without_gradients(device, precision):
         for images, ids in batches:
-            total = None
+            total, means = None, []
             for view in range(views.n_views):
                 shown = torch.from_numpy(views.make(images, ids, view))
                 one = activation(network(normalisation.encode(shown, device)).float())
                 total = one if total is None else total + one
-            if total is not None:
-                found.append(total / views.n_views)
+                if not only_last or view == views.n_views - 1:
+                    means.append(total / (view + 1))
+            found.append(torch.stack(means))
     if not found:
-        return np.zeros((0, 0))
-    probabilities = torch.cat(found).cpu().double().numpy()
+        return np.zeros((1 if only_last else views.n_views, 0, 0))
+    probabilities = torch.cat(found, dim=1).cpu().double().numpy()
     if not multilabel:  # float32 rows sum to 1 within 1e-7; float64 ones should within 1e-15
-        probabilities /= probabilities.sum(axis=1, keepdims=True)
+        probabilities /= probabilities.sum(axis=-1, keepdims=True)
     return np.asarray(probabilities)
 
 

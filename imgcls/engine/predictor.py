@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from os import PathLike, fspath
 from pathlib import Path
@@ -18,15 +18,20 @@ from torch import nn
 from imgcls.config.decision import Decision, decision_for
 from imgcls.data.decode import Preprocess, decode
 from imgcls.data.load import Input, Unlabelled, load_unlabelled
-from imgcls.data.source import stretch_of
+from imgcls.data.samples import Samples
+from imgcls.data.source import DataSource, stretch_of
+from imgcls.data.split import Fold
+from imgcls.engine.build import photo_dataset
+from imgcls.engine.check import check
 from imgcls.engine.device import Machine, memory_format
-from imgcls.engine.inference import predict_batches
+from imgcls.engine.inference import batches_of, finished, predict_batches, running_means
 from imgcls.engine.loaders import Normalisation, decode_item
 from imgcls.engine.models import build_network
-from imgcls.engine.prepare import preprocess_of
-from imgcls.engine.run import weights_of
+from imgcls.engine.prepare import prepare, preprocess_of
+from imgcls.engine.progress import Reporter
+from imgcls.engine.run import calibrated_by_others, weights_of
 from imgcls.errors import DecodeError, RecordError
-from imgcls.plan import Model, Plan
+from imgcls.plan import Model, Plan, Predict
 from imgcls.predictions.blending import blend
 from imgcls.records.blend import BlendRecord, find_predictor
 from imgcls.records.find import open_run
@@ -164,6 +169,64 @@ class Classifier:
             precision=self.machine.used_precision(),
             calibration=self.record.calibration,
         )
+
+
+def validation_views(
+    record: RunRecord, source: DataSource, predict: Predict, *, machine: Machine, reporter: Reporter
+) -> tuple[Samples, np.ndarray]:
+    """Predict the photographs that validated a run with one view, two, and so on, in one pass.
+
+    Args:
+        record: The run; its weights are read.
+        source: The data it was trained on.
+        predict: How many views there are, and of which kind; what comes after their mean is the plan's own.
+        machine: Where it runs.
+        reporter: Shows how far it is.
+
+    Returns:
+        The samples of validation; and float64 [views, n, k], what the plan would answer with the first t views.
+
+    Raises:
+        RecordError: The run has no weights, or the data are others than it was trained on.
+        PlanError: There are no such views.
+    """
+    plan = Plan.from_json(record.plan)
+    plan = replace(plan, predict=replace(plan.predict, views=predict.views, view_kind=predict.view_kind))
+    check(plan)
+    classifier = load(record, machine=machine)
+    turns = (Fold.of(record.fold, record.n_folds),)
+    (prepared,) = prepare(source, plan.images, quick=record.quick, reporter=reporter, turns=turns)
+    samples, data = prepared.samples, record.data
+    for what, now, then in (
+        ("data", samples.data_digest, data.digest),
+        ("split", samples.split_digest, data.split_digest),
+    ):
+        if now != then:
+            raise RecordError(
+                f"{record.id} was made with another {what}, digest {then[:8]}, not {now[:8]}: the photographs changed, "
+                "or other options read them. Name the data as they were named for it."
+            )
+    dataset, valid = photo_dataset(prepared, "valid"), samples.part("valid")
+
+    def counted() -> Iterator[tuple[np.ndarray, list[str]]]:
+        for done, batch in enumerate(batches_of(dataset, size=_BATCH)):
+            reporter.progress("Predicting", done * _BATCH, len(dataset))
+            yield batch
+
+    multilabel = record.problem == "multilabel"
+    means = running_means(
+        classifier.module,
+        counted(),
+        plan=plan,
+        normalisation=classifier.normalisation,
+        multilabel=multilabel,
+        seed=record.seed,
+        device=machine.torch_device(),
+        precision=machine.used_precision(),
+    )
+    reporter.progress("Predicting", len(dataset), len(dataset))
+    answers = [calibrated_by_others(mean, valid, plan.predict.calibration)[1] for mean in means]
+    return valid, np.stack([finished(one, plan.predict, None, multilabel=multilabel) for one in answers])
 
 
 @dataclass(frozen=True)

@@ -89,7 +89,7 @@ def write_predictions(request: RunSpec, built: BuiltLearner, folder: Path, *, re
     samples, predict = request.prepared.samples, request.plan.predict
     valid, test = samples.part("valid"), samples.part("test")
     means = _probabilities(request, built, "valid", reporter)
-    calibration, calibrated = _calibrated(means, valid, predict.calibration)
+    calibration, calibrated = calibrated_by_others(means, valid, predict.calibration)
     probabilities = finished(calibrated, predict, None, multilabel=request.multilabel)
     write_bytes(folder / "valid.parquet", _table(valid, probabilities, labels=True))
     if len(test):
@@ -100,10 +100,15 @@ def write_predictions(request: RunSpec, built: BuiltLearner, folder: Path, *, re
     return Answers(_scored(request, probabilities), only, calibration)
 
 
-def _calibrated(probabilities: np.ndarray, valid: Samples, kind: str) -> tuple[Calibration | None, np.ndarray]:
+def calibrated_by_others(probabilities: np.ndarray, valid: Samples, kind: str) -> tuple[Calibration | None, np.ndarray]:
     """Fit what a plan asks for to all predictions, and return it with these as others of them would calibrate them.
 
     Where all images are one group there are no others, and they stay as they are.
+
+    Args:
+        probabilities: [n, k], of validation.
+        valid: The samples that validate.
+        kind: `none`, `temperature` or `smoothing`.
     """
     if kind == "none" or not len(valid):
         return None, probabilities

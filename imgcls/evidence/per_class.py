@@ -71,8 +71,8 @@ def class_scores(
         ClassScores(
             name=name,
             n=int(true.sum()),
-            precision=_share(true, of=called, units=units, missing="never predicted"),
-            recall=_share(called, of=true, units=units, missing="no image has it"),
+            precision=share_of(true, of=called, units=units, missing="never predicted"),
+            recall=share_of(called, of=true, units=units, missing="no image has it"),
             f1=_f1(true, called, units),
             roc_auc=_auc(scores, true, units),
         )
@@ -129,8 +129,15 @@ class ValidationDetail:
         )
 
 
-def _share(hits: Booleans, *, of: Booleans, units: Groups, missing: str) -> Estimate:
-    """Return the share of some images that are hits too."""
+def share_of(hits: Booleans, *, of: Booleans, units: Groups, missing: str) -> Estimate:
+    """Return the share of some images that are hits too, with Wilson's interval or, of groups, the cluster-robust one.
+
+    Args:
+        hits: [n], what is counted.
+        of: [n], among what.
+        units: The groups of the images.
+        missing: Why there is no share where there is none of them.
+    """
     n = int(of.sum())
     if not n:
         return Estimate.missing(missing, n=0)

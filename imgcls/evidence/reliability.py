@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
 
 from imgcls.evidence.contributions import Floats, Scored, scored
 from imgcls.evidence.metrics import FEWEST_GROUPS, Groups, resamples
-from imgcls.records.run import Estimate
+from imgcls.evidence.per_class import share_of
+from imgcls.evidence.validated import Validated
+from imgcls.records.run import Estimate, RunRecord
 
 if TYPE_CHECKING:
     from imgcls.data.samples import ProblemType
+    from imgcls.records.blend import BlendRecord
 
 N_BINS = 15
 """Bins of equal width in which confidence and accuracy are compared."""
@@ -53,6 +57,73 @@ def reliability(predictions: Scored, *, n_bins: int = N_BINS) -> Reliability:
     sums = [np.bincount(bins, weights=side.ravel(), minlength=n_bins) for side in (confidence, right)]
     means = [np.divide(total, n, out=np.full(n_bins, np.nan), where=n > 0) for total in sums]
     return Reliability(n, *means)
+
+
+@dataclass(frozen=True)
+class ReliabilityBin:
+    """The predictions of one bin of confidence."""
+
+    low: float
+    """Where the bin begins; all are equally wide."""
+    n: int
+    """How many fall into it."""
+    confidence: float
+    """Their mean confidence."""
+    accuracy: Estimate
+    """The share of them that is right."""
+
+
+@dataclass(frozen=True)
+class ReliabilityCurve:
+    """A reliability diagram as data: what is right beside what is said, bin by bin."""
+
+    title: str
+    """Whose predictions they are."""
+    error: Estimate
+    """The expected calibration error."""
+    bins: tuple[ReliabilityBin, ...]
+    """The bins that hold any, the least sure first."""
+
+    @classmethod
+    def of(
+        cls,
+        title: str,
+        probabilities: npt.ArrayLike,
+        targets: npt.ArrayLike,
+        *,
+        problem: ProblemType,
+        groups: Sequence[str] | None = None,
+    ) -> Self:
+        """Make the diagram of predictions; arguments as for `calibration_error`.
+
+        The interval of each bin is Wilson's; where images come in groups, or have several labels, it is cluster-robust.
+        """
+        predictions = scored(probabilities, targets, problem=problem)
+        found, (confidence, right) = reliability(predictions), _sides(predictions)
+        of_image = Groups.of(groups, n=predictions.n)
+        entries = _entries(predictions)
+        units = of_image if entries == 1 else Groups(of_image.numbers.repeat(entries), of_image.n, False)
+        numbers, hits = _bins(confidence.ravel(), N_BINS), right.ravel() > 0
+        bins = tuple(
+            ReliabilityBin(
+                low=place / N_BINS,
+                n=int(found.n[place]),
+                confidence=float(found.confidence[place]),
+                accuracy=share_of(hits, of=numbers == place, units=units, missing="no prediction"),
+            )
+            for place in np.flatnonzero(found.n)
+        )
+        return cls(title, calibration_error(probabilities, targets, problem=problem, groups=groups), bins)
+
+    @classmethod
+    def of_record(cls, record: RunRecord | BlendRecord) -> Self:
+        """Make the diagram of what a run or a blend says of validation, or out of fold.
+
+        Raises:
+            RecordError: There is nothing, or it is damaged.
+        """
+        images = Validated.of(record)
+        return cls.of(record.label, images.probabilities, images.targets, problem=images.problem, groups=images.groups)
 
 
 def calibration_error(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -26,14 +26,23 @@ from imgcls.evidence.gains import Gain, fold_gain, fold_score, measure, score
 from imgcls.evidence.metrics import evaluate
 from imgcls.evidence.verdicts import judge
 from imgcls.ladders.climb import ClimbRecord, find_climb, newest
-from imgcls.ladders.compare import ComparisonKey, RunSelection, check_question, differences, select_runs
+from imgcls.ladders.compare import ComparisonKey, RunSelection, check_question, differences, select_runs, with_folds
 from imgcls.ladders.judge import verdict_record
 from imgcls.ladders.predictions import Predictions, check_apart, read_predictions
-from imgcls.ladders.results import SCHEMA, VERDICT_JSON, BlendVerdict, read_blend_verdict, read_result
+from imgcls.ladders.results import SCHEMA, VERDICT_JSON, Blend, BlendVerdict, read_blend, read_result
 from imgcls.ladders.spec import RESULT_JSON, Ladder, find_ladder, find_ladders, is_ladder
 from imgcls.predictions.blending import FITTED, check_way, fit_weights, select_greedily
 from imgcls.predictions.blending import blend as blended
-from imgcls.records.blend import BLEND_JSON, BlendMember, BlendRecord, blend_key, find_blends, whole_members
+from imgcls.records.blend import (
+    BEST_WAS_CHOSEN,
+    BLEND_JSON,
+    THESE_NETWORKS,
+    BlendMember,
+    BlendRecord,
+    blend_key,
+    find_blends,
+    whole_members,
+)
 from imgcls.records.find import find_run
 from imgcls.records.run import Estimate, RunData, RunRecord, joint_data, parquet_bytes, short_key
 from imgcls.schema import to_json
@@ -41,28 +50,6 @@ from imgcls.storage import json_bytes, make_folder, one_at_a_time, write_bytes
 from imgcls.workspace import Workspace
 
 AGAIN = "the same networks were blended before"
-
-
-@dataclass(frozen=True)
-class Blend:
-    """A blend with what may be said of it."""
-
-    record: BlendRecord
-    """Its members, their weights, and their predictions as one."""
-    verdict: BlendVerdict
-    """Its gain over the member that is best on its own."""
-    is_new: bool = True
-    """Whether it was made now; it may have been there."""
-
-    @property
-    def best(self) -> BlendMember:
-        """The member that is best on its own."""
-        return self.record.members[0]
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the whole as JSON values."""
-        record = self.record.to_json()
-        return {**record, "score": self.verdict.score.to_json(), "gain": to_json(self.verdict.gain)}
 
 
 def blend(
@@ -114,16 +101,6 @@ def blend(
     return work.found() or work.made()
 
 
-def read_blend(folder: Path) -> Blend:
-    """Read a blend and what may be said of it.
-
-    Raises:
-        RecordError: There is none, or it is damaged.
-    """
-    record = BlendRecord.read(folder)
-    return Blend(record, read_blend_verdict(record.kept.path(VERDICT_JSON)), is_new=False)
-
-
 @dataclass(frozen=True)
 class _Member:
     """One stack with one seed."""
@@ -159,25 +136,7 @@ def _selected(text: str, workspace: Workspace) -> RunSelection:
         return _chosen_by(climb, workspace)
     if is_ladder(Path(text)) or any(ladder.name == text for ladder in find_ladders(workspace)[0]):
         return _chosen_by(find_ladder(text, workspace), workspace)
-    return _with_folds(select_runs(text, workspace), workspace)
-
-
-def _with_folds(selection: RunSelection, workspace: Workspace) -> RunSelection:
-    """Return the runs of the folds in place of a joint record that was named by its id.
-
-    Raises:
-        RecordError: One of them is gone, or was trained again since.
-    """
-    if any(run.folds is None for run in selection.runs):
-        return selection
-    runs = []
-    for joint in selection.runs:
-        for fold in joint.folds.runs if joint.folds else ():
-            run = find_run(fold.run, workspace)
-            if run.digest() != fold.sha256:
-                raise RecordError(f"{run.id} was trained again since {joint.id} was made. Name the stack instead.")
-            runs.append(run)
-    return replace(selection, runs=tuple(runs), notes=())
+    return with_folds(select_runs(text, workspace), workspace)
 
 
 def _chosen_by(found: Ladder | ClimbRecord, workspace: Workspace) -> RunSelection:
@@ -497,8 +456,8 @@ class _Work:
             on = "four fifths of the photographs at a time" if self._n_folds is None else "the other folds"
             yield f"The shares are those of all photographs; the score is that of shares fitted on {on}."
         if self._n_folds is None:
-            yield "The verdict is about exactly these networks, on new photographs like these."
-        yield "The best member was chosen by looking: its score says a little too much, and the gain too little."
+            yield THESE_NETWORKS
+        yield BEST_WAS_CHOSEN
 
     def _data(self, groups: Sequence[str] | None) -> RunData:
         runs = self.members[0].runs

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -31,6 +31,7 @@ from imgcls.ladders.predictions import (
 from imgcls.ladders.results import SCHEMA, Arm, Change, ComparisonData, ComparisonRecord
 from imgcls.ladders.spec import COMPARISONS
 from imgcls.plan import Plan
+from imgcls.records.blend import BEST_WAS_CHOSEN, THESE_NETWORKS, BlendTurn, find_blend
 from imgcls.records.find import find_failed, find_run, find_runs
 from imgcls.records.run import RunRecord
 from imgcls.schema import to_json
@@ -131,6 +132,33 @@ def select_runs(text: str, workspace: Workspace) -> RunSelection:
     n_failed = sum(run.plan_digest == digest for run in find_failed(workspace)[0])
     notes = (f"{text}: {n_failed} further runs failed; the gain holds for runs that finish.",) if n_failed else ()
     return RunSelection(text, full, notes)
+
+
+def with_folds(selection: RunSelection, workspace: Workspace) -> RunSelection:
+    """Return the runs of the folds in place of a joint record that was named by its id.
+
+    Raises:
+        RecordError: One of them is gone, or was trained again since.
+    """
+    if any(run.folds is None for run in selection.runs):
+        return selection
+    runs = []
+    for joint in selection.runs:
+        for fold in joint.folds.runs if joint.folds else ():
+            run = find_run(fold.run, workspace)
+            if run.digest() != fold.sha256:
+                raise RecordError(f"{run.id} was trained again since {joint.id} was made. Name the stack instead.")
+            runs.append(run)
+    return replace(selection, runs=tuple(runs), notes=())
+
+
+def _side_of(text: str, workspace: Workspace) -> RunSelection:
+    """Return the runs that a text means, or what a blend says in the place of them."""
+    blend = find_blend(text, workspace)
+    if blend is None:
+        return with_folds(select_runs(text, workspace), workspace)
+    notes = tuple(f"{blend.id}: {note}" for note in blend.notes if note not in (THESE_NETWORKS, BEST_WAS_CHOSEN))
+    return RunSelection(text, blend.turns(workspace), notes)
 
 
 def side_by_side(
@@ -275,6 +303,8 @@ class Comparison:
     """The checklist items that all of these answer."""
     split_seed: int | None = None
     """The seed that split or folds were drawn from; None where the records do not keep it."""
+    has_blend: bool = False
+    """Whether a side is a blend; on one split the verdict is then about exactly these networks."""
 
     @property
     def unit(self) -> str:
@@ -322,7 +352,8 @@ def compare(
     The answer is kept in `reports/comparisons`, where the checklist finds it.
 
     Args:
-        a: A stack such as `baseline+augmentation`: all its full runs. Or the id or folder of one run.
+        a: A stack such as `baseline+augmentation`: all its full runs. Or the id or folder of one run, or of a blend:
+            then the verdict is about exactly these networks, a stack counting by the mean of its runs.
         b: Likewise.
         workspace: Where the records lie; the one of the current folder when None.
         metric: What the verdict is about, chosen before looking: accuracy, macro_f1, `f_beta:beta=2` or any other of
@@ -341,18 +372,19 @@ def compare(
     """
     workspace = workspace or Workspace.find()
     smallest = check_question(metric, smallest_gain)
-    asked = select_runs(a, workspace), select_runs(b, workspace)
+    asked = _side_of(a, workspace), _side_of(b, workspace)
     before, after, left_out = side_by_side(*asked)
     records = [run for side in (before, after) for seeds in side.values() for run in seeds.values()]
     metric = deciding_metric(metric or metric_of(workspace.root, records[0].problem)).text
     check_metric(metric, problem=records[0].problem, classes=records[0].classes)
+    given = any(isinstance(run, BlendTurn) for run in records)
     same = shares_weights(_flat(before), _flat(after))
-    measured = _measured(before, after)
+    measured = _measured(before, after, given=given)
     boards = [measured.board] if isinstance(measured, OneSplit) else measured.boards.values()
     first_of_folds = [next(iter(seeds.values())) for seeds in before.values()]
     changed = changes(measured, _A, _B)
     judged = judge([measured.gain(_A, _B, metric, same_weights=same)], smallest_gain=smallest)[0]
-    recipes = _different_recipes(records[0], records[-1])
+    recipes = () if given else _different_recipes(records[0], records[-1])
     found = Comparison(
         a=_side(asked[0], before, measured, _A, metric),
         b=_side(asked[1], after, measured, _B, metric),
@@ -368,10 +400,11 @@ def compare(
         data_digest=records[0].data.digest,
         split_digests=tuple(run.data.split_digest for run in first_of_folds),
         n_folds=len(before) if isinstance(measured, CrossValidated) else None,
-        changes=Plan.from_json(records[0].plan).diff(Plan.from_json(records[-1].plan)),
+        changes={} if given else Plan.from_json(records[0].plan).diff(Plan.from_json(records[-1].plan)),
         recipes=tuple(recipe.name for recipe in recipes),
         items=_answered(recipes, records[0], records[-1]),
         split_seed=next((seed for run in records if (seed := run.data.split_seed) is not None), None),
+        has_blend=given,
     )
     keep(found.to_json(), workspace)
     return found
@@ -391,12 +424,14 @@ def check_question(metric: str | None, smallest_gain: float | None) -> float:
     return smallest
 
 
-def _measured(before: Mapping[int | None, Seeds], after: Mapping[int | None, Seeds]) -> OneSplit | CrossValidated:
+def _measured(
+    before: Mapping[int | None, Seeds], after: Mapping[int | None, Seeds], *, given: bool
+) -> OneSplit | CrossValidated:
     """Return both sides ready to be compared: on one split, or over folds."""
     boards = {fold: read_predictions([*before[fold].values(), *after[fold].values()]) for fold in before}
     if len(boards) == 1:
         (fold,) = boards
-        return OneSplit(boards[fold], {_A: before[fold], _B: after[fold]})
+        return OneSplit(boards[fold], {_A: before[fold], _B: after[fold]}, given=given)
     check_apart(boards.values())
     folds = [fold for fold in before if fold is not None]
     runs = {number: {fold: side[fold] for fold in folds} for number, side in ((_A, before), (_B, after))}
@@ -408,14 +443,18 @@ def _side(
 ) -> Arm:
     runs = [seeds[seed] for _, seeds in sorted(folds.items(), key=lambda pair: pair[0] or 0) for seed in sorted(seeds)]
     sd = measured.seed_sd(number, metric)
+    first = runs[0]
+    networks = [(run.id, run.seed) for run in runs]
+    if isinstance(first, BlendTurn):
+        networks = [(run, member.seed) for member in first.blend.members if member.weight for run in member.runs]
     return Arm(
         text=asked.text,
-        label=runs[0].label,
-        stack=runs[0].stack,
-        overrides=dict(runs[0].overrides),
-        plan_digest=runs[0].plan_digest,
-        runs=tuple(run.id for run in runs),
-        seeds=tuple(sorted({run.seed for run in runs})),
+        label=first.label,
+        stack=first.stack,
+        overrides=dict(first.overrides),
+        plan_digest=first.plan_digest,
+        runs=tuple(id_ for id_, _ in networks),
+        seeds=tuple(sorted({seed for _, seed in networks})),
         values=tuple(find_metric(metric).signed(value) for value in measured.values(number, metric)),
         score=measured.score(number, metric),
         seed_sd=None if np.isnan(sd) else sd,

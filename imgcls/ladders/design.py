@@ -72,6 +72,8 @@ class LadderConfig:
     """Whether to stop before the first run where photographs are lost and nobody decided about them."""
     ensemble: bool = False
     """Whether the mean prediction of the seeds of the stack to use is judged too."""
+    ensemble_on_top: bool = False
+    """Whether that of the highest rung is, instead."""
     is_default: bool = False
     """Whether nobody named the stack, so that it may begin with a recipe for the pixels that the data ask for."""
 
@@ -169,7 +171,10 @@ def plan_ladder(
             *notes,
             *_notes(question, before, workspace, metric=metric, keys={job.key for job in jobs}),
         ),
-        ensemble=question.ensemble or (before.ensemble if before else None) or None,
+        ensemble=question.ensemble or question.ensemble_on_top or (before.ensemble if before else None) or None,
+        ensemble_on_top=question.ensemble_on_top
+        or (before.ensemble_on_top if before and not question.ensemble else None)
+        or None,
         folder=folder,
     )
     if before is not None:

@@ -124,7 +124,7 @@ def open_test(ladder: Ladder, workspace: Workspace, *, incumbent: int | None = N
         raise UsageError(f"Ladder {ladder.name} leaves recipes out; the test part is for a ladder that was climbed.")
     state = read_state(ladder, workspace)
     if not state.is_complete:
-        raise UsageError(f"Ladder {ladder.name} is not finished; 'imgcls ladder run {ladder.stack}' goes on with it.")
+        raise UsageError(f"Ladder {ladder.name} is not finished; 'imgcls ladder run {ladder.typed}' goes on with it.")
     result = judge_ladder(state)
     test = find_photographs(ladder, workspace).part("test")
     labelled = [place for place, known in enumerate(test.is_labelled) if known]

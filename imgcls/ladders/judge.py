@@ -93,7 +93,7 @@ class RungResult:
 
 @dataclass(frozen=True)
 class EnsembleResult:
-    """The mean prediction of the seeds of the stack to use, judged."""
+    """The mean prediction of the seeds of one rung, judged."""
 
     stack: str
     """The stack, as it is printed."""
@@ -162,7 +162,7 @@ class LadderResult:
     busy: BusyMachine | None = None
     """What the machine did besides; None where it was quiet, or where that is not known."""
     ensemble: EnsembleResult | None = None
-    """The mean prediction of the incumbent's seeds; None where nobody asked for it, or there is one seed."""
+    """The mean prediction of the seeds of a rung; None where nobody asked for it, or there are too few seeds."""
 
     @property
     def incumbent(self) -> int:
@@ -181,6 +181,11 @@ class LadderResult:
         ]
         kept = [place for place in shown if not spoilt or place < spoilt[0]]
         return kept[-1] if kept else 0
+
+    @property
+    def on_top(self) -> EnsembleResult | None:
+        """The mean prediction of the seeds of the highest rung, where it stands above it as a rung of its own."""
+        return self.ensemble if self.ladder.ensemble_on_top and self.ladder.kind == "climb" else None
 
     @property
     def unit(self) -> str:
@@ -303,8 +308,10 @@ def judge_ladder(state: LadderState) -> LadderResult:
 
 
 def _ensemble(result: LadderResult, measured: MeasuredRuns) -> EnsembleResult | None:
-    """Judge the mean prediction of the seeds of the incumbent; None where it has one."""
+    """Judge the mean prediction of the seeds of the incumbent, or of the highest rung; None where there are too few."""
     ladder, rung = result.ladder, result.incumbent
+    if ladder.ensemble_on_top:
+        rung = len(ladder.rungs) - 1 if ladder.kind == "climb" else 0
     found = measured.ensemble(rung, ladder.metric) if result.rungs[rung].runs else None
     if found is None:
         return None

@@ -182,6 +182,8 @@ class OneSplit:
     """Their predictions."""
     runs: Mapping[int, Mapping[int, RunRecord]]
     """Rung → seed → run."""
+    given: bool = False
+    """Whether a gain is that of exactly these networks on new images, each side counting by their mean."""
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -206,12 +208,10 @@ class OneSplit:
         a, b = self._seeds(before), self._seeds(after)
         if same_weights:
             a = b = [seed for seed in a if seed in b]
-        return measure(
-            self._rows(before, metric, a),
-            self._rows(after, metric, b),
-            same_weights=same_weights,
-            groups=self.board.groups,
-        )
+        rows = [self._rows(rung, metric, seeds) for rung, seeds in ((before, a), (after, b))]
+        if self.given:
+            rows = [side.mean(axis=0, keepdims=True) for side in rows]
+        return measure(*rows, same_weights=same_weights or self.given, groups=self.board.groups)
 
     def ensemble(self, rung: int, metric: str) -> tuple[Estimate, Gain] | None:
         """Return the score of the mean prediction of a rung's seeds and its gain over one; None below three seeds.

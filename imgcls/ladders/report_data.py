@@ -26,11 +26,14 @@ from imgcls.errors import DataError, DecodeError, UsageError
 from imgcls.evidence.contributions import Booleans, Floats, scored
 from imgcls.evidence.metrics import confident_mistakes, majority_accuracy
 from imgcls.evidence.per_class import ClassScores, class_scores
+from imgcls.evidence.reliability import ReliabilityCurve
 from imgcls.ladders.climb import ClimbRecord
 from imgcls.ladders.judge import LadderResult, judge_ladder
 from imgcls.ladders.predictions import Predictions, read_predictions
+from imgcls.ladders.results import Blend, ViewsRecord, find_views, read_blends
 from imgcls.ladders.spec import Ladder
 from imgcls.ladders.state import LadderState, read_state
+from imgcls.records.find import same_but_calibration
 from imgcls.records.run import RunRecord
 from imgcls.text import as_utf8
 from imgcls.workspace import Workspace, cache_folder
@@ -440,6 +443,13 @@ class ReportData:
     """The version of imgcls that gathered this."""
     search: ClimbRecord | None = None
     """The climb, where the two rungs are its base and what it chose; None for a ladder."""
+    reliability: tuple[ReliabilityCurve, ...] = ()
+    """How often the shown rung is right beside its confidence; where the ladder has it uncalibrated and calibrated,
+    both, in that order."""
+    blends: tuple[Blend, ...] = ()
+    """What was made of its networks alone, oldest first."""
+    views: tuple[ViewsRecord, ...] = ()
+    """What more views of its networks are worth, oldest first; without names where these are withheld."""
 
     @property
     def shown(self) -> int:
@@ -465,7 +475,7 @@ def gather(
     state = read_state(ladder, workspace)
     records = [entry.record for entry in state.jobs if entry.record is not None]
     if not records:
-        raise UsageError(f"No run of {ladder.name} is done yet. 'imgcls ladder run {ladder.stack}' goes on with it.")
+        raise UsageError(f"No run of {ladder.name} is done yet. 'imgcls ladder run {ladder.typed}' goes on with it.")
     result = judge_ladder(state)
     has_runs = [place for place, rung in enumerate(result.rungs) if rung.runs]
     shown = _shown(result, search)
@@ -488,6 +498,9 @@ def gather(
         updated=max(record.created for record in records),
         version=__version__,
         search=search,
+        reliability=_reliability(state, shown if shown in has_runs else has_runs[0]),
+        blends=_blends_of({record.id for record in records}, workspace),
+        views=tuple(known for known in find_views(workspace)[0] if known.run in {record.id for record in records}),
     )
     if with_images:
         return _with_photographs(gathered, workspace, folds)
@@ -496,6 +509,47 @@ def gather(
 
 def _shown(result: LadderResult, search: ClimbRecord | None) -> int:
     return result.incumbent if search is None else len(result.rungs) - 1
+
+
+def _reliability(state: LadderState, shown: int) -> tuple[ReliabilityCurve, ...]:
+    """Return the diagrams of two rungs that differ in calibration alone, the shown one if it is any; else its own."""
+    plans = [same_but_calibration(rung.plan) for rung in state.ladder.rungs]
+    ready = [number for number in range(len(plans)) if any(entry.record for entry in state.of(number))]
+    for number in (shown, *reversed(ready)):
+        alike = [other for other in ready if plans[other] == plans[number]]
+        if len(alike) > 1:
+            break
+    else:
+        alike = [shown]
+    return tuple(_curve(state.ladder.rungs[number].printed, fold_outputs(state, number)) for number in alike[:2])
+
+
+def _curve(title: str, folds: Sequence[FoldOutputs]) -> ReliabilityCurve:
+    """Make the diagram of all predictions of all runs; those of one image by several runs vary together."""
+    probabilities, targets, groups = list[Floats](), list[Any](), list[str]()
+    for number, fold in enumerate(folds):
+        board, n_runs = fold.board, len(fold.board.probabilities)
+        units = np.arange(len(board.ids)) if board.groups is None else board.groups
+        probabilities += list(board.probabilities.values())
+        targets += [board.targets] * n_runs
+        groups += [f"{number}/{unit}" for unit in units] * n_runs
+    alone = all(fold.board.groups is None and len(fold.board.probabilities) == 1 for fold in folds)
+    problem: Any = folds[0].board.problem
+    return ReliabilityCurve.of(
+        title,
+        np.concatenate(probabilities),
+        np.concatenate(targets),
+        problem=problem,
+        groups=None if alone else groups,
+    )
+
+
+def _blends_of(runs: Collection[str], workspace: Workspace) -> tuple[Blend, ...]:
+    """Return the blends whose every member is one of some runs."""
+    blends, _ = read_blends(workspace)
+    return tuple(
+        blend for blend in blends if {run for member in blend.record.members for run in member.runs} <= set(runs)
+    )
 
 
 def _n_by_class(folds: Sequence[FoldOutputs]) -> dict[str, int]:
@@ -568,7 +622,15 @@ def _without_names(gathered: ReportData, records: Sequence[RunRecord], folds: Se
         tried=tuple(replace(one, outcome=_harmless(one.outcome, names)) for one in gathered.search.tried),
         notes=tuple(_harmless(note, names) for note in gathered.search.notes),
     )
-    return replace(gathered, result=replace(result, rungs=rungs, notes=notes), mistakes=(), search=search)
+    views = tuple(
+        replace(
+            known,
+            fixed=tuple(replace(change, id="") for change in known.fixed),
+            broken=tuple(replace(change, id="") for change in known.broken),
+        )
+        for known in gathered.views
+    )
+    return replace(gathered, result=replace(result, rungs=rungs, notes=notes), mistakes=(), search=search, views=views)
 
 
 def _harmless(text: str, names: Collection[str]) -> str:

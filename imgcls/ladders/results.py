@@ -1,17 +1,19 @@
-"""What result.json, final.json, comparisons and verdict.json hold, for whoever writes or reads them; light to load."""
+"""What result.json, final.json, comparisons, views and verdict.json hold, for all who use them; light to load."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any
 
 from imgcls.config.metrics import find_metric
-from imgcls.errors import UsageError
+from imgcls.errors import RecordError, UsageError
 from imgcls.ladders.spec import RESULT_JSON, Kind, RungPlan, rungs_problems
-from imgcls.records.run import Estimate, RunId, Verdict
-from imgcls.schema import MAY_BE_ABSENT, file_name, read_as
+from imgcls.plan import VIEW_KINDS
+from imgcls.records.blend import BlendMember, BlendRecord, find_blends
+from imgcls.records.run import Estimate, RunId, Verdict, in_utc
+from imgcls.schema import MAY_BE_ABSENT, NOT_IN_FILE, file_name, one_of, read_as, to_json
 from imgcls.workspace import Workspace
 
 
@@ -78,6 +80,8 @@ def measured_effects(recipe: str, workspace: Workspace) -> list[Effect]:
 
 
 SCHEMA = 1
+VIEWS = "views"
+"""The folder of reports/ that keeps what views of networks are worth."""
 
 
 @dataclass(frozen=True)
@@ -300,7 +304,7 @@ class ResultRecord:
     notes: tuple[str, ...]
     """What a person should know before believing any of it."""
     ensemble: EnsembleRecord | None = field(default=None, metadata=MAY_BE_ABSENT)
-    """The mean prediction of the incumbent's seeds; None where nobody asked for it, or there is one seed."""
+    """The mean prediction of the seeds of a rung; None where nobody asked for it, or there are too few seeds."""
 
 
 @dataclass(frozen=True)
@@ -454,6 +458,110 @@ class BlendVerdict:
     """Its gain over that member."""
 
 
+@dataclass(frozen=True)
+class Blend:
+    """A blend with what may be said of it."""
+
+    record: BlendRecord
+    """Its members, their weights, and their predictions as one."""
+    verdict: BlendVerdict
+    """Its gain over the member that is best on its own."""
+    is_new: bool = True
+    """Whether it was made now; it may have been there."""
+
+    @property
+    def best(self) -> BlendMember:
+        """The member that is best on its own."""
+        return self.record.members[0]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the whole as JSON values."""
+        record = self.record.to_json()
+        return {**record, "score": self.verdict.score.to_json(), "gain": to_json(self.verdict.gain)}
+
+
+@dataclass(frozen=True)
+class ViewsStep:
+    """What the first views together are worth."""
+
+    n_views: int
+    """How many are averaged; the first is the photograph as it is."""
+    score: Estimate
+    """Their score."""
+    gain: GainRecord | None
+    """Over the photograph as it is; None for that itself. No verdict: it is one of many."""
+
+
+@dataclass(frozen=True)
+class ViewChange:
+    """A photograph that one view and all of them answer otherwise, once rightly."""
+
+    id: str
+    """Its name."""
+    label: str
+    """Its class."""
+    before: str
+    """What one view answers."""
+    after: str
+    """What all of them answer."""
+
+
+@dataclass(frozen=True)
+class ViewsRecord:
+    """What views of a network are worth on the photographs that validated it."""
+
+    run: RunId
+    """The run."""
+    sha256: str
+    """Digest of its run.json."""
+    stack: str
+    """Its stack."""
+    label: str
+    """Its stack as it is printed."""
+    overrides: Mapping[str, Any]
+    """Plan path → value that flags set on the base."""
+    plan_digest: str
+    """Digest of its plan."""
+    data_digest: str
+    """Digest of samples, labels and pixels."""
+    split_digest: str
+    """Digest of who trains and who validates."""
+    split_seed: int | None
+    """The seed that the split, or the folds, were drawn from; None where the run does not keep it."""
+    n_folds: int | None
+    """How many folds there are, of which the run is one; None without folds."""
+    kind: Annotated[str, one_of(*VIEW_KINDS)]
+    """Where views come from; see `imgcls.plan.Predict`."""
+    metric: str
+    """What they are scored by."""
+    smallest_gain: float
+    """The smallest gain of interest, in the metric's unit."""
+    curve: tuple[ViewsStep, ...]
+    """One view, two, and so on."""
+    chosen: int
+    """How many views score best on all photographs; of equal ones the fewest."""
+    chosen_by_part: tuple[int, ...]
+    """The same on all photographs but a fifth, for each fifth; empty where no fifth could be held out."""
+    expected: Estimate | None
+    """The score of a number that is chosen on four fifths, on the fifth; None likewise."""
+    gain: VerdictRecord | None
+    """The gain of that over one view; None likewise."""
+    fixed: tuple[ViewChange, ...]
+    """Photographs that one view answers wrongly and all of them rightly; empty for several labels an image."""
+    broken: tuple[ViewChange, ...]
+    """The other way round."""
+    notes: tuple[str, ...]
+    """What a person should know."""
+    created: Annotated[str, in_utc]
+    """When it was made: UTC, ISO 8601."""
+    file: Path | None = field(default=None, compare=False, metadata=NOT_IN_FILE)
+    """Where it lies; not part of what is written."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as JSON values."""
+        return {"schema": SCHEMA, **to_json(self)}
+
+
 def read_result(path: Path) -> ResultRecord:
     """Read result.json.
 
@@ -481,10 +589,53 @@ def read_comparison(path: Path) -> ComparisonRecord:
     return read_as(ComparisonRecord, path, schema=SCHEMA, remedy="'imgcls compare' writes it again.")
 
 
-def read_blend_verdict(path: Path) -> BlendVerdict:
+def read_blend(folder: Path) -> Blend:
+    """Read a blend and what may be said of it.
+
+    Raises:
+        RecordError: There is none, or it is damaged.
+    """
+    return with_verdict(BlendRecord.read(folder))
+
+
+def read_blends(workspace: Workspace) -> tuple[list[Blend], list[str]]:
+    """Read every blend of a workspace with what may be said of it.
+
+    Returns:
+        The blends, oldest first, and a message for each that cannot be read.
+    """
+    records, damaged = find_blends(workspace)
+    found = []
+    for record in records:
+        try:
+            found.append(with_verdict(record))
+        except RecordError as problem:
+            damaged.append(str(problem))
+    return found, damaged
+
+
+def with_verdict(record: BlendRecord) -> Blend:
     """Read what may be said of a blend.
 
     Raises:
-        RecordError: It is missing or damaged, or a newer imgcls wrote it.
+        RecordError: That is missing or damaged, or a newer imgcls wrote it.
     """
-    return read_as(BlendVerdict, path, schema=SCHEMA, remedy="Remove its folder, and blend again.")
+    path = record.kept.path(VERDICT_JSON)
+    verdict = read_as(BlendVerdict, path, schema=SCHEMA, remedy="Remove its folder, and blend again.")
+    return Blend(record, verdict, is_new=False)
+
+
+def find_views(workspace: Workspace) -> tuple[list[ViewsRecord], list[str]]:
+    """Read what is known of views in a workspace.
+
+    Returns:
+        The records, oldest first, and a message for each that cannot be read.
+    """
+    found, damaged = [], []
+    for file in sorted((workspace.reports / VIEWS).glob("*.json")):
+        try:
+            record = read_as(ViewsRecord, file, schema=SCHEMA, remedy="'imgcls runs views' writes it again.")
+            found.append(replace(record, file=file))
+        except RecordError as problem:
+            damaged.append(str(problem))
+    return sorted(found, key=lambda record: (record.created, record.run)), damaged

@@ -21,7 +21,7 @@ from imgcls.evidence.metrics import estimate_of
 from imgcls.ladders.design import LadderConfig, forecast, plan_ladder, read_duration, within_budget
 from imgcls.ladders.executors import SerialExecutor, n_parallel, open_executor
 from imgcls.ladders.judge import LadderResult, judge_ladder
-from imgcls.ladders.spec import DEFAULT_STACK, RESULT_JSON, JobPlan, Kind, Ladder
+from imgcls.ladders.spec import DEFAULT_STACK, RESULT_JSON, JobPlan, Kind, Ladder, parse_ladder
 from imgcls.ladders.state import LadderState, read_state
 from imgcls.records.attempts import acquire
 from imgcls.records.lock import FolderLock
@@ -388,8 +388,9 @@ def ladder(
     The same call goes on where an earlier one ended, and reuses every run that is there, whoever made it.
 
     Args:
-        stack: The full stack; its recipes become the rungs. None takes the usual ones, and with them a recipe for the
-            pixels where the photographs ask for one.
+        stack: The full stack; its recipes become the rungs. A last name `ensemble` stands for the mean of the seeds of
+            the rung below it, and trains nothing. None takes the usual recipes, and with them one for the pixels
+            where the photographs ask for it.
         data: As `imgcls.train`, but no frame in memory.
         seeds: Runs of every rung, with the seeds 0, 1, …; two can tell a little, five are a good start. None chooses
             them, and folds where none are given, by the smallest gain that can be found in the time.
@@ -422,12 +423,13 @@ def ladder(
         >>> result = imgcls.ladder("baseline+augmentation+tta", "photos/", seeds=3)  # doctest: +SKIP
     """
     place = workspace_at(workspace)
-    parsed = stack if isinstance(stack, Stack) else Stack.parse(stack or DEFAULT_STACK, overrides)
+    parsed, on_top = (stack, False) if isinstance(stack, Stack) else parse_ladder(stack or DEFAULT_STACK, overrides)
     question = LadderConfig(
         parsed,
         resolve(DataSource.of(data, options), place.root, folds=folds),
         kind=kind,
         ensemble=ensemble,
+        ensemble_on_top=on_top,
         is_default=stack is None,
         n_seeds=seeds,
         n_folds=folds,

@@ -10,7 +10,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from imgcls.catalog import Stack, Step
+from imgcls.catalog import ENSEMBLE, Stack, Step, find_recipes
 from imgcls.data.source import DataSource
 from imgcls.errors import RecordError, StackError, nearest_hint
 from imgcls.plan import Plan
@@ -127,7 +127,9 @@ class Ladder:
     notes: tuple[str, ...] = ()
     """What a person should know of how it was planned."""
     ensemble: bool | None = field(default=None, metadata=MAY_BE_ABSENT)
-    """Whether the mean prediction of the seeds of the stack to use is judged too; None where nobody asked."""
+    """Whether the mean prediction of the seeds of one rung is judged too; None where nobody asked."""
+    ensemble_on_top: bool | None = field(default=None, metadata=MAY_BE_ABSENT)
+    """Whether that rung is the highest, as `STACK+ensemble` asks, and not the one to use; None where it is that one."""
     folder: Path | None = field(default=None, compare=False, metadata=NOT_IN_FILE)
     """Where it lies; not part of what is written."""
 
@@ -140,6 +142,11 @@ class Ladder:
     def folds(self) -> tuple[int | None, ...]:
         """The folds, or None alone without folds."""
         return (None,) if self.n_folds is None else tuple(range(self.n_folds))
+
+    @property
+    def typed(self) -> str:
+        """The stack as a person types it, with `ensemble` where that stands on top."""
+        return f"{self.stack}+{ENSEMBLE}" if self.ensemble_on_top else self.stack
 
     def compared_with(self, rung: int) -> int:
         """Return the rung that a rung's step is measured against: the one below, or the full stack."""
@@ -231,7 +238,7 @@ def find_ladder(text: str | None, workspace: Workspace) -> Ladder:
         return _newest(workspace)
     ladders, _ = find_ladders(workspace)
     named = [ladder for ladder in ladders if text == ladder.name] or [
-        ladder for ladder in ladders if text == ladder.stack or (text and ladder.name.startswith(text))
+        ladder for ladder in ladders if text in (ladder.stack, ladder.typed) or (text and ladder.name.startswith(text))
     ]
     if len(named) == 1:
         return named[0]
@@ -277,6 +284,27 @@ class Rung:
     def plan(self) -> Plan:
         """The plan of the stack."""
         return self.stack.plan
+
+
+def parse_ladder(text: str, overrides: Mapping[str, Any] | None = None) -> tuple[Stack, bool]:
+    """Read the stack of a ladder, and whether `ensemble` stands on top: the mean of the seeds of the rung below it.
+
+    Args:
+        text: Such as `baseline+augmentation+ensemble`.
+        overrides: Plan paths set by flags.
+
+    Raises:
+        StackError: Anything is wrong with the stack.
+    """
+    below, plus, last = text.rpartition("+")
+    on_top = bool(plus) and last.strip() == ENSEMBLE and ENSEMBLE not in find_recipes()
+    stack = Stack.parse(below if on_top else text, overrides)
+    if on_top and len(stack.steps) < 2:
+        raise StackError(
+            f"{text!r} is one rung and the mean of its networks; a ladder needs two. 'imgcls blend {stack.text}' "
+            "judges that mean once several seeds are trained."
+        )
+    return stack, on_top
 
 
 def climbing(stack: Stack) -> tuple[Rung, ...]:

@@ -35,6 +35,9 @@ BLEND_JSON = "blend.json"
 SCHEMA = 1
 WAYS = ("mean", "geometric", "rank", "weights", "greedy")
 """How members become one: see `imgcls.predictions.blending`."""
+THESE_NETWORKS = "The verdict is about exactly these networks, on new photographs like these."
+BEST_WAS_CHOSEN = "The best member was chosen by looking: its score says a little too much, and the gain too little."
+"""Two notes that are about the verdict over the best member, and nothing else that is said of a blend."""
 _FILES = ("valid.parquet", "oof.parquet", "test.parquet", "verdict.json")
 _NAME = re.compile(r"blend-[a-z]+-[0-9a-f]{8}")
 _ROUNDING = 1e-6
@@ -148,6 +151,33 @@ class BlendRecord:
         """Read the probabilities of one part, as `RunRecord.predictions`."""
         return self.kept.predictions(split, self.classes)
 
+    def turns(self, workspace: Workspace) -> tuple[BlendTurn, ...]:
+        """Return what it says of validation in the place of a run, or of one for each fold.
+
+        Raises:
+            RecordError: A network of it is gone or was trained again, or its predictions are damaged.
+        """
+        known = self.members_in(workspace)
+        member = next(member for member in self.members if member.weight)
+        frame = self.predictions("valid" if self.n_folds is None else "oof")
+        found = []
+        for run in (known[id_] for id_ in member.runs):
+            own: dict[str, Any] = {
+                "key": self.key,
+                "id": self.id,
+                "stack": self.label,
+                "overrides": {},
+                "label": self.label,
+                "plan_digest": self.plan_digest,
+                "train_digest": self.key,
+                "files": {},
+                "reused_from": None,
+                "folder": self.folder,
+            }
+            table = frame if run.fold is None else frame[frame["fold"] == run.fold]
+            found.append(BlendTurn(**{**vars(run), **own}, blend=self, table=table))
+        return tuple(found)
+
     def verify(self, names: Iterable[str] | None = None) -> None:
         """Compare files of the record with their digests; see `RecordFiles.verify`."""
         self.kept.verify(names)
@@ -192,6 +222,20 @@ class BlendRecord:
         """
         found = read_as(cls, folder / BLEND_JSON, schema=SCHEMA, remedy="Remove its folder, and blend again.")
         return replace(found, folder=folder)
+
+
+@dataclass(frozen=True)
+class BlendTurn(RunRecord):
+    """What a blend says of one split or fold, in the place of a run; what it was trained on is that of its networks."""
+
+    blend: BlendRecord = field(kw_only=True)
+    """The blend."""
+    table: pd.DataFrame = field(kw_only=True, compare=False)
+    """Its predictions there."""
+
+    def predictions(self, split: str) -> pd.DataFrame:
+        """Return the predictions of validation."""
+        return self.table
 
 
 def blend_key(way: str, metric: str, smallest_gain: float, digests: Iterable[str]) -> str:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from imgcls.errors import RecordError, nearest
 from imgcls.records.run import RUN_JSON, RunRecord, short_key
@@ -78,6 +80,33 @@ def find_run(text: str, workspace: Workspace) -> RunRecord:
         raise RecordError(f"{text!r} can mean {listed([run.id for run in found])}. Type more of the name.")
     broken = next((message for message in damaged if text and text in message), None)
     raise RecordError(broken or _not_found(text, [run.id for run in runs], workspace))
+
+
+def same_but_calibration(plan: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the JSON values of a plan without what is fitted to validation: equal for a stack with it and without."""
+    predict = {name: value for name, value in plan.get("predict", {}).items() if name != "calibration"}
+    others = {part: values for part, values in plan.items() if part != "predict"}
+    return {**others, "predict": predict} if predict else others
+
+
+def calibration_pair(record: RunRecord, workspace: Workspace) -> tuple[RunRecord, ...]:
+    """Return a run with the one that differs from it in calibration alone, the uncalibrated first; or the run alone.
+
+    Args:
+        record: A run, or the record of all folds.
+        workspace: Where to look for the other.
+    """
+
+    def identity(run: RunRecord) -> tuple[object, ...]:
+        turn = run.seed, run.fold, run.n_folds, run.quick
+        return same_but_calibration(run.plan), turn, run.data.digest, run.data.split_digest, run.classes
+
+    others = [
+        run
+        for run in find_runs(workspace)[0]
+        if run.plan_digest != record.plan_digest and identity(run) == identity(record)
+    ]
+    return tuple(sorted((record, *others[-1:]), key=lambda run: "calibration" in run.plan.get("predict", {})))
 
 
 def open_run(path_or_key: str | os.PathLike[str], workspace: Workspace | None = None) -> RunRecord:

@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.text import Text
 
 from imgcls.config.metrics import Units
 from imgcls.evidence.verdicts import FOR_THIS_MODEL
-from imgcls.ladders.blend import Blend
+from imgcls.ladders.results import Blend
 from imgcls.predictions.blending import MEANINGS
+from imgcls.records.blend import BlendRecord
 from imgcls.records.run import Estimate
 from imgcls.reports.climb import claim_of
 from imgcls.reports.console import NamedRows, count, name
 from imgcls.reports.console import path as path_text
 from imgcls.reports.ladder import section
+from imgcls.reports.runs import by_class
+from imgcls.reports.verdict_text import scored_on
 from imgcls.text import clean
+
+if TYPE_CHECKING:
+    from imgcls.evidence.per_class import ValidationDetail
 
 
 @dataclass(frozen=True)
@@ -25,6 +32,10 @@ class BlendView:
 
     blend: Blend
     """The blend."""
+    detail: ValidationDetail | None = None
+    """What its predictions tell class by class; None where they are not shown."""
+    verified: bool = False
+    """Whether its files were compared with their digests."""
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """Draw members and blend, the claim, and what can be done with it."""
@@ -39,12 +50,12 @@ class BlendView:
         yield self._table(units)
         claim = claim_of(self.blend.verdict.gain, "Over the best of them alone", units)
         yield Text(f"\n{claim.over}: ").append(claim.verdict, style=claim.style).append(claim.gain)
-        remarks = [remark for remark in self.blend.verdict.gain.remarks if remark != FOR_THIS_MODEL]
-        yield from section("Notes", [clean(note) for note in (*record.notes, *remarks)])
-        steps = [f"imgcls predict {record.id} PHOTO …"]
-        if "test.parquet" in record.files:
-            steps.append(f"imgcls submit {record.id}")
-        yield from section("Next", steps)
+        if self.detail is not None:
+            yield from by_class(self.detail)
+        if self.verified:
+            yield Text(f"\nFiles: {', '.join(record.files)}, all as recorded")
+        yield from section("Notes", [clean(note) for note in notes_of(self.blend)])
+        yield from section("Next", next_steps(record))
 
     @property
     def _only_stack(self) -> str | None:
@@ -61,6 +72,23 @@ class BlendView:
         rows.append((Text("all together", "bold"), Text(""), *_score(self.blend.verdict.score, units)))
         titles = ("member", "share", units.title, "95 % interval")
         return NamedRows(titles, rows, numbers=frozenset(("share", units.title)))
+
+
+def notes_of(blend: Blend) -> list[str]:
+    """Return what a person should know of a blend and of its verdict."""
+    return [*blend.record.notes, *(remark for remark in blend.verdict.gain.remarks if remark != FOR_THIS_MODEL)]
+
+
+def next_steps(record: BlendRecord) -> list[str]:
+    """Return the commands that use a blend."""
+    steps = [f"imgcls predict {record.id} PHOTO …"]
+    return [*steps, f"imgcls submit {record.id}"] if "test.parquet" in record.files else steps
+
+
+def on_images(blend: Blend) -> str:
+    """Describe what a blend was scored on."""
+    data, n_folds = blend.record.data, blend.record.n_folds
+    return f"Scored on {scored_on(blend.verdict.score.n, data.n_valid_groups, n_folds, data=data.name)}"
 
 
 def _score(estimate: Estimate, units: Units) -> tuple[Text, Text]:

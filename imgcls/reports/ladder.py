@@ -11,6 +11,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from imgcls.catalog import ENSEMBLE
 from imgcls.config.decision import DECISION_TOML
 from imgcls.config.metrics import Units
 from imgcls.evidence.verdicts import Judged
@@ -146,6 +147,10 @@ class LadderView:
                 *(_gain(judged, units) for judged in self._gains(rung)),
                 *cost,
             )
+        if (top := self.result.on_top) is not None:
+            table.add_row(
+                Text(ENSEMBLE, style="bold"), Text(" ".join(_scored(top.score, units))), _gain(top.judged, units)
+            )
         return table
 
     def _blocks(self, arrow: str) -> Iterator[Text | Padding]:
@@ -160,6 +165,10 @@ class LadderView:
             for title, judged in zip(titles, self._gains(rung), strict=True):
                 if judged is not None:
                     yield Padding(_gain_line(title, judged, units), (0, 0, 0, 2))
+        if (top := self.result.on_top) is not None:
+            yield Text(ENSEMBLE, style="bold")
+            yield Padding(Text(f"{units.title}: {' '.join(_scored(top.score, units))}"), (0, 0, 0, 2))
+            yield Padding(_gain_line(titles[0], top.judged, units), (0, 0, 0, 2))
 
     def _score_title(self, rung: RungResult) -> str:
         without = " without it" if self._is_ablation and rung.plan.recipes else ""
@@ -337,7 +346,9 @@ class ComparisonView:
     def _sentences(self) -> Iterator[str]:
         """Describe what stands behind the verdict: what could have been found, what holds on exactly these images."""
         judged, units = self.comparison.judged, self._units
-        if judged.gain.same_weights:
+        if self.comparison.has_blend and judged.gain.method == "these models":
+            yield "A blend is one, whatever the seeds: this is about exactly these networks, on new images like these."
+        elif judged.gain.same_weights:
             yield "A and B predict with the same weights, so they are compared seed by seed."
         yield from (sentence for sentence in [sd_sentence(judged, units, sides=("A", "B"))] if sentence)
         yield from power_sentences(judged, units)

@@ -285,7 +285,7 @@ class LadderList:
             yield Text("There is no ladder here yet. Begin with 'imgcls ladder run'.")
         for state in self.states:
             yield name(state.ladder.name, "bold")
-            yield Text(f"  {clean(state.ladder.stack)} on {clean(state.ladder.data_name)}")
+            yield Text(f"  {clean(state.ladder.typed)} on {clean(state.ladder.data_name)}")
             yield Text(f"  {progress_line(state)}", style="dim")
         for climb in self.climbs:
             yield name(climb.name, "bold")

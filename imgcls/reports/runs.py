@@ -16,7 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from imgcls.catalog import Stack
-from imgcls.config.metrics import PRIMARY, RECORDED, described
+from imgcls.config.metrics import PRIMARY, RECORDED, Units, described
 from imgcls.errors import ImgclsError, WorkspaceError
 from imgcls.plan import Plan
 from imgcls.predictions.submission import Submission, SubmissionTable, has_test
@@ -34,6 +34,7 @@ from imgcls.reports.console import (
     with_interval,
     wrapped,
 )
+from imgcls.reports.verdict_text import shown_verdict
 from imgcls.schema import to_json
 from imgcls.storage import write_bytes
 from imgcls.text import as_utf8, clean, duration, inert, kinds_of, listed
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from imgcls.engine.request import RunOutcome
     from imgcls.evidence.metrics import ValidationSummary
     from imgcls.evidence.per_class import ValidationDetail
+    from imgcls.ladders.results import Blend
     from imgcls.records.attempts import AttemptState
 
 
@@ -71,6 +73,8 @@ class RunList:
     """What could not be read, in words."""
     metric: str | None = None
     """The metric that decides here, shown first; None for that of each kind of problem."""
+    blends: tuple[Blend, ...] = ()
+    """Networks whose predictions were made one, oldest first."""
 
     def _metrics(self) -> list[str]:
         """Return the metrics that are shown: the one that decides, then accuracy and ROC AUC where runs have them."""
@@ -105,7 +109,7 @@ class RunList:
                         Text(number(record.metrics[metric].value if metric in record.metrics else None))
                         for metric in shown
                     ),
-                    Text(record.created[: len("2026-01-01 00:00")].replace("T", " ")),
+                    Text(_minute(record.created)),
                 )
                 for record, stack in zip(self.finished, stacks, strict=True)
             ],
@@ -113,6 +117,22 @@ class RunList:
         )
         if self.finished:
             yield Text(f"One in full: imgcls runs show {short_key(self.finished[-1].key)}", style="dim")
+        if self.blends:
+            yield Text("\nBlends", style="bold")
+            yield NamedRows(
+                ("blend", "members", "score", "over the best of them", "when, UTC"),
+                [
+                    (
+                        Text(blend.record.id, "bold"),
+                        Text(wrapped(clean(blend.record.label), max(options.max_width // 3, _LEAST_STACK))),
+                        Text(f"{Units(blend.record.metric).title} {number(blend.verdict.score.value)}"),
+                        Text(shown_verdict(blend.verdict.gain.verdict)),
+                        Text(_minute(blend.record.created)),
+                    )
+                    for blend in self.blends
+                ],
+            )
+            yield Text(f"One in full: imgcls runs show {self.blends[-1].record.id}\n", style="dim")
         for attempt in self.attempts:
             stack = clean(str(attempt.info.get("stack", attempt.key[:8])))
             fold = attempt.info.get("fold")
@@ -143,7 +163,30 @@ def runs_json(view: RunList) -> dict[str, Any]:
         ],
         "failed": [{**_short(record), "reason": record.reason} for record in view.failed],
         "damaged": list(view.damaged),
+        "blends": [blend_json(blend) for blend in view.blends],
     }
+
+
+def blend_json(blend: Blend) -> dict[str, Any]:
+    """Return a blend in a list as JSON."""
+    record = blend.record
+    return {
+        "blend": record.id,
+        "path": str(record.folder),
+        "way": record.way,
+        "label": record.label,
+        "runs": list(record.shares),
+        "n_folds": record.n_folds,
+        "metric": record.metric,
+        "score": blend.verdict.score.to_json(),
+        "verdict": blend.verdict.gain.verdict,
+        "gain": blend.verdict.gain.value,
+        "created": record.created,
+    }
+
+
+def _minute(moment: str) -> str:
+    return moment[: len("2026-01-01 00:00")].replace("T", " ")
 
 
 def _turn(record: RunRecord) -> str:
@@ -200,7 +243,7 @@ class RunCard:
         else:
             yield from self._metrics()
         if self.detail is not None:
-            yield from _by_class(self.detail)
+            yield from by_class(self.detail)
         yield from self._history()
         for assumption in self.record.data.assumptions or ():
             yield Text(f"\nAssumed: {clean(str(assumption))}")
@@ -257,7 +300,7 @@ class RunCard:
             yield Text(f"  … and {len(excluded) - _SHOWN_EXCLUDED} more; --json lists all.", style="dim")
 
 
-def _by_class(detail: ValidationDetail) -> RenderResult:
+def by_class(detail: ValidationDetail) -> RenderResult:
     """Draw a row for each class, the one that is found least often first, and the calibration error."""
     yield Text("\nClass by class", style="bold")
     from imgcls.evidence.per_class import least_found_first  # loads scipy, which a list of runs does not need
@@ -286,6 +329,17 @@ def _by_class(detail: ValidationDetail) -> RenderResult:
     error = detail.calibration_error
     if error.value is not None:
         yield Text(f"Calibration error (15 bins of equal width): {with_interval(error)}")
+
+
+def told_by_class(detail: ValidationDetail | None) -> dict[str, Any]:
+    """Return the same as JSON values; empty where the predictions are not there."""
+    if detail is None:
+        return {"per_class": [], "calibration_error": None, "decision": None}
+    return {
+        "per_class": [to_json(one) for one in detail.classes],
+        "calibration_error": to_json(detail.calibration_error),
+        "decision": None if detail.decision.is_default else detail.decision.as_written(),
+    }
 
 
 def by_kind(reasons: Iterable[str]) -> str:

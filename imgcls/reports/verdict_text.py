@@ -420,7 +420,7 @@ def reading(result: LadderResult) -> str:
 def next_commands(result: LadderResult) -> list[str]:
     """Return the next sensible commands."""
     ladder = result.ladder
-    again = f"imgcls ladder {'ablate' if ladder.kind == 'ablate' else 'run'} {shlex.quote(clean(ladder.stack))}"
+    again = f"imgcls ladder {'ablate' if ladder.kind == 'ablate' else 'run'} {shlex.quote(clean(ladder.typed))}"
     name = shlex.quote(clean(ladder.name))
     found = []
     if not result.is_complete:

@@ -124,3 +124,69 @@ def test_one_network_is_not_enough_and_the_checklist_says_how_to_have_two(imgcls
     assert line["evidence"] == "no stack has two networks yet that could be blended"
     assert line["command"] == f"imgcls recipe run {STACK} --seed 1 --out {workspace.root}"
     assert state_of("predict.ensemble", Workspace(workspace.root / "elsewhere"))["command"] is None
+
+
+def test_blends_stand_in_the_list_of_runs(imgcls, drawn_ladder) -> None:
+    """With their way, score and verdict; a damaged one is named, and the others stay."""
+    _, workspace = drawn_ladder(STACK)
+    assert "Blends" not in imgcls("runs", "list", "--out", workspace.root).out
+    for stack in (STACK, "baseline"):
+        imgcls("blend", stack, "--out", workspace.root)
+    listed = imgcls("runs", "list", "--out", workspace.root)
+    assert (listed.code, listed.err) == (0, "")
+    assert "\nBlends\n" in listed.out
+    assert listed.out.count("mean of 3: baseline") == 2
+    blends = json.loads(imgcls("runs", "list", "--out", workspace.root, "--json").out)["blends"]
+    assert [blend["label"] for blend in blends] == ["mean of 3: baseline+augmentation", "mean of 3: baseline"]
+    assert {len(blend["runs"]) for blend in blends} == {3}
+    assert all(blend["verdict"] and blend["score"]["value"] for blend in blends)
+    (workspace.blends / blends[0]["blend"] / "verdict.json").write_text("{")
+    damaged = json.loads(imgcls("runs", "list", "--out", workspace.root, "--json").out)
+    assert len(damaged["blends"]) == 1
+    assert any("verdict.json" in sentence for sentence in damaged["damaged"])
+
+
+def test_a_blend_is_shown_like_a_run(imgcls, drawn_ladder) -> None:
+    """By the beginning of its id: members, verdict, class by class; --verify and --json as for runs."""
+    _, workspace = drawn_ladder(STACK)
+    imgcls("blend", STACK, "--out", workspace.root)
+    shown = imgcls("runs", "show", "blend-mean", "--verify", "--out", workspace.root)
+    assert (shown.code, shown.err) == (0, "")
+    for part in ("3 members blended", "Over the best of them alone", "Class by class", "Calibration error", "recorded"):
+        assert part in shown.out
+    said = json.loads(imgcls("runs", "show", "blend-mean", "--out", workspace.root, "--json").out)
+    assert said["schema"] == 1
+    assert {"members", "score", "gain", "per_class", "calibration_error", "path", "verified"} <= said.keys()
+    missing = imgcls("runs", "show", "blend-mean-00000000", "--out", workspace.root)
+    assert missing.code == 2
+    assert "There is no run 'blend-mean-00000000'" in missing.err
+
+
+def test_a_blend_is_compared(imgcls, drawn_ladder) -> None:
+    """With a stack: what the verdict is about is said, once."""
+    _, workspace = drawn_ladder(STACK)
+    name = json.loads(imgcls("blend", "baseline", "--out", workspace.root, "--json").out)["id"]
+    compared = imgcls("compare", STACK, name, "--out", workspace.root)
+    assert (compared.code, compared.err) == (0, "")
+    assert "B: mean of 3: baseline\n" in compared.out
+    assert compared.out.count("about exactly these networks") == 1
+    assert "compared seed by seed" not in compared.out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("nothing",), "There is no run 'nothing'"),
+        (("RUN", "--views", "1"), "1 is not in the range 2<=x<=64"),
+        (("RUN", "--kind", "mirrors"), "'mirrors' is not one of"),
+        (("RUN", "--metric", "speed"), "No verdict can be given for 'speed'"),
+    ],
+)
+def test_views_that_cannot_be_looked_at_end_with_2(imgcls, drawn_ladder, arguments, message) -> None:
+    """Before the network is loaded, and before anything is written."""
+    _, workspace = drawn_ladder(STACK)
+    run = find_runs(workspace)[0][0].id
+    result = imgcls("runs", "views", *(run if word == "RUN" else word for word in arguments), "--out", workspace.root)
+    assert result.code == 2
+    assert message in result.err
+    assert not (workspace.reports / "views").exists()

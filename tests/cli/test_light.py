@@ -46,6 +46,7 @@ COMMANDS = [
     ["runs", "list"],
     ["runs", "show"],
     ["runs", "rm"],
+    ["runs", "views"],
 ]
 
 

@@ -71,3 +71,42 @@ def test_it_loads_no_deep_learning(drawn_ladder) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
     assert "LOADED []" in done.stderr
+
+
+def test_a_blend_becomes_a_page(imgcls, drawn_ladder) -> None:
+    """Members with shares and scores, the verdict and every class, in three forms; never a photograph's name."""
+    _, workspace = drawn_ladder("baseline+augmentation")
+    blend = json.loads(imgcls("blend", "baseline", "--by", "greedy", "--out", workspace.root, "--json").out)
+    result = imgcls("report", blend["id"], "--out", workspace.root)
+    assert (result.code, result.err) == (0, "")
+    html = (workspace.reports / f"{blend['id']}.html").read_text(encoding="utf-8")
+    imgcls("report", blend["id"], "--format", "markdown", "--out", workspace.root)
+    markdown = (workspace.reports / f"{blend['id']}.md").read_text(encoding="utf-8")
+    for page in (html, markdown):
+        for member in blend["members"]:
+            assert member["runs"][0] in page
+            assert f"{member['weight']:.2f}" in page
+        assert blend["gain"]["verdict"] in page
+        assert "dog" in page
+        assert "00000.png" not in page
+    said = json.loads(imgcls("report", blend["id"], "--format", "json", "--json", "--out", workspace.root).out)
+    told = json.loads((workspace.reports / f"{blend['id']}.json").read_text())
+    assert (said["blend"], told["id"], len(told["per_class"])) == (blend["id"], blend["id"], 2)
+    among = imgcls("report", blend["id"], "--to", workspace.blends / "page.html", "--out", workspace.root)
+    assert among.code == 2
+    assert "among the records" in among.err
+
+
+def test_blends_of_the_networks_of_a_ladder_stand_on_its_page(imgcls, drawn_ladder) -> None:
+    """With score and verdict, in every form; one with a network from elsewhere does not."""
+    ladder, workspace = drawn_ladder("baseline+augmentation")
+    for form in ("html", "md", "json"):
+        assert imgcls("report", "drawn", "--to", workspace.root / f"before.{form}", "--out", workspace.root).code == 0
+        assert "blend-mean" not in (workspace.root / f"before.{form}").read_text(encoding="utf-8")
+    name = json.loads(imgcls("blend", "baseline", "--out", workspace.root, "--json").out)["id"]
+    for form in ("html", "md", "json"):
+        imgcls("report", "drawn", "--to", workspace.root / f"after.{form}", "--out", workspace.root)
+        assert name in (workspace.root / f"after.{form}").read_text(encoding="utf-8")
+    replace(ladder, jobs=tuple(job for job in ladder.jobs if (job.rung, job.seed) != (0, 2))).write(workspace)
+    imgcls("report", "drawn", "--to", workspace.root / "other.html", "--out", workspace.root)
+    assert "Blends of these networks" not in (workspace.root / "other.html").read_text(encoding="utf-8")

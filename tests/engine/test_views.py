@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import cv2
@@ -11,13 +13,19 @@ import torch
 from torch import Tensor, nn
 
 from imgcls.catalog import Stack
-from imgcls.engine.inference import Views, predict_batches
+from imgcls.data.source import DataSource
+from imgcls.engine.device import Machine
+from imgcls.engine.inference import Views, predict_batches, running_means
 from imgcls.engine.loaders import Normalisation
+from imgcls.engine.progress import Silent
 from imgcls.engine.seeding import PREDICTION_EPOCH, generator
 from imgcls.engine.transforms import build_pipeline
-from imgcls.errors import StackError
+from imgcls.errors import PlanError, RecordError, StackError, UsageError
+from imgcls.ladders.results import find_views
+from imgcls.ladders.views import ViewsQuestion, look_at_views
 from imgcls.plan import Augment, Op, Plan, Predict
 from imgcls.predictions.smoothing import smooth
+from imgcls.workspace import Workspace
 
 AUGMENT = Augment(transforms=(Op("Affine", translate_percent=[-0.3, 0.3], p=1.0), Op("HorizontalFlip", p=0.5)))
 KINDS = {
@@ -54,6 +62,26 @@ def predict(images: np.ndarray, ids: list[str], part: Predict, *, size: int = 7,
     normalisation = Normalisation((0.5,) * 3, (0.1,) * 3)
     return predict_batches(Quarters(), batches, plan=Plan(augment=AUGMENT, predict=part), normalisation=normalisation,
                            **options)  # fmt: skip
+
+
+@pytest.mark.parametrize("multilabel", [False, True])
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_first_of_more_views_are_the_fewer(kind: str, multilabel: bool, images: np.ndarray) -> None:
+    """One pass over all views gives what every smaller number would, bit by bit."""
+    part = KINDS[kind]
+    means = running_means(
+        Quarters(),
+        [(images[:4], IDS[:4]), (images[4:], IDS[4:])],
+        plan=Plan(augment=AUGMENT, predict=part),
+        normalisation=Normalisation((0.5,) * 3, (0.1,) * 3),
+        multilabel=multilabel,
+        seed=3,
+        device=torch.device("cpu"),
+    )
+    assert means.shape == (part.views, 7, 4)
+    for number, mean in enumerate(means, start=1):
+        fewer = replace(part, views=number)
+        assert np.array_equal(mean, predict(images, IDS, fewer, size=4, multilabel=multilabel))
 
 
 def by_hand(image: np.ndarray) -> np.ndarray:
@@ -152,3 +180,32 @@ def test_several_labels_have_a_probability_each(images: np.ndarray) -> None:
 
 def test_no_images_give_no_rows(images: np.ndarray) -> None:
     assert len(predict(images[:0], [], Predict())) == 0
+
+
+@pytest.mark.train
+def test_a_look_at_views_scores_what_recipes_of_so_many_views_score(train: Any, photo_folder: Path) -> None:
+    """For each number; the file is found again, a joint record and other data are refused, each by name."""
+    plain, three = train("augmentation"), train("augmentation+tta:views=3")
+    workspace = Workspace.find()
+    asked = ViewsQuestion(n_views=3, metric="accuracy")
+    at_hand: dict[str, Any] = {"workspace": workspace, "machine": Machine("cpu"), "reporter": Silent()}
+    found = look_at_views(plain, DataSource(photo_folder), asked, **at_hand)
+    for number, run in ((0, plain), (2, three)):
+        assert found.curve[number].score.value == run.metrics["accuracy"].value
+    assert not any("differ" in note for note in found.notes)
+    assert (found.kind, found.chosen_by_part != ()) == ("augmented", True)
+    assert find_views(workspace)[0] == [found]
+    assert look_at_views(three, DataSource(photo_folder), asked, **at_hand).curve == found.curve
+    with pytest.raises(RecordError, match="was made with another split"):
+        look_at_views(plain, DataSource(photo_folder, valid=0.5), asked, **at_hand)
+    with pytest.raises(PlanError, match="there are 5 crops"):
+        look_at_views(plain, DataSource(photo_folder), replace(asked, kind="crops", n_views=6), **at_hand)
+    with pytest.raises(UsageError, match="look at two at least"):
+        look_at_views(plain, DataSource(photo_folder), replace(asked, n_views=1), **at_hand)
+    base = train()
+    assert look_at_views(base, DataSource(photo_folder), replace(asked, n_views=2), **at_hand).kind == "flips"
+    with pytest.raises(PlanError, match=r"need augment\.transforms"):
+        look_at_views(base, DataSource(photo_folder), replace(asked, kind="augmented"), **at_hand)
+    (base.folder / "weights.safetensors").unlink()
+    with pytest.raises(RecordError, match="is missing"):
+        look_at_views(base, DataSource(photo_folder), asked, **at_hand)

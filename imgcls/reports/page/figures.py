@@ -11,22 +11,28 @@ import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from io import BytesIO
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 from xml.etree import ElementTree
 
 import matplotlib as mpl
+import numpy as np
 from markupsafe import Markup
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from imgcls.config.metrics import Units
+from imgcls.errors import UsageError
+from imgcls.evidence.reliability import N_BINS, ReliabilityCurve
 from imgcls.evidence.verdicts import Judged
 from imgcls.ladders.climb import ClimbRecord
 from imgcls.ladders.judge import LadderResult
 from imgcls.ladders.report_data import Curves
+from imgcls.ladders.results import ViewsRecord, ViewsStep
 from imgcls.reports.verdict_text import minutes, rung_name, shown_verdict
+from imgcls.storage import make_folder, write_bytes
 from imgcls.text import clean
 
 _SVG, _XLINK = "http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"
@@ -94,6 +100,7 @@ def _attributes(attribute: str, value: str) -> list[tuple[str, str]]:
 INK, FAINT = "#1a1a1a", "#9a9a9a"
 BLUE, ORANGE, GREY = "#0072b2", "#d55e00", "#6b6b6b"
 _PX = 1 / 72  # an inch of matplotlib's SVG has 72 units
+_SHARP_DPI = 144
 _WIDTH_PX, _ROW_PX, _FRAME_PX = 480, 46, 56
 _LONGEST_LABEL = 34
 _TEXT: Mapping[str, Any] = MappingProxyType({"color": INK, "fontsize": 12, "va": "center", "parse_math": False})
@@ -222,6 +229,111 @@ def curves_figure(curves: Curves, *, number: int, top: float, n_epochs: int) -> 
     axes.set_xlabel("epoch", color=INK, fontsize=11, labelpad=1)
     said = f"from {curves.mean[0]:.3f} to {curves.mean[-1]:.3f}" if curves.mean else "unknown"
     return inline_svg(figure, name=f"curve{number}", description=f"Validation loss by epoch, mean over runs {said}.")
+
+
+def views_figure(record: ViewsRecord, *, number: int) -> Markup:
+    """Draw what more views gain over one, with the interval of each.
+
+    Args:
+        record: What was found.
+        number: Tells it from other looks on the page.
+    """
+    units, steps = Units(record.metric), [step for step in record.curve if step.gain is not None]
+    figure = Figure(figsize=(_WIDTH_PX * _PX, 220 * _PX))
+    axes = figure.add_axes((0.11, 0.23, 0.86, 0.64))
+    axes.axhline(0, color=INK, linewidth=1, zorder=0)
+    axes.plot([1, *(step.n_views for step in steps)], [0, *(_gained(step, units)[1] for step in steps)], color=BLUE)
+    for step in steps:
+        low, value, high = _gained(step, units)
+        axes.plot([step.n_views] * 2, [low, high], color=BLUE, linewidth=2.2)
+        face = BLUE if step.n_views == record.chosen else "#ffffff"
+        axes.plot([step.n_views], [value], "o", color=BLUE, markersize=7, markeredgewidth=1.8, markerfacecolor=face)
+    axes.set_xlim(0.5, len(record.curve) + 0.5)
+    axes.xaxis.set_major_locator(MaxNLocator(10, integer=True))
+    axes.set_title(f"gain over one view in {units.name}, 95 % interval", color=INK, fontsize=12, loc="left")
+    axes.set_xlabel("views", color=INK, fontsize=12)
+    _plain_frame(axes)
+    spoken = ", ".join(f"{step.n_views} views: {units.gain(step.gain.value)}" for step in steps if step.gain)
+    return inline_svg(figure, name=f"views{number}", description=f"Gain of more views over one. {spoken}.")
+
+
+def _gained(step: ViewsStep, units: Units) -> tuple[float, float, float]:
+    gain = step.gain
+    assert gain is not None  # noqa: S101 - the first step is left out
+    low, high = (gain.value if end is None else end for end in (gain.low, gain.high))
+    return units.scaled(low), units.scaled(gain.value), units.scaled(high)
+
+
+def reliability_figure(curves: Sequence[ReliabilityCurve]) -> Figure:
+    """Draw how often predictions are right beside their confidence, and below how many there are of each.
+
+    Args:
+        curves: One, or the uncalibrated and the calibrated one.
+    """
+    height = 400
+    figure = Figure(figsize=(_WIDTH_PX * _PX, height * _PX))
+    upper = figure.add_axes((0.11, 150 / height, 0.86, 1 - 176 / height))
+    lower = figure.add_axes((0.11, 44 / height, 0.86, 66 / height))
+    first = min((one.low for curve in curves for one in curve.bins), default=0.0)
+    upper.plot([first, 1], [first, 1], color=FAINT, linewidth=1, zorder=0)
+    looks = ((ORANGE, "s", "#ffffff", "uncalibrated"), (BLUE, "o", BLUE, "calibrated"))[-len(curves) :]
+    width = 0.8 / N_BINS / len(curves)
+    for number, (curve, (colour, marker, face, label)) in enumerate(zip(curves, looks, strict=True)):
+        right = np.array([one.accuracy.value for one in curve.bins], dtype=np.float64)
+        ends = np.array([(one.accuracy.low, one.accuracy.high) for one in curve.bins], dtype=np.float64).T
+        upper.errorbar(
+            [one.confidence for one in curve.bins],
+            right,
+            yerr=np.nan_to_num(np.abs(ends - right)),
+            color=colour,
+            marker=marker,
+            markersize=7,
+            markerfacecolor=face,
+            markeredgewidth=1.8,
+            linewidth=0.7,
+            elinewidth=2,
+            label=label,
+        )
+        middle = 0.5 / N_BINS + width * (number - (len(curves) - 1) / 2)
+        lower.bar([one.low + middle for one in curve.bins], [one.n for one in curve.bins], width=width, color=colour)
+    if len(curves) > 1:
+        upper.legend(loc="lower right", frameon=False, fontsize=11, labelcolor=INK)
+    upper.set_title("share that is right, 95 % interval", color=INK, fontsize=12, loc="left")
+    lower.set_title("predictions", color=INK, fontsize=12, loc="left", pad=2)
+    lower.set_xlabel(f"confidence, {N_BINS} bins of equal width", color=INK, fontsize=12)
+    lower.yaxis.set_major_locator(MaxNLocator(2, integer=True))
+    upper.set_ylim(-0.03, 1.03)
+    for axes in (upper, lower):
+        axes.set_xlim(first - 0.01, 1.01)
+        _plain_frame(axes)
+    return figure
+
+
+def reliability_svg(curves: Sequence[ReliabilityCurve]) -> Markup:
+    """Draw the same as an element of a page."""
+    spoken = [
+        f"{clean(curve.title)}: calibration error {curve.error.value:.2f}; "
+        + ", ".join(f"of {one.n} at {one.confidence:.2f}, {one.accuracy.value:.2f} right" for one in curve.bins)
+        for curve in curves
+        if curve.error.value is not None
+    ]
+    return inline_svg(reliability_figure(curves), name="reliability", description=". ".join(spoken))
+
+
+def write_picture(figure: Figure, file: Path) -> None:
+    """Write a figure as SVG or PNG, by the ending of the file, whole or not at all.
+
+    Raises:
+        UsageError: It has another ending.
+    """
+    kind = file.suffix.lower().removeprefix(".")
+    if kind not in ("svg", "png"):
+        raise UsageError(f"{file} has to end in .svg or .png.")
+    content, metadata = BytesIO(), {"Date": None} if kind == "svg" else {}
+    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": file.stem}):
+        figure.savefig(content, format=kind, dpi=_SHARP_DPI, facecolor="#ffffff", metadata=metadata)
+    make_folder(file.absolute().parent)
+    write_bytes(file, content.getvalue())
 
 
 def _rows_figure(rows: Sequence[_Row], units: Units) -> tuple[Figure, Axes]:

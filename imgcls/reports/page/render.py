@@ -17,20 +17,26 @@ from markupsafe import Markup
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.text import Text
 
+from imgcls._version import __version__
 from imgcls.checklists.checklist import Checklist
 from imgcls.checklists.items import STATES
 from imgcls.config.metrics import Units, in_words
 from imgcls.data.source import is_named_set
 from imgcls.errors import UsageError, WorkspaceError, nearest_hint
-from imgcls.evidence.per_class import least_found_first
+from imgcls.evidence.per_class import ValidationDetail, least_found_first
+from imgcls.evidence.reliability import ReliabilityCurve
 from imgcls.ladders.climb import ClimbRecord
 from imgcls.ladders.report_data import Picture, ReportData
+from imgcls.ladders.results import Blend
 from imgcls.ladders.spec import Ladder
 from imgcls.plan import set_options
-from imgcls.reports import climb, verdict_text
+from imgcls.predictions.blending import MEANINGS
+from imgcls.reports import climb, verdict_text, views
+from imgcls.reports.blend import next_steps, notes_of, on_images
 from imgcls.reports.checklist import summary
 from imgcls.reports.console import count, path, size, with_interval
 from imgcls.reports.page import figures
+from imgcls.reports.runs import blend_json, told_by_class
 from imgcls.storage import json_bytes, make_folder, write_bytes
 from imgcls.text import as_utf8, clean
 from imgcls.workspace import Workspace
@@ -90,7 +96,8 @@ def commands(ladder: Ladder, search: ClimbRecord | None = None) -> tuple[str, ..
             words += ["--seeds", str(search.n_seeds)]
     else:
         verb = "ablate" if ladder.kind == "ablate" else "run"
-        words = ["imgcls", "ladder", verb, ladder.stack, "--seeds", str(ladder.n_seeds)]
+        words = ["imgcls", "ladder", verb, ladder.typed, "--seeds", str(ladder.n_seeds)]
+        words += ["--ensemble"] if ladder.ensemble and not ladder.ensemble_on_top else []
     words += ["--metric", ladder.metric]
     if search is not None:
         words += ["--smallest-gain", f"{100 * search.smallest_gain:g}"]
@@ -172,12 +179,19 @@ def _context(data: ReportData) -> dict[str, Any]:
         "count": count,
         "picture_source": picture_source,
         "shade": _shade,
-        "share": with_interval,
         "summary": summary,
         "steps": figures.steps_figure(result) if len(result.rungs) > 1 and data.search is None else "",
         "climb": figures.climb_figure(result) if result.ladder.kind == "climb" and data.search is None else "",
+        "score_text": _blend_score,
+        "claim_text": _blend_claim,
         "tried": figures.tried_figure(data.search) if data.search is not None else "",
         "curves": _curve_figures(data),
+        "views_figures": [figures.views_figure(known, number=place) for place, known in enumerate(data.views)],
+        "viewing": views,
+        "reliability": figures.reliability_svg(data.reliability),
+        "curves_shown": data.reliability,
+        "of_what": f"{count(len(result.rungs[data.shown].runs), 'run')} in validation",
+        "with_interval": with_interval,
     }
 
 
@@ -214,14 +228,8 @@ def markdown_page(data: ReportData, *, checklist: Checklist | None = None) -> st
         checklist: Where the workspace stands; None leaves that out.
     """
     result = data.result
-    environment = Environment(  # noqa: S701 - it is no HTML, and `escape_markdown` is applied to every value
-        loader=PackageLoader("imgcls.reports.page", "templates"),
-        undefined=StrictUndefined,
-        finalize=_finalized,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    text = environment.get_template("page.md.j2").render(
+    return _markdown(
+        "page.md.j2",
         data=data,
         result=result,
         ladder=result.ladder,
@@ -236,14 +244,87 @@ def markdown_page(data: ReportData, *, checklist: Checklist | None = None) -> st
         commands=commands(result.ladder, data.search),
         conditions=facts(data),
         plan_digests=plan_digests(result.ladder),
-        count=count,
+        score_text=_blend_score,
+        claim_text=_blend_claim,
+        with_interval=with_interval,
+        viewing=views,
         standing=summary(checklist) if checklist is not None else "",
         code=code_span,
-        share=with_interval,
         ready=_Ready,
-        block=code_block,
     )
+
+
+def _markdown(template: str, **context: Any) -> str:
+    """Fill in a template of Markdown; what comes from data is escaped wherever it stands."""
+    environment = Environment(  # noqa: S701 - it is no HTML, and `escape_markdown` is applied to every value
+        loader=PackageLoader(_PACKAGE, "templates"),
+        undefined=StrictUndefined,
+        finalize=_finalized,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    text = environment.get_template(template).render(context, count=count, code=code_span, block=code_block)
     return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
+
+
+def _blend_score(blend: Blend) -> str:
+    units, score = Units(blend.record.metric), blend.verdict.score
+    return f"{units.title} {units.score(score.value)} {units.score_interval(score.low, score.high)}".rstrip()
+
+
+def _blend_claim(blend: Blend) -> str:
+    claim = climb.claim_of(blend.verdict.gain, "", Units(blend.record.metric))
+    return f"{claim.verdict}{claim.gain}"
+
+
+@dataclass(frozen=True)
+class BlendPage:
+    """What a page about a blend shows; neither photographs nor their names are among it."""
+
+    blend: Blend
+    """The blend."""
+    detail: ValidationDetail
+    """What its predictions tell class by class, and of their confidence."""
+    reliability: ReliabilityCurve
+    """How often they are right beside their confidence."""
+
+    def content(self, form: Form) -> bytes:
+        """Return the page in one of its forms."""
+        if form == "json":
+            return json_bytes({**self.blend.to_json(), **told_by_class(self.detail), "version": __version__})
+        context = self._context()
+        if form == "markdown":
+            return as_utf8(_markdown("blend.md.j2", **context)).encode()
+        style, script = resource("page.css"), resource("sort.js")
+        context |= {"style": Markup(style), "script": Markup(script), "policy": policy_of(style, script)}  # noqa: S704 - files of this package
+        context |= {"reliability": figures.reliability_svg([self.reliability]), "curves_shown": [self.reliability]}
+        return as_utf8(environment().get_template("blend.html.j2").render(context)).encode()
+
+    def write(self, file: Path, form: Form) -> int:
+        """Write the page, whole or not at all, and return its size in bytes."""
+        content = self.content(form)
+        make_folder(file.parent)
+        write_bytes(file, content)
+        return len(content)
+
+    def _context(self) -> dict[str, Any]:
+        record = self.blend.record
+        return {
+            "blend": self.blend,
+            "record": record,
+            "detail": self.detail,
+            "title": f"{record.label[:1].upper()}{record.label[1:]}",
+            "meaning": MEANINGS[record.way],
+            "scored_on": on_images(self.blend),
+            "units": Units(record.metric),
+            "notes": notes_of(self.blend),
+            "commands": next_steps(record),
+            "claim_text": _blend_claim,
+            "with_interval": with_interval,
+            "of_what": "validation",
+            "count": count,
+            "version": __version__,
+        }
 
 
 class _Ready(str):
@@ -324,6 +405,9 @@ def page_json(data: ReportData) -> dict[str, Any]:
         "photographs": "withheld" if data.withheld else data.trouble or "shown in HTML",
         "commands": list(commands(data.result.ladder, data.search)),
         "search": None if data.search is None else _without_places(data.search),
+        "views": [known.to_json() for known in data.views],
+        "reliability": [asdict(curve) for curve in data.reliability],
+        "blends": [blend_json(blend) for blend in data.blends],
         "updated": data.updated,
         "version": data.version,
     }
@@ -356,16 +440,31 @@ def place_of(data: ReportData, workspace: Workspace, form: Form, *, file: Path |
     Raises:
         WorkspaceError: The file would lie among photographs or records.
     """
-    if file is None:
-        suffix = next(suffix for suffix, known in SUFFIXES.items() if known == form)
-        return workspace.reports / f"{data.result.ladder.name}{suffix}"
-    place = file.absolute().resolve()
-    kept = [folder for folder in (workspace.runs, workspace.ladders) if place.is_relative_to(folder.resolve())]
-    if kept:
-        raise WorkspaceError(f"{file} lies among the records in {kept[0]}. Choose another place with --to.")
-    photographs = _photographs(data)
+    place = free_place(data.result.ladder.name, workspace, form, file=file)
+    photographs = None if file is None else _photographs(data)
     if photographs is not None and place.is_relative_to(photographs) and not place.is_relative_to(workspace.reports):
         raise WorkspaceError(f"{file} lies among the photographs in {photographs}. Choose another place with --to.")
+    return place
+
+
+def free_place(name: str, workspace: Workspace, form: Form, *, file: Path | None = None) -> Path:
+    """Return the file that a page goes to: `reports/`, or where a person wants it.
+
+    Args:
+        name: Of what it is about.
+        workspace: Where `reports/` lies.
+        form: Gives the ending.
+        file: Where it is to go instead.
+
+    Raises:
+        WorkspaceError: The file would lie among records.
+    """
+    if file is None:
+        return workspace.reports / f"{name}{next(suffix for suffix, known in SUFFIXES.items() if known == form)}"
+    place = file.absolute().resolve()
+    homes = (workspace.runs, workspace.ladders, workspace.blends)
+    if kept := [folder for folder in homes if place.is_relative_to(folder.resolve())]:
+        raise WorkspaceError(f"{file} lies among the records in {kept[0]}. Choose another place with --to.")
     return place
 
 
@@ -395,6 +494,30 @@ def _photographs(data: ReportData) -> Path | None:
 
 
 @dataclass(frozen=True)
+class BlendWritten:
+    """A page about a blend that lies on the disk."""
+
+    blend: str
+    """The id of the blend."""
+    file: Path
+    """Where it lies."""
+    form: str
+    """`html`, `markdown` or `json`."""
+    n_bytes: int
+    """Its size."""
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Describe what was written."""
+        yield Text(f"A page about {self.blend}, {size(self.n_bytes)}, that stands alone:")
+        yield path(self.file)
+        yield Text("It holds neither photographs nor their names.")
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the same as JSON values."""
+        return {"schema": 1, "path": str(self.file), "format": self.form, "n_bytes": self.n_bytes, "blend": self.blend}
+
+
+@dataclass(frozen=True)
 class PageWritten:
     """A page that lies on the disk."""
 
@@ -414,7 +537,7 @@ class PageWritten:
         yield path(self.file)
         yield Text(self._photographs())
         if not self.data.result.is_complete and self.data.search is None:
-            yield Text(f"The ladder is not finished: imgcls ladder run {clean(ladder.stack)}", style="dim")
+            yield Text(f"The ladder is not finished: imgcls ladder run {clean(ladder.typed)}", style="dim")
         elif not self.data.withheld and self.n_shown:
             yield Text("For data that must not travel: imgcls report --no-images", style="dim")
 

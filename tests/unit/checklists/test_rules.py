@@ -6,6 +6,7 @@ import json
 import math
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from imgcls.catalog import Stack
@@ -16,7 +17,9 @@ from imgcls.data.source import FINDINGS_TOML
 from imgcls.eda.facts import FileFacts
 from imgcls.errors import UsageError
 from imgcls.ladders.blend import blend
+from imgcls.ladders.predictions import Predictions
 from imgcls.ladders.spec import RESULT_JSON
+from imgcls.ladders.views import ViewsQuestion, judge_views
 from imgcls.plan import plan_digest
 from imgcls.predictions.submission import submit, tabulate
 from imgcls.records.derived import table_digests
@@ -700,3 +703,34 @@ def test_folds_of_one_seed_are_one_network_to_blend(known: Desk) -> None:
     answer = known.states()["predict.ensemble"]
     assert (answer.state, answer.evidence) == ("open", "no stack has two networks yet that could be blended")
     assert answer.command == "imgcls recipe run baseline --seed 1 --folds 5"
+
+
+def test_a_look_at_views_ticks_its_item_until_the_data_change(known: Desk) -> None:
+    """That of a run that is there; a damaged file is named, and proves nothing."""
+    known.baseline(n_seeds=1)
+    (run,) = known.runs()
+    random = np.random.default_rng(0)
+    board = Predictions(
+        ids=tuple(map(str, range(60))),
+        labels=("cat", "dog") * 30,
+        targets=np.arange(60) % 2,
+        groups=None,
+        probabilities={str(number): random.dirichlet((1, 1), 60) for number in (1, 2, 3)},
+        notes=(),
+        problem="binary",
+    )
+    found = judge_views(run, board, ViewsQuestion("flips", 3, "accuracy"))
+    assert known.states()["predict.tta"].state == "open"
+    file = known.workspace.reports / "views" / "a.json"
+    file.parent.mkdir(parents=True)
+    write_json(file, found.to_json())
+    answer = known.states()["predict.tta"]
+    assert answer.state == "done"
+    assert "reports/views/a.json" in answer.evidence
+    assert f"views of {run.id}, chosen by cross-fitting, over one" in answer.evidence
+    known.know(data=OTHER)
+    assert known.states()["predict.tta"].state == "stale"
+    write_json(file, replace(found, run="gone-s0-00000000").to_json())
+    assert known.states()["predict.tta"].state == "open"
+    file.write_text("{")
+    assert known.states()["predict.tta"].state == "open"

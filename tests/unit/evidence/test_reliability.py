@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from imgcls.evidence.contributions import Scored
-from imgcls.evidence.reliability import N_BINS, calibration_error, reliability
+from imgcls.evidence.metrics import wilson_interval
+from imgcls.evidence.reliability import N_BINS, ReliabilityCurve, calibration_error, reliability
 
 
 def test_reliability_counts_every_prediction_once() -> None:
@@ -81,3 +82,33 @@ def test_predictions_that_mean_what_they_say_have_an_interval_from_zero() -> Non
         assert (found.value or 0) > 0.01
         held.append(found.low == 0)
     assert np.mean(held) >= 0.9
+
+
+def test_a_diagram_has_what_is_said_beside_what_is_right() -> None:
+    """Bins that hold anything, with Wilson's interval where images stand alone; its error is the calibration error."""
+    values, labels = drawn(200, seed=0)
+    right = int((values.argmax(axis=1) == labels).sum())
+    found = ReliabilityCurve.of("a", values, labels, problem="binary")
+    (one,) = found.bins
+    assert (one.n, one.confidence, one.accuracy.value) == (200, pytest.approx(0.9), right / 200)
+    assert one.low <= 0.9 < one.low + 1 / N_BINS
+    assert (one.accuracy.low, one.accuracy.high) == pytest.approx(wilson_interval(right, 200))
+    assert found.error == calibration_error(values, labels, problem="binary")
+
+
+def test_a_diagram_does_not_count_a_group_twice() -> None:
+    """Two runs of the same images, and two labels of the same image, say little more than one."""
+    values, labels = drawn(200, seed=0)
+    alone = ReliabilityCurve.of("a", values, labels, problem="binary").bins[0].accuracy
+    groups = [str(number) for number in range(200)] * 2
+    twice = ReliabilityCurve.of("a", [*values, *values], [*labels, *labels], problem="binary", groups=groups)
+    assert (twice.bins[0].n, twice.bins[0].accuracy.value) == (400, alone.value)
+    width = (twice.bins[0].accuracy.high or 0) - (twice.bins[0].accuracy.low or 0)
+    assert width == pytest.approx((alone.high or 0) - (alone.low or 0), rel=0.1)
+    both, said = np.stack([labels, labels], axis=1), np.stack([values[:, 1], values[:, 1]], axis=1)
+    several, one_label = (
+        ReliabilityCurve.of("b", said[:, :k], both[:, :k], problem="multilabel").bins[-1] for k in (2, 1)
+    )
+    assert several.n == 2 * one_label.n
+    ends = [(one.accuracy.low or 0, one.accuracy.high or 0) for one in (several, one_label)]
+    assert ends[0] == pytest.approx(ends[1], abs=0.02)

@@ -14,8 +14,9 @@ import pytest
 import imgcls
 from imgcls.errors import RecordError, UsageError
 from imgcls.evidence import contributions
-from imgcls.ladders.blend import Blend, blend, read_blend
+from imgcls.ladders.blend import blend
 from imgcls.ladders.judge import judge_ladder
+from imgcls.ladders.results import Blend, read_blend
 from imgcls.ladders.spec import RESULT_JSON, Ladder
 from imgcls.ladders.state import read_state
 from imgcls.predictions.blending import FITTED

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import imgcls
@@ -18,7 +19,7 @@ from imgcls.ladders.judge import judge_ladder
 from imgcls.ladders.predictions import changed_images
 from imgcls.ladders.state import read_state
 from imgcls.plan import Fit, Plan
-from imgcls.records.find import find_runs
+from imgcls.records.find import calibration_pair, find_runs
 from imgcls.records.run import RunRecord
 from imgcls.workspace import Workspace
 
@@ -274,3 +275,105 @@ def test_the_command_prints_json_and_loads_no_torch(drawn_ladder: Draw) -> None:
         "n_groups": 0,
         "n_folds": None,
     }
+
+
+@pytest.mark.parametrize("drawing", [{}, {"n_folds": 5, "n_images": 60}, {"n_groups": 12}])
+def test_a_blend_is_compared_as_the_verdict_on_it_compares(drawn_ladder: Draw, drawing: dict[str, Any]) -> None:
+    """Over its best member by id, on one split: the very gain that it has over it."""
+    _, workspace = drawn_ladder("baseline+augmentation", **drawing)
+    made = imgcls.blend("baseline", workspace=workspace, metric="accuracy")
+    (best, *_), folds = made.best.runs, drawing.get("n_folds")
+    if folds is None:
+        found = imgcls.compare(best, made.record.id, workspace=workspace, metric="accuracy")
+        assert found.judged.value == pytest.approx(made.verdict.gain.value)
+        assert (found.judged.low, found.judged.high) == pytest.approx((made.verdict.gain.low, made.verdict.gain.high))
+        assert found.judged.verdict == made.verdict.gain.verdict
+        assert "for this model" in found.judged.remarks
+    whole = imgcls.compare(made.record.id, "baseline+augmentation", workspace=workspace, metric="accuracy")
+    of_stack = [run.metrics["accuracy"] for run in runs_of(workspace, "baseline+augmentation")]
+    assert len(whole.b.runs) == len(of_stack)
+    assert whole.a.runs == tuple(made.record.shares)
+    assert whole.a.score.value == pytest.approx(made.verdict.score.value)
+    assert whole.judged.value == pytest.approx(whole.b.score.value - whole.a.score.value)
+    assert whole.n_folds == folds
+    assert not any("images that all runs have" in note for note in whole.notes)
+    assert (whole.changes, whole.recipes, whole.items) == ({}, (), ())
+    assert list((workspace.reports / "comparisons").glob("*.json"))
+
+
+def test_seeds_of_a_stack_against_a_blend_are_not_drawn_anew(drawn_ladder: Draw) -> None:
+    """The interval is that of the mean of their contributions, image by image: oracle in numpy."""
+    _, workspace = drawn_ladder("baseline+augmentation")
+    made = imgcls.blend("baseline", workspace=workspace, metric="accuracy").record
+    found = imgcls.compare("baseline+augmentation", made.id, workspace=workspace, metric="accuracy")
+
+    def right(frame: Any) -> Any:
+        return (frame["p_dog"] > 0.5) == (frame["label"] == "dog")
+
+    runs = [right(run.predictions("valid")) for run in runs_of(workspace, "baseline+augmentation")]
+    difference = right(made.predictions("valid")) - np.mean(runs, axis=0)
+    assert found.judged.value == pytest.approx(difference.mean())
+    assert found.judged.gain.standard_error == pytest.approx(difference.std(ddof=1) / np.sqrt(len(difference)))
+
+
+def test_two_blends_are_compared(drawn_ladder: Draw) -> None:
+    """Against itself none is; the other way round it is the negative."""
+    _, workspace = drawn_ladder("baseline+augmentation")
+    one, other = (imgcls.blend(stack, workspace=workspace).record.id for stack in ("baseline", "baseline+augmentation"))
+    there, back = (imgcls.compare(*pair, workspace=workspace) for pair in ((one, other), (other, one)))
+    assert there.judged.value == pytest.approx(-back.judged.value)
+    with pytest.raises(UsageError, match="needs two different sides"):
+        imgcls.compare(one, one, workspace=workspace)
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"data": {"digest": "f" * 64}}, "data: drawn, digest ffffffff and drawn, digest dddddddd"),
+        ({"data": {"split_digest": "f" * 64}}, "split: digest ffffffff and digest eeeeeeee"),
+        ({"classes": ("dog", "cat")}, "classes: dog, cat and cat, dog"),
+        ({"fold": 0, "n_folds": 3}, "folds: 0 and none"),
+    ],
+)
+def test_a_blend_of_other_data_is_refused_with_what_differs(
+    drawn_ladder: Draw, changed: dict[str, Any], message: str
+) -> None:
+    """Data, split, classes and folds, by name."""
+    _, workspace = drawn_ladder("baseline+augmentation")
+    made = imgcls.blend("baseline", workspace=workspace).record
+    for run in runs_of(workspace, "baseline+augmentation"):
+        others = {key: value for key, value in changed.items() if key != "data"}
+        rewrite(run, data=replace(run.data, **changed.get("data", {})), **others)
+    with pytest.raises(UsageError, match=message):
+        imgcls.compare("baseline+augmentation", made.id, workspace=workspace)
+
+
+def test_a_blend_whose_networks_are_gone_is_not_compared(drawn_ladder: Draw) -> None:
+    """They are named; so is one that was trained again."""
+    _, workspace = drawn_ladder("baseline+augmentation")
+    made = imgcls.blend("baseline", workspace=workspace).record
+    first, *_ = runs_of(workspace, "baseline")
+    rewrite(first, created="2026-12-01T00:00:00+00:00")
+    with pytest.raises(RecordError, match=rf"{first.id} changed since"):
+        imgcls.compare("baseline+augmentation", made.id, workspace=workspace)
+    assert first.folder is not None
+    (first.folder / "run.json").unlink()
+    with pytest.raises(RecordError, match=rf"is made of {first.id}, which cannot be found"):
+        imgcls.compare("baseline+augmentation", made.id, workspace=workspace)
+
+
+def test_a_calibrated_run_is_found_beside_the_uncalibrated_one(drawn_ladder: Draw) -> None:
+    """Of the same seed, on the same data; any other difference of the plan keeps them apart."""
+    stack = "baseline+augmentation"
+    _, workspace = drawn_ladder(f"{stack}+temperature")
+    plain, calibrated = (
+        next(run for run in runs_of(workspace, text) if run.seed == 1) for text in (stack, f"{stack}+temperature")
+    )
+    elsewhere = next(run for run in runs_of(workspace, stack) if run.seed == 2)
+    rewrite(elsewhere, seed=1, environment={"device": "cuda"})
+    assert [one.id for one in calibration_pair(plain, workspace)] == [plain.id, calibrated.id]
+    assert calibration_pair(calibrated, workspace)[1] == calibrated
+    base = next(iter(runs_of(workspace, "baseline")))
+    assert calibration_pair(base, workspace) == (base,)
+    rewrite(calibrated, data=replace(calibrated.data, split_digest="f" * 64))
+    assert calibration_pair(plain, workspace) == (plain,)

@@ -175,3 +175,21 @@ def test_too_few_seeds_have_no_mean(drawn_ladder: Draw) -> None:
         assert any("judged from three seeds on" in text for text in answer(result))
         for folder in workspace.runs.iterdir():
             shutil.rmtree(folder)
+
+
+@pytest.mark.parametrize(("kind", "rung"), [("climb", 2), ("ablate", 0)])
+def test_an_ensemble_on_top_is_of_the_highest_rung_whatever_is_to_be_used(
+    drawn_ladder: Draw, kind: str, rung: int
+) -> None:
+    """Where recipes are left out, of the full stack; it is in the same units as one that was asked for by option."""
+    ladder, workspace = drawn_ladder("baseline+augmentation+tta", kind=kind, skills=[1.0, 2.0, 0.4], n_images=400)
+    of_choice = judge_ladder(read_state(replace(ladder, ensemble=True), workspace))
+    on_top = judge_ladder(read_state(replace(ladder, ensemble=True, ensemble_on_top=True), workspace))
+    assert on_top.ensemble is not None
+    assert on_top.ensemble.stack == ladder.rungs[rung].printed
+    assert (on_top.on_top is on_top.ensemble) == (kind == "climb")
+    assert of_choice.on_top is None
+    score = on_top.rungs[rung].score
+    assert score is not None
+    assert on_top.ensemble.judged.value == pytest.approx(on_top.ensemble.score.value - score.value, abs=1e-9)
+    assert on_top.incumbent == of_choice.incumbent

@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
-from imgcls.errors import RecordError
-from imgcls.ladders.spec import LADDER_JSON, Ladder, find_ladder, ladder_name
+from imgcls.catalog import Stack
+from imgcls.errors import RecordError, StackError
+from imgcls.ladders.spec import LADDER_JSON, Ladder, find_ladder, ladder_name, parse_ladder
 
 Draw = Callable[..., Any]
 
@@ -100,3 +101,23 @@ def test_names_are_plain_and_differ_by_identity() -> None:
     assert first != ladder_name("baseline+./my own.py:x=1", kind="climb", identity={"a": 2})
     assert set(first) <= set("abcdefghijklmnopqrstuvwxyz0123456789+=.,_-")
     assert ladder_name("baseline", kind="ablate", identity={}).startswith("ablate-")
+
+
+def test_ensemble_is_the_last_name_of_a_ladder_and_no_recipe() -> None:
+    """It is taken off; in the middle, twice, with knobs or as the only one it is refused, and so it is as a plan."""
+    stack, on_top = parse_ladder("baseline+augmentation+ensemble", {"fit.epochs": 2})
+    assert (stack.text, on_top, stack.plan.fit.epochs) == ("baseline+augmentation", True, 2)
+    assert parse_ladder("baseline+augmentation")[1] is False
+    middle = (
+        "baseline+ensemble+augmentation",
+        "baseline+ensemble+ensemble",
+        "baseline+tta+ensemble:by=rank",
+        "ensemble",
+    )
+    for wrong in middle:
+        with pytest.raises(StackError, match="'ensemble' is no recipe, since a plan is one network"):
+            parse_ladder(wrong)
+    with pytest.raises(StackError, match="'imgcls blend baseline' judges"):
+        parse_ladder("baseline+ensemble")
+    with pytest.raises(StackError, match=r"imgcls ladder run STACK\+ensemble"):
+        Stack.parse("baseline+ensemble")

@@ -14,15 +14,22 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from rich.console import Console
 
 from imgcls.config.metrics import Units
 from imgcls.data.source import DataSource
 from imgcls.errors import UsageError, WorkspaceError
+from imgcls.evidence.reliability import ReliabilityCurve
+from imgcls.ladders.predictions import Predictions
 from imgcls.ladders.report_data import ReportData, gather
+from imgcls.ladders.results import ViewChange
 from imgcls.ladders.spec import Ladder
+from imgcls.ladders.views import ViewsQuestion, judge_views
+from imgcls.records.find import find_runs
 from imgcls.reports.ladder import LadderView
+from imgcls.reports.page.figures import reliability_figure, write_picture
 from imgcls.reports.page.render import (
     code_span,
     escape_markdown,
@@ -34,6 +41,7 @@ from imgcls.reports.page.render import (
     write_page,
 )
 from imgcls.reports.verdict_text import minutes
+from imgcls.storage import write_json
 from imgcls.workspace import Workspace
 
 Draw = Callable[..., tuple[Ladder, Workspace]]
@@ -148,7 +156,7 @@ def test_figures_keep_text_as_text_and_ids_apart(data: ReportData) -> None:
     ids = [known["id"] for _, known in tags if "id" in known]
     assert len(ids) == len(set(ids))
     drawings = [known for tag, known in tags if tag == "svg"]
-    assert len(drawings) == 2 + 4
+    assert len(drawings) == 2 + 4 + 1
     assert all(known["role"] == "img" and known["aria-label"] for known in drawings)
     assert re.search(r"<text[^>]*>1  augmentation</text>", page)
     references = {value[1:] for _, known in tags for name, value in known.items() if name == "xlink:href" and value}
@@ -288,3 +296,61 @@ def test_the_mean_of_the_seeds_stands_on_both_pages_where_it_was_asked_for(drawn
     for page in (html_page, markdown_page):
         assert "The mean of 3 networks of baseline+augmentation scores" not in page(without).replace("\\", "")
         assert "The mean of 3 networks of baseline+augmentation scores" in page(asked).replace("\\", "")
+
+
+@pytest.mark.parametrize("drawing", [{}, {"n_folds": 5, "n_images": 40}, {"n_groups": 12}])
+def test_the_page_shows_calibration_before_and_after(drawn_ladder: Draw, drawing: dict[str, Any]) -> None:
+    """Of the rungs that differ in it, whatever is to be used; else of the shown rung alone."""
+    ladder, workspace = drawn_ladder("baseline+augmentation+temperature", skills=[2.0, 1.0, 1.0], **drawing)
+    found = gather(ladder, workspace)
+    titles = ["baseline+augmentation", "baseline+augmentation+temperature"]
+    assert [curve.title for curve in found.reliability] == titles
+    n_images = drawing.get("n_images", 240) * (drawing.get("n_folds") or 1)
+    assert {sum(one.n for one in curve.bins) for curve in found.reliability} == {3 * n_images}
+    page = html_page(found)
+    assert "uncalibrated" in page
+    assert f"calibration error {found.reliability[1].error.value:.2f}" in page
+    only = replace(ladder, rungs=ladder.rungs[:2], jobs=tuple(job for job in ladder.jobs if job.rung < 2))
+    assert [curve.title for curve in gather(only, workspace).reliability] == ["baseline"]
+
+
+def test_a_diagram_goes_into_a_file(tmp_path: Path) -> None:
+    """SVG or PNG by its ending; no other."""
+    labels = np.arange(40) % 2
+    curve = ReliabilityCurve.of("<b>", np.eye(2)[labels] * 0.6 + 0.2, labels, problem="binary")
+    for ending, begin in ((".svg", b"<?xml"), (".png", b"\x89PNG")):
+        write_picture(reliability_figure([curve]), tmp_path / "new" / f"a{ending}")
+        assert (tmp_path / "new" / f"a{ending}").read_bytes().startswith(begin)
+    with pytest.raises(UsageError, match=r"has to end in \.svg or \.png"):
+        write_picture(reliability_figure([curve]), tmp_path / "a.pdf")
+
+
+def test_more_views_stand_on_the_page_of_their_ladder(drawn_ladder: Draw) -> None:
+    """With the claim and the photographs, which are withheld with all others; not on that of another ladder."""
+    ladder, workspace = drawn_ladder("baseline+augmentation")
+    run = next(run for run in find_runs(workspace)[0] if run.stack == "baseline")
+    change = ViewChange("00007.png", "cat", "dog", "cat")
+    values = np.random.default_rng(0).dirichlet((1, 1), (3, 60))
+    board = Predictions(
+        ids=tuple(f"{number:05d}.png" for number in range(60)),
+        labels=("cat", "dog") * 30,
+        targets=np.arange(60) % 2,
+        groups=None,
+        probabilities={str(number + 1): one for number, one in enumerate(values)},
+        notes=(),
+        problem="binary",
+    )
+    found = judge_views(run, board, ViewsQuestion("flips", 3, "accuracy"))
+    folder = workspace.reports / "views"
+    folder.mkdir(parents=True)
+    write_json(folder / "a.json", replace(found, fixed=(change,), broken=()).to_json())
+    data = gather(ladder, workspace)
+    for page in (html_page(data), markdown_page(data)):
+        assert "As many views as four fifths choose" in page
+    assert "00007.png" in html_page(data)
+    withheld = gather(ladder, workspace, with_images=False)
+    assert "Averaging all views fixes 1 photograph." in html_page(withheld)
+    for text in (html_page(withheld), markdown_page(withheld), json.dumps(page_json(withheld))):
+        assert "00007.png" not in text
+    others = replace(ladder, jobs=tuple(job for job in ladder.jobs if (job.rung, job.seed) != (0, run.seed)))
+    assert gather(others, workspace).views == ()

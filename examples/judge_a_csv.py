@@ -69,7 +69,7 @@ def judged(table: pd.DataFrame, *, metric: str) -> dict[str, Judged]:
     for recipe, of_recipe in table.groupby("recipe", sort=False):
         runs = [run.set_index("id").loc[common] for _, run in of_recipe.groupby("seed")]
         values = [run[[f"p_{name}" for name in classes]].to_numpy() for run in runs]
-        rows[str(recipe)] = contributed(metric, values, labels, name=str(recipe))
+        rows[str(recipe)] = contributed(metric, values, labels, name=str(recipe), groups=groups)
     base, *others = rows
     gains = [measure(rows[base], rows[other], groups=groups) for other in others]
     return dict(zip(others, judge(gains), strict=True))

@@ -480,7 +480,7 @@ def own_value(metric: Metric, predictions: Scored, rows: Booleans | slice = slic
         UsageError: There is no such function, it fails, or gives no finite number.
     """
     function = _own_function(metric)
-    truth, values = predictions.truth[rows], predictions.probabilities[rows]
+    truth, values = predictions.truth[rows], predictions.probabilities[rows].copy()  # it may change what it is given
     labels = truth.astype(np.uint8) if predictions.is_multilabel else truth.argmax(axis=1)
     try:
         value = float(function(labels, values))

@@ -438,17 +438,12 @@ def _left_out(metric: Metric, predictions: Scored) -> str:
     is_binary = metric.is_of_one_class and predictions.problem == "binary"
     if is_binary and "class" not in metric.options and metric.name not in RECORDED:
         return f"of {predictions.classes[1]}"
-    missing = (
-        []
-        if is_binary or "class" in metric.options
-        else _named(predictions.classes, ~counted_classes(metric, predictions))
-    )
-    if not missing:
+    missing = _named(predictions.classes, ~counted_classes(metric, predictions))
+    if is_binary or "class" in metric.options or not missing:
         return ""
     names = ", ".join(missing[:_N_NAMES]) + (", …" if len(missing) > _N_NAMES else "")
-    return (
-        f"{len(missing)} of {len(predictions.classes)} classes without {_needed(metric, predictions)} left out: {names}"
-    )
+    n_classes = len(predictions.classes)
+    return f"{len(missing)} of {n_classes} classes without {_needed(metric, predictions)} left out: {names}"
 
 
 def _named(classes: Sequence[str], chosen: Booleans) -> list[str]:

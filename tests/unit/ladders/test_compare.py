@@ -68,7 +68,7 @@ def test_two_stacks_give_what_their_ladder_gives(drawn_ladder: Draw, drawing: di
 def test_a_metric_that_no_record_keeps_is_computed_from_predictions(
     drawn_ladder: Draw, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, n_groups: int, within: float
 ) -> None:
-    """Also one's own, where lower is better: the gain is the drop, scores are its own; groups are left out whole."""
+    """Also one's own, where lower is better: the gain is the drop. Groups are left out whole."""
     (tmp_path / "ones_own_cost.py").write_text(
         "def total(truth, probabilities):\n    return 100 * float((probabilities.argmax(axis=1) != truth).mean())\n"
     )

@@ -15,6 +15,7 @@ from PIL import Image
 from imgcls.config.decision import Decision
 from imgcls.data.source import DataSource
 from imgcls.errors import UsageError
+from imgcls.evidence.per_class import class_scores
 from imgcls.ladders.predictions import Predictions
 from imgcls.ladders.report_data import (
     MOST_CLASSES,
@@ -25,6 +26,7 @@ from imgcls.ladders.report_data import (
     confusion,
     fold_outputs,
     gather,
+    scores_by_class,
     worst_mistakes,
 )
 from imgcls.ladders.spec import Ladder
@@ -157,6 +159,28 @@ def test_a_ladder_without_runs_has_no_page(drawn_ladder: Draw) -> None:
 
 def test_the_trivial_answer_is_there_for_scale(drawn_ladder: Draw) -> None:
     assert gather(*drawn_ladder()).trivial == ("always giving the most frequent answer", 0.5)
+
+
+def test_classes_are_scored_by_the_mean_of_the_runs_over_all_folds() -> None:
+    """Groups of two folds are not the same because they have the same number."""
+    random = np.random.default_rng(0)
+    targets = np.arange(60) % 2
+    runs = [random.dirichlet((1, 1), 60) for _ in range(4)]
+    groups, ids = np.arange(60) // 10, tuple(map(str, range(60)))
+    turns = [
+        FoldOutputs(
+            Predictions(ids, (), targets, groups, dict(zip("ab", pair, strict=True)), (), "binary"), ("cat", "dog")
+        )
+        for pair in (runs[:2], runs[2:])
+    ]
+    expected = class_scores(
+        np.concatenate([np.mean(pair, axis=0) for pair in (runs[:2], runs[2:])]),
+        np.concatenate([targets, targets]),
+        problem="binary",
+        classes=("cat", "dog"),
+        groups=[f"g{number}" for number in [*groups, *(groups + 6)]],
+    )
+    assert scores_by_class(turns) == expected
 
 
 def test_several_labels_are_missed_or_seen_where_they_are_not() -> None:

@@ -119,6 +119,8 @@ class CurrentData:
         return said("the split changed since") if self._is_other_split(grounds) else Said("")
 
     def _is_other_split(self, grounds: DataVersion) -> bool:
+        if not grounds.split_digests:
+            return False
         if grounds.is_folded:
             return grounds.split_seed not in (None, self.split_seed)
         split = self.seen.split_digest if self.seen is not None else None
@@ -239,7 +241,7 @@ class Evidence:
     adjustments: Adjustments
     """What findings.toml decided."""
     runs: tuple[RunRecord, ...]
-    """Finished runs that are no quick runs, oldest first."""
+    """Finished runs that validated and are no quick runs, oldest first."""
     n_quick: int
     """Quick runs, which prove nothing."""
     repetitions: tuple[Repetition, ...]
@@ -256,13 +258,15 @@ class Evidence:
     """The data as they are now."""
     damages: tuple[Damage, ...]
     """Files that cannot be read."""
+    finals: tuple[RunRecord, ...] = ()
+    """Runs that were trained on all the data, oldest first; they prove no score."""
 
     @property
     def trials(self) -> tuple[VerdictEntry, ...]:
         """Every verdict, the newest at the end; those of ladders weigh more than those of comparisons."""
         return (
             *self.comparisons,
-            *(blend.trial for blend in self.blends),
+            *(blend.trial for blend in self.blends if blend.trial is not None),
             *(climb.together for climb in self.climbs if climb.together is not None),
             *(trial for climb in self.climbs for trial in climb.trials),
         )
@@ -336,6 +340,14 @@ class Evidence:
         """Describe what changed since a run: data, split, or what its stack means; nothing where nothing did."""
         return self._change_since(data_version(run), ArmRuns(run.stack, run.overrides, run.plan_digest))
 
+    @cached_property
+    def finals_to_use(self) -> tuple[RunRecord, ...]:
+        """The runs on all the data, as they are, of the stack that the ladder to build on recommends, oldest first."""
+        if self.climb is None or self.climb.to_use is None:
+            return ()
+        digest = self.climb.to_use.plan_digest
+        return tuple(run for run in self.finals if run.plan_digest == digest and not self.change_since_run(run))
+
     def change_since_trial(self, trial: VerdictEntry) -> Said:
         """Describe what changed since a verdict, likewise."""
         return self._change_since(trial.grounds, *trial.sides)
@@ -364,7 +376,9 @@ def named(run: RunRecord) -> str:
 
 
 def data_version(run: RunRecord) -> DataVersion:
-    """Return the data and the split of a run."""
+    """Return the data and the split of a run; one that was trained on all the data hangs on no split."""
+    if run.all_data is not None:
+        return DataVersion(run.data.digest, ())
     return DataVersion(run.data.digest, (run.data.split_digest,), run.n_folds is not None, run.data.split_seed)
 
 
@@ -401,7 +415,7 @@ def gather(workspace: Workspace, *, reporter: Reporter | None = None, verify: bo
     damages += _all(damaged_comparisons, said("what was compared"))
     damages += _all(damaged_blends, said("what was blended"))
     damages += _all(damaged_submissions, said("what was submitted"))
-    runs = tuple(run for run in records if not run.quick)
+    runs = tuple(run for run in records if not run.quick and run.all_data is None)
     if facts is None and not (runs or climbs):  # then nothing depends on the data
         present = CurrentData()
     elif unreadable:
@@ -419,7 +433,7 @@ def gather(workspace: Workspace, *, reporter: Reporter | None = None, verify: bo
         facts=facts,
         adjustments=adjustments,
         runs=runs,
-        n_quick=len(records) - len(runs),
+        n_quick=sum(run.quick for run in records),
         repetitions=repetitions(workspace),
         climbs=climbs,
         comparisons=comparisons,
@@ -427,6 +441,7 @@ def gather(workspace: Workspace, *, reporter: Reporter | None = None, verify: bo
         submissions=tuple(submissions),
         present=present,
         damages=tuple(damages),
+        finals=tuple(run for run in records if run.all_data is not None),
     )
 
 

@@ -42,7 +42,7 @@ class DataVersion:
     data_digest: str
     """Digest of samples, labels and pixels."""
     split_digests: tuple[str, ...]
-    """Digest of who trains and who validates, one for each fold."""
+    """Digest of who trains and who validates, one for each fold; empty where all of them train."""
     is_folded: bool = False
     """Whether folds took turns in validating."""
     split_seed: int | None = None
@@ -142,8 +142,8 @@ class BlendStatus:
 
     record: BlendRecord
     """The blend."""
-    trial: VerdictEntry
-    """Its verdict."""
+    trial: VerdictEntry | None
+    """Its verdict; None of a blend of networks that were trained on all the data."""
 
 
 def read_blend_statuses(workspace: Workspace) -> tuple[tuple[BlendStatus, ...], list[str]]:
@@ -156,7 +156,9 @@ def read_blend_statuses(workspace: Workspace) -> tuple[tuple[BlendStatus, ...], 
     found = []
     for blend in blends:
         try:
-            found.append(BlendStatus(blend, _blended(blend, read_blend_verdict(blend.kept.path(VERDICT_JSON)))))
+            is_judged = blend.judged_by is None
+            verdict = read_blend_verdict(blend.kept.path(VERDICT_JSON)) if is_judged else None
+            found.append(BlendStatus(blend, None if verdict is None else _blended(blend, verdict)))
         except RecordError as problem:
             damaged.append(str(problem))
     return tuple(found), damaged

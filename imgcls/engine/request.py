@@ -43,7 +43,7 @@ from imgcls.records.run import (
     run_key,
 )
 from imgcls.schema import to_json
-from imgcls.text import amount, as_utf8, listed
+from imgcls.text import as_utf8, listed
 from imgcls.workspace import Workspace
 
 
@@ -173,13 +173,15 @@ class RunSpec:
         taken = next((run for run in singles if run.seed == self.seed), singles[0])
         # with the weights of another run nothing was trained; that one has the history
         trained = next((run for run in every if run.id == taken.reused_from), taken)
+        n_epochs = len(trained.history())
+        n_epochs += n_epochs < plan.fit.epochs  # the epoch in which a callback stopped it is not in its history
         in_folds = {fold.run for run in judged if run.folds is not None for fold in run.folds.runs}
         cited = [JudgedRun(run.id, run.digest(), run.metrics) for run in judged if run.id not in in_folds]
         splits = samples.frame["split"].replace("valid", "train").tolist()
         return replace(
             self,
             prepared=replace(self.prepared, samples=samples.with_split(splits)),
-            all_data=AllData(tuple(cited), taken.id, len(trained.history())),
+            all_data=AllData(tuple(cited), taken.id, n_epochs),
             calibration=taken.calibration,
         )
 
@@ -357,13 +359,13 @@ def _check_sealed(samples: Samples, runs: Sequence[RunRecord]) -> None:
     """
     used = {as_utf8(name) for name in samples.frame["id"][samples.frame["split"] != "test"]}
     for run in runs:
-        if run.data.name == samples.name and "test.parquet" in run.files:
-            if sealed := sorted(used & set(run.predictions("test")["id"])):
-                raise DataError(
-                    f"{amount(len(sealed), 'photograph')} ({listed(sealed, 3)}) that would train is of the sealed test "
-                    f"part of {run.id}, and a test part never trains. Name the parts as that run had them; or work in "
-                    "another workspace (--out), where nothing was sealed."
-                )
+        is_of_these = run.data.name == samples.name and "test.parquet" in run.files
+        if sealed := sorted(used & set(run.predictions("test")["id"])) if is_of_these else []:
+            raise DataError(
+                f"Of the photographs that would train, {len(sealed):,} ({listed(sealed, 3)}) are of the sealed test "
+                f"part of {run.id}, and a test part never trains. Name the parts as that run had them; or work in "
+                "another workspace (--out), where nothing was sealed."
+            )
 
 
 def _lost_test(samples: Samples) -> tuple[LostTest, ...]:

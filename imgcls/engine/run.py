@@ -44,6 +44,7 @@ from imgcls.records.attempts import Attempt, claim
 from imgcls.records.derived import Repetition, keep_repetition
 from imgcls.records.find import find_by_key, find_runs, remove_run
 from imgcls.records.run import (
+    NOT_SCORED,
     Calibration,
     Estimate,
     FoldRun,
@@ -61,7 +62,6 @@ from imgcls.workspace import Workspace
 WEIGHTS_FILE = "weights.safetensors"
 PREDICTION_FILES = ("valid.parquet", "test.parquet")
 _BATCH = 64
-NOT_SCORED = "trained on all the data, so that no photograph is left to score it on"
 GO_ON = "the same command (of a ladder: with --retry-failed) goes on from there, or begins again with --from-start."
 
 

@@ -336,6 +336,10 @@ class Calibration:
     """Its threshold."""
 
 
+NOT_SCORED = "trained on all the data, so that no photograph is left to score it on"
+"""Why there is no estimate of what train and validation together trained."""
+
+
 @dataclass(frozen=True)
 class JudgedRun:
     """A run whose score stands for that of a training on all the data."""
@@ -633,10 +637,8 @@ class RunRecord:
             RecordError: If the run has none for that part, or they are damaged.
         """
         if self.all_data is not None and split != "test":
-            raise RecordError(
-                f"Run {self.id} was trained on all the data, so that no photograph is left to score it on. What stands "
-                f"for its score: {listed([run.run for run in self.all_data.judged])}."
-            )
+            judged = listed(run.run for run in self.all_data.judged)
+            raise RecordError(f"Run {self.id} was {NOT_SCORED}. What stands for its score: {judged}.")
         return self.kept.predictions(split, self.classes)
 
     def history(self) -> list[dict[str, float | int | str | None]]:

@@ -37,9 +37,18 @@ class BlendView:
             yield path_text(record.folder)
         yield Text("")
         yield self._table(units)
-        claim = claim_of(self.blend.verdict.gain, "Over the best of them alone", units)
-        yield Text(f"\n{claim.over}: ").append(claim.verdict, style=claim.style).append(claim.gain)
-        remarks = [remark for remark in self.blend.verdict.gain.remarks if remark != FOR_THIS_MODEL]
+        verdict, remarks = self.blend.verdict, list[str]()
+        if verdict is None:
+            yield Text(
+                "\nAll the data trained them, so that none is left to judge them on. What stands for their score:"
+            )
+            yield from (
+                Text(f"  imgcls runs show {run}", no_wrap=True, overflow="ignore") for run in record.judged_by or ()
+            )
+        else:
+            claim = claim_of(verdict.gain, "Over the best of them alone", units)
+            yield Text(f"\n{claim.over}: ").append(claim.verdict, style=claim.style).append(claim.gain)
+            remarks = [remark for remark in verdict.gain.remarks if remark != FOR_THIS_MODEL]
         yield from section("Notes", [clean(note) for note in (*record.notes, *remarks)])
         steps = [f"imgcls predict {record.id} PHOTO …"]
         if "test.parquet" in record.files:
@@ -58,7 +67,8 @@ class BlendView:
             folds = f", {len(member.runs)} folds" if record.n_folds else ""
             label = name(f"{'' if self._only_stack else f'{member.label}, '}seed {member.seed}{folds}")
             rows.append((label, Text(f"{member.weight:.2f}"), *_score(member.score, units)))
-        rows.append((Text("all together", "bold"), Text(""), *_score(self.blend.verdict.score, units)))
+        if self.blend.verdict is not None:
+            rows.append((Text("all together", "bold"), Text(""), *_score(self.blend.verdict.score, units)))
         titles = ("member", "share", units.title, "95 % interval")
         return NamedRows(titles, rows, numbers=frozenset(("share", units.title)))
 

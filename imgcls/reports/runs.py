@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterable, Iterator
+import shlex
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -136,9 +137,11 @@ def runs_json(view: RunList) -> dict[str, Any]:
 
 
 def _turn(record: RunRecord) -> str:
-    """Describe which fold a run is, or that it is all of them; nothing without folds."""
+    """Describe which fold a run is, that it is all of them, or that all the data trained it; else nothing."""
     if record.folds is not None:
         return f" (all {record.n_folds} folds)"
+    if record.all_data is not None:
+        return " (all data)"
     return "" if record.fold is None else f" (fold {record.fold} of {record.n_folds})"
 
 
@@ -153,6 +156,7 @@ def _short(record: RunRecord) -> dict[str, Any]:
         "folds": None if record.folds is None else [fold.run for fold in record.folds.runs],
         "digest": record.plan_digest,
         "quick": record.quick,
+        "all_data": record.all_data is not None,
         "data": record.data.name,
         "metrics": {metric: estimate.to_json() for metric, estimate in record.metrics.items()},
         "created": record.created,
@@ -169,6 +173,8 @@ class RunCard:
     """Whether its files were compared with their digests."""
     detail: ValidationDetail | None = None
     """What its predictions tell class by class; None where they are not there."""
+    metric: str | None = None
+    """The metric that decides; None for that of the kind of problem."""
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """Draw what it was made of, what came out, and its files."""
@@ -186,6 +192,9 @@ class RunCard:
             yield fold_table(record, record.folds)
             yield Text()
             yield spread_table(record, record.folds)
+        elif record.all_data is not None:
+            yield from stands_for(record, self.metric)
+            yield Text(ALL_DATA_MEANING)
         else:
             yield from self._metrics()
         if self.detail is not None:
@@ -232,7 +241,12 @@ class RunCard:
         for title in rows[0]:
             table.add_column(title.replace("_", " "), justify="right")
         for row in rows:
-            table.add_row(*(f"{value:.4g}" if isinstance(value, float) else str(value) for value in row.values()))
+            table.add_row(
+                *(
+                    "-" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)
+                    for value in row.values()
+                )
+            )
         yield table
 
     def _excluded(self) -> RenderResult:
@@ -313,7 +327,7 @@ class RunSummary:
         """Draw the scores, the mistakes, the meaning, the place and the next command."""
         record = self.outcome.record
         yield Text()
-        yield Text(f"{clean(record.label)}, seed {record.seed}: {self._how()}", style="bold")
+        yield Text(f"{clean(record.label)}, seed {record.seed}: {how_reached(self.outcome)}", style="bold")
         yield metric_table(record, self.metric)
         yield from left_out(record)
         if self.validation.mistakes:
@@ -385,20 +399,6 @@ class RunSummary:
                 return [f"imgcls recipe run {longer}{self.answered}    # with the same options", *use]
         return [*use, "imgcls recipe list"]
 
-    def _how(self) -> str:
-        outcome, record = self.outcome, self.outcome.record
-        if outcome.same_bits is not None:
-            different = [name for name, same in outcome.same_bits.items() if not same]
-            if not different:
-                return f"trained again, and equal to the record bit by bit in {', '.join(outcome.same_bits)}"
-            return f"trained again, and different from the record in {', '.join(different)}"
-        if outcome.reused:
-            return f"already trained on {record.created[:10]}; use --again to train again"
-        if record.reused_from:
-            return f"predicted with the weights of {record.reused_from}"
-        speed = f", {record.images_per_second:.0f} images/s in training" if record.images_per_second else ""
-        return f"done in {duration(record.seconds['total'])}{speed}"
-
     def _mistake_table(self) -> NamedRows:
         return NamedRows(
             ("photograph", "label", "predicted", "confidence"),
@@ -413,6 +413,22 @@ class RunSummary:
             ],
             numbers=frozenset({"confidence"}),
         )
+
+
+def how_reached(outcome: RunOutcome) -> str:
+    """Describe whether a run was trained now, found, repeated or predicted with other weights."""
+    record = outcome.record
+    if outcome.same_bits is not None:
+        different = [name for name, same in outcome.same_bits.items() if not same]
+        if not different:
+            return f"trained again, and equal to the record bit by bit in {', '.join(outcome.same_bits)}"
+        return f"trained again, and different from the record in {', '.join(different)}"
+    if outcome.reused:
+        return f"already trained on {record.created[:10]}; use --again to train again"
+    if record.reused_from:
+        return f"predicted with the weights of {record.reused_from}"
+    speed = f", {record.images_per_second:.0f} images/s in training" if record.images_per_second else ""
+    return f"done in {duration(record.seconds['total'])}{speed}"
 
 
 def in_order(record: RunRecord, metric: str | None = None) -> list[str]:
@@ -484,6 +500,7 @@ def outcome_json(outcome: RunOutcome) -> dict[str, Any]:
         "images_per_second": record.images_per_second,
         "reused": outcome.reused,
         "reused_from": record.reused_from,
+        "all_data": None if record.all_data is None else to_json(record.all_data),
         "left_out": kinds_of(reason for _, reason in record.data.excluded),
         "lost_test": kinds_of(entry.reason for entry in record.data.lost_test or ()),
     }
@@ -558,16 +575,81 @@ class FoldsSummary:
         return f"{len(trained)} done in {duration(sum(trained))}{before}"
 
 
-def outcome_view(outcome: RunOutcome, *, metric: str | None = None, answered: str = "") -> RunSummary | FoldsSummary:
+ALL_DATA_MEANING = (
+    "Train and validation trained together, so that no photograph is left to score it on. It was trained as these runs "
+    "were, on more photographs: their score stands for it, and says a little too little if anything."
+)
+
+
+@dataclass(frozen=True)
+class AllDataSummary:
+    """What a person sees when networks were trained on all the data."""
+
+    outcomes: Sequence[RunOutcome]
+    """The runs, one for each seed, and how they came about."""
+    metric: str | None = None
+    """The metric that decides; None for that of the kind of problem."""
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Draw the runs, what stands for their score, what that means, and the next commands."""
+        records = [outcome.record for outcome in self.outcomes]
+        yield Text()
+        n = count(records[0].data.n["train"], "photograph")
+        yield Text(f"{clean(records[0].label)} on all the data: {n} train, none validates", style="bold")
+        for outcome in self.outcomes:
+            yield Text(f"seed {outcome.record.seed}: {how_reached(outcome)}")
+            yield path(outcome.record.folder)
+        yield from left_out(records[0])
+        yield from stands_for(records[0], self.metric)
+        yield Text("\nWhat it means", style="bold")
+        yield Text(ALL_DATA_MEANING)
+        yield Text("\nNext", style="bold")
+        for line in self.next_commands():
+            yield Text(f"  {line}", no_wrap=True, overflow="ignore")
+
+    def next_commands(self) -> list[str]:
+        """Return what can be done with the networks."""
+        first = self.outcomes[0].record
+        steps = [f"imgcls predict {first.id} PHOTO …"]
+        if has_test(first):
+            steps.append(f"imgcls submit {first.id}    # what it says of the test part")
+        if len(self.outcomes) > 1:
+            steps.append(f"imgcls blend {shlex.quote(first.label)} --all-data    # all of them as one")
+        return steps
+
+
+def stands_for(record: RunRecord, metric: str | None = None) -> RenderResult:
+    """Draw the judged runs whose score stands for a run on all the data; nothing of another run."""
+    if record.all_data is None:
+        return
+    primary = metric or PRIMARY[record.problem]
+    yield Text("\nWhat stands for its score", style="bold")
+    yield NamedRows(
+        ("judged run", TITLES[primary], "95 % interval", "images"),
+        [
+            (name(one.run), Text(number(found.value)), Text(interval(found)), Text(str(found.n)))
+            for one in record.all_data.judged
+            if (found := one.metrics.get(primary)) is not None
+        ],
+        numbers=frozenset({TITLES[primary], "images"}),
+    )
+
+
+def outcome_view(
+    *outcomes: RunOutcome, metric: str | None = None, answered: str = ""
+) -> RunSummary | FoldsSummary | AllDataSummary:
     """Return what a person sees when a training is done.
 
     Args:
-        outcome: The run.
+        *outcomes: The run; on all the data one for each seed.
         metric: What decides, and is shown first; None for that of the kind of problem.
         answered: The options that say what was answered to questions, with a blank before each.
     """
     from imgcls.evidence.metrics import ValidationSummary  # loads scipy, which a list of runs does not need
 
+    outcome = outcomes[0]
+    if outcome.record.all_data is not None:
+        return AllDataSummary(outcomes, metric)
     if outcome.folds:
         return FoldsSummary(outcome, metric, answered)
     return RunSummary(outcome, ValidationSummary.of(outcome.record, metric=metric), metric, answered)

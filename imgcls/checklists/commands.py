@@ -102,9 +102,9 @@ def _run_to_submit(item: Item, evidence: Evidence) -> str | None:
     if item.id == "base.submit":
         run = run_to_submit(evidence)
         return shlex.quote(run.id) if run is not None else None
-    if evidence.finals_to_use:
-        return shlex.quote(evidence.finals_to_use[0].id)
     climb = evidence.climb
+    if finals := evidence.finals_of(climb):
+        return shlex.quote(finals[-1].id)
     return shlex.quote(climb.incumbent_runs[0]) if climb is not None and climb.incumbent_runs else None
 
 
@@ -150,7 +150,7 @@ def recommended(workspace: Workspace) -> Recommended | None:
     if climb is None:
         return None
     judged = [run for run in evidence.runs if run.id in climb.incumbent_runs]
-    runs = (run for run in (*evidence.finals_to_use, *judged) if has_test(run))
+    runs = (run for run in (*reversed(evidence.finals_of(climb)), *judged) if has_test(run))
     run = next((run for run in runs if run.fold is None), None)
     return None if run is None else Recommended(run.id, said("{file} recommends its stack", file=climb.file))
 

@@ -340,13 +340,12 @@ class Evidence:
         """Describe what changed since a run: data, split, or what its stack means; nothing where nothing did."""
         return self._change_since(data_version(run), ArmRuns(run.stack, run.overrides, run.plan_digest))
 
-    @cached_property
-    def finals_to_use(self) -> tuple[RunRecord, ...]:
-        """The runs on all the data, as they are, of the stack that the ladder to build on recommends, oldest first."""
-        if self.climb is None or self.climb.to_use is None:
+    def finals_of(self, climb: LadderStatus | None) -> tuple[RunRecord, ...]:
+        """Return the runs on all the data of a ladder that are of the stack it recommends, oldest first."""
+        if climb is None or climb.to_use is None:
             return ()
-        digest = self.climb.to_use.plan_digest
-        return tuple(run for run in self.finals if run.plan_digest == digest and not self.change_since_run(run))
+        wanted = climb.to_use.plan_digest, climb.grounds.data_digest
+        return tuple(run for run in self.finals if (run.plan_digest, run.data.digest) == wanted)
 
     def change_since_trial(self, trial: VerdictEntry) -> Said:
         """Describe what changed since a verdict, likewise."""

@@ -9,8 +9,8 @@ from typing import Annotated, Any
 
 from imgcls.config.metrics import METRIC_NAMES
 from imgcls.errors import RecordError
-from imgcls.ladders.spec import RESULT_JSON, Kind, RungPlan, rungs_problems
-from imgcls.records.run import Estimate, RunId, Verdict
+from imgcls.ladders.spec import RESULT_JSON, Kind, RungPlan, find_ladders, rungs_problems
+from imgcls.records.run import Estimate, RunId, RunRecord, Verdict
 from imgcls.schema import MAY_BE_ABSENT, file_name, read_as
 from imgcls.workspace import Workspace
 
@@ -74,6 +74,21 @@ def measured_effects(recipe: str, workspace: Workspace) -> list[Effect]:
             )
             found.append(effect)
     return found
+
+
+def judging_ladder(record: RunRecord) -> str | None:
+    """Return the name of the newest ladder that judged the plan of a run on its data; None where there is none.
+
+    It is looked up, and no part of a record: a ladder is judged again as seeds are added to it.
+    """
+    if record.folder is None:
+        return None
+    ladders, _ = find_ladders(Workspace(record.folder.absolute().parent.parent))
+    judged = (ladder for ladder in reversed(ladders) if ladder.folder and (ladder.folder / RESULT_JSON).is_file())
+    wanted = record.data.digest, record.plan_digest
+    return next(
+        (one.name for one in judged if wanted in {(one.data_digest, rung.plan_digest) for rung in one.rungs}), None
+    )
 
 
 SCHEMA = 1

@@ -42,9 +42,7 @@ class BlendView:
             yield Text(
                 "\nAll the data trained them, so that none is left to judge them on. What stands for their score:"
             )
-            yield from (
-                Text(f"  imgcls runs show {run}", no_wrap=True, overflow="ignore") for run in record.judged_by or ()
-            )
+            yield from (Text(f"  {judged}", no_wrap=True, overflow="ignore") for judged in record.judged_by or ())
         else:
             claim = claim_of(verdict.gain, "Over the best of them alone", units)
             yield Text(f"\n{claim.over}: ").append(claim.verdict, style=claim.style).append(claim.gain)
@@ -67,8 +65,9 @@ class BlendView:
             folds = f", {len(member.runs)} folds" if record.n_folds else ""
             label = name(f"{'' if self._only_stack else f'{member.label}, '}seed {member.seed}{folds}")
             rows.append((label, Text(f"{member.weight:.2f}"), *_score(member.score, units)))
-        if self.blend.verdict is not None:
-            rows.append((Text("all together", "bold"), Text(""), *_score(self.blend.verdict.score, units)))
+        if self.blend.verdict is None:
+            return NamedRows(("member", "share"), [row[:2] for row in rows], numbers=frozenset({"share"}))
+        rows.append((Text("all together", "bold"), Text(""), *_score(self.blend.verdict.score, units)))
         titles = ("member", "share", units.title, "95 % interval")
         return NamedRows(titles, rows, numbers=frozenset(("share", units.title)))
 

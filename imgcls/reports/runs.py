@@ -19,6 +19,7 @@ from rich.text import Text
 from imgcls.catalog import Stack
 from imgcls.config.metrics import PRIMARY, TITLES
 from imgcls.errors import ImgclsError, WorkspaceError
+from imgcls.ladders.results import judging_ladder
 from imgcls.plan import Plan
 from imgcls.predictions.submission import Submission, SubmissionTable, has_test
 from imgcls.records.blend import BlendRecord
@@ -500,7 +501,7 @@ def outcome_json(outcome: RunOutcome) -> dict[str, Any]:
         "images_per_second": record.images_per_second,
         "reused": outcome.reused,
         "reused_from": record.reused_from,
-        "all_data": None if record.all_data is None else to_json(record.all_data),
+        "all_data": None if record.all_data is None else {**to_json(record.all_data), "ladder": judging_ladder(record)},
         "left_out": kinds_of(reason for _, reason in record.data.excluded),
         "lost_test": kinds_of(entry.reason for entry in record.data.lost_test or ()),
     }
@@ -577,7 +578,8 @@ class FoldsSummary:
 
 ALL_DATA_MEANING = (
     "Train and validation trained together, so that no photograph is left to score it on. It was trained as these runs "
-    "were, on more photographs: their score stands for it, and says a little too little if anything."
+    "were, on more photographs, and their score stands for it; where recipes were chosen by it, it says a little too "
+    "much."
 )
 
 
@@ -614,7 +616,8 @@ class AllDataSummary:
         if has_test(first):
             steps.append(f"imgcls submit {first.id}    # what it says of the test part")
         if len(self.outcomes) > 1:
-            steps.append(f"imgcls blend {shlex.quote(first.label)} --all-data    # all of them as one")
+            stack = shlex.quote(first.stack) if first.label == first.stack else short_key(first.plan_digest)
+            steps.append(f"imgcls blend {stack} --all-data    # all of them as one")
         return steps
 
 
@@ -622,8 +625,10 @@ def stands_for(record: RunRecord, metric: str | None = None) -> RenderResult:
     """Draw the judged runs whose score stands for a run on all the data; nothing of another run."""
     if record.all_data is None:
         return
-    primary = metric or PRIMARY[record.problem]
+    primary, ladder = metric or PRIMARY[record.problem], judging_ladder(record)
     yield Text("\nWhat stands for its score", style="bold")
+    if ladder is not None:
+        yield Text(f"imgcls ladder show {shlex.quote(ladder)}", no_wrap=True, overflow="ignore")
     yield NamedRows(
         ("judged run", TITLES[primary], "95 % interval", "images"),
         [

@@ -71,6 +71,29 @@ def test_seeds_on_all_the_data_are_trained_told_blended_and_handed_in(imgcls, pa
     assert len(find_runs(Workspace(Path.cwd()))[0]) == 3
 
 
+def test_a_ladder_that_judged_the_stack_is_named(imgcls, parted: Path, one_thread: None) -> None:
+    """All of its seeds stand for the score, and it is found by the plan, in the view and for programs."""
+    data = ("--data", parted, *SMALL)
+    assert imgcls("ladder", "run", "baseline+label_smoothing", "--seeds", "2", "--name", "up", *data).code == 0
+    shown = imgcls("recipe", "run", "baseline+label_smoothing", "--all-data", *data).out
+    assert "imgcls ladder show up" in shown
+    told = json.loads(imgcls("recipe", "run", "baseline+label_smoothing", "--all-data", *data, "--json").out)
+    assert (told["all_data"]["ladder"], len(told["all_data"]["judged"])) == ("up", 2)
+
+
+def test_a_test_part_that_nobody_can_read_has_the_shares_of_what_was_judged(
+    imgcls, parted: Path, one_thread: None
+) -> None:
+    """A row for each photograph, and the shares of the classes in the validation of the judged run."""
+    for photo in parted.glob("test/*/*"):
+        photo.write_bytes(b"no photograph")
+    data = ("--data", parted, *SMALL)
+    assert imgcls("recipe", "run", "baseline", *data).code == 0
+    run = json.loads(imgcls("recipe", "run", "baseline", "--all-data", *data, "--json").out)["run"]
+    submitted = json.loads(imgcls("submit", run, "--json").out)
+    assert pd.read_csv(submitted["path"])["p_cat"].tolist() == [0.5] * 6
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [

@@ -79,6 +79,21 @@ def test_calibration_is_that_of_the_judged_run(train, split_folder: Path) -> Non
     assert abs(tempered - scores).max() > 1e-4
 
 
+def test_several_labels_and_groups_train_whole_as_well(train, multilabel_table: Path) -> None:
+    """Each label has its temperature, that of the judged run; no group is counted as validating."""
+    table = pd.read_csv(multilabel_table, dtype=str)
+    table["who"] = [f"p{row // 3}" for row in range(len(table))]
+    named = multilabel_table.with_name("grouped.csv")
+    table.to_csv(named, index=False)
+    options = {"data": named, "images": multilabel_table.parent / "images", "label": ["red", "green"], "group": "who"}
+    judged = train("temperature", **options)
+    run = train("temperature", **options, all_data=True)
+    assert judged.data.n_valid_groups > 0
+    assert (run.data.n_valid_groups, run.data.n["train"]) == (0, len(table))
+    assert len(run.calibration.temperatures) == 2
+    assert run.calibration == judged.calibration
+
+
 def test_epochs_are_those_of_the_judged_run(train, split_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Those that least steps made there, though with more photographs an epoch has more steps; and an early stop."""
     steps = {"fit.least_steps": 12}

@@ -358,9 +358,9 @@ def _check_sealed(samples: Samples, runs: Sequence[RunRecord]) -> None:
         DataError: There are such photographs.
     """
     used = {as_utf8(name) for name in samples.frame["id"][samples.frame["split"] != "test"]}
-    for run in runs:
-        is_of_these = run.data.name == samples.name and "test.parquet" in run.files
-        if sealed := sorted(used & set(run.predictions("test")["id"])) if is_of_these else []:
+    sealing = [run for run in runs if run.data.name == samples.name and "test.parquet" in run.files]
+    for run in {run.data.split_digest: run for run in sealing}.values():
+        if sealed := sorted(used & set(run.predictions("test")["id"])):
             raise DataError(
                 f"Of the photographs that would train, {len(sealed):,} ({listed(sealed, 3)}) are of the sealed test "
                 f"part of {run.id}, and a test part never trains. Name the parts as that run had them; or work in "

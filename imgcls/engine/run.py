@@ -363,7 +363,8 @@ class Job:
         if done is not None:
             callbacks.append(done)
         if request.all_data is not None:
-            callbacks.append(StopAfter(request.all_data.n_epochs))
+            if request.all_data.n_epochs < plan.fit.epochs:
+                callbacks.append(StopAfter(request.all_data.n_epochs))
             learn.remove_cbs(learn._grab_cbs(EarlyStoppingCallback))  # nothing validates that it could go by
         n_done = done.n_done if done is not None else 0
         learn.remove_cbs(learn._grab_cbs(ProgressCallback))  # it writes to stdout, also where that is a pipe

@@ -174,8 +174,6 @@ class RunCard:
     """Whether its files were compared with their digests."""
     detail: ValidationDetail | None = None
     """What its predictions tell class by class; None where they are not there."""
-    metric: str | None = None
-    """The metric that decides; None for that of the kind of problem."""
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """Draw what it was made of, what came out, and its files."""
@@ -194,7 +192,7 @@ class RunCard:
             yield Text()
             yield spread_table(record, record.folds)
         elif record.all_data is not None:
-            yield from stands_for(record, self.metric)
+            yield from stands_for(record)
             yield Text(ALL_DATA_MEANING)
         else:
             yield from self._metrics()

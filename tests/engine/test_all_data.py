@@ -9,9 +9,10 @@ import pandas as pd
 import pytest
 
 import imgcls
+from imgcls.engine.checkpoint import SaveEpochs
 from imgcls.engine.request import RunSpec
 from imgcls.errors import DataError, RecordError, UsageError
-from imgcls.records.find import find_runs
+from imgcls.records.find import find_runs, remove_run
 from imgcls.records.run import RunRecord
 from imgcls.workspace import Workspace
 from tests.conftest import draw_folder
@@ -45,12 +46,13 @@ def test_train_and_validation_train_together_and_nothing_is_scored(train, bits, 
     assert "all_data" not in judged.to_json()
 
 
-def test_what_was_not_judged_is_refused_with_the_command(train, split_folder: Path) -> None:
-    """Of another plan, of other data, in a quick run, or on all the data: nothing of these is a score."""
-    train(data=split_folder, quick=True)
-    train("label_smoothing", data=split_folder)
+def test_what_was_not_judged_is_refused_with_the_command(train, photo_folder: Path) -> None:
+    """Of another plan, or in a quick run of the very plan: neither is a score."""
+    one_epoch = "baseline:model=simple_cnn,epochs=1"
+    train(base=one_epoch, quick=True)
+    train("label_smoothing", base=one_epoch)
     with pytest.raises(UsageError, match=r"no run of it on these data was validated.*imgcls recipe run baseline:"):
-        train(data=split_folder, all_data=True)
+        train(base=one_epoch, all_data=True)
     assert len(find_runs(Workspace(Path.cwd()))[0]) == 2
 
 
@@ -77,6 +79,26 @@ def test_calibration_is_that_of_the_judged_run(train, split_folder: Path) -> Non
     assert run.reused_from == first.id
     scores, tempered = (one.predictions("test")["p_cat"].to_numpy() for one in (first, run))
     assert abs(tempered - scores).max() > 1e-4
+
+
+def test_an_interrupted_training_goes_on_to_the_same_bits(train, bits, split_folder: Path, monkeypatch) -> None:
+    """From the checkpoint of its first epoch, though nothing validates after it."""
+    train(data=split_folder)
+    save = SaveEpochs.after_epoch
+
+    def save_and_stop(self: SaveEpochs) -> None:
+        save(self)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(SaveEpochs, "after_epoch", save_and_stop)
+    with pytest.raises(KeyboardInterrupt):
+        train(data=split_folder, all_data=True)
+    monkeypatch.setattr(SaveEpochs, "after_epoch", save)
+    resumed = train(data=split_folder, all_data=True)
+    assert "Going on after epoch 1" in resumed.path("log.txt").read_text(encoding="utf-8")
+    before = bits(resumed)
+    remove_run(resumed)
+    assert bits(train(data=split_folder, all_data=True)) == before
 
 
 def test_several_labels_and_groups_train_whole_as_well(train, multilabel_table: Path) -> None:

@@ -223,7 +223,7 @@ class Tracking(Callback):
 class StopAfter(Callback):
     """Ends a fit after some of its epochs, with the schedule of all, as one that stopped early was ended."""
 
-    order = 90  # after the epoch was told, and saved
+    order = 92  # after the epoch was told, and saved
 
     def __init__(self, n_epochs: int) -> None:
         self.n_epochs = n_epochs

@@ -42,7 +42,7 @@ def command_for(item: Item, evidence: Evidence) -> str | None:
     """
     if item.command is None:
         return None
-    stack, overrides = _to_build_on(evidence) if item.recipes else _base(evidence)
+    stack, overrides = _to_build_on(evidence) if "{stack}" in item.command else _base(evidence)
     words = {
         "data": data_argument(evidence),
         "options": data_option(evidence),
@@ -103,6 +103,8 @@ def _run_to_submit(item: Item, evidence: Evidence) -> str | None:
         run = run_to_submit(evidence)
         return shlex.quote(run.id) if run is not None else None
     climb = evidence.climb
+    if finals := evidence.finals_of(climb):
+        return shlex.quote(finals[-1].id)
     return shlex.quote(climb.incumbent_runs[0]) if climb is not None and climb.incumbent_runs else None
 
 
@@ -138,12 +140,17 @@ class Recommended:
 
 
 def recommended(workspace: Workspace) -> Recommended | None:
-    """Return a run of the stack that the newest ladder recommends; None where no ladder holds, or no run has a test."""
+    """Return a run of the stack that the newest ladder recommends, first one that was trained on all the data.
+
+    Returns:
+        None where no ladder holds, or no run has a test part.
+    """
     evidence = gather(workspace)
     climb = evidence.climb
     if climb is None:
         return None
-    runs = (run for run in evidence.runs if run.id in climb.incumbent_runs and has_test(run))
+    judged = [run for run in evidence.runs if run.id in climb.incumbent_runs]
+    runs = (run for run in (*reversed(evidence.finals_of(climb)), *judged) if has_test(run))
     run = next((run for run in runs if run.fold is None), None)
     return None if run is None else Recommended(run.id, said("{file} recommends its stack", file=climb.file))
 

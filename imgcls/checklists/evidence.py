@@ -120,6 +120,8 @@ class CurrentData:
         return said("the split changed since") if self._is_other_split(grounds) else Said("")
 
     def _is_other_split(self, grounds: DataVersion) -> bool:
+        if not grounds.split_digests:
+            return False
         if grounds.is_folded:
             return grounds.split_seed not in (None, self.split_seed)
         split = self.seen.split_digest if self.seen is not None else None
@@ -240,7 +242,7 @@ class Evidence:
     adjustments: Adjustments
     """What findings.toml decided."""
     runs: tuple[RunRecord, ...]
-    """Finished runs that are no quick runs, oldest first."""
+    """Finished runs that validated and are no quick runs, oldest first."""
     n_quick: int
     """Quick runs, which prove nothing."""
     repetitions: tuple[Repetition, ...]
@@ -259,13 +261,15 @@ class Evidence:
     """The data as they are now."""
     damages: tuple[Damage, ...]
     """Files that cannot be read."""
+    finals: tuple[RunRecord, ...] = ()
+    """Runs that were trained on all the data, oldest first; they prove no score."""
 
     @property
     def trials(self) -> tuple[VerdictEntry, ...]:
         """Every verdict, the newest at the end; those of ladders weigh more than those of comparisons."""
         return (
             *self.comparisons,
-            *(blend.trial for blend in self.blends),
+            *(blend.trial for blend in self.blends if blend.trial is not None),
             *self.views,
             *(climb.together for climb in self.climbs if climb.together is not None),
             *(trial for climb in self.climbs for trial in climb.trials),
@@ -340,6 +344,13 @@ class Evidence:
         """Describe what changed since a run: data, split, or what its stack means; nothing where nothing did."""
         return self._change_since(data_version(run), ArmRuns(run.stack, run.overrides, run.plan_digest))
 
+    def finals_of(self, climb: LadderStatus | None) -> tuple[RunRecord, ...]:
+        """Return the runs on all the data of a ladder that are of the stack it recommends, oldest first."""
+        if climb is None or climb.to_use is None:
+            return ()
+        wanted = climb.to_use.plan_digest, climb.grounds.data_digest
+        return tuple(run for run in self.finals if (run.plan_digest, run.data.digest) == wanted)
+
     def change_since_trial(self, trial: VerdictEntry) -> Said:
         """Describe what changed since a verdict, likewise."""
         return self._change_since(trial.grounds, *trial.sides)
@@ -368,7 +379,9 @@ def named(run: RunRecord) -> str:
 
 
 def data_version(run: RunRecord) -> DataVersion:
-    """Return the data and the split of a run."""
+    """Return the data and the split of a run; one that was trained on all the data hangs on no split."""
+    if run.all_data is not None:
+        return DataVersion(run.data.digest, ())
     return DataVersion(run.data.digest, (run.data.split_digest,), run.n_folds is not None, run.data.split_seed)
 
 
@@ -407,7 +420,7 @@ def gather(workspace: Workspace, *, reporter: Reporter | None = None, verify: bo
     damages += _all(damaged_blends, said("what was blended"))
     damages += _all(damaged_views, said("what more views gain"))
     damages += _all(damaged_submissions, said("what was submitted"))
-    runs = tuple(run for run in records if not run.quick)
+    runs = tuple(run for run in records if not run.quick and run.all_data is None)
     if facts is None and not (runs or climbs):  # then nothing depends on the data
         present = CurrentData()
     elif unreadable:
@@ -425,7 +438,7 @@ def gather(workspace: Workspace, *, reporter: Reporter | None = None, verify: bo
         facts=facts,
         adjustments=adjustments,
         runs=runs,
-        n_quick=len(records) - len(runs),
+        n_quick=sum(run.quick for run in records),
         repetitions=repetitions(workspace),
         climbs=climbs,
         comparisons=comparisons,
@@ -434,6 +447,7 @@ def gather(workspace: Workspace, *, reporter: Reporter | None = None, verify: bo
         submissions=tuple(submissions),
         present=present,
         damages=tuple(damages),
+        finals=tuple(run for run in records if run.all_data is not None),
     )
 
 

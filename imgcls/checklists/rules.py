@@ -22,7 +22,7 @@ from imgcls.checklists.commands import (
     without_folds,
 )
 from imgcls.checklists.evidence import FACTS, Evidence, is_baseline, named
-from imgcls.checklists.items import BY_HAND, Answer, find_item
+from imgcls.checklists.items import BY_HAND, Answer
 from imgcls.checklists.sentences import Said, joined, listed, quoted, said, word
 from imgcls.checklists.verdicts import LadderStatus, VerdictEntry
 from imgcls.config.metrics import decided_by, in_words
@@ -510,7 +510,7 @@ def final(evidence: Evidence) -> Answer:
     if made:
         return _not_whole(made[-1], evidence)
     runs = [run for run in evidence.runs if run.id in climb.incumbent_runs]
-    if not any(has_test(run) for run in runs):
+    if not any(has_test(run) for run in (*runs, *evidence.finals_of(climb))):
         advice = word(GIVE_TEST)
         return Answer.missing(
             said("the runs of {stack} have no test part to submit; {advice}", stack=stack, advice=advice), BY_HAND
@@ -561,8 +561,8 @@ def _no_incumbent(evidence: Evidence) -> Answer:
 
 
 def _of_incumbent(climb: LadderStatus, evidence: Evidence) -> set[str]:
-    """Return the ids of the runs of the stack that a ladder recommends, and of blends of nothing else."""
-    runs = {*climb.incumbent_runs}
+    """Return the ids of the runs of the stack that a ladder recommends, validated or not, and of their blends."""
+    runs = {*climb.incumbent_runs, *(run.id for run in evidence.finals_of(climb))}
     return runs | {blend.record.id for blend in evidence.blends if {*blend.record.shares} <= runs}
 
 
@@ -644,9 +644,29 @@ def ensemble(evidence: Evidence) -> Answer:
     )
 
 
-def all_data(_: Evidence) -> Answer:
-    """Nothing can prove a training on all data yet."""
-    return Answer.missing(word(find_item("final.alldata").note), BY_HAND)
+def all_data(evidence: Evidence) -> Answer:
+    """Whether the stack to use was trained on train and validation together, and what stands for its score."""
+    climb = evidence.climb
+    if climb is None or climb.incumbent is None:
+        made = [(run, climb) for climb in evidence.climbed for run in evidence.finals_of(climb)]
+        if made:
+            run, climb = made[-1]
+            return replace(Answer.proved(Said(named(run)), evidence.change_since_climb(climb)), command=BY_HAND)
+        return Answer.missing(said("no ladder that holds says which stack to train on all the data"), BY_HAND)
+    if runs := evidence.finals_of(climb):
+        judged = [one.run for one in runs[-1].all_data.judged] if runs[-1].all_data else []
+        return Answer.proved(
+            said(
+                "{run}: all {n:,} photographs train; {judged} stand for its score",
+                run=named(runs[-1]),
+                n=runs[-1].data.n["train"],
+                judged=listed(judged),
+            )
+        )
+    stack = climb.ladder.rungs[climb.incumbent].printed
+    return Answer.missing(
+        said("no run of {stack}, which {file} recommends, is on all the data", stack=stack, file=climb.file)
+    )
 
 
 def _not_tried(id_: str, evidence: Evidence) -> Answer:

@@ -16,7 +16,7 @@ from imgcls.ladders.climb import CLIMB_JSON, ClimbRecord, find_climbs
 from imgcls.ladders.results import (
     VERDICT_JSON,
     VIEWS,
-    Blend,
+    BlendVerdict,
     ComparisonRecord,
     EnsembleRecord,
     GainRecord,
@@ -47,7 +47,7 @@ class DataVersion:
     data_digest: str
     """Digest of samples, labels and pixels."""
     split_digests: tuple[str, ...]
-    """Digest of who trains and who validates, one for each fold."""
+    """Digest of who trains and who validates, one for each fold; empty where all of them train."""
     is_folded: bool = False
     """Whether folds took turns in validating."""
     split_seed: int | None = None
@@ -147,8 +147,8 @@ class BlendStatus:
 
     record: BlendRecord
     """The blend."""
-    trial: VerdictEntry
-    """Its verdict."""
+    trial: VerdictEntry | None
+    """Its verdict; None of a blend of networks that were trained on all the data."""
 
 
 def read_blend_statuses(workspace: Workspace) -> tuple[tuple[BlendStatus, ...], list[str]]:
@@ -158,7 +158,10 @@ def read_blend_statuses(workspace: Workspace) -> tuple[tuple[BlendStatus, ...], 
         The blends, the newest at the end, and a message for every one that cannot be read.
     """
     blends, damaged = read_blends(workspace)
-    return tuple(BlendStatus(blend.record, _blended(blend)) for blend in blends), damaged
+    return tuple(
+        BlendStatus(blend.record, None if blend.verdict is None else _blended(blend.record, blend.verdict))
+        for blend in blends
+    ), damaged
 
 
 def read_views_verdicts(workspace: Workspace) -> tuple[tuple[tuple[str, VerdictEntry], ...], list[str]]:
@@ -185,10 +188,10 @@ def _of_views(record: ViewsRecord, gain: VerdictRecord) -> VerdictEntry:
     )
 
 
-def _blended(blend: Blend) -> VerdictEntry:
-    record, data = blend.record, blend.record.data
+def _blended(record: BlendRecord, verdict: BlendVerdict) -> VerdictEntry:
+    data = record.data
     return verdict_entry(
-        blend.verdict.gain,
+        verdict.gain,
         items=(ENSEMBLE,),
         what=said("{blend} over the best of them alone", blend=record.label),
         metric=record.metric,

@@ -408,10 +408,21 @@ def compare(
 )
 @METRIC
 @SMALLEST_GAIN
+@click.option(
+    "--all-data",
+    is_flag=True,
+    help="Blend what 'recipe run --all-data' trained: by mean or geometric, without a score.",
+)
 @OUT
 @JSON
 def blend(
-    what: tuple[str, ...], by: str, metric: str | None, smallest_gain: float, out: Path | None, as_json: bool
+    what: tuple[str, ...],
+    by: str,
+    metric: str | None,
+    smallest_gain: float,
+    all_data: bool,
+    out: Path | None,
+    as_json: bool,
 ) -> None:
     """Make the predictions of several networks one, and judge that against the best of them; nothing is trained.
 
@@ -425,7 +436,14 @@ def blend(
     from imgcls.reports.live import telling
 
     with telling("Blending", as_json=as_json):
-        made = blend_runs(*what, by=by, metric=metric, smallest_gain=smallest_gain / 100, workspace=workspace_of(out))
+        made = blend_runs(
+            *what,
+            by=by,
+            metric=metric,
+            smallest_gain=smallest_gain / 100,
+            all_data=all_data,
+            workspace=workspace_of(out),
+        )
     if as_json:
         print_json(made.to_json())
         return

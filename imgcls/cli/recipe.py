@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -96,15 +97,34 @@ def _as_path(file: Path) -> str:
 @click.option(
     "--folds", type=click.IntRange(2, 20), help="Train this many times, validating each time on another part."
 )
+@click.option(
+    "--all-data",
+    is_flag=True,
+    help="Train on train and validation together, as the runs of this stack that were validated: no score of its own.",
+)
+@click.option(
+    "--seeds", type=click.IntRange(1), help="With --all-data: train this many networks, of the seeds from 0 on."
+)
 @click.option("--quick", is_flag=True, help="A quick run: one epoch, at most 500 photographs, marked as such.")
 @click.option("--again", is_flag=True, help="Train again where there is a record, and compare the bits.")
 @training_options
 @OUT
 @JSON
 def run(stack: str, **options: Any) -> None:
-    """Train a STACK of recipes such as baseline+augmentation+tta, validate it, leave a record."""
+    """Train a STACK of recipes such as baseline+augmentation+tta, validate it, leave a record.
+
+    With --all-data train and validation train together, the sealed test part does not, and nothing is scored: the
+    record names the runs of the same stack whose score stands for it. 'submit', 'predict' and 'blend' take it.
+    """
     from imgcls.config.problem import metric_of, resolve
 
+    if options["seeds"] is not None:
+        if not options["all_data"]:
+            raise click.UsageError(
+                "--seeds goes with --all-data. 'imgcls ladder run' judges a stack over several seeds."
+            )
+        if options["seed"]:
+            raise click.UsageError("--seed and --seeds both say which networks are trained. Leave one out.")
     parsed = Stack.parse(stack, overrides_of(options))  # before torch is loaded: what is misspelled is reported at once
     workspace = workspace_of(options["out"])
     from imgcls.engine.progress import step
@@ -125,21 +145,24 @@ def run(stack: str, **options: Any) -> None:
             again=options["again"],
             from_start=options["from_start"],
             strict=options["strict"],
+            all_data=options["all_data"],
             machine=machine_of(options),
             workspace=workspace,
             reporter=reporter,
         )
+        seeds = [how.seed] if options["seeds"] is None else range(options["seeds"])
         answers: dict[str, Any] = {}
-        outcome = asking(
-            lambda source: train_stack(parsed, source, how),
+        outcomes = asking(
+            lambda source: [train_stack(parsed, source, replace(how, seed=seed)) for seed in seeds],
             resolve(source_of(options), workspace.root, folds=options["folds"]),
             may_ask=not options["as_json"],
             answers=answers,
         )
-        metric = metric_of(workspace.root, outcome.record.problem)
-        view = outcome_view(outcome, metric=metric, answered=f" {as_words(answers)}" if answers else "")
+        metric = metric_of(workspace.root, outcomes[0].record.problem)
+        view = outcome_view(*outcomes, metric=metric, answered=f" {as_words(answers)}" if answers else "")
     if options["as_json"]:
-        print_json(outcome_json(outcome))
+        made = [outcome_json(outcome) for outcome in outcomes]
+        print_json(made[0] if options["seeds"] is None else {"schema": 1, "runs": made})
         return
     show(view)
     print_status_line(workspace)

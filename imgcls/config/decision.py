@@ -62,6 +62,10 @@ class Predictor(Protocol):
         """The classes, in the order of the probabilities."""
 
     @property
+    def cites(self) -> tuple[str, ...]:
+        """The ids of those whose score stands for it, where it has none of its own."""
+
+    @property
     def folder(self) -> Path | None:
         """The folder of its record, in the folder of runs or blends of a workspace."""
 
@@ -291,7 +295,8 @@ def decision_for(record: Predictor, file: Path | None = None) -> tuple[Decision,
     Args:
         record: The run or blend.
         file: A file that a person named, which counts for another training, too; None for the decision.toml of the
-            workspace in which the record lies, if it was made for this very run or blend.
+            workspace in which the record lies, if it was made for this very run or blend, or for one whose score
+            stands for it.
 
     Returns:
         The rule, and what has to be said of it; "" where there is nothing to say.
@@ -304,8 +309,8 @@ def decision_for(record: Predictor, file: Path | None = None) -> tuple[Decision,
     if path is None or not (file or path.exists()):
         return default, ""
     decision = read_decision(path)
-    is_its_own = decision.key == record.key
-    if not is_its_own and file is None:
+    is_its_own, is_cited = decision.key == record.key, decision.of in record.cites
+    if not (is_its_own or is_cited) and file is None:
         return default, (
             f"{path.name} was made for {decision.of}, so {record.id} answers by the default. "
             f"'imgcls decide {record.id}' decides for it, --decision {path.name} takes the file all the same."
@@ -315,4 +320,5 @@ def decision_for(record: Predictor, file: Path | None = None) -> tuple[Decision,
             f"{path} is of other classes ({listed(decision.classes)}) than {record.id} ({listed(record.classes)}). "
             f"Decide again: 'imgcls decide {record.id}'."
         )
-    return decision, "" if is_its_own else f"{path.name} was made for {decision.of or 'no run'}, not for {record.id}."
+    said = f"whose score stands for {record.id}" if is_cited else f"not for {record.id}"
+    return decision, "" if is_its_own else f"{path.name} was made for {decision.of or 'no run'}, {said}."

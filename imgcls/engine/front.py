@@ -227,7 +227,7 @@ def keep_features(built: BuiltLearner, request: RunSpec, *, progress: Callable[[
     images, _ = learn.dls.train.one_batch()
     front = Front.of(built.network.module, plan.fit.freeze_stages, images[:2])
     train, valid = learn.dls.train, learn.dls.valid
-    n_epochs = plan.fit.n_epochs(n_batches=len(train))
+    n_epochs = request.n_epochs(len(train))
     n_views = min(plan.augment.views, n_epochs) if train.dataset.pipelines else 1
     with _at_rest(front.network), without_gradients(train.device, request.machine.used_precision()):
         n_values = front.features(images[:1]).numel()
@@ -240,9 +240,10 @@ def keep_features(built: BuiltLearner, request: RunSpec, *, progress: Callable[[
         )
         yield f"The frozen stages are passed again for every batch, since the features of the views {why}."
         return
-    parts, n_found, n_done = [], 0, 0
+    n_found, n_done = 0, 0
     key, is_known = _key(front, request), architecture_of(front.network) is not None
-    for loader, views in ((train, n_views), (valid, 1)):
+    passes = {train: n_views} | ({valid: 1} if len(valid.dataset) else {})
+    for loader, views in passes.items():
         found = []
         for view in range(views):
             name = hashlib.sha256(f"{key} {_samples_key(loader.dataset, request)} {view}".encode()).hexdigest()[:32]
@@ -256,10 +257,9 @@ def keep_features(built: BuiltLearner, request: RunSpec, *, progress: Callable[[
                 n_found += 1
             n_done += len(values)
             found.append(values)
-        parts.append(KeptFeatures(np.stack(found), loader.dataset.targets))
-    train.kept, valid.kept = parts
+        loader.kept = KeptFeatures(np.stack(found), loader.dataset.targets)
     computed = f"computed in {time.perf_counter() - began:.0f} s{' and kept' * is_known}"
-    where = "found in the cache" if n_found == n_views + 1 else computed
+    where = "found in the cache" if n_found == sum(passes.values()) else computed
     try:
         yield (
             f"The first {plan.fit.freeze_stages} stages are frozen: what they make of {n_views} "

@@ -52,10 +52,10 @@ class EpochRow:
     """From 1."""
     train_loss: float
     """Mean training loss over the epoch's samples, as the plan defines it."""
-    valid_loss: float
-    """Mean plain validation loss."""
-    valid_accuracy: float
-    """Share of right predictions in validation."""
+    valid_loss: float | None
+    """Mean plain validation loss; None where nothing validates."""
+    valid_accuracy: float | None
+    """Share of right predictions in validation; None where nothing validates."""
     learning_rate: float
     """At the epoch's last step."""
     seconds: float
@@ -198,9 +198,11 @@ class Lines(Silent):
         if self._clock is not None:
             self._clock.validated()
         self._do("Training")
+        told = "" if row.valid_loss is None else f", valid loss {row.valid_loss:.4f}"
+        told += "" if row.valid_accuracy is None else f", valid accuracy {row.valid_accuracy:.4f}"
         self.write(
-            f"epoch {row.epoch}: train loss {row.train_loss:.4f}, valid loss {row.valid_loss:.4f}, "
-            f"valid accuracy {row.valid_accuracy:.4f}, {row.seconds:.1f} s, {row.images_per_second:.0f} images/s"
+            f"epoch {row.epoch}: train loss {row.train_loss:.4f}{told}, {row.seconds:.1f} s, "
+            f"{row.images_per_second:.0f} images/s"
         )
 
     def stop(self) -> None:
@@ -276,7 +278,8 @@ def headline(start: Start) -> str:
     resumed = f" ({start.done_epochs} done already)" if start.done_epochs else ""
     turn = f", {start.turn}" if start.turn else ""
     epochs = f"{start.n_epochs} epoch{'s' * (start.n_epochs != 1)}" if start.n_epochs else "no epoch"
+    validating = f" and {start.n_valid} validation" if start.n_valid else ""
     return (
-        f"{start.label}, seed {start.seed}{turn}: {start.n_train} training and {start.n_valid} validation photographs, "
+        f"{start.label}, seed {start.seed}{turn}: {start.n_train} training{validating} photographs, "
         f"{epochs}{resumed} on {start.device}{about}"
     )

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import inspect
-from collections.abc import Mapping
+import shlex
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
+from fastai.callback.tracker import EarlyStoppingCallback, TrackerCallback
 
 from imgcls.catalog import Stack
 from imgcls.config.metrics import RECORDED
@@ -22,16 +24,28 @@ from imgcls.data.redaction import redacted_paths
 from imgcls.data.samples import Samples
 from imgcls.data.source import DataSource, stretch_text
 from imgcls.data.split import Fold, check_n_folds
-from imgcls.engine.check import check
+from imgcls.engine.check import check, find_callback
 from imgcls.engine.device import Machine, environment
 from imgcls.engine.models import Network
 from imgcls.engine.prepare import Prepared
 from imgcls.engine.progress import EpochRow, Lines, Reporter, Start
 from imgcls.engine.weights import Weights, resolve_weights
-from imgcls.errors import UsageError
-from imgcls.plan import Plan
-from imgcls.records.run import LostTest, RunData, RunRecord, RunWeights, run_folder_name, run_key
-from imgcls.text import as_utf8
+from imgcls.errors import DataError, UsageError
+from imgcls.plan import Plan, set_options
+from imgcls.records.find import find_runs
+from imgcls.records.run import (
+    AllData,
+    Calibration,
+    JudgedRun,
+    LostTest,
+    RunData,
+    RunRecord,
+    RunWeights,
+    run_folder_name,
+    run_key,
+)
+from imgcls.schema import to_json
+from imgcls.text import as_utf8, listed
 from imgcls.workspace import Workspace
 
 
@@ -53,6 +67,8 @@ class TrainOptions:
     """Whether to begin again where an attempt was interrupted or failed, instead of going on after its last epoch."""
     strict: bool = False
     """Whether to stop before training where photographs are lost and nobody decided about them."""
+    all_data: bool = False
+    """Whether train and validation train together, for as many epochs as a judged run of the same stack had."""
     machine: Machine = field(default_factory=Machine)
     """Device, worker processes, precision."""
     workspace: Workspace = field(default_factory=Workspace.find)
@@ -112,6 +128,8 @@ class RunSetup:
                 f"valid = {source.valid:g} means nothing with folds: each of k folds validates once, about 1/k of the "
                 "samples. Leave out valid (--valid), or the folds."
             )
+        if options.all_data:
+            _check_all_data(stack.plan, options)
         if options.quick:
             stack = replace(stack, final=_shortened(stack.plan))
         check(stack.plan)
@@ -134,6 +152,53 @@ class RunSpec:
     """The samples and pixels."""
     turn: Fold | None = None
     """Which of how many folds validates; None without folds."""
+    all_data: AllData | None = None
+    """Where train and validation train together: what stands for the score; else None."""
+    calibration: Calibration | None = None
+    """Likewise: what a judged run fitted to its validation, where the plan asks for that; else None."""
+
+    def on_all_data(self) -> RunSpec:
+        """Return the run in which train and validation train together, as the judged runs of the same plan were.
+
+        Raises:
+            UsageError: No run of the plan on these data was judged.
+            DataError: What would train was a sealed test part in this workspace.
+        """
+        samples, plan = self.prepared.samples, self.plan
+        every = [run for run in find_runs(self.setup.workspace)[0] if not run.quick and run.all_data is None]
+        _check_sealed(samples, every)
+        judged = [run for run in every if (run.plan_digest, run.data.digest) == (plan.digest, samples.data_digest)]
+        singles = sorted((run for run in judged if run.folds is None), key=lambda run: (run.seed, run.fold or 0))
+        if not singles:
+            raise UsageError(
+                f"Nothing stands for the score of {self.stack.label} trained on all the data: no run of it on these "
+                f"data was validated. Do that first, with the same options of data: 'imgcls recipe run "
+                f"{shlex.quote(self.stack.text)}{set_options(self.stack.overrides)}'."
+            )
+        taken = next((run for run in singles if run.seed == self.seed), singles[0])
+        # with the weights of another run nothing was trained; that one has the history
+        trained = next((run for run in every if run.id == taken.reused_from), taken)
+        n_epochs = len(trained.history())
+        n_epochs += n_epochs < plan.fit.epochs  # the epoch in which a callback stopped it is not in its history
+        in_folds = {fold.run for run in judged if run.folds is not None for fold in run.folds.runs}
+        cited = [JudgedRun(run.id, run.digest(), run.metrics) for run in judged if run.id not in in_folds]
+        splits = samples.frame["split"].replace("valid", "train").tolist()
+        return replace(
+            self,
+            prepared=replace(self.prepared, samples=samples.with_split(splits)),
+            all_data=AllData(tuple(cited), taken.id, n_epochs),
+            calibration=taken.calibration,
+        )
+
+    def n_epochs(self, n_batches: int) -> int:
+        """Return how many epochs the schedule is for: on all the data as many as that of the judged run.
+
+        Args:
+            n_batches: Batches an epoch.
+        """
+        if self.all_data is None:
+            return self.plan.fit.n_epochs(n_batches=n_batches)
+        return max(self.all_data.n_epochs, self.plan.fit.epochs)  # fewer where the judged run stopped early
 
     @property
     def stack(self) -> Stack:
@@ -184,10 +249,19 @@ class RunSpec:
     @cached_property
     def key(self) -> str:
         """What makes this run this one: see `imgcls.records.run.run_key`."""
-        return self.key_of(self.plan)
+        return self.key_of(self.plan, self.calibration)
 
-    def key_of(self, plan: Plan) -> str:
-        """Return the key that another plan would have with everything else equal."""
+    def key_of(self, plan: Plan, calibration: Calibration | None) -> str:
+        """Return the key that another plan would have with everything else equal.
+
+        Args:
+            plan: The plan.
+            calibration: On all the data, what a judged run of that plan fitted; it has no part in other keys.
+        """
+        taken = None
+        if self.all_data is not None:
+            fitted = None if calibration is None else to_json(calibration)
+            taken = {"n_epochs": self.all_data.n_epochs, "calibration": fitted}
         return run_key(
             plan.to_json(),
             data_digest=self.prepared.samples.data_digest,
@@ -200,6 +274,7 @@ class RunSpec:
             precision=self.machine.used_precision(),
             quick=self.setup.quick,
             code_sha256=_named_code(plan),
+            all_data=taken,
         )
 
     def record(
@@ -224,7 +299,9 @@ class RunSpec:
         digests, split_seed = (samples.data_digest, samples.split_digest), self.prepared.split_seed
         return RunRecord(
             key=self.key,
-            id=run_folder_name(self.stack.text, seed=self.seed, fold=self.fold, key=self.key),
+            id=run_folder_name(
+                self.stack.text, seed=self.seed, fold=self.fold, key=self.key, all_data=self.all_data is not None
+            ),
             status="done",
             reason=None,
             stack=self.stack.text,
@@ -259,7 +336,46 @@ class RunSpec:
             seconds=dict(seconds),
             images_per_second=images_per_second,
             created=datetime.now(UTC).isoformat(timespec="seconds"),
+            all_data=self.all_data,
         )
+
+
+def _check_all_data(plan: Plan, options: TrainOptions) -> None:
+    """Refuse what cannot be done without validation.
+
+    Raises:
+        UsageError: Something has to be changed.
+    """
+    problems = []
+    if options.n_folds is not None:
+        problems.append("--folds needs photographs that validate; with --all-data all of them train. Leave one out.")
+    if options.quick:
+        problems.append("--quick takes a few photographs to try things out, --all-data takes all. Leave one out.")
+    watching = [name for name in plan.fit.callbacks if issubclass(find_callback(name), TrackerCallback)]
+    if others := [name for name in watching if not issubclass(find_callback(name), EarlyStoppingCallback)]:
+        problems.append(
+            f"{listed(others)} of fit.callbacks goes by what validation says, and with --all-data nothing validates. "
+            "Judge and train a stack without it."
+        )
+    if problems:
+        raise UsageError.together(problems)
+
+
+def _check_sealed(samples: Samples, runs: Sequence[RunRecord]) -> None:
+    """Refuse to train on what was a sealed test part for a run of this workspace, whatever it is called now.
+
+    Raises:
+        DataError: There are such photographs.
+    """
+    used = {as_utf8(name) for name in samples.frame["id"][samples.frame["split"] != "test"]}
+    sealing = [run for run in runs if run.data.name == samples.name and "test.parquet" in run.files]
+    for run in {run.data.split_digest: run for run in sealing}.values():
+        if sealed := sorted(used & set(run.predictions("test")["id"])):
+            raise DataError(
+                f"Of the photographs that would train, {len(sealed):,} ({listed(sealed, 3)}) are of the sealed test "
+                f"part of {run.id}, and a test part never trains. Name the parts as that run had them; or work in "
+                "another workspace (--out), where nothing was sealed."
+            )
 
 
 def _lost_test(samples: Samples) -> tuple[LostTest, ...]:

@@ -16,11 +16,12 @@ import pandas as pd
 import torch
 from fastai.callback.core import Callback
 from fastai.callback.progress import ProgressCallback
+from fastai.callback.tracker import EarlyStoppingCallback
 from safetensors.torch import load as load_tensors
 
 from imgcls.data.samples import Samples
 from imgcls.engine.build import BuiltLearner, build, photo_dataset
-from imgcls.engine.callbacks.loop import Tracking
+from imgcls.engine.callbacks.loop import StopAfter, Tracking
 from imgcls.engine.checkpoint import SaveEpochs, SkipEpochs, checkpoint_bytes, restore, tensor_bytes, weights_bytes
 from imgcls.engine.device import machine_load, other_versions
 from imgcls.engine.front import keep_features
@@ -43,6 +44,7 @@ from imgcls.records.attempts import Attempt, claim
 from imgcls.records.derived import Repetition, keep_repetition
 from imgcls.records.find import find_by_key, find_runs, remove_run
 from imgcls.records.run import (
+    NOT_SCORED,
     Calibration,
     Estimate,
     FoldRun,
@@ -78,7 +80,8 @@ def write_predictions(request: RunSpec, built: BuiltLearner, folder: Path, *, re
     """Predict validation and, where there is one, the sealed test part; score validation.
 
     What the plan fits to predictions of validation, such as a temperature, is fitted to four fifths of the images at a
-    time for the fifth that is kept and scored, and to all of them for the test part and every later prediction.
+    time for the fifth that is kept and scored, and to all of them for the test part and every later prediction. Where
+    all the data train, nothing is scored or fitted, and that of a judged run is taken.
 
     Args:
         request: The run.
@@ -88,16 +91,21 @@ def write_predictions(request: RunSpec, built: BuiltLearner, folder: Path, *, re
     """
     samples, predict = request.prepared.samples, request.plan.predict
     valid, test = samples.part("valid"), samples.part("test")
-    means = _probabilities(request, built, "valid", reporter)
-    calibration, calibrated = calibrated_by_others(means, valid, predict.calibration)
-    probabilities = finished(calibrated, predict, None, multilabel=request.multilabel)
-    write_bytes(folder / "valid.parquet", _table(valid, probabilities, labels=True))
+    if request.all_data is not None:
+        metrics = {name: Estimate.missing(NOT_SCORED, n=0) for name in request.all_data.judged[0].metrics}
+        answers = Answers(metrics, None, request.calibration)
+    else:
+        means = _probabilities(request, built, "valid", reporter)
+        calibration, calibrated = calibrated_by_others(means, valid, predict.calibration)
+        probabilities = finished(calibrated, predict, None, multilabel=request.multilabel)
+        write_bytes(folder / "valid.parquet", _table(valid, probabilities, labels=True))
+        only = only_class(probabilities, valid.targets, classes=samples.classes)
+        answers = Answers(_scored(request, probabilities), only, calibration)
     if len(test):
         found = _probabilities(request, built, "test", reporter)
-        answers = finished(found, predict, calibration, multilabel=request.multilabel)
-        write_bytes(folder / "test.parquet", _table(test, answers, labels=False))
-    only = only_class(probabilities, valid.targets, classes=samples.classes)
-    return Answers(_scored(request, probabilities), only, calibration)
+        told = finished(found, predict, answers.calibration, multilabel=request.multilabel)
+        write_bytes(folder / "test.parquet", _table(test, told, labels=False))
+    return answers
 
 
 def calibrated_by_others(probabilities: np.ndarray, valid: Samples, kind: str) -> tuple[Calibration | None, np.ndarray]:
@@ -272,7 +280,7 @@ class Job:
             if record.train_digest != self.request.plan.train_digest or WEIGHTS_FILE not in record.files:
                 continue
             with suppress(ImgclsError):
-                if record.key == self.request.key_of(Plan.from_json(record.plan)):
+                if record.key == self.request.key_of(Plan.from_json(record.plan), record.calibration):
                     record.verify()
                     return record
         return None
@@ -361,6 +369,10 @@ class Job:
         callbacks: list[Callback] = [tracking]
         if done is not None:
             callbacks.append(done)
+        if request.all_data is not None:
+            if request.all_data.n_epochs < plan.fit.epochs:
+                callbacks.append(StopAfter(request.all_data.n_epochs))
+            learn.remove_cbs(learn._grab_cbs(EarlyStoppingCallback))  # nothing validates that it could go by
         n_done = done.n_done if done is not None else 0
         learn.remove_cbs(learn._grab_cbs(ProgressCallback))  # it writes to stdout, also where that is a pipe
         try:
@@ -372,7 +384,7 @@ class Job:
                 probe = fit_probe(built, samples, plan=plan, seed=request.seed, machine=machine, progress=progress)
                 self.log.note(probe.note)
                 seconds = probe.seconds
-                if plan.fit.epochs:
+                if plan.fit.epochs and request.all_data is None:
                     means = _probabilities(request, built, "valid", self.log)
                     start = _scored(request, finished(means, plan.predict, None, multilabel=request.multilabel))
             if not plan.fit.callbacks:  # what further callbacks remember is in no checkpoint
@@ -385,7 +397,7 @@ class Job:
                         progress = partial(self.log.progress, "Computing features")
                         self.log.note(kept.enter_context(keep_features(built, request, progress=progress)))
                         seconds = {**seconds, "front": time.perf_counter() - began}
-                    learn.fit(plan.fit.n_epochs(n_batches=len(learn.dls.train)), cbs=callbacks)
+                    learn.fit(request.n_epochs(len(learn.dls.train)), cbs=callbacks)
             return seconds, start
         except DivergedError:
             raise DivergedError(
@@ -407,7 +419,7 @@ class Job:
             label=request.stack.label,
             seed=request.seed,
             turn=str(request.turn) if request.turn else "",
-            n_epochs=request.plan.fit.n_epochs(n_batches=len(loaders.train)),
+            n_epochs=request.n_epochs(len(loaders.train)),
             n_batches=len(loaders.train),
             n_train=len(loaders.train.dataset),
             n_valid=len(loaders.valid.dataset),
@@ -429,7 +441,7 @@ class Job:
         began, folder = time.perf_counter(), attempt.record_folder
         built.learn.model.load_state_dict(load_tensors(weights.read_bytes()), strict=True)
         answers = write_predictions(self.request, built, folder, reporter=self.log)
-        if answers.calibration is not None:
+        if answers.calibration is not None and self.request.all_data is None:
             self.log.note(_told_calibration(answers.calibration))
         # With another run's weights nothing was trained here, whatever an earlier attempt had begun.
         if weights.parent == folder and (history := attempt.history()):

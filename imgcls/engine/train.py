@@ -34,6 +34,7 @@ def train(
     quick: bool = False,
     again: bool = False,
     from_start: bool = False,
+    all_data: bool = False,
     machine: Machine | None = None,
     workspace: Workspace | Path | str | None = None,
     reporter: Reporter | None = None,
@@ -53,6 +54,8 @@ def train(
         quick: One epoch, or none where the plan has none, on at most 500 images, marked as such.
         again: Train again where there is a record, and compare the bits.
         from_start: Begin again where an attempt was interrupted or failed, instead of going on after its last epoch.
+        all_data: Train on train and validation together, as the runs of the same stack that were validated; these
+            stand for the score, since this run has none.
         machine: Device, worker processes, precision.
         workspace: Folder in which `runs/` lies; the nearest one with imgcls.toml, or the current folder.
         reporter: Shows how it goes; plain lines on stderr when None.
@@ -81,6 +84,7 @@ def train(
             quick=quick,
             again=again,
             from_start=from_start,
+            all_data=all_data,
             machine=machine or Machine(),
             workspace=place,
             reporter=lines,
@@ -123,6 +127,8 @@ def train_stack(stack: Stack, source: DataSource, options: TrainOptions) -> RunO
     requests, outcomes = [], []
     for turn, prepared in zip(options.turns, samples, strict=True):
         request, log = RunSpec(setup, prepared, turn), RunLog(reporter, list(reading.lines))
+        if options.all_data:
+            request = request.on_all_data()
         again = options.again
         if options.trains_all_folds and (damage := _damage(find_by_key(setup.workspace, request.key))):
             log.note(f"{damage} {str(turn).capitalize()} is trained again.")  # the others would have to wait for it

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -43,8 +44,8 @@ from imgcls.records.blend import (
     find_blends,
     whole_members,
 )
-from imgcls.records.find import find_run
-from imgcls.records.run import Estimate, RunData, RunRecord, joint_data, parquet_bytes, short_key
+from imgcls.records.find import find_run, find_runs
+from imgcls.records.run import NOT_SCORED, Estimate, RunData, RunRecord, joint_data, parquet_bytes, short_key
 from imgcls.schema import to_json
 from imgcls.storage import json_bytes, make_folder, one_at_a_time, write_bytes
 from imgcls.workspace import Workspace
@@ -57,6 +58,7 @@ def blend(
     by: str = "mean",
     metric: str | None = None,
     smallest_gain: float | None = None,
+    all_data: bool = False,
     workspace: Workspace | None = None,
 ) -> Blend:
     """Make the predictions of several networks one, and judge it against the best of them; nothing is trained.
@@ -68,6 +70,8 @@ def blend(
             loss, `greedy` by adding member after member. What is fitted is judged on what it was not fitted on.
         metric: What members are scored by and the verdict is about; as for `imgcls.compare`.
         smallest_gain: The smallest gain of interest, in the metric's unit.
+        all_data: Whether the networks of these stacks are meant that were trained on all the data: by `mean` or
+            `geometric`, without a score of their own.
         workspace: Where the records lie; the one of the current folder when None.
 
     Returns:
@@ -75,7 +79,8 @@ def blend(
 
     Raises:
         RecordError: There is no such run or ladder, or a record is damaged.
-        UsageError: There are fewer than two members, or they were not scored on the same images.
+        UsageError: There are fewer than two members, they were not scored on the same images, or what all the data
+            trained has nothing to fit on.
 
     Example:
         >>> imgcls.blend("baseline+augmentation").verdict.gain.verdict  # doctest: +SKIP
@@ -84,6 +89,8 @@ def blend(
     place = workspace or Workspace.find()
     check_way(by, problem="")
     smallest = check_question(metric, smallest_gain)
+    if all_data:
+        return _on_all_data(what or (None,), by, metric, smallest, place)
     selections = [_selected(text, place) for text in what] if what else [_newest(place)]
     members, notes = _members(selections)
     check_way(by, problem=members[0].first.problem)
@@ -382,31 +389,18 @@ class _Work:
             columns: dict[str, Any] = {"id": list(board.ids), "label": list(board.labels)}
             columns |= {} if self._n_folds is None else {"fold": fold}
             columns |= {"group": known["group"].to_numpy()} if "group" in known.columns else {}
-            parts.append(pd.DataFrame(columns | self._columns(part)))
+            parts.append(pd.DataFrame(columns | _columns(part, self.members[0].first.classes)))
         return pd.concat(parts, ignore_index=True)
-
-    def _columns(self, values: Floats) -> dict[str, Floats]:
-        return {f"p_{name}": values[:, place] for place, name in enumerate(self.members[0].first.classes)}
 
     def _test(self, weights: Floats) -> pd.DataFrame | None:
         """Return what the blend says of the test part; None where a network has not predicted it."""
         pairs = [(member, weight) for member, weight in zip(self.members, weights, strict=True) if weight]
         runs = [run for member, _ in pairs for run in member.runs]
-        if not all("test.parquet" in run.files for run in runs):
-            return None
-        columns = [f"p_{name}" for name in runs[0].classes]
-        frames = [run.predictions("test").set_index("id") for run in runs]
-        ids = frames[0].index
-        for frame, run in zip(frames, runs, strict=True):
-            if set(frame.index) != set(ids):
-                raise RecordError(f"{run.id} has predicted other photographs of test than {runs[0].id}.")
         shares = np.array([weight / len(member.runs) for member, weight in pairs for _ in member.runs])
-        values = np.stack([frame.loc[ids, columns].to_numpy(dtype=np.float64) for frame in frames])
         references = [
             self._stacked[fold][self.members.index(member)] for member, _ in pairs for fold in range(len(member.runs))
         ]
-        mixed = blended(values, shares, way=self.way, multilabel=self._is_multilabel, references=references)
-        return pd.DataFrame({"id": list(ids), **self._columns(mixed)})
+        return _test_table(runs, shares, way=self.way, references=references)
 
     def _record(self, weights: Floats, together: Sequence[Floats], groups: Sequence[str] | None) -> BlendRecord:
         first = self.members[0].first
@@ -466,3 +460,136 @@ class _Work:
     @property
     def _n_valid(self) -> int:
         return sum(len(board.ids) for board in self._boards)
+
+
+def _columns(values: Floats, classes: Sequence[str]) -> dict[str, Floats]:
+    return {f"p_{name}": values[:, place] for place, name in enumerate(classes)}
+
+
+def _test_table(
+    runs: Sequence[RunRecord], shares: Floats, *, way: str, references: list[Floats] | None = None
+) -> pd.DataFrame | None:
+    """Return what networks say of the test part together; None where one has not predicted it.
+
+    Raises:
+        RecordError: They have predicted other photographs.
+    """
+    if not all("test.parquet" in run.files for run in runs):
+        return None
+    columns = [f"p_{name}" for name in runs[0].classes]
+    frames = [run.predictions("test").set_index("id") for run in runs]
+    ids = frames[0].index
+    for frame, run in zip(frames, runs, strict=True):
+        if set(frame.index) != set(ids):
+            raise RecordError(f"{run.id} has predicted other photographs of test than {runs[0].id}.")
+    values = np.stack([frame.loc[ids, columns].to_numpy(dtype=np.float64) for frame in frames])
+    is_multilabel = runs[0].problem == "multilabel"
+    mixed = blended(values, shares, way=way, multilabel=is_multilabel, references=references)
+    return pd.DataFrame({"id": list(ids), **_columns(mixed, runs[0].classes)})
+
+
+UNFITTED = ("mean", "geometric")
+"""The ways that need no predictions of validation."""
+
+
+def _on_all_data(
+    what: Sequence[str | None], by: str, metric: str | None, smallest_gain: float, workspace: Workspace
+) -> Blend:
+    """Blend networks that were trained on all the data, with equal shares; nothing is left to fit or to judge them on.
+
+    Raises:
+        UsageError: The way needs predictions of validation, or there are not two networks that fit each other.
+    """
+    if by not in UNFITTED:
+        raise UsageError(
+            f"--by {by} needs predictions of validation, and networks that were trained on all the data have none. "
+            f"Take --by {' or --by '.join(UNFITTED)}."
+        )
+    found = {(run.plan_digest, run.seed): run for text in what for run in _trained_on_all(text, workspace)}
+    runs = sorted(found.values(), key=lambda run: run.id)
+    first = runs[0]
+    if other := next(
+        (run for run in runs if (run.data.digest, run.classes) != (first.data.digest, first.classes)), None
+    ):
+        raise UsageError(f"{first.id} and {other.id} were trained on other data or classes. Blend those of the same.")
+    if len(runs) < 2:
+        raise UsageError(
+            f"{first.id} is one network, and a blend needs two at least: 'imgcls recipe run {first.stack} --all-data "
+            "--seeds 3', with the same options otherwise, trains further ones."
+        )
+    metric = metric or metric_of(workspace.root, first.problem)
+    key = blend_key(by, metric, smallest_gain, [run.digest() for run in runs])
+    folder = workspace.blends / f"blend-{by}-{short_key(key)}"
+    with suppress(RecordError):  # there is none, or it is made again
+        there = read_blend(folder)
+        there.record.verify()
+        return there
+    unknown = Estimate.missing(NOT_SCORED, n=0)
+    record = BlendRecord(
+        id=folder.name,
+        way=by,
+        metric=metric,
+        smallest_gain=smallest_gain,
+        members=tuple(
+            BlendMember(
+                stack=run.stack,
+                overrides=run.overrides,
+                label=run.label,
+                plan_digest=run.plan_digest,
+                seed=run.seed,
+                runs=(run.id,),
+                sha256=(run.digest(),),
+                weight=1 / len(runs),
+                score=unknown,
+            )
+            for run in runs
+        ),
+        n_folds=None,
+        problem=first.problem,
+        classes=first.classes,
+        data=first.data,
+        metrics=dict.fromkeys(first.metrics, unknown),
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        judged_by=_stands_for(runs, by, workspace),
+    )
+    test = _test_table(runs, np.full(len(runs), 1 / len(runs)), way=by)
+    make_folder(folder)
+    with one_at_a_time(workspace.blends / ".lock"):
+        (folder / BLEND_JSON).unlink(missing_ok=True)
+        if test is not None:
+            write_bytes(folder / "test.parquet", parquet_bytes(test))
+        return Blend(record.write(folder), None)
+
+
+def _trained_on_all(text: str | None, workspace: Workspace) -> list[RunRecord]:
+    """Return the runs on all the data that a text means: one by its id, else those of a stack that was judged.
+
+    Raises:
+        RecordError: There is no such run, stack or ladder.
+        UsageError: There is none on all the data.
+    """
+    every = [run for run in find_runs(workspace)[0] if run.all_data is not None]
+    if named := [run for run in every if text in (run.id, run.key)]:
+        return named
+    judged = (_newest(workspace) if text is None else _selected(text, workspace)).runs[-1]
+    found = [run for run in every if (run.plan_digest, run.data.digest) == (judged.plan_digest, judged.data.digest)]
+    if not found:
+        raise UsageError(
+            f"Nothing of {judged.label} was trained on all the data. 'imgcls recipe run {judged.stack} --all-data "
+            "--seeds 3', with the same options otherwise, trains three networks."
+        )
+    return found
+
+
+def _stands_for(runs: Sequence[RunRecord], way: str, workspace: Workspace) -> tuple[str, ...]:
+    """Return the blends of judged runs of the same plans, on the same data, in the same way; else the judged runs."""
+    plans, digest = {run.plan_digest for run in runs}, runs[0].data.digest
+    blends = [
+        blend.id
+        for blend in find_blends(workspace)[0]
+        if blend.judged_by is None
+        and (blend.way, blend.data.digest) == (way, digest)
+        and {member.plan_digest for member in blend.members} == plans
+    ]
+    cited = (one.run for run in runs if run.all_data is not None for one in run.all_data.judged)
+    return tuple(blends[-1:] or dict.fromkeys(cited))

@@ -117,7 +117,7 @@ def select_runs(text: str, workspace: Workspace) -> RunSelection:
     Raises:
         RecordError: There is none, it has quick runs only, or the text can mean several plans.
     """
-    everything, _ = find_runs(workspace)
+    everything = [run for run in find_runs(workspace)[0] if run.all_data is None]
     plans = _plans_named(text, everything)
     if len(plans) > 1:
         listed = "; ".join(f"{digest[:_SHOWN_DIGEST_LENGTH]} ({label})" for digest, label in sorted(plans.items()))
@@ -227,6 +227,11 @@ def _one_run(text: str, everything: Sequence[RunRecord], workspace: Workspace) -
     if record.quick or record.status != "done":
         why = "a quick run (--quick)" if record.quick else "failed"
         raise RecordError(f"Run {record.id} is {why}, and is not compared. Run it in full.")
+    if record.all_data is not None:
+        raise RecordError(
+            f"Run {record.id} was trained on all the data, so that it has no score to compare. {record.label!r} names "
+            "the runs that were judged; 'imgcls blend --all-data' blends those that were not."
+        )
     others = [run for run in everything if run.plan_digest == record.plan_digest and not run.quick]
     n_others = sum(run.id != record.id for run in others)
     note = (

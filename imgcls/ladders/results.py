@@ -9,10 +9,10 @@ from typing import Annotated, Any
 
 from imgcls.config.metrics import find_metric
 from imgcls.errors import RecordError, UsageError
-from imgcls.ladders.spec import RESULT_JSON, Kind, RungPlan, rungs_problems
+from imgcls.ladders.spec import RESULT_JSON, Kind, RungPlan, find_ladders, rungs_problems
 from imgcls.plan import VIEW_KINDS
 from imgcls.records.blend import BlendMember, BlendRecord, find_blends
-from imgcls.records.run import Estimate, RunId, Verdict, in_utc
+from imgcls.records.run import NOT_SCORED, Estimate, RunId, RunRecord, Verdict, in_utc
 from imgcls.schema import MAY_BE_ABSENT, NOT_IN_FILE, file_name, one_of, read_as, to_json
 from imgcls.workspace import Workspace
 
@@ -77,6 +77,21 @@ def measured_effects(recipe: str, workspace: Workspace) -> list[Effect]:
             )
             found.append(effect)
     return found
+
+
+def judging_ladder(record: RunRecord) -> str | None:
+    """Return the name of the newest ladder that judged the plan of a run on its data; None where there is none.
+
+    It is looked up, and no part of a record: a ladder is judged again as seeds are added to it.
+    """
+    if record.folder is None:
+        return None
+    ladders, _ = find_ladders(Workspace(record.folder.absolute().parent.parent))
+    judged = (ladder for ladder in reversed(ladders) if ladder.folder and (ladder.folder / RESULT_JSON).is_file())
+    wanted = record.data.digest, record.plan_digest
+    return next(
+        (one.name for one in judged if wanted in {(one.data_digest, rung.plan_digest) for rung in one.rungs}), None
+    )
 
 
 SCHEMA = 1
@@ -464,8 +479,8 @@ class Blend:
 
     record: BlendRecord
     """Its members, their weights, and their predictions as one."""
-    verdict: BlendVerdict
-    """Its gain over the member that is best on its own."""
+    verdict: BlendVerdict | None
+    """Its gain over the member that is best on its own; None of networks that were trained on all the data."""
     is_new: bool = True
     """Whether it was made now; it may have been there."""
 
@@ -474,10 +489,15 @@ class Blend:
         """The member that is best on its own."""
         return self.record.members[0]
 
+    @property
+    def score(self) -> Estimate:
+        """What it scores together."""
+        return Estimate.missing(NOT_SCORED, n=0) if self.verdict is None else self.verdict.score
+
     def to_json(self) -> dict[str, Any]:
         """Return the whole as JSON values."""
-        record = self.record.to_json()
-        return {**record, "score": self.verdict.score.to_json(), "gain": to_json(self.verdict.gain)}
+        gain = None if self.verdict is None else to_json(self.verdict.gain)
+        return {**self.record.to_json(), "score": self.score.to_json(), "gain": gain}
 
 
 @dataclass(frozen=True)
@@ -615,11 +635,13 @@ def read_blends(workspace: Workspace) -> tuple[list[Blend], list[str]]:
 
 
 def with_verdict(record: BlendRecord) -> Blend:
-    """Read what may be said of a blend.
+    """Read what may be said of a blend; nothing of networks that were trained on all the data.
 
     Raises:
         RecordError: That is missing or damaged, or a newer imgcls wrote it.
     """
+    if record.judged_by is not None:
+        return Blend(record, None, is_new=False)
     path = record.kept.path(VERDICT_JSON)
     verdict = read_as(BlendVerdict, path, schema=SCHEMA, remedy="Remove its folder, and blend again.")
     return Blend(record, verdict, is_new=False)

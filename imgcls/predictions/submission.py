@@ -692,7 +692,7 @@ def tabulate(
     from imgcls.data.tables import read_table
 
     table = None if sample is None else read_table(sample)
-    shares = None if TEST_FILE in record.files else _shares(record)
+    shares = None if TEST_FILE in record.files else _shares(record, workspace)
     if shares is None:
         record.verify([TEST_FILE])
         frame = record.predictions("test")
@@ -706,12 +706,17 @@ def tabulate(
     return make_submission(predicted.with_lost(lost, shares=shares), table, probabilities=probabilities, metric=metric)
 
 
-def _shares(record: RunRecord | BlendRecord) -> Floats:
-    """Return the share of each class in validation, [n_classes]: all that is known where no photograph can be read."""
+def _shares(record: RunRecord | BlendRecord, workspace: Workspace) -> Floats:
+    """Return the share of each class in validation, [n_classes]: all that is known where no photograph can be read.
+
+    Of what all the data trained it is that of the judged run.
+    """
     import numpy as np
 
     from imgcls.data.samples import as_targets
 
+    if isinstance(record, RunRecord) and record.all_data is not None:
+        record = find_run(record.all_data.taken_from, workspace)
     record.verify(["valid.parquet"])
     labels = [label for label in record.predictions("valid")["label"].astype(str) if label]
     targets = as_targets(labels, classes=record.classes, problem=record.problem)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from imgcls.errors import RecordError
 from imgcls.records.find import find_run, find_runs
 from imgcls.records.run import (
+    NOT_SCORED,
     Estimate,
     RecordFiles,
     RunData,
@@ -23,7 +24,7 @@ from imgcls.records.run import (
     in_utc,
     joint_digest,
 )
-from imgcls.schema import NOT_IN_FILE, Problems, file_names, one_of, read_as, to_json
+from imgcls.schema import MAY_BE_ABSENT, NOT_IN_FILE, Problems, file_names, one_of, read_as, to_json
 from imgcls.storage import canonical_json, write_json
 from imgcls.text import listed
 from imgcls.workspace import Workspace
@@ -115,6 +116,9 @@ class BlendRecord:
     """What a person should know of it."""
     files: Annotated[Mapping[str, RunFile], file_names] = field(default_factory=dict)
     """Name → digest and size of every file beside blend.json."""
+    judged_by: tuple[RunId, ...] | None = field(default=None, metadata=MAY_BE_ABSENT)
+    """Of networks that were trained on all the data: the blends of judged runs of the same stacks, in the same way,
+    else the runs that stand for the score of its members; None of a blend that was judged itself."""
     folder: Path | None = field(default=None, compare=False, metadata=NOT_IN_FILE)
     """Where it was read from or written to; not part of the record."""
 
@@ -136,6 +140,11 @@ class BlendRecord:
         return joint_digest([member.plan_digest for member in self.members])
 
     @property
+    def cites(self) -> tuple[str, ...]:
+        """The runs or blends whose score stands for it, where it has none of its own."""
+        return self.judged_by or ()
+
+    @property
     def shares(self) -> dict[str, float]:
         """The id of the run of every network that predicts → its share."""
         return {
@@ -149,6 +158,8 @@ class BlendRecord:
 
     def predictions(self, split: str) -> pd.DataFrame:
         """Read the probabilities of one part, as `RunRecord.predictions`."""
+        if self.judged_by is not None and split != "test":
+            raise RecordError(f"{self.id} was {NOT_SCORED}. What stands for its score: {listed(self.judged_by)}.")
         return self.kept.predictions(split, self.classes)
 
     def turns(self, workspace: Workspace) -> tuple[BlendTurn, ...]:
@@ -254,14 +265,14 @@ def blend_key(way: str, metric: str, smallest_gain: float, digests: Iterable[str
 def whole_members(runs: Iterable[RunRecord]) -> list[tuple[RunRecord, ...]]:
     """Return the members that runs make: each seed of each plan, on each split, with all its folds in order.
 
-    Joint records of folds are no members, and neither is a seed that lacks a fold.
+    Joint records of folds are no members, and neither is a seed that lacks a fold, or what was never validated.
 
     Args:
         runs: Finished runs; of two that are the same turn of the same seed the later one counts.
     """
     found: dict[tuple[Any, ...], dict[int | None, RunRecord]] = {}
     for run in runs:
-        if run.folds is None:
+        if run.folds is None and run.all_data is None:
             split = run.data.split_digest if run.fold is None else (run.n_folds, run.data.split_seed)
             key = run.plan_digest, run.seed, run.data.digest, run.classes, split
             found.setdefault(key, {})[run.fold] = run

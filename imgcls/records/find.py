@@ -60,7 +60,7 @@ def find_run(text: str, workspace: Workspace) -> RunRecord:
 
     Args:
         text: A folder, an id, a key, a stack as it was typed, or the beginning of an id or a key. A stack that
-            was trained in folds means all of them together.
+            was trained in folds means all of them together; of one trained on all the data too, the judged run.
         workspace: Where to look.
 
     Raises:
@@ -72,7 +72,7 @@ def find_run(text: str, workspace: Workspace) -> RunRecord:
     runs, damaged = find_runs(workspace)
     exact = [run for run in runs if text in (run.id, run.key, _folder_name(run))]
     named = [run for run in runs if text in (run.stack, run.label)]
-    named = [run for run in named if run.fold is None] or named
+    named = [run for run in named if run.fold is None and run.all_data is None] or named
     found = exact or named or [run for run in runs if text and (run.id.startswith(text) or run.key.startswith(text))]
     if len(found) == 1:
         return found[0]

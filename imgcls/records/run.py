@@ -23,6 +23,7 @@ from imgcls.networks import licence_text
 from imgcls.plan import plan_digest
 from imgcls.schema import MAY_BE_ABSENT, NOT_IN_FILE, Problems, file_names, from_json, one_of, read_as, to_json
 from imgcls.storage import sha256_file, write_json
+from imgcls.text import listed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -166,6 +167,7 @@ def run_key(
     quick: bool = False,
     code_sha256: str | None = None,
     n_folds: int | None = None,
+    all_data: Mapping[str, object] | None = None,
 ) -> str:
     """Return the key of a training: equal keys mean that the same record answers both.
 
@@ -183,6 +185,7 @@ def run_key(
         code_sha256: Of the source of modules that the plan names, `module:function`; None where it names none.
         quick: Whether it is a quick run; a full training of one epoch on few samples is another run all the same.
         n_folds: How many folds take turns; None without folds.
+        all_data: Where train and validation trained together: what was taken over from a judged run; else None.
 
     Returns:
         64 hexadecimal digits.
@@ -200,6 +203,7 @@ def run_key(
         **({"quick": True} if quick else {}),
         **({"code": code_sha256} if code_sha256 else {}),
         **({"n_folds": n_folds} if n_folds is not None else {}),
+        **({"all_data": all_data} if all_data is not None else {}),
     }
     text = json.dumps(identity, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(text.encode("ascii")).hexdigest()
@@ -222,7 +226,15 @@ def short_key(key: str) -> str:
     return key[:_KEY_LENGTH]
 
 
-def run_folder_name(stack_label: str, *, seed: int, fold: int | None, key: str, n_folds: int | None = None) -> str:
+def run_folder_name(
+    stack_label: str,
+    *,
+    seed: int,
+    fold: int | None,
+    key: str,
+    n_folds: int | None = None,
+    all_data: bool = False,
+) -> str:
     """Name the folder of a run so that people know it and every file system takes it.
 
     Args:
@@ -231,13 +243,14 @@ def run_folder_name(stack_label: str, *, seed: int, fold: int | None, key: str, 
         fold: The fold of the run, or None.
         key: The key of the run.
         n_folds: How many folds there are; without a fold it is the record of all of them.
+        all_data: Whether train and validation trained together.
 
     Returns:
-        `<stack slug>-s<seed>[-f<fold> or -oof<n_folds>]-<key8>`, in lower-case ASCII; the slug has at most 80
+        `<stack slug>-s<seed>[-f<fold> or -oof<n_folds> or -all]-<key8>`, in lower-case ASCII; the slug has at most 80
         characters.
     """
     slug = re.sub(r"[^a-z0-9+=.,_]+", "-", stack_label.lower())[:_SLUG_LENGTH].strip("-.,+=_") or "run"
-    whole = "" if n_folds is None else f"-oof{n_folds}"
+    whole = "-all" if all_data else "" if n_folds is None else f"-oof{n_folds}"
     turn = whole if fold is None else f"-f{fold}"
     return f"{slug}-s{seed}{turn}-{short_key(key)}"
 
@@ -321,6 +334,34 @@ class Calibration:
     """The α of prediction smoothing; None where it was not fitted."""
     smoothing_threshold: float | None = None
     """Its threshold."""
+
+
+NOT_SCORED = "trained on all the data, so that no photograph is left to score it on"
+"""Why there is no estimate of what train and validation together trained."""
+
+
+@dataclass(frozen=True)
+class JudgedRun:
+    """A run whose score stands for that of a training on all the data."""
+
+    run: RunId
+    """Its id."""
+    sha256: str
+    """Digest of its run.json."""
+    metrics: Mapping[str, Estimate]
+    """Its own estimates; of all folds together, those out of fold."""
+
+
+@dataclass(frozen=True)
+class AllData:
+    """Where train and validation trained together: whose score stands for it, and what was taken over."""
+
+    judged: tuple[JudgedRun, ...]
+    """The runs of the same plan on the same data, all seeds and folds, that were there when it was trained."""
+    taken_from: RunId
+    """The judged run that gave epochs and calibration: that of its seed, else of the lowest; of folds the first."""
+    n_epochs: int
+    """The epochs that run was trained for."""
 
 
 @dataclass(frozen=True)
@@ -509,6 +550,8 @@ class RunRecord:
     and in the record of all folds."""
     folds: Folds | None = field(default=None, metadata=MAY_BE_ABSENT)
     """In the record of all folds: which runs they are, and how far they lie apart; None for a single training."""
+    all_data: AllData | None = field(default=None, metadata=MAY_BE_ABSENT)
+    """Where train and validation trained together: what stands for its score, since it has none; None of all others."""
     schema: int = SCHEMA
     """The version of this form."""
     folder: Path | None = field(default=None, compare=False, metadata=NOT_IN_FILE)
@@ -593,7 +636,15 @@ class RunRecord:
         Raises:
             RecordError: If the run has none for that part, or they are damaged.
         """
+        if self.all_data is not None and split != "test":
+            judged = listed(run.run for run in self.all_data.judged)
+            raise RecordError(f"Run {self.id} was {NOT_SCORED}. What stands for its score: {judged}.")
         return self.kept.predictions(split, self.classes)
+
+    @property
+    def cites(self) -> tuple[str, ...]:
+        """The runs whose score stands for it, where it has none of its own."""
+        return () if self.all_data is None else tuple(judged.run for judged in self.all_data.judged)
 
     def history(self) -> list[dict[str, float | int | str | None]]:
         """Read what every epoch gave, one dictionary an epoch; none where no epoch was trained; empty cells are None.

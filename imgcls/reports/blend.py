@@ -48,8 +48,15 @@ class BlendView:
             yield path_text(record.folder)
         yield Text("")
         yield self._table(units)
-        claim = claim_of(self.blend.verdict.gain, "Over the best of them alone", units)
-        yield Text(f"\n{claim.over}: ").append(claim.verdict, style=claim.style).append(claim.gain)
+        verdict = self.blend.verdict
+        if verdict is None:
+            yield Text(
+                "\nAll the data trained them, so that none is left to judge them on. What stands for their score:"
+            )
+            yield from (Text(f"  {judged}", no_wrap=True, overflow="ignore") for judged in record.judged_by or ())
+        else:
+            claim = claim_of(verdict.gain, "Over the best of them alone", units)
+            yield Text(f"\n{claim.over}: ").append(claim.verdict, style=claim.style).append(claim.gain)
         if self.detail is not None:
             yield from by_class(self.detail)
         if self.verified:
@@ -69,14 +76,17 @@ class BlendView:
             folds = f", {len(member.runs)} folds" if record.n_folds else ""
             label = name(f"{'' if self._only_stack else f'{member.label}, '}seed {member.seed}{folds}")
             rows.append((label, Text(f"{member.weight:.2f}"), *_score(member.score, units)))
-        rows.append((Text("all together", "bold"), Text(""), *_score(self.blend.verdict.score, units)))
+        if self.blend.verdict is None:
+            return NamedRows(("member", "share"), [row[:2] for row in rows], numbers=frozenset({"share"}))
+        rows.append((Text("all together", "bold"), Text(""), *_score(self.blend.score, units)))
         titles = ("member", "share", units.title, "95 % interval")
         return NamedRows(titles, rows, numbers=frozenset(("share", units.title)))
 
 
 def notes_of(blend: Blend) -> list[str]:
     """Return what a person should know of a blend and of its verdict."""
-    return [*blend.record.notes, *(remark for remark in blend.verdict.gain.remarks if remark != FOR_THIS_MODEL)]
+    remarks = () if blend.verdict is None else blend.verdict.gain.remarks
+    return [*blend.record.notes, *(remark for remark in remarks if remark != FOR_THIS_MODEL)]
 
 
 def next_steps(record: BlendRecord) -> list[str]:
@@ -88,7 +98,7 @@ def next_steps(record: BlendRecord) -> list[str]:
 def on_images(blend: Blend) -> str:
     """Describe what a blend was scored on."""
     data, n_folds = blend.record.data, blend.record.n_folds
-    return f"Scored on {scored_on(blend.verdict.score.n, data.n_valid_groups, n_folds, data=data.name)}"
+    return f"Scored on {scored_on(blend.score.n, data.n_valid_groups, n_folds, data=data.name)}"
 
 
 def _score(estimate: Estimate, units: Units) -> tuple[Text, Text]:

@@ -132,8 +132,8 @@ def epoch_table(rows: list[EpochRow]) -> Table:
         table.add_row(
             str(row.epoch),
             f"{row.train_loss:.4f}",
-            f"{row.valid_loss:.4f}",
-            f"{row.valid_accuracy:.4f}",
+            "-" if row.valid_loss is None else f"{row.valid_loss:.4f}",
+            "-" if row.valid_accuracy is None else f"{row.valid_accuracy:.4f}",
             f"{row.learning_rate:.1e}",
             f"{row.seconds:.1f} s",
             f"{row.images_per_second:.0f}",

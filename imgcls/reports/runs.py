@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterable, Iterator
+import shlex
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from rich.text import Text
 from imgcls.catalog import Stack
 from imgcls.config.metrics import PRIMARY, RECORDED, Units, described
 from imgcls.errors import ImgclsError, WorkspaceError
+from imgcls.ladders.results import judging_ladder
 from imgcls.plan import Plan
 from imgcls.predictions.submission import Submission, SubmissionTable, has_test
 from imgcls.records.blend import BlendRecord
@@ -125,8 +127,8 @@ class RunList:
                     (
                         Text(blend.record.id, "bold"),
                         Text(wrapped(clean(blend.record.label), max(options.max_width // 3, _LEAST_STACK))),
-                        Text(f"{Units(blend.record.metric).title} {number(blend.verdict.score.value)}"),
-                        Text(shown_verdict(blend.verdict.gain.verdict)),
+                        Text(f"{Units(blend.record.metric).title} {number(blend.score.value)}"),
+                        Text("-" if blend.verdict is None else shown_verdict(blend.verdict.gain.verdict)),
                         Text(_minute(blend.record.created)),
                     )
                     for blend in self.blends
@@ -178,9 +180,9 @@ def blend_json(blend: Blend) -> dict[str, Any]:
         "runs": list(record.shares),
         "n_folds": record.n_folds,
         "metric": record.metric,
-        "score": blend.verdict.score.to_json(),
-        "verdict": blend.verdict.gain.verdict,
-        "gain": blend.verdict.gain.value,
+        "score": blend.score.to_json(),
+        "verdict": None if blend.verdict is None else blend.verdict.gain.verdict,
+        "gain": None if blend.verdict is None else blend.verdict.gain.value,
         "created": record.created,
     }
 
@@ -190,9 +192,11 @@ def _minute(moment: str) -> str:
 
 
 def _turn(record: RunRecord) -> str:
-    """Describe which fold a run is, or that it is all of them; nothing without folds."""
+    """Describe which fold a run is, that it is all of them, or that all the data trained it; else nothing."""
     if record.folds is not None:
         return f" (all {record.n_folds} folds)"
+    if record.all_data is not None:
+        return " (all data)"
     return "" if record.fold is None else f" (fold {record.fold} of {record.n_folds})"
 
 
@@ -207,6 +211,7 @@ def _short(record: RunRecord) -> dict[str, Any]:
         "folds": None if record.folds is None else [fold.run for fold in record.folds.runs],
         "digest": record.plan_digest,
         "quick": record.quick,
+        "all_data": record.all_data is not None,
         "data": record.data.name,
         "metrics": {metric: estimate.to_json() for metric, estimate in record.metrics.items()},
         "created": record.created,
@@ -240,6 +245,9 @@ class RunCard:
             yield fold_table(record, record.folds)
             yield Text()
             yield spread_table(record, record.folds)
+        elif record.all_data is not None:
+            yield from stands_for(record)
+            yield Text(ALL_DATA_MEANING)
         else:
             yield from self._metrics()
         if self.detail is not None:
@@ -286,7 +294,12 @@ class RunCard:
         for title in rows[0]:
             table.add_column(title.replace("_", " "), justify="right")
         for row in rows:
-            table.add_row(*(f"{value:.4g}" if isinstance(value, float) else str(value) for value in row.values()))
+            table.add_row(
+                *(
+                    "-" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)
+                    for value in row.values()
+                )
+            )
         yield table
 
     def _excluded(self) -> RenderResult:
@@ -380,7 +393,7 @@ class RunSummary:
         """Draw the scores, the mistakes, the meaning, the place and the next command."""
         record = self.outcome.record
         yield Text()
-        yield Text(f"{clean(record.label)}, seed {record.seed}: {self._how()}", style="bold")
+        yield Text(f"{clean(record.label)}, seed {record.seed}: {how_reached(self.outcome)}", style="bold")
         yield metric_table(record, self.metric)
         yield from left_out(record)
         if self.validation.mistakes:
@@ -450,20 +463,6 @@ class RunSummary:
                 return [f"imgcls recipe run {longer}{self.answered}    # with the same options", *use]
         return [*use, "imgcls recipe list"]
 
-    def _how(self) -> str:
-        outcome, record = self.outcome, self.outcome.record
-        if outcome.same_bits is not None:
-            different = [name for name, same in outcome.same_bits.items() if not same]
-            if not different:
-                return f"trained again, and equal to the record bit by bit in {', '.join(outcome.same_bits)}"
-            return f"trained again, and different from the record in {', '.join(different)}"
-        if outcome.reused:
-            return f"already trained on {record.created[:10]}; use --again to train again"
-        if record.reused_from:
-            return f"predicted with the weights of {record.reused_from}"
-        speed = f", {record.images_per_second:.0f} images/s in training" if record.images_per_second else ""
-        return f"done in {duration(record.seconds['total'])}{speed}"
-
     def _mistake_table(self) -> NamedRows:
         return NamedRows(
             ("photograph", "label", "predicted", "confidence"),
@@ -478,6 +477,22 @@ class RunSummary:
             ],
             numbers=frozenset({"confidence"}),
         )
+
+
+def how_reached(outcome: RunOutcome) -> str:
+    """Describe whether a run was trained now, found, repeated or predicted with other weights."""
+    record = outcome.record
+    if outcome.same_bits is not None:
+        different = [name for name, same in outcome.same_bits.items() if not same]
+        if not different:
+            return f"trained again, and equal to the record bit by bit in {', '.join(outcome.same_bits)}"
+        return f"trained again, and different from the record in {', '.join(different)}"
+    if outcome.reused:
+        return f"already trained on {record.created[:10]}; use --again to train again"
+    if record.reused_from:
+        return f"predicted with the weights of {record.reused_from}"
+    speed = f", {record.images_per_second:.0f} images/s in training" if record.images_per_second else ""
+    return f"done in {duration(record.seconds['total'])}{speed}"
 
 
 def in_order(record: RunRecord, metric: str | None = None) -> list[str]:
@@ -545,6 +560,7 @@ def outcome_json(outcome: RunOutcome) -> dict[str, Any]:
         "images_per_second": record.images_per_second,
         "reused": outcome.reused,
         "reused_from": record.reused_from,
+        "all_data": None if record.all_data is None else {**to_json(record.all_data), "ladder": judging_ladder(record)},
         "left_out": kinds_of(reason for _, reason in record.data.excluded),
         "lost_test": kinds_of(entry.reason for entry in record.data.lost_test or ()),
     }
@@ -619,16 +635,85 @@ class FoldsSummary:
         return f"{len(trained)} done in {duration(sum(trained))}{before}"
 
 
-def outcome_view(outcome: RunOutcome, *, metric: str | None = None, answered: str = "") -> RunSummary | FoldsSummary:
+ALL_DATA_MEANING = (
+    "Train and validation trained together, so that no photograph is left to score it on. It was trained as these runs "
+    "were, on more photographs, and their score stands for it; where recipes were chosen by it, it says a little too "
+    "much."
+)
+
+
+@dataclass(frozen=True)
+class AllDataSummary:
+    """What a person sees when networks were trained on all the data."""
+
+    outcomes: Sequence[RunOutcome]
+    """The runs, one for each seed, and how they came about."""
+    metric: str | None = None
+    """The metric that decides; None for that of the kind of problem."""
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Draw the runs, what stands for their score, what that means, and the next commands."""
+        records = [outcome.record for outcome in self.outcomes]
+        yield Text()
+        n = count(records[0].data.n["train"], "photograph")
+        yield Text(f"{clean(records[0].label)} on all the data: {n} train, none validates", style="bold")
+        for outcome in self.outcomes:
+            yield Text(f"seed {outcome.record.seed}: {how_reached(outcome)}")
+            yield path(outcome.record.folder)
+        yield from left_out(records[0])
+        yield from stands_for(records[0], self.metric)
+        yield Text("\nWhat it means", style="bold")
+        yield Text(ALL_DATA_MEANING)
+        yield Text("\nNext", style="bold")
+        for line in self.next_commands():
+            yield Text(f"  {line}", no_wrap=True, overflow="ignore")
+
+    def next_commands(self) -> list[str]:
+        """Return what can be done with the networks."""
+        first = self.outcomes[0].record
+        steps = [f"imgcls predict {first.id} PHOTO …"]
+        if has_test(first):
+            steps.append(f"imgcls submit {first.id}    # what it says of the test part")
+        if len(self.outcomes) > 1:
+            stack = shlex.quote(first.stack) if first.label == first.stack else short_key(first.plan_digest)
+            steps.append(f"imgcls blend {stack} --all-data    # all of them as one")
+        return steps
+
+
+def stands_for(record: RunRecord, metric: str | None = None) -> RenderResult:
+    """Draw the judged runs whose score stands for a run on all the data; nothing of another run."""
+    if record.all_data is None:
+        return
+    primary, ladder = metric or PRIMARY[record.problem], judging_ladder(record)
+    yield Text("\nWhat stands for its score", style="bold")
+    if ladder is not None:
+        yield Text(f"imgcls ladder show {shlex.quote(ladder)}", no_wrap=True, overflow="ignore")
+    yield NamedRows(
+        ("judged run", described(primary).title, "95 % interval", "images"),
+        [
+            (name(one.run), Text(number(found.value)), Text(interval(found)), Text(str(found.n)))
+            for one in record.all_data.judged
+            if (found := one.metrics.get(primary)) is not None
+        ],
+        numbers=frozenset({described(primary).title, "images"}),
+    )
+
+
+def outcome_view(
+    *outcomes: RunOutcome, metric: str | None = None, answered: str = ""
+) -> RunSummary | FoldsSummary | AllDataSummary:
     """Return what a person sees when a training is done.
 
     Args:
-        outcome: The run.
+        *outcomes: The run; on all the data one for each seed.
         metric: What decides, and is shown first; None for that of the kind of problem.
         answered: The options that say what was answered to questions, with a blank before each.
     """
     from imgcls.evidence.metrics import ValidationSummary  # loads scipy, which a list of runs does not need
 
+    outcome = outcomes[0]
+    if outcome.record.all_data is not None:
+        return AllDataSummary(outcomes, metric)
     if outcome.folds:
         return FoldsSummary(outcome, metric, answered)
     return RunSummary(outcome, ValidationSummary.of(outcome.record, metric=metric), metric, answered)

@@ -27,7 +27,7 @@ LADDER = f"--seeds --folds --metric --smallest-gain --budget --executor --retrie
 TOGETHER = LADDER.replace("--name", "--name --ensemble")
 OPTIONS = {
     "imgcls": "--version --debug",
-    "imgcls blend": "--by --metric --smallest-gain --out --json",
+    "imgcls blend": "--by --metric --smallest-gain --all-data --out --json",
     "imgcls cache": "",
     "imgcls cache clear": "",
     "imgcls cache show": "--json",
@@ -58,7 +58,7 @@ OPTIONS = {
     "imgcls recipe": "",
     "imgcls recipe copy": "--force",
     "imgcls recipe list": "--json",
-    "imgcls recipe run": f"--seed --folds --quick --again {TRAIN}",
+    "imgcls recipe run": f"--seed --folds --all-data --seeds --quick --again {TRAIN}",
     "imgcls recipe show": "--learner --out --json",
     "imgcls report": "--to --format --no-images --out --json",
     "imgcls runs": "",

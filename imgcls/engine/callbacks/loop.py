@@ -210,7 +210,7 @@ class Tracking(Callback):
             images_per_second=guard.n_samples / max(trained - self.began, 1e-9),
         )
         self.trained = None
-        if not math.isfinite(row.valid_loss):
+        if row.valid_loss is not None and not math.isfinite(row.valid_loss):
             self.message = (
                 f"The validation loss became {row.valid_loss} in epoch {row.epoch}, while the training loss was "
                 f"{row.train_loss:.4f}. Try a lower rate (--set optimizer.learning_rate=…) or freeze_batchnorm."
@@ -218,6 +218,20 @@ class Tracking(Callback):
             raise DivergedError(self.message)
         self.keep(asdict(row))
         self.reporter.epoch(row)
+
+
+class StopAfter(Callback):
+    """Ends a fit after some of its epochs, with the schedule of all, as one that stopped early was ended."""
+
+    order = 92  # after the epoch was told, and saved
+
+    def __init__(self, n_epochs: int) -> None:
+        self.n_epochs = n_epochs
+
+    def after_epoch(self) -> None:
+        """Cancel the rest."""
+        if self.learn.epoch + 1 >= self.n_epochs:
+            raise CancelFitException
 
 
 class EndWorkers(Callback):

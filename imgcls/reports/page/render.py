@@ -268,11 +268,13 @@ def _markdown(template: str, **context: Any) -> str:
 
 
 def _blend_score(blend: Blend) -> str:
-    units, score = Units(blend.record.metric), blend.verdict.score
+    units, score = Units(blend.record.metric), blend.score
     return f"{units.title} {units.score(score.value)} {units.score_interval(score.low, score.high)}".rstrip()
 
 
 def _blend_claim(blend: Blend) -> str:
+    if blend.verdict is None:
+        return "-"
     claim = climb.claim_of(blend.verdict.gain, "", Units(blend.record.metric))
     return f"{claim.verdict}{claim.gain}"
 

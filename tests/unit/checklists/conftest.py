@@ -31,7 +31,7 @@ from imgcls.records.derived import (
     take_fingerprint,
 )
 from imgcls.records.find import find_runs, remove_run
-from imgcls.records.run import RunRecord
+from imgcls.records.run import NOT_SCORED, AllData, Estimate, JudgedRun, RunRecord
 from imgcls.storage import sha256_file, write_json
 from imgcls.workspace import MARKER, Workspace
 
@@ -120,6 +120,24 @@ class Desk:
         assert run.folder is not None
         pd.DataFrame({"id": ["t"], "p_cat": [0.9], "p_dog": [0.1]}).to_parquet(run.folder / "test.parquet")
         return self.change(run)
+
+    def on_all_data(self, run: RunRecord, *, seed: int = 0, test: bool = True) -> RunRecord:
+        """Write a run of the same plan that all the data trained, with predictions of a test part, and give it."""
+        folder = self.workspace.runs / f"{run.stack}-s{seed}-all-{run.plan_digest[:7]}{seed}"
+        folder.mkdir(parents=True)
+        if test:
+            values = {"id": ["t", "u"], "p_cat": [0.9 - 0.2 * seed, 0.2], "p_dog": [0.1 + 0.2 * seed, 0.8]}
+            pd.DataFrame(values).to_parquet(folder / "test.parquet", index=False)
+        n = {**run.data.n, "train": run.data.n["train"] + run.data.n["valid"], "valid": 0}
+        return replace(
+            run,
+            id=folder.name,
+            key=f"{run.plan_digest[:7]}{seed}".ljust(64, "0"),
+            seed=seed,
+            metrics={name: Estimate.missing(NOT_SCORED, n=0) for name in run.metrics},
+            data=replace(run.data, split_digest="a" * 64, n=n),
+            all_data=AllData((JudgedRun(run.id, run.digest(), run.metrics),), run.id, 1),
+        ).write(folder)
 
     def submit(self, run: RunRecord) -> Path:
         """Write a submission of a run and note it, and give the table."""

@@ -11,6 +11,7 @@ import pytest
 
 from imgcls.catalog import Stack
 from imgcls.checklists.checklist import skip, unskip
+from imgcls.checklists.evidence import gather
 from imgcls.checklists.items import all_items
 from imgcls.config.findings import Accepted, Adjustments, Exclusion, write_adjustments
 from imgcls.data.source import FINDINGS_TOML
@@ -40,7 +41,6 @@ OF_BASELINE = [
     "base.validate",
 ]
 OF_LADDER = ["train.augmentation", "train.optimizer", "train.scheduler"]
-WITHOUT_PROOF = ["final.alldata"]
 
 
 def with_baseline(desk: Desk) -> None:
@@ -429,11 +429,44 @@ def test_the_curve_of_the_baseline_counts_where_the_stack_to_use_was_not_trained
     assert (answer.state, "runs/baseline-s" in answer.evidence) == ("done", True)
 
 
-@pytest.mark.parametrize("id_", WITHOUT_PROOF)
-def test_what_no_command_does_yet_says_so(known: Desk, id_: str) -> None:
-    answer = known.states()[id_]
+def test_all_the_data_count_for_the_stack_that_a_ladder_recommends(known: Desk) -> None:
+    """Shown is the command; a run of another stack does not tick, one of this stack does, and names what is judged."""
+    answer = known.states()["final.alldata"]
     assert (answer.state, answer.command) == ("open", None)
-    assert "Skip it with a reason" in answer.evidence
+    known.ladder(skills=[0.5, 3.0])
+    answer = known.states()["final.alldata"]
+    assert (answer.state, answer.command) == ("open", "imgcls recipe run baseline+augmentation --all-data")
+    known.on_all_data(known.runs()[0])
+    assert known.states()["final.alldata"].state == "open"
+    best = known.runs("baseline+augmentation")[0]
+    final = known.on_all_data(best)
+    answer = known.states()["final.alldata"]
+    assert (answer.state, answer.command) == ("done", None)
+    assert final.id in answer.evidence
+    assert f"{best.id} stand for its score" in answer.evidence
+    known.know(data=OTHER)
+    assert known.states()["final.alldata"].state == "stale"
+
+
+def test_another_split_takes_nothing_from_a_run_on_all_the_data(known: Desk) -> None:
+    """The ladder is then on another split, and so nothing says which stack to use; the data are the same."""
+    known.ladder(skills=[0.5, 3.0])
+    final = known.on_all_data(known.runs("baseline+augmentation")[0])
+    known.know(split=OTHER)
+    assert not gather(known.workspace).change_since_run(final)
+    assert gather(known.workspace).change_since_run(known.runs("baseline+augmentation")[0])
+
+
+def test_a_run_on_all_the_data_is_evidence_for_nothing_else(known: Desk) -> None:
+    """It is no baseline, no member, and no run of its stack."""
+    known.baseline(n_seeds=1)
+    before = known.states()
+    known.on_all_data(known.runs()[0])
+    after = known.states()
+    assert {id_: (line.state, str(line.evidence)) for id_, line in after.items()} == {
+        id_: (line.state, str(line.evidence)) for id_, line in before.items()
+    }
+    assert len(gather(known.workspace).finals) == 1
 
 
 def test_a_split_into_folds_is_not_held_against_one_split(known: Desk) -> None:

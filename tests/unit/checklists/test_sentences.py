@@ -192,7 +192,7 @@ def test_the_form_for_programs_follows_the_language(known: Desk) -> None:
         assert {name: before[name] for name in ("id", "state", "command")} == {
             name: after[name] for name in ("id", "state", "command")
         }
-    assert {entry["id"]: entry["evidence"] for entry in korean["items"]}["final.alldata"].startswith("훈련·검증")
+    assert {entry["id"]: entry["evidence"] for entry in korean["items"]}["final.submit"].startswith("baseline의 실행")
     assert type(english["items"][0]["evidence"]) is str
     said_of = next(entry["evidence"] for entry in korean["items"] if entry["id"] == "train.augmentation")
     assert "판단 불가: 실행 하나로는" in said_of

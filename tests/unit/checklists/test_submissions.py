@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from imgcls.checklists import commands
+from imgcls.ladders.blend import blend
 from imgcls.records.run import RunRecord
 from tests.unit.checklists.conftest import OTHER, Desk, forget_plans
 
@@ -92,6 +93,30 @@ def test_the_final_submission_is_of_the_stack_that_the_ladder_recommends(known: 
     known.know(data=OTHER)
     answer = known.states()["final.submit"]
     assert (answer.state, answer.evidence.endswith("the data changed since")) == ("stale", True)
+
+
+def test_a_submission_of_what_all_the_data_trained_is_final(known: Desk) -> None:
+    """The command names such a run, an unnamed submission takes it, and it ticks; stale with other data, as another."""
+    known.ladder(skills=[0.5, 3.0])
+    best = known.with_test(known.runs("baseline+augmentation")[0])
+    final = known.on_all_data(best)
+    answer = known.states()["final.submit"]
+    assert (answer.state, answer.command) == ("open", f"imgcls submit {final.id}")
+    assert commands.recommended(known.workspace).run == final.id
+    known.submit(final)
+    assert known.states()["final.submit"].state == "done"
+    known.know(data=OTHER)
+    assert known.states()["final.submit"].state == "stale"
+
+
+def test_a_submission_of_a_blend_of_what_all_the_data_trained_is_final(known: Desk) -> None:
+    """Of two seeds of the stack that the ladder recommends."""
+    known.ladder(skills=[0.5, 3.0])
+    for seed in (0, 1):
+        known.on_all_data(known.runs("baseline+augmentation")[0], seed=seed)
+    known.submit(blend(all_data=True, workspace=known.workspace).record)
+    assert known.states()["final.submit"].state == "done"
+    assert known.states()["predict.ensemble"].state == "open"
 
 
 def test_what_is_submitted_unnamed_is_what_the_ladder_recommends(known: Desk) -> None:

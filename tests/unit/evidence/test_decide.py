@@ -85,6 +85,12 @@ def true_recall(start: float) -> float:
     return float(1 - norm.cdf((np.log(start / (1 - start)) - PRIOR) / (2 * SEPARATION) - SEPARATION))
 
 
+def true_precision(start: float) -> float:
+    """Return the precision that a threshold has on all images that there could be."""
+    alarms = float(1 - norm.cdf((np.log(start / (1 - start)) - PRIOR) / (2 * SEPARATION) + SEPARATION))
+    return 0.2 * true_recall(start) / (0.2 * true_recall(start) + 0.8 * alarms)
+
+
 RECALL: dict[str, Any] = {"recall": {"defective": 0.95}}
 
 
@@ -116,6 +122,23 @@ def test_a_recall_that_is_shown_is_kept_on_new_images() -> None:
         for images in (two_classes(600, seed=seed) for seed in range(120))
     ]
     assert np.mean([true_recall(start) >= 0.95 for start in careless]) < 0.7  # what the images themselves have
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("n", "groups", "alike"), [(400, 0, 0.0), (2000, 0, 0.0), (2000, 40, 0.3), (600, 20, 0.5)])
+@pytest.mark.parametrize(("what", "at_least"), [("recall", 0.9), ("recall", 0.95), ("precision", 0.8)])
+def test_promises_hold_on_all_images_that_there_could_be(
+    what: str, at_least: float, n: int, groups: int, alike: float
+) -> None:
+    """Alone and in groups, at least nearly as often as the interval says."""
+    kept = []
+    for seed in range(100):
+        images = two_classes(n, seed=seed, groups=groups, alike=alike)
+        decision = decide(Run(images), **{what: {"defective": at_least}}).decision
+        start = decision.thresholds["defective"]
+        found = true_recall(start) if what == "recall" else true_precision(start)
+        kept.append(found >= decision.promises[0].shown)
+    assert np.mean(kept) >= 0.92
 
 
 def test_a_recall_that_too_few_images_can_show_is_not_promised() -> None:

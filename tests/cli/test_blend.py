@@ -82,7 +82,7 @@ def test_a_blend_is_handed_in(imgcls, drawn_ladder) -> None:
     [
         (("nothing",), "There is no run 'nothing'"),
         (("baseline", "--by", "median"), "'median' is not one of"),
-        (("baseline", "--metric", "speed"), "No verdict can be given for 'speed'"),
+        (("baseline", "--metric", "speed"), "There is no metric 'speed'"),
         (("baseline", "--smallest-gain", "0"), "0"),
     ],
 )

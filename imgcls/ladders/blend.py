@@ -488,7 +488,7 @@ def _test_table(
     return pd.DataFrame({"id": list(ids), **_columns(mixed, runs[0].classes)})
 
 
-UNFITTED = ("mean", "geometric")
+_UNFITTED = ("mean", "geometric")
 """The ways that need no predictions of validation."""
 
 
@@ -500,10 +500,10 @@ def _on_all_data(
     Raises:
         UsageError: The way needs predictions of validation, or there are not two networks that fit each other.
     """
-    if by not in UNFITTED:
+    if by not in _UNFITTED:
         raise UsageError(
             f"--by {by} needs predictions of validation, and networks that were trained on all the data have none. "
-            f"Take --by {' or --by '.join(UNFITTED)}."
+            f"Take --by {' or --by '.join(_UNFITTED)}."
         )
     found = {(run.plan_digest, run.seed): run for text in what for run in _trained_on_all(text, workspace)}
     runs = sorted(found.values(), key=lambda run: run.id)

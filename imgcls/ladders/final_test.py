@@ -83,7 +83,7 @@ class Final:
     incumbent_validation: Estimate | None = None
     """The incumbent on validation, likewise; optimistic, since it was chosen there."""
     promises: tuple[TestedPromise, ...] = ()
-    """What was promised by the decision for a run of the incumbent, or a blend of its runs."""
+    """What was promised by the decision for a run of the ladder, or a blend of such runs."""
 
     def to_json(self) -> dict[str, Any]:
         """Return it as JSON values."""
@@ -138,7 +138,7 @@ def open_test(ladder: Ladder, workspace: Workspace, *, incumbent: int | None = N
         top = result.incumbent if incumbent is None else incumbent
         openings = 1 + sum(row["data"] == _mark(ladder) for row in before)
         final = _score_on_test(state, result, test, top=top, openings=openings)
-        final = replace(final, promises=_tested_promises(_runs(state, top), test, workspace))
+        final = replace(final, promises=_tested_promises(state, test, workspace))
         _write_ledger(workspace, [*before, _row(final, ladder)])
         write_json((ladder.folder or workspace.ladders / ladder.name) / FINAL_JSON, final.to_json())
     finally:
@@ -150,11 +150,12 @@ def _runs(state: LadderState, rung: int) -> list[RunRecord]:
     return [entry.record for entry in state.of(rung) if entry.record is not None]
 
 
-def _tested_promises(runs: Sequence[RunRecord], test: Samples, workspace: Workspace) -> tuple[TestedPromise, ...]:
-    """Return what test says of the promises of decision.toml; nothing where it was made for other networks."""
+def _tested_promises(state: LadderState, test: Samples, workspace: Workspace) -> tuple[TestedPromise, ...]:
+    """Return what test says of the promises of decision.toml; nothing where it was made for networks of no rung."""
     path = workspace.root / DECISION_TOML
     if not path.exists():
         return ()
+    runs = [entry.record for entry in state.jobs if entry.record is not None]
     decision, ids = read_decision(path), {run.id for run in runs}
     members = ((blend, {run for one in blend.members for run in one.runs}) for blend in find_blends(workspace)[0])
     able: list[RunRecord | BlendRecord] = [*runs, *(blend for blend, of in members if of <= ids)]
@@ -181,6 +182,7 @@ def _tested_promises(runs: Sequence[RunRecord], test: Samples, workspace: Worksp
             what=one.what,
             of=one.of,
             at_least=one.at_least,
+            shown=one.shown,
             found=scores.found(one.what, place[one.of]),
             n_false=scores.n_false[place[one.of]],
         )

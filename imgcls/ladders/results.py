@@ -342,6 +342,8 @@ class TestedPromise:
     """The class."""
     at_least: float
     """What was asked for."""
+    shown: float
+    """What the photographs of validation showed at least."""
     found: Estimate
     """What it is on test, among the photographs that were answered."""
     n_false: int
@@ -377,7 +379,7 @@ class FinalRecord:
     validation_scores: ValidationScores
     """Both stacks on validation."""
     promises: tuple[TestedPromise, ...] | None = field(default=None, metadata=MAY_BE_ABSENT)
-    """Those of the decision for a run of the incumbent, or a blend of its runs; None where there is none."""
+    """Those of the decision for a run of the ladder, or a blend of such runs; None where there is none."""
 
 
 @dataclass(frozen=True)

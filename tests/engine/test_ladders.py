@@ -604,7 +604,7 @@ def test_the_sealed_test_speaks_last_and_every_opening_is_counted(
 def test_a_promise_is_held_against_the_sealed_test(
     climb: Climb, split_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where the decision was made for a run of the incumbent, or a blend of its runs; not where for another network."""
+    """Where the decision was made for a run of the ladder, or a blend of such runs; not where for another network."""
     place = Workspace(tmp_path / "work")
     ladder = climb(data=split_folder, workspace=place).ladder
     monkeypatch.setattr(LadderResult, "incumbent", property(lambda self: 2))

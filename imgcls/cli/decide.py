@@ -54,22 +54,24 @@ def decide(
     decision.toml; predict, submit and runs show follow it.
     """
     from imgcls.evidence.decide import decide
+    from imgcls.records.blend import find_predictor
     from imgcls.reports.console import show
     from imgcls.reports.decision import DecisionView
     from imgcls.reports.live import telling
 
     workspace = workspace_of(out)
     share = None if reject is None else _share(reject)
-    bounds = {"recall": _bounds(recall, "recall"), "precision": _bounds(precision, "precision")}
+    bounds, other_bounds = _bounds(recall, "recall"), _bounds(precision, "precision")
     with telling("Deciding", as_json=as_json):
-        decided = decide(run, **bounds, f1=f1, costs=cost, reject=share, workspace=workspace)
+        record = find_predictor(run, workspace)
+        decided = decide(record, recall=bounds, precision=other_bounds, f1=f1, costs=cost, reject=share)
     is_open = strict and not decided.is_shown
     if not is_open:
         decided = decided.keep(to, workspace=workspace)
     if as_json:
         print_json(decided.to_json())
     else:
-        show(DecisionView(decided))
+        show(DecisionView(decided, record))
     return 3 if is_open else 0
 
 

@@ -62,10 +62,6 @@ class Predictor(Protocol):
         """The classes, in the order of the probabilities."""
 
     @property
-    def cites(self) -> tuple[str, ...]:
-        """The ids of those whose score stands for it, where it has none of its own."""
-
-    @property
     def folder(self) -> Path | None:
         """The folder of its record, in the folder of runs or blends of a workspace."""
 
@@ -250,7 +246,8 @@ class Decision(Part):
         several = self.type == "multilabel"
         lines = [f"{of}: from {start:.4g} on" for of, start in self.thresholds.items()]
         if self.costs:
-            lines.append("the answer with the smallest expected cost")
+            of_f1 = "classes weighed for the best mean F1"
+            lines.append(of_f1 if "--f1" in self.asked else "the answer with the smallest expected cost")
         elif not several:
             lines.append("else the most probable of the other classes" if lines else "the most probable class")
         elif len(self.thresholds) < len(self.classes):
@@ -295,8 +292,7 @@ def decision_for(record: Predictor, file: Path | None = None) -> tuple[Decision,
     Args:
         record: The run or blend.
         file: A file that a person named, which counts for another training, too; None for the decision.toml of the
-            workspace in which the record lies, if it was made for this very run or blend, or for one whose score
-            stands for it.
+            workspace in which the record lies, if it was made for this very run or blend.
 
     Returns:
         The rule, and what has to be said of it; "" where there is nothing to say.
@@ -309,16 +305,15 @@ def decision_for(record: Predictor, file: Path | None = None) -> tuple[Decision,
     if path is None or not (file or path.exists()):
         return default, ""
     decision = read_decision(path)
-    is_its_own, is_cited = decision.key == record.key, decision.of in record.cites
-    if not (is_its_own or is_cited) and file is None:
+    is_its_own = decision.key in ("", record.key)
+    if not is_its_own and file is None:
         return default, (
             f"{path.name} was made for {decision.of}, so {record.id} answers by the default. "
-            f"'imgcls decide {record.id}' decides for it, --decision {path.name} takes the file all the same."
+            f"--decision {path.name} takes it all the same."
         )
     if (decision.type, decision.classes) != (record.problem, tuple(record.classes)):
         raise ProblemError(
             f"{path} is of other classes ({listed(decision.classes)}) than {record.id} ({listed(record.classes)}). "
             f"Decide again: 'imgcls decide {record.id}'."
         )
-    said = f"whose score stands for {record.id}" if is_cited else f"not for {record.id}"
-    return decision, "" if is_its_own else f"{path.name} was made for {decision.of or 'no run'}, {said}."
+    return decision, "" if is_its_own else f"{path.name} was made for {decision.of}, not for {record.id}."

@@ -32,7 +32,9 @@ from imgcls.text import listed
 from imgcls.workspace import Workspace
 
 _MOST_CUTS = 500
-"""Thresholds that are tried, among the scores of the images that have the class."""
+"""Thresholds that are tried for a recall, among the scores of the images that have the class."""
+_MOST_LOOKS = 20
+"""Thresholds that are tried for a precision, more of them where few images are called so."""
 _SWEEPS = 3
 _FACTORS = np.geomspace(0.1, 10, 21)
 """What a class may count in place of 1 where F1 of more than two classes is sought."""
@@ -168,8 +170,8 @@ class Question:
         if (self.costs and (self.bounds or self.f1)) or (self.f1 and self.bounds and not several):
             faults.append("Ask for one of --recall or --precision, --f1 and --cost.")
         leaves_open = self.costs is not None and NOT_SURE in self.costs.answers
-        if leaves_open and self.reject is not None:
-            faults.append(f"What {NOT_SURE!r} costs decides what is left open; leave --reject out.")
+        if self.costs is not None and self.reject is not None:
+            faults.append(f"A column {NOT_SURE!r} of costs decides what is left open; leave --reject out.")
         if NOT_SURE in record.classes and (self.reject is not None or leaves_open):
             faults.append(f"A class is called {NOT_SURE!r}, so that no answer can be left open.")
         if faults:
@@ -200,7 +202,7 @@ class RuleScores:
         """Score the answers for images."""
         given, chosen = images.at(np.flatnonzero(~answers.unsure)), answers.chosen[~answers.unsure]
         if not given.n:
-            raise UsageError("Everything would be left to a person: leaving it open costs less than any answer.")
+            raise UsageError("Everything would be left to a person, so that no answer can be scored.")
         truth, units = given.truth, Groups.of(given.groups, n=given.n)
         right = (chosen == truth if images.problem == "multilabel" else chosen[truth][:, None]).mean(axis=1)
         each = None if costs is None else costs.of_each(images.truth, answers.chosen, answers.unsure)
@@ -288,9 +290,10 @@ def decide(
 ) -> Decided:
     """Choose by which rule a run or a blend answers, and judge it; `Decided.keep` makes it be followed.
 
-    A bound of recall gets the highest threshold, one of precision the lowest, at which the exact 95 % interval
-    (`exact_interval`) lies above it. Where no threshold reaches that it is the one that comes nearest, and the promise
-    says what is shown. With nothing asked for the answer is the most probable class, or all labels from 0.5 on.
+    A bound of recall gets the highest threshold at which the exact 95 % interval (`exact_interval`) lies above it. A
+    bound of precision gets the lowest of twenty, with an interval that holds for all twenty. Where no threshold reaches
+    that, it is the one that comes nearest, and the promise says what is shown. With nothing asked for the answer is the
+    most probable class, or all labels from 0.5 on.
 
     Args:
         run: A run or a blend: its record, its id, or the beginning of its id. A joint record of folds is decided for by
@@ -393,13 +396,19 @@ def _bounded(bound: Bound, images: Validated) -> tuple[float, float]:
             f"Too few images of validation have {bound.of!r}: those that choose the threshold and those that judge it "
             "have to be different ones. Let more of them validate, or use folds."
         )
-    cuts = np.unique(scores[true])
-    cuts = cuts[np.unique(np.linspace(0, len(cuts) - 1, _MOST_CUTS).astype(int))]
+    cuts, n_looks = np.unique(scores[true]), 1
+    if bound.what == "recall":
+        cuts = cuts[np.unique(np.linspace(0, len(cuts) - 1, _MOST_CUTS).astype(int))]
+    else:  # lower thresholds need not be less precise, so that each of them is a look
+        cuts = cuts[-np.unique(np.geomspace(1, len(cuts), _MOST_LOOKS).round().astype(int))[::-1]]
+        n_looks = len(cuts)
     best, shown = cuts[0], -1.0
     for cut in cuts[::-1] if bound.what == "recall" else cuts:
         called = scores >= cut
         hits, among = (called, true) if bound.what == "recall" else (true, called)
-        low, _ = exact_interval(hits[among], None if groups is None else groups[among], scores=scores[among])
+        low, _ = exact_interval(
+            hits[among], None if groups is None else groups[among], scores=scores[among], n_looks=n_looks
+        )
         if low > shown:
             best, shown = cut, low
         if low >= bound.at_least:
@@ -444,7 +453,11 @@ def _costs_for_f1(images: Validated) -> dict[str, tuple[float, ...]]:
 
 
 def exact_interval(
-    hits: Booleans, groups: npt.NDArray[np.intp] | None = None, *, scores: Floats | None = None
+    hits: Booleans,
+    groups: npt.NDArray[np.intp] | None = None,
+    *,
+    scores: Floats | None = None,
+    n_looks: int = 1,
 ) -> tuple[float, float]:
     """Return the 95 % interval of a share, which also holds where all or none are hits.
 
@@ -455,6 +468,7 @@ def exact_interval(
         hits: [n], at least one.
         groups: [n], what varies together; None where images stand alone.
         scores: [n], what hits are cut from; None where they are not.
+        n_looks: Of how many such intervals all have to hold; each is as much wider (Bonferroni).
 
     Source: Clopper and Pearson (1934), Biometrika 26; Korn and Graubard (1998), Survey Methodology 24.
     """
@@ -466,8 +480,9 @@ def exact_interval(
         values = [hits.astype(np.float64)] + ([] if scores is None else [rankdata(scores)])
         n = min(n, smaller * min(_n_alone(one, numbers) for one in values))
     x = share * n
-    low = float(betaincinv(x, n - x + 1, 0.025)) if x > 0 else 0.0
-    high = float(betaincinv(x + 1, n - x, 0.975)) if x < n else 1.0
+    tail = 0.025 / n_looks
+    low = float(betaincinv(x, n - x + 1, tail)) if x > 0 else 0.0
+    high = float(betaincinv(x + 1, n - x, 1 - tail)) if x < n else 1.0
     return low, high
 
 

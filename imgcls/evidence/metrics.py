@@ -11,9 +11,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import stdtrit
 
-from imgcls.config.decision import decision_for
+from imgcls.config.decision import Decision, decision_for
 from imgcls.config.metrics import RECORDED, Metric, decided_by, find_metric
-from imgcls.errors import UsageError
+from imgcls.errors import ProblemError, UsageError
 from imgcls.evidence.contributions import (
     Booleans,
     Floats,
@@ -298,7 +298,11 @@ class ValidationSummary:
     def of(cls, record: RunRecord, *, metric: str | None = None) -> Self:
         """Read the predictions of a run, and find both; arguments as for `against_trivial`."""
         images = Validated.of(record)
-        answers = decision_for(record)[0].answers(images.probabilities)
+        try:
+            rule, _ = decision_for(record)
+        except ProblemError:  # a training is done, whatever is wrong with a file beside it
+            rule = Decision.default(record.problem, record.classes)
+        answers = rule.answers(images.probabilities)
         given = images.at(np.flatnonzero(~answers.unsure))
         mistakes = confident_mistakes(
             given.ids,

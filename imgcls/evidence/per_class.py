@@ -96,9 +96,11 @@ class ValidationDetail:
     calibration_error: Estimate
     """See `imgcls.evidence.reliability.calibration_error`."""
     decision: Decision
-    """By which answers are given; what it leaves open counts as not answered by any class."""
+    """By which answers are given."""
     note: str = ""
     """What has to be said of the decision; "" where there is nothing to say."""
+    n_unsure: int = 0
+    """Images that it leaves to a person, which no score of a class counts."""
 
     @classmethod
     def of(cls, record: RunRecord | BlendRecord) -> Self:
@@ -114,18 +116,20 @@ class ValidationDetail:
         probabilities, targets, problem, groups = images.probabilities, images.targets, images.problem, images.groups
         rule, note = decision_for(record)
         chosen, unsure = rule.answers(probabilities)
+        given = images.at(np.flatnonzero(~unsure))
         return cls(
             class_scores(
-                probabilities,
-                targets,
+                given.probabilities,
+                given.targets,
                 problem=problem,
                 classes=images.classes,
-                groups=groups,
-                answers=chosen & ~unsure[:, None],
+                groups=given.groups,
+                answers=chosen[~unsure],
             ),
             calibration_error(probabilities, targets, problem=problem, groups=groups),
             rule,
             note,
+            int(unsure.sum()),
         )
 
 

@@ -517,13 +517,16 @@ def _on_all_data(
             f"{first.id} is one network, and a blend needs two at least: 'imgcls recipe run {first.stack} --all-data "
             "--seeds 3', with the same options otherwise, trains further ones."
         )
-    metric = metric or metric_of(workspace.root, first.problem)
+    metric = deciding_metric(metric or metric_of(workspace.root, first.problem)).text
+    check_metric(metric, problem=first.problem, classes=first.classes)
+    judged_by = _stands_for(runs, by, workspace)
     key = blend_key(by, metric, smallest_gain, [run.digest() for run in runs])
     folder = workspace.blends / f"blend-{by}-{short_key(key)}"
     with suppress(RecordError):  # there is none, or it is made again
         there = read_blend(folder)
         there.record.verify()
-        return there
+        if there.record.judged_by == judged_by:
+            return there
     unknown = Estimate.missing(NOT_SCORED, n=0)
     record = BlendRecord(
         id=folder.name,
@@ -550,7 +553,7 @@ def _on_all_data(
         data=first.data,
         metrics=dict.fromkeys(first.metrics, unknown),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
-        judged_by=_stands_for(runs, by, workspace),
+        judged_by=judged_by,
     )
     test = _test_table(runs, np.full(len(runs), 1 / len(runs)), way=by)
     make_folder(folder)

@@ -57,6 +57,18 @@ class Predictions:
                 self._known[metric, key] = self.of(metric, self.probabilities[key])
         return np.stack([self._known[metric, key] for key in keys])
 
+    def at(self, rows: npt.NDArray[np.intp]) -> Predictions:
+        """Return the same of some of the images."""
+        groups = None if self.groups is None else np.unique(self.groups[rows], return_inverse=True)[1]
+        return replace(
+            self,
+            ids=tuple(self.ids[row] for row in rows),
+            labels=tuple(self.labels[row] for row in rows),
+            targets=self.targets[rows],
+            groups=groups,
+            probabilities={key: one[rows] for key, one in self.probabilities.items()},
+        )
+
     def of(self, metric: str, probabilities: Floats) -> Floats:
         """Return the contributions [n] of any predictions [n, k] of these images.
 

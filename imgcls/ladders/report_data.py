@@ -15,7 +15,7 @@ import numpy as np
 from PIL import Image
 
 from imgcls._version import __version__
-from imgcls.config.decision import Decision, decision_for
+from imgcls.config.decision import Answers, Decision, decision_for
 from imgcls.config.findings import decided_samples
 from imgcls.data.decode import Preprocess, decode_with_size
 from imgcls.data.files import DEFAULT_DATA
@@ -23,7 +23,7 @@ from imgcls.data.samples import Samples, classes_in
 from imgcls.data.source import FINDINGS_TOML, OFF
 from imgcls.engine.known_datasets import fetched_set, is_known_set
 from imgcls.errors import DataError, DecodeError, UsageError
-from imgcls.evidence.contributions import Booleans, Floats, scored
+from imgcls.evidence.contributions import Floats, scored
 from imgcls.evidence.metrics import confident_mistakes, majority_accuracy
 from imgcls.evidence.per_class import ClassScores, class_scores
 from imgcls.evidence.reliability import ReliabilityCurve
@@ -63,14 +63,15 @@ class FoldOutputs:
         return self.stacked.mean(axis=0)
 
     @property
-    def chosen(self) -> Booleans:
-        """What each run answers, [runs, images, classes]; nothing where it is left to a person."""
-        return np.stack([self.answers(probabilities) for probabilities in self.stacked])
+    def answers(self) -> Answers:
+        """What the runs answer together."""
+        return self.decision.answers(self.mean)
 
-    def answers(self, probabilities: Floats) -> Booleans:
-        """Return what is answered by probabilities, [images, classes]; nothing where it is left to a person."""
-        chosen, unsure = self.decision.answers(probabilities)
-        return chosen & ~unsure[:, None]
+    @property
+    def each(self) -> Answers:
+        """What each run answers, [runs, images, classes] and [runs, images]."""
+        found = [self.decision.answers(probabilities) for probabilities in self.stacked]
+        return Answers(np.stack([one.chosen for one in found]), np.stack([one.unsure for one in found]))
 
     @property
     def stacked(self) -> Floats:
@@ -184,13 +185,14 @@ def scores_by_class(folds: Sequence[FoldOutputs]) -> tuple[ClassScores, ...]:
         for place, fold in enumerate(folds)
         for row in range(len(fold.board.ids))
     ]
+    given = ~np.concatenate([fold.answers.unsure for fold in folds])
     return class_scores(
-        np.concatenate([fold.mean for fold in folds]),
-        np.concatenate([fold.board.targets for fold in folds]),
+        np.concatenate([fold.mean for fold in folds])[given],
+        np.concatenate([fold.board.targets for fold in folds])[given],
         problem=folds[0].decision.type,
         classes=folds[0].classes,
-        groups=groups if any(groups) else None,
-        answers=np.concatenate([fold.answers(fold.mean) for fold in folds]),
+        groups=[group for group, is_given in zip(groups, given, strict=True) if is_given] if any(groups) else None,
+        answers=np.concatenate([fold.answers.chosen for fold in folds])[given],
     )
 
 
@@ -206,12 +208,14 @@ def worst_mistakes(folds: Sequence[FoldOutputs], *, most: int = MOST_MISTAKES) -
 
 
 def _worst_of(fold: FoldOutputs, most: int) -> list[WorstMistake]:
-    part = fold.board
-    mean = scored(fold.mean, part.targets, problem=fold.decision.type)
-    given = fold.answers(fold.mean)
-    mistakes = confident_mistakes(part.ids, mean, classes=fold.classes, labels=part.labels, answers=given, most=most)
+    chosen, unsure = fold.answers
+    part = fold.board.at(np.flatnonzero(~unsure))
+    mean = scored(fold.mean[~unsure], part.targets, problem=fold.decision.type)
+    mistakes = confident_mistakes(
+        part.ids, mean, classes=fold.classes, labels=part.labels, answers=chosen[~unsure], most=most
+    )
     row = {name: place for place, name in enumerate(part.ids)}
-    wrong = None if fold.is_multilabel else (fold.chosen & ~mean.truth).any(axis=2).sum(axis=0)
+    wrong = None if fold.is_multilabel else (fold.each.chosen[:, ~unsure] & ~mean.truth).any(axis=2).sum(axis=0)
     return [
         WorstMistake(
             id=mistake.id,
@@ -230,7 +234,8 @@ def _counts(folds: Sequence[FoldOutputs]) -> Floats:
     k, counts = len(folds[0].classes), []
     for fold in folds:
         truth = fold.board.targets[:, None] == np.arange(k)
-        counts.append(truth.T.astype(np.float64) @ fold.chosen.sum(axis=0) / len(fold.stacked))
+        chosen, unsure = fold.each
+        counts.append(truth.T.astype(np.float64) @ (chosen & ~unsure[:, :, None]).sum(axis=0) / len(fold.stacked))
     return np.sum(counts, axis=0)
 
 
@@ -252,9 +257,9 @@ def _label_pairs(folds: Sequence[FoldOutputs]) -> list[ConfusedPair]:
         n_with = n_without = 0
         for fold in folds:
             has = fold.board.targets[:, place] == 1
-            predicted = fold.chosen[:, :, place]
-            missed += float((~predicted[:, has]).sum(axis=1).mean())
-            alarms += float(predicted[:, ~has].sum(axis=1).mean())
+            predicted, given = fold.each.chosen[:, :, place], ~fold.each.unsure
+            missed += float((~predicted & given)[:, has].sum(axis=1).mean())
+            alarms += float((predicted & given)[:, ~has].sum(axis=1).mean())
             n_with, n_without = n_with + int(has.sum()), n_without + int((~has).sum())
         pairs += [ConfusedPair(name, f"no {name}", missed, n_with), ConfusedPair(f"no {name}", name, alarms, n_without)]
     return pairs
@@ -513,15 +518,17 @@ def _shown(result: LadderResult, search: ClimbRecord | None) -> int:
 
 def _reliability(state: LadderState, shown: int) -> tuple[ReliabilityCurve, ...]:
     """Return the diagrams of two rungs that differ in calibration alone, the shown one if it is any; else its own."""
-    plans = [same_but_calibration(rung.plan) for rung in state.ladder.rungs]
+    rungs = state.ladder.rungs
+    plans = [same_but_calibration(rung.plan) for rung in rungs]
     ready = [number for number in range(len(plans)) if any(entry.record for entry in state.of(number))]
-    for number in (shown, *reversed(ready)):
-        alike = [other for other in ready if plans[other] == plans[number]]
-        if len(alike) > 1:
-            break
-    else:
-        alike = [shown]
-    return tuple(_curve(state.ladder.rungs[number].printed, fold_outputs(state, number)) for number in alike[:2])
+    pairs = (
+        [one, other]
+        for one in (shown, *reversed(ready))
+        for other in ready
+        if one != other and plans[one] == plans[other]
+    )
+    both = sorted(next(pairs, [shown]), key=lambda number: "calibration" in rungs[number].plan.get("predict", {}))
+    return tuple(_curve(rungs[number].printed, fold_outputs(state, number)) for number in both)
 
 
 def _curve(title: str, folds: Sequence[FoldOutputs]) -> ReliabilityCurve:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from imgcls.config.metrics import deciding_metric
 from imgcls.config.problem import metric_of, resolve
 from imgcls.data.source import DataSource
-from imgcls.errors import UsageError
-from imgcls.evidence.contributions import Floats, contributions
+from imgcls.errors import RecordError, UsageError
+from imgcls.evidence.contributions import Floats, check_metric
 from imgcls.evidence.cross_fitting import Indices, parts_of
 from imgcls.evidence.gains import fold_gain, measure, score
 from imgcls.evidence.variance import group_numbers
@@ -22,9 +24,9 @@ from imgcls.ladders.judge import gain_record, verdict_record
 from imgcls.ladders.predictions import Predictions
 from imgcls.ladders.results import VIEWS, ViewChange, ViewsRecord, ViewsStep, find_views
 from imgcls.plan import Plan, Predict, ViewKind
-from imgcls.records.run import RunRecord
+from imgcls.records.run import NOT_SCORED, RunRecord
 from imgcls.storage import make_folder, write_json
-from imgcls.text import as_utf8
+from imgcls.text import as_utf8, listed
 from imgcls.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -78,8 +80,13 @@ def look_at_views(
     """
     from imgcls.engine.predictor import validation_views
 
+    if record.all_data is not None:
+        judged = listed(one.run for one in record.all_data.judged)
+        raise RecordError(f"Run {record.id} was {NOT_SCORED}. Look at the views of a judged run: {judged}.")
     plan = Plan.from_json(record.plan)
-    check_question(question.metric, question.smallest_gain)
+    metric = deciding_metric(question.metric or metric_of(workspace.root, record.problem)).text
+    check_question(metric, question.smallest_gain)
+    check_metric(metric, problem=record.problem, classes=record.classes)
     own: ViewKind = (
         plan.predict.view_kind if plan.predict.views > 1 else "augmented" if plan.augment.transforms else "flips"
     )
@@ -87,9 +94,7 @@ def look_at_views(
     n_views = _MOST[kind] if question.n_views is None else question.n_views
     if n_views < 2:
         raise UsageError("One view has nothing to be compared with; look at two at least (--views 2).")
-    asked = replace(
-        question, kind=kind, n_views=n_views, metric=question.metric or metric_of(workspace.root, record.problem)
-    )
+    asked = replace(question, kind=kind, n_views=n_views, metric=metric)
     source = resolve(source, workspace.root, folds=record.n_folds)
     seed = record.data.split_seed if source.split_seed is None else source.split_seed
     valid, values = validation_views(
@@ -108,9 +113,11 @@ def look_at_views(
         probabilities={str(number): one for number, one in enumerate(values, start=1)},
         notes=tuple(_other_bits(record, plan, kind, values)),
         problem=valid.problem,
+        classes=record.classes,
     )
     folder = workspace.reports / VIEWS
-    file = folder / f"{record.id}-{kind}-{n_views}-{asked.metric}.json"
+    of = metric if metric.isidentifier() else hashlib.sha256(metric.encode()).hexdigest()[:8]  # options hold any name
+    file = folder / f"{record.id}-{kind}-{n_views}-{of}.json"
     others = [other for other in find_views(workspace)[0] if other.run == record.id and other.file != file]
     found = judge_views(record, board, asked, n_looks=1 + len(others))
     make_folder(folder)
@@ -212,16 +219,16 @@ def _chosen_by_others(metric: str, board: Predictions) -> tuple[tuple[int, ...],
     Raises:
         UsageError: No part can be held out, or the metric cannot be computed on the others.
     """
-    problem: Any = board.problem
     values = np.stack(list(board.probabilities.values()))
     _, parts = parts_of(board.labels, board.groups)
     chosen, held_out = [], np.empty_like(values[0])
     for part in np.unique(parts):
         seen = parts != part
-        rows = np.stack([contributions(metric, one[seen], board.targets[seen], problem=problem) for one in values])
+        others = board.at(np.flatnonzero(seen))
+        rows = np.stack([others.of(metric, one[seen]) for one in values])
         chosen.append(_best(rows))
         held_out[~seen] = values[chosen[-1] - 1][~seen]
-    return tuple(chosen), contributions(metric, held_out, board.targets, problem=problem), parts
+    return tuple(chosen), board.of(metric, held_out), parts
 
 
 def _changes(board: Predictions, classes: Sequence[str]) -> tuple[tuple[ViewChange, ...], tuple[ViewChange, ...]]:

@@ -184,7 +184,7 @@ def _by_decision(table: SubmissionTable, predicted: Predicted) -> SubmissionTabl
         return table
     n_open = int(rule.answers(predicted.probabilities).unsure.sum())
     told = f" It leaves {n_open:,} of them to a person, who has no place here: they are answered all the same."
-    note = f"Answers are those of decision.toml.{told if n_open else ''}"
+    note = f"Answers are by the decision made for {rule.of or 'any run'}.{told if n_open else ''}"
     return replace(table, decision=rule, note=f"{note} {table.note}".rstrip())
 
 

@@ -140,11 +140,6 @@ class BlendRecord:
         return joint_digest([member.plan_digest for member in self.members])
 
     @property
-    def cites(self) -> tuple[str, ...]:
-        """The runs or blends whose score stands for it, where it has none of its own."""
-        return self.judged_by or ()
-
-    @property
     def shares(self) -> dict[str, float]:
         """The id of the run of every network that predicts → its share."""
         return {

@@ -641,11 +641,6 @@ class RunRecord:
             raise RecordError(f"Run {self.id} was {NOT_SCORED}. What stands for its score: {judged}.")
         return self.kept.predictions(split, self.classes)
 
-    @property
-    def cites(self) -> tuple[str, ...]:
-        """The runs whose score stands for it, where it has none of its own."""
-        return () if self.all_data is None else tuple(judged.run for judged in self.all_data.judged)
-
     def history(self) -> list[dict[str, float | int | str | None]]:
         """Read what every epoch gave, one dictionary an epoch; none where no epoch was trained; empty cells are None.
 

@@ -13,7 +13,7 @@ from imgcls.evidence.verdicts import FOR_THIS_MODEL
 from imgcls.ladders.results import Blend
 from imgcls.predictions.blending import MEANINGS
 from imgcls.records.blend import BlendRecord
-from imgcls.records.run import Estimate
+from imgcls.records.run import Estimate, RunRecord
 from imgcls.reports.climb import claim_of
 from imgcls.reports.console import NamedRows, count, name
 from imgcls.reports.console import path as path_text
@@ -89,8 +89,8 @@ def notes_of(blend: Blend) -> list[str]:
     return [*blend.record.notes, *(remark for remark in remarks if remark != FOR_THIS_MODEL)]
 
 
-def next_steps(record: BlendRecord) -> list[str]:
-    """Return the commands that use a blend."""
+def next_steps(record: RunRecord | BlendRecord) -> list[str]:
+    """Return the commands that use a run or a blend."""
     steps = [f"imgcls predict {record.id} PHOTO …"]
     return [*steps, f"imgcls submit {record.id}"] if "test.parquet" in record.files else steps
 

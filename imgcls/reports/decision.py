@@ -9,9 +9,11 @@ from itertools import product
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.text import Text
 
-from imgcls.config.decision import Promise
+from imgcls.config.decision import DECISION_TOML, Promise
 from imgcls.evidence.decide import Decided, RuleScores
-from imgcls.records.run import Estimate
+from imgcls.records.blend import BlendRecord
+from imgcls.records.run import Estimate, RunRecord
+from imgcls.reports.blend import next_steps
 from imgcls.reports.console import NamedRows, count, name, path
 from imgcls.reports.ladder import section
 from imgcls.text import clean
@@ -25,6 +27,8 @@ class DecisionView:
 
     decided: Decided
     """The decision."""
+    record: RunRecord | BlendRecord
+    """Whom it was made for."""
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """Draw the rule, its promises, its scores beside the default's, and what follows it."""
@@ -40,8 +44,16 @@ class DecisionView:
         if len(rule.classes) > _MOST_CLASSES:
             yield Text(f"… and {len(rule.classes) - _MOST_CLASSES} more classes; --json lists all.", style="dim")
         yield from map(Text, self._sums())
-        steps = [f"imgcls predict {rule.of} PHOTO …", f"imgcls submit {rule.of}"]
-        yield from section("Next", steps if decided.path is not None else [])
+        if decided.path is not None:
+            yield from section("Next", self._steps)
+
+    @property
+    def _steps(self) -> list[str]:
+        """Return the commands that follow the decision; the record of all folds has no network of its own."""
+        record = self.record
+        if isinstance(record, RunRecord) and record.folds is not None:
+            return [f"imgcls predict RUN PHOTO … --decision {DECISION_TOML}    # RUN: a network of the same stack"]
+        return next_steps(record)
 
     def _promise(self, promise: Promise) -> Text:
         found = self.decided.found(promise)

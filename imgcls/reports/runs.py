@@ -322,7 +322,8 @@ def by_class(detail: ValidationDetail) -> RenderResult:
         yield Text(clean(detail.note), style="yellow")
     if not detail.decision.is_default:
         rule = "; ".join(detail.decision.in_words())
-        yield Text(clean(f"By decision.toml, for which these photographs were used: {rule}."))
+        left = f" {detail.n_unsure:,} are left to a person, the scores are of the others." if detail.n_unsure else ""
+        yield Text(clean(f"By decision.toml, for which these photographs were used: {rule}.{left}"))
     rows = least_found_first(detail.classes)
     titles = ("images", "recall", "precision", "F1", "ROC AUC")
     yield NamedRows(

@@ -12,6 +12,7 @@ import pytest
 
 from imgcls.checklists.class_errors import class_errors
 from imgcls.config.decision import Decision
+from imgcls.evidence.metrics import ValidationSummary
 from imgcls.records.find import find_runs
 from imgcls.records.run import RunRecord
 from imgcls.workspace import Workspace
@@ -98,7 +99,7 @@ def test_submit_follows_the_decision_and_keeps_a_copy(imgcls, trained) -> None:
     said = json.loads(imgcls("submit", record.id, "--out", workspace.root, "--json").out)
     assert pd.read_csv(said["path"])["label"].tolist() == ["cat", "dog"]
     assert said["decision"]["thresholds"] == {"dog": 0.4}
-    assert "Answers are those of decision.toml." in said["note"]
+    assert f"Answers are by the decision made for {record.id}." in said["note"]
     plain = imgcls("submit", record.id, "--out", workspace.root, "--decision", "none", "--force", "--json")
     assert pd.read_csv(json.loads(plain.out)["path"])["label"].tolist() == ["cat", "cat"]
     assert json.loads(plain.out).get("decision") is None
@@ -141,6 +142,7 @@ def test_a_damaged_decision_is_named_and_not_passed_over(imgcls, trained) -> Non
         assert "decision.toml" in result.err
     assert imgcls("submit", record.id, "--out", workspace.root).code == 2
     assert class_errors(record, workspace)  # the checklist goes on
+    assert ValidationSummary.of(record).mistakes  # and so does the summary of a training
 
 
 def test_runs_show_and_the_checklist_count_by_the_decision(imgcls, trained) -> None:

@@ -190,7 +190,7 @@ def _context(data: ReportData) -> dict[str, Any]:
         "viewing": views,
         "reliability": figures.reliability_svg(data.reliability),
         "curves_shown": data.reliability,
-        "of_what": f"{count(len(result.rungs[data.shown].runs), 'run')} in validation",
+        "of_what": "all runs in validation",
         "with_interval": with_interval,
     }
 
@@ -293,7 +293,9 @@ class BlendPage:
     def content(self, form: Form) -> bytes:
         """Return the page in one of its forms."""
         if form == "json":
-            return json_bytes({**self.blend.to_json(), **told_by_class(self.detail), "version": __version__})
+            blend = self.blend.to_json()
+            data = {key: value for key, value in blend["data"].items() if key not in ("excluded", "lost_test")}
+            return json_bytes({**blend, "data": data, **told_by_class(self.detail), "version": __version__})
         context = self._context()
         if form == "markdown":
             return as_utf8(_markdown("blend.md.j2", **context)).encode()
@@ -409,7 +411,7 @@ def page_json(data: ReportData) -> dict[str, Any]:
         "search": None if data.search is None else _without_places(data.search),
         "views": [known.to_json() for known in data.views],
         "reliability": [asdict(curve) for curve in data.reliability],
-        "blends": [blend_json(blend) for blend in data.blends],
+        "blends": [{key: value for key, value in blend_json(blend).items() if key != "path"} for blend in data.blends],
         "updated": data.updated,
         "version": data.version,
     }

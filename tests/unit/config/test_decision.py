@@ -19,7 +19,6 @@ class Run:
     """A run, as far as a decision is concerned."""
 
     folder: Path
-    cites: tuple[str, ...] = ()
     id: str = "run-1"
     key: str = "f" * 64
     problem: str = "multiclass"

@@ -161,16 +161,35 @@ def test_it_takes_the_highest_threshold_that_keeps_the_bound() -> None:
     assert start == pytest.approx((expected + below) / 2)
 
 
-def test_a_precision_takes_the_lowest_threshold_that_keeps_it() -> None:
+def test_a_precision_takes_the_lowest_threshold_of_twenty_that_keeps_it() -> None:
+    """The interval is of twenty looks, since lower thresholds need not be less precise."""
     images = two_classes(2000)
     decision = decide(Run(images), precision={"defective": 0.8}).decision
-    start = decision.thresholds["defective"]
-    called = images.probabilities[:, 1] >= start
     shown = decision.promises[0].shown
+    called = images.probabilities[:, 1] >= decision.thresholds["defective"]
+    ordered = np.sort(images.probabilities[images.targets == 1, 1])[::-1]
+    tried = ordered[np.unique(np.geomspace(1, len(ordered), 20).round().astype(int)) - 1]
+    n_looks = len(tried)  # of few images the same threshold comes twice
     assert shown >= 0.8
-    assert exact_interval(images.targets[called] == 1)[0] == pytest.approx(shown)
-    lower = np.unique(images.probabilities[(images.targets == 1) & ~called, 1])
-    assert all(exact_interval(images.targets[images.probabilities[:, 1] >= cut] == 1)[0] < 0.8 for cut in lower)
+    assert exact_interval(images.targets[called] == 1, n_looks=n_looks)[0] == pytest.approx(shown)
+    assert exact_interval(images.targets[called] == 1)[0] > shown
+    lower = [cut for cut in tried if cut < images.probabilities[called, 1].min()]
+    assert all(
+        exact_interval(images.targets[images.probabilities[:, 1] >= cut] == 1, n_looks=n_looks)[0] < 0.8
+        for cut in lower
+    )
+
+
+def test_a_precision_that_no_threshold_has_is_hardly_ever_promised() -> None:
+    """Scores that say nothing have the precision of all images at every threshold: twenty looks must find no more."""
+    n_promised = 0
+    for seed in range(150):
+        images = two_classes(1000, seed=seed)
+        scores = np.random.default_rng(1000 + seed).random(1000)
+        images = replace(images, probabilities=np.stack([1 - scores, scores], axis=1))
+        asked = float(images.targets.mean()) + 0.001
+        n_promised += decide(Run(images), precision={"defective": asked}).decision.promises[0].is_shown
+    assert n_promised <= 8  # 2.5 % are 4
 
 
 def test_what_judges_did_not_choose() -> None:

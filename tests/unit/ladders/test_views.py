@@ -4,20 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from imgcls.errors import UsageError
+from imgcls.data.source import DataSource
+from imgcls.engine.device import Machine
+from imgcls.engine.progress import Silent
+from imgcls.errors import RecordError, UsageError
 from imgcls.evidence.cross_fitting import parts_of
 from imgcls.ladders.predictions import Predictions
 from imgcls.ladders.results import ViewsRecord
-from imgcls.ladders.views import ViewsQuestion, judge_views
+from imgcls.ladders.views import ViewsQuestion, judge_views, look_at_views
 from imgcls.records.find import find_runs
-from imgcls.records.run import RunRecord
+from imgcls.records.run import AllData, JudgedRun, RunRecord
 from imgcls.reports.views import claim_about, curve_rows, next_step, notes_of
 from imgcls.schema import from_json
+from imgcls.workspace import Workspace
 
 Draw = Callable[..., Any]
 ASKED = ViewsQuestion("flips", 8, "accuracy")
@@ -41,6 +46,7 @@ def board(values: np.ndarray, targets: np.ndarray, **changes: Any) -> Prediction
         probabilities={str(number): one for number, one in enumerate(values, start=1)},
         notes=(),
         problem="binary" if targets.ndim == 1 else "multilabel",
+        classes=("cat", "dog"),
     )
     return replace(found, **changes)
 
@@ -149,3 +155,19 @@ def test_the_next_command_trains_nothing_new(run: RunRecord) -> None:
         "imgcls recipe run baseline+mixup --set predict.views=3 --set predict.view_kind=flips "
     )
     assert next_step(replace(found, kind="augmented")).startswith("imgcls recipe run baseline+mixup+tta:views=3 ")
+
+
+def test_a_metric_may_name_a_class(run: RunRecord) -> None:
+    """By its name, whatever the others are called; chosen and judged by it."""
+    values, targets = guesses(3, 200, skill=0.8)
+    found = judge_views(run, board(values, targets), replace(ASKED, n_views=3, metric="sensitivity:class=dog"))
+    assert found.curve[0].score.value == pytest.approx((values[0].argmax(axis=1)[targets == 1] == 1).mean())
+    assert found.gain is not None
+
+
+def test_views_of_a_run_on_all_the_data_are_refused(run: RunRecord, tmp_path: Path) -> None:
+    """Its photographs of validation trained it."""
+    cited = JudgedRun("baseline-s0-1a2b3c4d", "0" * 64, {})
+    trained = replace(run, all_data=AllData((cited,), cited.run, 1))
+    with pytest.raises(RecordError, match=r"What stands|Look at the views of a judged run: baseline-s0-1a2b3c4d"):
+        look_at_views(trained, DataSource(), ASKED, workspace=Workspace(tmp_path), machine=Machine(), reporter=Silent())

@@ -169,7 +169,8 @@ def test_classes_are_scored_by_the_mean_of_the_runs_over_all_folds() -> None:
     groups, ids = np.arange(60) // 10, tuple(map(str, range(60)))
     turns = [
         FoldOutputs(
-            Predictions(ids, (), targets, groups, dict(zip("ab", pair, strict=True)), (), "binary"), ("cat", "dog")
+            Predictions(ids, (), targets, groups, dict(zip("ab", pair, strict=True)), (), "binary"),
+            Decision.default("binary", ("cat", "dog")),
         )
         for pair in (runs[:2], runs[2:])
     ]
@@ -193,3 +194,14 @@ def test_several_labels_are_missed_or_seen_where_they_are_not() -> None:
     (worst,) = worst_mistakes(turns)
     assert (worst.id, worst.label, worst.predicted, worst.n_wrong) == ("y", "red|green", "no red", None)
     assert worst.confidence == pytest.approx(0.85)
+
+
+def test_what_is_left_to_a_person_is_no_mistake_and_not_missed() -> None:
+    """Of several labels, too: neither image is answered, so that nothing is wrong about it."""
+    targets = np.array([[1, 0], [1, 1]], dtype=np.uint8)
+    part = Predictions(("x", "y"), ("red", "red|green"), targets, None, {"a": np.full((2, 2), 0.48)}, (), "multilabel")
+    rule = Decision.model_validate({"type": "multilabel", "classes": ("red", "green"), "doubt": 0.9})
+    assert not worst_mistakes([FoldOutputs(part, rule)])
+    assert not confused_pairs([FoldOutputs(part, rule)])
+    plain = FoldOutputs(part, Decision.default("multilabel", ("red", "green")))
+    assert len(worst_mistakes([plain])) == 2

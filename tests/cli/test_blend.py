@@ -179,7 +179,7 @@ def test_a_blend_is_compared(imgcls, drawn_ladder) -> None:
         (("nothing",), "There is no run 'nothing'"),
         (("RUN", "--views", "1"), "1 is not in the range 2<=x<=64"),
         (("RUN", "--kind", "mirrors"), "'mirrors' is not one of"),
-        (("RUN", "--metric", "speed"), "No verdict can be given for 'speed'"),
+        (("RUN", "--metric", "speed"), "There is no metric 'speed'"),
     ],
 )
 def test_views_that_cannot_be_looked_at_end_with_2(imgcls, drawn_ladder, arguments, message) -> None:

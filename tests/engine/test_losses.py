@@ -84,7 +84,7 @@ def test_answers_are_probabilities_and_classes() -> None:
     one, several = TrainLoss("cross_entropy"), TrainLoss("bce")
     assert torch.allclose(one.activation(LOGITS).sum(1), torch.ones(2))
     assert one.decodes(one.activation(LOGITS)).tolist() == [0, 1]
-    both = [[True, False, True], [False, True, True]]  # a half is a label, as the metrics have it
+    both = [[True, False, True], [True, True, False]]  # a half is a label, as the metrics have it
     assert several.decodes(several.activation(LOGITS)).tolist() == both
 
 

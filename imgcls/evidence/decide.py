@@ -193,6 +193,11 @@ class RuleScores:
     n_false: tuple[int, ...]
     """Of each class, images that are called so and have it not."""
 
+    @property
+    def mean_f1(self) -> float:
+        """The mean F1 over the classes that occur, or are answered."""
+        return float(np.mean([one.f1.value for one in self.classes if one.f1.value is not None]))
+
     def found(self, what: Literal["recall", "precision"], place: int) -> Estimate:
         """Return recall or precision of the class at a place."""
         return self.classes[place].recall if what == "recall" else self.classes[place].precision
@@ -245,6 +250,13 @@ class Decided:
     def is_shown(self) -> bool:
         """Whether all promises are supported by the images that chose, and met on those that did not."""
         return all(one.is_shown and (self.found(one).value or 0.0) >= one.at_least for one in self.decision.promises)
+
+    @property
+    def is_better(self) -> bool:
+        """Whether the rule is better than the default at what it was chosen for: costs, or the mean F1."""
+        if self.scores.cost is not None and self.default.cost is not None:
+            return (self.scores.cost.value or 0.0) < (self.default.cost.value or 0.0)
+        return self.scores.mean_f1 > self.default.mean_f1
 
     def found(self, promise: Promise) -> Estimate:
         """Return what was promised, as it is on images that did not choose."""

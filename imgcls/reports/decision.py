@@ -92,10 +92,15 @@ class DecisionView:
         if n_unsure:
             share = f"{n_unsure / decided.n:.1%}"
             yield f"Left to a person: {n_unsure:,} of {decided.n:,} ({share}); scores are of the others."
+        seeks_f1 = "--f1" in decided.decision.asked
         for title, scores in self._sides():
             of = "By default" if title else "By this rule"
             cost = "" if scores.cost is None else f"; cost of a photograph {_with_interval(scores.cost)}"
-            yield f"{of}: right {_with_interval(scores.accuracy)}{cost}."
+            f1 = f"; mean F1 {scores.mean_f1:.3f}" if seeks_f1 else ""
+            yield f"{of}: right {_with_interval(scores.accuracy)}{cost}{f1}."
+        if (seeks_f1 or decided.scores.cost is not None) and not decided.is_better:
+            others = " on photographs that did not choose it" if decided.held_out else ""
+            yield f"So the rule is no better than the default{others}; --decision none answers by that."
 
 
 def _with_interval(estimate: Estimate) -> str:

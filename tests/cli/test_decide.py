@@ -85,6 +85,26 @@ def test_what_cannot_be_asked_is_refused_before_anything_is_written(imgcls, trai
     assert not (workspace.root / "decision.toml").exists()
 
 
+def test_a_rule_that_is_no_better_at_what_it_was_chosen_for_says_so(imgcls, trained, tmp_path) -> None:
+    """Of F1, and of costs where probabilities say too little of them."""
+    record, workspace = trained
+    result = imgcls("decide", record.id, "--f1", "--out", workspace.root, "--json")
+    said = json.loads(result.out)
+    means = [np.mean([one["f1"]["value"] for one in said[side]["classes"]]) for side in ("scores", "default")]
+    shown = imgcls("decide", record.id, "--f1", "--out", workspace.root).out
+    assert f"mean F1 {means[0]:.3f}." in shown
+    assert f"mean F1 {means[1]:.3f}." in shown
+    assert ("no better than the default" in shown) == (means[0] <= means[1])
+    (tmp_path / "costs.csv").write_text("is,cat,dog\ncat,0,1\ndog,1000,0\n")
+    frame = record.predictions("valid")
+    frame[["p_cat", "p_dog"]] = np.where(frame[["label"]].to_numpy() == ["cat", "dog"], 0.99, 0.01)
+    frame.to_parquet(record.folder / "valid.parquet", index=False)
+    sure = record.write(record.folder)
+    dear = imgcls("decide", sure.id, "--cost", tmp_path / "costs.csv", "--out", workspace.root).out
+    assert "cost of a photograph" in dear
+    assert "So the rule is no better than the default; --decision none" in " ".join(dear.split())
+
+
 def test_classes_may_hold_the_signs_of_a_bound(imgcls, drawn_ladder) -> None:
     _, workspace = drawn_ladder("baseline+augmentation", n_seeds=1, classes=("ok", "a>=b: 5%"))
     record = find_runs(workspace)[0][0]

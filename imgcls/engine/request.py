@@ -179,14 +179,18 @@ class RunSpec:
         # with the weights of another run nothing was trained; that one has the history
         trained = next((run for run in every if run.id == taken.reused_from), taken)
         n_epochs = len(trained.history())
-        n_epochs += n_epochs < plan.fit.epochs  # the epoch in which a callback stopped it is not in its history
+        n_train = trained.data.n["train"]
+        size = min(plan.fit.batch_size, n_train)
+        n_batches = -(-n_train // size) - (n_train % size == 1 < n_train)  # one alone is left out
+        n_scheduled = plan.fit.n_epochs(n_batches=n_batches)
+        n_epochs += n_epochs < n_scheduled  # the epoch in which a callback stopped it is not in its history
         in_folds = {fold.run for run in judged if run.folds is not None for fold in run.folds.runs}
         cited = [JudgedRun(run.id, run.digest(), run.metrics) for run in judged if run.id not in in_folds]
         splits = samples.frame["split"].replace("valid", "train").tolist()
         return replace(
             self,
             prepared=replace(self.prepared, samples=samples.with_split(splits)),
-            all_data=AllData(tuple(cited), taken.id, n_epochs),
+            all_data=AllData(tuple(cited), taken.id, n_epochs, n_scheduled),
             calibration=taken.calibration,
         )
 
@@ -198,7 +202,7 @@ class RunSpec:
         """
         if self.all_data is None:
             return self.plan.fit.n_epochs(n_batches=n_batches)
-        return max(self.all_data.n_epochs, self.plan.fit.epochs)  # fewer where the judged run stopped early
+        return self.all_data.n_scheduled
 
     @property
     def stack(self) -> Stack:
@@ -261,7 +265,8 @@ class RunSpec:
         taken = None
         if self.all_data is not None:
             fitted = None if calibration is None else to_json(calibration)
-            taken = {"n_epochs": self.all_data.n_epochs, "calibration": fitted}
+            epochs = [self.all_data.n_epochs, self.all_data.n_scheduled]
+            taken = {"n_epochs": epochs, "calibration": fitted}
         return run_key(
             plan.to_json(),
             data_digest=self.prepared.samples.data_digest,

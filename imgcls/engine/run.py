@@ -370,7 +370,7 @@ class Job:
         if done is not None:
             callbacks.append(done)
         if request.all_data is not None:
-            if request.all_data.n_epochs < plan.fit.epochs:
+            if request.all_data.n_epochs < request.all_data.n_scheduled:
                 callbacks.append(StopAfter(request.all_data.n_epochs))
             learn.remove_cbs(learn._grab_cbs(EarlyStoppingCallback))  # nothing validates that it could go by
         n_done = done.n_done if done is not None else 0

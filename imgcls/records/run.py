@@ -362,6 +362,8 @@ class AllData:
     """The judged run that gave epochs and calibration: that of its seed, else of the lowest; of folds the first."""
     n_epochs: int
     """The epochs that run was trained for."""
+    n_scheduled: int
+    """The epochs that its schedule was for; more where a callback stopped it early."""
 
 
 @dataclass(frozen=True)

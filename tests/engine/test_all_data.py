@@ -130,7 +130,11 @@ def test_epochs_are_those_of_the_judged_run(train, split_folder: Path, monkeypat
     }
     train(**longer)  # stopped by its second epoch, which its history does not have any more
     run = train(**longer, all_data=True)
-    assert (len(run.history()), run.all_data.n_epochs) == (2, 2)
+    assert (len(run.history()), run.all_data.n_epochs, run.all_data.n_scheduled) == (2, 2, 5)
+    both = {**longer, "overrides": {"fit.callbacks": callbacks, "fit.least_steps": 20}}  # 10 epochs of 2 batches
+    train(**both)
+    run = train(**both, all_data=True)
+    assert (len(run.history()), run.all_data.n_epochs, run.all_data.n_scheduled) == (2, 2, 10)
 
 
 def test_what_goes_by_validation_is_refused(train, split_folder: Path) -> None:

@@ -136,7 +136,7 @@ class Desk:
             seed=seed,
             metrics={name: Estimate.missing(NOT_SCORED, n=0) for name in run.metrics},
             data=replace(run.data, split_digest="a" * 64, n=n),
-            all_data=AllData((JudgedRun(run.id, run.digest(), run.metrics),), run.id, 1),
+            all_data=AllData((JudgedRun(run.id, run.digest(), run.metrics),), run.id, 1, 1),
         ).write(folder)
 
     def submit(self, run: RunRecord) -> Path:

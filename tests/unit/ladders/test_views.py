@@ -168,6 +168,6 @@ def test_a_metric_may_name_a_class(run: RunRecord) -> None:
 def test_views_of_a_run_on_all_the_data_are_refused(run: RunRecord, tmp_path: Path) -> None:
     """Its photographs of validation trained it."""
     cited = JudgedRun("baseline-s0-1a2b3c4d", "0" * 64, {})
-    trained = replace(run, all_data=AllData((cited,), cited.run, 1))
+    trained = replace(run, all_data=AllData((cited,), cited.run, 1, 1))
     with pytest.raises(RecordError, match=r"What stands|Look at the views of a judged run: baseline-s0-1a2b3c4d"):
         look_at_views(trained, DataSource(), ASKED, workspace=Workspace(tmp_path), machine=Machine(), reporter=Silent())

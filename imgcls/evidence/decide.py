@@ -113,11 +113,10 @@ class Costs:
         return cls(labels=dict(zip(record.classes, pairs, strict=True)))
 
     def of_each(self, truth: Booleans, decided: Booleans, unsure: Booleans) -> Floats:
-        """Return what each image costs, [n]; what is left to a person costs what the table says, else nothing."""
+        """Return what each image costs, [n]; only a table with a column for it leaves one to a person."""
         if self.labels:
             missed, false = np.array(list(self.labels.values())).T
-            each = (truth & ~decided) @ missed + (decided & ~truth) @ false
-            return np.where(unsure, 0.0, each)
+            return (truth & ~decided) @ missed + (decided & ~truth) @ false
         table = np.array([cost for answer, cost in self.answers.items() if answer != NOT_SURE]).T
         left = np.array(self.answers.get(NOT_SURE, np.zeros(len(table))))
         return np.where(unsure, truth @ left, (truth @ table * decided).sum(axis=1))
@@ -455,9 +454,8 @@ def _costs_for_f1(images: Validated) -> dict[str, tuple[float, ...]]:
 
     factors = np.ones(k)
     for place in [*np.flatnonzero(there)] * _SWEEPS:
-        others = [np.where(np.arange(k) == place, factor, factors) for factor in _FACTORS]
-        found = max(others, key=mean_f1)
-        factors = found if mean_f1(found) > mean_f1(factors) else factors
+        others = (np.where(np.arange(k) == place, factor, factors) for factor in _FACTORS)
+        factors = max([factors, *others], key=mean_f1)
     return {
         name: tuple(0.0 if place == answer else float(factors[place]) for place in range(k))
         for answer, name in enumerate(images.classes)

@@ -251,13 +251,13 @@ def _class_pairs(folds: Sequence[FoldOutputs]) -> list[ConfusedPair]:
 
 def _label_pairs(folds: Sequence[FoldOutputs]) -> list[ConfusedPair]:
     """Count the misses and the false alarms of each label, in the mean over runs."""
-    pairs = []
+    pairs, answers = [], [(fold.board.targets, *fold.each) for fold in folds]
     for place, name in enumerate(folds[0].classes):
         missed = alarms = 0.0
         n_with = n_without = 0
-        for fold in folds:
-            has = fold.board.targets[:, place] == 1
-            predicted, given = fold.each.chosen[:, :, place], ~fold.each.unsure
+        for targets, chosen, unsure in answers:
+            has = targets[:, place] == 1
+            predicted, given = chosen[:, :, place], ~unsure
             missed += float((~predicted & given)[:, has].sum(axis=1).mean())
             alarms += float((predicted & given)[:, ~has].sum(axis=1).mean())
             n_with, n_without = n_with + int(has.sum()), n_without + int((~has).sum())

@@ -43,10 +43,10 @@ def number(value: float | None, *, digits: int = 3) -> str:
     return "-" if value is None else f"{value:.{digits}f}"
 
 
-def with_interval(estimate: Estimate) -> str:
+def with_interval(estimate: Estimate, *, digits: int = 2) -> str:
     """Write a share with its interval: `0.93 [0.88, 0.96]`; `-` where it could not be computed."""
-    found = number(estimate.value, digits=2)
-    return found if estimate.low is None else f"{found} [{estimate.low:.2f}, {estimate.high:.2f}]"
+    found = number(estimate.value, digits=digits)
+    return found if estimate.low is None else f"{found} [{estimate.low:.{digits}f}, {estimate.high:.{digits}f}]"
 
 
 def interval(estimate: Estimate) -> str:

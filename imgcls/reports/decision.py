@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from itertools import product
 
 from rich.console import Console, ConsoleOptions, RenderResult
@@ -12,13 +13,14 @@ from rich.text import Text
 from imgcls.config.decision import DECISION_TOML, Promise
 from imgcls.evidence.decide import Decided, RuleScores
 from imgcls.records.blend import BlendRecord
-from imgcls.records.run import Estimate, RunRecord
+from imgcls.records.run import RunRecord
 from imgcls.reports.blend import next_steps
-from imgcls.reports.console import NamedRows, count, name, path
+from imgcls.reports.console import NamedRows, count, name, path, with_interval
 from imgcls.reports.ladder import section
 from imgcls.text import clean
 
 _MOST_CLASSES = 20
+_with_interval = partial(with_interval, digits=3)
 
 
 @dataclass(frozen=True)
@@ -101,9 +103,3 @@ class DecisionView:
         if (seeks_f1 or decided.scores.cost is not None) and not decided.is_better:
             others = " on photographs that did not choose it" if decided.held_out else ""
             yield f"So the rule is no better than the default{others}; --decision none answers by that."
-
-
-def _with_interval(estimate: Estimate) -> str:
-    if estimate.value is None:
-        return "-"
-    return f"{estimate.value:.3f}" + ("" if estimate.low is None else f" [{estimate.low:.3f}, {estimate.high:.3f}]")

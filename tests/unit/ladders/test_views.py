@@ -169,5 +169,5 @@ def test_views_of_a_run_on_all_the_data_are_refused(run: RunRecord, tmp_path: Pa
     """Its photographs of validation trained it."""
     cited = JudgedRun("baseline-s0-1a2b3c4d", "0" * 64, {})
     trained = replace(run, all_data=AllData((cited,), cited.run, 1, 1))
-    with pytest.raises(RecordError, match=r"What stands|Look at the views of a judged run: baseline-s0-1a2b3c4d"):
+    with pytest.raises(RecordError, match="Look at the views of a judged run: baseline-s0-1a2b3c4d"):
         look_at_views(trained, DataSource(), ASKED, workspace=Workspace(tmp_path), machine=Machine(), reporter=Silent())

@@ -1,0 +1,116 @@
+"""decisions.csv: what a person said of single photographs in a review, one row each, in the order in which it was said.
+
+image           the id of the sample
+label           the label that it was shown with; several joined by |
+decision        keep, relabel, exclude or unsure
+new_label       the label that it gets, where it is `relabel`; several joined by |
+by              who said so; may be empty
+at              when, as `2026-12-01T10:22:05Z`; may be empty
+data            the name of the data set that it is about; may be empty
+
+Of several rows about an image by one person the last one counts, so that a file only ever grows.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable
+from dataclasses import astuple, dataclass, fields
+from pathlib import Path
+from typing import Literal, cast, get_args
+
+from imgcls.errors import DataError, UsageError
+from imgcls.storage import append_line
+from imgcls.text import as_utf8, listed
+
+DECISIONS_CSV = "decisions.csv"
+Answer = Literal["keep", "relabel", "exclude", "unsure"]
+"""What can be said of a photograph: its label is right, is another, it is left out, or the person is not sure."""
+ANSWERS: tuple[Answer, ...] = get_args(Answer)
+_NEEDED = ("image", "decision")
+
+
+@dataclass(frozen=True)
+class Reviewed:
+    """What was said of one photograph."""
+
+    image: str
+    """The id of the sample; bytes that are no UTF-8 as escapes."""
+    label: str
+    """The label that it was shown with."""
+    decision: Answer
+    """What was said."""
+    new_label: str = ""
+    """The label that it gets, where it is `relabel`."""
+    by: str = ""
+    """Who said so."""
+    at: str = ""
+    """When, in UTC."""
+    data: str = ""
+    """The name of the data set."""
+
+    def __post_init__(self) -> None:
+        """Refuse what says nothing: a relabelling without a label, or a label without one."""
+        if self.decision not in ANSWERS:
+            raise UsageError(f"A decision is one of {', '.join(ANSWERS)}, not {self.decision!r}.")
+        if (self.decision == "relabel") != bool(self.new_label):
+            raise UsageError(
+                f"{self.image!r}: 'relabel' needs a new_label, and {self.decision!r} came with {self.new_label!r}."
+            )
+
+
+COLUMNS = tuple(field.name for field in fields(Reviewed))
+
+
+def append_reviewed(path: Path, row: Reviewed) -> None:
+    """Add a row to a file of decisions, and wait until it is on the disk.
+
+    Args:
+        path: The file, made with its header if it is missing; its folder must exist.
+        row: What was said.
+
+    Raises:
+        ImgclsError: It cannot be written; the rows before are still there.
+    """
+    if not path.exists() or path.stat().st_size == 0:
+        append_line(path, _csv_line(COLUMNS))
+    append_line(path, _csv_line([as_utf8(text) for text in astuple(row)]))
+
+
+def read_reviewed(path: Path) -> tuple[Reviewed, ...]:
+    """Read a file of decisions, all of its rows in their order.
+
+    Raises:
+        DataError: It cannot be read, lacks a column, or holds rows that say nothing; every one of them is named.
+    """
+    from imgcls.data.tables import read_table  # loads pandas
+
+    table = read_table(path)
+    if missing := [name for name in _NEEDED if name not in table.columns]:
+        raise DataError(f"{path.name}: lacks the column {listed(missing)}; decisions have {', '.join(COLUMNS)}.")
+    empty, found, faults = [""] * len(table), list[Reviewed](), list[str]()
+    columns = [table.columns.get(name, empty) for name in COLUMNS]
+    for row, values in enumerate(zip(*columns, strict=True)):
+        try:
+            image, label, decision, *others = values
+            found.append(Reviewed(image, label, cast(Answer, decision.strip()), *others))
+        except UsageError as problem:
+            faults.append(f"{table.where(row)}: {problem}")
+    if faults:
+        raise DataError(f"{path.name}: " + " ".join(faults[:5]) + (f" And {len(faults) - 5} more." * (len(faults) > 5)))
+    return tuple(found)
+
+
+def latest(rows: Iterable[Reviewed]) -> tuple[Reviewed, ...]:
+    """Return what counts of rows: the last about each image by each person, in the order of the images' first rows."""
+    found: dict[tuple[str, str], Reviewed] = {}
+    for row in rows:
+        found[row.image, row.by] = row
+    return tuple(found.values())
+
+
+def _csv_line(values: Iterable[str]) -> str:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="").writerow(values)
+    return text.getvalue()

@@ -1,0 +1,43 @@
+"""decisions.csv: a file that grows, and of which the last word counts."""
+
+from pathlib import Path
+
+import pytest
+
+from imgcls.config.review import Reviewed, append_reviewed, latest, read_reviewed
+from imgcls.errors import DataError, UsageError
+
+ROWS = (
+    Reviewed("a/1.jpg", "cat", "keep", by="ann"),
+    Reviewed('b,"2".jpg', "dog", "relabel", "cat|dog", "ann", "2026-12-01T10:00:00Z", "pets"),
+    Reviewed("a/1.jpg", "cat", "exclude", by="ann"),
+    Reviewed("a/1.jpg", "cat", "unsure", by="bo"),
+)
+
+
+def test_what_is_written_is_read_and_the_last_word_of_each_person_counts(tmp_path: Path) -> None:
+    for row in ROWS:
+        append_reviewed(tmp_path / "decisions.csv", row)
+    assert read_reviewed(tmp_path / "decisions.csv") == ROWS
+    assert latest(ROWS) == (ROWS[2], ROWS[1], ROWS[3])
+
+
+def test_a_torn_last_row_is_cut_off_by_the_next(tmp_path: Path) -> None:
+    file = tmp_path / "decisions.csv"
+    append_reviewed(file, ROWS[0])
+    file.write_bytes(file.read_bytes() + b'"b,""2')
+    append_reviewed(file, ROWS[1])
+    assert read_reviewed(file) == ROWS[:2]
+
+
+@pytest.mark.parametrize(("decision", "new"), [("relabel", ""), ("keep", "dog"), ("yes", "")])
+def test_rows_that_say_nothing_are_named(tmp_path: Path, decision: str, new: str) -> None:
+    with pytest.raises(UsageError):
+        Reviewed("a", "cat", decision, new)  # type: ignore[arg-type]
+    file = tmp_path / "decisions.csv"
+    file.write_text(f"image,label,decision,new_label\nb,cat,keep,\na,cat,{decision},{new}\n")
+    with pytest.raises(DataError, match="line 3"):
+        read_reviewed(file)
+    file.write_text("image,label\na,cat\n")
+    with pytest.raises(DataError, match="decision"):
+        read_reviewed(file)

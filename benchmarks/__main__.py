@@ -16,6 +16,8 @@ from benchmarks.climbs import climb_set, with_climbs
 from benchmarks.comparison import Comparison
 from benchmarks.duplicates import OutcomeTable, measure
 from benchmarks.house import as_markdown, measure_house
+from benchmarks.mislabelled import DRAWN, as_row, draw_materials, measure_suspects
+from benchmarks.mislabelled import as_table as suspects_table
 from benchmarks.pairs import try_pairs
 from benchmarks.photos import Photos, lay_out, write_first_weights
 from benchmarks.publishing import publish, with_tables
@@ -27,6 +29,7 @@ from benchmarks.study_page import draw, with_study
 from benchmarks.table import ComparisonTable
 from benchmarks.verdict_table import DetectableTable, VerdictTable
 from benchmarks.verdicts import WORLDS, parts, simulate
+from imgcls.data.source import DataSource
 from imgcls.engine.progress import Silent
 from imgcls.errors import ImgclsError
 from imgcls.storage import write_json
@@ -332,6 +335,47 @@ def recipes(
     if to is not None:
         write_rows(rows, to)
     click.echo(as_table(rows))
+
+
+@benchmarks.command("mislabelled")
+@click.option(
+    "--set",
+    "name",
+    default=DRAWN,
+    show_default=True,
+    help="A set of the study with one label an image, or the drawn one.",
+)
+@click.option("--stack", default=f"{BASE}+linear_probe", show_default=True, help="What is trained, in five folds.")
+@click.option(
+    "--share",
+    type=click.FloatRange(0, 0.5, min_open=True),
+    default=0.05,
+    show_default=True,
+    help="Of the labels, how many are changed.",
+)
+@click.option("--seeds", type=click.IntRange(1), default=3, show_default=True, help="Draws.")
+@click.option(
+    "--home",
+    type=click.Path(file_okay=False, path_type=Path),
+    required=True,
+    help="Folder for tables and runs; they are found again there.",
+)
+@click.option("--json", "to", type=click.Path(dir_okay=False, path_type=Path), help="File that rows are written to.")
+def mislabelled(name: str, stack: str, share: float, seeds: int, home: Path, to: Path | None) -> None:
+    """Hide wrong labels in a set, and measure how many of them suspects name, and what a review of these is worth."""
+    place = home.absolute() / name
+    if name == DRAWN:
+        photographs = place / "photographs"
+        source = DataSource(str(photographs if photographs.is_dir() else draw_materials(photographs)))
+    else:
+        (chosen,) = (entry for entry in SETS if entry.name == name)
+        source = chosen.source(Path(os.environ.get("IMGCLS_TEST_DATA", "../shared/data")), place)
+    rows = []
+    for seed in range(seeds):
+        rows.append(as_row(measure_suspects(name, source, stack=stack, share=share, seed=seed, home=place)))
+        if to is not None:
+            write_json(to, rows)
+    click.echo(suspects_table(rows))
 
 
 @benchmarks.command("pairs")

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from imgcls.data.source import DataOptions, DataSource
     from imgcls.eda.explore import explore
     from imgcls.eda.facts import Facts, Finding
+    from imgcls.eda.suspects import Suspects, suspects
     from imgcls.engine.device import Machine
     from imgcls.engine.learner import apply, learner
     from imgcls.engine.predictor import Classifier, load, predict
@@ -86,6 +87,7 @@ _HOMES = {
     "Stack": "imgcls.catalog",
     "StackError": "imgcls.errors",
     "StrictError": "imgcls.errors",
+    "Suspects": "imgcls.eda.suspects",
     "TrainingError": "imgcls.errors",
     "UsageError": "imgcls.errors",
     "Verdict": "imgcls.evidence.verdicts",
@@ -104,6 +106,7 @@ _HOMES = {
     "load": "imgcls.engine.predictor",
     "open_run": "imgcls.records.find",
     "predict": "imgcls.engine.predictor",
+    "suspects": "imgcls.eda.suspects",
     "train": "imgcls.engine.train",
     "verdict": "imgcls.evidence.verdicts",
 }
@@ -142,6 +145,7 @@ __all__ = [
     "Stack",
     "StackError",
     "StrictError",
+    "Suspects",
     "TrainingError",
     "UsageError",
     "Verdict",
@@ -161,6 +165,7 @@ __all__ = [
     "load",
     "open_run",
     "predict",
+    "suspects",
     "train",
     "verdict",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -152,7 +153,8 @@ def one_class(evidence: Evidence) -> Reason | None:
         others=100 * others,
         run=f"runs/{run.id}",
     )
-    return Reason("one.class", "2", text, look_again(evidence))
+    command = look_again(evidence) if run.folds is None else shlex.join(["imgcls", "runs", "suspects", run.id])
+    return Reason("one.class", "2", text, command)
 
 
 def rising(evidence: Evidence) -> Reason | None:

@@ -177,6 +177,30 @@ def look_at_views(run: str, **options: Any) -> None:
         show_view(ViewsView(found))
 
 
+@runs.command("suspects")
+@click.argument("run")
+@OUT
+@JSON
+def find_suspects(run: str, out: Path | None, as_json: bool) -> None:
+    """List photographs whose label may be wrong, as RUN, or a blend, sees it.
+
+    RUN has to be trained in folds (imgcls recipe run STACK --folds 5): networks that did not learn a label speak about
+    it. Copies under two labels come first, where 'imgcls eda' found any; then the labels with the lowest probability.
+    The list is kept in reports/suspects.json, which 'imgcls eda', 'imgcls review' and the checklist follow.
+    """
+    from imgcls.eda.suspects import suspects
+    from imgcls.reports.console import show as show_view
+    from imgcls.reports.live import telling
+    from imgcls.reports.suspects import SuspectsView
+
+    with telling("Looking for labels that may be wrong", as_json=as_json):
+        found = suspects(run, workspace=workspace_of(out))
+    if as_json:
+        print_json({**found.to_json(), "path": str(found.file)})
+    else:
+        show_view(SuspectsView(found))
+
+
 @runs.command()
 @click.argument("run", nargs=-1, required=True)
 @click.option("--yes", is_flag=True, help="Do not ask.")

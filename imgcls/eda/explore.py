@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Unpack
@@ -31,8 +31,10 @@ from imgcls.eda.plots.sheets import FOLDER, draw
 from imgcls.eda.scan import ScanResult, scan_data
 from imgcls.eda.series import BY_SIGNS, Looks, find_series
 from imgcls.eda.statistics import class_facts, imbalance_facts, occurring_together, size_facts
+from imgcls.eda.suspects import Suspects, read_suspects
 from imgcls.engine.device import Machine
 from imgcls.engine.progress import Reporter, plain_lines, step
+from imgcls.errors import RecordError
 from imgcls.records.derived import table_digests
 from imgcls.storage import make_folder
 from imgcls.text import as_utf8
@@ -149,7 +151,15 @@ class _Exploring:
         known = {entry.path for entry in facts.broken}
         unused = excluded_images(seen.scan.samples.excluded, known=known, decided=decided)
         facts = facts.model_copy(update={"files": files.facts(), "left_out": unused})
-        findings = find_all(facts, seen, tables=tables, adjustments=adjustments, again=self.again, out=self.out)
+        findings = find_all(
+            facts,
+            seen,
+            tables=tables,
+            adjustments=adjustments,
+            suspects=self._suspects(adjustments),
+            again=self.again,
+            out=self.out,
+        )
         if self.quick:
             facts = facts.model_copy(update={"findings": tuple(map(_undecided, findings))})
         else:
@@ -162,6 +172,15 @@ class _Exploring:
             facts = facts.model_copy(update={"pictures": pictures, "seconds": dict(self.seconds)})
             facts.write(folder)
         return facts
+
+    def _suspects(self, adjustments: Adjustments) -> Suspects | None:
+        """Return the labels that a run doubts and nobody decided about; a list that cannot be read says nothing."""
+        try:
+            found = read_suspects(self.place)
+        except RecordError as problem:
+            self.reporter.note(f"Warning: {problem}")
+            return None
+        return None if found is None else replace(found, suspects=found.left(adjustments))
 
     def _data(self, seen: ScanResult, files: Files) -> DataFacts:
         samples = seen.scan.samples

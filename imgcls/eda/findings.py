@@ -33,6 +33,7 @@ from imgcls.eda.metadata import MetaTable
 from imgcls.eda.outliers import BLANK_CONTRAST
 from imgcls.eda.scan import ScanResult
 from imgcls.eda.statistics import UNEVEN
+from imgcls.eda.suspects import SUSPECT, Suspects
 from imgcls.text import amount, apply_command, as_utf8, keep_command, listed, some
 
 ACROSS = "duplicates.across"
@@ -87,6 +88,8 @@ class FindingInputs:
     """What else is known of the samples."""
     again: str = ""
     """The options that name the data again in commands; empty where the workspace knows."""
+    suspects: Suspects | None = None
+    """The labels that a run doubts and nobody decided about; None where no run was asked."""
 
     @cached_property
     def groups(self) -> ConnectedGroups:
@@ -100,6 +103,7 @@ def find_all(
     *,
     tables: Sequence[MetaTable],
     adjustments: Adjustments,
+    suspects: Suspects | None = None,
     again: str = "",
     out: str = "",
 ) -> tuple[Finding, ...]:
@@ -114,10 +118,11 @@ def find_all(
         look: What they were measured on.
         tables: What else is known of the samples.
         adjustments: What was decided before.
+        suspects: The labels that a run doubts and nobody decided about; None where no run was asked.
         again: The options that name the data again in commands; empty where the workspace knows.
         out: The option that names the workspace in commands; empty where it is found without.
     """
-    given = FindingInputs(facts, look, tables, again)
+    given = FindingInputs(facts, look, tables, again, suspects)
     found = [_accepted(finding, adjustments) for find in FINDERS for finding in find(given)]
     found = with_applied(found, adjustments)
     placed = (
@@ -474,6 +479,28 @@ def find_drifting_parts(given: FindingInputs) -> Iterator[Finding]:
         )
 
 
+def find_suspect_labels(given: FindingInputs) -> Iterator[Finding]:
+    """Find labels that a run doubts and nobody has looked at; a label that has changed since is no longer doubted."""
+    if given.suspects is None:
+        return
+    samples = given.look.scan.samples
+    frame = samples.frame[(samples.frame["split"] != "test").to_numpy()]
+    label_of = {as_utf8(name): label for name, label in zip(frame["id"], frame["label"], strict=True)}
+    left = [one for one in given.suspects.suspects if label_of.get(one.image) == one.label]
+    if left:
+        images = tuple(one.image for one in left)
+        yield Finding(
+            id=SUSPECT,
+            severity="warning",
+            title=f"{amount(len(left), 'photograph')} whose label may be wrong, says {given.suspects.run}.",
+            n=len(left),
+            examples=some(f"{one.image}: {one.label}, looks like {one.looks_like}" for one in left),
+            advice="Look at them, the first ones first, and say what each is. Many of the later ones may be right.",
+            command=shlex.join(["imgcls", "review", given.suspects.run]),
+            images=images,
+        )
+
+
 def excluded_images(
     excluded: Iterable[Excluded], *, known: Collection[str], decided: Collection[str]
 ) -> tuple[ExcludedImages, ...]:
@@ -797,5 +824,6 @@ FINDERS: tuple[Callable[[FindingInputs], Iterable[Finding]], ...] = (
     find_series_split,
     find_leakage,
     find_drifting_parts,
+    find_suspect_labels,
 )
 """One function for each kind of finding; those of one severity are listed in this order."""

@@ -46,7 +46,7 @@ def label_doubts(images: Validated) -> Doubts:
     if images.folds is None:
         raise UsageError(
             "A network speaks for the labels that it was trained on, wrong ones too: suspects need predictions out of "
-            "fold."
+            "fold, such as 'imgcls recipe run STACK --folds 5' makes."
         )
     truth, probabilities, each = images.truth, images.probabilities, np.arange(images.n)
     if images.problem == "multilabel":

@@ -66,6 +66,11 @@ def test_folds_end_with_a_line_each_the_spread_and_what_it_means(imgcls, photos:
     assert refused.code == 2
     assert "Name one of its folds" in refused.err
     assert imgcls("predict", next(Path("runs").glob("baseline-s0-f0-*")), photos / "dark").code == 0
+    suspects = json.loads(imgcls("runs", "suspects", whole, "--json").out)
+    assert (suspects["run"], suspects["n"]) == (whole.name, 40)
+    assert Path(suspects["path"]).is_file()
+    alone = imgcls("runs", "suspects", next(Path("runs").glob("baseline-s0-f0-*")))
+    assert (alone.code, "--folds 5" in alone.err) == (2, True)
 
 
 def test_folds_for_programs(imgcls, photos: Path) -> None:

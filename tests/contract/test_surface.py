@@ -58,6 +58,7 @@ def test_public_names_are_pinned() -> None:
         "Stack",
         "StackError",
         "StrictError",
+        "Suspects",
         "TrainingError",
         "UsageError",
         "Verdict",
@@ -77,6 +78,7 @@ def test_public_names_are_pinned() -> None:
         "load",
         "open_run",
         "predict",
+        "suspects",
         "train",
         "verdict",
     ]

@@ -65,6 +65,7 @@ OPTIONS = {
     "imgcls runs list": "--out --json",
     "imgcls runs rm": "--yes --out",
     "imgcls runs show": "--verify --metric --reliability --out --json",
+    "imgcls runs suspects": "--out --json",
     "imgcls runs views": f"--views --kind --metric --smallest-gain {READ} --verify --device --out --json",
     "imgcls submit": "--to --sample --probabilities --classes --force --strict --decision --out --json",
 }

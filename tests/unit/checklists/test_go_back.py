@@ -15,10 +15,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from imgcls.checklists import go_back
 from imgcls.checklists.checklist import checklist
+from imgcls.checklists.class_errors import class_errors
 from imgcls.ladders.results import SCHEMA, FinalRecord, ValidationScores, VerdictRecord
 from imgcls.ladders.spec import FINAL_JSON, RESULT_JSON, find_ladders
-from imgcls.records.run import Estimate
+from imgcls.records.run import Estimate, Folds
 from imgcls.schema import to_json
 from imgcls.storage import write_json
 from imgcls.workspace import MARKER, Workspace
@@ -156,6 +158,17 @@ def test_one_class_that_carries_the_errors_leads_back(
     assert ("one.class" in known.reasons()) is leads
     if leads:
         assert "20 of 23 errors are on cat: 40 % of its 50 images" in known.reasons()["one.class"].text
+
+
+def test_a_run_in_folds_is_asked_which_labels_of_it_may_be_wrong(known: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    mistaken(known, cats=(50, 20), dogs=(50, 3))
+    assert known.reasons()["one.class"].command == "imgcls eda"
+    (run,) = known.runs()
+    counted = class_errors(run, known.workspace)
+    folds = Folds(runs=(), spread={})
+    monkeypatch.setattr(go_back, "_run_to_look_at", lambda evidence: replace(run, folds=folds))
+    monkeypatch.setattr(go_back, "class_errors", lambda run, workspace: counted)
+    assert known.reasons()["one.class"].command == f"imgcls runs suspects {run.id}"
 
 
 def test_a_rising_curve_leads_back(known: Desk) -> None:

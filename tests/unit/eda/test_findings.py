@@ -14,6 +14,7 @@ from imgcls.eda.findings import find_all
 from imgcls.eda.metadata import MetaTable
 from imgcls.eda.scan import ScanResult
 from imgcls.eda.statistics import size_facts
+from imgcls.eda.suspects import Suspect, Suspects
 
 MakeLook = Callable[..., ScanResult]
 MakeFacts = Callable[..., Facts]
@@ -34,9 +35,16 @@ def found(made_facts: MakeFacts) -> Callable[..., dict[str, Finding]]:
         *,
         tables: Sequence[MetaTable] = (),
         adjustments: Adjustments | None = None,
+        suspects: Suspects | None = None,
         **fields: object,
     ) -> dict[str, Finding]:
-        findings = find_all(made_facts(look, **fields), look, tables=tables, adjustments=adjustments or Adjustments())
+        findings = find_all(
+            made_facts(look, **fields),
+            look,
+            tables=tables,
+            adjustments=adjustments or Adjustments(),
+            suspects=suspects,
+        )
         return {finding.id: finding for finding in findings}
 
     return call
@@ -68,6 +76,25 @@ def split(n: int = 40, *, n_valid: int = 10, n_test: int = 0) -> list[str]:
 class TestNothing:
     def test_plain_data_give_no_finding(self, made_look: MakeLook, found) -> None:
         assert found(made_look(even(80), split(80, n_valid=20))) == {}
+
+
+class TestSuspectLabels:
+    def test_labels_that_a_run_doubts_are_a_finding_while_they_are_those_of_the_data(
+        self, made_look: MakeLook, found
+    ) -> None:
+        def suspect(image: str, label: str) -> Suspect:
+            return Suspect(
+                image=image, label=label, looks_like="b", p_label=0.1, p_looks_like=0.9, reason="prediction", copy=""
+            )
+
+        listed = (suspect("s00", "a"), suspect("s02", "b"), suspect("s39", "b"), suspect("gone", "a"))
+        doubted = Suspects(run="baseline-s0-oof5-0", data_digest="d", n=40, suspects=listed, created="2026-01-01")
+        look = made_look(even(), split(n_test=5))  # s02 is called a now, s39 is of the sealed test
+        finding = found(look, suspects=doubted)["labels.suspect"]
+        assert (finding.severity, finding.n, finding.images) == ("warning", 1, ("s00",))
+        assert finding.examples == ("s00: a, looks like b",)
+        assert finding.command == "imgcls review baseline-s0-oof5-0"
+        assert "labels.suspect" not in found(look, suspects=replace(doubted, suspects=listed[1:]))
 
 
 class TestCopies:

@@ -1,0 +1,90 @@
+"""What the heat maps of a run say together: `reports/explain/<run>.json`, read without torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any
+
+from imgcls.records.run import RunId, RunRecord, in_utc
+from imgcls.schema import NOT_IN_FILE, read_as, to_json
+from imgcls.storage import make_folder, write_json
+from imgcls.workspace import Workspace
+
+SCHEMA = 1
+_FOLDER = "explain"
+_HALF = 0.5
+
+
+@dataclass(frozen=True)
+class RegionReport:
+    """Whether one region of the pictures decides what a run answers."""
+
+    run: RunId
+    """The id of the run."""
+    key: str
+    """Its key."""
+    n: int
+    """The photographs of validation that were looked at."""
+    top: float
+    """The upper edge of the region that most maps share, as a share of the height."""
+    left: float
+    """Its left edge, as a share of the width."""
+    side: float
+    """Its side, as a share of that of the picture."""
+    share: float
+    """The share of maps with more than half of their mass in it."""
+    expected: float
+    """That share where every map is moved to a place drawn by chance."""
+    followed: float | None
+    """Where the region is put into a photograph that is answered otherwise: the share of answers that become that of
+    the region. None where all photographs have the same answer."""
+    layer: str
+    """The layer of the maps."""
+    method: str
+    """Their method."""
+    created: Annotated[str, in_utc]
+    """When it was made: UTC, ISO 8601."""
+    file: Path | None = field(default=None, compare=False, metadata=NOT_IN_FILE)
+    """Where it lies; not part of what is written."""
+
+    @property
+    def one_decides(self) -> bool:
+        """Whether one region decides: most maps have most of their mass there, and most answers go where it goes."""
+        return self.share > _HALF and self.followed is not None and self.followed > _HALF
+
+    @property
+    def where(self) -> str:
+        """Where the region is: `upper left`, `middle`, `lower edge`."""
+        middle = self.top + self.side / 2, self.left + self.side / 2
+        row = "upper" if middle[0] < 0.4 else "lower" if middle[0] > 0.6 else ""
+        column = "left" if middle[1] < 0.4 else "right" if middle[1] > 0.6 else ""
+        return f"{row} {column}".strip() or "middle"
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as JSON values."""
+        return {"schema": SCHEMA, **to_json(self), "one_decides": self.one_decides, "where": self.where}
+
+    def write(self, workspace: Workspace) -> Path:
+        """Keep it in place of what was kept of the run, and return the file."""
+        path = _path(self.run, workspace)
+        make_folder(path.parent)
+        write_json(path, {"schema": SCHEMA, **to_json(self)})
+        return path
+
+
+def read_regions(run: RunRecord, workspace: Workspace) -> RegionReport | None:
+    """Read what is kept of a run; None where nobody looked, or at another training of that name.
+
+    Raises:
+        RecordError: It is damaged, or a newer imgcls wrote it.
+    """
+    path = _path(run.id, workspace)
+    if not path.exists():
+        return None
+    found = read_as(RegionReport, path, schema=SCHEMA, remedy=f"'imgcls explain {run.id}' writes it again.")
+    return found if found.key == run.key else None
+
+
+def _path(run: str, workspace: Workspace) -> Path:
+    return workspace.reports / _FOLDER / f"{run}.json"

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from os import PathLike, fspath
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -11,18 +14,36 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from imgcls.engine.loaders import Normalisation
-from imgcls.engine.seeding import generator
-from imgcls.errors import UsageError, nearest_hint
+from imgcls.config.decision import Decision, decision_for
+from imgcls.data.decode import Pixels
+from imgcls.data.samples import SEPARATOR
+from imgcls.data.source import FINDINGS_TOML
+from imgcls.engine.device import Machine
+from imgcls.engine.loaders import Normalisation, decode_item
+from imgcls.engine.predictor import Classifier, load
+from imgcls.engine.prepare import read_samples
+from imgcls.engine.seeding import generator, keyed_seed
+from imgcls.errors import DataError, RecordError, UsageError, nearest_hint
+from imgcls.evidence.regions import WINDOW, shared_region
+from imgcls.predictions.heat_maps import Explanation, HeatMap
+from imgcls.records.blend import BlendRecord, find_predictor
+from imgcls.records.derived import load_summaries, take_fingerprint
+from imgcls.records.regions import RegionReport
+from imgcls.records.run import RunRecord
 from imgcls.text import clean, listed
+from imgcls.workspace import Workspace
 
 Form = Literal["channels first", "channels last", "tokens"]
 
 METHOD = "LayerCAM"
 """The method of TorchCAM: see docs/decisions/0043."""
+N_SAMPLED = 64
+"""The photographs of validation whose maps tell whether one region decides."""
 _FEWEST_PLACES = 7
-"""A layer with fewer rows than this is passed over where an earlier one has as many: a place would be a fifth of the picture."""
+"""A layer with fewer rows is passed over where an earlier one has as many."""
 _BATCH = 32
+_MOST_CLASSES = 8
+"""The classes of one photograph that are explained, where it has many labels."""
 _MOST_PREFIX_TOKENS = 8
 
 
@@ -204,3 +225,285 @@ def _torchcam() -> Any:
     except ImportError as problem:
         raise UsageError('Heat maps need TorchCAM: pip install "imgcls[explain]"') from problem
     return methods
+
+
+def explain(
+    run: RunRecord | BlendRecord | str | PathLike[str],
+    photo: str | PathLike[str] | Any,
+    *,
+    class_name: str | None = None,
+    layer: str | None = None,
+    machine: Machine | None = None,
+    workspace: Workspace | None = None,
+) -> Explanation:
+    """Show where the network of a run looked for its answer to one photograph.
+
+    Args:
+        run: A run: its record, its folder, its id, or the beginning of its id.
+        photo: A path, a PIL image, a uint8 array [h, w, 3]; or the id of a photograph that validated the run, whose
+            true class is explained too.
+        class_name: Explain this class instead.
+        layer: The name of a layer; None chooses.
+        machine: Where it is to run.
+        workspace: Where the records lie; None finds it.
+
+    Raises:
+        RecordError: There is no such run, or it has no weights.
+        UsageError: It is a blend, there is no such class or layer, no layer can be chosen, or TorchCAM is missing.
+        DataError: The photograph cannot be read.
+
+    Example:
+        >>> imgcls.explain("baseline-s0-1a2b3c4d", "photo.jpg").maps[0].class_name  # doctest: +SKIP
+        'cat'
+    """
+    place = workspace or Workspace.find()
+    classifier = load(explainable(run, place), machine=machine)
+    if not isinstance(photo, str | PathLike):
+        return explain_images(classifier, [photo], ["photograph"], class_name=class_name, layer=layer)[0]
+    found, reasons = explain_photos(classifier, [fspath(photo)], place, class_name=class_name, layer=layer)
+    if reasons:
+        raise DataError(next(iter(reasons.values())))
+    return found[0]
+
+
+def explainable(run: RunRecord | BlendRecord | str | PathLike[str], workspace: Workspace) -> RunRecord:
+    """Return the run that is meant, of which there is one network.
+
+    Raises:
+        RecordError: There is none.
+        UsageError: It is a blend.
+    """
+    record = run if isinstance(run, RunRecord | BlendRecord) else find_predictor(fspath(run), workspace)
+    if isinstance(record, BlendRecord):
+        raise UsageError(
+            f"Blend {record.id} is {len(record.shares)} networks, and each looks where it looks. Name one of its runs: "
+            f"{listed(record.shares)}."
+        )
+    _torchcam()
+    return record
+
+
+def explain_images(
+    classifier: Classifier,
+    images: Sequence[Any],
+    names: Sequence[str],
+    *,
+    labels: Sequence[str] | None = None,
+    class_name: str | None = None,
+    layer: str | None = None,
+) -> list[Explanation]:
+    """Explain images at hand.
+
+    Args:
+        classifier: The trained network.
+        images: Paths, PIL images or uint8 arrays [h, w, 3].
+        names: Their names.
+        labels: Their true classes, joined by "|"; None where they are not known.
+        class_name: Explain this class instead of the one predicted and the true one.
+        layer: The name of a layer; None chooses.
+
+    Raises:
+        DataError: An image cannot be read.
+        UsageError: There is no such class or layer, or none can be chosen.
+    """
+    classes = classifier.classes
+    if class_name is not None and class_name not in classes:
+        raise UsageError(f"{classifier.record.id} has no class {clean(class_name)!r}.{nearest_hint(class_name, classes)}")
+    device = classifier.machine.torch_device()
+    pixels = np.stack([decode_item(image, classifier.preprocess) for image in images])
+    probabilities = classifier.probabilities(list(pixels), ids=names)
+    known = list(labels) if labels is not None else [""] * len(pixels)
+    rule = decision_for(classifier.record)[0]
+    wanted = [
+        [classes.index(class_name)] if class_name is not None else _asked(row, label, rule)
+        for row, label in zip(probabilities, known, strict=True)
+    ]
+    layers = layers_with_places(classifier.module, pixels.shape[1], device)
+    chosen = choose_layer(layers, layer, network=classifier.plan.model.name)
+    rows = [row for row, places in enumerate(wanted) for _ in places]
+    values = iter(
+        maps_of(
+            classifier.module,
+            pixels[rows],
+            [place for places in wanted for place in places],
+            layer=chosen,
+            normalisation=classifier.normalisation,
+            device=device,
+        )
+    )
+    return [
+        Explanation(
+            photo=names[row],
+            label=known[row],
+            pixels=pixels[row],
+            maps=tuple(
+                HeatMap(next(values), classes[place], float(probabilities[row, place]), chosen.name, METHOD)
+                for place in places
+            ),
+        )
+        for row, places in enumerate(wanted)
+    ]
+
+
+def _asked(probabilities: np.ndarray, label: str, rule: Decision) -> list[int]:
+    """Return the classes that are explained: those predicted, at least one, then the true ones that are others."""
+    predicted = np.flatnonzero(rule.answers(probabilities[None]).chosen[0]).tolist() or [int(probabilities.argmax())]
+    true = [rule.classes.index(label)] if label in rule.classes else []
+    if not true and rule.type == "multilabel":
+        true = [place for place, name in enumerate(rule.classes) if name in label.split(SEPARATOR)]
+    predicted.sort(key=lambda place: -probabilities[place])
+    return [*predicted, *(place for place in true if place not in predicted)][:_MOST_CLASSES]
+
+
+def explain_photos(
+    classifier: Classifier,
+    photos: Sequence[str],
+    workspace: Workspace,
+    *,
+    class_name: str | None = None,
+    layer: str | None = None,
+) -> tuple[list[Explanation], dict[str, str]]:
+    """Explain files, and photographs that validated the run by their ids.
+
+    Args:
+        classifier: The trained network.
+        photos: Paths; what is the path of nothing is taken as an id.
+        workspace: Where the run lies.
+        class_name: Explain this class instead of the one predicted and the true one.
+        layer: The name of a layer; None chooses.
+
+    Returns:
+        The explanations in order; and photograph → reason, of those that cannot be explained.
+    """
+    found, reasons = [], dict[str, str]()
+    by_id = [name for name in photos if not Path(name).exists()]
+    known: Mapping[str, tuple[Path, str]] = {}
+    if by_id:
+        try:
+            known = validated_photographs(classifier.record, workspace)
+        except RecordError as problem:
+            reasons = dict.fromkeys(by_id, f"no such file, and as an id it is of no use: {problem}")
+    good: list[tuple[str, Pixels, str]] = []
+    for name in photos:
+        path, label = known.get(name, (None, "")) if name in by_id else (Path(name), "")
+        if path is None:
+            reasons.setdefault(name, f"{clean(name)} is neither a file nor the id of a photograph that validated the run.")
+            continue
+        try:
+            good.append((name, decode_item(path, classifier.preprocess), label))
+        except DataError as problem:
+            reasons[name] = str(problem)
+    for start in range(0, len(good), _BATCH):
+        names, images, labels = zip(*good[start : start + _BATCH], strict=True)
+        found += explain_images(classifier, images, names, labels=labels, class_name=class_name, layer=layer)
+    return found, reasons
+
+
+def explain_ids(
+    record: RunRecord, ids: Sequence[str], workspace: Workspace, *, machine: Machine | None = None
+) -> Mapping[str, Explanation]:
+    """Explain photographs that validated a run, for its page; those that cannot be read any more are left out.
+
+    Args:
+        record: The run.
+        ids: Ids of its validation photographs.
+        workspace: Where it lies.
+        machine: Where it is to run.
+
+    Raises:
+        RecordError: Its weights are gone, or nobody knows where its photographs are.
+        UsageError: No layer can be chosen, or TorchCAM is missing.
+    """
+    known = validated_photographs(explainable(record, workspace), workspace)
+    classifier = load(record, machine=machine)
+    paths = [str(known[name][0]) for name in ids if name in known]
+    found, _ = explain_photos(classifier, paths, workspace)
+    by_path = {one.photo: one for one in found}
+    labelled = {}
+    for name in ids:
+        if name in known and (one := by_path.get(str(known[name][0]))) is not None:
+            labelled[name] = replace(one, photo=name, label=known[name][1])
+    return labelled
+
+
+def validated_photographs(record: RunRecord, workspace: Workspace) -> dict[str, tuple[Path, str]]:
+    """Return id → file and label of the photographs that validated a run.
+
+    Raises:
+        RecordError: It has no predictions of validation, or nobody knows where its photographs are, or they changed.
+    """
+    frame = record.predictions("oof" if record.folds is not None else "valid")
+    seen = [one for one in load_summaries(workspace) if one.data_digest == record.data.digest]
+    for summary in reversed(seen):
+        source = summary.source(workspace)
+        findings = workspace.root / FINDINGS_TOML
+        now = take_fingerprint(source, workspace)
+        if now is None or now.fingerprint != summary.fingerprint:
+            continue
+        samples = read_samples(replace(source, findings=source.findings or (findings if findings.exists() else None)))
+        path_of = dict(zip(samples.frame["id"], samples.frame["path"], strict=True))
+        labels = zip(frame["id"], frame["label"], strict=True)
+        return {name: (Path(path_of[name]), str(label)) for name, label in labels if name in path_of}
+    why = "they changed since, or are gone" if seen else "no reading of them is remembered"
+    raise RecordError(f"The photographs of {record.id} cannot be found: {why}. Name photographs by their paths.")
+
+
+def look_at_regions(
+    record: RunRecord, workspace: Workspace, *, layer: str | None = None, machine: Machine | None = None
+) -> RegionReport:
+    """Find out whether one region of the pictures decides what a run answers, and keep it for the checklist.
+
+    The maps of at most 64 photographs of validation say which region they share. It is then put into photographs that
+    are answered otherwise: where it decides, answers go where it goes.
+
+    Args:
+        record: The run.
+        workspace: Where it lies; its reports take the file.
+        layer: The name of a layer; None chooses.
+        machine: Where it is to run.
+
+    Raises:
+        RecordError: Its weights are gone, or nobody knows where its photographs are.
+        UsageError: No layer can be chosen, or TorchCAM is missing.
+    """
+    known = validated_photographs(explainable(record, workspace), workspace)
+    names = sorted(known, key=lambda name: keyed_seed(record.seed, "explain", name))[:N_SAMPLED]
+    classifier = load(record, machine=machine)
+    found, reasons = explain_photos(classifier, [str(known[name][0]) for name in names], workspace, layer=layer)
+    if not found:
+        raise RecordError(f"No photograph that validated {record.id} can be read: {next(iter(reasons.values()), 'none')}")
+    maps = np.stack([one.maps[0].values for one in found])
+    region = shared_region(maps, generator=generator(record.seed, "explain", "moves"))
+    report = RegionReport(
+        run=record.id,
+        key=record.key,
+        n=len(found),
+        top=region.top,
+        left=region.left,
+        side=WINDOW,
+        share=region.share,
+        expected=region.expected,
+        followed=_followed(classifier, found, region.top, region.left),
+        layer=found[0].maps[0].layer,
+        method=METHOD,
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+    return replace(report, file=report.write(workspace))
+
+
+def _followed(classifier: Classifier, found: Sequence[Explanation], top: float, left: float) -> float | None:
+    """Put the region of each photograph into the next one that is answered otherwise; return how many answers follow."""
+    size = found[0].pixels.shape[0]
+    rows, columns = (slice(round(edge * size), round((edge + WINDOW) * size)) for edge in (top, left))
+    answers, mixed, wanted = [one.maps[0].class_name for one in found], [], []
+    for row, one in enumerate(found):
+        others = [*range(row + 1, len(found)), *range(row)]
+        other = next((place for place in others if answers[place] != answers[row]), None)
+        if other is not None:
+            image = found[other].pixels.copy()
+            image[rows, columns] = one.pixels[rows, columns]
+            mixed.append(image)
+            wanted.append(classifier.classes.index(answers[row]))
+    if not mixed:
+        return None
+    return float(np.mean(classifier.probabilities(mixed).argmax(axis=1) == np.array(wanted)))

@@ -103,7 +103,9 @@ def layers_with_places(network: nn.Module, size_px: int, device: torch.device) -
             outputs = [output for _, output, _ in spoken]
             gradients = torch.autograd.grad(answer, outputs, allow_unused=True) if outputs else ()
     except RuntimeError as problem:
-        raise UsageError(f"{type(network).__name__} gives no gradients, which heat maps are made of: {problem}") from problem
+        raise UsageError(
+            f"{type(network).__name__} gives no gradients, which heat maps are made of: {problem}"
+        ) from problem
     finally:
         for hook in hooks:
             hook.remove()
@@ -117,9 +119,7 @@ def layers_with_places(network: nn.Module, size_px: int, device: torch.device) -
     return found
 
 
-def _layer(
-    name: str, output: Tensor, gradient: Tensor | None, *, n_prefix: int | None, is_block: bool
-) -> Layer | None:
+def _layer(name: str, output: Tensor, gradient: Tensor | None, *, n_prefix: int | None, is_block: bool) -> Layer | None:
     """Describe a layer by its output; None where that has no places."""
     shape = tuple(output.shape)
     prefix, form = 0, None
@@ -207,7 +207,10 @@ def maps_of(
             shown = normalisation.encode(torch.from_numpy(batch), device).requires_grad_()
             (coarse,) = extractor(wanted, network(shown), normalized=False)
             fine = functional.interpolate(
-                coarse.detach().clamp_min(0).unsqueeze(1).contiguous(), batch.shape[1:3], mode="bilinear", align_corners=False
+                coarse.detach().clamp_min(0).unsqueeze(1).contiguous(),
+                batch.shape[1:3],
+                mode="bilinear",
+                align_corners=False,
             )[:, 0]
         largest = fine.amax(dim=(1, 2), keepdim=True)
         found.append(torch.where(largest > 0, fine / largest, 0.0).float().cpu().numpy())
@@ -308,7 +311,9 @@ def explain_images(
     """
     classes = classifier.classes
     if class_name is not None and class_name not in classes:
-        raise UsageError(f"{classifier.record.id} has no class {clean(class_name)!r}.{nearest_hint(class_name, classes)}")
+        raise UsageError(
+            f"{classifier.record.id} has no class {clean(class_name)!r}.{nearest_hint(class_name, classes)}"
+        )
     device = classifier.machine.torch_device()
     pixels = np.stack([decode_item(image, classifier.preprocess) for image in images])
     probabilities = classifier.probabilities(list(pixels), ids=names)
@@ -387,7 +392,9 @@ def explain_photos(
     for name in photos:
         path, label = known.get(name, (None, "")) if name in by_id else (Path(name), "")
         if path is None:
-            reasons.setdefault(name, f"{clean(name)} is neither a file nor the id of a photograph that validated the run.")
+            reasons.setdefault(
+                name, f"{clean(name)} is neither a file nor the id of a photograph that validated the run."
+            )
             continue
         try:
             good.append((name, decode_item(path, classifier.preprocess), label))
@@ -471,7 +478,9 @@ def look_at_regions(
     classifier = load(record, machine=machine)
     found, reasons = explain_photos(classifier, [str(known[name][0]) for name in names], workspace, layer=layer)
     if not found:
-        raise RecordError(f"No photograph that validated {record.id} can be read: {next(iter(reasons.values()), 'none')}")
+        raise RecordError(
+            f"No photograph that validated {record.id} can be read: {next(iter(reasons.values()), 'none')}"
+        )
     maps = np.stack([one.maps[0].values for one in found])
     region = shared_region(maps, generator=generator(record.seed, "explain", "moves"))
     report = RegionReport(

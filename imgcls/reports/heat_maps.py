@@ -79,9 +79,7 @@ def free_folder(folder: Path) -> Path:
     return folder
 
 
-def write_pictures(
-    found: Sequence[Explanation], reasons: Mapping[str, str], run: str, folder: Path
-) -> Explained:
+def write_pictures(found: Sequence[Explanation], reasons: Mapping[str, str], run: str, folder: Path) -> Explained:
     """Write a picture for each photograph and class, and what they are.
 
     Args:
@@ -148,7 +146,9 @@ class ExplainedView:
         if rows:
             yield NamedRows(("photograph", "class", "true", "picture"), rows)
             layers = {f"{one.method} at {one.layer}" for one in self.written.pictures}
-            yield Text(f"{', '.join(map(clean, sorted(layers)))}. Yellow to red: where the network looked.", style="dim")
+            yield Text(
+                f"{', '.join(map(clean, sorted(layers)))}. Yellow to red: where the network looked.", style="dim"
+            )
         for photo, why in self.written.reasons.items():
             yield name(f"{photo}: {why}")
         yield name(f"{count(len(rows), 'picture')} in {self.folder}")

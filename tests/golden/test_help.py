@@ -43,6 +43,7 @@ OPTIONS = {
     "imgcls eda keep": "--why --out --json",
     "imgcls eda look": LOOK,
     "imgcls eda undo": "--out --json",
+    "imgcls explain": "-o --output --class --layer --device --out --json",
     "imgcls init": "--title --goal --background --metric --sample-submission --metadata "
     f"{READ} --strict -y --yes --force --out --json",
     "imgcls ladder": "",

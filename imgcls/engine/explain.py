@@ -501,7 +501,7 @@ def look_at_regions(
 
 
 def _followed(classifier: Classifier, found: Sequence[Explanation], top: float, left: float) -> float | None:
-    """Put the region of each photograph into the next one that is answered otherwise; return how many answers follow."""
+    """Return how many answers follow the region of a photograph into the next one that is answered otherwise."""
     size = found[0].pixels.shape[0]
     rows, columns = (slice(round(edge * size), round((edge + WINDOW) * size)) for edge in (top, left))
     answers, mixed, wanted = [one.maps[0].class_name for one in found], [], []

@@ -105,7 +105,7 @@ def write_pictures(found: Sequence[Explanation], reasons: Mapping[str, str], run
 
 
 def picture_of(explanation: Explanation, heat: HeatMap) -> bytes:
-    """Return a PNG file: the photograph as the network saw it, beside it the same with the map, above both the legend."""
+    """Return a PNG file: the photograph as the network saw it beside the same with the map, and a legend."""
     from imgcls.eda.plots.canvas import SOFT, drawing, fitted, new_figure, png_of, write
 
     width, top = 2 * _SHOWN_PX + 3 * _GAP_PX, 58
@@ -170,8 +170,8 @@ class RegionView:
         followed = "all photographs have one answer" if found.followed is None else f"{100 * found.followed:.0f} %"
         yield Text("")
         yield Text(
-            f"{100 * found.share:.0f} % of the maps of {count(found.n, 'photograph')} have more than half of their mass in "
-            f"one place ({found.where}); {100 * found.expected:.0f} % would by chance."
+            f"{100 * found.share:.0f} % of the maps of {count(found.n, 'photograph')} have over half of their mass "
+            f"in one place ({found.where}); {100 * found.expected:.0f} % would by chance."
         )
         yield Text(f"Answers that follow that region into another photograph: {followed}.")
         yield from section("What it means", meaning_of(found))

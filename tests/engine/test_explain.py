@@ -38,7 +38,7 @@ def draw_marked(folder: Path, *, top: int, left: int) -> Path:
 @pytest.mark.parametrize(("top", "left"), [(2, 2), (20, 20)], ids=["corner", "middle"])
 def test_a_planted_mark_has_the_mass_of_the_maps_and_is_said_to_decide(tmp_path: Path, top: int, left: int) -> None:
     photos = draw_marked(tmp_path / "marked", top=top, left=left)
-    overrides = {"images.size_px": 48, "fit.batch_size": 8, "optimizer.lr": 0.01}
+    overrides = {"images.size_px": 48, "fit.batch_size": 8}
     run = imgcls.train("baseline:model=simple_cnn,epochs=8", photos, overrides=overrides, reporter=Silent())
     found = look_at_regions(run, Workspace.find())
     assert found.share > 0.5

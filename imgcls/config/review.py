@@ -13,6 +13,7 @@ Of several rows about an image by one person the last one counts, so that a file
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 from collections.abc import Iterable
@@ -79,27 +80,48 @@ def append_reviewed(path: Path, row: Reviewed) -> None:
 
 
 def read_reviewed(path: Path) -> tuple[Reviewed, ...]:
-    """Read a file of decisions, all of its rows in their order.
+    """Read a file of decisions, all of its rows in their order; a spreadsheet may have written it again.
+
+    Its encoding is UTF-8, UTF-16 with its mark, or else Windows-1252; its delimiter a comma, a semicolon or a tab.
 
     Raises:
         DataError: It cannot be read, lacks a column, or holds rows that say nothing; every one of them is named.
     """
-    from imgcls.data.tables import read_table  # loads pandas
+    from imgcls.data.tables import delimiter_of  # loads pandas
 
-    table = read_table(path)
-    if missing := [name for name in _NEEDED if name not in table.columns]:
+    try:
+        text = _text(path.read_bytes())
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror or error}).") from error
+    if not text.strip():
+        raise DataError(f"{path.name}: the file is empty; decisions have {', '.join(COLUMNS)}.")
+    reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter_of(text, path), restval="")
+    names = [(name or "").strip() for name in reader.fieldnames or ()]
+    reader.fieldnames = names
+    if missing := [name for name in _NEEDED if name not in names]:
         raise DataError(f"{path.name}: lacks the column {listed(missing)}; decisions have {', '.join(COLUMNS)}.")
-    empty, found, faults = [""] * len(table), list[Reviewed](), list[str]()
-    columns = [table.columns.get(name, empty) for name in COLUMNS]
-    for row, values in enumerate(zip(*columns, strict=True)):
-        try:
-            image, label, decision, *others = values
-            found.append(Reviewed(image, label, cast(Answer, decision.strip()), *others))
-        except UsageError as problem:
-            faults.append(f"{table.where(row)}: {problem}")
+    found, faults = list[Reviewed](), list[str]()
+    try:
+        for row in reader:
+            image, label, decision, *others = (row.get(name, "") for name in COLUMNS)
+            try:
+                found.append(Reviewed(image, label, cast(Answer, decision.strip()), *others))
+            except UsageError as problem:
+                faults.append(f"line {reader.line_num}: {problem}")
+    except csv.Error as error:
+        raise DataError(f"{path.name}: line {reader.line_num} cannot be read ({error}). Check its quotes.") from error
     if faults:
         raise DataError(f"{path.name}: " + " ".join(faults[:5]) + (f" And {len(faults) - 5} more." * (len(faults) > 5)))
     return tuple(found)
+
+
+def _text(content: bytes) -> str:
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return content.decode("utf-16", errors="replace")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return content.decode("cp1252", errors="replace")
 
 
 def latest(rows: Iterable[Reviewed]) -> tuple[Reviewed, ...]:

@@ -66,6 +66,8 @@ class Samples:
 
     stored: Mapping[str, str] = field(default_factory=dict)
     """From the path of a photograph that stands in a table to how a person knows it; see `Table.stored`."""
+    reviewed: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    """From the id of a sample to the label that a review gives it, "" for none, and why: see `as_reviewed`."""
 
     def __post_init__(self) -> None:
         if tuple(self.frame.columns) != COLUMNS:
@@ -149,6 +151,22 @@ class Samples:
         stays = np.ones(len(self), dtype=bool)
         stays[rows] = False
         return replace(self, frame=self.frame[stays].reset_index(drop=True), excluded=excluded)
+
+    def as_reviewed(self) -> Samples:
+        """Return the samples with the labels that a review gives them, without those that it leaves out.
+
+        It is called once the parts are drawn. The sealed test stays as it is.
+        """
+        if not self.reviewed:
+            return self
+        labels, gone = self.frame["label"].tolist(), {}
+        for row, (name, split) in enumerate(zip(self.frame["id"], self.frame["split"], strict=True)):
+            if split != "test" and name in self.reviewed:
+                label, why = self.reviewed[name]
+                labels[row] = label or labels[row]
+                if not label:
+                    gone[row] = why
+        return replace(self._with_column("label", labels), reviewed={}).without_rows(gone)
 
     @property
     def lost(self) -> tuple[LostSample, ...]:

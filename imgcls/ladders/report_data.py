@@ -316,7 +316,7 @@ def find_photographs(ladder: Ladder, workspace: Workspace) -> Samples:
     file = Path(str(findings))
     if not file.exists():  # the workspace was moved since, and its findings with it
         file = workspace.root / FINDINGS_TOML
-    return decided_samples(source, file)
+    return decided_samples(source, file).as_reviewed()
 
 
 def contact_sheet(

@@ -2,7 +2,7 @@
 
 image           the id of the sample
 label           the label that it was shown with; several joined by |
-decision        keep, relabel, exclude or unsure
+decision        keep, relabel, exclude, unsure, or undo, which takes back the row before it about the image
 new_label       the label that it gets, where it is `relabel`; several joined by |
 by              who said so; may be empty
 at              when, as `2026-12-01T10:22:05Z`; may be empty
@@ -26,8 +26,9 @@ from imgcls.storage import append_line
 from imgcls.text import as_utf8, listed
 
 DECISIONS_CSV = "decisions.csv"
-Answer = Literal["keep", "relabel", "exclude", "unsure"]
-"""What can be said of a photograph: its label is right, is another, it is left out, or the person is not sure."""
+Answer = Literal["keep", "relabel", "exclude", "unsure", "undo"]
+"""What can be said of a photograph: its label is right, is another, it is left out, the person is not sure, or the last
+thing that was said of it is taken back."""
 ANSWERS: tuple[Answer, ...] = get_args(Answer)
 _NEEDED = ("image", "decision")
 
@@ -125,11 +126,18 @@ def _text(content: bytes) -> str:
 
 
 def latest(rows: Iterable[Reviewed]) -> tuple[Reviewed, ...]:
-    """Return what counts of rows: the last about each image by each person, in the order of the images' first rows."""
-    found: dict[tuple[str, str], Reviewed] = {}
+    """Return what counts of rows: the last about each image by each person that was not taken back.
+
+    They come in the order of the images' first rows.
+    """
+    found: dict[tuple[str, str], list[Reviewed]] = {}
     for row in rows:
-        found[row.image, row.by] = row
-    return tuple(found.values())
+        said = found.setdefault((row.image, row.by), [])
+        if row.decision != "undo":
+            said.append(row)
+        elif said:
+            said.pop()
+    return tuple(said[-1] for said in found.values() if said)
 
 
 def _csv_line(values: Iterable[str]) -> str:

@@ -21,7 +21,7 @@ from imgcls.config.findings import (
     write_adjustments,
 )
 from imgcls.config.problem import find_problem
-from imgcls.config.review import Reviewed, read_reviewed
+from imgcls.config.review import Reviewed, latest, read_reviewed
 from imgcls.data.source import FINDINGS_TOML, DataSource
 from imgcls.errors import DataError, UsageError, nearest_hint
 from imgcls.records.derived import load_summaries
@@ -106,7 +106,7 @@ def apply_review(files: Sequence[Path], workspace: Workspace) -> AppliedReview:
         DataError: A file cannot be read, or a label is no class of the data.
     """
     said = _by_person(files)
-    source, path = _source(workspace), workspace.root / FINDINGS_TOML
+    source, path = data_of(workspace), workspace.root / FINDINGS_TOML
     with one_at_a_time(path):
         before = read_adjustments(path)
         samples = decided_samples(source, path)
@@ -132,15 +132,21 @@ def _by_person(files: Sequence[Path]) -> dict[str, dict[str, Reviewed]]:
     """Return person → image → the last thing that they said of it."""
     said: dict[str, dict[str, Reviewed]] = {}
     for file in files:
-        for row in read_reviewed(file):
+        rows = read_reviewed(file)
+        taken_back = {(row.image, row.by): row for row in rows if row.decision == "undo"}
+        for row in (*taken_back.values(), *latest(rows)):
             said.setdefault(row.by or file.stem, {})[row.image] = row
     if not any(said.values()):
         raise DataError(f"{listed(file.name for file in files)}: no decision is in there.")
     return said
 
 
-def _source(workspace: Workspace) -> DataSource:
-    """Return the data of the workspace: as imgcls.toml says, else as they were read last."""
+def data_of(workspace: Workspace) -> DataSource:
+    """Return the data of a workspace: as imgcls.toml says, else as they were read last.
+
+    Raises:
+        UsageError: Nobody said which they are.
+    """
     if (problem := find_problem(workspace.root)) is not None:
         return problem.source(workspace.root)
     if summaries := load_summaries(workspace):
@@ -193,6 +199,7 @@ def _merged(
             (sealed if image in labels.sealed else unknown).append(image)
             continue
         rows = {person: decisions[image] for person, decisions in said.items() if image in decisions}
+        rows = {person: row for person, row in rows.items() if row.decision != "undo"}
         shown = {labels.given[image], labels.now.get(image, labels.given[image])}
         if any(row.label not in ("", *shown) for row in rows.values()):
             stale.append(image)
@@ -206,9 +213,9 @@ def _merged(
             disagreements.append(Disagreement(image, answers))
         elif answers:
             agreed[image] = next(iter(answers.values())), ", ".join(sorted(answers))
-        else:
+        elif rows:
             unsure.append(image)
-    settled = {*agreed, *unsure, *(one.image for one in disagreements)}
+    settled = {*about} - {*unknown, *sealed, *stale}
     after = _written(before, agreed, labels, settled, name)
     counts = {
         "n_relabelled": sum(answer not in (LEFT_OUT, labels.given[image]) for image, (answer, _) in agreed.items()),

@@ -353,20 +353,21 @@ def pictures_of(ids: Sequence[str], samples: Samples) -> dict[str, Picture]:
     return found
 
 
-def draw_picture(path: Path, stretch: tuple[float, float] | None = None) -> Picture:
-    """Draw a photograph small, upright and in its own proportions.
+def draw_picture(path: Path, stretch: tuple[float, float] | None = None, *, side_px: int = SIDE_PX) -> Picture:
+    """Draw a photograph upright and in its own proportions, small unless a larger side is asked for.
 
     Args:
         path: The file.
         stretch: What is black and white in photographs of more than 8 bits; None where the data do not say.
+        side_px: Its longer side.
 
     Raises:
         DecodeError: It cannot be read.
     """
-    decoded = decode_with_size(path, Preprocess(SIDE_PX, "pad", "constant", stretch))
-    scale = SIDE_PX / max(decoded.width_px, decoded.height_px)
+    decoded = decode_with_size(path, Preprocess(side_px, "pad", "constant", stretch))
+    scale = side_px / max(decoded.width_px, decoded.height_px)
     width, height = (max(1, round(side * scale)) for side in (decoded.width_px, decoded.height_px))
-    left, top = (SIDE_PX - width) // 2, (SIDE_PX - height) // 2
+    left, top = (side_px - width) // 2, (side_px - height) // 2
     file = BytesIO()
     image = Image.fromarray(decoded.pixels[top : top + height, left : left + width])
     image.save(file, "JPEG", quality=_QUALITY, optimize=True)

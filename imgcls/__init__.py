@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from imgcls.ladders.compare import Comparison, compare
     from imgcls.ladders.judge import LadderResult, RungResult
     from imgcls.ladders.run import ladder
+    from imgcls.ladders.run_report import confusion, mistakes
     from imgcls.plan import Plan
     from imgcls.records.find import open_run
     from imgcls.records.run import Estimate, RunRecord
@@ -98,12 +99,14 @@ _HOMES = {
     "checklist": "imgcls.checklists.checklist",
     "climb": "imgcls.ladders.climber",
     "compare": "imgcls.ladders.compare",
+    "confusion": "imgcls.ladders.run_report",
     "decide": "imgcls.evidence.decide",
     "explore": "imgcls.eda.explore",
     "gain": "imgcls.evidence.verdicts",
     "ladder": "imgcls.ladders.run",
     "learner": "imgcls.engine.learner",
     "load": "imgcls.engine.predictor",
+    "mistakes": "imgcls.ladders.run_report",
     "open_run": "imgcls.records.find",
     "predict": "imgcls.engine.predictor",
     "suspects": "imgcls.eda.suspects",
@@ -157,12 +160,14 @@ __all__ = [
     "checklist",
     "climb",
     "compare",
+    "confusion",
     "decide",
     "explore",
     "gain",
     "ladder",
     "learner",
     "load",
+    "mistakes",
     "open_run",
     "predict",
     "suspects",

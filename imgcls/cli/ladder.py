@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,7 +26,7 @@ from imgcls.cli.options import (
     training_options,
     workspace_of,
 )
-from imgcls.errors import UsageError
+from imgcls.errors import RecordError, UsageError
 from imgcls.ladders.spec import DEFAULT_STACK, Kind, parse_ladder
 from imgcls.records.blend import WAYS
 
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from imgcls.ladders.climb import ClimbRecord
     from imgcls.ladders.design import LadderConfig
     from imgcls.ladders.run import LadderOptions, Watcher
+    from imgcls.records.run import RunRecord
     from imgcls.workspace import Workspace
 
 _LADDER = (
@@ -452,6 +454,22 @@ def blend(
     show(BlendView(made))
 
 
+def _run_named(text: str, workspace: Workspace) -> RunRecord | None:
+    """Return the run that a text names where it names no ladder and no climb."""
+    from imgcls.ladders.climb import find_climb
+    from imgcls.ladders.spec import find_ladder
+    from imgcls.records.find import find_run
+
+    if find_climb(text, workspace) is not None:
+        return None
+    with suppress(RecordError):
+        find_ladder(text, workspace)
+        return None
+    with suppress(RecordError):  # then what is said is that there is no such ladder
+        return find_run(text, workspace)
+    return None
+
+
 @click.command()
 @click.argument("ladder", required=False)
 @click.option(
@@ -475,13 +493,18 @@ def report(
 
     LADDER is a name, the beginning of one, a folder or a stack, or the name of a climb or a blend; without it, the
     ladder worked on last, or the climb where there is no ladder.
+
+    It may be a run as well, by its id or folder: its mistakes with their photographs, what is taken for what, curves,
+    and a place to decide about labels. A joint record of folds has all photographs out of fold.
     """
     from imgcls.checklists.checklist import evaluate
+    from imgcls.config.problem import find_problem
     from imgcls.evidence.per_class import ValidationDetail
     from imgcls.evidence.reliability import ReliabilityCurve
     from imgcls.ladders.climb import find_climb
     from imgcls.ladders.report_data import gather
     from imgcls.ladders.results import with_verdict
+    from imgcls.ladders.run_report import RunReport
     from imgcls.ladders.spec import find_ladder
     from imgcls.records.blend import find_blend
     from imgcls.reports.console import show
@@ -495,6 +518,7 @@ def report(
         place_of,
         write_page,
     )
+    from imgcls.reports.page.run_page import RunPage, RunPageWritten
 
     workspace, chosen = workspace_of(out), form_of(to, form)
     with telling("Writing the page", as_json=as_json):
@@ -502,7 +526,15 @@ def report(
         if blended is not None:
             page = BlendPage(with_verdict(blended), ValidationDetail.of(blended), ReliabilityCurve.of_record(blended))
             file = free_place(blended.id, workspace, chosen, file=to)
-            written: BlendWritten | PageWritten = BlendWritten(blended.id, file, chosen, page.write(file, chosen))
+            written: BlendWritten | PageWritten | RunPageWritten = BlendWritten(
+                blended.id, file, chosen, page.write(file, chosen)
+            )
+        elif ladder is not None and (run := _run_named(ladder, workspace)) is not None:
+            problem = find_problem(workspace.root)
+            report = RunReport.of(run, workspace, with_images=not no_images)
+            file = free_place(run.id, workspace, chosen, file=to)
+            n_bytes = RunPage(report, problem.metric if problem else None).write(file, chosen)
+            written = RunPageWritten(report, file, chosen, n_bytes)
         else:
             search = find_climb(ladder, workspace)
             pair = _finished(search).as_ladder if search is not None else None

@@ -31,6 +31,7 @@ from imgcls.ladders.climb import ClimbRecord
 from imgcls.ladders.judge import LadderResult
 from imgcls.ladders.report_data import Curves
 from imgcls.ladders.results import ViewsRecord, ViewsStep
+from imgcls.ladders.run_report import Tradeoff
 from imgcls.reports.verdict_text import minutes, rung_name, shown_verdict
 from imgcls.storage import make_folder, write_bytes
 from imgcls.text import clean
@@ -318,6 +319,43 @@ def reliability_svg(curves: Sequence[ReliabilityCurve]) -> Markup:
         if curve.error.value is not None
     ]
     return inline_svg(reliability_figure(curves), name="reliability", description=". ".join(spoken))
+
+
+def tradeoff_svg(curves: Sequence[Tradeoff]) -> Markup:
+    """Draw precision against recall, and hits against false alarms, with the answers that are given as points.
+
+    Args:
+        curves: Of one class or of several.
+    """
+    height = 400
+    figure = Figure(figsize=(_WIDTH_PX * _PX, height * _PX))
+    looks = list(zip((BLUE, ORANGE, INK, BLUE, ORANGE), ("-", "-", "-", "--", "--"), "osD^v", strict=True))
+    sides = (
+        (0.09, "precision against recall", "recall"),
+        (0.59, "recall against false alarms", "share of the others called so"),
+    )
+    for number, (left, title, below) in enumerate(sides):
+        axes = figure.add_axes((left, 0.27, 0.38, 0.63))
+        for curve, (colour, line, shape) in zip(curves, looks, strict=False):
+            recall, precision, alarms = curve.chosen
+            x, y = (curve.recall, curve.precision) if number == 0 else ((0.0, *curve.alarms), (0.0, *curve.recall))
+            axes.plot(x, y, line, color=colour, linewidth=1.6, label=_shortened(curve.name))
+            point = (recall, precision) if number == 0 else (alarms, recall)
+            axes.plot(
+                *([value] for value in point), shape, color=colour, markersize=9, markerfacecolor="#ffffff", zorder=4
+            )
+        axes.set_xlim(-0.02, 1.02)
+        axes.set_ylim(-0.03, 1.05)
+        axes.set_title(title, color=INK, fontsize=12, loc="left")
+        axes.set_xlabel(below, color=INK, fontsize=12)
+        _plain_frame(axes)
+        if number == 0:
+            axes.legend(loc="upper left", bbox_to_anchor=(0, -0.2), ncol=3, frameon=False, fontsize=11, labelcolor=INK)
+    spoken = [
+        f"{clean(one.name)}: recall {one.chosen[0]:.2f}, precision {one.chosen[1]:.2f}, false alarms {one.chosen[2]:.2f}"
+        for one in curves
+    ]
+    return inline_svg(figure, name="tradeoff", description=". ".join(spoken))
 
 
 def write_picture(figure: Figure, file: Path) -> None:

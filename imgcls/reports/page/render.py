@@ -178,7 +178,7 @@ def _context(data: ReportData) -> dict[str, Any]:
         "plan_digests": plan_digests(result.ladder),
         "count": count,
         "picture_source": picture_source,
-        "shade": _shade,
+        "shade": shade_of,
         "summary": summary,
         "steps": figures.steps_figure(result) if len(result.rungs) > 1 and data.search is None else "",
         "climb": figures.climb_figure(result) if result.ladder.kind == "climb" and data.search is None else "",
@@ -211,7 +211,7 @@ def picture_source(picture: Picture) -> str:
     return f"data:image/jpeg;base64,{base64.b64encode(picture.jpeg).decode('ascii')}"
 
 
-def _shade(n: float, total: int) -> str:
+def shade_of(n: float, total: int) -> str:
     """Return the class of a cell of the confusion matrix, by its share of the row."""
     share = n / total if total else 0.0
     return f"shade{min(_N_SHADES, round(share * _N_SHADES))}" if n else "shade0"
@@ -228,7 +228,7 @@ def markdown_page(data: ReportData, *, checklist: Checklist | None = None) -> st
         checklist: Where the workspace stands; None leaves that out.
     """
     result = data.result
-    return _markdown(
+    return markdown(
         "page.md.j2",
         data=data,
         result=result,
@@ -254,7 +254,7 @@ def markdown_page(data: ReportData, *, checklist: Checklist | None = None) -> st
     )
 
 
-def _markdown(template: str, **context: Any) -> str:
+def markdown(template: str, **context: Any) -> str:
     """Fill in a template of Markdown; what comes from data is escaped wherever it stands."""
     environment = Environment(  # noqa: S701 - it is no HTML, and `escape_markdown` is applied to every value
         loader=PackageLoader(_PACKAGE, "templates"),
@@ -298,7 +298,7 @@ class BlendPage:
             return json_bytes({**blend, "data": data, **told_by_class(self.detail), "version": __version__})
         context = self._context()
         if form == "markdown":
-            return as_utf8(_markdown("blend.md.j2", **context)).encode()
+            return as_utf8(markdown("blend.md.j2", **context)).encode()
         style, script = resource("page.css"), resource("sort.js")
         context |= {"style": Markup(style), "script": Markup(script), "policy": policy_of(style, script)}  # noqa: S704 - files of this package
         context |= {"reliability": figures.reliability_svg([self.reliability]), "curves_shown": [self.reliability]}

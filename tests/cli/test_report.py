@@ -6,6 +6,9 @@ import json
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
+
+from imgcls.records.find import find_runs
 
 
 def test_the_last_ladder_becomes_a_page(imgcls, drawn_ladder) -> None:
@@ -110,3 +113,22 @@ def test_blends_of_the_networks_of_a_ladder_stand_on_its_page(imgcls, drawn_ladd
     replace(ladder, jobs=tuple(job for job in ladder.jobs if (job.rung, job.seed) != (0, 2))).write(workspace)
     imgcls("report", "drawn", "--to", workspace.root / "other.html", "--out", workspace.root)
     assert "Blends of these networks" not in (workspace.root / "other.html").read_text(encoding="utf-8")
+
+
+def test_a_run_becomes_a_page_and_a_ladder_of_that_name_comes_first(imgcls, drawn_ladder, tmp_path) -> None:
+    ladder, workspace = drawn_ladder(n_images=60, n_seeds=2, skills=[0.4] * 5)
+    run = next(run for run in find_runs(workspace)[0] if run.stack == "baseline")
+    out = ("--out", workspace.root)
+    found = json.loads(imgcls("report", run.id, *out, "--json").out)
+    assert (found["run"], found["format"], found["withheld"]) == (run.id, "html", False)
+    page = Path(found["path"]).read_text(encoding="utf-8")
+    assert Path(found["path"]).name == f"{run.id}.html"
+    assert "What is taken for what" in page
+    withheld = json.loads(imgcls("report", run.id, "--no-images", "--to", tmp_path / "x.json", *out, "--json").out)
+    assert withheld["withheld"]
+    values = json.loads((tmp_path / "x.json").read_text())
+    assert (values["id"], values["mistakes"], values["photographs"]) == (run.id, [], "withheld")
+    assert imgcls("report", run.folder, "--to", tmp_path / "x.md", *out).code == 0
+    assert f"`{run.id}`" in (tmp_path / "x.md").read_text()
+    assert json.loads(imgcls("report", ladder.stack, *out, "--json").out)["ladder"] == ladder.name
+    assert imgcls("report", "nothing", *out).code == 2

@@ -352,7 +352,7 @@ def tradeoff_svg(curves: Sequence[Tradeoff]) -> Markup:
         if number == 0:
             axes.legend(loc="upper left", bbox_to_anchor=(0, -0.2), ncol=3, frameon=False, fontsize=11, labelcolor=INK)
     spoken = [
-        f"{clean(one.name)}: recall {one.chosen[0]:.2f}, precision {one.chosen[1]:.2f}, false alarms {one.chosen[2]:.2f}"
+        "{}: recall {:.2f}, precision {:.2f}, false alarms {:.2f}".format(clean(one.name), *one.chosen)
         for one in curves
     ]
     return inline_svg(figure, name="tradeoff", description=". ".join(spoken))

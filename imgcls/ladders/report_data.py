@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from io import BytesIO
@@ -41,6 +43,7 @@ from imgcls.workspace import Workspace, cache_folder
 MOST_CLASSES = 20
 MOST_PAIRS = 10
 MOST_MISTAKES = 12
+_MOST_THREADS = 16
 
 
 @dataclass(frozen=True)
@@ -345,12 +348,14 @@ def contact_sheet(
 def pictures_of(ids: Sequence[str], samples: Samples) -> dict[str, Picture]:
     """Return the pictures of those samples that are there and can be read, by id."""
     wanted = set(ids)
-    found = {}
-    for name, path in zip(samples.frame["id"], samples.frame["path"], strict=True):
-        if (known := as_utf8(name)) in wanted:
-            with suppress(DecodeError):
-                found[known] = draw_picture(Path(path), samples.stretch)
-    return found
+    paths = {
+        known: Path(path)
+        for name, path in zip(samples.frame["id"], samples.frame["path"], strict=True)
+        if (known := as_utf8(name)) in wanted
+    }
+    with ThreadPoolExecutor(min(os.cpu_count() or 1, _MOST_THREADS)) as threads:  # decoding bounds their memory
+        pictures = threads.map(lambda path: next(_readable([path], samples.stretch), None), paths.values())
+        return {name: picture for name, picture in zip(paths, pictures, strict=True) if picture is not None}
 
 
 def draw_picture(path: Path, stretch: tuple[float, float] | None = None, *, side_px: int = SIDE_PX) -> Picture:

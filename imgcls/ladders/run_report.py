@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Self
 
@@ -13,7 +14,7 @@ from imgcls.config.decision import decision_for
 from imgcls.config.findings import decided_samples
 from imgcls.data.source import FINDINGS_TOML
 from imgcls.eda.review import data_of
-from imgcls.errors import ImgclsError
+from imgcls.errors import ImgclsError, RecordError
 from imgcls.evidence.contributions import Booleans, Floats
 from imgcls.evidence.per_class import ClassScores, ValidationDetail
 from imgcls.evidence.reliability import ReliabilityCurve
@@ -35,6 +36,8 @@ MOST_CURVES = 5
 MOST_POINTS = 400
 MOST_CELLS = 200
 _FEWEST_SEEDS = 2
+_Kind = tuple[str, str, npt.NDArray[np.intp], int]
+"""A kind of mistake: the label, what it is taken for, the images, and of how many it was possible."""
 
 
 @dataclass(frozen=True)
@@ -150,7 +153,7 @@ class RunReport:
         found = cls(
             record,
             detail,
-            reliability=tuple(ReliabilityCurve.of_record(side) for side in calibration_pair(record, workspace)),
+            reliability=_reliability(record, workspace),
             matrix=_matrix(images, answers),
             cells=_cells(images, answers),
             n_mistakes=int(answers.wrong(images).sum()),
@@ -245,7 +248,7 @@ class _Answers:
     def named(self, images: Validated, row: int) -> str:
         from imgcls.data.samples import NO_CLASS, SEPARATOR
 
-        names = [name for name, is_in in zip(images.classes, self.chosen[row], strict=True) if is_in]
+        names = [images.classes[place] for place in np.flatnonzero(self.chosen[row])]
         return SEPARATOR.join(names) or (NO_CLASS if images.problem == "multilabel" else "")
 
     def confidence(self, images: Validated) -> Floats:
@@ -282,32 +285,46 @@ def _certainty(images: Validated, answers: _Answers) -> Floats:
 def _matrix(images: Validated, answers: _Answers) -> tuple[tuple[int, ...], ...]:
     if images.problem == "multilabel":
         return ()
-    given = ~answers.unsure
-    counts = images.truth[given].T.astype(np.intp) @ answers.chosen[given].astype(np.intp)
-    return tuple(tuple(row) for row in counts.tolist())
+    k, given = len(images.classes), ~answers.unsure
+    codes = images.targets[given] * k + answers.chosen[given].argmax(axis=1)
+    return tuple(tuple(row) for row in np.bincount(codes, minlength=k * k).reshape(k, k).tolist())
 
 
 def _cells(images: Validated, answers: _Answers) -> tuple[Cell, ...]:
     """Return the kinds of mistakes, with photographs for as many as the page has room for."""
-    kinds: list[tuple[str, str, npt.NDArray[np.intp], int]] = []
-    given = ~answers.unsure
-    for place, name in enumerate(images.classes):
-        has, called = images.truth[:, place], answers.chosen[:, place]
-        if images.problem == "multilabel":
-            kinds.append((name, f"not {name}", np.flatnonzero(has & ~called & given), int((has & given).sum())))
-            kinds.append((f"not {name}", name, np.flatnonzero(~has & called & given), int((~has & given).sum())))
-            continue
-        for other, taken_for in enumerate(images.classes):
-            if other != place:
-                rows = np.flatnonzero(has & answers.chosen[:, other] & given)
-                kinds.append((name, taken_for, rows, int((has & given).sum())))
-    kinds = sorted((kind for kind in kinds if len(kind[2])), key=lambda kind: -len(kind[2]))[:MOST_CELLS]
-    sureness, left, found = _certainty(images, answers), MOST_IN_CELLS - len(kinds), []
-    for label, answer, rows, n_label in kinds:  # one for each kind, and of the room that is left what the first want
+    kinds = _label_kinds(images, answers) if images.problem == "multilabel" else _class_kinds(images, answers)
+    most_frequent = sorted(kinds, key=lambda kind: -len(kind[2]))[:MOST_CELLS]
+    sureness, left, found = _certainty(images, answers), MOST_IN_CELLS - len(most_frequent), []
+    for label, answer, rows, n_label in most_frequent:  # one for each, and of the room left what the first want
         shown = rows[np.argsort(-sureness[rows], kind="stable")][: min(MOST_IN_CELL, 1 + left)]
         left -= len(shown) - 1
         found.append(Cell(label, answer, len(rows), n_label, _show(images, answers, shown.tolist(), sureness)))
     return tuple(found)
+
+
+def _class_kinds(images: Validated, answers: _Answers) -> Iterator[_Kind]:
+    """Yield each pair of classes of which one was taken for the other."""
+    k, given, answered = len(images.classes), ~answers.unsure, answers.chosen.argmax(axis=1)
+    n_label = np.bincount(images.targets[given], minlength=k)
+    wrong = np.flatnonzero(given & (answered != images.targets))
+    codes = images.targets[wrong] * k + answered[wrong]
+    order = np.argsort(codes, kind="stable")
+    pairs, begins = np.unique(codes[order], return_index=True)
+    for pair, rows in zip(pairs.tolist(), np.split(wrong[order], begins[1:]), strict=False):
+        label, answer = divmod(pair, k)
+        yield images.classes[label], images.classes[answer], rows, int(n_label[label])
+
+
+def _label_kinds(images: Validated, answers: _Answers) -> Iterator[_Kind]:
+    """Yield each label that is missed or called where it is not."""
+    truth, given = images.truth, ~answers.unsure
+    for place, name in enumerate(images.classes):
+        has, called = truth[:, place], answers.chosen[:, place]
+        missed, alarms = np.flatnonzero(has & ~called & given), np.flatnonzero(~has & called & given)
+        if len(missed):
+            yield name, f"not {name}", missed, int((has & given).sum())
+        if len(alarms):
+            yield f"not {name}", name, alarms, int((~has & given).sum())
 
 
 def _disputed(
@@ -327,7 +344,10 @@ def _disputed(
     said: list[list[str]] = [[answers.named(images, row)] for row in range(images.n)]
     n_seeds = 1
     for run in others.values():
-        other, its = Validated.of(run), _Answers.of(run)
+        try:
+            other, its = Validated.of(run), _Answers.of(run)
+        except RecordError:  # damaged, which is no reason not to show this run
+            continue
         if set(other.ids) != set(images.ids):
             continue
         n_seeds += 1
@@ -345,11 +365,21 @@ def _disputed(
     return tuple(named), len(rows), n_seeds
 
 
+def _reliability(record: RunRecord, workspace: Workspace) -> tuple[ReliabilityCurve, ...]:
+    """Return the diagram, with the one before or after calibration where that run is there and can be read."""
+    curves = []
+    for side in calibration_pair(record, workspace):
+        with suppress(*([] if side is record else [RecordError])):
+            curves.append(ReliabilityCurve.of_record(side))
+    return tuple(curves)
+
+
 def _tradeoffs(images: Validated, answers: _Answers, scores: Sequence[ClassScores]) -> tuple[Tradeoff, ...]:
     """Return the curves of the classes that are told apart least; of two classes that of the rarer one."""
-    places = [place for place in range(len(images.classes)) if 0 < images.truth[:, place].sum() < images.n]
+    n_with = images.truth.sum(axis=0)
+    places = [place for place in range(len(images.classes)) if 0 < n_with[place] < images.n]
     if images.problem == "binary":
-        places = sorted(places, key=lambda place: int(images.truth[:, place].sum()))[:1]
+        places = sorted(places, key=lambda place: int(n_with[place]))[:1]
     places = sorted(places, key=lambda place: scores[place].roc_auc.value or 0.0)[:MOST_CURVES]
     return tuple(_tradeoff(images, answers, place) for place in places)
 

@@ -26,6 +26,15 @@ def first_run(workspace: Workspace) -> RunRecord:
     return next(run for run in find_runs(workspace)[0] if run.stack == "baseline" and run.seed == 0)
 
 
+def several_labels(run: RunRecord) -> RunRecord:
+    """Write the same predictions once more as those of a run whose images may have several labels."""
+    assert run.folder is not None
+    frame = run.predictions("valid")
+    frame[[f"p_{name}" for name in run.classes]] **= 0.5
+    frame.to_parquet(run.folder / "valid.parquet", index=False)
+    return replace(run, problem="multilabel").write(run.folder)
+
+
 @pytest.mark.parametrize("classes", [("cat", "dog"), ("cat", "dog", "eel")])
 def test_counts_and_curves_are_those_of_scikit_learn(drawn_ladder: Draw, classes: tuple[str, ...]) -> None:
     _, workspace = drawn_ladder(classes=classes, n_images=120, skills=[0.7] * 5)
@@ -113,3 +122,31 @@ def test_mistakes_and_confusion_are_frames(drawn_ladder: Draw) -> None:
     table = imgcls.confusion(run)
     assert (table.to_numpy() == np.array(report.matrix)).all()
     assert table.loc["cat", "dog"] == ((frame["label"] == "cat") & (frame["answer"] == "dog")).sum()
+
+
+def test_another_seed_that_is_damaged_does_not_count(drawn_ladder: Draw) -> None:
+    _, workspace = drawn_ladder(n_images=60, n_seeds=3, skills=[0.7] * 5)
+    run = first_run(workspace)
+    other = next(one for one in find_runs(workspace)[0] if one.stack == "baseline" and one.seed == 2)
+    assert other.folder is not None
+    (other.folder / "valid.parquet").write_bytes(b"nothing")
+    assert RunReport.of(run, workspace).n_seeds == 2
+
+
+def test_labels_are_missed_or_called_where_they_are_not(drawn_ladder: Draw) -> None:
+    """With several labels a kind of mistake is one label's, and counted among those for which it was possible."""
+    classes = ("cat", "dog", "eel")
+    _, workspace = drawn_ladder(classes=classes, n_images=90, skills=[0.5] * 5)
+    run = several_labels(first_run(workspace))
+    found, images = RunReport.of(run, workspace), Validated.of(run)
+    called = images.probabilities >= 0.5
+    for place, name in enumerate(classes):
+        missed = int((images.truth[:, place] & ~called[:, place]).sum())
+        kinds = {(cell.label, cell.answer): cell for cell in found.cells}
+        assert missed == (kinds[name, f"not {name}"].n if (name, f"not {name}") in kinds else 0)
+    assert found.matrix == ()
+    assert sum(cell.n for cell in found.cells) == int((images.truth != called).sum())
+    assert found.n_mistakes == int((images.truth != called).any(axis=1).sum())
+    assert [one.confidence for one in found.mistakes] == sorted(
+        (one.confidence for one in found.mistakes), reverse=True
+    )

@@ -20,6 +20,7 @@ from imgcls.evidence.per_class import ClassScores, ValidationDetail
 from imgcls.evidence.reliability import ReliabilityCurve
 from imgcls.evidence.validated import Validated
 from imgcls.ladders.report_data import Picture, pictures_of
+from imgcls.ladders.spec import find_ladders
 from imgcls.records.blend import BlendRecord, find_predictor
 from imgcls.records.find import calibration_pair, find_runs
 from imgcls.records.run import RunRecord
@@ -118,6 +119,8 @@ class RunReport:
     """Of the classes with the lowest ROC AUC; of two classes the rarer one."""
     history: tuple[Mapping[str, float | None], ...] = ()
     """What was measured after each epoch."""
+    ladders: tuple[str, ...] = ()
+    """The ladders of which it is a run, and which therefore have a verdict on its stack."""
     pictures: Mapping[str, Picture] | None = None
     """Photographs by id; None where they were withheld."""
     trouble: str = ""
@@ -146,7 +149,8 @@ class RunReport:
             RecordError: Its predictions are damaged.
         """
         if not {"valid.parquet", "oof.parquet"} & record.files.keys():
-            return cls(record, None, history=_history(record), pictures={} if with_images else None)
+            pictures: dict[str, Picture] | None = {} if with_images else None
+            return cls(record, None, history=_history(record), ladders=_ladders(record, workspace), pictures=pictures)
         images, answers = Validated.of(record), _Answers.of(record)
         detail = ValidationDetail.of(record)
         disputed, n_disputed, n_seeds = _disputed(record, images, answers, workspace)
@@ -164,6 +168,7 @@ class RunReport:
             disputed=disputed,
             tradeoffs=_tradeoffs(images, answers, detail.classes),
             history=_history(record),
+            ladders=_ladders(record, workspace),
         )
         return _with_pictures(found, images, workspace) if with_images else _without_names(found)
 
@@ -406,6 +411,13 @@ def _tradeoff(images: Validated, answers: _Answers, place: int) -> Tradeoff:
             (n_called - n_hits) / int((~has).sum()),
         ),
     )
+
+
+def _ladders(record: RunRecord, workspace: Workspace) -> tuple[str, ...]:
+    """Return the names of the ladders that a run, or a fold of it, belongs to."""
+    parts = set() if record.folds is None else {one.run for one in record.folds.runs}
+    keys = {record.key, *(run.key for run in (find_runs(workspace)[0] if parts else ()) if run.id in parts)}
+    return tuple(ladder.name for ladder in find_ladders(workspace)[0] if keys & {job.key for job in ladder.jobs})
 
 
 def _history(record: RunRecord) -> tuple[Mapping[str, float | None], ...]:

@@ -132,3 +132,16 @@ def test_a_run_becomes_a_page_and_a_ladder_of_that_name_comes_first(imgcls, draw
     assert f"`{run.id}`" in (tmp_path / "x.md").read_text()
     assert json.loads(imgcls("report", ladder.stack, *out, "--json").out)["ladder"] == ladder.name
     assert imgcls("report", "nothing", *out).code == 2
+
+
+def test_the_page_of_a_ladder_leads_to_those_of_its_runs(imgcls, drawn_ladder) -> None:
+    ladder, workspace = drawn_ladder(n_images=60, n_seeds=2, skills=[0.4] * 5)
+    out = ("--out", workspace.root)
+    page = workspace.reports / "drawn.html"
+    imgcls("report", "drawn", *out)
+    run = page.read_text(encoding="utf-8").split("<code>imgcls report ")[1].split("<")[0]
+    imgcls("report", run, *out)
+    of_run = (workspace.reports / f"{run}.html").read_text(encoding="utf-8")
+    assert f"imgcls report {ladder.name}" in of_run
+    imgcls("report", "drawn", *out)
+    assert f'href="{run.replace("+", "%2B").replace("=", "%3D")}.html"' in page.read_text(encoding="utf-8")

@@ -232,6 +232,43 @@ def curves_figure(curves: Curves, *, number: int, top: float, n_epochs: int) -> 
     return inline_svg(figure, name=f"curve{number}", description=f"Validation loss by epoch, mean over runs {said}.")
 
 
+def learning_svg(history: Sequence[Mapping[str, float | None]]) -> Markup:
+    """Draw what each epoch gave: the losses, and beside them what validation measured; nothing where nothing is known.
+
+    Args:
+        history: The columns of history.csv by name, epoch by epoch.
+    """
+    columns = {name: np.array([row.get(name) for row in history], dtype=np.float64) for name in history[0]}
+    known = {name: values for name, values in columns.items() if np.isfinite(values).any()}
+    losses = {name.replace("_", " "): known[name] for name in ("train_loss", "valid_loss") if name in known}
+    measured = {
+        name.removeprefix("valid_").replace("_", " "): values
+        for name, values in known.items()
+        if name.startswith("valid_") and name != "valid_loss"
+    }
+    if not losses and not measured:
+        return Markup("")
+    figure = Figure(figsize=(_WIDTH_PX * _PX, 260 * _PX))
+    epochs, marker = range(1, len(history) + 1), "o" if len(history) < 2 else ""
+    for left, title, lines in ((0.09, "loss", losses), (0.59, "in validation", measured)):
+        if not lines:
+            continue
+        axes = figure.add_axes((left, 0.36, 0.38, 0.52))
+        for (name, values), (colour, line) in zip(
+            lines.items(), ((ORANGE, "--"), (BLUE, "-"), (INK, ":")), strict=False
+        ):
+            axes.plot(epochs, values, line, color=colour, linewidth=1.8, marker=marker, label=_shortened(name))
+        axes.set_xlim(0.8, max(2, len(history)) + 0.2)
+        axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+        axes.set_title(title, color=INK, fontsize=12, loc="left")
+        axes.set_xlabel("epoch", color=INK, fontsize=12, labelpad=1)
+        axes.legend(loc="upper left", bbox_to_anchor=(0, -0.28), ncol=3, frameon=False, fontsize=11, labelcolor=INK)
+        _plain_frame(axes)
+    ends = {name: values[np.isfinite(values)][[0, -1]] for name, values in {**losses, **measured}.items()}
+    said = ", ".join(f"{clean(name)} from {first:.3f} to {last:.3f}" for name, (first, last) in ends.items())
+    return inline_svg(figure, name="learning", description=f"Epoch by epoch: {said}.")
+
+
 def views_figure(record: ViewsRecord, *, number: int) -> Markup:
     """Draw what more views gain over one, with the interval of each.
 

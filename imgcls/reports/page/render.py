@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, replace
 from importlib.resources import files
 from pathlib import Path, PurePath
 from typing import Any, Literal, cast, get_args
+from urllib.parse import quote
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
@@ -147,15 +148,17 @@ def _moment(text: str) -> str:
 _N_SHADES = 9
 
 
-def html_page(data: ReportData, *, checklist: Checklist | None = None) -> str:
+def html_page(data: ReportData, *, checklist: Checklist | None = None, folder: Path | None = None) -> str:
     """Return the page as HTML.
 
     Args:
         data: What it shows.
         checklist: Where the workspace stands; None leaves that out.
+        folder: Where it will lie: pages of runs that lie there too are linked; None for none.
     """
     style, script = resource("page.css"), resource("sort.js")
-    context = {**_context(data), "checklist": checklist, "style": Markup(style), "script": Markup(script)}  # noqa: S704 - files of this package
+    context = {**_context(data), "checklist": checklist, "run_pages": _run_pages(data, folder)}
+    context |= {"style": Markup(style), "script": Markup(script)}  # noqa: S704 - files of this package
     return environment().get_template("page.html.j2").render(context, policy=policy_of(style, script))
 
 
@@ -193,6 +196,12 @@ def _context(data: ReportData) -> dict[str, Any]:
         "of_what": "all runs in validation",
         "with_interval": with_interval,
     }
+
+
+def _run_pages(data: ReportData, folder: Path | None) -> dict[str, str]:
+    """Return the runs of the shown rung that have a page in a folder, with the address of each from there."""
+    names = {run: f"{run}.html" for run in data.result.rungs[data.shown].runs if folder is not None}
+    return {run: quote(name) for run, name in names.items() if folder is not None and (folder / name).is_file()}
 
 
 def _curve_figures(data: ReportData) -> Mapping[int, Markup]:
@@ -386,13 +395,16 @@ def form_of(file: Path | None, form: str | None) -> Form:
     return cast("Form", known)
 
 
-def page_bytes(data: ReportData, form: Form, *, checklist: Checklist | None = None) -> bytes:
-    """Return the page in one of its forms, with the checklist of its workspace where that is given."""
+def page_bytes(
+    data: ReportData, form: Form, *, checklist: Checklist | None = None, folder: Path | None = None
+) -> bytes:
+    """Return the page in one of its forms; arguments as for `html_page`."""
     if form == "json":
         standing = {} if checklist is None else {"checklist": {state: checklist.n(state) for state in STATES}}
         return json_bytes(page_json(data) | standing)
-    text = html_page(data, checklist=checklist) if form == "html" else markdown_page(data, checklist=checklist)
-    return as_utf8(text).encode()
+    if form == "markdown":
+        return as_utf8(markdown_page(data, checklist=checklist)).encode()
+    return as_utf8(html_page(data, checklist=checklist, folder=folder)).encode()
 
 
 def page_json(data: ReportData) -> dict[str, Any]:
@@ -484,7 +496,7 @@ def write_page(data: ReportData, file: Path, form: Form, *, checklist: Checklist
     Raises:
         WorkspaceError: It may not be written there.
     """
-    content = page_bytes(data, form, checklist=checklist)
+    content = page_bytes(data, form, checklist=checklist, folder=file.parent)
     make_folder(file.parent)
     write_bytes(file, content)
     return len(content)

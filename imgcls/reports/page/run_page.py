@@ -97,6 +97,7 @@ class RunPage:
             "reliability": figures.reliability_svg(report.reliability) if report.reliability else "",
             "curves_shown": report.reliability,
             "of_what": "validation",
+            "learning": figures.learning_svg(report.history) if report.history else "",
             "commands": commands(record),
             "review": f"imgcls review {record.id}",
             "conditions": conditions(record),
@@ -180,6 +181,7 @@ def commands(record: RunRecord) -> list[str]:
     """Return the commands that train the run again and use it."""
     words = ["imgcls", "recipe", "run", record.stack, "--seed", str(record.seed)]
     words += ["--folds", str(record.n_folds)] if record.n_folds is not None else []
+    words += [option for option, is_set in (("--quick", record.quick), ("--all-data", record.all_data)) if is_set]
     found = [f"{shlex.join(words)}{set_options(record.overrides)}    # with the same data"]
     if record.folds is None:
         found.append(f"imgcls predict {record.id} photo.jpg")

@@ -16,7 +16,8 @@ from imgcls.evidence.validated import Validated
 from imgcls.ladders import run_report
 from imgcls.ladders.run_report import MOST_IN_CELLS, RunReport
 from imgcls.records.find import find_runs
-from imgcls.records.run import RunRecord
+from imgcls.records.run import AllData, JudgedRun, RunRecord
+from imgcls.reports.page.run_page import RunPage, commands
 from imgcls.workspace import Workspace
 
 Draw = Callable[..., Any]
@@ -150,3 +151,23 @@ def test_labels_are_missed_or_called_where_they_are_not(drawn_ladder: Draw) -> N
     assert [one.confidence for one in found.mistakes] == sorted(
         (one.confidence for one in found.mistakes), reverse=True
     )
+
+
+def test_the_page_says_what_repeats_a_run_and_draws_how_it_learnt(drawn_ladder: Draw) -> None:
+    _, workspace = drawn_ladder(n_images=60)
+    run = first_run(workspace)
+    page = RunPage(RunReport.of(run, workspace)).content("html").decode()
+    assert "train loss from 0.800 to 0.533, valid loss from 0.800 to 0.533, accuracy from 0.800 to 0.800" in page
+    assert "Trained on 180 photographs of <bdi>drawn</bdi>" in page
+    assert commands(replace(run, quick=True))[0].startswith("imgcls recipe run baseline --seed 0 --quick")
+
+
+def test_a_network_of_all_the_data_names_what_stands_for_its_score(drawn_ladder: Draw) -> None:
+    _, workspace = drawn_ladder(n_images=60)
+    run = first_run(workspace)
+    judged = JudgedRun(run.id, "0" * 64, run.metrics)
+    whole = replace(run, files={}, metrics={}, all_data=AllData((judged,), run.id, 3, 3))
+    page = RunPage(RunReport.of(whole, workspace)).content("html").decode()
+    assert f"What stands for its score: <bdi>{run.id}</bdi>" in page
+    assert "--all-data" in commands(whole)[0]
+    assert "Class by class" not in page

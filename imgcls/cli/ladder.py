@@ -491,16 +491,14 @@ def report(
 ) -> None:
     """Write one page about a LADDER that stands alone: what helped, with what confidence, where it is wrong.
 
-    LADDER is a name, the beginning of one, a folder or a stack, or the name of a climb or a blend; without it, the
+    LADDER is a name, the beginning of one, a folder or a stack, or the name of a climb; without it, the
     ladder worked on last, or the climb where there is no ladder.
 
-    It may be a run as well, by its id or folder: its mistakes with their photographs, what is taken for what, curves,
-    and a place to decide about labels. A joint record of folds has all photographs out of fold.
+    It may be a run or a blend as well, by its id or folder: its mistakes with their photographs, what is taken for
+    what, curves, and a place to decide about labels. A joint record of folds has all photographs out of fold.
     """
     from imgcls.checklists.checklist import evaluate
     from imgcls.config.problem import find_problem
-    from imgcls.evidence.per_class import ValidationDetail
-    from imgcls.evidence.reliability import ReliabilityCurve
     from imgcls.ladders.climb import find_climb
     from imgcls.ladders.report_data import gather
     from imgcls.ladders.results import with_verdict
@@ -510,8 +508,6 @@ def report(
     from imgcls.reports.console import show
     from imgcls.reports.live import telling
     from imgcls.reports.page.render import (
-        BlendPage,
-        BlendWritten,
         PageWritten,
         form_of,
         free_place,
@@ -523,18 +519,14 @@ def report(
     workspace, chosen = workspace_of(out), form_of(to, form)
     with telling("Writing the page", as_json=as_json):
         blended = find_blend(ladder, workspace) if ladder is not None else None
-        if blended is not None:
-            page = BlendPage(with_verdict(blended), ValidationDetail.of(blended), ReliabilityCurve.of_record(blended))
-            file = free_place(blended.id, workspace, chosen, file=to)
-            written: BlendWritten | PageWritten | RunPageWritten = BlendWritten(
-                blended.id, file, chosen, page.write(file, chosen)
-            )
-        elif ladder is not None and (run := _run_named(ladder, workspace)) is not None:
+        record = blended or (_run_named(ladder, workspace) if ladder is not None else None)
+        if record is not None:
             problem = find_problem(workspace.root)
-            report = RunReport.of(run, workspace, with_images=not no_images)
-            file = free_place(run.id, workspace, chosen, file=to)
-            n_bytes = RunPage(report, problem.metric if problem else None).write(file, chosen)
-            written = RunPageWritten(report, file, chosen, n_bytes)
+            metric = blended.metric if blended is not None else problem.metric if problem is not None else None
+            about = RunReport.of(record, workspace, with_images=not no_images)
+            page = RunPage(about, metric, with_verdict(blended) if blended is not None else None)
+            file = free_place(record.id, workspace, chosen, file=to)
+            written: PageWritten | RunPageWritten = RunPageWritten(about, file, chosen, page.write(file, chosen))
         else:
             search = find_climb(ladder, workspace)
             pair = _finished(search).as_ladder if search is not None else None

@@ -93,8 +93,8 @@ class Tradeoff:
 class RunReport:
     """What the page of a run shows."""
 
-    record: RunRecord
-    """The run, or the joint record of its folds."""
+    record: RunRecord | BlendRecord
+    """The run, the joint record of its folds, or the blend."""
     detail: ValidationDetail | None
     """Class by class; None where nothing validated it."""
     reliability: tuple[ReliabilityCurve, ...] = ()
@@ -137,11 +137,11 @@ class RunReport:
         return (*self.mistakes, *self.uncertain, *self.disputed, *(one for cell in self.cells for one in cell.images))
 
     @classmethod
-    def of(cls, record: RunRecord, workspace: Workspace, *, with_images: bool = True) -> RunReport:
+    def of(cls, record: RunRecord | BlendRecord, workspace: Workspace, *, with_images: bool = True) -> RunReport:
         """Gather what the page of a run shows.
 
         Args:
-            record: The run, or the joint record of its folds.
+            record: The run, the joint record of its folds, or the blend.
             workspace: Where it lies, with other seeds of it, and which knows the data.
             with_images: Whether photographs and their names may be shown.
 
@@ -333,9 +333,11 @@ def _label_kinds(images: Validated, answers: _Answers) -> Iterator[_Kind]:
 
 
 def _disputed(
-    record: RunRecord, images: Validated, answers: _Answers, workspace: Workspace
+    record: RunRecord | BlendRecord, images: Validated, answers: _Answers, workspace: Workspace
 ) -> tuple[tuple[Shown, ...], int, int]:
     """Return the photographs that runs of other seeds answer otherwise, how many, and how many runs there are."""
+    if isinstance(record, BlendRecord):
+        return (), 0, 1
 
     def what(run: RunRecord) -> tuple[Any, ...]:
         return run.plan_digest, run.data.digest, run.data.split_digest, run.fold, run.n_folds, run.folds is None
@@ -370,10 +372,10 @@ def _disputed(
     return tuple(named), len(rows), n_seeds
 
 
-def _reliability(record: RunRecord, workspace: Workspace) -> tuple[ReliabilityCurve, ...]:
+def _reliability(record: RunRecord | BlendRecord, workspace: Workspace) -> tuple[ReliabilityCurve, ...]:
     """Return the diagram, with the one before or after calibration where that run is there and can be read."""
     curves = []
-    for side in calibration_pair(record, workspace):
+    for side in (record,) if isinstance(record, BlendRecord) else calibration_pair(record, workspace):
         with suppress(*([] if side is record else [RecordError])):
             curves.append(ReliabilityCurve.of_record(side))
     return tuple(curves)
@@ -413,15 +415,17 @@ def _tradeoff(images: Validated, answers: _Answers, place: int) -> Tradeoff:
     )
 
 
-def _ladders(record: RunRecord, workspace: Workspace) -> tuple[str, ...]:
+def _ladders(record: RunRecord | BlendRecord, workspace: Workspace) -> tuple[str, ...]:
     """Return the names of the ladders that a run, or a fold of it, belongs to."""
+    if isinstance(record, BlendRecord):
+        return ()
     parts = set() if record.folds is None else {one.run for one in record.folds.runs}
     keys = {record.key, *(run.key for run in (find_runs(workspace)[0] if parts else ()) if run.id in parts)}
     return tuple(ladder.name for ladder in find_ladders(workspace)[0] if keys & {job.key for job in ladder.jobs})
 
 
-def _history(record: RunRecord) -> tuple[Mapping[str, float | None], ...]:
-    if "history.csv" not in record.files or record.folds is not None:
+def _history(record: RunRecord | BlendRecord) -> tuple[Mapping[str, float | None], ...]:
+    if isinstance(record, BlendRecord) or record.folds is not None:
         return ()
     return tuple(
         {name: float(value) if isinstance(value, int | float) else None for name, value in row.items()}

@@ -77,7 +77,7 @@ def test_it_loads_no_deep_learning(drawn_ladder) -> None:
 
 
 def test_a_blend_becomes_a_page(imgcls, drawn_ladder) -> None:
-    """Members with shares and scores, the verdict and every class, in three forms; never a photograph's name."""
+    """Members with shares and scores, the verdict, every class and its mistakes, in three forms."""
     _, workspace = drawn_ladder("baseline+augmentation")
     blend = json.loads(imgcls("blend", "baseline", "--by", "greedy", "--out", workspace.root, "--json").out)
     result = imgcls("report", blend["id"], "--out", workspace.root)
@@ -91,7 +91,12 @@ def test_a_blend_becomes_a_page(imgcls, drawn_ladder) -> None:
             assert f"{member['weight']:.2f}" in page
         assert blend["gain"]["verdict"] in page
         assert "dog" in page
-        assert "00000.png" not in page
+    assert "The most confident mistakes" in html
+    assert "What seeds disagree on" not in html
+    withheld = workspace.root / "withheld.html"
+    imgcls("report", blend["id"], "--no-images", "--to", withheld, "--out", workspace.root)
+    assert ".png" in html
+    assert ".png" not in withheld.read_text(encoding="utf-8")
     said = json.loads(imgcls("report", blend["id"], "--format", "json", "--json", "--out", workspace.root).out)
     told = json.loads((workspace.reports / f"{blend['id']}.json").read_text())
     assert (said["blend"], told["id"], len(told["per_class"])) == (blend["id"], blend["id"], 2)

@@ -18,26 +18,22 @@ from markupsafe import Markup
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.text import Text
 
-from imgcls._version import __version__
 from imgcls.checklists.checklist import Checklist
 from imgcls.checklists.items import STATES
 from imgcls.config.metrics import Units, in_words
 from imgcls.data.source import is_named_set
 from imgcls.errors import UsageError, WorkspaceError, nearest_hint
-from imgcls.evidence.per_class import ValidationDetail, least_found_first
-from imgcls.evidence.reliability import ReliabilityCurve
+from imgcls.evidence.per_class import least_found_first
 from imgcls.ladders.climb import ClimbRecord
 from imgcls.ladders.report_data import Picture, ReportData
 from imgcls.ladders.results import Blend
 from imgcls.ladders.spec import Ladder
 from imgcls.plan import set_options
-from imgcls.predictions.blending import MEANINGS
 from imgcls.reports import climb, verdict_text, views
-from imgcls.reports.blend import next_steps, notes_of, on_images
 from imgcls.reports.checklist import summary
 from imgcls.reports.console import count, path, size, with_interval
 from imgcls.reports.page import figures
-from imgcls.reports.runs import blend_json, told_by_class
+from imgcls.reports.runs import blend_json
 from imgcls.storage import json_bytes, make_folder, write_bytes
 from imgcls.text import as_utf8, clean
 from imgcls.workspace import Workspace
@@ -186,7 +182,7 @@ def _context(data: ReportData) -> dict[str, Any]:
         "steps": figures.steps_figure(result) if len(result.rungs) > 1 and data.search is None else "",
         "climb": figures.climb_figure(result) if result.ladder.kind == "climb" and data.search is None else "",
         "score_text": _blend_score,
-        "claim_text": _blend_claim,
+        "claim_text": claim_text,
         "tried": figures.tried_figure(data.search) if data.search is not None else "",
         "curves": _curve_figures(data),
         "views_figures": [figures.views_figure(known, number=place) for place, known in enumerate(data.views)],
@@ -254,7 +250,7 @@ def markdown_page(data: ReportData, *, checklist: Checklist | None = None) -> st
         conditions=facts(data),
         plan_digests=plan_digests(result.ladder),
         score_text=_blend_score,
-        claim_text=_blend_claim,
+        claim_text=claim_text,
         with_interval=with_interval,
         viewing=views,
         standing=summary(checklist) if checklist is not None else "",
@@ -281,63 +277,12 @@ def _blend_score(blend: Blend) -> str:
     return f"{units.title} {units.score(score.value)} {units.score_interval(score.low, score.high)}".rstrip()
 
 
-def _blend_claim(blend: Blend) -> str:
+def claim_text(blend: Blend) -> str:
+    """Return what may be said of a blend against the best of its members alone; "-" where nothing may."""
     if blend.verdict is None:
         return "-"
     claim = climb.claim_of(blend.verdict.gain, "", Units(blend.record.metric))
     return f"{claim.verdict}{claim.gain}"
-
-
-@dataclass(frozen=True)
-class BlendPage:
-    """What a page about a blend shows; neither photographs nor their names are among it."""
-
-    blend: Blend
-    """The blend."""
-    detail: ValidationDetail
-    """What its predictions tell class by class, and of their confidence."""
-    reliability: ReliabilityCurve
-    """How often they are right beside their confidence."""
-
-    def content(self, form: Form) -> bytes:
-        """Return the page in one of its forms."""
-        if form == "json":
-            blend = self.blend.to_json()
-            data = {key: value for key, value in blend["data"].items() if key not in ("excluded", "lost_test")}
-            return json_bytes({**blend, "data": data, **told_by_class(self.detail), "version": __version__})
-        context = self._context()
-        if form == "markdown":
-            return as_utf8(markdown("blend.md.j2", **context)).encode()
-        style, script = resource("page.css"), resource("sort.js")
-        context |= {"style": Markup(style), "script": Markup(script), "policy": policy_of(style, script)}  # noqa: S704 - files of this package
-        context |= {"reliability": figures.reliability_svg([self.reliability]), "curves_shown": [self.reliability]}
-        return as_utf8(environment().get_template("blend.html.j2").render(context)).encode()
-
-    def write(self, file: Path, form: Form) -> int:
-        """Write the page, whole or not at all, and return its size in bytes."""
-        content = self.content(form)
-        make_folder(file.parent)
-        write_bytes(file, content)
-        return len(content)
-
-    def _context(self) -> dict[str, Any]:
-        record = self.blend.record
-        return {
-            "blend": self.blend,
-            "record": record,
-            "detail": self.detail,
-            "title": f"{record.label[:1].upper()}{record.label[1:]}",
-            "meaning": MEANINGS[record.way],
-            "scored_on": on_images(self.blend),
-            "units": Units(record.metric),
-            "notes": notes_of(self.blend),
-            "commands": next_steps(record),
-            "claim_text": _blend_claim,
-            "with_interval": with_interval,
-            "of_what": "validation",
-            "count": count,
-            "version": __version__,
-        }
 
 
 class _Ready(str):
@@ -507,30 +452,6 @@ def _photographs(data: ReportData) -> Path | None:
     named = data.result.ladder.data.images or data.result.ladder.data.data
     folder = Path(str(named)).expanduser() if named else None
     return folder.resolve() if folder is not None and folder.is_dir() else None
-
-
-@dataclass(frozen=True)
-class BlendWritten:
-    """A page about a blend that lies on the disk."""
-
-    blend: str
-    """The id of the blend."""
-    file: Path
-    """Where it lies."""
-    form: str
-    """`html`, `markdown` or `json`."""
-    n_bytes: int
-    """Its size."""
-
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        """Describe what was written."""
-        yield Text(f"A page about {self.blend}, {size(self.n_bytes)}, that stands alone:")
-        yield path(self.file)
-        yield Text("It holds neither photographs nor their names.")
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the same as JSON values."""
-        return {"schema": 1, "path": str(self.file), "format": self.form, "n_bytes": self.n_bytes, "blend": self.blend}
 
 
 @dataclass(frozen=True)

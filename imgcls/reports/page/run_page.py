@@ -1,4 +1,4 @@
-"""The page of a run: where it is wrong, with the photographs that show it, and a place to decide about them."""
+"""The page of a run or a blend: where it is wrong, the photographs that show it, and a place to decide about them."""
 
 from __future__ import annotations
 
@@ -18,12 +18,16 @@ from imgcls._version import __version__
 from imgcls.config.metrics import PRIMARY, Units
 from imgcls.evidence.per_class import least_found_first
 from imgcls.ladders.report_data import Picture
+from imgcls.ladders.results import Blend
 from imgcls.ladders.run_report import MOST_CELLS, RunReport
 from imgcls.plan import set_options
+from imgcls.predictions.blending import MEANINGS
+from imgcls.records.blend import BlendRecord
 from imgcls.records.run import RunRecord
+from imgcls.reports.blend import next_steps, notes_of, on_images
 from imgcls.reports.console import count, path, size, with_interval
 from imgcls.reports.page import figures
-from imgcls.reports.page.render import Form, environment, markdown, policy_of, resource, shade_of
+from imgcls.reports.page.render import Form, claim_text, environment, markdown, policy_of, resource, shade_of
 from imgcls.reports.runs import told_by_class
 from imgcls.storage import json_bytes, make_folder, write_bytes
 from imgcls.text import as_utf8, clean
@@ -33,12 +37,14 @@ MOST_MATRIX = 20
 
 @dataclass(frozen=True)
 class RunPage:
-    """The page of a run or of all its folds."""
+    """The page of a run, of all its folds, or of a blend."""
 
     report: RunReport
     """What it shows."""
     metric: str | None = None
     """What it is scored by first; None for that of the problem."""
+    blend: Blend | None = None
+    """What may be said of the blend, where it is the page of one."""
 
     def content(self, form: Form) -> bytes:
         """Return the page in one of its forms."""
@@ -65,8 +71,12 @@ class RunPage:
 
     def _json(self) -> dict[str, Any]:
         report, record = self.report, self.report.record
-        values = record.to_json()
-        data = {name: value for name, value in values["data"].items() if name not in ("excluded", "lost_test")}
+        values = record.to_json() if self.blend is None else self.blend.to_json()
+        data = {
+            name: value
+            for name, value in values["data"].items()
+            if name not in ("excluded", "lost_test", "assumptions")
+        }
         found = {name: value for name, value in asdict(report).items() if name not in ("record", "detail", "pictures")}
         return {
             **values,
@@ -84,9 +94,11 @@ class RunPage:
         return {
             "report": report,
             "record": record,
-            "title": f"{record.label}, {'all folds' if record.folds is not None else f'seed {record.seed}'}",
+            "title": title_of(record),
+            "blend": self._blend(),
+            "judged_by": judged_by(record),
             "units": Units(metric),
-            "score": record.metrics.get(metric),
+            "score": record.metrics.get(metric) if self.blend is None else self.blend.score,
             "others": {name: value for name, value in record.metrics.items() if name != metric},
             "titles": {name: Units(name).title for name in record.metrics},
             "detail": report.detail,
@@ -98,16 +110,27 @@ class RunPage:
             "curves_shown": report.reliability,
             "of_what": "validation",
             "learning": figures.learning_svg(report.history) if report.history else "",
-            "commands": commands(record),
+            "commands": next_steps(record) if isinstance(record, BlendRecord) else commands(record),
             "review": f"imgcls review {record.id}",
             "conditions": conditions(record),
-            "plan": [f"{part}.{name} = {value!r}" for part, values in record.plan.items() if isinstance(values, dict)
-                     for name, value in values.items()],
+            "plan": plan_lines(record),
             "sources": sources(report.pictures or {}),
             "with_interval": with_interval,
             "count": count,
             "version": __version__,
-        }  # fmt: skip
+        }
+
+    def _blend(self) -> dict[str, Any] | None:
+        """Return what is said of a blend only."""
+        if self.blend is None:
+            return None
+        return {
+            "members": self.blend.record.members,
+            "meaning": MEANINGS[self.blend.record.way],
+            "scored_on": on_images(self.blend),
+            "claim": claim_text(self.blend),
+            "notes": notes_of(self.blend),
+        }
 
     def _matrix(self) -> dict[str, Any] | None:
         """Return the classes that are shown, their counts and shades; None for several labels."""
@@ -136,7 +159,7 @@ class RunPage:
 
 @dataclass(frozen=True)
 class RunPageWritten:
-    """A page about a run that lies on the disk."""
+    """A page about a run or a blend that lies on the disk."""
 
     report: RunReport
     """What it shows."""
@@ -170,11 +193,36 @@ class RunPageWritten:
             "path": str(self.file),
             "format": self.form,
             "n_bytes": self.n_bytes,
-            "run": self.report.record.id,
+            "blend" if isinstance(self.report.record, BlendRecord) else "run": self.report.record.id,
             "n_photographs": self.n_photographs,
             "withheld": self.report.is_withheld,
             "trouble": self.report.trouble,
         }
+
+
+def title_of(record: RunRecord | BlendRecord) -> str:
+    """Return the title of a page: the stack with its seed, or what was blended."""
+    if isinstance(record, BlendRecord):
+        return f"{record.label[:1].upper()}{record.label[1:]}"
+    return f"{record.label}, {'all folds' if record.folds is not None else f'seed {record.seed}'}"
+
+
+def judged_by(record: RunRecord | BlendRecord) -> list[str]:
+    """Return the runs or blends that stand for the score of what all the data trained; empty for all others."""
+    if isinstance(record, BlendRecord):
+        return list(record.judged_by or ())
+    return [one.run for one in record.all_data.judged] if record.all_data is not None else []
+
+
+def plan_lines(record: RunRecord | BlendRecord) -> list[str]:
+    """Return every field of the plan of a run with its value; a blend has the plans of its members."""
+    parts = {} if isinstance(record, BlendRecord) else record.plan
+    return [
+        f"{part}.{name} = {value!r}"
+        for part, values in parts.items()
+        if isinstance(values, dict)
+        for name, value in values.items()
+    ]
 
 
 def commands(record: RunRecord) -> list[str]:
@@ -190,23 +238,30 @@ def commands(record: RunRecord) -> list[str]:
     return found
 
 
-def conditions(record: RunRecord) -> dict[str, str]:
+def conditions(record: RunRecord | BlendRecord) -> dict[str, str]:
     """Return what has to be the same for the same numbers, by name."""
-    n, environment = record.data.n, record.environment
-    versions = environment.get("versions", {})
+    n = record.data.n
     found = {
         "Data": f"{record.data.name}, digest {record.data.digest[:16]}",
         "Photographs": ", ".join(f"{n[part]:,} {part}" for part in ("train", "valid", "test") if n.get(part)),
         "Split": f"digest {record.data.split_digest[:16]}",
         "A review": "changed labels before it was trained" if record.data.before_review else "",
+        **(_training(record) if isinstance(record, RunRecord) else {}),
+        "Made": record.created[:16].replace("T", " ") + " UTC",
+    }
+    return {title: text for title, text in found.items() if text}
+
+
+def _training(record: RunRecord) -> dict[str, str]:
+    environment = record.environment
+    versions = environment.get("versions", {})
+    return {
         "Seed": str(record.seed),
         "Device": f"{environment.get('device', '')} {environment.get('precision', '')}".strip(),
         "Weights to begin with": record.weights.source,
         "Versions": ", ".join(f"{name} {version}" for name, version in sorted(versions.items())),
-        "Made": record.created[:16].replace("T", " ") + " UTC",
         "Time": f"{record.seconds.get('total', 0):.0f} s",
     }
-    return {title: text for title, text in found.items() if text}
 
 
 def sources(pictures: Mapping[str, Picture]) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +15,7 @@ from sklearn.metrics import confusion_matrix, precision_recall_curve, roc_curve
 import imgcls
 from imgcls.evidence.validated import Validated
 from imgcls.ladders import run_report
+from imgcls.ladders.results import Blend
 from imgcls.ladders.run_report import MOST_IN_CELLS, RunReport
 from imgcls.records.find import find_runs
 from imgcls.records.run import AllData, JudgedRun, RunRecord
@@ -171,3 +173,13 @@ def test_a_network_of_all_the_data_names_what_stands_for_its_score(drawn_ladder:
     assert f"What stands for its score: <bdi>{run.id}</bdi>" in page
     assert "--all-data" in commands(whole)[0]
     assert "Class by class" not in page
+
+
+def test_a_blend_of_all_the_data_names_what_stands_for_its_score(drawn_ladder: Draw) -> None:
+    _, workspace = drawn_ladder("baseline+augmentation", n_images=60)
+    made = imgcls.blend("baseline", workspace=workspace, metric="accuracy")
+    whole = replace(made.record, files={}, judged_by=("blend-mean-0a1b2c3d",))
+    page = RunPage(RunReport.of(whole, workspace), "accuracy", Blend(whole, None))
+    assert "What stands for its score: <bdi>blend-mean-0a1b2c3d</bdi>" in page.content("html").decode()
+    assert "Class by class" not in page.content("markdown").decode()
+    assert json.loads(page.content("json"))["per_class"] == []

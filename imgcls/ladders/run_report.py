@@ -52,7 +52,7 @@ class Shown:
     answer: str
     """What the run answers, written as labels are."""
     confidence: float
-    """The probability of that answer; with several labels of the one that is least certain."""
+    """The probability of that answer; with several labels the lowest of them."""
     answers: tuple[tuple[str, int], ...] = ()
     """Where seeds disagree: each answer with the number of runs that give it, the most frequent first."""
 
@@ -161,8 +161,8 @@ class RunReport:
             matrix=_matrix(images, answers),
             cells=_cells(images, answers),
             n_mistakes=int(answers.wrong(images).sum()),
-            mistakes=_first(images, answers, answers.wrong(images), most=MOST_MISTAKES, surest=True),
-            uncertain=_first(images, answers, ~answers.unsure, most=MOST_UNCERTAIN, surest=False),
+            mistakes=_first(images, answers, answers.wrong(images), most=MOST_MISTAKES, most_confident=True),
+            uncertain=_first(images, answers, ~answers.unsure, most=MOST_UNCERTAIN, most_confident=False),
             n_seeds=n_seeds,
             n_disputed=n_disputed,
             disputed=disputed,
@@ -181,7 +181,7 @@ def mistakes(run: RunRecord | BlendRecord | str, *, workspace: Workspace | None 
         workspace: Where records lie; the one of the current folder when None.
 
     Returns:
-        The columns image, label, answer and confidence; with several labels that of the wrong one that is surest.
+        The columns image, label, answer and confidence; with several labels the highest of the wrong ones.
 
     Raises:
         RecordError: There is no such run, or its predictions are damaged.
@@ -192,7 +192,7 @@ def mistakes(run: RunRecord | BlendRecord | str, *, workspace: Workspace | None 
     import pandas as pd
 
     images, answers = _read(run, workspace)
-    found = _first(images, answers, answers.wrong(images), most=images.n, surest=True)
+    found = _first(images, answers, answers.wrong(images), most=images.n, most_confident=True)
     rows = [(one.image, one.label, one.answer, one.confidence) for one in found]
     return pd.DataFrame(rows, columns=["image", "label", "answer", "confidence"])
 
@@ -257,29 +257,31 @@ class _Answers:
         return SEPARATOR.join(names) or (NO_CLASS if images.problem == "multilabel" else "")
 
     def confidence(self, images: Validated) -> Floats:
-        """Return how sure each answer is, [n]: with several labels by the one that is least certain."""
+        """Return the confidence of each answer, [n]: with several labels the lowest of them."""
         if images.problem == "multilabel":
             return np.where(self.chosen, images.probabilities, 1 - images.probabilities).min(axis=1)
         return np.where(self.chosen, images.probabilities, 0.0).max(axis=1)
 
 
-def _show(images: Validated, answers: _Answers, rows: Sequence[int], sureness: Floats) -> tuple[Shown, ...]:
+def _show(images: Validated, answers: _Answers, rows: Sequence[int], confidence: Floats) -> tuple[Shown, ...]:
     return tuple(
-        Shown(as_utf8(images.ids[row]), images.labels[row], answers.named(images, row), float(sureness[row]))
+        Shown(as_utf8(images.ids[row]), images.labels[row], answers.named(images, row), float(confidence[row]))
         for row in rows
     )
 
 
-def _first(images: Validated, answers: _Answers, among: Booleans, *, most: int, surest: bool) -> tuple[Shown, ...]:
+def _first(
+    images: Validated, answers: _Answers, among: Booleans, *, most: int, most_confident: bool
+) -> tuple[Shown, ...]:
     """Return the photographs of some that are answered with the most or the least confidence."""
-    sureness = _certainty(images, answers) if surest else answers.confidence(images)
+    confidence = _certainty(images, answers) if most_confident else answers.confidence(images)
     rows = np.flatnonzero(among)
-    order = rows[np.argsort(-sureness[rows] if surest else sureness[rows], kind="stable")]
-    return _show(images, answers, order[:most].tolist(), sureness)
+    order = rows[np.argsort(-confidence[rows] if most_confident else confidence[rows], kind="stable")]
+    return _show(images, answers, order[:most].tolist(), confidence)
 
 
 def _certainty(images: Validated, answers: _Answers) -> Floats:
-    """Return how sure a mistake is, [n]: with several labels that of the wrong one that is surest."""
+    """Return how sure a mistake is, [n]: with several labels the highest of the wrong ones."""
     if images.problem != "multilabel":
         return answers.confidence(images)
     wrong = answers.chosen != images.truth
@@ -299,11 +301,11 @@ def _cells(images: Validated, answers: _Answers) -> tuple[Cell, ...]:
     """Return the kinds of mistakes, with photographs for as many as the page has room for."""
     kinds = _label_kinds(images, answers) if images.problem == "multilabel" else _class_kinds(images, answers)
     most_frequent = sorted(kinds, key=lambda kind: -len(kind[2]))[:MOST_CELLS]
-    sureness, left, found = _certainty(images, answers), MOST_IN_CELLS - len(most_frequent), []
+    confidence, left, found = _certainty(images, answers), MOST_IN_CELLS - len(most_frequent), []
     for label, answer, rows, n_label in most_frequent:  # one for each, and of the room left what the first want
-        shown = rows[np.argsort(-sureness[rows], kind="stable")][: min(MOST_IN_CELL, 1 + left)]
+        shown = rows[np.argsort(-confidence[rows], kind="stable")][: min(MOST_IN_CELL, 1 + left)]
         left -= len(shown) - 1
-        found.append(Cell(label, answer, len(rows), n_label, _show(images, answers, shown.tolist(), sureness)))
+        found.append(Cell(label, answer, len(rows), n_label, _show(images, answers, shown.tolist(), confidence)))
     return tuple(found)
 
 

@@ -281,7 +281,7 @@ def _first(
 
 
 def _certainty(images: Validated, answers: _Answers) -> Floats:
-    """Return how sure a mistake is, [n]: with several labels the highest of the wrong ones."""
+    """Return the confidence of a mistake, [n]: with several labels the highest of the wrong ones."""
     if images.problem != "multilabel":
         return answers.confidence(images)
     wrong = answers.chosen != images.truth

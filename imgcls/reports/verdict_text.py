@@ -235,7 +235,9 @@ def review_sentences(judged: Judged, review: AcrossReview | None, units: Units, 
             "itself: its runs before the review and those after it.",
         ]
     if found.verdict == CANNOT_TELL:
-        conclusion = "So it cannot be told yet whether training on the decided labels helped. Train more seeds of both."
+        conclusion = (
+            "One seed of each side does not say whether training on the decided labels helped. Train more of both."
+        )
     elif found.verdict in GAINS:
         conclusion = "Training on the decided labels helped: the gain is there too where nobody changed a label."
     elif found.verdict in LOSSES:

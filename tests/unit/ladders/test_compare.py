@@ -464,7 +464,7 @@ def test_a_review_that_only_leaves_out_is_one_question_and_not_two(drawn_ladder:
         ("B", "no evidence", "no evidence", "no evidence that training"),
         ("B", "better", "worse", "hurt"),
         ("B", "better", None, "nothing can be said"),
-        ("B", "better", "cannot tell", "cannot be told yet"),
+        ("B", "better", "cannot tell", "does not say whether"),
         ("A", "better", "better", "name the run before it first"),
     ],
 )

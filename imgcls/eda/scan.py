@@ -159,7 +159,9 @@ def scan_data(
     samples = samples.without(gone)
     given_of = dict(zip(samples.frame["id"], samples.frame["split"], strict=True))
     samples, unusable = _split(samples, source)
-    given = samples.frame["id"].map(given_of).to_numpy(dtype=object)  # without those that a review leaves out
+    given = np.array(
+        [given_of[name] for name in samples.frame["id"].tolist()], dtype=object
+    )  # a review leaves some out
     if (samples.frame["split"] == "valid").any() and not (given == "valid").any():
         given[given == "train"] = ""  # validation was drawn from what was given for training
     for note in (*loss_warnings(samples), *samples.notes):

@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from imgcls.ladders.compare import Comparison, compare
     from imgcls.ladders.judge import LadderResult, RungResult
     from imgcls.ladders.run import ladder
+    from imgcls.ladders.run_report import confusion, mistakes
     from imgcls.plan import Plan
     from imgcls.predictions.heat_maps import Explanation, HeatMap
     from imgcls.records.find import open_run
@@ -102,6 +103,7 @@ _HOMES = {
     "checklist": "imgcls.checklists.checklist",
     "climb": "imgcls.ladders.climber",
     "compare": "imgcls.ladders.compare",
+    "confusion": "imgcls.ladders.run_report",
     "decide": "imgcls.evidence.decide",
     "explain": "imgcls.engine.explain",
     "explore": "imgcls.eda.explore",
@@ -109,6 +111,7 @@ _HOMES = {
     "ladder": "imgcls.ladders.run",
     "learner": "imgcls.engine.learner",
     "load": "imgcls.engine.predictor",
+    "mistakes": "imgcls.ladders.run_report",
     "open_run": "imgcls.records.find",
     "predict": "imgcls.engine.predictor",
     "suspects": "imgcls.eda.suspects",
@@ -164,6 +167,7 @@ __all__ = [
     "checklist",
     "climb",
     "compare",
+    "confusion",
     "decide",
     "explain",
     "explore",
@@ -171,6 +175,7 @@ __all__ = [
     "ladder",
     "learner",
     "load",
+    "mistakes",
     "open_run",
     "predict",
     "suspects",

@@ -45,6 +45,7 @@ _COMMANDS = {
     "models": "imgcls.cli.recipe:models",
     "recipe": "imgcls.cli.recipe:recipe",
     "report": "imgcls.cli.ladder:report",
+    "review": "imgcls.cli.review:review",
     "runs": "imgcls.cli.runs:runs",
     "submit": "imgcls.cli.predict:submit",
 }

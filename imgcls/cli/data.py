@@ -315,18 +315,42 @@ def look(source: str | None, quick: bool, strict: bool, as_json: bool, **options
     return 3 if strict and facts.needs_attention else 0
 
 
+_OF_DECISIONS = (".csv", ".tsv", ".txt")
+"""How files of decisions end; spreadsheets write text with tabs to the last."""
+
+
 @eda.command("apply")
 @_FINDINGS
 @_OUT
 @JSON
-def apply_(finding: tuple[str, ...], out: Path | None, as_json: bool) -> None:
+def apply_(finding: tuple[str, ...], out: Path | None, as_json: bool) -> int:
     """Apply FINDINGS, or all that can be: exclude images or keep them together, for every later command.
+
+    A FINDING that ends in .csv is a file of decisions, as 'imgcls review' and pages of runs make them: photographs get
+    the labels that were decided on, or are left out. Several files are merged; where people disagree nothing is
+    applied, and what they said is listed. 'imgcls eda undo review' takes it back.
 
     It is written to findings.toml; the photographs themselves are not touched.
     """
-    from imgcls.eda.apply import apply_findings
+    files = [Path(name) for name in finding if Path(name).suffix.lower() in _OF_DECISIONS]
+    if not files:
+        from imgcls.eda.apply import apply_findings
 
-    _tell(apply_findings(finding, _workspace(out)), as_json=as_json)
+        _tell(apply_findings(finding, _workspace(out)), as_json=as_json)
+        return 0
+    if len(files) < len(finding):
+        raise UsageError("Findings and files of decisions are applied one after the other, not in one command.")
+    from imgcls.eda.review import apply_review
+
+    applied = apply_review(files, _workspace(out))
+    if as_json:
+        print_json(applied.to_json())
+    else:
+        from imgcls.reports.console import show
+        from imgcls.reports.data import ReviewView
+
+        show(ReviewView(applied))
+    return 0 if applied.is_whole else 3
 
 
 @eda.command()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,7 +26,7 @@ from imgcls.cli.options import (
     training_options,
     workspace_of,
 )
-from imgcls.errors import UsageError
+from imgcls.errors import RecordError, UsageError
 from imgcls.ladders.spec import DEFAULT_STACK, Kind, parse_ladder
 from imgcls.records.blend import WAYS
 
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from imgcls.ladders.climb import ClimbRecord
     from imgcls.ladders.design import LadderConfig
     from imgcls.ladders.run import LadderOptions, Watcher
+    from imgcls.records.run import RunRecord
     from imgcls.workspace import Workspace
 
 _LADDER = (
@@ -452,6 +454,22 @@ def blend(
     show(BlendView(made))
 
 
+def _run_named(text: str, workspace: Workspace) -> RunRecord | None:
+    """Return the run that a text names where it names no ladder and no climb."""
+    from imgcls.ladders.climb import find_climb
+    from imgcls.ladders.spec import find_ladder
+    from imgcls.records.find import find_run
+
+    if find_climb(text, workspace) is not None:
+        return None
+    with suppress(RecordError):
+        find_ladder(text, workspace)
+        return None
+    with suppress(RecordError):  # then what is said is that there is no such ladder
+        return find_run(text, workspace)
+    return None
+
+
 @click.command()
 @click.argument("ladder", required=False)
 @click.option(
@@ -473,36 +491,42 @@ def report(
 ) -> None:
     """Write one page about a LADDER that stands alone: what helped, with what confidence, where it is wrong.
 
-    LADDER is a name, the beginning of one, a folder or a stack, or the name of a climb or a blend; without it, the
+    LADDER is a name, the beginning of one, a folder or a stack, or the name of a climb; without it, the
     ladder worked on last, or the climb where there is no ladder.
+
+    It may be a run or a blend as well, by its id or folder: its mistakes with their photographs, what is taken for
+    what, curves, and a place to decide about labels. A joint record of folds has all photographs out of fold.
     """
     from imgcls.checklists.checklist import evaluate
-    from imgcls.evidence.per_class import ValidationDetail
-    from imgcls.evidence.reliability import ReliabilityCurve
+    from imgcls.config.problem import find_problem
     from imgcls.ladders.climb import find_climb
     from imgcls.ladders.report_data import gather
     from imgcls.ladders.results import with_verdict
+    from imgcls.ladders.run_report import RunReport
     from imgcls.ladders.spec import find_ladder
     from imgcls.records.blend import find_blend
     from imgcls.reports.console import show
     from imgcls.reports.live import telling
     from imgcls.reports.page.render import (
-        BlendPage,
-        BlendWritten,
         PageWritten,
         form_of,
         free_place,
         place_of,
         write_page,
     )
+    from imgcls.reports.page.run_page import RunPage, RunPageWritten
 
     workspace, chosen = workspace_of(out), form_of(to, form)
     with telling("Writing the page", as_json=as_json):
         blended = find_blend(ladder, workspace) if ladder is not None else None
-        if blended is not None:
-            page = BlendPage(with_verdict(blended), ValidationDetail.of(blended), ReliabilityCurve.of_record(blended))
-            file = free_place(blended.id, workspace, chosen, file=to)
-            written: BlendWritten | PageWritten = BlendWritten(blended.id, file, chosen, page.write(file, chosen))
+        record = blended or (_run_named(ladder, workspace) if ladder is not None else None)
+        if record is not None:
+            problem = find_problem(workspace.root)
+            metric = blended.metric if blended is not None else problem.metric if problem is not None else None
+            about = RunReport.of(record, workspace, with_images=not no_images)
+            page = RunPage(about, metric, with_verdict(blended) if blended is not None else None)
+            file = free_place(record.id, workspace, chosen, file=to)
+            written: PageWritten | RunPageWritten = RunPageWritten(about, file, chosen, page.write(file, chosen))
         else:
             search = find_climb(ladder, workspace)
             pair = _finished(search).as_ladder if search is not None else None

@@ -3,6 +3,7 @@
     schema = 1
     [[excluded]]            images that are not used
     [[grouped]]             images that stay together when the samples are split
+    [[relabelled]]          images that get another label, as a review says
     [[kept]]                findings that were looked at and are left as they are
     data                    the name of the data set that all of it is about
 
@@ -21,8 +22,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from imgcls.config.problem import checked, read_text, read_toml
-from imgcls.data.source import FINDINGS_TOML
-from imgcls.errors import ProblemError, StrictError
+from imgcls.data.source import FINDINGS_TOML, REVIEW
+from imgcls.errors import ProblemError, StrictError, nearest_hint
 from imgcls.storage import write_bytes
 from imgcls.text import amount, as_utf8, kinds_of, listed
 
@@ -67,6 +68,21 @@ class Grouping(_Entry):
     """The reason, for people."""
 
 
+class Relabelling(_Entry):
+    """Images that get another label."""
+
+    images: Annotated[tuple[str, ...], Field(min_length=1)]
+    """The ids of the samples; bytes that are no UTF-8 as escapes."""
+    was: str
+    """The label that the data give them; where they give another one by now, nothing is done."""
+    label: Annotated[str, Field(min_length=1)]
+    """The label that they get; several joined by |."""
+    finding: str
+    """The id of the finding: `review`."""
+    why: str
+    """The reason, for people."""
+
+
 class Accepted(_Entry):
     """A finding that was looked at and is left as it is."""
 
@@ -87,6 +103,8 @@ class Adjustments(_Entry):
     """What is left out."""
     grouped: tuple[Grouping, ...] = ()
     """What stays together."""
+    relabelled: tuple[Relabelling, ...] = ()
+    """What gets another label."""
     kept: tuple[Accepted, ...] = ()
     """What is left as it is."""
     data: str | None = None
@@ -112,6 +130,12 @@ class Adjustments(_Entry):
         entries: tuple[Exclusion | Grouping, ...] = (*self.excluded, *self.grouped)
         settled = {image for entry in entries if entry.finding == finding for image in entry.images}
         return bool(settled) and settled.issuperset(images)
+
+    @property
+    def looked_at(self) -> frozenset[str]:
+        """The images that a review decided about."""
+        entries: tuple[Exclusion | Relabelling | Accepted, ...] = (*self.excluded, *self.relabelled, *self.kept)
+        return frozenset(image for entry in entries if entry.finding == REVIEW for image in entry.images)
 
 
 def read_adjustments(path: Path) -> Adjustments:
@@ -155,12 +179,15 @@ def _lines(adjustments: Adjustments) -> Iterator[str]:
     for name, entries in (("excluded", adjustments.excluded), ("grouped", adjustments.grouped)):
         for entry in entries:
             yield f"\n[[{name}]]\nimages = {_list(entry.images)}\n{_reason(entry)}"
+    for other in adjustments.relabelled:
+        labels = f"was = {_text(other.was)}\nlabel = {_text(other.label)}\n"
+        yield f"\n[[relabelled]]\nimages = {_list(other.images)}\n{labels}{_reason(other)}"
     for kept in adjustments.kept:
         images = f"images = {_list(kept.images)}\n" if kept.images else ""
         yield f"\n[[kept]]\n{images}{_reason(kept)}"
 
 
-def _reason(entry: Exclusion | Grouping | Accepted) -> str:
+def _reason(entry: Exclusion | Grouping | Relabelling | Accepted) -> str:
     return f"finding = {_text(entry.finding)}\nwhy = {_text(entry.why)}\n"
 
 
@@ -246,18 +273,20 @@ def apply_adjustments(samples: Samples, adjustments: Adjustments) -> Samples:
     """Leave out and keep together what was decided; the samples keep their order and their splits.
 
     A group that is there already is joined by those it is grouped with. Images that are not there
-    any more are reported in a note.
+    any more are reported in a note. What a review decided is only noted in `Samples.reviewed`, and done once the parts
+    are drawn, so that who trains and who validates does not depend on it.
 
     Args:
         samples: As they were read, or split already.
         adjustments: What was decided.
 
     Raises:
-        ProblemError: It was decided about another data set, whose ids may be the same.
+        ProblemError: It was decided about another data set, whose ids may be the same; or it gives a label that is no
+            class of the data.
     """
     import pandas as pd
 
-    if not adjustments.excluded and not adjustments.grouped:
+    if not adjustments.excluded and not adjustments.grouped and not adjustments.relabelled:
         return samples
     if adjustments.data is not None and as_utf8(samples.name) != adjustments.data:
         raise ProblemError(
@@ -271,12 +300,58 @@ def apply_adjustments(samples: Samples, adjustments: Adjustments) -> Samples:
         rows[image]: f"{entry.finding}: {entry.why}"
         for entry in reversed(adjustments.excluded)  # where several name an image, the first one counts
         for image in entry.images
-        if image in rows
+        if image in rows and entry.finding != REVIEW
     }
+    reviewed = _reviewed(samples, adjustments, rows=rows)
+    _check_labels(samples, {label for label, _ in reviewed.values() if label})
     groups = _joined(samples.frame, ids, adjustments.grouped, rows=rows)
     frame = samples.frame.assign(group=pd.Series(groups, index=samples.frame.index, dtype=object))
-    notes = _notes(samples, adjustments, known=set(rows), n_excluded=len(reasons))
-    return replace(samples, frame=frame, notes=(*samples.notes, *notes)).without_rows(reasons)
+    n_excluded = len(reasons) + sum(label == "" for label, _ in reviewed.values())
+    notes = _notes(samples, adjustments, known=set(rows), n_excluded=n_excluded)
+    n_relabelled = sum(label != "" for label, _ in reviewed.values())
+    if n_relabelled:
+        notes.append(f"{FINDINGS_TOML} gives {n_relabelled} of {len(samples)} samples another label.")
+    there = {image for entry in adjustments.relabelled for image in entry.images if image in rows}
+    if stale := sorted(there - set(map(as_utf8, reviewed))):
+        notes.append(
+            f"{FINDINGS_TOML} does not relabel {len(stale)} samples, whose label in the data is another one since: "
+            f"{listed(map(repr, stale))}."
+        )
+    found = replace(samples, frame=frame, notes=(*samples.notes, *notes), reviewed=reviewed)
+    return found.without_rows(reasons)
+
+
+def _check_labels(samples: Samples, labels: Iterable[str]) -> None:
+    """Refuse labels that the data do not know: a photograph with one would train as if it had none."""
+    from imgcls.data.samples import classes_in
+
+    several = samples.problem == "multilabel"
+    named = {one for label in labels for one in (classes_in(label) if several else [label])}
+    if unknown := sorted(named.difference(samples.classes)):
+        raise ProblemError.together(
+            [
+                f"{FINDINGS_TOML} gives photographs the label {one!r}, which is no class of {samples.name!r}."
+                f"{nearest_hint(one, samples.classes)} Correct it there, or take the review back: imgcls eda undo "
+                f"{REVIEW}"
+                for one in unknown
+            ]
+        )
+
+
+def _reviewed(samples: Samples, adjustments: Adjustments, *, rows: dict[str, int]) -> dict[str, tuple[str, str]]:
+    """Return what a review says, from the id of a sample as the data have it to its label, "" for none, and why."""
+    ids, labels = samples.frame["id"].tolist(), samples.frame["label"].tolist()
+    found = {
+        ids[rows[image]]: ("", f"{entry.finding}: {entry.why}")
+        for entry in adjustments.excluded
+        for image in entry.images
+        if image in rows and entry.finding == REVIEW
+    }
+    for change in adjustments.relabelled:
+        for row in (rows[image] for image in change.images if image in rows):
+            if as_utf8(labels[row]) == change.was:
+                found[ids[row]] = (change.label, f"{change.finding}: {change.why}")
+    return found
 
 
 def _joined(frame: pd.DataFrame, ids: Sequence[str], grouped: Sequence[Grouping], *, rows: dict[str, int]) -> list[str]:
@@ -309,7 +384,8 @@ def _notes(samples: Samples, adjustments: Adjustments, *, known: set[str], n_exc
     """Describe what findings.toml did, and which of its images are not there any more."""
     notes = []
     grouped = {image for entry in adjustments.grouped for image in entry.images}
-    wanted = {image for entry in adjustments.excluded for image in entry.images} | grouped
+    named: tuple[Exclusion | Relabelling, ...] = (*adjustments.excluded, *adjustments.relabelled)
+    wanted = {image for entry in named for image in entry.images} | grouped
     n_grouped = len(grouped & known)
     effects = [f"leaves out {n_excluded} of {len(samples)} samples"] if n_excluded else []
     effects += [f"keeps {n_grouped} together in groups"] if n_grouped else []

@@ -2,7 +2,7 @@
 
 image           the id of the sample
 label           the label that it was shown with; several joined by |
-decision        keep, relabel, exclude or unsure
+decision        keep, relabel, exclude, unsure, or undo, which takes back the row before it about the image
 new_label       the label that it gets, where it is `relabel`; several joined by |
 by              who said so; may be empty
 at              when, as `2026-12-01T10:22:05Z`; may be empty
@@ -13,6 +13,7 @@ Of several rows about an image by one person the last one counts, so that a file
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 from collections.abc import Iterable
@@ -25,8 +26,9 @@ from imgcls.storage import append_line
 from imgcls.text import as_utf8, listed
 
 DECISIONS_CSV = "decisions.csv"
-Answer = Literal["keep", "relabel", "exclude", "unsure"]
-"""What can be said of a photograph: its label is right, is another, it is left out, or the person is not sure."""
+Answer = Literal["keep", "relabel", "exclude", "unsure", "undo"]
+"""What can be said of a photograph: its label is right, is another, it is left out, the person is not sure, or the last
+thing that was said of it is taken back."""
 ANSWERS: tuple[Answer, ...] = get_args(Answer)
 _NEEDED = ("image", "decision")
 
@@ -79,35 +81,65 @@ def append_reviewed(path: Path, row: Reviewed) -> None:
 
 
 def read_reviewed(path: Path) -> tuple[Reviewed, ...]:
-    """Read a file of decisions, all of its rows in their order.
+    """Read a file of decisions, all of its rows in their order; a spreadsheet may have written it again.
+
+    Its encoding is UTF-8, UTF-16 with its mark, or else Windows-1252; its delimiter a comma, a semicolon or a tab.
 
     Raises:
         DataError: It cannot be read, lacks a column, or holds rows that say nothing; every one of them is named.
     """
-    from imgcls.data.tables import read_table  # loads pandas
+    from imgcls.data.tables import delimiter_of  # loads pandas
 
-    table = read_table(path)
-    if missing := [name for name in _NEEDED if name not in table.columns]:
+    try:
+        text = _text(path.read_bytes())
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror or error}).") from error
+    if not text.strip():
+        raise DataError(f"{path.name}: the file is empty; decisions have {', '.join(COLUMNS)}.")
+    reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter_of(text, path), restval="")
+    names = [(name or "").strip() for name in reader.fieldnames or ()]
+    reader.fieldnames = names
+    if missing := [name for name in _NEEDED if name not in names]:
         raise DataError(f"{path.name}: lacks the column {listed(missing)}; decisions have {', '.join(COLUMNS)}.")
-    empty, found, faults = [""] * len(table), list[Reviewed](), list[str]()
-    columns = [table.columns.get(name, empty) for name in COLUMNS]
-    for row, values in enumerate(zip(*columns, strict=True)):
-        try:
-            image, label, decision, *others = values
-            found.append(Reviewed(image, label, cast(Answer, decision.strip()), *others))
-        except UsageError as problem:
-            faults.append(f"{table.where(row)}: {problem}")
+    found, faults = list[Reviewed](), list[str]()
+    try:
+        for row in reader:
+            if not any(row.get(name, "").strip() for name in COLUMNS):
+                continue  # as spreadsheets write below the last row
+            image, label, decision, *others = (row.get(name, "") for name in COLUMNS)
+            try:
+                found.append(Reviewed(image, label, cast(Answer, decision.strip()), *others))
+            except UsageError as problem:
+                faults.append(f"line {reader.line_num}: {problem}")
+    except csv.Error as error:
+        raise DataError(f"{path.name}: line {reader.line_num} cannot be read ({error}). Check its quotes.") from error
     if faults:
         raise DataError(f"{path.name}: " + " ".join(faults[:5]) + (f" And {len(faults) - 5} more." * (len(faults) > 5)))
     return tuple(found)
 
 
+def _text(content: bytes) -> str:
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return content.decode("utf-16", errors="replace")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return content.decode("cp1252", errors="replace")
+
+
 def latest(rows: Iterable[Reviewed]) -> tuple[Reviewed, ...]:
-    """Return what counts of rows: the last about each image by each person, in the order of the images' first rows."""
-    found: dict[tuple[str, str], Reviewed] = {}
+    """Return what counts of rows: the last about each image by each person that was not taken back.
+
+    They come in the order of the images' first rows.
+    """
+    found: dict[tuple[str, str], list[Reviewed]] = {}
     for row in rows:
-        found[row.image, row.by] = row
-    return tuple(found.values())
+        said = found.setdefault((row.image, row.by), [])
+        if row.decision != "undo":
+            said.append(row)
+        elif said:
+            said.pop()
+    return tuple(said[-1] for said in found.values() if said)
 
 
 def _csv_line(values: Iterable[str]) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -35,6 +35,15 @@ _EMPTY = {
     "train": "give some samples the split train, or none, so that they are split.",
     "valid": "split the samples, or give some the split valid.",
 }
+
+
+class DataVersion(NamedTuple):
+    """What tells one version of a data set from others."""
+
+    data: str
+    """See `Samples.data_digest`."""
+    split: str
+    """See `Samples.split_digest`."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,6 +75,10 @@ class Samples:
 
     stored: Mapping[str, str] = field(default_factory=dict)
     """From the path of a photograph that stands in a table to how a person knows it; see `Table.stored`."""
+    reviewed: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    """From the id of a sample to the label that a review gives it, "" for none, and why: see `as_reviewed`."""
+    before_review: DataVersion | None = None
+    """What the samples were before a review changed labels; None where none did."""
 
     def __post_init__(self) -> None:
         if tuple(self.frame.columns) != COLUMNS:
@@ -149,6 +162,23 @@ class Samples:
         stays = np.ones(len(self), dtype=bool)
         stays[rows] = False
         return replace(self, frame=self.frame[stays].reset_index(drop=True), excluded=excluded)
+
+    def as_reviewed(self) -> Samples:
+        """Return the samples with the labels that a review gives them, without those that it leaves out.
+
+        It is called once the parts are drawn. The sealed test stays as it is.
+        """
+        if not self.reviewed:
+            return self
+        labels, gone = self.frame["label"].tolist(), dict[int, str]()
+        for row, (name, split) in enumerate(zip(self.frame["id"], self.frame["split"], strict=True)):
+            if split != "test" and name in self.reviewed:
+                label, why = self.reviewed[name]
+                labels[row] = label or labels[row]
+                if not label:
+                    gone[row] = why
+        before = DataVersion(self.data_digest, self.split_digest)
+        return replace(self._with_column("label", labels), reviewed={}, before_review=before).without_rows(gone)
 
     @property
     def lost(self) -> tuple[LostSample, ...]:

@@ -121,7 +121,8 @@ def split_samples(samples: Samples, *, valid: float | None = None, seed: int = 0
     Samples with a given split keep it; the others are drawn into train and valid. Where all splits
     are given and none is valid, valid is drawn from train. Test never changes. A sample in the group,
     or with the very file, of a given train or valid sample goes where that one is. A class that a
-    single unit (sample, group or set of duplicates) has stays in train.
+    single unit (sample, group or set of duplicates) has stays in train. What a review decided is done
+    afterwards, so that it changes no part.
 
     Args:
         samples: The samples; with digests of their files, exact duplicates are kept together.
@@ -142,7 +143,7 @@ def split_samples(samples: Samples, *, valid: float | None = None, seed: int = 0
     splits, notes = _drawn(ordered, share, seed)
     unsorted = np.empty(len(splits), dtype=object)
     unsorted[order] = splits
-    return replace(samples.with_split(unsorted.tolist()), notes=(*samples.notes, *notes))
+    return replace(samples.with_split(unsorted.tolist()), notes=(*samples.notes, *notes)).as_reviewed()
 
 
 def _drawn(samples: Samples, share: float, seed: int) -> tuple[list[str], list[str]]:
@@ -354,7 +355,7 @@ def fold_samples(samples: Samples, fold: Fold, *, seed: int = 0) -> Samples:
     unsorted = np.empty(len(splits), dtype=object)
     unsorted[order] = splits
     notes = [*_pooled_notes(pool), *straddling_notes(ordered.frame, splits), *notes]
-    return replace(samples.with_split(unsorted.tolist()), notes=(*samples.notes, *notes))
+    return replace(samples.with_split(unsorted.tolist()), notes=(*samples.notes, *notes)).as_reviewed()
 
 
 def _folds_of(pool: Samples, *, n_folds: int, seed: int) -> tuple[Indices, list[str]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -13,6 +13,7 @@ from imgcls.config.findings import (
     Adjustments,
     Exclusion,
     Grouping,
+    Relabelling,
     adjustments_bytes,
     decided_samples,
     read_adjustments,
@@ -51,6 +52,8 @@ class Decision:
     """The words that name the data again in commands; empty where the workspace knows."""
     out: str
     """The option that names the workspace in commands; empty where they find it."""
+    n_relabelled: int = 0
+    """Images whose label a review had changed, where that is undone."""
 
     def to_json(self) -> dict[str, object]:
         """Return the decision as JSON values."""
@@ -61,6 +64,7 @@ class Decision:
             "n_excluded": self.n_excluded,
             "n_grouped": self.n_grouped,
             "n_groups": self.n_groups,
+            "n_relabelled": self.n_relabelled,
             "path": str(self.path),
         }
 
@@ -132,7 +136,8 @@ def undo_findings(names: Sequence[str], workspace: Workspace) -> Decision:
 
 
 def _undo(names: Sequence[str], before: Adjustments, workspace: Workspace) -> Decision:
-    entries: list[Exclusion | Grouping | Accepted] = [*before.excluded, *before.grouped, *before.kept]
+    entries: list[Exclusion | Grouping | Relabelling | Accepted]
+    entries = [*before.excluded, *before.grouped, *before.relabelled, *before.kept]
     known = list(dict.fromkeys(entry.finding for entry in entries))
     unknown = [name for name in names if name not in known]
     if unknown:
@@ -148,6 +153,7 @@ def _undo(names: Sequence[str], before: Adjustments, workspace: Workspace) -> De
             update={
                 "excluded": tuple(entry for entry in before.excluded if entry.finding not in done),
                 "grouped": tuple(entry for entry in before.grouped if entry.finding not in done),
+                "relabelled": tuple(entry for entry in before.relabelled if entry.finding not in done),
                 "kept": tuple(entry for entry in before.kept if entry.finding not in done),
                 "data": before.data if set(known) - done else None,
             }
@@ -156,7 +162,9 @@ def _undo(names: Sequence[str], before: Adjustments, workspace: Workspace) -> De
         if facts is not None and not done <= {entry.id for entry in facts.findings if not entry.is_from_decision}:
             facts = None  # what only findings.toml knew has to be looked for again
         _write(after, facts, workspace)
-    return _decision("undone", [name for name in known if name in done], excluded, grouped, workspace)
+    undone = _decision("undone", [name for name in known if name in done], excluded, grouped, workspace)
+    relabelled = [entry for entry in before.relabelled if entry.finding in done]
+    return replace(undone, n_relabelled=sum(len(entry.images) for entry in relabelled))
 
 
 def keep_findings(names: Sequence[str], why: str, workspace: Workspace) -> Decision:

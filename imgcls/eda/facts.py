@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
-from imgcls.config.findings import UNUSED, Adjustments, Exclusion, Grouping, read_adjustments
+from imgcls.config.findings import UNUSED, Adjustments, Exclusion, Grouping, Relabelling, read_adjustments
 from imgcls.data.assumptions import Assumption
 from imgcls.data.files import LEFT_OUT
 from imgcls.data.source import FINDINGS_TOML
@@ -538,8 +538,9 @@ def with_applied(seen: Sequence[Finding], adjustments: Adjustments, *, out: str 
         adjustments: What findings.toml holds.
         out: The option that names the workspace in commands; empty where they find it.
     """
-    entries: dict[str, list[Exclusion | Grouping]] = {}
-    decided: tuple[Exclusion | Grouping, ...] = (*adjustments.excluded, *adjustments.grouped)
+    entries: dict[str, list[Exclusion | Grouping | Relabelling]] = {}
+    decided: tuple[Exclusion | Grouping | Relabelling, ...]
+    decided = (*adjustments.excluded, *adjustments.grouped, *adjustments.relabelled)
     for entry in decided:
         entries.setdefault(entry.finding, []).append(entry)
     for finding in seen:
@@ -549,20 +550,26 @@ def with_applied(seen: Sequence[Finding], adjustments: Adjustments, *, out: str 
     return list(({finding.id: finding for finding in seen} | told).values())
 
 
-def _as_applied(name: str, entries: Sequence[Exclusion | Grouping], *, out: str) -> Finding:
+def _as_applied(name: str, entries: Sequence[Exclusion | Grouping | Relabelling], *, out: str) -> Finding:
     images = list(dict.fromkeys(image for entry in entries for image in entry.images))
-    is_excluded = isinstance(entries[0], Exclusion)
+    done = {kind: sum(len(entry.images) for entry in entries if isinstance(entry, kind)) for kind in _DONE}
+    told = [f"{n:,} {_DONE[kind]}" for kind, n in done.items() if n]
+    what = f"decided about, {' and '.join(told)}" if len(told) > 1 else _DONE[type(entries[0])]
     return Finding(
         id=name,
         severity="note",
-        title=f"{amount(len(images), 'image')} {'left out' if is_excluded else 'kept together'}: {entries[0].why}",
+        title=f"{amount(len(images), 'image')} {what}: {entries[0].why}",
         n=len(images),
         examples=some(images),
         advice="Nothing has to be done; the photographs themselves were not touched.",
         command=shlex.join(["imgcls", "eda", "undo", name]) + out,
-        action="exclude" if is_excluded else "group",
+        action=_ACTIONS.get(type(entries[0])),
         state="applied",
     )
+
+
+_DONE = {Exclusion: "left out", Grouping: "kept together", Relabelling: "given another label"}
+_ACTIONS: Mapping[type, Action] = {Exclusion: "exclude", Grouping: "group"}
 
 
 LEAST_AUC = 0.6

@@ -85,7 +85,7 @@ class Suspects(Viewed):
         Args:
             adjustments: What findings.toml holds.
         """
-        settled = {image for entry in adjustments.excluded for image in entry.images}
+        settled = {*adjustments.looked_at, *(image for entry in adjustments.excluded for image in entry.images)}
         settled |= {image for entry in adjustments.kept if entry.finding == SUSPECT for image in entry.images}
         return tuple(one for one in self.suspects if one.image not in settled)
 

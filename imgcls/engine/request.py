@@ -35,6 +35,7 @@ from imgcls.plan import Plan, set_options
 from imgcls.records.find import find_runs
 from imgcls.records.run import (
     AllData,
+    BeforeReview,
     Calibration,
     JudgedRun,
     LostTest,
@@ -331,6 +332,7 @@ class RunSpec:
                 n_valid_units=len(groups) + int((group_of == "").sum()) if groups else None,
                 assumptions=samples.assumptions or None,
                 stretch=stretch_text(samples.stretch),
+                before_review=None if samples.before_review is None else BeforeReview(*samples.before_review),
                 lost_test=_lost_test(samples) or None,
             ),
             weights=RunWeights(weights.source, weights.sha256, weights.licence)

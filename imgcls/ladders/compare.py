@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -23,12 +23,13 @@ from imgcls.ladders.predictions import (
     CrossValidated,
     MeasuredRuns,
     OneSplit,
+    Predictions,
     changes,
     check_apart,
     read_predictions,
     shares_weights,
 )
-from imgcls.ladders.results import SCHEMA, Arm, Change, ComparisonData, ComparisonRecord
+from imgcls.ladders.results import SCHEMA, AcrossReview, Arm, Change, ComparisonData, ComparisonRecord
 from imgcls.ladders.spec import COMPARISONS
 from imgcls.plan import Plan
 from imgcls.records.blend import BEST_WAS_CHOSEN, THESE_NETWORKS, BlendTurn, find_blend
@@ -89,9 +90,15 @@ class ComparisonKey(NamedTuple):
     """Digest of who trains and who validates."""
 
     @classmethod
-    def of(cls, run: RunRecord) -> ComparisonKey:
-        """Return that of a run."""
-        return cls(run.data.digest, run.classes, run.problem, run.fold, run.data.split_digest)
+    def of(cls, run: RunRecord, *, before_review: bool = False) -> ComparisonKey:
+        """Return that of a run.
+
+        Args:
+            run: The run.
+            before_review: Whether what a review decided is left aside.
+        """
+        data = run.data.before_review if before_review and run.data.before_review else run.data
+        return cls(data.digest, run.classes, run.problem, run.fold, data.split_digest)
 
 
 @dataclass(frozen=True)
@@ -169,6 +176,8 @@ def side_by_side(
     Returns:
         Fold (None without folds) → seed → run, for either side with the same folds; and what was left out, in words.
 
+    Where a review changed labels between the two sides, they are compared all the same: images and parts are the same.
+
     Raises:
         UsageError: A run is on both sides, or nothing was scored on the same images; what differs is named.
     """
@@ -177,6 +186,9 @@ def side_by_side(
         raise UsageError(f"{a.text!r} and {b.text!r} both mean {min(twice)}; a comparison needs two different sides.")
     by_key = [_by_key(side) for side in (a, b)]
     common = [key for key in by_key[0] if key in by_key[1]]
+    if not common:
+        by_key = [_by_key(_newest_data(side), before_review=True) for side in (a, b)]
+        common = [key for key in by_key[0] if key in by_key[1]]
     if not common:
         raise UsageError.together(
             differences(a, b), heading=f"{a.text!r} and {b.text!r} were not scored on the same images:"
@@ -310,6 +322,8 @@ class Comparison:
     """The seed that split or folds were drawn from; None where the records do not keep it."""
     has_blend: bool = False
     """Whether a side is a blend; on one split the verdict is then about exactly these networks."""
+    review: AcrossReview | None = None
+    """What lies between the two sides, where that is a review of labels."""
 
     @property
     def unit(self) -> str:
@@ -340,6 +354,7 @@ class Comparison:
             fixed=self.fixed,
             broken=self.broken,
             notes=self.notes,
+            review=self.review,
         )
         return {"schema": SCHEMA, **to_json(record)}
 
@@ -378,17 +393,25 @@ def compare(
     workspace = workspace or Workspace.find()
     smallest = check_question(metric, smallest_gain)
     asked = _side_of(a, workspace), _side_of(b, workspace)
+    if asked[0].runs == asked[1].runs and len(asked[0].runs) > 1:
+        asked = _before_and_after(asked[0])
     before, after, left_out = side_by_side(*asked)
     records = [run for side in (before, after) for seeds in side.values() for run in seeds.values()]
     metric = deciding_metric(metric or metric_of(workspace.root, records[0].problem)).text
     check_metric(metric, problem=records[0].problem, classes=records[0].classes)
     given = any(isinstance(run, BlendTurn) for run in records)
     same = shares_weights(_flat(before), _flat(after))
-    measured = _measured(before, after, given=given)
+    decided = _decided_side(before, after)
+    measured = _measured(before, after, given=given, decided=decided)
     boards = [measured.board] if isinstance(measured, OneSplit) else measured.boards.values()
     first_of_folds = [next(iter(seeds.values())) for seeds in before.values()]
     changed = changes(measured, _A, _B)
-    judged = judge([measured.gain(_A, _B, metric, same_weights=same)], smallest_gain=smallest)[0]
+    gains = [measured.gain(_A, _B, metric, same_weights=same)]
+    changed_labels = any(board.disputed is not None and board.disputed.any() for board in boards)
+    if changed_labels:
+        with suppress(UsageError):  # the metric cannot be computed on the others alone
+            gains.append(_undisputed(measured).gain(_A, _B, metric, same_weights=same))
+    judged, *others = judge(gains, smallest_gain=smallest)
     recipes = () if given else _different_recipes(records[0], records[-1])
     found = Comparison(
         a=_side(asked[0], before, measured, _A, metric),
@@ -407,9 +430,10 @@ def compare(
         n_folds=len(before) if isinstance(measured, CrossValidated) else None,
         changes={} if given else Plan.from_json(records[0].plan).diff(Plan.from_json(records[-1].plan)),
         recipes=tuple(recipe.name for recipe in recipes),
-        items=_answered(recipes, records[0], records[-1]),
+        items=() if decided is not None else _answered(recipes, records[0], records[-1]),
         split_seed=next((seed for run in records if (seed := run.data.split_seed) is not None), None),
         has_blend=given,
+        review=None if decided is None else _across(decided, boards, others if changed_labels else [judged]),
     )
     keep(found.to_json(), workspace)
     return found
@@ -429,11 +453,45 @@ def check_question(metric: str | None, smallest_gain: float | None) -> float:
     return smallest
 
 
+def _decided_side(before: Mapping[int | None, Seeds], after: Mapping[int | None, Seeds]) -> int | None:
+    """Return the side whose labels judge both, where a review lies between them: the one on the newer decisions."""
+    first, last = (next(iter(next(iter(side.values())).values())) for side in (before, after))
+    if first.data.digest == last.data.digest or _version(first) == _version(last):
+        return None
+    reviewed = [side for side, run in ((_A, first), (_B, last)) if run.data.before_review is not None]
+    return max(reviewed, key=lambda side: (first, last)[side].created)
+
+
+def _undisputed(measured: OneSplit | CrossValidated) -> OneSplit | CrossValidated:
+    """Return both sides on the images whose label a review left as it was."""
+    if isinstance(measured, OneSplit):
+        return replace(measured, board=_agreed(measured.board))
+    return replace(measured, boards={fold: _agreed(board) for fold, board in measured.boards.items()})
+
+
+def _agreed(board: Predictions) -> Predictions:
+    return board if board.disputed is None else board.at(np.flatnonzero(~board.disputed))
+
+
+def _across(decided: int, boards: Iterable[Predictions], undisputed: Sequence[Judged]) -> AcrossReview:
+    disputed = np.concatenate([board.disputed for board in boards if board.disputed is not None])
+    return AcrossReview(
+        judged_by="AB"[decided],
+        n_relabelled=int(disputed.sum()),
+        n_undisputed=int((~disputed).sum()),
+        undisputed=verdict_record(undisputed[0]) if undisputed else None,
+    )
+
+
 def _measured(
-    before: Mapping[int | None, Seeds], after: Mapping[int | None, Seeds], *, given: bool
+    before: Mapping[int | None, Seeds], after: Mapping[int | None, Seeds], *, given: bool, decided: int | None
 ) -> OneSplit | CrossValidated:
-    """Return both sides ready to be compared: on one split, or over folds."""
-    boards = {fold: read_predictions([*before[fold].values(), *after[fold].values()]) for fold in before}
+    """Return both sides ready to be compared, on one split or over folds, by the labels of one where they differ."""
+    boards = {}
+    for fold in before:
+        sides = (before[fold], after[fold])
+        labels_of = None if decided is None else next(iter(sides[decided].values()))
+        boards[fold] = read_predictions([*sides[_A].values(), *sides[_B].values()], labels_of=labels_of)
     if len(boards) == 1:
         (fold,) = boards
         return OneSplit(boards[fold], {_A: before[fold], _B: after[fold]}, given=given)
@@ -511,11 +569,38 @@ def _warnings(records: list[RunRecord]) -> list[str]:
     return found
 
 
-def _by_key(asked: RunSelection) -> dict[ComparisonKey, list[RunRecord]]:
+def _by_key(asked: RunSelection, *, before_review: bool = False) -> dict[ComparisonKey, list[RunRecord]]:
     found: dict[ComparisonKey, list[RunRecord]] = {}
     for run in asked.runs:
-        found.setdefault(ComparisonKey.of(run), []).append(run)
+        found.setdefault(ComparisonKey.of(run, before_review=before_review), []).append(run)
     return found
+
+
+def _newest_data(asked: RunSelection) -> RunSelection:
+    """Return a side with the runs on the version of the data that its newest run was trained on."""
+    version = _version(asked.runs[-1])
+    return replace(asked, runs=tuple(run for run in asked.runs if _version(run) == version))
+
+
+def _version(run: RunRecord) -> tuple[str, ...]:
+    """Return what tells labels before a review from those after it; the same in all folds."""
+    decided = run.data.before_review
+    return () if decided is None else (run.data.digest,)
+
+
+def _before_and_after(asked: RunSelection) -> tuple[RunSelection, RunSelection]:
+    """Return the runs of one plan before a review, and those after the newest one, where both sides mean the same.
+
+    Raises:
+        UsageError: Nothing was reviewed between them.
+    """
+    after = [run for run in asked.runs if run.data.before_review is not None]
+    before = [run for run in asked.runs if run.data.before_review is None]
+    if not after or not before:
+        raise UsageError(
+            f"{asked.text!r} is on both sides; a comparison needs two different sides, or a review between."
+        )
+    return replace(asked, runs=tuple(before)), replace(asked, runs=tuple(after))
 
 
 def _rank(key: ComparisonKey, by_key: Sequence[Mapping[ComparisonKey, Sequence[RunRecord]]]) -> tuple[int, str]:

@@ -43,6 +43,8 @@ class Predictions:
     """`binary`, `multiclass` or `multilabel`."""
     classes: tuple[str, ...] = ()
     """[k] names; empty where classes have numbers only."""
+    disputed: npt.NDArray[np.bool_] | None = None
+    """[n], whether the runs were scored with different labels, as before and after a review; None where none were."""
     _known: dict[tuple[str, str], Floats] = field(default_factory=dict, repr=False)
     """What was computed: metric and key of a run → contributions."""
 
@@ -67,6 +69,8 @@ class Predictions:
             targets=self.targets[rows],
             groups=groups,
             probabilities={key: one[rows] for key, one in self.probabilities.items()},
+            disputed=None if self.disputed is None else self.disputed[rows],
+            _known={},
         )
 
     def of(self, metric: str, probabilities: Floats) -> Floats:
@@ -87,11 +91,12 @@ class Predictions:
         return self.of(metric, mean)
 
 
-def read_predictions(records: Sequence[RunRecord]) -> Predictions:
+def read_predictions(records: Sequence[RunRecord], *, labels_of: RunRecord | None = None) -> Predictions:
     """Return the validation predictions of runs on the images that all of them have.
 
     Args:
         records: Runs on the same data, classes and split; at least one.
+        labels_of: The one whose labels count, where a review changed some between them; None where all are the same.
 
     Raises:
         RecordError: A file is damaged, or the runs disagree on the label of an image.
@@ -113,9 +118,11 @@ def read_predictions(records: Sequence[RunRecord]) -> Predictions:
     if not len(common):
         raise RecordError("The runs were scored on different images; there is nothing to compare.")
     rows = {key: frame.loc[common] for key, frame in frames.items()}
-    reference = rows[first.key]
+    reference = rows[(labels_of or first).key]
+    disputed = np.zeros(len(common), dtype=bool)
     for record in records:
-        if (rows[record.key]["label"].to_numpy() != reference["label"].to_numpy()).any():
+        disputed |= rows[record.key]["label"].to_numpy() != reference["label"].to_numpy()
+        if labels_of is None and disputed.any():
             raise RecordError(f"Runs {first.id} and {record.id} have other labels for the same images.")
     columns = [f"p_{name}" for name in first.classes]
     labels = tuple(reference["label"])
@@ -128,6 +135,7 @@ def read_predictions(records: Sequence[RunRecord]) -> Predictions:
         notes=tuple(notes),
         problem=first.problem,
         classes=first.classes,
+        disputed=None if labels_of is None else disputed,
     )
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from io import BytesIO
@@ -41,6 +43,7 @@ from imgcls.workspace import Workspace, cache_folder
 MOST_CLASSES = 20
 MOST_PAIRS = 10
 MOST_MISTAKES = 12
+_MOST_THREADS = 16
 
 
 @dataclass(frozen=True)
@@ -316,7 +319,7 @@ def find_photographs(ladder: Ladder, workspace: Workspace) -> Samples:
     file = Path(str(findings))
     if not file.exists():  # the workspace was moved since, and its findings with it
         file = workspace.root / FINDINGS_TOML
-    return decided_samples(source, file)
+    return decided_samples(source, file).as_reviewed()
 
 
 def contact_sheet(
@@ -345,28 +348,31 @@ def contact_sheet(
 def pictures_of(ids: Sequence[str], samples: Samples) -> dict[str, Picture]:
     """Return the pictures of those samples that are there and can be read, by id."""
     wanted = set(ids)
-    found = {}
-    for name, path in zip(samples.frame["id"], samples.frame["path"], strict=True):
-        if (known := as_utf8(name)) in wanted:
-            with suppress(DecodeError):
-                found[known] = draw_picture(Path(path), samples.stretch)
-    return found
+    paths = {
+        known: Path(path)
+        for name, path in zip(samples.frame["id"], samples.frame["path"], strict=True)
+        if (known := as_utf8(name)) in wanted
+    }
+    with ThreadPoolExecutor(min(os.cpu_count() or 1, _MOST_THREADS)) as threads:  # decoding bounds their memory
+        pictures = threads.map(lambda path: next(_readable([path], samples.stretch), None), paths.values())
+        return {name: picture for name, picture in zip(paths, pictures, strict=True) if picture is not None}
 
 
-def draw_picture(path: Path, stretch: tuple[float, float] | None = None) -> Picture:
-    """Draw a photograph small, upright and in its own proportions.
+def draw_picture(path: Path, stretch: tuple[float, float] | None = None, *, side_px: int = SIDE_PX) -> Picture:
+    """Draw a photograph upright and in its own proportions, small unless a larger side is asked for.
 
     Args:
         path: The file.
         stretch: What is black and white in photographs of more than 8 bits; None where the data do not say.
+        side_px: Its longer side.
 
     Raises:
         DecodeError: It cannot be read.
     """
-    decoded = decode_with_size(path, Preprocess(SIDE_PX, "pad", "constant", stretch))
-    scale = SIDE_PX / max(decoded.width_px, decoded.height_px)
+    decoded = decode_with_size(path, Preprocess(side_px, "pad", "constant", stretch))
+    scale = side_px / max(decoded.width_px, decoded.height_px)
     width, height = (max(1, round(side * scale)) for side in (decoded.width_px, decoded.height_px))
-    left, top = (SIDE_PX - width) // 2, (SIDE_PX - height) // 2
+    left, top = (side_px - width) // 2, (side_px - height) // 2
     file = BytesIO()
     image = Image.fromarray(decoded.pixels[top : top + height, left : left + width])
     image.save(file, "JPEG", quality=_QUALITY, optimize=True)

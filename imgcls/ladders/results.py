@@ -429,6 +429,20 @@ class ComparisonData:
 
 
 @dataclass(frozen=True)
+class AcrossReview:
+    """A comparison over a review: the labels that judge changed as well as those that were trained on."""
+
+    judged_by: Annotated[str, one_of("A", "B")]
+    """The side whose labels judge both: the one that was trained after the review."""
+    n_relabelled: int
+    """Images of validation that have another label on the two sides."""
+    n_undisputed: int
+    """Images that have the same."""
+    undisputed: VerdictRecord | None
+    """The gain of B over A on those alone; None where the metric cannot be computed on them."""
+
+
+@dataclass(frozen=True)
 class ComparisonRecord:
     """Side B over side A: see `imgcls.ladders.compare.Comparison`."""
 
@@ -458,6 +472,8 @@ class ComparisonRecord:
     """Images that B gets right less often, likewise."""
     notes: tuple[str, ...]
     """What a person should know before believing it."""
+    review: AcrossReview | None = field(default=None, metadata=MAY_BE_ABSENT)
+    """What lies between the two sides, where that is a review of labels; None otherwise."""
 
 
 VERDICT_JSON = "verdict.json"

@@ -296,6 +296,16 @@ class LostTest:
 
 
 @dataclass(frozen=True)
+class BeforeReview:
+    """The data as they are without what a review decided: what trained and validated is the same."""
+
+    digest: str
+    """Digest of samples, labels and pixels."""
+    split_digest: str
+    """Digest of who is in train, valid and test."""
+
+
+@dataclass(frozen=True)
 class RunData:
     """What a run was trained and scored on."""
 
@@ -319,6 +329,8 @@ class RunData:
     """How the data were understood where nobody said it; None where all was said, and in older records."""
     stretch: str | None = field(default=None, metadata=MAY_BE_ABSENT)
     """The values that are black and white in photographs of more than 8 bits, `LOW:HIGH`; None where nobody said."""
+    before_review: BeforeReview | None = field(default=None, metadata=MAY_BE_ABSENT)
+    """The data before a review changed labels or left photographs out; None where none did."""
     lost_test: tuple[LostTest, ...] | None = field(default=None, metadata=MAY_BE_ABSENT)
     """The photographs among the excluded ones that are of the test part; None where there are none, and in older
     records."""

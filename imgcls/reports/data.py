@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from imgcls.config.propose import FileRole, Proposal
     from imgcls.eda.apply import Decision
     from imgcls.eda.augmentation import AugmentationSheet
+    from imgcls.eda.review import AppliedReview
 
 SPLITS = ("train", "valid", "test")
 MARKS: Mapping[str, str] = {"error": "✗", "warning": "!", "note": "·"}
@@ -465,7 +466,45 @@ class DecisionView:
                 f"in {count(decision.n_groups, 'group')} {'no longer ' if again else ''}kept together by the split"
             )
             parts.append(f"{count(decision.n_grouped, 'image')} {together}")
+        if decision.n_relabelled:
+            parts.append(f"{count(decision.n_relabelled, 'image')} with the label of the data again")
         return ", ".join(parts)
+
+
+@dataclass(frozen=True)
+class ReviewView:
+    """An applied review on the terminal."""
+
+    applied: AppliedReview
+    """What was made of it."""
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Describe what was done, what could not be, and what comes next."""
+        done = self.applied
+        yield Text(
+            f"Applied: {count(done.n_relabelled, 'photograph')} with another label, {done.n_excluded:,} left out, "
+            f"{done.n_kept:,} found right, {done.n_unsure:,} not sure.",
+            style="bold",
+        )
+        yield Text("The photographs themselves were not touched. Train and validation stay who they were.")
+        for images, what in (
+            (done.stale, "have another label by now than the one that was looked at"),
+            (done.unknown, "are not in the data"),
+            (done.sealed, "are of the sealed test, which a review does not touch"),
+        ):
+            if images:
+                yield Text(clean(f"Not applied: {len(images):,} {what}: {listed(map(repr, images))}."), style="yellow")
+        if done.disagreements:
+            yield Text(f"Not applied, since people disagree: {len(done.disagreements):,}.", style="yellow")
+            for one in done.disagreements[:_MOST_DISAGREEMENTS]:
+                said = "; ".join(f"{person}: {label}" for person, label in one.said.items())
+                yield Text(clean(f"  {one.image}: {said}"))
+        yield Text.assemble("Written to ", path(done.path))
+        yield Text(clean(f"To take it back: imgcls eda undo review{done.out}"), no_wrap=True, overflow="ignore")
+        yield Text("Next: train again with the command of the run, and compare the two: imgcls compare BEFORE AFTER")
+
+
+_MOST_DISAGREEMENTS = 20
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from imgcls.config.metrics import Units, in_words
-from imgcls.records.run import GAINS
+from imgcls.records.run import CANNOT_TELL, GAINS, LOSSES
 from imgcls.reports.console import count
 from imgcls.text import clean, duration
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from imgcls.evidence.power import RequiredSamples
     from imgcls.evidence.verdicts import Judged
     from imgcls.ladders.judge import LadderResult, RungResult
+    from imgcls.ladders.results import AcrossReview
 
 
 _SAME_TIME_SECONDS = 3.0
@@ -200,6 +201,55 @@ def gain_sentence(judged: Judged, units: Units, *, over: str, subject: str = "")
         return f"{begins}{judged.verdict} than {over}, {gain}{notes}."
     leans = ", but it leans worse" if judged.verdict == "likely worse" else ""
     return f"no evidence that {it} differs from {over}{leans}, {gain}{notes}."
+
+
+def review_sentences(judged: Judged, review: AcrossReview | None, units: Units, *, same_plan: bool = True) -> list[str]:
+    """Describe what a comparison over a review may be taken for; nothing where none lies between the sides.
+
+    Args:
+        judged: The gain of B over A on all images, by the labels after the review.
+        review: What lies between the sides.
+        units: How numbers are written.
+        same_plan: Whether nothing but the review lies between the sides.
+    """
+    if review is None:
+        return []
+    side, found = review.judged_by, review.undisputed
+    told = [
+        f"Both are judged by the labels of {side}, which was trained after the review: "
+        f"{count(review.n_relabelled, 'photograph')} of validation had another label before."
+    ]
+    if found is None:
+        return [
+            *told,
+            "The metric cannot be computed on the others alone, so nothing can be said of what a review gains.",
+        ]
+    gain = units.gain_text(found.value, found.low, found.high)
+    told.append(f"On the {review.n_undisputed:,} others alone, B over A: {shown_verdict(found.verdict)}, {gain}.")
+    if side == "A":
+        return [*told, "To read what the review gained, name the run before it first."]
+    if not same_plan:
+        return [
+            *told,
+            "The plans differ too, so neither gain is that of the review alone. To read it, compare one stack with "
+            "itself: its runs before the review and those after it.",
+        ]
+    if found.verdict == CANNOT_TELL:
+        conclusion = (
+            "One seed of each side does not say whether training on the decided labels helped. Train more of both."
+        )
+    elif found.verdict in GAINS:
+        conclusion = "Training on the decided labels helped: the gain is there too where nobody changed a label."
+    elif found.verdict in LOSSES:
+        conclusion = "Training on the decided labels hurt where nobody changed a label. Look at the decisions again."
+    elif judged.verdict in GAINS:
+        conclusion = (
+            "The gain rests on the relabelled photographs. A network that learnt the decisions agrees with them, which "
+            "is no proof that it sees better; on the others there is no evidence of a gain."
+        )
+    else:
+        conclusion = "There is no evidence that training on the decided labels helped. They may be right all the same."
+    return [*told, conclusion]
 
 
 def short_sentence(judged: Judged, units: Units) -> str:

@@ -6,6 +6,9 @@ import json
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
+
+from imgcls.records.find import find_runs
 
 
 def test_the_last_ladder_becomes_a_page(imgcls, drawn_ladder) -> None:
@@ -74,7 +77,7 @@ def test_it_loads_no_deep_learning(drawn_ladder) -> None:
 
 
 def test_a_blend_becomes_a_page(imgcls, drawn_ladder) -> None:
-    """Members with shares and scores, the verdict and every class, in three forms; never a photograph's name."""
+    """Members with shares and scores, the verdict, every class and its mistakes, in three forms."""
     _, workspace = drawn_ladder("baseline+augmentation")
     blend = json.loads(imgcls("blend", "baseline", "--by", "greedy", "--out", workspace.root, "--json").out)
     result = imgcls("report", blend["id"], "--out", workspace.root)
@@ -88,7 +91,12 @@ def test_a_blend_becomes_a_page(imgcls, drawn_ladder) -> None:
             assert f"{member['weight']:.2f}" in page
         assert blend["gain"]["verdict"] in page
         assert "dog" in page
-        assert "00000.png" not in page
+    assert "The most confident mistakes" in html
+    assert "What seeds disagree on" not in html
+    withheld = workspace.root / "withheld.html"
+    imgcls("report", blend["id"], "--no-images", "--to", withheld, "--out", workspace.root)
+    assert ".png" in html
+    assert ".png" not in withheld.read_text(encoding="utf-8")
     said = json.loads(imgcls("report", blend["id"], "--format", "json", "--json", "--out", workspace.root).out)
     told = json.loads((workspace.reports / f"{blend['id']}.json").read_text())
     assert (said["blend"], told["id"], len(told["per_class"])) == (blend["id"], blend["id"], 2)
@@ -110,3 +118,35 @@ def test_blends_of_the_networks_of_a_ladder_stand_on_its_page(imgcls, drawn_ladd
     replace(ladder, jobs=tuple(job for job in ladder.jobs if (job.rung, job.seed) != (0, 2))).write(workspace)
     imgcls("report", "drawn", "--to", workspace.root / "other.html", "--out", workspace.root)
     assert "Blends of these networks" not in (workspace.root / "other.html").read_text(encoding="utf-8")
+
+
+def test_a_run_becomes_a_page_and_a_ladder_of_that_name_comes_first(imgcls, drawn_ladder, tmp_path) -> None:
+    ladder, workspace = drawn_ladder(n_images=60, n_seeds=2, skills=[0.4] * 5)
+    run = next(run for run in find_runs(workspace)[0] if run.stack == "baseline")
+    out = ("--out", workspace.root)
+    found = json.loads(imgcls("report", run.id, *out, "--json").out)
+    assert (found["run"], found["format"], found["withheld"]) == (run.id, "html", False)
+    page = Path(found["path"]).read_text(encoding="utf-8")
+    assert Path(found["path"]).name == f"{run.id}.html"
+    assert "What is taken for what" in page
+    withheld = json.loads(imgcls("report", run.id, "--no-images", "--to", tmp_path / "x.json", *out, "--json").out)
+    assert withheld["withheld"]
+    values = json.loads((tmp_path / "x.json").read_text())
+    assert (values["id"], values["mistakes"], values["photographs"]) == (run.id, [], "withheld")
+    assert imgcls("report", run.folder, "--to", tmp_path / "x.md", *out).code == 0
+    assert f"`{run.id}`" in (tmp_path / "x.md").read_text()
+    assert json.loads(imgcls("report", ladder.stack, *out, "--json").out)["ladder"] == ladder.name
+    assert imgcls("report", "nothing", *out).code == 2
+
+
+def test_the_page_of_a_ladder_leads_to_those_of_its_runs(imgcls, drawn_ladder) -> None:
+    ladder, workspace = drawn_ladder(n_images=60, n_seeds=2, skills=[0.4] * 5)
+    out = ("--out", workspace.root)
+    page = workspace.reports / "drawn.html"
+    imgcls("report", "drawn", *out)
+    run = page.read_text(encoding="utf-8").split("<code>imgcls report ")[1].split("<")[0]
+    imgcls("report", run, *out)
+    of_run = (workspace.reports / f"{run}.html").read_text(encoding="utf-8")
+    assert f"imgcls report {ladder.name}" in of_run
+    imgcls("report", "drawn", *out)
+    assert f'href="{run.replace("+", "%2B").replace("=", "%3D")}.html"' in page.read_text(encoding="utf-8")

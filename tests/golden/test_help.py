@@ -62,6 +62,7 @@ OPTIONS = {
     "imgcls recipe run": f"--seed --folds --all-data --seeds --quick --again {TRAIN}",
     "imgcls recipe show": "--learner --out --json",
     "imgcls report": "--to --format --no-images --out --json",
+    "imgcls review": "--all --class --to --by --port --out --json",
     "imgcls runs": "",
     "imgcls runs list": "--out --json",
     "imgcls runs rm": "--yes --out",

@@ -41,3 +41,11 @@ def test_rows_that_say_nothing_are_named(tmp_path: Path, decision: str, new: str
     file.write_text("image,label\na,cat\n")
     with pytest.raises(DataError, match="decision"):
         read_reviewed(file)
+
+
+@pytest.mark.parametrize(("encoding", "delimiter"), [("utf-8-sig", ";"), ("utf-16", "\t"), ("cp1252", ";")])
+def test_a_spreadsheet_may_write_it_again(tmp_path: Path, encoding: str, delimiter: str) -> None:
+    file = tmp_path / "decisions.csv"
+    rows = [["image", "label", "decision", "new_label"], ["Grün/é.jpg", "Äpfel", " keep ", ""]]
+    file.write_bytes("\r\n".join(delimiter.join(row) for row in [*rows, [""] * 4]).encode(encoding))
+    assert read_reviewed(file) == (Reviewed("Grün/é.jpg", "Äpfel", "keep"),)

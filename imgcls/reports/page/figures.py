@@ -31,6 +31,7 @@ from imgcls.ladders.climb import ClimbRecord
 from imgcls.ladders.judge import LadderResult
 from imgcls.ladders.report_data import Curves
 from imgcls.ladders.results import ViewsRecord, ViewsStep
+from imgcls.ladders.run_report import Tradeoff
 from imgcls.reports.verdict_text import minutes, rung_name, shown_verdict
 from imgcls.storage import make_folder, write_bytes
 from imgcls.text import clean
@@ -231,6 +232,43 @@ def curves_figure(curves: Curves, *, number: int, top: float, n_epochs: int) -> 
     return inline_svg(figure, name=f"curve{number}", description=f"Validation loss by epoch, mean over runs {said}.")
 
 
+def learning_svg(history: Sequence[Mapping[str, float | None]]) -> Markup:
+    """Draw what each epoch gave: the losses, and beside them what validation measured; nothing where nothing is known.
+
+    Args:
+        history: The columns of history.csv by name, epoch by epoch.
+    """
+    columns = {name: np.array([row.get(name) for row in history], dtype=np.float64) for name in history[0]}
+    known = {name: values for name, values in columns.items() if np.isfinite(values).any()}
+    losses = {name.replace("_", " "): known[name] for name in ("train_loss", "valid_loss") if name in known}
+    measured = {
+        name.removeprefix("valid_").replace("_", " "): values
+        for name, values in known.items()
+        if name.startswith("valid_") and name != "valid_loss"
+    }
+    if not losses and not measured:
+        return Markup("")
+    figure = Figure(figsize=(_WIDTH_PX * _PX, 260 * _PX))
+    epochs, marker = range(1, len(history) + 1), "o" if len(history) < 2 else ""
+    for left, title, lines in ((0.09, "loss", losses), (0.59, "in validation", measured)):
+        if not lines:
+            continue
+        axes = figure.add_axes((left, 0.36, 0.38, 0.52))
+        for (name, values), (colour, line) in zip(
+            lines.items(), ((ORANGE, "--"), (BLUE, "-"), (INK, ":")), strict=False
+        ):
+            axes.plot(epochs, values, line, color=colour, linewidth=1.8, marker=marker, label=_shortened(name))
+        axes.set_xlim(0.8, max(2, len(history)) + 0.2)
+        axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+        axes.set_title(title, color=INK, fontsize=12, loc="left")
+        axes.set_xlabel("epoch", color=INK, fontsize=12, labelpad=1)
+        axes.legend(loc="upper left", bbox_to_anchor=(0, -0.28), ncol=3, frameon=False, fontsize=11, labelcolor=INK)
+        _plain_frame(axes)
+    ends = {name: values[np.isfinite(values)][[0, -1]] for name, values in {**losses, **measured}.items()}
+    said = ", ".join(f"{clean(name)} from {first:.3f} to {last:.3f}" for name, (first, last) in ends.items())
+    return inline_svg(figure, name="learning", description=f"Epoch by epoch: {said}.")
+
+
 def views_figure(record: ViewsRecord, *, number: int) -> Markup:
     """Draw what more views gain over one, with the interval of each.
 
@@ -318,6 +356,43 @@ def reliability_svg(curves: Sequence[ReliabilityCurve]) -> Markup:
         if curve.error.value is not None
     ]
     return inline_svg(reliability_figure(curves), name="reliability", description=". ".join(spoken))
+
+
+def tradeoff_svg(curves: Sequence[Tradeoff]) -> Markup:
+    """Draw precision against recall, and hits against false alarms, with the answers that are given as points.
+
+    Args:
+        curves: Of one class or of several.
+    """
+    height = 400
+    figure = Figure(figsize=(_WIDTH_PX * _PX, height * _PX))
+    looks = list(zip((BLUE, ORANGE, INK, BLUE, ORANGE), ("-", "-", "-", "--", "--"), "osD^v", strict=True))
+    sides = (
+        (0.09, "precision against recall", "recall"),
+        (0.59, "recall against false alarms", "share of the others called so"),
+    )
+    for number, (left, title, below) in enumerate(sides):
+        axes = figure.add_axes((left, 0.27, 0.38, 0.63))
+        for curve, (colour, line, shape) in zip(curves, looks, strict=False):
+            recall, precision, alarms = curve.chosen
+            x, y = (curve.recall, curve.precision) if number == 0 else ((0.0, *curve.alarms), (0.0, *curve.recall))
+            axes.plot(x, y, line, color=colour, linewidth=1.6, label=_shortened(curve.name))
+            point = (recall, precision) if number == 0 else (alarms, recall)
+            axes.plot(
+                *([value] for value in point), shape, color=colour, markersize=9, markerfacecolor="#ffffff", zorder=4
+            )
+        axes.set_xlim(-0.02, 1.02)
+        axes.set_ylim(-0.03, 1.05)
+        axes.set_title(title, color=INK, fontsize=12, loc="left")
+        axes.set_xlabel(below, color=INK, fontsize=12)
+        _plain_frame(axes)
+        if number == 0:
+            axes.legend(loc="upper left", bbox_to_anchor=(0, -0.2), ncol=3, frameon=False, fontsize=11, labelcolor=INK)
+    spoken = [
+        "{}: recall {:.2f}, precision {:.2f}, false alarms {:.2f}".format(clean(one.name), *one.chosen)
+        for one in curves
+    ]
+    return inline_svg(figure, name="tradeoff", description=". ".join(spoken))
 
 
 def write_picture(figure: Figure, file: Path) -> None:

@@ -11,32 +11,29 @@ from dataclasses import asdict, dataclass, replace
 from importlib.resources import files
 from pathlib import Path, PurePath
 from typing import Any, Literal, cast, get_args
+from urllib.parse import quote
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.text import Text
 
-from imgcls._version import __version__
 from imgcls.checklists.checklist import Checklist
 from imgcls.checklists.items import STATES
 from imgcls.config.metrics import Units, in_words
 from imgcls.data.source import is_named_set
 from imgcls.errors import UsageError, WorkspaceError, nearest_hint
-from imgcls.evidence.per_class import ValidationDetail, least_found_first
-from imgcls.evidence.reliability import ReliabilityCurve
+from imgcls.evidence.per_class import least_found_first
 from imgcls.ladders.climb import ClimbRecord
 from imgcls.ladders.report_data import Picture, ReportData
 from imgcls.ladders.results import Blend
 from imgcls.ladders.spec import Ladder
 from imgcls.plan import set_options
-from imgcls.predictions.blending import MEANINGS
 from imgcls.reports import climb, verdict_text, views
-from imgcls.reports.blend import next_steps, notes_of, on_images
 from imgcls.reports.checklist import summary
 from imgcls.reports.console import count, path, size, with_interval
 from imgcls.reports.page import figures
-from imgcls.reports.runs import blend_json, told_by_class
+from imgcls.reports.runs import blend_json
 from imgcls.storage import json_bytes, make_folder, write_bytes
 from imgcls.text import as_utf8, clean
 from imgcls.workspace import Workspace
@@ -147,15 +144,17 @@ def _moment(text: str) -> str:
 _N_SHADES = 9
 
 
-def html_page(data: ReportData, *, checklist: Checklist | None = None) -> str:
+def html_page(data: ReportData, *, checklist: Checklist | None = None, folder: Path | None = None) -> str:
     """Return the page as HTML.
 
     Args:
         data: What it shows.
         checklist: Where the workspace stands; None leaves that out.
+        folder: Where it will lie: pages of runs that lie there too are linked; None for none.
     """
     style, script = resource("page.css"), resource("sort.js")
-    context = {**_context(data), "checklist": checklist, "style": Markup(style), "script": Markup(script)}  # noqa: S704 - files of this package
+    context = {**_context(data), "checklist": checklist, "run_pages": _run_pages(data, folder)}
+    context |= {"style": Markup(style), "script": Markup(script)}  # noqa: S704 - files of this package
     return environment().get_template("page.html.j2").render(context, policy=policy_of(style, script))
 
 
@@ -178,12 +177,12 @@ def _context(data: ReportData) -> dict[str, Any]:
         "plan_digests": plan_digests(result.ladder),
         "count": count,
         "picture_source": picture_source,
-        "shade": _shade,
+        "shade": shade_of,
         "summary": summary,
         "steps": figures.steps_figure(result) if len(result.rungs) > 1 and data.search is None else "",
         "climb": figures.climb_figure(result) if result.ladder.kind == "climb" and data.search is None else "",
         "score_text": _blend_score,
-        "claim_text": _blend_claim,
+        "claim_text": claim_text,
         "tried": figures.tried_figure(data.search) if data.search is not None else "",
         "curves": _curve_figures(data),
         "views_figures": [figures.views_figure(known, number=place) for place, known in enumerate(data.views)],
@@ -193,6 +192,12 @@ def _context(data: ReportData) -> dict[str, Any]:
         "of_what": "all runs in validation",
         "with_interval": with_interval,
     }
+
+
+def _run_pages(data: ReportData, folder: Path | None) -> dict[str, str]:
+    """Return the runs of the shown rung that have a page in a folder, with the address of each from there."""
+    names = {run: f"{run}.html" for run in data.result.rungs[data.shown].runs if folder is not None}
+    return {run: quote(name) for run, name in names.items() if folder is not None and (folder / name).is_file()}
 
 
 def _curve_figures(data: ReportData) -> Mapping[int, Markup]:
@@ -211,7 +216,7 @@ def picture_source(picture: Picture) -> str:
     return f"data:image/jpeg;base64,{base64.b64encode(picture.jpeg).decode('ascii')}"
 
 
-def _shade(n: float, total: int) -> str:
+def shade_of(n: float, total: int) -> str:
     """Return the class of a cell of the confusion matrix, by its share of the row."""
     share = n / total if total else 0.0
     return f"shade{min(_N_SHADES, round(share * _N_SHADES))}" if n else "shade0"
@@ -228,7 +233,7 @@ def markdown_page(data: ReportData, *, checklist: Checklist | None = None) -> st
         checklist: Where the workspace stands; None leaves that out.
     """
     result = data.result
-    return _markdown(
+    return markdown(
         "page.md.j2",
         data=data,
         result=result,
@@ -245,7 +250,7 @@ def markdown_page(data: ReportData, *, checklist: Checklist | None = None) -> st
         conditions=facts(data),
         plan_digests=plan_digests(result.ladder),
         score_text=_blend_score,
-        claim_text=_blend_claim,
+        claim_text=claim_text,
         with_interval=with_interval,
         viewing=views,
         standing=summary(checklist) if checklist is not None else "",
@@ -254,7 +259,7 @@ def markdown_page(data: ReportData, *, checklist: Checklist | None = None) -> st
     )
 
 
-def _markdown(template: str, **context: Any) -> str:
+def markdown(template: str, **context: Any) -> str:
     """Fill in a template of Markdown; what comes from data is escaped wherever it stands."""
     environment = Environment(  # noqa: S701 - it is no HTML, and `escape_markdown` is applied to every value
         loader=PackageLoader(_PACKAGE, "templates"),
@@ -272,63 +277,12 @@ def _blend_score(blend: Blend) -> str:
     return f"{units.title} {units.score(score.value)} {units.score_interval(score.low, score.high)}".rstrip()
 
 
-def _blend_claim(blend: Blend) -> str:
+def claim_text(blend: Blend) -> str:
+    """Return what may be said of a blend against the best of its members alone; "-" where nothing may."""
     if blend.verdict is None:
         return "-"
     claim = climb.claim_of(blend.verdict.gain, "", Units(blend.record.metric))
     return f"{claim.verdict}{claim.gain}"
-
-
-@dataclass(frozen=True)
-class BlendPage:
-    """What a page about a blend shows; neither photographs nor their names are among it."""
-
-    blend: Blend
-    """The blend."""
-    detail: ValidationDetail
-    """What its predictions tell class by class, and of their confidence."""
-    reliability: ReliabilityCurve
-    """How often they are right beside their confidence."""
-
-    def content(self, form: Form) -> bytes:
-        """Return the page in one of its forms."""
-        if form == "json":
-            blend = self.blend.to_json()
-            data = {key: value for key, value in blend["data"].items() if key not in ("excluded", "lost_test")}
-            return json_bytes({**blend, "data": data, **told_by_class(self.detail), "version": __version__})
-        context = self._context()
-        if form == "markdown":
-            return as_utf8(_markdown("blend.md.j2", **context)).encode()
-        style, script = resource("page.css"), resource("sort.js")
-        context |= {"style": Markup(style), "script": Markup(script), "policy": policy_of(style, script)}  # noqa: S704 - files of this package
-        context |= {"reliability": figures.reliability_svg([self.reliability]), "curves_shown": [self.reliability]}
-        return as_utf8(environment().get_template("blend.html.j2").render(context)).encode()
-
-    def write(self, file: Path, form: Form) -> int:
-        """Write the page, whole or not at all, and return its size in bytes."""
-        content = self.content(form)
-        make_folder(file.parent)
-        write_bytes(file, content)
-        return len(content)
-
-    def _context(self) -> dict[str, Any]:
-        record = self.blend.record
-        return {
-            "blend": self.blend,
-            "record": record,
-            "detail": self.detail,
-            "title": f"{record.label[:1].upper()}{record.label[1:]}",
-            "meaning": MEANINGS[record.way],
-            "scored_on": on_images(self.blend),
-            "units": Units(record.metric),
-            "notes": notes_of(self.blend),
-            "commands": next_steps(record),
-            "claim_text": _blend_claim,
-            "with_interval": with_interval,
-            "of_what": "validation",
-            "count": count,
-            "version": __version__,
-        }
 
 
 class _Ready(str):
@@ -386,13 +340,16 @@ def form_of(file: Path | None, form: str | None) -> Form:
     return cast("Form", known)
 
 
-def page_bytes(data: ReportData, form: Form, *, checklist: Checklist | None = None) -> bytes:
-    """Return the page in one of its forms, with the checklist of its workspace where that is given."""
+def page_bytes(
+    data: ReportData, form: Form, *, checklist: Checklist | None = None, folder: Path | None = None
+) -> bytes:
+    """Return the page in one of its forms; arguments as for `html_page`."""
     if form == "json":
         standing = {} if checklist is None else {"checklist": {state: checklist.n(state) for state in STATES}}
         return json_bytes(page_json(data) | standing)
-    text = html_page(data, checklist=checklist) if form == "html" else markdown_page(data, checklist=checklist)
-    return as_utf8(text).encode()
+    if form == "markdown":
+        return as_utf8(markdown_page(data, checklist=checklist)).encode()
+    return as_utf8(html_page(data, checklist=checklist, folder=folder)).encode()
 
 
 def page_json(data: ReportData) -> dict[str, Any]:
@@ -484,7 +441,7 @@ def write_page(data: ReportData, file: Path, form: Form, *, checklist: Checklist
     Raises:
         WorkspaceError: It may not be written there.
     """
-    content = page_bytes(data, form, checklist=checklist)
+    content = page_bytes(data, form, checklist=checklist, folder=file.parent)
     make_folder(file.parent)
     write_bytes(file, content)
     return len(content)
@@ -495,30 +452,6 @@ def _photographs(data: ReportData) -> Path | None:
     named = data.result.ladder.data.images or data.result.ladder.data.data
     folder = Path(str(named)).expanduser() if named else None
     return folder.resolve() if folder is not None and folder.is_dir() else None
-
-
-@dataclass(frozen=True)
-class BlendWritten:
-    """A page about a blend that lies on the disk."""
-
-    blend: str
-    """The id of the blend."""
-    file: Path
-    """Where it lies."""
-    form: str
-    """`html`, `markdown` or `json`."""
-    n_bytes: int
-    """Its size."""
-
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        """Describe what was written."""
-        yield Text(f"A page about {self.blend}, {size(self.n_bytes)}, that stands alone:")
-        yield path(self.file)
-        yield Text("It holds neither photographs nor their names.")
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the same as JSON values."""
-        return {"schema": 1, "path": str(self.file), "format": self.form, "n_bytes": self.n_bytes, "blend": self.blend}
 
 
 @dataclass(frozen=True)

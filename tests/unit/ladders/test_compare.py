@@ -11,16 +11,20 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import imgcls
+from imgcls.config.metrics import Units
 from imgcls.errors import RecordError, UsageError
-from imgcls.ladders.judge import judge_ladder
+from imgcls.ladders.judge import judge_ladder, verdict_record
 from imgcls.ladders.predictions import changed_images
+from imgcls.ladders.results import AcrossReview
 from imgcls.ladders.state import read_state
 from imgcls.plan import Fit, Plan
 from imgcls.records.find import calibration_pair, find_runs
-from imgcls.records.run import RunRecord
+from imgcls.records.run import GAINS, BeforeReview, RunRecord
+from imgcls.reports.verdict_text import review_sentences
 from imgcls.workspace import Workspace
 
 Draw = Callable[..., Any]
@@ -377,3 +381,103 @@ def test_a_calibrated_run_is_found_beside_the_uncalibrated_one(drawn_ladder: Dra
     assert calibration_pair(base, workspace) == (base,)
     rewrite(calibrated, data=replace(calibrated.data, split_digest="f" * 64))
     assert calibration_pair(plain, workspace) == (plain,)
+
+
+def store(run: RunRecord, frame: pd.DataFrame, **changed: Any) -> None:
+    """Write a record with other predictions of validation."""
+    assert run.folder is not None
+    frame.to_parquet(run.folder / "valid.parquet")
+    size = (run.folder / "valid.parquet").stat().st_size
+    rewrite(run, files={**run.files, "valid.parquet": replace(run.files["valid.parquet"], n_bytes=size)}, **changed)
+
+
+def reviewed(runs: list[RunRecord], *, n: int, drop: int = 0) -> None:
+    """Let runs on one split have been trained after a review of the first images, which left out the last ones.
+
+    The labels that it gave are such that the first run is wrong about them.
+    """
+    first = runs[0].predictions("valid")
+    best = first[[f"p_{name}" for name in runs[0].classes]].to_numpy().argmax(axis=1)
+    labels = first["label"].tolist()
+    labels[:n] = [runs[0].classes[(answer + 1) % len(runs[0].classes)] for answer in best[:n]]
+    for run in runs:
+        before = BeforeReview(run.data.digest, run.data.split_digest)
+        split_digest = "8" * 64 if drop else before.split_digest
+        data = replace(run.data, digest="9" * 64, split_digest=split_digest, before_review=before)
+        frame = run.predictions("valid").assign(label=labels)
+        store(run, frame.iloc[: len(frame) - drop], data=data)
+
+
+@pytest.mark.parametrize("n_folds", [None, 5])
+def test_over_a_review_both_are_judged_by_its_labels_and_on_what_nobody_disputes(
+    drawn_ladder: Draw, n_folds: int | None
+) -> None:
+    _, workspace = drawn_ladder(skills=[0.4, 2.5, 2, 2, 2], n_images=300, n_seeds=2, n_folds=n_folds)
+    sides = ("baseline", "baseline+augmentation")
+    assert imgcls.compare(*sides, workspace=workspace, metric="accuracy").review is None
+    after = runs_of(workspace, sides[1])
+    for fold in {run.fold for run in after}:
+        reviewed([run for run in after if run.fold == fold], n=4)
+    found = imgcls.compare(*sides, workspace=workspace, metric="accuracy")
+    assert found.review is not None
+    assert (found.review.judged_by, found.n_images) == ("B", 300 * (n_folds or 1))
+    assert 0 < found.review.n_relabelled <= 4 * (n_folds or 1)
+    assert found.review.n_undisputed == found.n_images - found.review.n_relabelled
+    assert found.review.undisputed is not None
+    assert found.review.undisputed.verdict in GAINS
+    assert found.judged.value < found.review.undisputed.value
+    assert found.to_json()["review"]["n_relabelled"] == found.review.n_relabelled
+    assert found.items == ()  # the gain is not that of the recipe alone
+    turned = imgcls.compare(*reversed(sides), workspace=workspace, metric="accuracy")
+    assert turned.review is not None
+    assert turned.review.judged_by == "A"
+    assert turned.judged.value == pytest.approx(-found.judged.value)
+
+
+def test_one_stack_before_and_after_a_review_is_two_sides(drawn_ladder: Draw) -> None:
+    _, workspace = drawn_ladder(skills=[1, 1, 1, 1, 1], n_images=200, n_seeds=4)
+    with pytest.raises(UsageError, match="both sides"):
+        imgcls.compare("baseline", "baseline", workspace=workspace)
+    reviewed([run for run in runs_of(workspace, "baseline") if run.seed >= 2], n=3, drop=5)
+    found = imgcls.compare("baseline", "baseline", workspace=workspace, metric="accuracy")
+    assert (found.a.seeds, found.b.seeds) == ((0, 1), (2, 3))
+    assert found.n_images == 195  # five were left out
+    assert found.review is not None
+    assert any("195 of 200" in note for note in found.notes)
+
+
+def test_a_review_that_only_leaves_out_is_one_question_and_not_two(drawn_ladder: Draw) -> None:
+    _, workspace = drawn_ladder(skills=[1, 1, 1, 1, 1], n_images=200, n_seeds=4)
+    reviewed([run for run in runs_of(workspace, "baseline") if run.seed >= 2], n=0, drop=5)
+    found = imgcls.compare("baseline", "baseline", workspace=workspace, metric="accuracy")
+    assert found.review is not None
+    assert (found.review.n_relabelled, found.review.n_undisputed) == (0, 195)
+    assert found.review.undisputed == verdict_record(found.judged)
+    assert found.judged.holm_p == found.judged.p
+
+
+@pytest.mark.parametrize(
+    ("judged_by", "all_images", "undisputed", "said"),
+    [
+        ("B", "better", "better", "helped"),
+        ("B", "better", "no evidence", "no proof that it sees better"),
+        ("B", "no evidence", "no evidence", "no evidence that training"),
+        ("B", "better", "worse", "hurt"),
+        ("B", "better", None, "nothing can be said"),
+        ("B", "better", "cannot tell", "does not say whether"),
+        ("A", "better", "better", "name the run before it first"),
+    ],
+)
+def test_what_may_be_concluded_over_a_review(
+    drawn_ladder: Draw, judged_by: str, all_images: str, undisputed: str | None, said: str
+) -> None:
+    _, workspace = drawn_ladder(skills=[0.5, 2, 2, 2, 2], n_images=300, n_seeds=3)
+    compared = imgcls.compare("baseline", "baseline+augmentation", workspace=workspace, metric="accuracy")
+    judged = replace(compared.judged, verdict=all_images)  # type: ignore[arg-type]
+    record = verdict_record(compared.judged)
+    alone = None if undisputed is None else replace(record, verdict=undisputed)  # type: ignore[arg-type]
+    review = AcrossReview(judged_by, n_relabelled=3, n_undisputed=297, undisputed=alone)
+    assert said in review_sentences(judged, review, Units("accuracy"))[-1]
+    if judged_by == "B" and undisputed is not None:
+        other = review_sentences(judged, review, Units("accuracy"), same_plan=False)[-1]
+        assert "neither gain is that of the review alone" in other

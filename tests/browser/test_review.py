@@ -1,0 +1,113 @@
+"""The page of a review in a real browser: by keyboard alone, on a laptop and on a phone."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from imgcls.config.review import latest, read_reviewed
+from imgcls.serving.local import Address, LocalOnly
+from imgcls.serving.review import Review, review, review_app
+from imgcls.workspace import Workspace
+from tests.conftest import draw_folder, draw_multilabel
+
+sync_api = pytest.importorskip("playwright.sync_api", reason="the package playwright is not installed")
+uvicorn = pytest.importorskip("uvicorn", reason="the package uvicorn is not installed")
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed")
+
+
+@pytest.fixture
+def visit(tmp_path: Path) -> Iterator[Callable[..., tuple[Any, Review]]]:
+    """Open the page of a review of a folder or table; whatever the browser complains of fails the test."""
+    complaints, ends = [], []
+
+    def call(data: Path, *, width: int = 1280) -> tuple[Any, Review]:
+        (tmp_path / "imgcls.toml").write_text(f'schema = 1\n[data]\nsource = "{data}"\n')
+        held = review(None, Workspace(tmp_path))
+        held.open()
+        address = Address.at(0)
+        config = uvicorn.Config(LocalOnly(review_app(held), address), log_level="warning", lifespan="off")
+        server = uvicorn.Server(config)
+        thread = threading.Thread(target=lambda: server.run(sockets=[address.listening]))
+        thread.start()
+        playwright = sync_api.sync_playwright().start()
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        page = browser.new_page(viewport={"width": width, "height": 844})
+        page.on("console", lambda message: complaints.append(message.text))
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("request", lambda asked: complaints.append(asked.url) if address.token not in asked.url else None)
+
+        def end() -> None:
+            browser.close()
+            playwright.stop()
+            server.should_exit = True
+            thread.join()
+            held.close()
+
+        ends.append(end)
+        page.goto(address.url)
+        return page, held
+
+    yield call
+    for end in ends:
+        end()
+    assert [text for text in complaints if not text.startswith("data:,")] == []
+
+
+def press(page: Any, *keys: str) -> None:
+    """Press keys, each once what the last one did is shown."""
+    for key in keys:
+        before = page.inner_text("main")
+        page.keyboard.press(key)
+        until(lambda before=before: page.inner_text("main") != before)
+
+
+def until(holds: Callable[[], bool]) -> None:
+    for _ in range(500):
+        if holds():
+            return
+        time.sleep(0.02)
+    pytest.fail("it did not come")
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_photographs_are_decided_by_keyboard(visit: Any, tmp_path: Path, width: int) -> None:
+    names = ("<img src=x onerror=document.title='owned'>", "w" * 60, "cat")
+    page, held = visit(draw_folder(tmp_path / "pets", dict.fromkeys(names, 2)), width=width)
+    until(lambda: page.inner_text("#progress").startswith("1 of 6"))
+    until(lambda: page.evaluate("() => document.getElementById('photo').naturalWidth > 0"))
+    assert page.evaluate("() => document.documentElement.scrollWidth") <= width
+    images = [one.image for one in held.questions]
+    press(page, "k", "x", "u")
+    assert [row.decision for row in latest(read_reviewed(held.file))] == ["keep", "exclude", "unsure"]
+    press(page, "z")
+    assert page.inner_text("#progress").startswith("3 of 6; 2 decided")
+    other = next(place for place, name in enumerate(held.classes) if name != held.questions[2].label)
+    press(page, str(other + 1))
+    assert held.said[images[2]].new_label == held.classes[other]
+    press(page, "ArrowLeft")
+    assert page.inner_text("#said") == f"Another class: {held.classes[other]}"
+    page.keyboard.press("c")
+    page.keyboard.type(held.questions[2].label)
+    press(page, "Enter")
+    assert held.said[images[2]].decision == "keep"  # its own class
+    assert page.title() == "Review of pets"
+
+
+def test_of_several_classes_each_is_on_or_off(visit: Any, tmp_path: Path) -> None:
+    page, held = visit(draw_multilabel(tmp_path / "many", n=8))
+    until(lambda: page.inner_text("#progress").startswith("1 of 8"))
+    before = set(held.questions[0].label.split("|")) - {""}
+    press(page, "1")
+    said = held.said[held.questions[0].image]
+    assert set(said.new_label.split("|")) - {""} == before ^ {held.classes[0]}
+    press(page, "1")
+    assert held.said[held.questions[0].image].decision == "keep"
+    assert page.inner_text("#progress").startswith("1 of 8; 1 decided")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from itertools import product
 from os import PathLike, fspath
 from pathlib import Path
 from typing import Any, Literal
@@ -15,22 +16,22 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from imgcls.config.decision import Decision, decision_for
+from imgcls.config.findings import decided_samples
 from imgcls.data.decode import Pixels
 from imgcls.data.samples import SEPARATOR
 from imgcls.data.source import FINDINGS_TOML
 from imgcls.engine.device import Machine
 from imgcls.engine.loaders import Normalisation, decode_item
 from imgcls.engine.predictor import Classifier, load
-from imgcls.engine.prepare import read_samples
 from imgcls.engine.seeding import generator, keyed_seed
-from imgcls.errors import DataError, RecordError, UsageError, nearest_hint
-from imgcls.evidence.regions import WINDOW, shared_region
+from imgcls.errors import DataError, ImgclsError, RecordError, UsageError, nearest_hint
+from imgcls.evidence.regions import WINDOW, Shared, shared_region
 from imgcls.predictions.heat_maps import Explanation, HeatMap
 from imgcls.records.blend import BlendRecord, find_predictor
-from imgcls.records.derived import load_summaries, take_fingerprint
+from imgcls.records.derived import data_of
 from imgcls.records.regions import RegionReport
 from imgcls.records.run import RunRecord
-from imgcls.text import clean, listed
+from imgcls.text import as_utf8, clean, listed
 from imgcls.workspace import Workspace
 
 Form = Literal["channels first", "channels last", "tokens"]
@@ -39,8 +40,11 @@ METHOD = "LayerCAM"
 """The method of TorchCAM: see docs/decisions/0043."""
 N_SAMPLED = 64
 """The photographs of validation whose maps tell whether one region decides."""
-_FEWEST_PLACES = 7
-"""A layer with fewer rows is passed over where an earlier one has as many."""
+_FEWEST_ROWS = 8
+"""A layer with fewer rows of places is passed over where an earlier one has as many."""
+_DIP = 0.25
+"""Activation functions fall below zero by no more than this share of what they rise above it: ReLU not at all, SiLU by
+0.28 where it rises by several."""
 _BATCH = 32
 _MOST_CLASSES = 8
 """The classes of one photograph that are explained, where it has many labels."""
@@ -61,6 +65,8 @@ class Layer:
     """Of tokens, how many belong to no place: those of the class and registers."""
     is_block: bool
     """Whether it is made of other layers."""
+    is_activated: bool
+    """Whether it is convolutional, and its output that of an activation function: how much there is of something."""
     is_heard: bool
     """Whether the answer depends on what it says of places; not so of patches, once only the token of the class is."""
 
@@ -122,7 +128,8 @@ def layers_with_places(network: nn.Module, size_px: int, device: torch.device) -
 def _layer(name: str, output: Tensor, gradient: Tensor | None, *, n_prefix: int | None, is_block: bool) -> Layer | None:
     """Describe a layer by its output; None where that has no places."""
     shape = tuple(output.shape)
-    prefix, form = 0, None
+    prefix = 0
+    form: Form | None = None
     if len(shape) == 4 and shape[2] == shape[3]:
         side, form = shape[2], "channels first"
     elif len(shape) == 4 and shape[1] == shape[2]:
@@ -136,17 +143,17 @@ def _layer(name: str, output: Tensor, gradient: Tensor | None, *, n_prefix: int 
                 break
     if form is None or side < 2:
         return None
-    layer = Layer(name, side, form, prefix, is_block, False)
-    is_heard = gradient is not None and bool(layer.to_map(gradient).any())
-    return Layer(name, side, form, prefix, is_block, is_heard)
+    is_activated = form == "channels first" and bool(-output.min() <= _DIP * output.max())
+    layer = Layer(name, side, form, prefix, is_block, is_activated, is_heard=False)
+    return replace(layer, is_heard=gradient is not None and bool(layer.to_map(gradient).any()))
 
 
 def choose_layer(layers: Sequence[Layer], wanted: str | None, *, network: str) -> Layer:
-    """Return the layer of the maps: the one that is wanted, or the last one that is fine enough and decides.
+    """Return the layer of the maps: the one that is wanted, or the last activation that is fine enough and decides.
 
-    That is the last block with at least seven rows of places on which the answer depends; where no block has as many,
-    the last one that has any. Parts of attention speak in tokens of other meanings, so single layers are taken only
-    where there is no block.
+    That is the last output of an activation function with at least eight rows of places on which the answer depends.
+    Transformers, and networks built like them, have activations only inside their blocks, where places are described
+    in other terms; there it is the last block. Where none has eight rows it is the last of those with most.
 
     Args:
         layers: Those with places.
@@ -166,13 +173,16 @@ def choose_layer(layers: Sequence[Layer], wanted: str | None, *, network: str) -
                 f"Those that can be named by --layer: {listed(names[::-1]) or 'none'}."
             )
         return found
-    blocks = [layer for layer in heard if layer.is_block] or [layer for layer in heard if layer.form != "tokens"]
-    if not blocks:
+    chosen = [layer for layer in heard if layer.is_activated]
+    chosen = chosen or [layer for layer in heard if layer.is_block]
+    chosen = chosen or [layer for layer in heard if layer.form != "tokens"]
+    if not chosen:
         raise UsageError(
             f"No layer of {network} can be chosen for heat maps: none of its blocks has an output with places on which "
             f"the answer depends. Those that can be named by --layer: {listed(names[::-1]) or 'none'}."
         )
-    return next((layer for layer in reversed(blocks) if layer.side >= _FEWEST_PLACES), blocks[-1])
+    rows = min(_FEWEST_ROWS, max(layer.side for layer in chosen))
+    return next(layer for layer in reversed(chosen) if layer.side >= rows)
 
 
 def maps_of(
@@ -197,7 +207,8 @@ def maps_of(
         method: A class of `torchcam.methods`.
 
     Returns:
-        float32 [n, size, size] in [0, 1]; a map of which no place speaks for the class is 0 everywhere.
+        float32 [n, size, size] in [0, 1]: how far a place speaks for the class beyond the mean of the places, as a
+        share of the most that one does. A map of which no place speaks for the class is 0 everywhere.
     """
     extractor_of: Any = getattr(_torchcam(), method)
     found = []
@@ -212,6 +223,7 @@ def maps_of(
                 mode="bilinear",
                 align_corners=False,
             )[:, 0]
+        fine = (fine - fine.mean(dim=(1, 2), keepdim=True)).clamp_min(0)
         largest = fine.amax(dim=(1, 2), keepdim=True)
         found.append(torch.where(largest > 0, fine / largest, 0.0).float().cpu().numpy())
     return np.concatenate(found) if found else np.zeros(images.shape[:3], dtype=np.float32)
@@ -274,13 +286,18 @@ def explainable(run: RunRecord | BlendRecord | str | PathLike[str], workspace: W
 
     Raises:
         RecordError: There is none.
-        UsageError: It is a blend.
+        UsageError: It is a blend or all folds, or TorchCAM is missing.
     """
     record = run if isinstance(run, RunRecord | BlendRecord) else find_predictor(fspath(run), workspace)
     if isinstance(record, BlendRecord):
         raise UsageError(
             f"Blend {record.id} is {len(record.shares)} networks, and each looks where it looks. Name one of its runs: "
             f"{listed(record.shares)}."
+        )
+    if record.folds is not None:
+        raise UsageError(
+            f"{record.id} is {len(record.folds.runs)} networks, one for each fold. Name one of its runs: "
+            f"{listed(one.run for one in record.folds.runs)}."
         )
     _torchcam()
     return record
@@ -380,30 +397,26 @@ def explain_photos(
     Returns:
         The explanations in order; and photograph → reason, of those that cannot be explained.
     """
-    found, reasons = [], dict[str, str]()
+    reasons = dict[str, str]()
     by_id = [name for name in photos if not Path(name).exists()]
     known: Mapping[str, tuple[Path, str]] = {}
     if by_id:
         try:
             known = validated_photographs(classifier.record, workspace)
-        except RecordError as problem:
+        except ImgclsError as problem:
             reasons = dict.fromkeys(by_id, f"no such file, and as an id it is of no use: {problem}")
-    good: list[tuple[str, Pixels, str]] = []
+    files = dict[str, tuple[Path, str]]()
     for name in photos:
-        path, label = known.get(name, (None, "")) if name in by_id else (Path(name), "")
-        if path is None:
+        if name not in by_id:
+            files[name] = Path(name), ""
+        elif name in known:
+            files[name] = known[name]
+        else:
             reasons.setdefault(
                 name, f"{clean(name)} is neither a file nor the id of a photograph that validated the run."
             )
-            continue
-        try:
-            good.append((name, decode_item(path, classifier.preprocess), label))
-        except DataError as problem:
-            reasons[name] = str(problem)
-    for start in range(0, len(good), _BATCH):
-        names, images, labels = zip(*good[start : start + _BATCH], strict=True)
-        found += explain_images(classifier, images, names, labels=labels, class_name=class_name, layer=layer)
-    return found, reasons
+    found, unreadable = _explain_files(classifier, files, class_name=class_name, layer=layer)
+    return found, reasons | unreadable
 
 
 def explain_ids(
@@ -413,46 +426,61 @@ def explain_ids(
 
     Args:
         record: The run.
-        ids: Ids of its validation photographs.
+        ids: Ids of its validation photographs, as `imgcls.text.as_utf8` gives them.
         workspace: Where it lies.
         machine: Where it is to run.
 
     Raises:
         RecordError: Its weights are gone, or nobody knows where its photographs are.
-        UsageError: No layer can be chosen, or TorchCAM is missing.
+        UsageError: It is more than one network, no layer can be chosen, or TorchCAM is missing.
     """
+    wanted = set(ids)
     known = validated_photographs(explainable(record, workspace), workspace)
-    classifier = load(record, machine=machine)
-    paths = [str(known[name][0]) for name in ids if name in known]
-    found, _ = explain_photos(classifier, paths, workspace)
-    by_path = {one.photo: one for one in found}
-    labelled = {}
-    for name in ids:
-        if name in known and (one := by_path.get(str(known[name][0]))) is not None:
-            labelled[name] = replace(one, photo=name, label=known[name][1])
-    return labelled
+    files = {text: place for name, place in known.items() if (text := as_utf8(name)) in wanted}
+    found, _ = _explain_files(load(record, machine=machine), files)
+    return {one.photo: one for one in found}
+
+
+def _explain_files(
+    classifier: Classifier,
+    files: Mapping[str, tuple[Path, str]],
+    *,
+    class_name: str | None = None,
+    layer: str | None = None,
+) -> tuple[list[Explanation], dict[str, str]]:
+    """Explain files of which the true classes are known, or empty; and say why others cannot be."""
+    good, reasons = list[tuple[str, Pixels, str]](), dict[str, str]()
+    for name, (path, label) in files.items():
+        try:
+            good.append((name, decode_item(path, classifier.preprocess), label))
+        except DataError as problem:
+            reasons[name] = str(problem)
+    found = list[Explanation]()
+    for start in range(0, len(good), _BATCH):
+        names, images, labels = zip(*good[start : start + _BATCH], strict=True)
+        found += explain_images(classifier, images, names, labels=labels, class_name=class_name, layer=layer)
+    return found, reasons
 
 
 def validated_photographs(record: RunRecord, workspace: Workspace) -> dict[str, tuple[Path, str]]:
     """Return id → file and label of the photographs that validated a run.
 
     Raises:
-        RecordError: It has no predictions of validation, or nobody knows where its photographs are, or they changed.
+        RecordError: It has no predictions of validation, or they are of other photographs than those of the workspace.
+        DataError: The data of the workspace cannot be read.
+        UsageError: Nobody said which they are.
     """
-    frame = record.predictions("oof" if record.folds is not None else "valid")
-    seen = [one for one in load_summaries(workspace) if one.data_digest == record.data.digest]
-    for summary in reversed(seen):
-        source = summary.source(workspace)
-        findings = workspace.root / FINDINGS_TOML
-        now = take_fingerprint(source, workspace)
-        if now is None or now.fingerprint != summary.fingerprint:
-            continue
-        samples = read_samples(replace(source, findings=source.findings or (findings if findings.exists() else None)))
-        path_of = dict(zip(samples.frame["id"], samples.frame["path"], strict=True))
-        labels = zip(frame["id"], frame["label"], strict=True)
-        return {name: (Path(path_of[name]), str(label)) for name, label in labels if name in path_of}
-    why = "they changed since, or are gone" if seen else "no reading of them is remembered"
-    raise RecordError(f"The photographs of {record.id} cannot be found: {why}. Name photographs by their paths.")
+    frame = record.predictions("valid")
+    samples = decided_samples(data_of(workspace), workspace.root / FINDINGS_TOML)
+    path_of = dict(zip(samples.frame["id"].tolist(), samples.frame["path"].tolist(), strict=True))
+    labels = zip(frame["id"].tolist(), frame["label"].tolist(), strict=True)
+    known = {name: (Path(path_of[name]), str(label)) for name, label in labels if name in path_of}
+    if not known:
+        raise RecordError(
+            f"None of the photographs that validated {record.id} is among the data of this workspace. Name photographs "
+            "by their paths."
+        )
+    return known
 
 
 def look_at_regions(
@@ -461,7 +489,7 @@ def look_at_regions(
     """Find out whether one region of the pictures decides what a run answers, and keep it for the checklist.
 
     The maps of at most 64 photographs of validation say which region they share. It is then put into photographs that
-    are answered otherwise: where it decides, answers go where it goes.
+    are answered otherwise, and so are regions elsewhere: where it decides, answers go where it goes.
 
     Args:
         record: The run.
@@ -476,7 +504,7 @@ def look_at_regions(
     known = validated_photographs(explainable(record, workspace), workspace)
     names = sorted(known, key=lambda name: keyed_seed(record.seed, "explain", name))[:N_SAMPLED]
     classifier = load(record, machine=machine)
-    found, reasons = explain_photos(classifier, [str(known[name][0]) for name in names], workspace, layer=layer)
+    found, reasons = _explain_files(classifier, {name: (known[name][0], "") for name in names}, layer=layer)
     if not found:
         raise RecordError(
             f"No photograph that validated {record.id} can be read: {next(iter(reasons.values()), 'none')}"
@@ -493,6 +521,7 @@ def look_at_regions(
         share=region.share,
         expected=region.expected,
         followed=_followed(classifier, found, region.top, region.left),
+        elsewhere=_elsewhere(classifier, found, region),
         layer=found[0].maps[0].layer,
         method=METHOD,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -501,7 +530,7 @@ def look_at_regions(
 
 
 def _followed(classifier: Classifier, found: Sequence[Explanation], top: float, left: float) -> float | None:
-    """Return how many answers follow the region of a photograph into the next one that is answered otherwise."""
+    """Return how many answers follow a region of a photograph into the next one that is answered otherwise."""
     size = found[0].pixels.shape[0]
     rows, columns = (slice(round(edge * size), round((edge + WINDOW) * size)) for edge in (top, left))
     answers, mixed, wanted = [one.maps[0].class_name for one in found], [], []
@@ -516,3 +545,15 @@ def _followed(classifier: Classifier, found: Sequence[Explanation], top: float, 
     if not mixed:
         return None
     return float(np.mean(classifier.probabilities(mixed).argmax(axis=1) == np.array(wanted)))
+
+
+def _elsewhere(classifier: Classifier, found: Sequence[Explanation], region: Shared) -> float | None:
+    """Return the most answers that follow any other region, of nine that cover the picture and do not touch it."""
+    edges = (0.0, (1 - WINDOW) / 2, 1 - WINDOW)
+    others = [
+        (top, left)
+        for top, left in product(edges, edges)
+        if max(abs(top - region.top), abs(left - region.left)) >= 0.75 * WINDOW
+    ]
+    shares = [_followed(classifier, found, top, left) for top, left in others]
+    return max((share for share in shares if share is not None), default=None)

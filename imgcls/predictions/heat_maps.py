@@ -17,8 +17,9 @@ from imgcls.text import clean
 
 Floats = npt.NDArray[np.float32]
 
-_STRENGTH = 0.6
+_STRENGTH = 0.75
 """How far the colour covers the photograph where the network looked most."""
+_LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ class HeatMap:
     """The method, in TorchCAM's words."""
 
     def overlay(self, pixels: Pixels) -> Pixels:
-        """Return the photograph with the map over it: yellow to red where the network looked, untouched elsewhere.
+        """Return the photograph in grey with the map over it: yellow to red where the network looked.
 
         Args:
             pixels: uint8 [size, size, 3], what the network saw.
@@ -45,12 +46,18 @@ class HeatMap:
         heat = self.values[..., None]
         colour = np.concatenate([np.full_like(heat, 255), 235 * (1 - heat), np.zeros_like(heat)], axis=2)
         share = _STRENGTH * np.sqrt(heat)
-        return np.rint(pixels * (1 - share) + colour * share).astype(np.uint8)
+        grey = (pixels @ _LUMA)[..., None]
+        return np.rint(grey * (1 - share) + colour * share).astype(np.uint8)
+
+    @property
+    def made_by(self) -> str:
+        """How it was made: `LayerCAM at blocks.5.0.bn1`."""
+        return f"{self.method} at {self.layer}"
 
     def caption(self) -> str:
         """Return class, probability and layer in a line, without control characters."""
         empty = "" if self.values.any() else ", no place speaks for it"
-        return clean(f"{self.class_name} {self.probability:.2f} · {self.method} at {self.layer}{empty}")
+        return clean(f"{self.class_name} {self.probability:.2f} · {self.made_by}{empty}")
 
     def to_json(self) -> dict[str, Any]:
         """Return what it is of as JSON values, without the map."""

@@ -116,7 +116,7 @@ def picture_of(explanation: Explanation, heat: HeatMap) -> bytes:
         write(figure, _GAP_PX, 8, fitted(title, room, size=11, weight="bold"), fontsize=11, fontweight="bold")
         true = f" · true: {explanation.label}" if explanation.label else ""
         empty = " · no place speaks for this class" if not heat.values.any() else ""
-        about = f"{heat.method} at {heat.layer}{empty}{true} · {explanation.photo}"
+        about = f"{heat.made_by}{empty}{true} · {explanation.photo}"
         write(figure, _GAP_PX, 32, fitted(about, room, size=8), fontsize=8, color=SOFT)
         height = top + _SHOWN_PX + _GAP_PX
         for place, pixels in enumerate((explanation.pixels, heat.overlay(explanation.pixels))):
@@ -167,13 +167,18 @@ class RegionView:
         verdict = f"One region decides: {found.where}" if found.one_decides else "No single region decides"
         yield Text(verdict, style="bold")
         yield name(found.run)
-        followed = "all photographs have one answer" if found.followed is None else f"{100 * found.followed:.0f} %"
         yield Text("")
         yield Text(
             f"{100 * found.share:.0f} % of the maps of {count(found.n, 'photograph')} have over half of their mass "
             f"in one place ({found.where}); {100 * found.expected:.0f} % would by chance."
         )
-        yield Text(f"Answers that follow that region into another photograph: {followed}.")
+        if found.followed is None or found.elsewhere is None:
+            yield Text("All these photographs have one answer, so nothing says whether it follows that region.")
+        else:
+            yield Text(
+                f"Put into photographs answered otherwise, that region takes its answer along in "
+                f"{100 * found.followed:.0f} %; regions elsewhere in {100 * found.elsewhere:.0f} % at most."
+            )
         yield from section("What it means", meaning_of(found))
         if found.one_decides:
             yield from section("Next", ["imgcls eda    # then crop the mark away, or leave such photographs out"])

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 import timm
 import torch
-from PIL import Image
 from torch import nn
 
 import imgcls
@@ -22,28 +22,19 @@ pytestmark = pytest.mark.train
 CPU = torch.device("cpu")
 
 
-def draw_marked(folder: Path, *, top: int, left: int) -> Path:
-    """Draw soft noise with a square of 8 px whose colour is the class."""
-    generator = np.random.default_rng(0)
-    for number in range(64):
-        noise = Image.fromarray(generator.integers(60, 180, (6, 6, 3)).astype(np.uint8))
-        pixels = np.array(noise.resize((48, 48), Image.Resampling.BICUBIC))
-        pixels[top : top + 8, left : left + 8] = [(230, 20, 20), (20, 20, 230)][number % 2]
-        path = folder / ("red", "blue")[number % 2] / f"{number:03d}.png"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(pixels).save(path)
-    return folder
-
-
 @pytest.mark.parametrize(("top", "left"), [(2, 2), (20, 20)], ids=["corner", "middle"])
-def test_a_planted_mark_has_the_mass_of_the_maps_and_is_said_to_decide(tmp_path: Path, top: int, left: int) -> None:
-    photos = draw_marked(tmp_path / "marked", top=top, left=left)
+def test_a_planted_mark_has_the_mass_of_the_maps_and_is_said_to_decide(
+    marked_folder: Callable[..., Path], top: int, left: int
+) -> None:
+    photos = marked_folder(top=top, left=left)
     overrides = {"images.size_px": 48, "fit.batch_size": 8}
     run = imgcls.train("baseline:model=simple_cnn,epochs=8", photos, overrides=overrides, reporter=Silent())
     found = look_at_regions(run, Workspace.find())
     assert found.share > 0.5
     assert found.followed is not None
     assert found.followed > 0.5
+    assert found.elsewhere is not None
+    assert found.elsewhere < found.followed / 2
     assert found.one_decides
     one = imgcls.explain(run, run.predictions("valid")["id"][0])
     assert one.label in ("red", "blue")
@@ -55,9 +46,15 @@ def test_a_planted_mark_has_the_mass_of_the_maps_and_is_said_to_decide(tmp_path:
 
 @pytest.mark.parametrize(
     ("name", "size", "expected"),
-    [("resnet18", 64, "layer2.1"), ("vit_tiny_patch16_224", 224, "blocks.10"), ("resnet18", 224, "layer4.1")],
+    [
+        ("resnet18", 64, "layer2.1"),
+        ("resnet18", 224, "layer3.1"),
+        ("tf_efficientnet_lite0", 128, "blocks.5.0.bn1"),
+        ("vit_tiny_patch16_224", 224, "blocks.10"),
+        ("test_convnext", 128, "stages.2.blocks.3"),
+    ],
 )
-def test_the_layer_is_the_last_fine_block_that_is_heard(name: str, size: int, expected: str) -> None:
+def test_the_layer_is_the_last_fine_activation_that_is_heard_or_the_last_such_block(name: str, size: int, expected: str) -> None:
     network = timm.create_model(name, pretrained=False, num_classes=3).eval()
     before = {key: value.clone() for key, value in network.state_dict().items()}
     layer = choose_layer(layers_with_places(network, size, CPU), None, network=name)

@@ -13,6 +13,7 @@ from imgcls.workspace import Workspace
 
 SCHEMA = 1
 _FOLDER = "explain"
+ROWS, COLUMNS = ("upper", "", "lower"), ("left", "", "right")
 _MOST = 0.5
 _FOLLOWED = 0.25
 
@@ -65,11 +66,10 @@ class RegionReport:
 
     @property
     def where(self) -> str:
-        """Where the region is: `upper left`, `middle`, `lower edge`."""
+        """Where the region is: `upper left`, `middle`, `lower`."""
         middle = self.top + self.side / 2, self.left + self.side / 2
-        row = "upper" if middle[0] < 0.4 else "lower" if middle[0] > 0.6 else ""
-        column = "left" if middle[1] < 0.4 else "right" if middle[1] > 0.6 else ""
-        return f"{row} {column}".strip() or "middle"
+        row, column = (names[1 + (at > 0.6) - (at < 0.4)] for names, at in zip((ROWS, COLUMNS), middle, strict=True))
+        return place_name(row, column)
 
     def to_json(self) -> dict[str, Any]:
         """Return it as JSON values."""
@@ -81,6 +81,11 @@ class RegionReport:
         make_folder(path.parent)
         write_json(path, {"schema": SCHEMA, **to_json(self)})
         return path
+
+
+def place_name(row: str, column: str) -> str:
+    """Return what a place of a picture is called, by its row and its column, of which either may be empty."""
+    return f"{row} {column}".strip() or "middle"
 
 
 def read_regions(run: RunRecord, workspace: Workspace) -> RegionReport | None:

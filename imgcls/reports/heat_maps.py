@@ -193,7 +193,6 @@ def meaning_of(found: RegionReport) -> list[str]:
         ]
     if found.share > found.expected:
         return [
-            "The maps lie in like places, as they do where the object is in the middle of every photograph, but the "
-            "answers do not follow one region."
+            "The maps lie in like places, as those of centred objects do, but the answers do not follow one region."
         ]
     return ["The network looks at other places in other photographs."]

@@ -54,7 +54,9 @@ def test_a_planted_mark_has_the_mass_of_the_maps_and_is_said_to_decide(
         ("test_convnext", 128, "stages.2.blocks.3"),
     ],
 )
-def test_the_layer_is_the_last_fine_activation_that_is_heard_or_the_last_such_block(name: str, size: int, expected: str) -> None:
+def test_the_layer_is_the_last_fine_activation_that_is_heard_or_the_last_such_block(
+    name: str, size: int, expected: str
+) -> None:
     network = timm.create_model(name, pretrained=False, num_classes=3).eval()
     before = {key: value.clone() for key, value in network.state_dict().items()}
     layer = choose_layer(layers_with_places(network, size, CPU), None, network=name)

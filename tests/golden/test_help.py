@@ -61,7 +61,7 @@ OPTIONS = {
     "imgcls recipe list": "--json",
     "imgcls recipe run": f"--seed --folds --all-data --seeds --quick --again {TRAIN}",
     "imgcls recipe show": "--learner --out --json",
-    "imgcls report": "--to --format --no-images --out --json",
+    "imgcls report": "--to --format --no-images --heat-maps --out --json",
     "imgcls review": "--all --class --to --by --port --out --json",
     "imgcls runs": "",
     "imgcls runs list": "--out --json",

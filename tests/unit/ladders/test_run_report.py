@@ -143,10 +143,14 @@ def test_labels_are_missed_or_called_where_they_are_not(drawn_ladder: Draw) -> N
     run = several_labels(first_run(workspace))
     found, images = RunReport.of(run, workspace), Validated.of(run)
     called = images.probabilities >= 0.5
+    expected = {}
     for place, name in enumerate(classes):
-        missed = int((images.truth[:, place] & ~called[:, place]).sum())
-        kinds = {(cell.label, cell.answer): cell for cell in found.cells}
-        assert missed == (kinds[name, f"not {name}"].n if (name, f"not {name}") in kinds else 0)
+        has, answered = images.truth[:, place], called[:, place]
+        expected[name, f"not {name}"] = int((has & ~answered).sum()), int(has.sum())
+        expected[f"not {name}", name] = int((~has & answered).sum()), int((~has).sum())
+    assert {(cell.label, cell.answer): (cell.n, cell.n_label) for cell in found.cells} == {
+        kind: counts for kind, counts in expected.items() if counts[0]
+    }
     assert found.matrix == ()
     assert sum(cell.n for cell in found.cells) == int((images.truth != called).sum())
     assert found.n_mistakes == int((images.truth != called).any(axis=1).sum())

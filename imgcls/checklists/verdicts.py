@@ -207,7 +207,7 @@ def _blended(record: BlendRecord, verdict: BlendVerdict) -> VerdictEntry:
 def _compared(comparison: ComparisonRecord, path: Path) -> VerdictEntry:
     a, b, data = comparison.a, comparison.b, comparison.data
     items = comparison.items
-    if not comparison.recipes:
+    if not comparison.recipes and comparison.review is None:
         paths = comparison.changes
         items = tuple(item.id for item in all_items() if paths and all(map(item.is_answered_by, paths)))
     return verdict_entry(

@@ -315,6 +315,10 @@ def look(source: str | None, quick: bool, strict: bool, as_json: bool, **options
     return 3 if strict and facts.needs_attention else 0
 
 
+_OF_DECISIONS = (".csv", ".tsv", ".txt")
+"""How files of decisions end; spreadsheets write text with tabs to the last."""
+
+
 @eda.command("apply")
 @_FINDINGS
 @_OUT
@@ -328,7 +332,7 @@ def apply_(finding: tuple[str, ...], out: Path | None, as_json: bool) -> int:
 
     It is written to findings.toml; the photographs themselves are not touched.
     """
-    files = [Path(name) for name in finding if name.lower().endswith(".csv")]
+    files = [Path(name) for name in finding if Path(name).suffix.lower() in _OF_DECISIONS]
     if not files:
         from imgcls.eda.apply import apply_findings
 

@@ -22,8 +22,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from imgcls.config.problem import checked, read_text, read_toml
-from imgcls.data.source import FINDINGS_TOML
-from imgcls.errors import ProblemError, StrictError
+from imgcls.data.source import FINDINGS_TOML, REVIEW
+from imgcls.errors import ProblemError, StrictError, nearest_hint
 from imgcls.storage import write_bytes
 from imgcls.text import amount, as_utf8, kinds_of, listed
 
@@ -35,8 +35,6 @@ if TYPE_CHECKING:
 
 
 SCHEMA = 1
-REVIEW = "review"
-"""What stands as the finding of all that a review decided."""
 _HEADING = (
     "# What 'imgcls eda apply' and 'imgcls eda keep' decided. Every command reads it; nothing in the data is touched."
 )
@@ -283,7 +281,8 @@ def apply_adjustments(samples: Samples, adjustments: Adjustments) -> Samples:
         adjustments: What was decided.
 
     Raises:
-        ProblemError: It was decided about another data set, whose ids may be the same.
+        ProblemError: It was decided about another data set, whose ids may be the same; or it gives a label that is no
+            class of the data.
     """
     import pandas as pd
 
@@ -304,6 +303,7 @@ def apply_adjustments(samples: Samples, adjustments: Adjustments) -> Samples:
         if image in rows and entry.finding != REVIEW
     }
     reviewed = _reviewed(samples, adjustments, rows=rows)
+    _check_labels(samples, {label for label, _ in reviewed.values() if label})
     groups = _joined(samples.frame, ids, adjustments.grouped, rows=rows)
     frame = samples.frame.assign(group=pd.Series(groups, index=samples.frame.index, dtype=object))
     n_excluded = len(reasons) + sum(label == "" for label, _ in reviewed.values())
@@ -311,8 +311,31 @@ def apply_adjustments(samples: Samples, adjustments: Adjustments) -> Samples:
     n_relabelled = sum(label != "" for label, _ in reviewed.values())
     if n_relabelled:
         notes.append(f"{FINDINGS_TOML} gives {n_relabelled} of {len(samples)} samples another label.")
+    there = {image for entry in adjustments.relabelled for image in entry.images if image in rows}
+    if stale := sorted(there - set(map(as_utf8, reviewed))):
+        notes.append(
+            f"{FINDINGS_TOML} does not relabel {len(stale)} samples, whose label in the data is another one since: "
+            f"{listed(map(repr, stale))}."
+        )
     found = replace(samples, frame=frame, notes=(*samples.notes, *notes), reviewed=reviewed)
     return found.without_rows(reasons)
+
+
+def _check_labels(samples: Samples, labels: Iterable[str]) -> None:
+    """Refuse labels that the data do not know: a photograph with one would train as if it had none."""
+    from imgcls.data.samples import classes_in
+
+    several = samples.problem == "multilabel"
+    named = {one for label in labels for one in (classes_in(label) if several else [label])}
+    if unknown := sorted(named.difference(samples.classes)):
+        raise ProblemError.together(
+            [
+                f"{FINDINGS_TOML} gives photographs the label {one!r}, which is no class of {samples.name!r}."
+                f"{nearest_hint(one, samples.classes)} Correct it there, or take the review back: imgcls eda undo "
+                f"{REVIEW}"
+                for one in unknown
+            ]
+        )
 
 
 def _reviewed(samples: Samples, adjustments: Adjustments, *, rows: dict[str, int]) -> dict[str, tuple[str, str]]:

@@ -104,6 +104,8 @@ def read_reviewed(path: Path) -> tuple[Reviewed, ...]:
     found, faults = list[Reviewed](), list[str]()
     try:
         for row in reader:
+            if not any(row.get(name, "").strip() for name in COLUMNS):
+                continue  # as spreadsheets write below the last row
             image, label, decision, *others = (row.get(name, "") for name in COLUMNS)
             try:
                 found.append(Reviewed(image, label, cast(Answer, decision.strip()), *others))

@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 OFF = "none"
 """What switches the test list off where a path could stand."""
 FINDINGS_TOML = "findings.toml"
-"""The file of a workspace that says what of its data is left out, and what stays together."""
+"""The file of a workspace that says what of its data is left out, stays together, and gets another label."""
+REVIEW = "review"
+"""What stands there as the finding of all that a review decided."""
 KNOWN_PREFIXES = ("torchvision:", "fastai:")
 """How the names of sets begin that a library knows and fetches."""
 _FLAGS = {
@@ -368,11 +370,19 @@ def _in_one_form(value: Any) -> Any:
 
 
 def _decided(findings: bytes) -> Any:
-    """Return what findings.toml leaves out and keeps together, whatever it gives as reasons."""
+    """Return what findings.toml leaves out, keeps together and labels, whatever it gives as reasons."""
     try:
         value = tomllib.loads(findings.decode("utf-8"))
-        excluded = {image for entry in value.get("excluded", []) for image in entry["images"]}
+        left_out = value.get("excluded", [])
+        excluded = {image for entry in left_out if entry.get("finding") != REVIEW for image in entry["images"]}
+        reviewed = {image for entry in left_out if entry.get("finding") == REVIEW for image in entry["images"]}
         grouped = sorted(sorted(set(entry["images"])) for entry in value.get("grouped", []))
+        relabelled = {
+            (image, entry["was"], entry["label"]) for entry in value.get("relabelled", []) for image in entry["images"]
+        }
     except (ValueError, TypeError, KeyError, AttributeError):  # whoever reads the data says what is wrong with it
         return hashlib.sha256(findings).hexdigest()
-    return {"excluded": sorted(excluded), "grouped": grouped}
+    decided: dict[str, Any] = {"excluded": sorted(excluded), "grouped": grouped}
+    if reviewed or relabelled:  # what a review decided is done after the parts are drawn, so it makes other data
+        decided["review"] = {"excluded": sorted(reviewed), "relabelled": sorted(relabelled)}
+    return decided

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from imgcls.config.findings import (
-    REVIEW,
     Accepted,
     Adjustments,
     Exclusion,
@@ -22,7 +21,7 @@ from imgcls.config.findings import (
 )
 from imgcls.config.problem import find_problem
 from imgcls.config.review import Reviewed, latest, read_reviewed
-from imgcls.data.source import FINDINGS_TOML, DataSource
+from imgcls.data.source import FINDINGS_TOML, REVIEW, DataSource
 from imgcls.errors import DataError, UsageError, nearest_hint
 from imgcls.records.derived import load_summaries
 from imgcls.storage import one_at_a_time
@@ -131,14 +130,24 @@ def apply_review(files: Sequence[Path], workspace: Workspace) -> AppliedReview:
 def _by_person(files: Sequence[Path]) -> dict[str, dict[str, Reviewed]]:
     """Return person → image → the last thing that they said of it."""
     said: dict[str, dict[str, Reviewed]] = {}
-    for file in files:
+    for file, name in zip(files, _names(files), strict=True):
         rows = read_reviewed(file)
         taken_back = {(row.image, row.by): row for row in rows if row.decision == "undo"}
         for row in (*taken_back.values(), *latest(rows)):
-            said.setdefault(row.by or file.stem, {})[row.image] = row
+            said.setdefault(row.by or name, {})[row.image] = row
     if not any(said.values()):
         raise DataError(f"{listed(file.name for file in files)}: no decision is in there.")
     return said
+
+
+def _names(files: Sequence[Path]) -> list[str]:
+    """Return who is meant where rows do not say who: the name of the file, with folders where two have the same."""
+    places = [file.absolute().with_suffix("").parts for file in files]
+    for n_parts in range(1, max(map(len, places))):
+        names = ["/".join(place[-n_parts:]) for place in places]
+        if len(set(names)) == len(set(places)):
+            return names
+    return ["/".join(place) for place in places]
 
 
 def data_of(workspace: Workspace) -> DataSource:

@@ -157,8 +157,11 @@ def scan_data(
     samples = read.samples.without(measured.reasons)
     stats, gone = _file_stats(samples)
     samples = samples.without(gone)
-    given = samples.frame["split"].to_numpy(dtype=object, copy=True)
+    given_of = dict(zip(samples.frame["id"], samples.frame["split"], strict=True))
     samples, unusable = _split(samples, source)
+    given = np.array(
+        [given_of[name] for name in samples.frame["id"].tolist()], dtype=object
+    )  # a review leaves some out
     if (samples.frame["split"] == "valid").any() and not (given == "valid").any():
         given[given == "train"] = ""  # validation was drawn from what was given for training
     for note in (*loss_warnings(samples), *samples.notes):
@@ -189,7 +192,7 @@ def _split(samples: Samples, source: DataSource) -> tuple[Samples, str]:
             samples = split_samples(samples, valid=source.valid, seed=source.split_seed or 0)
         check_samples(samples)
     except DataError as problem:
-        return samples.with_split([split or "train" for split in samples.frame["split"]]), str(problem)
+        return samples.with_split([split or "train" for split in samples.frame["split"]]).as_reviewed(), str(problem)
     return samples, ""
 
 

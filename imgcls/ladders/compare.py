@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -407,7 +407,8 @@ def compare(
     first_of_folds = [next(iter(seeds.values())) for seeds in before.values()]
     changed = changes(measured, _A, _B)
     gains = [measured.gain(_A, _B, metric, same_weights=same)]
-    if decided is not None:
+    changed_labels = any(board.disputed is not None and board.disputed.any() for board in boards)
+    if changed_labels:
         with suppress(UsageError):  # the metric cannot be computed on the others alone
             gains.append(_undisputed(measured).gain(_A, _B, metric, same_weights=same))
     judged, *others = judge(gains, smallest_gain=smallest)
@@ -429,10 +430,10 @@ def compare(
         n_folds=len(before) if isinstance(measured, CrossValidated) else None,
         changes={} if given else Plan.from_json(records[0].plan).diff(Plan.from_json(records[-1].plan)),
         recipes=tuple(recipe.name for recipe in recipes),
-        items=_answered(recipes, records[0], records[-1]),
+        items=() if decided is not None else _answered(recipes, records[0], records[-1]),
         split_seed=next((seed for run in records if (seed := run.data.split_seed) is not None), None),
         has_blend=given,
-        review=None if decided is None else _across(decided, measured, others),
+        review=None if decided is None else _across(decided, boards, others if changed_labels else [judged]),
     )
     keep(found.to_json(), workspace)
     return found
@@ -472,14 +473,13 @@ def _agreed(board: Predictions) -> Predictions:
     return board if board.disputed is None else board.at(np.flatnonzero(~board.disputed))
 
 
-def _across(decided: int, measured: OneSplit | CrossValidated, others: Sequence[Judged]) -> AcrossReview:
-    boards = [measured.board] if isinstance(measured, OneSplit) else list(measured.boards.values())
-    n_relabelled = sum(int(board.disputed.sum()) for board in boards if board.disputed is not None)
+def _across(decided: int, boards: Iterable[Predictions], undisputed: Sequence[Judged]) -> AcrossReview:
+    disputed = np.concatenate([board.disputed for board in boards if board.disputed is not None])
     return AcrossReview(
         judged_by="AB"[decided],
-        n_relabelled=n_relabelled,
-        n_undisputed=sum(len(board.ids) for board in boards) - n_relabelled,
-        undisputed=verdict_record(others[0]) if others else None,
+        n_relabelled=int(disputed.sum()),
+        n_undisputed=int((~disputed).sum()),
+        undisputed=verdict_record(undisputed[0]) if undisputed else None,
     )
 
 

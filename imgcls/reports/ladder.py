@@ -318,7 +318,9 @@ class ComparisonView:
         said = gain_sentence(compared.judged, units, over="A", subject="B")
         yield Text(f"\n{said[0].upper()}{said[1:]}", style=verdict_style(compared.judged) or "bold")
         yield listed([("", sentence) for sentence in self._sentences()])
-        yield from section("A review lies between A and B", review_sentences(compared.judged, compared.review, units))
+        same_plan = not compared.changes and not compared.has_blend
+        across = review_sentences(compared.judged, compared.review, units, same_plan=same_plan)
+        yield from section("A review lies between A and B", across)
         if compared.other_gains:
             yield Text("\nOther metrics (no verdicts: the metric is chosen before looking)", style="bold")
             yield self._other_metrics()

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from imgcls.config.metrics import Units, in_words
-from imgcls.records.run import GAINS, LOSSES
+from imgcls.records.run import CANNOT_TELL, GAINS, LOSSES
 from imgcls.reports.console import count
 from imgcls.text import clean, duration
 
@@ -203,13 +203,14 @@ def gain_sentence(judged: Judged, units: Units, *, over: str, subject: str = "")
     return f"no evidence that {it} differs from {over}{leans}, {gain}{notes}."
 
 
-def review_sentences(judged: Judged, review: AcrossReview | None, units: Units) -> list[str]:
+def review_sentences(judged: Judged, review: AcrossReview | None, units: Units, *, same_plan: bool = True) -> list[str]:
     """Describe what a comparison over a review may be taken for; nothing where none lies between the sides.
 
     Args:
         judged: The gain of B over A on all images, by the labels after the review.
         review: What lies between the sides.
         units: How numbers are written.
+        same_plan: Whether nothing but the review lies between the sides.
     """
     if review is None:
         return []
@@ -227,7 +228,17 @@ def review_sentences(judged: Judged, review: AcrossReview | None, units: Units) 
     told.append(f"On the {review.n_undisputed:,} others alone, B over A: {shown_verdict(found.verdict)}, {gain}.")
     if side == "A":
         return [*told, "To read what the review gained, name the run before it first."]
-    if found.verdict in GAINS:
+    if not same_plan:
+        return [
+            *told,
+            "The plans differ too, so neither gain is that of the review alone. To read it, compare one stack with "
+            "itself: its runs before the review and those after it.",
+        ]
+    if found.verdict == CANNOT_TELL:
+        conclusion = (
+            "One seed of each side does not say whether training on the decided labels helped. Train more of both."
+        )
+    elif found.verdict in GAINS:
         conclusion = "Training on the decided labels helped: the gain is there too where nobody changed a label."
     elif found.verdict in LOSSES:
         conclusion = "Training on the decided labels hurt where nobody changed a label. Look at the decisions again."

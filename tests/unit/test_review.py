@@ -47,5 +47,5 @@ def test_rows_that_say_nothing_are_named(tmp_path: Path, decision: str, new: str
 def test_a_spreadsheet_may_write_it_again(tmp_path: Path, encoding: str, delimiter: str) -> None:
     file = tmp_path / "decisions.csv"
     rows = [["image", "label", "decision", "new_label"], ["Grün/é.jpg", "Äpfel", " keep ", ""]]
-    file.write_bytes("\r\n".join(delimiter.join(row) for row in rows).encode(encoding))
+    file.write_bytes("\r\n".join(delimiter.join(row) for row in [*rows, [""] * 4]).encode(encoding))
     assert read_reviewed(file) == (Reviewed("Grün/é.jpg", "Äpfel", "keep"),)

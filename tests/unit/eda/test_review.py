@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,8 +14,12 @@ from imgcls.data.samples import Samples
 from imgcls.data.source import DataSource
 from imgcls.data.split import Fold, fold_samples, split_samples
 from imgcls.eda.apply import undo_findings
-from imgcls.eda.review import apply_review
-from imgcls.errors import DataError, UsageError
+from imgcls.eda.review import apply_review, data_of
+from imgcls.eda.scan import scan_data
+from imgcls.engine.progress import Silent
+from imgcls.errors import DataError, ProblemError, UsageError
+from imgcls.plan import Images
+from imgcls.records.derived import take_fingerprint
 from imgcls.workspace import Workspace
 from tests.conftest import draw_folder, draw_multilabel, draw_split_folder
 
@@ -178,6 +183,60 @@ def test_several_labels_are_written_as_the_data_write_them(tmp_path: Path, write
     apply_review([write("decisions", (image, label, "relabel", turned))], place)
     assert labels(samples(place))[image] == "|".join(classes)
     assert label != "|".join(classes)
+
+
+def test_a_label_that_the_data_do_not_know_is_refused_before_anything_trains(place: Workspace, write: Write) -> None:
+    apply_review([write("decisions", DECIDED[0])], place)
+    findings = place.root / "findings.toml"
+    findings.write_text(findings.read_text().replace('label = "dog"', 'label = "dgo"'))
+    with pytest.raises(ProblemError, match=r"'dgo', which is no class of 'pets'.*'dog'.*eda undo review"):
+        read(place)
+
+
+def test_it_is_said_where_the_data_have_another_label_since(place: Workspace, write: Write) -> None:
+    apply_review([write("decisions", DECIDED[0])], place)
+    photo = place.root / "pets" / "cat" / "000.jpg"
+    assert not any("does not relabel" in note for note in read(place).notes)
+    findings = place.root / "findings.toml"
+    findings.write_text(findings.read_text().replace('was = "cat"', 'was = "eel"'))
+    assert any("does not relabel 1 samples" in note and "cat/000.jpg" in note for note in read(place).notes)
+    photo.unlink()
+    assert not any("does not relabel" in note for note in read(place).notes)
+
+
+def test_labels_and_exclusions_make_other_data_until_they_are_taken_back(place: Workspace, write: Write) -> None:
+    def key() -> str:
+        look = take_fingerprint(data_of(place), place)
+        assert look is not None
+        return look.key
+
+    found = [key()]
+    for rows in (DECIDED[0], DECIDED[1]):
+        apply_review([write(f"about {len(found)}", rows)], place)
+        found.append(key())
+    assert len(set(found)) == 3
+    apply_review([write("kept", DECIDED[2])], place)
+    assert key() == found[2]  # a label that was found right makes no other data
+    undo_findings(["review"], place)
+    assert key() == found[0]
+
+
+def test_data_are_looked_at_without_what_a_review_leaves_out(place: Workspace, write: Write) -> None:
+    apply_review([write("decisions", *DECIDED)], place)
+    source = replace(data_of(place), findings=place.root / "findings.toml")
+    seen = scan_data(source, Images(size_px=32), quick=False, reporter=Silent())
+    frame = seen.scan.samples.frame
+    assert len(seen.given) == len(frame) == 29
+    assert dict(zip(frame["id"], frame["label"], strict=True)) == labels(samples(place))
+
+
+def test_two_files_of_one_name_are_two_people(place: Workspace, write: Write) -> None:
+    files = []
+    for folder, said in (("ann", ("relabel", "dog")), ("bo", ("keep",))):
+        (place.root / folder).mkdir()
+        files.append(write(f"{folder}/decisions", ("cat/000.jpg", "cat", *said)))
+    applied = apply_review(files, place)
+    assert [dict(one.said) for one in applied.disagreements] == [{"ann/decisions": "dog", "bo/decisions": "cat"}]
 
 
 def test_nobody_knows_which_data_are_meant(tmp_path: Path, write: Write) -> None:

@@ -427,6 +427,7 @@ def test_over_a_review_both_are_judged_by_its_labels_and_on_what_nobody_disputes
     assert found.review.undisputed.verdict in GAINS
     assert found.judged.value < found.review.undisputed.value
     assert found.to_json()["review"]["n_relabelled"] == found.review.n_relabelled
+    assert found.items == ()  # the gain is not that of the recipe alone
     turned = imgcls.compare(*reversed(sides), workspace=workspace, metric="accuracy")
     assert turned.review is not None
     assert turned.review.judged_by == "A"
@@ -445,6 +446,16 @@ def test_one_stack_before_and_after_a_review_is_two_sides(drawn_ladder: Draw) ->
     assert any("195 of 200" in note for note in found.notes)
 
 
+def test_a_review_that_only_leaves_out_is_one_question_and_not_two(drawn_ladder: Draw) -> None:
+    _, workspace = drawn_ladder(skills=[1, 1, 1, 1, 1], n_images=200, n_seeds=4)
+    reviewed([run for run in runs_of(workspace, "baseline") if run.seed >= 2], n=0, drop=5)
+    found = imgcls.compare("baseline", "baseline", workspace=workspace, metric="accuracy")
+    assert found.review is not None
+    assert (found.review.n_relabelled, found.review.n_undisputed) == (0, 195)
+    assert found.review.undisputed == verdict_record(found.judged)
+    assert found.judged.holm_p == found.judged.p
+
+
 @pytest.mark.parametrize(
     ("judged_by", "all_images", "undisputed", "said"),
     [
@@ -453,6 +464,7 @@ def test_one_stack_before_and_after_a_review_is_two_sides(drawn_ladder: Draw) ->
         ("B", "no evidence", "no evidence", "no evidence that training"),
         ("B", "better", "worse", "hurt"),
         ("B", "better", None, "nothing can be said"),
+        ("B", "better", "cannot tell", "does not say whether"),
         ("A", "better", "better", "name the run before it first"),
     ],
 )
@@ -466,3 +478,6 @@ def test_what_may_be_concluded_over_a_review(
     alone = None if undisputed is None else replace(record, verdict=undisputed)  # type: ignore[arg-type]
     review = AcrossReview(judged_by, n_relabelled=3, n_undisputed=297, undisputed=alone)
     assert said in review_sentences(judged, review, Units("accuracy"))[-1]
+    if judged_by == "B" and undisputed is not None:
+        other = review_sentences(judged, review, Units("accuracy"), same_plan=False)[-1]
+        assert "neither gain is that of the review alone" in other

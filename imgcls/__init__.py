@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from imgcls.eda.facts import Facts, Finding
     from imgcls.eda.suspects import Suspects, suspects
     from imgcls.engine.device import Machine
+    from imgcls.engine.explain import explain
     from imgcls.engine.learner import apply, learner
     from imgcls.engine.predictor import Classifier, load, predict
     from imgcls.engine.train import train
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
     from imgcls.ladders.run import ladder
     from imgcls.ladders.run_report import confusion, mistakes
     from imgcls.plan import Plan
+    from imgcls.predictions.heat_maps import Explanation, HeatMap
     from imgcls.records.find import open_run
     from imgcls.records.run import Estimate, RunRecord
 
@@ -71,9 +73,11 @@ _HOMES = {
     "DeviceError": "imgcls.errors",
     "DivergedError": "imgcls.errors",
     "Estimate": "imgcls.records.run",
+    "Explanation": "imgcls.predictions.heat_maps",
     "Facts": "imgcls.eda.facts",
     "Finding": "imgcls.eda.facts",
     "Gain": "imgcls.evidence.gains",
+    "HeatMap": "imgcls.predictions.heat_maps",
     "ImgclsError": "imgcls.errors",
     "ItemState": "imgcls.checklists.items",
     "Judged": "imgcls.evidence.verdicts",
@@ -101,6 +105,7 @@ _HOMES = {
     "compare": "imgcls.ladders.compare",
     "confusion": "imgcls.ladders.run_report",
     "decide": "imgcls.evidence.decide",
+    "explain": "imgcls.engine.explain",
     "explore": "imgcls.eda.explore",
     "gain": "imgcls.evidence.verdicts",
     "ladder": "imgcls.ladders.run",
@@ -131,9 +136,11 @@ __all__ = [
     "DeviceError",
     "DivergedError",
     "Estimate",
+    "Explanation",
     "Facts",
     "Finding",
     "Gain",
+    "HeatMap",
     "ImgclsError",
     "ItemState",
     "Judged",
@@ -162,6 +169,7 @@ __all__ = [
     "compare",
     "confusion",
     "decide",
+    "explain",
     "explore",
     "gain",
     "ladder",

@@ -7,6 +7,7 @@ import hashlib
 import os
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -88,6 +89,25 @@ def draw_multilabel(folder: Path, *, n: int = 30) -> Path:
     with table.open("w", newline="", encoding="utf-8") as file:
         csv.writer(file).writerows([("image_id", "red", "green"), *rows])
     return table
+
+
+def draw_marked(folder: Path, *, top: int = 2, left: int = 2) -> Path:
+    """Draw soft noise with a square of 8 px whose colour is the class."""
+    generator = np.random.default_rng(0)
+    for number in range(64):
+        noise = Image.fromarray(generator.integers(60, 180, (6, 6, 3)).astype(np.uint8))
+        pixels = np.array(noise.resize((48, 48), Image.Resampling.BICUBIC))
+        pixels[top : top + 8, left : left + 8] = [(230, 20, 20), (20, 20, 230)][number % 2]
+        path = folder / ("red", "blue")[number % 2] / f"{number:03d}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(pixels).save(path)
+    return folder
+
+
+@pytest.fixture
+def marked_folder(tmp_path: Path) -> Callable[..., Path]:
+    """Draw photographs of nothing with a mark at one place, `top` and `left` in pixels, whose colour is the class."""
+    return partial(draw_marked, tmp_path / "marked")
 
 
 @pytest.fixture(scope="session")

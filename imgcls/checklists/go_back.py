@@ -14,7 +14,9 @@ from imgcls.checklists.sentences import Said, in_language, joined, quoted, said,
 from imgcls.checklists.verdicts import FinalOpening, LadderStatus, VerdictEntry, gain_of
 from imgcls.config.metrics import described, in_words
 from imgcls.data.source import FINDINGS_TOML
+from imgcls.errors import RecordError
 from imgcls.ladders.spec import FINAL_JSON
+from imgcls.records.regions import read_regions
 from imgcls.records.run import GAINS, RunRecord
 
 N_RUNGS = 3
@@ -30,7 +32,7 @@ class Reason:
     """One reason to go back."""
 
     id: str
-    """A stable name: stalled, test.gain, test.score, findings, one.class or curve.rising."""
+    """A stable name: stalled, test.gain, test.score, findings, one.class, one.region or curve.rising."""
     stage: str
     """The stage to go back to, 1 or 2."""
     text: Said
@@ -157,6 +159,25 @@ def one_class(evidence: Evidence) -> Reason | None:
     return Reason("one.class", "2", text, command)
 
 
+def one_region(evidence: Evidence) -> Reason | None:
+    """One region of the pictures decides, as 'imgcls explain RUN' found."""
+    run = _run_to_look_at(evidence)
+    try:
+        found = None if run is None else read_regions(run, evidence.workspace)
+    except RecordError:  # it can be made again, and proves nothing
+        return None
+    if found is None or not found.one_decides:
+        return None
+    text = said(
+        "One region decides ({where}): {share:.0f} % of {n} heat maps have most of their mass in one place ({run}).",
+        where=word(found.where),
+        share=100 * found.share,
+        n=found.n,
+        run=f"runs/{found.run}",
+    )
+    return Reason("one.region", "2", text, look_again(evidence))
+
+
 def rising(evidence: Evidence) -> Reason | None:
     """More images would still bring better scores."""
     facts = evidence.facts
@@ -218,5 +239,6 @@ _RULES: tuple[Callable[[Evidence], Reason | None], ...] = (
     test_score,
     findings,
     one_class,
+    one_region,
     rising,
 )

@@ -38,6 +38,7 @@ _COMMANDS = {
     "decide": "imgcls.cli.decide:decide",
     "doctor": "imgcls.cli.machine:doctor",
     "eda": "imgcls.cli.data:eda",
+    "explain": "imgcls.cli.explain:explain",
     "init": "imgcls.cli.data:init",
     "ladder": "imgcls.cli.ladder:ladder",
     "predict": "imgcls.cli.predict:predict",

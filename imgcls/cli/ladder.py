@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from imgcls.ladders.climb import ClimbRecord
     from imgcls.ladders.design import LadderConfig
     from imgcls.ladders.run import LadderOptions, Watcher
+    from imgcls.ladders.run_report import RunReport
+    from imgcls.predictions.heat_maps import Explanation
     from imgcls.records.run import RunRecord
     from imgcls.workspace import Workspace
 
@@ -470,6 +472,14 @@ def _run_named(text: str, workspace: Workspace) -> RunRecord | None:
     return None
 
 
+def _heat_maps(about: RunReport, workspace: Workspace) -> Mapping[str, Explanation]:
+    """Return where the network looked in the mistakes and in what it is least certain of."""
+    from imgcls.engine.explain import explain_ids, explainable
+
+    shown = [one.image for one in (*about.mistakes, *about.uncertain)]
+    return explain_ids(explainable(about.record, workspace), shown, workspace)
+
+
 @click.command()
 @click.argument("ladder", required=False)
 @click.option(
@@ -484,10 +494,17 @@ def _run_named(text: str, workspace: Workspace) -> RunRecord | None:
     help="What to write.  [default: what --to ends in, or html]",
 )
 @click.option("--no-images", is_flag=True, help="For data that must not travel: no photographs, nor their names.")
+@click.option("--heat-maps", is_flag=True, help="Of a run: where its network looked, beside the photographs.")
 @OUT
 @JSON
 def report(
-    ladder: str | None, to: Path | None, form: str | None, no_images: bool, out: Path | None, as_json: bool
+    ladder: str | None,
+    to: Path | None,
+    form: str | None,
+    no_images: bool,
+    heat_maps: bool,
+    out: Path | None,
+    as_json: bool,
 ) -> None:
     """Write one page about a LADDER that stands alone: what helped, with what confidence, where it is wrong.
 
@@ -524,10 +541,13 @@ def report(
             problem = find_problem(workspace.root)
             metric = blended.metric if blended is not None else problem.metric if problem is not None else None
             about = RunReport.of(record, workspace, with_images=not no_images)
-            page = RunPage(about, metric, with_verdict(blended) if blended is not None else None)
+            maps = _heat_maps(about, workspace) if heat_maps and not no_images else {}
+            page = RunPage(about, metric, with_verdict(blended) if blended is not None else None, maps)
             file = free_place(record.id, workspace, chosen, file=to)
             written: PageWritten | RunPageWritten = RunPageWritten(about, file, chosen, page.write(file, chosen))
         else:
+            if heat_maps:
+                raise UsageError("--heat-maps are those of one network: name a run.")
             search = find_climb(ladder, workspace)
             pair = _finished(search).as_ladder if search is not None else None
             data = gather(pair or find_ladder(ladder, workspace), workspace, with_images=not no_images, search=search)

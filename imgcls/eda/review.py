@@ -19,11 +19,10 @@ from imgcls.config.findings import (
     read_adjustments,
     write_adjustments,
 )
-from imgcls.config.problem import find_problem
 from imgcls.config.review import Reviewed, latest, read_reviewed
-from imgcls.data.source import FINDINGS_TOML, REVIEW, DataSource
+from imgcls.data.source import FINDINGS_TOML, REVIEW
 from imgcls.errors import DataError, UsageError, nearest_hint
-from imgcls.records.derived import load_summaries
+from imgcls.records.derived import data_of
 from imgcls.storage import one_at_a_time
 from imgcls.text import as_utf8, listed
 from imgcls.workspace import Workspace
@@ -148,21 +147,6 @@ def _names(files: Sequence[Path]) -> list[str]:
         if len(set(names)) == len(set(places)):
             return names
     return ["/".join(place) for place in places]
-
-
-def data_of(workspace: Workspace) -> DataSource:
-    """Return the data of a workspace: as imgcls.toml says, else as they were read last.
-
-    Raises:
-        UsageError: Nobody said which they are.
-    """
-    if (problem := find_problem(workspace.root)) is not None:
-        return problem.source(workspace.root)
-    if summaries := load_summaries(workspace):
-        return summaries[-1].source(workspace)
-    raise UsageError(
-        f"Nobody said which data {workspace.root} is about. 'imgcls init DATA' does, or look at them: imgcls eda DATA"
-    )
 
 
 def _check_known(rows: Sequence[Reviewed], labels: _Labels, name: str) -> None:

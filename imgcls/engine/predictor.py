@@ -33,6 +33,7 @@ from imgcls.engine.run import calibrated_by_others, weights_of
 from imgcls.errors import DecodeError, RecordError
 from imgcls.plan import Model, Plan, Predict
 from imgcls.predictions.blending import blend
+from imgcls.predictions.heat_maps import Explanation
 from imgcls.records.blend import BlendRecord, find_predictor
 from imgcls.records.find import open_run
 from imgcls.records.run import RunRecord
@@ -83,6 +84,22 @@ class Classifier:
         names = list(ids) if ids is not None else [str(place) for place in range(len(images))]
         decoded = (decode_item(image, self.preprocess) for image in images)
         return self._predict(_in_batches(zip(decoded, names, strict=True)))
+
+    def explain(self, photo: Any, *, class_name: str | None = None, layer: str | None = None) -> Explanation:
+        """Show where the network looked for its answer to one image.
+
+        Args:
+            photo: A path, a PIL image or a uint8 array [h, w, 3].
+            class_name: Explain this class instead of the one predicted.
+            layer: The name of a layer; None chooses.
+
+        Raises:
+            DataError: The image cannot be read.
+            UsageError: There is no such class or layer, none can be chosen, or TorchCAM is missing.
+        """
+        from imgcls.engine.explain import explain_images
+
+        return explain_images(self, [photo], ["photograph"], class_name=class_name, layer=layer)[0]
 
     def predict(
         self, paths: Iterable[str | PathLike[str]], *, images: str | Path | None = None, id: str | None = None

@@ -13,7 +13,6 @@ import numpy.typing as npt
 from imgcls.config.decision import decision_for
 from imgcls.config.findings import decided_samples
 from imgcls.data.source import FINDINGS_TOML
-from imgcls.eda.review import data_of
 from imgcls.errors import ImgclsError, RecordError
 from imgcls.evidence.contributions import Booleans, Floats
 from imgcls.evidence.per_class import ClassScores, ValidationDetail
@@ -22,6 +21,7 @@ from imgcls.evidence.validated import Validated
 from imgcls.ladders.report_data import Picture, pictures_of
 from imgcls.ladders.spec import find_ladders
 from imgcls.records.blend import BlendRecord, find_predictor
+from imgcls.records.derived import data_of
 from imgcls.records.find import calibration_pair, find_runs
 from imgcls.records.run import RunRecord
 from imgcls.text import as_utf8

@@ -13,9 +13,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Self
 
+from imgcls.config.problem import find_problem
 from imgcls.data.files import OWN_FOLDERS, content_digest, data_fingerprint
 from imgcls.data.source import FINDINGS_TOML, DataSource, relative_place
-from imgcls.errors import ImgclsError, RecordError
+from imgcls.errors import ImgclsError, RecordError, UsageError
 from imgcls.records.run import RunId, RunRecord
 from imgcls.schema import one_of, read_as, stored, to_json
 from imgcls.storage import make_folder, sha256_file, write_json
@@ -209,6 +210,21 @@ def load_summaries(workspace: Workspace) -> tuple[DatasetSummary, ...]:
         return read_as(_SummaryFile, workspace.runs / DATA_JSON, schema=SCHEMA).data
     except RecordError:
         return ()
+
+
+def data_of(workspace: Workspace) -> DataSource:
+    """Return the data of a workspace: as imgcls.toml says, else as they were read last.
+
+    Raises:
+        UsageError: Nobody said which they are.
+    """
+    if (problem := find_problem(workspace.root)) is not None:
+        return problem.source(workspace.root)
+    if summaries := load_summaries(workspace):
+        return summaries[-1].source(workspace)
+    raise UsageError(
+        f"Nobody said which data {workspace.root} is about. 'imgcls init DATA' does, or look at them: imgcls eda DATA"
+    )
 
 
 def find_summary(workspace: Workspace, key: str) -> DatasetSummary | None:

@@ -17,11 +17,11 @@ from imgcls.config.findings import decided_samples, read_adjustments
 from imgcls.config.review import Answer, Reviewed, append_reviewed, read_reviewed
 from imgcls.data.source import FINDINGS_TOML
 from imgcls.eda.facts import FACTS_JSON, Facts
-from imgcls.eda.review import data_of
 from imgcls.eda.suspects import read_suspects
 from imgcls.errors import BusyError, DecodeError, ImgclsError, RecordError, UsageError, WorkspaceError, nearest_hint
 from imgcls.evidence.validated import Validated
 from imgcls.ladders.report_data import draw_picture
+from imgcls.records.derived import data_of
 from imgcls.records.find import find_runs
 from imgcls.reports.page.render import environment, policy_of, resource
 from imgcls.storage import FileLock, make_folder

@@ -43,6 +43,7 @@ OPTIONS = {
     "imgcls eda keep": "--why --out --json",
     "imgcls eda look": LOOK,
     "imgcls eda undo": "--out --json",
+    "imgcls explain": "-o --output --class --layer --device --out --json",
     "imgcls init": "--title --goal --background --metric --sample-submission --metadata "
     f"{READ} --strict -y --yes --force --out --json",
     "imgcls ladder": "",
@@ -60,7 +61,7 @@ OPTIONS = {
     "imgcls recipe list": "--json",
     "imgcls recipe run": f"--seed --folds --all-data --seeds --quick --again {TRAIN}",
     "imgcls recipe show": "--learner --out --json",
-    "imgcls report": "--to --format --no-images --out --json",
+    "imgcls report": "--to --format --no-images --heat-maps --out --json",
     "imgcls review": "--all --class --to --by --port --out --json",
     "imgcls runs": "",
     "imgcls runs list": "--out --json",

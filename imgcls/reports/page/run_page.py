@@ -6,7 +6,7 @@ import base64
 import json
 import shlex
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from imgcls.ladders.results import Blend
 from imgcls.ladders.run_report import MOST_CELLS, RunReport
 from imgcls.plan import set_options
 from imgcls.predictions.blending import MEANINGS
+from imgcls.predictions.heat_maps import Explanation, data_uri
 from imgcls.records.blend import BlendRecord
 from imgcls.records.run import RunRecord
 from imgcls.reports.blend import next_steps, notes_of, on_images
@@ -45,6 +46,8 @@ class RunPage:
     """What it is scored by first; None for that of the problem."""
     blend: Blend | None = None
     """What may be said of the blend, where it is the page of one."""
+    heat_maps: Mapping[str, Explanation] = field(default_factory=dict)
+    """Photograph → where the network looked in it, of those that are explained."""
 
     def content(self, form: Form) -> bytes:
         """Return the page in one of its forms."""
@@ -115,6 +118,12 @@ class RunPage:
             "conditions": conditions(record),
             "plan": plan_lines(record),
             "sources": sources(report.pictures or {}),
+            "looks": {
+                name: [(data_uri(one.overlay(found.pixels)), one.class_name) for one in found.maps]
+                for name, found in self.heat_maps.items()
+            },
+            "heat_maps": f"imgcls report {record.id} --heat-maps" if _is_one_network(record) else "",
+            "maps_made_by": next((one.maps[0].made_by for one in self.heat_maps.values()), ""),
             "with_interval": with_interval,
             "count": count,
             "version": __version__,
@@ -212,6 +221,10 @@ def judged_by(record: RunRecord | BlendRecord) -> list[str]:
     if isinstance(record, BlendRecord):
         return list(record.judged_by or ())
     return [one.run for one in record.all_data.judged] if record.all_data is not None else []
+
+
+def _is_one_network(record: RunRecord | BlendRecord) -> bool:
+    return isinstance(record, RunRecord) and record.folds is None
 
 
 def plan_lines(record: RunRecord | BlendRecord) -> list[str]:

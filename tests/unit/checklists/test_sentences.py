@@ -8,6 +8,7 @@ import pickle
 import re
 import tomllib
 from collections.abc import Iterator
+from itertools import product
 from pathlib import Path
 from string import Formatter
 from typing import get_args, get_type_hints
@@ -25,6 +26,7 @@ from imgcls.data.samples import SPLITS
 from imgcls.eda.facts import FileFacts, Severity
 from imgcls.eda.series import BY_SIGNS
 from imgcls.predictions.submission import GIVE_TEST
+from imgcls.records.regions import COLUMNS, ROWS, place_name
 from imgcls.records.run import Verdict
 from imgcls.text import MOST_EXAMPLES
 from imgcls.text import listed as listed_in_english
@@ -86,7 +88,8 @@ def test_words_are_all_that_there_are() -> None:
     units = {Units(name).name for name in (*METRICS, "module:function")}
     notes = [item.note for item in all_items() if item.note]
     known = {*roles, *metrics, *units, *notes, *get_args(Verdict), *get_args(Severity), *SPLITS, "excluded", GIVE_TEST}
-    assert set(KOREAN["words"]) == known | {"copies", "near copies", BY_SIGNS}
+    places = {place_name(row, column) for row, column in product(ROWS, COLUMNS)}
+    assert set(KOREAN["words"]) == known | places | {"copies", "near copies", BY_SIGNS}
 
 
 def test_every_answer_is_such_a_sentence() -> None:

@@ -14,12 +14,12 @@ from imgcls.data.samples import Samples
 from imgcls.data.source import DataSource
 from imgcls.data.split import Fold, fold_samples, split_samples
 from imgcls.eda.apply import undo_findings
-from imgcls.eda.review import apply_review, data_of
+from imgcls.eda.review import apply_review
 from imgcls.eda.scan import scan_data
 from imgcls.engine.progress import Silent
 from imgcls.errors import DataError, ProblemError, UsageError
 from imgcls.plan import Images
-from imgcls.records.derived import take_fingerprint
+from imgcls.records.derived import data_of, take_fingerprint
 from imgcls.workspace import Workspace
 from tests.conftest import draw_folder, draw_multilabel, draw_split_folder
 

@@ -1,0 +1,559 @@
+"""Why a network answers as it does: heat maps by TorchCAM, of the layer at which its answer still has places."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from itertools import product
+from os import PathLike, fspath
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from imgcls.config.decision import Decision, decision_for
+from imgcls.config.findings import decided_samples
+from imgcls.data.decode import Pixels
+from imgcls.data.samples import SEPARATOR
+from imgcls.data.source import FINDINGS_TOML
+from imgcls.engine.device import Machine
+from imgcls.engine.loaders import Normalisation, decode_item
+from imgcls.engine.predictor import Classifier, load
+from imgcls.engine.seeding import generator, keyed_seed
+from imgcls.errors import DataError, ImgclsError, RecordError, UsageError, nearest_hint
+from imgcls.evidence.regions import WINDOW, Shared, shared_region
+from imgcls.predictions.heat_maps import Explanation, HeatMap
+from imgcls.records.blend import BlendRecord, find_predictor
+from imgcls.records.derived import data_of
+from imgcls.records.regions import RegionReport
+from imgcls.records.run import RunRecord
+from imgcls.text import as_utf8, clean, listed
+from imgcls.workspace import Workspace
+
+Form = Literal["channels first", "channels last", "tokens"]
+
+METHOD = "LayerCAM"
+"""The method of TorchCAM: see docs/decisions/0043."""
+N_SAMPLED = 64
+"""The photographs of validation whose maps tell whether one region decides."""
+_FEWEST_ROWS = 8
+"""A layer with fewer rows of places is passed over where an earlier one has as many."""
+_DIP = 0.25
+"""Activation functions fall below zero by no more than this share of what they rise above it: ReLU not at all, SiLU by
+0.28 where it rises by several."""
+_BATCH = 32
+_MOST_CLASSES = 8
+"""The classes of one photograph that are explained, where it has many labels."""
+_MOST_PREFIX_TOKENS = 8
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A layer of a network whose output has places."""
+
+    name: str
+    """Its name among the network's modules."""
+    side: int
+    """Rows of places; images are square, and so are the places."""
+    form: Form
+    """How its output lies in memory."""
+    n_prefix: int
+    """Of tokens, how many belong to no place: those of the class and registers."""
+    is_block: bool
+    """Whether it is made of other layers."""
+    is_activated: bool
+    """Whether it is convolutional, and its output that of an activation function: how much there is of something."""
+    is_heard: bool
+    """Whether the answer depends on what it says of places; not so of patches, once only the token of the class is."""
+
+    def to_map(self, output: Tensor) -> Tensor:
+        """Return its output, or the gradient of it, as [b, channels, side, side]."""
+        if self.form == "channels first":
+            return output
+        if self.form == "channels last":
+            return output.permute(0, 3, 1, 2)
+        tokens = output[:, self.n_prefix :]
+        return tokens.transpose(1, 2).reshape(len(output), -1, self.side, self.side)
+
+
+def layers_with_places(network: nn.Module, size_px: int, device: torch.device) -> list[Layer]:
+    """Return the layers of a network whose output has places, in the order in which they speak.
+
+    Args:
+        network: In evaluation mode; it is shown one image of noise, always the same.
+        size_px: The side of its images.
+        device: Where it is.
+
+    Raises:
+        UsageError: No gradient comes from its answer.
+    """
+    spoken: list[tuple[str, Tensor, bool]] = []
+
+    def listen(name: str) -> Callable[..., None]:
+        def hook(part: nn.Module, _: object, output: object) -> None:
+            if isinstance(output, Tensor) and output.requires_grad:
+                spoken.append((name, output, any(True for _ in part.children())))
+
+        return hook
+
+    noise = generator("explain", size_px).standard_normal((1, 3, size_px, size_px), dtype=np.float32)
+    hooks = [part.register_forward_hook(listen(name)) for name, part in network.named_modules() if name]
+    try:
+        with torch.enable_grad():
+            logits = network(torch.from_numpy(noise).to(device).requires_grad_())
+            answer = (logits * torch.linspace(1, 2, logits.shape[1], device=device)).sum()
+            outputs = [output for _, output, _ in spoken]
+            gradients = torch.autograd.grad(answer, outputs, allow_unused=True) if outputs else ()
+    except RuntimeError as problem:
+        raise UsageError(
+            f"{type(network).__name__} gives no gradients, which heat maps are made of: {problem}"
+        ) from problem
+    finally:
+        for hook in hooks:
+            hook.remove()
+    n_prefix = getattr(network, "num_prefix_tokens", None)
+    found, before = [], None
+    for (name, output, is_block), gradient in zip(spoken, gradients, strict=True):
+        layer = _layer(name, output, gradient, n_prefix=n_prefix, is_block=is_block)
+        if layer is not None and not (output is before and found[-1].is_block):  # what only passes it on
+            found.append(layer)
+            before = output
+    return found
+
+
+def _layer(name: str, output: Tensor, gradient: Tensor | None, *, n_prefix: int | None, is_block: bool) -> Layer | None:
+    """Describe a layer by its output; None where that has no places."""
+    shape = tuple(output.shape)
+    prefix = 0
+    form: Form | None = None
+    if len(shape) == 4 and shape[2] == shape[3]:
+        side, form = shape[2], "channels first"
+    elif len(shape) == 4 and shape[1] == shape[2]:
+        side, form = shape[1], "channels last"
+    elif len(shape) == 3:
+        known = range(_MOST_PREFIX_TOKENS + 1) if n_prefix is None else (n_prefix, 0)
+        for prefix in known:
+            side = round(max(shape[1] - prefix, 0) ** 0.5)
+            if side > 1 and side * side + prefix == shape[1]:
+                form = "tokens"
+                break
+    if form is None or side < 2:
+        return None
+    is_activated = form == "channels first" and bool(-output.min() <= _DIP * output.max())
+    layer = Layer(name, side, form, prefix, is_block, is_activated, is_heard=False)
+    return replace(layer, is_heard=gradient is not None and bool(layer.to_map(gradient).any()))
+
+
+def choose_layer(layers: Sequence[Layer], wanted: str | None, *, network: str) -> Layer:
+    """Return the layer of the maps: the one that is wanted, or the last activation that is fine enough and decides.
+
+    That is the last output of an activation function with at least eight rows of places on which the answer depends.
+    Transformers, and networks built like them, have activations only inside their blocks, where places are described
+    in other terms; there it is the last block. Where none has eight rows it is the last of those with most.
+
+    Args:
+        layers: Those with places.
+        wanted: A name; None chooses.
+        network: What messages call the network.
+
+    Raises:
+        UsageError: There is no such layer, or none that can be chosen.
+    """
+    heard = [layer for layer in layers if layer.is_heard]
+    names = [layer.name for layer in heard]
+    if wanted is not None:
+        found = next((layer for layer in heard if layer.name == wanted), None)
+        if found is None:
+            raise UsageError(
+                f"{network} has no layer {clean(wanted)!r} from which maps can be made.{nearest_hint(wanted, names)} "
+                f"Those that can be named by --layer: {listed(names[::-1]) or 'none'}."
+            )
+        return found
+    chosen = [layer for layer in heard if layer.is_activated]
+    chosen = chosen or [layer for layer in heard if layer.is_block]
+    chosen = chosen or [layer for layer in heard if layer.form != "tokens"]
+    if not chosen:
+        raise UsageError(
+            f"No layer of {network} can be chosen for heat maps: none of its blocks has an output with places on which "
+            f"the answer depends. Those that can be named by --layer: {listed(names[::-1]) or 'none'}."
+        )
+    rows = min(_FEWEST_ROWS, max(layer.side for layer in chosen))
+    return next(layer for layer in reversed(chosen) if layer.side >= rows)
+
+
+def maps_of(
+    network: nn.Module,
+    images: np.ndarray,
+    classes: Sequence[int],
+    *,
+    layer: Layer,
+    normalisation: Normalisation,
+    device: torch.device,
+    method: str = METHOD,
+) -> np.ndarray:
+    """Return where a network looks for one class of each image.
+
+    Args:
+        network: In evaluation mode, on the device; neither weights nor gradients of it are touched.
+        images: uint8 [n, size, size, 3].
+        classes: [n], the place of a class for each.
+        layer: Of `choose_layer`.
+        normalisation: How images become floats.
+        device: Where it runs; in float32, whatever training used.
+        method: A class of `torchcam.methods`.
+
+    Returns:
+        float32 [n, size, size] in [0, 1]: how far a place speaks for the class beyond the mean of the places, as a
+        share of the most that one does. A map of which no place speaks for the class is 0 everywhere.
+    """
+    extractor_of: Any = getattr(_torchcam(), method)
+    found = []
+    for start in range(0, len(images), _BATCH):
+        batch, wanted = images[start : start + _BATCH], list(classes[start : start + _BATCH])
+        with extractor_of(network, layer.name, reshape_transform=layer.to_map) as extractor, torch.enable_grad():
+            shown = normalisation.encode(torch.from_numpy(batch), device).requires_grad_()
+            (coarse,) = extractor(wanted, network(shown), normalized=False)
+            fine = functional.interpolate(
+                coarse.detach().clamp_min(0).unsqueeze(1).contiguous(),
+                batch.shape[1:3],
+                mode="bilinear",
+                align_corners=False,
+            )[:, 0]
+        fine = (fine - fine.mean(dim=(1, 2), keepdim=True)).clamp_min(0)
+        largest = fine.amax(dim=(1, 2), keepdim=True)
+        found.append(torch.where(largest > 0, fine / largest, 0.0).float().cpu().numpy())
+    return np.concatenate(found) if found else np.zeros(images.shape[:3], dtype=np.float32)
+
+
+def _torchcam() -> Any:
+    """Return TorchCAM's methods.
+
+    Raises:
+        UsageError: It is not installed.
+    """
+    try:
+        from torchcam import methods
+    except ImportError as problem:
+        raise UsageError('Heat maps need TorchCAM: pip install "imgcls[explain]"') from problem
+    return methods
+
+
+def explain(
+    run: RunRecord | BlendRecord | str | PathLike[str],
+    photo: str | PathLike[str] | Any,
+    *,
+    class_name: str | None = None,
+    layer: str | None = None,
+    machine: Machine | None = None,
+    workspace: Workspace | None = None,
+) -> Explanation:
+    """Show where the network of a run looked for its answer to one photograph.
+
+    Args:
+        run: A run: its record, its folder, its id, or the beginning of its id.
+        photo: A path, a PIL image, a uint8 array [h, w, 3]; or the id of a photograph that validated the run, whose
+            true class is explained too.
+        class_name: Explain this class instead.
+        layer: The name of a layer; None chooses.
+        machine: Where it is to run.
+        workspace: Where the records lie; None finds it.
+
+    Raises:
+        RecordError: There is no such run, or it has no weights.
+        UsageError: It is a blend, there is no such class or layer, no layer can be chosen, or TorchCAM is missing.
+        DataError: The photograph cannot be read.
+
+    Example:
+        >>> imgcls.explain("baseline-s0-1a2b3c4d", "photo.jpg").maps[0].class_name  # doctest: +SKIP
+        'cat'
+    """
+    place = workspace or Workspace.find()
+    classifier = load(explainable(run, place), machine=machine)
+    if not isinstance(photo, str | PathLike):
+        return explain_images(classifier, [photo], ["photograph"], class_name=class_name, layer=layer)[0]
+    found, reasons = explain_photos(classifier, [fspath(photo)], place, class_name=class_name, layer=layer)
+    if reasons:
+        raise DataError(next(iter(reasons.values())))
+    return found[0]
+
+
+def explainable(run: RunRecord | BlendRecord | str | PathLike[str], workspace: Workspace) -> RunRecord:
+    """Return the run that is meant, of which there is one network.
+
+    Raises:
+        RecordError: There is none.
+        UsageError: It is a blend or all folds, or TorchCAM is missing.
+    """
+    record = run if isinstance(run, RunRecord | BlendRecord) else find_predictor(fspath(run), workspace)
+    if isinstance(record, BlendRecord):
+        raise UsageError(
+            f"Blend {record.id} is {len(record.shares)} networks, and each looks where it looks. Name one of its runs: "
+            f"{listed(record.shares)}."
+        )
+    if record.folds is not None:
+        raise UsageError(
+            f"{record.id} is {len(record.folds.runs)} networks, one for each fold. Name one of its runs: "
+            f"{listed(one.run for one in record.folds.runs)}."
+        )
+    _torchcam()
+    return record
+
+
+def explain_images(
+    classifier: Classifier,
+    images: Sequence[Any],
+    names: Sequence[str],
+    *,
+    labels: Sequence[str] | None = None,
+    class_name: str | None = None,
+    layer: str | None = None,
+) -> list[Explanation]:
+    """Explain images at hand.
+
+    Args:
+        classifier: The trained network.
+        images: Paths, PIL images or uint8 arrays [h, w, 3].
+        names: Their names.
+        labels: Their true classes, joined by "|"; None where they are not known.
+        class_name: Explain this class instead of the one predicted and the true one.
+        layer: The name of a layer; None chooses.
+
+    Raises:
+        DataError: An image cannot be read.
+        UsageError: There is no such class or layer, or none can be chosen.
+    """
+    classes = classifier.classes
+    if class_name is not None and class_name not in classes:
+        raise UsageError(
+            f"{classifier.record.id} has no class {clean(class_name)!r}.{nearest_hint(class_name, classes)}"
+        )
+    device = classifier.machine.torch_device()
+    pixels = np.stack([decode_item(image, classifier.preprocess) for image in images])
+    probabilities = classifier.probabilities(list(pixels), ids=names)
+    known = list(labels) if labels is not None else [""] * len(pixels)
+    rule = decision_for(classifier.record)[0]
+    wanted = [
+        [classes.index(class_name)] if class_name is not None else _asked(row, label, rule)
+        for row, label in zip(probabilities, known, strict=True)
+    ]
+    layers = layers_with_places(classifier.module, pixels.shape[1], device)
+    chosen = choose_layer(layers, layer, network=classifier.plan.model.name)
+    rows = [row for row, places in enumerate(wanted) for _ in places]
+    values = iter(
+        maps_of(
+            classifier.module,
+            pixels[rows],
+            [place for places in wanted for place in places],
+            layer=chosen,
+            normalisation=classifier.normalisation,
+            device=device,
+        )
+    )
+    return [
+        Explanation(
+            photo=names[row],
+            label=known[row],
+            pixels=pixels[row],
+            maps=tuple(
+                HeatMap(next(values), classes[place], float(probabilities[row, place]), chosen.name, METHOD)
+                for place in places
+            ),
+        )
+        for row, places in enumerate(wanted)
+    ]
+
+
+def _asked(probabilities: np.ndarray, label: str, rule: Decision) -> list[int]:
+    """Return the classes that are explained: those predicted, at least one, then the true ones that are others."""
+    predicted = np.flatnonzero(rule.answers(probabilities[None]).chosen[0]).tolist() or [int(probabilities.argmax())]
+    true = [rule.classes.index(label)] if label in rule.classes else []
+    if not true and rule.type == "multilabel":
+        true = [place for place, name in enumerate(rule.classes) if name in label.split(SEPARATOR)]
+    predicted.sort(key=lambda place: -probabilities[place])
+    return [*predicted, *(place for place in true if place not in predicted)][:_MOST_CLASSES]
+
+
+def explain_photos(
+    classifier: Classifier,
+    photos: Sequence[str],
+    workspace: Workspace,
+    *,
+    class_name: str | None = None,
+    layer: str | None = None,
+) -> tuple[list[Explanation], dict[str, str]]:
+    """Explain files, and photographs that validated the run by their ids.
+
+    Args:
+        classifier: The trained network.
+        photos: Paths; what is the path of nothing is taken as an id.
+        workspace: Where the run lies.
+        class_name: Explain this class instead of the one predicted and the true one.
+        layer: The name of a layer; None chooses.
+
+    Returns:
+        The explanations in order; and photograph → reason, of those that cannot be explained.
+    """
+    reasons = dict[str, str]()
+    by_id = [name for name in photos if not Path(name).exists()]
+    known: Mapping[str, tuple[Path, str]] = {}
+    if by_id:
+        try:
+            known = validated_photographs(classifier.record, workspace)
+        except ImgclsError as problem:
+            reasons = dict.fromkeys(by_id, f"no such file, and as an id it is of no use: {problem}")
+    files = dict[str, tuple[Path, str]]()
+    for name in photos:
+        if name not in by_id:
+            files[name] = Path(name), ""
+        elif name in known:
+            files[name] = known[name]
+        else:
+            reasons.setdefault(
+                name, f"{clean(name)} is neither a file nor the id of a photograph that validated the run."
+            )
+    found, unreadable = _explain_files(classifier, files, class_name=class_name, layer=layer)
+    return found, reasons | unreadable
+
+
+def explain_ids(
+    record: RunRecord, ids: Sequence[str], workspace: Workspace, *, machine: Machine | None = None
+) -> Mapping[str, Explanation]:
+    """Explain photographs that validated a run, for its page; those that cannot be read any more are left out.
+
+    Args:
+        record: The run.
+        ids: Ids of its validation photographs, as `imgcls.text.as_utf8` gives them.
+        workspace: Where it lies.
+        machine: Where it is to run.
+
+    Raises:
+        RecordError: Its weights are gone, or nobody knows where its photographs are.
+        UsageError: It is more than one network, no layer can be chosen, or TorchCAM is missing.
+    """
+    wanted = set(ids)
+    known = validated_photographs(explainable(record, workspace), workspace)
+    files = {text: place for name, place in known.items() if (text := as_utf8(name)) in wanted}
+    found, _ = _explain_files(load(record, machine=machine), files)
+    return {one.photo: one for one in found}
+
+
+def _explain_files(
+    classifier: Classifier,
+    files: Mapping[str, tuple[Path, str]],
+    *,
+    class_name: str | None = None,
+    layer: str | None = None,
+) -> tuple[list[Explanation], dict[str, str]]:
+    """Explain files of which the true classes are known, or empty; and say why others cannot be."""
+    good, reasons = list[tuple[str, Pixels, str]](), dict[str, str]()
+    for name, (path, label) in files.items():
+        try:
+            good.append((name, decode_item(path, classifier.preprocess), label))
+        except DataError as problem:
+            reasons[name] = str(problem)
+    found = list[Explanation]()
+    for start in range(0, len(good), _BATCH):
+        names, images, labels = zip(*good[start : start + _BATCH], strict=True)
+        found += explain_images(classifier, images, names, labels=labels, class_name=class_name, layer=layer)
+    return found, reasons
+
+
+def validated_photographs(record: RunRecord, workspace: Workspace) -> dict[str, tuple[Path, str]]:
+    """Return id → file and label of the photographs that validated a run.
+
+    Raises:
+        RecordError: It has no predictions of validation, or they are of other photographs than those of the workspace.
+        DataError: The data of the workspace cannot be read.
+        UsageError: Nobody said which they are.
+    """
+    frame = record.predictions("valid")
+    samples = decided_samples(data_of(workspace), workspace.root / FINDINGS_TOML)
+    path_of = dict(zip(samples.frame["id"].tolist(), samples.frame["path"].tolist(), strict=True))
+    labels = zip(frame["id"].tolist(), frame["label"].tolist(), strict=True)
+    known = {name: (Path(path_of[name]), str(label)) for name, label in labels if name in path_of}
+    if not known:
+        raise RecordError(
+            f"None of the photographs that validated {record.id} is among the data of this workspace. Name photographs "
+            "by their paths."
+        )
+    return known
+
+
+def look_at_regions(
+    record: RunRecord, workspace: Workspace, *, layer: str | None = None, machine: Machine | None = None
+) -> RegionReport:
+    """Find out whether one region of the pictures decides what a run answers, and keep it for the checklist.
+
+    The maps of at most 64 photographs of validation say which region they share. It is then put into photographs that
+    are answered otherwise, and so are regions elsewhere: where it decides, answers go where it goes.
+
+    Args:
+        record: The run.
+        workspace: Where it lies; its reports take the file.
+        layer: The name of a layer; None chooses.
+        machine: Where it is to run.
+
+    Raises:
+        RecordError: Its weights are gone, or nobody knows where its photographs are.
+        UsageError: No layer can be chosen, or TorchCAM is missing.
+    """
+    known = validated_photographs(explainable(record, workspace), workspace)
+    names = sorted(known, key=lambda name: keyed_seed(record.seed, "explain", name))[:N_SAMPLED]
+    classifier = load(record, machine=machine)
+    found, reasons = _explain_files(classifier, {name: (known[name][0], "") for name in names}, layer=layer)
+    if not found:
+        raise RecordError(
+            f"No photograph that validated {record.id} can be read: {next(iter(reasons.values()), 'none')}"
+        )
+    maps = np.stack([one.maps[0].values for one in found])
+    region = shared_region(maps, generator=generator(record.seed, "explain", "moves"))
+    report = RegionReport(
+        run=record.id,
+        key=record.key,
+        n=len(found),
+        top=region.top,
+        left=region.left,
+        side=WINDOW,
+        share=region.share,
+        expected=region.expected,
+        followed=_followed(classifier, found, region.top, region.left),
+        elsewhere=_elsewhere(classifier, found, region),
+        layer=found[0].maps[0].layer,
+        method=METHOD,
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+    return replace(report, file=report.write(workspace))
+
+
+def _followed(classifier: Classifier, found: Sequence[Explanation], top: float, left: float) -> float | None:
+    """Return how many answers follow a region of a photograph into the next one that is answered otherwise."""
+    size = found[0].pixels.shape[0]
+    rows, columns = (slice(round(edge * size), round((edge + WINDOW) * size)) for edge in (top, left))
+    answers, mixed, wanted = [one.maps[0].class_name for one in found], [], []
+    for row, one in enumerate(found):
+        others = [*range(row + 1, len(found)), *range(row)]
+        other = next((place for place in others if answers[place] != answers[row]), None)
+        if other is not None:
+            image = found[other].pixels.copy()
+            image[rows, columns] = one.pixels[rows, columns]
+            mixed.append(image)
+            wanted.append(classifier.classes.index(answers[row]))
+    if not mixed:
+        return None
+    return float(np.mean(classifier.probabilities(mixed).argmax(axis=1) == np.array(wanted)))
+
+
+def _elsewhere(classifier: Classifier, found: Sequence[Explanation], region: Shared) -> float | None:
+    """Return the most answers that follow any other region, of nine that cover the picture and do not touch it."""
+    edges = (0.0, (1 - WINDOW) / 2, 1 - WINDOW)
+    others = [
+        (top, left)
+        for top, left in product(edges, edges)
+        if max(abs(top - region.top), abs(left - region.left)) >= 0.75 * WINDOW
+    ]
+    shares = [_followed(classifier, found, top, left) for top, left in others]
+    return max((share for share in shares if share is not None), default=None)

@@ -71,7 +71,7 @@ def _columns(photo_map: PhotoMap) -> dict[str, Any]:
 
 
 def _on_grid(places: Sequence[tuple[float, float]]) -> list[list[int]]:
-    """Return places as whole numbers, both axes to one scale and in the middle of the square."""
+    """Return places as whole numbers, both axes to one scale and centred in the square."""
     values = np.array(places, dtype=np.float64).reshape(-1, 2)
     low, high = values.min(axis=0), values.max(axis=0)
     extent = float((high - low).max())

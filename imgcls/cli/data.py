@@ -278,6 +278,12 @@ def eda() -> None:
 @click.option(
     "--no-images", is_flag=True, help="For data that must not travel: no photographs on the page, nor their names."
 )
+@click.option(
+    "--map",
+    "photo_map",
+    is_flag=True,
+    help="Draw a map of the photographs too, in which those lie side by side that a pretrained network sees alike.",
+)
 @data_options
 @_OUT
 @JSON
@@ -291,22 +297,31 @@ def look(source: str | None, quick: bool, strict: bool, as_json: bool, **options
     from imgcls.reports.console import show
     from imgcls.reports.live import reporter_for
 
-    named, answers = source_of(options), dict[str, Any]()
+    named, answers, with_images = source_of(options), dict[str, Any](), not options["no_images"]
     with reporter_for(as_json=as_json) as reporter:
         with step(reporter, "Loading torch"):
             from imgcls.eda.explore import explore, reports_of
+            from imgcls.eda.photo_map import read_map
             from imgcls.reports.data import LookedAt
             from imgcls.reports.page.data_page import write_eda_page
         facts = asking(
             lambda source: explore(
-                source, metadata=options["metadata"], workspace=workspace, quick=quick, reporter=reporter
+                source,
+                metadata=options["metadata"],
+                workspace=workspace,
+                quick=quick,
+                photo_map=options["photo_map"],
+                with_images=with_images,
+                reporter=reporter,
             ),
             named,
             may_ask=not as_json,
             answers=answers,
         )
         with step(reporter, "Writing the page"):
-            page = write_eda_page(facts, reports_of(workspace, quick=quick), with_images=not options["no_images"])
+            folder = reports_of(workspace, quick=quick)
+            found = read_map(folder) if options["photo_map"] else None
+            page = write_eda_page(facts, folder, with_images=with_images, photo_map=found)
     if as_json:
         print_json(facts.to_json())
     else:

@@ -177,6 +177,52 @@ def look_at_views(run: str, **options: Any) -> None:
         show_view(ViewsView(found))
 
 
+@runs.command("map")
+@click.argument("run")
+@click.option(
+    "--no-images",
+    is_flag=True,
+    help="For data that must not travel: dots only, without photographs, their names and their files.",
+)
+@click.option("--features", is_flag=True, help="Keep the features in the Parquet file too, a list for each photograph.")
+@data_options
+@DEVICE
+@OUT
+@JSON
+def draw_map(run: str, **options: Any) -> None:
+    """Draw a map of the photographs of RUN, in which those lie side by side that its network sees alike.
+
+    It holds those that validated RUN, with its answers, and those that trained it. A page and a Parquet file are
+    written to reports/, RUN-map.html and RUN-map.parquet. The data are named as they were for RUN; without, they are
+    those of the workspace.
+    """
+    from imgcls.records.find import find_run
+
+    workspace = workspace_of(options["out"])
+    record = find_run(run, workspace)
+    from imgcls.ladders.run_map import map_of_run
+    from imgcls.reports.console import show as show_view
+    from imgcls.reports.live import reporter_for
+    from imgcls.reports.page.map_page import MapWritten
+
+    with reporter_for(as_json=options["as_json"]) as reporter:
+        reporter.note("Loading torch and the network …")
+        from imgcls.engine.device import Machine
+
+        machine = Machine(options["device"], precision=record.environment.get("precision", "auto"), keep_memory=True)
+        found = asking(
+            lambda source: map_of_run(record, source, workspace=workspace, machine=machine, reporter=reporter),
+            source_of(options),
+            may_ask=not options["as_json"],
+        )
+    kept = found if options["features"] else replace(found, features=None)
+    written = MapWritten.of(kept, workspace.reports / f"{record.id}-map.html", with_images=not options["no_images"])
+    if options["as_json"]:
+        print_json(written.to_json())
+    else:
+        show_view(written)
+
+
 @runs.command("suspects")
 @click.argument("run")
 @OUT

@@ -27,14 +27,15 @@ from imgcls.eda.leakage import probe_labels
 from imgcls.eda.learning_curve import learning_curve
 from imgcls.eda.metadata import MetaTable
 from imgcls.eda.outliers import find_outliers
+from imgcls.eda.photo_map import MAP_PARQUET, map_of_scan
 from imgcls.eda.plots.sheets import FOLDER, draw
-from imgcls.eda.scan import ScanResult, scan_data
+from imgcls.eda.scan import Scan, ScanResult, scan_data
 from imgcls.eda.series import BY_SIGNS, Looks, find_series
 from imgcls.eda.statistics import class_facts, imbalance_facts, occurring_together, size_facts
 from imgcls.eda.suspects import Suspects, read_suspects
 from imgcls.engine.device import Machine
-from imgcls.engine.progress import Reporter, plain_lines, step
-from imgcls.errors import RecordError
+from imgcls.engine.progress import Reporter, Silent, plain_lines, step
+from imgcls.errors import DataError, RecordError
 from imgcls.records.derived import table_digests
 from imgcls.storage import make_folder
 from imgcls.text import as_utf8
@@ -50,6 +51,8 @@ def explore(
     workspace: Workspace | Path | str | None = None,
     quick: bool = False,
     write: bool = True,
+    photo_map: bool = False,
+    with_images: bool = True,
     reporter: Reporter | None = None,
     **options: Unpack[DataOptions],
 ) -> Facts:
@@ -67,6 +70,9 @@ def explore(
         quick: Look at no more than 500 samples, and none of test. What that gives goes to `reports/quick/`; nothing
             is decided by it, and it proves nothing.
         write: Whether to write `reports/facts.json` and pictures; without, nothing is written but the cache.
+        photo_map: Whether to write `reports/map.parquet` too, a map of the photographs that a pretrained network sees;
+            see `imgcls.eda.photo_map`.
+        with_images: Whether the map may hold photographs and their names.
         reporter: Shows how it goes; plain lines on stderr when None.
         **options: How the data are read: `images`, `label`, `id`, `group`, `split`, `problem_type`, `delimiter`,
             `valid`, `split_seed`, `verify`, `test`, `stretch`; see `imgcls.DataSource`.
@@ -102,6 +108,8 @@ def explore(
             out=place.as_option,
             quick=quick,
             reporter=lines,
+            photo_map=photo_map,
+            with_images=with_images,
         )
         return exploring.run(write=write)
 
@@ -128,6 +136,10 @@ class _Exploring:
     """Whether to look at a part only."""
     reporter: Reporter
     """Shows how it goes."""
+    photo_map: bool = False
+    """Whether to write a map of the photographs."""
+    with_images: bool = True
+    """Whether it may hold photographs and their names."""
     seconds: dict[str, float] = field(default_factory=dict)
     """What the time went into."""
 
@@ -169,9 +181,25 @@ class _Exploring:
                 folder = reports_of(self.place, quick=self.quick)
                 make_folder(folder)
                 pictures = draw(facts, seen.scan, folder) if len(seen.scan.samples) else {}
+            if self.photo_map:
+                with self._timed("map", "Drawing the map"):
+                    self._write_map(seen.scan, folder / MAP_PARQUET)
             facts = facts.model_copy(update={"pictures": pictures, "seconds": dict(self.seconds)})
             facts.write(folder)
         return facts
+
+    def _write_map(self, scan: Scan, file: Path) -> None:
+        """Write the map of the photographs, or say why there is none; one of before is then gone."""
+        features = extract_features(scan, reporter=Silent())  # from the cache: they were seen above
+        try:
+            if features is None:
+                raise DataError("It needs pretrained weights, and a few photographs.")
+            found = map_of_scan(scan, features)
+        except DataError as problem:
+            self.reporter.note(f"No map: {problem}")
+            file.unlink(missing_ok=True)
+        else:
+            (found if self.with_images else found.without_names()).write(file)
 
     def _suspects(self, adjustments: Adjustments) -> Suspects | None:
         """Return the labels that a run doubts and nobody decided about; a list that cannot be read says nothing."""

@@ -19,7 +19,7 @@ from imgcls.data.cache import FRONTS, ArrayFile, Photos
 from imgcls.engine.device import Machine, memory_format
 from imgcls.engine.inference import Views, batches_of, without_gradients
 from imgcls.engine.loaders import Normalisation, PhotoDataset
-from imgcls.engine.models import Network, architecture_of, batchnorms, build_network
+from imgcls.engine.models import Network, architecture_of, batchnorms, build_network, classifier_of
 from imgcls.engine.seeding import order
 from imgcls.engine.weights import Weights, resolve_weights
 from imgcls.errors import PlanError, WeightsError
@@ -238,6 +238,48 @@ class FrozenBody:
             line = f"{name if with_ids else ''}\0{photos.sha256[row]}\n"
             found.update(line.encode("utf-8", "surrogateescape"))
         return ArrayFile(cache_folder() / FRONTS / f"{found.hexdigest()[:32]}.npz")
+
+
+def inputs_of_classifier(
+    module: nn.Module,
+    dataset: PhotoDataset,
+    normalisation: Normalisation,
+    machine: Machine,
+    *,
+    progress: Callable[[int, int], None],
+) -> npt.NDArray[np.float32]:
+    """Compute what the classifier of a trained network reads of every clean photograph, whatever kind it is.
+
+    Args:
+        module: The network, on the device.
+        dataset: The photographs.
+        normalisation: How images become floats.
+        machine: Where it runs.
+        progress: Called with the number of photographs done, and of all.
+
+    Returns:
+        float32 [n, d]; what it reads at several places is averaged over them.
+
+    Raises:
+        PlanError: The network never calls its classifier.
+    """
+    head, seen, found = classifier_of(module), list[Tensor](), list[Tensor]()
+    device = machine.torch_device()
+    hook = head.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].float()))
+    module.eval()
+    try:
+        with without_gradients(device, machine.used_precision()):
+            for done, (images, _) in enumerate(batches_of(dataset, size=_BATCH), start=1):
+                seen.clear()
+                module(normalisation.encode(torch.from_numpy(images), device))
+                if not seen:
+                    raise PlanError(f"The network never calls its last layer with parameters, a {type(head).__name__}.")
+                values = seen[-1] if isinstance(head, nn.Linear) else seen[-1].movedim(1, -1)  # features last
+                found.append(values.flatten(1, -2).mean(dim=1).cpu() if values.ndim > 2 else values.cpu())
+                progress(min(done * _BATCH, len(dataset)), len(dataset))
+    finally:
+        hook.remove()
+    return np.asarray(torch.cat(found).numpy(), dtype=np.float32)
 
 
 def _offset(progress: Callable[[int, int], None], before: int, n_all: int) -> Callable[[int], None]:

@@ -24,10 +24,11 @@ from imgcls.data.split import Fold
 from imgcls.engine.build import photo_dataset
 from imgcls.engine.check import check
 from imgcls.engine.device import Machine, memory_format
+from imgcls.engine.features import inputs_of_classifier
 from imgcls.engine.inference import batches_of, finished, predict_batches, running_means
-from imgcls.engine.loaders import Normalisation, decode_item
+from imgcls.engine.loaders import Normalisation, PhotoDataset, decode_item
 from imgcls.engine.models import build_network
-from imgcls.engine.prepare import prepare, preprocess_of
+from imgcls.engine.prepare import Prepared, prepare, preprocess_of
 from imgcls.engine.progress import Reporter
 from imgcls.engine.run import calibrated_by_others, weights_of
 from imgcls.errors import DecodeError, RecordError
@@ -211,19 +212,8 @@ def validation_views(
     plan = replace(plan, predict=replace(plan.predict, views=predict.views, view_kind=predict.view_kind))
     check(plan)
     classifier = load(record, machine=machine)
-    turns = (Fold.of(record.fold, record.n_folds),)
-    (prepared,) = prepare(source, plan.images, quick=record.quick, reporter=reporter, turns=turns)
-    samples, data = prepared.samples, record.data
-    for what, now, then in (
-        ("data", samples.data_digest, data.digest),
-        ("split", samples.split_digest, data.split_digest),
-    ):
-        if now != then:
-            raise RecordError(
-                f"{record.id} was made with another {what}, digest {then[:8]}, not {now[:8]}: the photographs changed, "
-                "or other options read them. Name the data as they were named for it."
-            )
-    dataset, valid = photo_dataset(prepared, "valid"), samples.part("valid")
+    prepared = _photographs_of(record, source, reporter=reporter)
+    dataset, valid = photo_dataset(prepared, "valid"), prepared.samples.part("valid")
 
     def counted() -> Iterator[tuple[np.ndarray, list[str]]]:
         for done, batch in enumerate(batches_of(dataset, size=_BATCH)):
@@ -244,6 +234,69 @@ def validation_views(
     reporter.progress("Predicting", len(dataset), len(dataset))
     answers = [calibrated_by_others(mean, valid, plan.predict.calibration)[1] for mean in means]
     return valid, np.stack([finished(one, plan.predict, None, multilabel=multilabel) for one in answers])
+
+
+def features_of_run(
+    record: RunRecord,
+    source: DataSource,
+    choose: Callable[[Samples], np.ndarray],
+    *,
+    machine: Machine,
+    reporter: Reporter,
+) -> tuple[Prepared, np.ndarray, np.ndarray]:
+    """Compute what the classifier of a run reads of some of its photographs.
+
+    Args:
+        record: The run; its weights are read.
+        source: The data it was trained on.
+        choose: Gives the rows of the samples to look at, int64 [m].
+        machine: Where it runs.
+        reporter: Shows how far it is.
+
+    Returns:
+        The photographs of the run, the chosen rows, and float32 [m, d].
+
+    Raises:
+        RecordError: The run has no weights, or the data are others than it was trained on.
+    """
+    classifier = load(record, machine=machine)
+    prepared = _photographs_of(record, source, reporter=reporter)
+    rows = choose(prepared.samples)
+    ids = prepared.samples.frame["id"].to_numpy(dtype=object)[rows].tolist()
+    blank = np.zeros(len(rows), dtype=np.int64)
+    dataset = PhotoDataset(
+        prepared.photos, prepared.store_rows(rows), ids=ids, paths=[], targets=blank, vocab=record.classes
+    )
+    features = inputs_of_classifier(
+        classifier.module,
+        dataset,
+        classifier.normalisation,
+        machine,
+        progress=lambda done, n: reporter.progress("Seeing photographs", done, n),
+    )
+    return prepared, rows, features
+
+
+def _photographs_of(record: RunRecord, source: DataSource, *, reporter: Reporter) -> Prepared:
+    """Read the photographs of a run, split as they were for it.
+
+    Raises:
+        RecordError: The data are others than it was trained on.
+    """
+    turns = (Fold.of(record.fold, record.n_folds),)
+    images = Plan.from_json(record.plan).images
+    (prepared,) = prepare(source, images, quick=record.quick, reporter=reporter, turns=turns)
+    samples, data = prepared.samples, record.data
+    for what, now, then in (
+        ("data", samples.data_digest, data.digest),
+        ("split", samples.split_digest, data.split_digest),
+    ):
+        if now != then:
+            raise RecordError(
+                f"{record.id} was made with another {what}, digest {then[:8]}, not {now[:8]}: the photographs changed, "
+                "or other options read them. Name the data as they were named for it."
+            )
+    return prepared
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from imgcls.config.decision import decision_for
+from imgcls.config.decision import NOT_SURE, decision_for
 from imgcls.config.findings import decided_samples
 from imgcls.data.source import FINDINGS_TOML
 from imgcls.errors import ImgclsError, RecordError
@@ -225,6 +225,24 @@ def confusion(run: RunRecord | BlendRecord | str, *, workspace: Workspace | None
         return pd.DataFrame(counts.T, index=list(images.classes), columns=["found", "missed", "false alarm"])
     names = list(images.classes)
     return pd.DataFrame(_matrix(images, answers), index=pd.Index(names, name="label"), columns=names)
+
+
+def answers_by_image(record: RunRecord | BlendRecord) -> dict[str, tuple[Shown, bool | None]]:
+    """Return what a run or a blend answers of each photograph that validated it, and whether that is right.
+
+    Args:
+        record: The run or blend; None stands beside what it leaves to a person, whose answer is "not sure".
+
+    Raises:
+        RecordError: Its predictions are missing or damaged.
+    """
+    images, answers = Validated.of(record), _Answers.of(record)
+    shown = _show(images, answers, range(images.n), answers.confidence(images))
+    wrong = answers.wrong(images).tolist()
+    return {
+        one.image: (replace(one, answer=NOT_SURE), None) if is_open else (one, not is_wrong)
+        for one, is_open, is_wrong in zip(shown, answers.unsure.tolist(), wrong, strict=True)
+    }
 
 
 def _read(run: RunRecord | BlendRecord | str, workspace: Workspace | None) -> tuple[Validated, _Answers]:

@@ -22,7 +22,7 @@ READ = (
 )
 PLAN = "--epochs --size --batch-size --model --weights --set"
 TRAIN = f"{READ} --verify --strict {PLAN} --device --workers --precision --from-start --out --json"
-LOOK = f"--metadata --quick --strict --no-images {READ} --verify --out --json"
+LOOK = f"--metadata --quick --strict --no-images --map {READ} --verify --out --json"
 LADDER = f"--seeds --folds --metric --smallest-gain --budget --executor --retries --retry-failed --name {TRAIN}"
 TOGETHER = LADDER.replace("--name", "--name --ensemble")
 OPTIONS = {
@@ -65,6 +65,7 @@ OPTIONS = {
     "imgcls review": "--all --class --to --by --port --out --json",
     "imgcls runs": "",
     "imgcls runs list": "--out --json",
+    "imgcls runs map": f"--no-images --features {READ} --verify --device --out --json",
     "imgcls runs rm": "--yes --out",
     "imgcls runs show": "--verify --metric --reliability --out --json",
     "imgcls runs suspects": "--out --json",

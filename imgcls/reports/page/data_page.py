@@ -14,8 +14,10 @@ from PIL import Image, features
 
 from imgcls._version import __version__
 from imgcls.eda.facts import Facts, FileFacts, Pair
+from imgcls.eda.photo_map import PhotoMap
 from imgcls.reports import data
 from imgcls.reports.console import count
+from imgcls.reports.page.map_page import MAP_CSS, MAP_JS, map_context
 from imgcls.reports.page.render import environment, policy_of, resource
 from imgcls.storage import make_folder, write_bytes
 
@@ -55,19 +57,24 @@ class Sheet:
     """The sheet itself; None where it only lies beside the page."""
 
 
-def write_eda_page(facts: Facts, folder: Path, *, with_images: bool = True) -> Path:
+def write_eda_page(facts: Facts, folder: Path, *, with_images: bool = True, photo_map: PhotoMap | None = None) -> Path:
     """Write `eda.html`, which stands alone: it holds its pictures, runs nothing of others, and asks for nothing.
 
     Args:
         facts: What it tells; a picture whose file is not there is left out.
         folder: That of facts.json, in which the pictures lie, and into which the page goes.
         with_images: Whether it may hold photographs and their names; without them it can leave the house.
+        photo_map: The map of the photographs; None leaves that section out.
 
     Returns:
         The file.
     """
     style, script = resource("page.css") + resource("looking.css"), resource("sort.js")
-    context = {**_context(facts, folder, with_images=with_images), "style": Markup(style), "script": Markup(script)}  # noqa: S704 - files of this package
+    if photo_map is not None:
+        style, script = style + resource(MAP_CSS), script + resource(MAP_JS)
+    shown_map = None if photo_map is None else map_context(photo_map, with_images)
+    context = {**_context(facts, folder, with_images=with_images), "photo_map": shown_map}
+    context |= {"style": Markup(style), "script": Markup(script)}  # noqa: S704 - files of this package
     page = environment().get_template("looking.html.j2").render(context, policy=policy_of(style, script))
     make_folder(folder)
     file = folder / EDA_HTML

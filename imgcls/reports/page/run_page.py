@@ -246,6 +246,7 @@ def commands(record: RunRecord) -> list[str]:
     found = [f"{shlex.join(words)}{set_options(record.overrides)}    # with the same data"]
     if record.folds is None:
         found.append(f"imgcls predict {record.id} photo.jpg")
+        found.append(f"imgcls runs map {record.id}    # what its network sees alike")
     else:
         found.append(f"imgcls runs suspects {record.id}    # labels that may be wrong")
     return found

@@ -144,7 +144,9 @@ def as_table(rows: Sequence[dict[str, Any]]) -> str:
     head = [*titles.split(", "), "accuracy before", "after", "listed on clean labels"]
     lines = [f"| {' | '.join(head)} |", f"|{'---|' * 2}{'--:|' * (len(head) - 2)}"]
     for row in rows:
-        precision, hand = list(row["precision"].values()), list(row["by_hand"].values())
+        precision, hand = (
+            [values[n] for n in sorted(values, key=int)] for values in (row["precision"], row["by_hand"])
+        )
         cells = [row["set"], row["seed"], f"{row['n_wrong']} of {row['n']:,}", row["n_suspects"]]
         cells += [f"{value:.0%}" for value in (*precision, hand[2], row["n_wrong"] / row["n"])]
         cells += [f"{row['accuracy_before']:.3f}", f"{row['accuracy_after']:.3f}", row["n_suspects_clean"]]

@@ -49,7 +49,13 @@ def test_what_is_imported_is_required_and_what_is_required_is_used() -> None:
         used |= offered_by & required
         if not offered_by & required:
             undeclared[module] = offered_by
-    extras = ("cleanlab", "pydicom", "starlette", "torchcam", "uvicorn")  # a line says how to install them where they are missing
+    extras = (
+        "cleanlab",
+        "pydicom",
+        "starlette",
+        "torchcam",
+        "uvicorn",
+    )  # a line says how to install them where they are missing
     assert undeclared == {"pillow_heif": {"pillow-heif"}} | {name: {name} for name in extras}
     assert required - used == set()
 

@@ -254,7 +254,7 @@ def map_of_scan(scan: Scan, features: Features) -> PhotoMap:
         network="a pretrained network that never saw these photographs",
         size_px=scan.photos.preprocess.size_px,
     )
-    return PhotoMap(about, placed(scan.samples, rows, values, scan.photos, scan.store_rows[rows]), values)
+    return PhotoMap(about, placed(scan.samples, rows, values, scan.photos, scan.store_rows[rows]))
 
 
 def drawn_rows(samples: Samples, *, most: int = MOST) -> Rows:

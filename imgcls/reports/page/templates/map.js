@@ -332,17 +332,25 @@
   // ---- keys and buttons
   const take = () => choose(rowsWhere(isSeen));
   const drop = () => choose([]);
+  const step = (from, by) => { // to the next of those that are shown and in view, from left to right
+    const rows = rowsWhere(isSeen).sort((a, b) => places[a][0] - places[b][0] || places[a][1] - places[b][1]);
+    if (!rows.length) return;
+    const k = rows.indexOf(from);
+    point(rows[k < 0 ? (by > 0 ? 0 : rows.length - 1) : (k + by + rows.length) % rows.length]);
+    at("map-state").textContent = said(pointed).map(([, text]) => text).join("; ");
+  };
   const STEP = 60;
   const KEYS = {
-    "+": () => zoom(1.5), "=": () => zoom(1.5), "-": () => zoom(1 / 1.5), "0": whole, s: take, Escape: drop,
+    "+": () => zoom(1.5), "=": () => zoom(1.5), "-": () => zoom(1 / 1.5), "0": whole, s: take, Escape: drop, n: (from) => step(from, 1), p: (from) => step(from, -1),
     ArrowLeft: () => move(STEP, 0), ArrowRight: () => move(-STEP, 0), ArrowUp: () => move(0, STEP), ArrowDown: () => move(0, -STEP),
   };
   canvas.addEventListener("keydown", (event) => {
     const act = KEYS[event.key];
     if (!act || event.ctrlKey || event.metaKey || event.altKey || (event.key.startsWith("Arrow") && scale === 1)) return;
     event.preventDefault();
+    const from = pointed;
     point(-1);
-    act();
+    act(from);
   });
   const press = (id, act) => at(id) && at(id).addEventListener("click", act);
   press("map-in", () => zoom(1.5));

@@ -260,7 +260,7 @@ def explain(
         class_name: Explain this class instead.
         layer: The name of a layer; None chooses.
         machine: Where it is to run.
-        workspace: Where the records lie; None finds it.
+        workspace: Where the records lie; when None that of the record, or of the current folder.
 
     Raises:
         RecordError: There is no such run, or it has no weights.
@@ -271,7 +271,10 @@ def explain(
         >>> imgcls.explain("baseline-s0-1a2b3c4d", "photo.jpg").maps[0].class_name  # doctest: +SKIP
         'cat'
     """
-    place = workspace or Workspace.find()
+    place = workspace
+    if place is None:
+        home = run.folder if isinstance(run, RunRecord) else None
+        place = Workspace(home.parents[1]) if home is not None else Workspace.find()
     classifier = load(explainable(run, place), machine=machine)
     if not isinstance(photo, str | PathLike):
         return explain_images(classifier, [photo], ["photograph"], class_name=class_name, layer=layer)[0]

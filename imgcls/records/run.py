@@ -28,6 +28,8 @@ from imgcls.text import listed
 if TYPE_CHECKING:
     import pandas as pd
 
+    import imgcls
+
 
 @dataclass(frozen=True)
 class Estimate:
@@ -665,6 +667,24 @@ class RunRecord:
             return []
         with self.path("history.csv").open(newline="", encoding="utf-8") as file:
             return [{name: _cell(text) for name, text in row.items()} for row in csv.DictReader(file)]
+
+    def mistakes(self) -> pd.DataFrame:
+        """Return the photographs that it answers wrongly, the most confident mistakes first: `imgcls.mistakes`."""
+        import imgcls
+
+        return imgcls.mistakes(self)
+
+    def confusion(self) -> pd.DataFrame:
+        """Count how often it answers each class for each label: `imgcls.confusion`."""
+        import imgcls
+
+        return imgcls.confusion(self)
+
+    def explain(self, photo: Any, *, class_name: str | None = None) -> imgcls.Explanation:
+        """Show where its network looked for its answer to one photograph: `imgcls.explain`."""
+        import imgcls
+
+        return imgcls.explain(self, photo, class_name=class_name)
 
     @property
     def kept(self) -> RecordFiles:

@@ -36,7 +36,7 @@ def test_a_planted_mark_has_the_mass_of_the_maps_and_is_said_to_decide(
     assert found.elsewhere is not None
     assert found.elsewhere < found.followed / 2
     assert found.one_decides
-    one = imgcls.explain(run, run.predictions("valid")["id"][0])
+    one = run.explain(run.predictions("valid")["id"][0])
     assert one.label in ("red", "blue")
     heat = one.maps[0].values
     assert heat[max(0, top - 6) : top + 14, max(0, left - 6) : left + 14].sum() > heat.sum() / 2

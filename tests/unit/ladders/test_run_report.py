@@ -122,7 +122,9 @@ def test_mistakes_and_confusion_are_frames(drawn_ladder: Draw) -> None:
     report, frame = RunReport.of(run, workspace), imgcls.mistakes(run.id, workspace=workspace)
     assert list(frame["image"])[:60] == [one.image for one in report.mistakes]
     assert len(frame) == report.n_mistakes
-    table = imgcls.confusion(run)
+    table = run.confusion()
+    assert run.mistakes().equals(frame)
+    assert table.equals(imgcls.confusion(run))
     assert (table.to_numpy() == np.array(report.matrix)).all()
     assert table.loc["cat", "dog"] == ((frame["label"] == "cat") & (frame["answer"] == "dog")).sum()
 

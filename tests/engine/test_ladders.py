@@ -186,7 +186,7 @@ def test_a_review_makes_another_ladder_until_it_is_taken_back(climb: Climb, tmp_
     file = tmp_path / "decisions.csv"
     file.write_text("image,decision,new_label\nleft/000.jpg,relabel,right\n")
     apply_review([file], place)
-    with pytest.raises(UsageError, match="with other data: .*another name"):
+    with pytest.raises(UsageError, match=r"with other data: .*another name"):
         climb(seeds=1, name=name)
     watch = Watch()
     assert climb(seeds=1, watcher=watch).ladder.name != name

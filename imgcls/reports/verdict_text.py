@@ -236,7 +236,8 @@ def review_sentences(judged: Judged, review: AcrossReview | None, units: Units, 
         ]
     if found.verdict == CANNOT_TELL:
         conclusion = (
-            "One seed of each side does not say whether training on the decided labels helped. Train more of both."
+            "This does not say whether training on the decided labels helped. Train more seeds of both, and where "
+            "there are folds or groups, five of them at least."
         )
     elif found.verdict in GAINS:
         conclusion = "Training on the decided labels helped: the gain is there too where nobody changed a label."

@@ -341,9 +341,9 @@ _OF_DECISIONS = (".csv", ".tsv", ".txt")
 def apply_(finding: tuple[str, ...], out: Path | None, as_json: bool) -> int:
     """Apply FINDINGS, or all that can be: exclude images or keep them together, for every later command.
 
-    A FINDING that ends in .csv is a file of decisions, as 'imgcls review' and pages of runs make them: photographs get
-    the labels that were decided on, or are left out. Several files are merged; where people disagree nothing is
-    applied, and what they said is listed. 'imgcls eda undo review' takes it back.
+    A FINDING that ends in .csv (or .tsv, .txt) is a file of decisions, as 'imgcls review' and pages of runs make them:
+    photographs get the labels that were decided on, or are left out. Several files are merged; where people disagree
+    nothing is applied, and what they said is listed. 'imgcls eda undo review' takes it back.
 
     It is written to findings.toml; the photographs themselves are not touched.
     """

@@ -236,16 +236,25 @@ def review_sentences(judged: Judged, review: AcrossReview | None, units: Units, 
         ]
     if found.verdict == CANNOT_TELL:
         conclusion = (
-            "One seed of each side does not say whether training on the decided labels helped. Train more of both."
+            "This does not say whether training on the decided labels helped. Train more seeds of both, and where "
+            "there are folds or groups, five of them at least."
         )
     elif found.verdict in GAINS:
         conclusion = "Training on the decided labels helped: the gain is there too where nobody changed a label."
     elif found.verdict in LOSSES:
-        conclusion = "Training on the decided labels hurt where nobody changed a label. Look at the decisions again."
+        conclusion = (
+            "Where nobody changed a label B is worse: training on the decided labels hurt, or the decisions follow the "
+            "answers of A, which counts for A there too. Look at the decisions again."
+        )
     elif judged.verdict in GAINS:
         conclusion = (
             "The gain rests on the relabelled photographs. A network that learnt the decisions agrees with them, which "
             "is no proof that it sees better; on the others there is no evidence of a gain."
+        )
+    elif judged.verdict in LOSSES:
+        conclusion = (
+            "The loss rests on the relabelled photographs. Where A chose them, decisions that follow its answers count "
+            "for it, which is no proof that it sees better; on the others there is no evidence of a loss."
         )
     else:
         conclusion = "There is no evidence that training on the decided labels helped. They may be right all the same."

@@ -22,6 +22,8 @@ import pytest
 import imgcls
 from imgcls.checklists.verdicts import FinalOpening
 from imgcls.config.decision import Decision
+from imgcls.eda.apply import undo_findings
+from imgcls.eda.review import apply_review
 from imgcls.engine import run as engine_job
 from imgcls.engine.progress import Silent as Quiet
 from imgcls.errors import BusyError, ImgclsError, TrainingError, UsageError
@@ -175,6 +177,24 @@ def test_a_name_that_is_taken_by_another_question_is_refused(
     with pytest.raises(UsageError, match=told):
         climb(options.pop("stack", STACK), seeds=1, name="mine", **options)
     assert {path.name: path.read_bytes() for path in ladder.folder.glob("*.json")} == before
+
+
+def test_a_review_makes_another_ladder_until_it_is_taken_back(climb: Climb, tmp_path: Path) -> None:
+    """Under the old name it is refused; the runs of before are found again."""
+    first = climb(seeds=1)
+    name, place = first.ladder.name, Workspace(tmp_path)
+    file = tmp_path / "decisions.csv"
+    file.write_text("image,decision,new_label\nleft/000.jpg,relabel,right\n")
+    apply_review([file], place)
+    with pytest.raises(UsageError, match=r"with other data: .*another name"):
+        climb(seeds=1, name=name)
+    watch = Watch()
+    assert climb(seeds=1, watcher=watch).ladder.name != name
+    assert len(watch.results) == 3
+    undo_findings(["review"], place)
+    again = Watch()
+    assert climb(seeds=1, watcher=again).ladder.name == name
+    assert again.results == []
 
 
 def test_a_full_disk_is_work_that_failed(climb: Climb, monkeypatch: pytest.MonkeyPatch) -> None:

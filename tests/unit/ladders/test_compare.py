@@ -465,6 +465,7 @@ def test_a_review_that_only_leaves_out_is_one_question_and_not_two(drawn_ladder:
         ("B", "better", "worse", "hurt"),
         ("B", "better", None, "nothing can be said"),
         ("B", "better", "cannot tell", "does not say whether"),
+        ("B", "worse", "no evidence", "decisions that follow its answers count for it"),
         ("A", "better", "better", "name the run before it first"),
     ],
 )

@@ -139,9 +139,9 @@ def reopen_reviewed(path: Path) -> tuple[Reviewed, ...]:
             "'imgcls eda apply' if it holds decisions, and go on in another file: --to NAME.csv"
         )
     if torn:
-        row = torn.decode(errors="replace")
-        if whole and len(next(csv.reader([row]))) == len(COLUMNS) and "\ufffd" not in row:
-            append_line(path, row)  # typed by hand, and only its end is missing
+        row = next(csv.reader([torn.decode(errors="replace")]))
+        if whole and len(row) == len(COLUMNS):  # typed by hand, or whole but for its last field, which may be cut short
+            append_line(path, _csv_line([*row[:-1], ""]))
         else:
             cut_torn_line(path)
     return read_reviewed(path) if whole else ()

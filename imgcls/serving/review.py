@@ -151,7 +151,7 @@ class Review:
         return row
 
     def undo(self) -> str | None:
-        """Take back the last thing that was said of these photographs, and return of which; None where nothing was said.
+        """Take back the last thing that was said of these photographs, and return of which; None without any.
 
         What was said in another review of a photograph that is not asked about now stays: nobody would see it go.
         """

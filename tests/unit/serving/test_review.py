@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 
 from imgcls.config.review import Reviewed, append_reviewed, latest, read_reviewed
-from imgcls.errors import BusyError, UsageError
+from imgcls.errors import BusyError, DataError, UsageError
 from imgcls.evidence.validated import Validated
 from imgcls.serving.local import Address, LocalOnly
 from imgcls.serving.review import Review, review, review_app
@@ -109,6 +109,31 @@ def test_every_word_is_in_the_file_and_undo_takes_back_the_last(held: Review, pl
     again.open()
     assert {image: row.decision for image, row in again.said.items()} == {held.questions[2].image: "unsure"}
     assert again.undo() == held.questions[2].image
+    again.close()
+
+
+def test_undo_leaves_what_is_not_asked_about_now(held: Review, place: Workspace) -> None:
+    dog = next(number for number, one in enumerate(held.questions) if one.label != "cat")
+    held.decide(dog, "exclude")
+    held.close()
+    cats = review(None, place, of_class="cat")
+    cats.open()
+    assert cats.undo() is None
+    cats.decide(0, "keep")
+    assert cats.undo() == cats.questions[0].image
+    cats.close()
+    assert [row.decision for row in latest(read_reviewed(held.file))] == ["exclude"]
+
+
+def test_a_file_that_cannot_be_read_is_not_held(place: Workspace) -> None:
+    found = review(None, place)
+    found.file.parent.mkdir()
+    found.file.write_text("image;decision\n")
+    with pytest.raises(DataError, match="--to"):
+        found.open()
+    found.file.unlink()
+    again = review(None, place)
+    again.open()
     again.close()
 
 

@@ -361,7 +361,7 @@ def review_app(held: Review) -> Starlette:
         try:
             given = json.loads(body)
             number, decision, label = int(given["number"]), str(given["decision"]), str(given.get("new_label", ""))
-        except (ValueError, TypeError, KeyError, AttributeError):
+        except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError):
             return JSONResponse({"problem": "a decision has a number, a decision and a new_label"}, 400)
         try:
             await run_in_threadpool(held.decide, number, decision, label)

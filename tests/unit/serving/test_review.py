@@ -166,7 +166,15 @@ def test_the_page_asks_and_nothing_but_a_decision_is_taken(held: Review) -> None
     assert client.get("/photo/1").status_code == 410
     said = client.post("/decide", json={"number": 0, "decision": "relabel", "new_label": "cat"}).json()["said"]
     assert said == {"0": ["relabel", "cat"]}
-    for wrong in (b"", b"[]", b"{}", b'{"number": 99, "decision": "keep"}', b'{"number": 0, "decision": "yes"}'):
+    for wrong in (
+        b"",
+        b"[]",
+        b"{}",
+        b"[" * 10_000,
+        b'{"number": 1e999, "decision": "keep"}',
+        b'{"number": 99, "decision": "keep"}',
+        b'{"number": 0, "decision": "yes"}',
+    ):
         assert client.post("/decide", content=wrong).status_code == 400
     assert client.post("/decide", json={"number": 0, "decision": "relabel", "new_label": "cow"}).status_code == 400
     assert client.post("/decide", content=b"x" * 30_000).status_code == 413

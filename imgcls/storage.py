@@ -311,6 +311,20 @@ def append_line(path: Path, line: str) -> None:
             DISK.fsync_folder(path.parent)
 
 
+def cut_torn_line(path: Path) -> None:
+    """Cut off the last line of a file where it does not end, as a crash leaves it.
+
+    Args:
+        path: The file.
+
+    Raises:
+        ImgclsError: As `write_bytes`.
+    """
+    with explained(path), path.open("rb+", buffering=0) as file:
+        file.truncate(_end_of_last_line(file))
+        DISK.fsync(file)
+
+
 def make_folder(folder: Path) -> None:
     """Make a folder and those above it, so that they outlive a crash.
 

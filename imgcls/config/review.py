@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Literal, cast, get_args
 
 from imgcls.errors import DataError, UsageError
-from imgcls.storage import append_line
+from imgcls.storage import append_line, cut_torn_line
 from imgcls.text import as_utf8, listed
 
 DECISIONS_CSV = "decisions.csv"
@@ -116,6 +116,46 @@ def read_reviewed(path: Path) -> tuple[Reviewed, ...]:
     if faults:
         raise DataError(f"{path.name}: " + " ".join(faults[:5]) + (f" And {len(faults) - 5} more." * (len(faults) > 5)))
     return tuple(found)
+
+
+def reopen_reviewed(path: Path) -> tuple[Reviewed, ...]:
+    """Read a file of decisions that rows will be added to; a last row that a crash left half written is cut off.
+
+    Args:
+        path: The file; it may be missing or empty.
+
+    Raises:
+        DataError: It cannot be read, or is not in the form that `append_reviewed` writes: a spreadsheet saved it again.
+        ImgclsError: It cannot be written.
+    """
+    try:
+        content = path.read_bytes() if path.exists() else b""
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror or error}).") from error
+    whole, _, torn = content.rpartition(b"\n")
+    if not _is_own_form(whole, torn):
+        raise DataError(
+            f"{path}: no row can be added to it, since another program wrote it, or saved it again. Apply it with "
+            "'imgcls eda apply' if it holds decisions, and go on in another file: --to NAME.csv"
+        )
+    if torn:
+        row = next(csv.reader([torn.decode(errors="replace")]))
+        if whole and len(row) == len(COLUMNS):  # typed by hand, or whole but for its last field, which may be cut short
+            append_line(path, _csv_line([*row[:-1], ""]))
+        else:
+            cut_torn_line(path)
+    return read_reviewed(path) if whole else ()
+
+
+def _is_own_form(whole: bytes, torn: bytes) -> bool:
+    """Tell whether a file is as `append_reviewed` writes it, by its whole lines and what follows them."""
+    if not whole:
+        return _csv_line(COLUMNS).encode().startswith(torn)
+    try:
+        header = whole.decode("utf-8-sig").partition("\n")[0]
+    except UnicodeDecodeError:
+        return False
+    return tuple(next(csv.reader([header]), [])) == COLUMNS
 
 
 def _text(content: bytes) -> str:

@@ -143,6 +143,7 @@ def serve(app: ASGIApp, address: Address) -> None:
         log_level="warning",
         access_log=False,
         lifespan="off",
+        ws="none",
         server_header=False,
         date_header=False,
         timeout_graceful_shutdown=5,

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from markupsafe import Markup
 
 from imgcls.config.findings import decided_samples, read_adjustments
-from imgcls.config.review import Answer, Reviewed, append_reviewed, read_reviewed
+from imgcls.config.review import Answer, Reviewed, append_reviewed, reopen_reviewed
 from imgcls.data.source import FINDINGS_TOML
 from imgcls.eda.facts import FACTS_JSON, Facts
 from imgcls.eda.suspects import read_suspects
@@ -40,6 +42,7 @@ N_UNCERTAIN = 30
 """The least certain photographs that are asked about beside suspects and mistakes."""
 REVIEWS, USUAL_FILE = "reviews", "decisions.csv"
 _SIDE_PX = 1280
+_N_DECODING = 2
 _MOST_BYTES = 20_000
 
 
@@ -86,6 +89,11 @@ class Review:
     _lock: FileLock | None = None
     _writing: threading.Lock = field(default_factory=threading.Lock)
 
+    @cached_property
+    def numbers(self) -> dict[str, int]:
+        """Image → the number of its question."""
+        return {one.image: number for number, one in enumerate(self.questions)}
+
     @property
     def said(self) -> dict[str, Reviewed]:
         """Image → what counts of what this person said."""
@@ -96,7 +104,7 @@ class Review:
 
         Raises:
             BusyError: Somebody reviews into the same file.
-            DataError: The file cannot be read.
+            DataError: The file cannot be read, or no row can be added to it.
         """
         make_folder(self.file.parent)
         check_writable(self.file.parent, what="decisions")
@@ -106,10 +114,13 @@ class Review:
                 f"Somebody reviews into {self.file} already. Take a file of your own with --to NAME.csv; "
                 "'imgcls eda apply ONE.csv OTHER.csv' merges them."
             )
-        if self.file.exists() and self.file.stat().st_size:
-            for row in read_reviewed(self.file):
+        try:
+            for row in reopen_reviewed(self.file):
                 if row.by == self.by:
                     self._count(row)
+        except BaseException:
+            self.close()
+            raise
 
     def close(self) -> None:
         """Let the file go."""
@@ -140,11 +151,15 @@ class Review:
         return row
 
     def undo(self) -> str | None:
-        """Take back the last thing that was said, and return of which photograph; None where nothing was said."""
+        """Take back the last thing that was said of these photographs, and return of which; None without any.
+
+        What was said in another review of a photograph that is not asked about now stays: nobody would see it go.
+        """
         with self._writing:
-            if not self._order:
+            image = next((image for image in reversed(self._order) if image in self.numbers), None)
+            if image is None:
                 return None
-            last = self._said[self._order[-1]][-1]
+            last = self._said[image][-1]
             self._append(replace(last, decision="undo", new_label="", at=_now()))
             return last.image
 
@@ -225,6 +240,7 @@ def review(
 def newest_run(workspace: Workspace) -> RunRecord | None:
     """Return the run that was finished last and has predictions of what validates; joint records of folds first."""
     judged = [run for run in find_runs(workspace)[0] if not run.quick and run.all_data is None]
+    judged = [run for run in judged if {"valid.parquet", "oof.parquet"} & run.files.keys()]
     whole = [run for run in judged if run.folds is not None]
     return next(reversed(whole or [run for run in judged if run.fold is None]), None)
 
@@ -309,24 +325,31 @@ def review_app(held: Review) -> Starlette:
         raise UsageError("A review needs starlette and uvicorn: pip install 'imgcls[serve]'") from problem
 
     page, policy = _page(held)
+    decoding = asyncio.Semaphore(_N_DECODING)
 
     async def show(request: Request) -> Response:
         return HTMLResponse(page, headers={"content-security-policy": policy})
 
     async def state(request: Request) -> Response:
-        said = {image: [row.decision, row.new_label] for image, row in held.said.items()}
-        numbers = {one.image: number for number, one in enumerate(held.questions)}
-        return JSONResponse({"said": {numbers[image]: entry for image, entry in said.items() if image in numbers}})
+        said = {
+            held.numbers[image]: [row.decision, row.new_label]
+            for image, row in held.said.items()
+            if image in held.numbers
+        }
+        return JSONResponse({"said": said})
 
     async def photo(request: Request) -> Response:
         number = request.path_params["number"]
         if number >= len(held.questions):
             return Response(status_code=404)
         path = held.paths[held.questions[number].image]
-        try:
-            picture = await run_in_threadpool(draw_picture, path, held.stretch, side_px=_SIDE_PX)
-        except DecodeError as problem:
-            return Response(str(problem), 410, media_type="text/plain")
+        async with decoding:
+            if await request.is_disconnected():  # whoever leafs on does not wait for it, and keeps nobody waiting
+                return Response(status_code=503)
+            try:
+                picture = await run_in_threadpool(draw_picture, path, held.stretch, side_px=_SIDE_PX)
+            except DecodeError as problem:
+                return Response(str(problem), 410, media_type="text/plain")
         return Response(picture.jpeg, media_type="image/jpeg")
 
     async def decide(request: Request) -> Response:
@@ -338,7 +361,7 @@ def review_app(held: Review) -> Starlette:
         try:
             given = json.loads(body)
             number, decision, label = int(given["number"]), str(given["decision"]), str(given.get("new_label", ""))
-        except (ValueError, TypeError, KeyError, AttributeError):
+        except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError):
             return JSONResponse({"problem": "a decision has a number, a decision and a new_label"}, 400)
         try:
             await run_in_threadpool(held.decide, number, decision, label)
@@ -352,9 +375,8 @@ def review_app(held: Review) -> Starlette:
             image = await run_in_threadpool(held.undo)
         except ImgclsError as problem:
             return JSONResponse({"problem": str(problem)}, 507)
-        numbers = {one.image: number for number, one in enumerate(held.questions)}
         answer = json.loads(bytes((await state(request)).body))
-        return JSONResponse({**answer, "number": numbers.get(image) if image is not None else None})
+        return JSONResponse({**answer, "number": None if image is None else held.numbers[image]})
 
     return Starlette(
         routes=[

@@ -1,10 +1,11 @@
 """decisions.csv: a file that grows, and of which the last word counts."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from imgcls.config.review import Reviewed, append_reviewed, latest, read_reviewed
+from imgcls.config.review import Reviewed, append_reviewed, latest, read_reviewed, reopen_reviewed
 from imgcls.errors import DataError, UsageError
 
 ROWS = (
@@ -28,6 +29,47 @@ def test_a_torn_last_row_is_cut_off_by_the_next(tmp_path: Path) -> None:
     file.write_bytes(file.read_bytes() + b'"b,""2')
     append_reviewed(file, ROWS[1])
     assert read_reviewed(file) == ROWS[:2]
+
+
+def test_a_file_that_was_cut_short_anywhere_goes_on(tmp_path: Path) -> None:
+    file = tmp_path / "decisions.csv"
+    assert reopen_reviewed(file) == ()
+    for row in ROWS[:3]:
+        append_reviewed(file, row)
+    content = file.read_bytes()
+    for end in range(len(content) + 1):
+        file.write_bytes(content[:end])
+        kept = reopen_reviewed(file)
+        assert [replace(row, data="") for row in kept] == [replace(row, data="") for row in ROWS[: len(kept)]]
+        assert len(kept) >= content[:end].count(b"\n") - 1
+        assert {row.data for row in kept} <= {"", "pets"}
+        append_reviewed(file, ROWS[3])
+        assert read_reviewed(file) == (*kept, ROWS[3])
+
+
+def test_a_row_that_was_typed_without_an_end_is_kept(tmp_path: Path) -> None:
+    file = tmp_path / "decisions.csv"
+    append_reviewed(file, ROWS[0])
+    file.write_bytes(file.read_bytes() + b"b.jpg,dog,keep,,ann,,")
+    assert reopen_reviewed(file) == (ROWS[0], Reviewed("b.jpg", "dog", "keep", by="ann"))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"image;label;decision;new_label;by;at;data\nb;cat;keep;;;;\n",
+        b"image,decision\nb,keep\n",
+        "image,label,decision,new_label,by,at,data\nGr\u00fcn,cat,keep,,,,\n".encode("cp1252"),
+        "image,label,decision,new_label,by,at,data\nb,cat,keep,,,,\n".encode("utf-16"),
+        b"to do: buy milk",
+    ],
+)
+def test_no_row_is_added_to_a_file_of_another_form(tmp_path: Path, content: bytes) -> None:
+    file = tmp_path / "decisions.csv"
+    file.write_bytes(content)
+    with pytest.raises(DataError, match="--to"):
+        reopen_reviewed(file)
+    assert file.read_bytes() == content
 
 
 @pytest.mark.parametrize(("decision", "new"), [("relabel", ""), ("keep", "dog"), ("yes", "")])

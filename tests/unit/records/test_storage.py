@@ -98,6 +98,9 @@ def test_a_torn_line_is_cut_off_before_the_next(tmp_path: Path) -> None:
     path.write_bytes(b"torn")
     storage.append_line(path, "é")
     assert path.read_text(encoding="utf-8") == "é\n"
+    path.write_bytes(b"one\ntw")
+    storage.cut_torn_line(path)
+    assert path.read_bytes() == b"one\n"
 
 
 def test_a_folder_is_published_whole_or_left_alone(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 
 from imgcls.config.review import Reviewed, append_reviewed, latest, read_reviewed
-from imgcls.errors import BusyError, UsageError
+from imgcls.errors import BusyError, DataError, UsageError
 from imgcls.evidence.validated import Validated
 from imgcls.serving.local import Address, LocalOnly
 from imgcls.serving.review import Review, review, review_app
@@ -112,6 +112,31 @@ def test_every_word_is_in_the_file_and_undo_takes_back_the_last(held: Review, pl
     again.close()
 
 
+def test_undo_leaves_what_is_not_asked_about_now(held: Review, place: Workspace) -> None:
+    dog = next(number for number, one in enumerate(held.questions) if one.label != "cat")
+    held.decide(dog, "exclude")
+    held.close()
+    cats = review(None, place, of_class="cat")
+    cats.open()
+    assert cats.undo() is None
+    cats.decide(0, "keep")
+    assert cats.undo() == cats.questions[0].image
+    cats.close()
+    assert [row.decision for row in latest(read_reviewed(held.file))] == ["exclude"]
+
+
+def test_a_file_that_cannot_be_read_is_not_held(place: Workspace) -> None:
+    found = review(None, place)
+    found.file.parent.mkdir()
+    found.file.write_text("image;decision\n")
+    with pytest.raises(DataError, match="--to"):
+        found.open()
+    found.file.unlink()
+    again = review(None, place)
+    again.open()
+    again.close()
+
+
 def test_two_people_do_not_share_a_file_but_may_have_had_one(held: Review, place: Workspace) -> None:
     code = (
         "from pathlib import Path; from imgcls.serving.review import review; from imgcls.workspace import Workspace; "
@@ -141,7 +166,15 @@ def test_the_page_asks_and_nothing_but_a_decision_is_taken(held: Review) -> None
     assert client.get("/photo/1").status_code == 410
     said = client.post("/decide", json={"number": 0, "decision": "relabel", "new_label": "cat"}).json()["said"]
     assert said == {"0": ["relabel", "cat"]}
-    for wrong in (b"", b"[]", b"{}", b'{"number": 99, "decision": "keep"}', b'{"number": 0, "decision": "yes"}'):
+    for wrong in (
+        b"",
+        b"[]",
+        b"{}",
+        b"[" * 10_000,
+        b'{"number": 1e999, "decision": "keep"}',
+        b'{"number": 99, "decision": "keep"}',
+        b'{"number": 0, "decision": "yes"}',
+    ):
         assert client.post("/decide", content=wrong).status_code == 400
     assert client.post("/decide", json={"number": 0, "decision": "relabel", "new_label": "cow"}).status_code == 400
     assert client.post("/decide", content=b"x" * 30_000).status_code == 413

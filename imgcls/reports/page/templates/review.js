@@ -37,7 +37,32 @@
     return null;
   };
 
-  const prefetch = (number) => { if (number < questions.length) new Image().src = `photo/${number}`; };
+  // the photograph that shows and those around it, by number; one that has arrived is complete, one that cannot has no width
+  const photos = new Map();
+  const photoOf = (number) => {
+    if (!photos.has(number)) {
+      const photo = new Image();
+      photos.set(number, photo);
+      photo.alt = `Photograph ${questions[number].image}`;
+      for (const name of ["load", "error"]) photo.addEventListener(name, () => { if (number === now) place(); });
+      photo.src = `photo/${number}`;
+    }
+    return photos.get(number);
+  };
+
+  const place = () => {
+    const photo = photoOf(now), gone = photo.complete && !photo.naturalWidth;
+    if (at("photo").firstChild !== photo) at("photo").replaceChildren(photo);
+    photo.hidden = !photo.complete || gone;
+    at("missing").hidden = photo.complete && !gone;
+    at("missing").textContent = gone ? "This photograph cannot be read, or is not there any more." : "The photograph is on its way.";
+    for (const [number, other] of photos) {
+      if (number >= now - 1 && number <= now + 2) continue;
+      other.removeAttribute("src"); // ends what is on its way
+      photos.delete(number);
+    }
+    if (photo.complete) for (const number of [now + 1, now + 2]) if (number < questions.length) photoOf(number);
+  };
 
   const show = () => {
     const done = Object.keys(said).length, changed = Object.values(said).filter(([what]) => what === "relabel").length;
@@ -48,14 +73,8 @@
     at("bar").value = done;
     for (const button of document.querySelectorAll(".desk button, .desk input")) button.disabled = !questions.length;
     if (!questions.length) return;
-    const one = questions[now], photo = at("photo");
-    at("missing").hidden = true;
-    photo.hidden = false;
-    photo.alt = `Photograph ${one.image}`;
-    if (photo.dataset.number !== String(now)) {
-      photo.dataset.number = String(now);
-      photo.src = `photo/${now}`;
-    }
+    const one = questions[now];
+    place();
     at("question").textContent = `Label: ${shown(one.label)}`;
     const answer = one.answer ? `Run: ${shown(one.answer)}, ${percent(one.confidence)}. ` : "";
     at("why").textContent = `${answer}${one.why ? `Asked because ${one.why}. ` : ""}${one.image}`;
@@ -66,13 +85,14 @@
     for (const button of at("classes").children) {
       button.setAttribute("aria-pressed", String(several ? chosen.has(button.dataset.name) : what === "relabel" && label === button.dataset.name));
     }
-    prefetch(now + 1);
-    prefetch(now + 2);
   };
 
   const move = (number) => { now = Math.min(Math.max(0, number), questions.length - 1); show(); };
 
-  const decide = (decision, label = "") => alone(async () => {
+  // nobody decides about a photograph that does not show yet
+  const isThere = () => photoOf(now).complete;
+
+  const decide = (decision, label = "") => isThere() && alone(async () => {
     const number = now;
     await ask("decide", { number, decision, new_label: label });
     const next = undecided(number + 1);
@@ -81,6 +101,7 @@
   });
 
   const relabel = (name) => {
+    if (!isThere()) return null;
     if (several) {
       if (chosen.has(name)) chosen.delete(name); else chosen.add(name);
       const label = classes.filter((one) => chosen.has(one)).join("|") || "|";
@@ -124,27 +145,35 @@
     n: () => { const next = undecided(now + 1); if (next !== null) move(next); },
     c: () => at("typed").focus(), ArrowLeft: () => move(now - 1), ArrowRight: () => move(now + 1),
   };
+  // on a keyboard of other letters, or whose numbers need shift, the place of the key counts
+  const keyOf = ({ key, code, shiftKey }) => {
+    if (/^Digit[1-9]$/.test(code) && !shiftKey) return code.slice(5);
+    if (key.length > 1) return key;
+    return key > "~" && /^Key[A-Z]$/.test(code) ? code.slice(3).toLowerCase() : key.toLowerCase();
+  };
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || !questions.length) return;
     if (event.target === at("typed")) { if (event.key === "Escape") at("typed").blur(); return; }
-    const place = "123456789".indexOf(event.key);
-    const act = place >= 0 && place < classes.length ? () => relabel(classes[place]) : KEYS[event.key];
-    if (act) { event.preventDefault(); act(); }
+    const key = keyOf(event), number = "123456789".indexOf(key);
+    const act = number >= 0 && number < classes.length ? () => relabel(classes[number]) : KEYS[key];
+    if (!act) return;
+    event.preventDefault();
+    if (!event.repeat || key.startsWith("Arrow")) act(); // a key that is held down decides once
   });
   for (const name of ["keep", "exclude", "unsure"]) at(name).addEventListener("click", () => decide(name));
   for (const [name, key] of [["before", "ArrowLeft"], ["after", "ArrowRight"], ["open", "n"], ["undo", "z"]]) at(name).addEventListener("click", KEYS[key]);
   at("search").addEventListener("submit", (event) => {
     event.preventDefault();
-    const name = at("typed").value.trim();
-    if (!classes.includes(name)) { complain(`${name} is no class of these data.`); return; }
+    const typed = at("typed").value.trim(), lower = typed.toLowerCase();
+    const near = classes.includes(typed) ? [typed] : classes.filter((one) => lower && one.toLowerCase().includes(lower));
+    if (near.length !== 1) {
+      complain(near.length ? `${near.length} classes have this in their names; type more.` : "No class of these data has this in its name.");
+      return;
+    }
     at("typed").value = "";
     at("typed").blur();
-    relabel(name);
-  });
-  at("photo").addEventListener("error", () => {
-    at("photo").hidden = true;
-    at("missing").textContent = "This photograph cannot be read, or is not there any more.";
-    at("missing").hidden = false;
+    complain("");
+    relabel(near[0]);
   });
   alone(async () => {
     await ask("state");

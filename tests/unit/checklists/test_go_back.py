@@ -20,6 +20,7 @@ from imgcls.checklists.checklist import checklist
 from imgcls.checklists.class_errors import class_errors
 from imgcls.ladders.results import SCHEMA, FinalRecord, ValidationScores, VerdictRecord
 from imgcls.ladders.spec import FINAL_JSON, RESULT_JSON, find_ladders
+from imgcls.records.regions import RegionReport
 from imgcls.records.run import Estimate, Folds
 from imgcls.schema import to_json
 from imgcls.storage import write_json
@@ -169,6 +170,47 @@ def test_a_run_in_folds_is_asked_which_labels_of_it_may_be_wrong(known: Desk, mo
     monkeypatch.setattr(go_back, "_run_to_look_at", lambda evidence: replace(run, folds=folds))
     monkeypatch.setattr(go_back, "class_errors", lambda run, workspace: counted)
     assert known.reasons()["one.class"].command == f"imgcls runs suspects {run.id}"
+
+
+@pytest.mark.parametrize(
+    ("share", "followed", "elsewhere", "decides"),
+    [
+        (0.9, 0.8, 0.1, True),
+        (0.7, 0.48, 0.2, True),  # some photographs are answered by what they show
+        (0.4, 0.8, 0.1, False),  # the maps lie elsewhere
+        (0.9, 0.4, 0.3, False),  # answers follow any region
+        (0.9, 0.2, 0.0, False),  # centred objects
+        (0.9, None, None, False),  # all have one answer
+    ],
+)
+def test_one_region_that_decides_leads_back(
+    known: Desk, share: float, followed: float | None, elsewhere: float | None, decides: bool
+) -> None:
+    mistaken(known, cats=(50, 1), dogs=(50, 1))
+    (run,) = known.runs()
+    found = RegionReport(
+        run=run.id,
+        key=run.key,
+        n=64,
+        top=0.0,
+        left=0.62,
+        side=0.375,
+        share=share,
+        expected=0.1,
+        followed=followed,
+        elsewhere=elsewhere,
+        layer="layer3.1",
+        method="LayerCAM",
+        created="2026-01-01T00:00:00+00:00",
+    )
+    path = found.write(known.workspace)
+    assert ("one.region" in known.reasons()) is decides
+    if decides:
+        text = known.reasons()["one.region"].text
+        assert "One region decides (upper right)" in text
+        assert f"{100 * share:.0f} % of 64 heat maps" in text
+    path.write_text("{}", encoding="utf-8")
+    assert "one.region" not in known.reasons()
 
 
 def test_a_rising_curve_leads_back(known: Desk) -> None:

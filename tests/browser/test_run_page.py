@@ -119,3 +119,12 @@ def test_two_hundred_classes_are_readable(visit: Any) -> None:
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     assert page.locator(".matrix tbody tr").count() == 20
     assert page.locator("details.kind").count() == 200
+
+
+def test_the_matrix_is_sorted_by_any_answer(visit: Callable[..., Any]) -> None:
+    page = visit()
+    for descending in (False, True):
+        page.locator(".matrix thead button").nth(1).click()
+        counts = [int(text) for text in page.locator(".matrix tbody td:nth-child(2)").all_inner_texts()]
+        assert len(set(counts)) > 1
+        assert counts == sorted(counts, reverse=descending)

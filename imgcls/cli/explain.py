@@ -50,8 +50,9 @@ def explain(
     with reporter_for(as_json=as_json) as reporter:
         reporter.note("Loading torch and the network …")
         from imgcls.engine.device import Machine
-        from imgcls.engine.explain import explain_photos, explainable, look_at_regions
+        from imgcls.engine.explain import explain_photos, explainable
         from imgcls.engine.predictor import load
+        from imgcls.engine.regions import look_at_regions
 
         record, machine = explainable(run, workspace), Machine(device, keep_memory=True)
         if not photo:

@@ -1,18 +1,15 @@
-"""Why a network answers as it does: heat maps by TorchCAM, of the layer at which its answer still has places."""
+"""Why a network answers as it does: heat maps by TorchCAM."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
-from itertools import product
+from collections.abc import Mapping, Sequence
 from os import PathLike, fspath
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.nn import functional
 
 from imgcls.config.decision import Decision, decision_for
@@ -21,168 +18,22 @@ from imgcls.data.decode import Pixels
 from imgcls.data.samples import SEPARATOR
 from imgcls.data.source import FINDINGS_TOML
 from imgcls.engine.device import Machine
+from imgcls.engine.layers import Layer, choose_layer, layers_with_places
 from imgcls.engine.loaders import Normalisation, decode_item
 from imgcls.engine.predictor import Classifier, load
-from imgcls.engine.seeding import generator, keyed_seed
 from imgcls.errors import DataError, ImgclsError, RecordError, UsageError, nearest_hint
-from imgcls.evidence.regions import WINDOW, Shared, shared_region
 from imgcls.predictions.heat_maps import Explanation, HeatMap
 from imgcls.records.blend import BlendRecord, find_predictor
 from imgcls.records.derived import data_of
-from imgcls.records.regions import RegionReport
 from imgcls.records.run import RunRecord
 from imgcls.text import as_utf8, clean, listed
 from imgcls.workspace import Workspace
 
-Form = Literal["channels first", "channels last", "tokens"]
-
 METHOD = "LayerCAM"
 """The method of TorchCAM: see docs/decisions/0043."""
-N_SAMPLED = 64
-"""The photographs of validation whose maps tell whether one region decides."""
-_FEWEST_ROWS = 8
-"""A layer with fewer rows of places is passed over where an earlier one has as many."""
-_DIP = 0.25
-"""Activation functions fall below zero by no more than this share of what they rise above it: ReLU not at all, SiLU by
-0.28 where it rises by several."""
 _BATCH = 32
 _MOST_CLASSES = 8
 """The classes of one photograph that are explained, where it has many labels."""
-_MOST_PREFIX_TOKENS = 8
-
-
-@dataclass(frozen=True)
-class Layer:
-    """A layer of a network whose output has places."""
-
-    name: str
-    """Its name among the network's modules."""
-    side: int
-    """Rows of places; images are square, and so are the places."""
-    form: Form
-    """How its output lies in memory."""
-    n_prefix: int
-    """Of tokens, how many belong to no place: those of the class and registers."""
-    is_block: bool
-    """Whether it is made of other layers."""
-    is_activated: bool
-    """Whether it is convolutional, and its output that of an activation function: how much there is of something."""
-    is_heard: bool
-    """Whether the answer depends on what it says of places; not so of patches, once only the token of the class is."""
-
-    def to_map(self, output: Tensor) -> Tensor:
-        """Return its output, or the gradient of it, as [b, channels, side, side]."""
-        if self.form == "channels first":
-            return output
-        if self.form == "channels last":
-            return output.permute(0, 3, 1, 2)
-        tokens = output[:, self.n_prefix :]
-        return tokens.transpose(1, 2).reshape(len(output), -1, self.side, self.side)
-
-
-def layers_with_places(network: nn.Module, size_px: int, device: torch.device) -> list[Layer]:
-    """Return the layers of a network whose output has places, in the order in which they speak.
-
-    Args:
-        network: In evaluation mode; it is shown one image of noise, always the same.
-        size_px: The side of its images.
-        device: Where it is.
-
-    Raises:
-        UsageError: No gradient comes from its answer.
-    """
-    spoken: list[tuple[str, Tensor, bool]] = []
-
-    def listen(name: str) -> Callable[..., None]:
-        def hook(part: nn.Module, _: object, output: object) -> None:
-            if isinstance(output, Tensor) and output.requires_grad:
-                spoken.append((name, output, any(True for _ in part.children())))
-
-        return hook
-
-    noise = generator("explain", size_px).standard_normal((1, 3, size_px, size_px), dtype=np.float32)
-    hooks = [part.register_forward_hook(listen(name)) for name, part in network.named_modules() if name]
-    try:
-        with torch.enable_grad():
-            logits = network(torch.from_numpy(noise).to(device).requires_grad_())
-            answer = (logits * torch.linspace(1, 2, logits.shape[1], device=device)).sum()
-            outputs = [output for _, output, _ in spoken]
-            gradients = torch.autograd.grad(answer, outputs, allow_unused=True) if outputs else ()
-    except RuntimeError as problem:
-        raise UsageError(
-            f"{type(network).__name__} gives no gradients, which heat maps are made of: {problem}"
-        ) from problem
-    finally:
-        for hook in hooks:
-            hook.remove()
-    n_prefix = getattr(network, "num_prefix_tokens", None)
-    found, before = [], None
-    for (name, output, is_block), gradient in zip(spoken, gradients, strict=True):
-        layer = _layer(name, output, gradient, n_prefix=n_prefix, is_block=is_block)
-        if layer is not None and not (output is before and found[-1].is_block):  # what only passes it on
-            found.append(layer)
-            before = output
-    return found
-
-
-def _layer(name: str, output: Tensor, gradient: Tensor | None, *, n_prefix: int | None, is_block: bool) -> Layer | None:
-    """Describe a layer by its output; None where that has no places."""
-    shape = tuple(output.shape)
-    prefix = 0
-    form: Form | None = None
-    if len(shape) == 4 and shape[2] == shape[3]:
-        side, form = shape[2], "channels first"
-    elif len(shape) == 4 and shape[1] == shape[2]:
-        side, form = shape[1], "channels last"
-    elif len(shape) == 3:
-        known = range(_MOST_PREFIX_TOKENS + 1) if n_prefix is None else (n_prefix, 0)
-        for prefix in known:
-            side = round(max(shape[1] - prefix, 0) ** 0.5)
-            if side > 1 and side * side + prefix == shape[1]:
-                form = "tokens"
-                break
-    if form is None or side < 2:
-        return None
-    is_activated = form == "channels first" and bool(-output.min() <= _DIP * output.max())
-    layer = Layer(name, side, form, prefix, is_block, is_activated, is_heard=False)
-    return replace(layer, is_heard=gradient is not None and bool(layer.to_map(gradient).any()))
-
-
-def choose_layer(layers: Sequence[Layer], wanted: str | None, *, network: str) -> Layer:
-    """Return the layer of the maps: the one that is wanted, or the last activation that is fine enough and decides.
-
-    That is the last output of an activation function with at least eight rows of places on which the answer depends.
-    Transformers, and networks built like them, have activations only inside their blocks, where places are described
-    in other terms; there it is the last block. Where none has eight rows it is the last of those with most.
-
-    Args:
-        layers: Those with places.
-        wanted: A name; None chooses.
-        network: What messages call the network.
-
-    Raises:
-        UsageError: There is no such layer, or none that can be chosen.
-    """
-    heard = [layer for layer in layers if layer.is_heard]
-    names = [layer.name for layer in heard]
-    if wanted is not None:
-        found = next((layer for layer in heard if layer.name == wanted), None)
-        if found is None:
-            raise UsageError(
-                f"{network} has no layer {clean(wanted)!r} from which maps can be made.{nearest_hint(wanted, names)} "
-                f"Those that can be named by --layer: {listed(names[::-1]) or 'none'}."
-            )
-        return found
-    chosen = [layer for layer in heard if layer.is_activated]
-    chosen = chosen or [layer for layer in heard if layer.is_block]
-    chosen = chosen or [layer for layer in heard if layer.form != "tokens"]
-    if not chosen:
-        raise UsageError(
-            f"No layer of {network} can be chosen for heat maps: none of its blocks has an output with places on which "
-            f"the answer depends. Those that can be named by --layer: {listed(names[::-1]) or 'none'}."
-        )
-    rows = min(_FEWEST_ROWS, max(layer.side for layer in chosen))
-    return next(layer for layer in reversed(chosen) if layer.side >= rows)
 
 
 def maps_of(
@@ -418,7 +269,7 @@ def explain_photos(
             reasons.setdefault(
                 name, f"{clean(name)} is neither a file nor the id of a photograph that validated the run."
             )
-    found, unreadable = _explain_files(classifier, files, class_name=class_name, layer=layer)
+    found, unreadable = explain_files(classifier, files, class_name=class_name, layer=layer)
     return found, reasons | unreadable
 
 
@@ -440,18 +291,28 @@ def explain_ids(
     wanted = set(ids)
     known = validated_photographs(explainable(record, workspace), workspace)
     files = {text: place for name, place in known.items() if (text := as_utf8(name)) in wanted}
-    found, _ = _explain_files(load(record, machine=machine), files)
+    found, _ = explain_files(load(record, machine=machine), files)
     return {one.photo: one for one in found}
 
 
-def _explain_files(
+def explain_files(
     classifier: Classifier,
     files: Mapping[str, tuple[Path, str]],
     *,
     class_name: str | None = None,
     layer: str | None = None,
 ) -> tuple[list[Explanation], dict[str, str]]:
-    """Explain files of which the true classes are known, or empty; and say why others cannot be."""
+    """Explain files.
+
+    Args:
+        classifier: The trained network.
+        files: Name → path and true classes, joined by "|"; these are empty where nobody knows them.
+        class_name: Explain this class instead of the one predicted and the true one.
+        layer: The name of a layer; None chooses.
+
+    Returns:
+        The explanations in order; and name → reason, of those that cannot be read.
+    """
     good, reasons = list[tuple[str, Pixels, str]](), dict[str, str]()
     for name, (path, label) in files.items():
         try:
@@ -484,79 +345,3 @@ def validated_photographs(record: RunRecord, workspace: Workspace) -> dict[str, 
             "by their paths."
         )
     return known
-
-
-def look_at_regions(
-    record: RunRecord, workspace: Workspace, *, layer: str | None = None, machine: Machine | None = None
-) -> RegionReport:
-    """Find out whether one region of the pictures decides what a run answers, and keep it for the checklist.
-
-    The maps of at most 64 photographs of validation say which region they share. It is then put into photographs that
-    are answered otherwise, and so are regions elsewhere: where it decides, answers go where it goes.
-
-    Args:
-        record: The run.
-        workspace: Where it lies; its reports take the file.
-        layer: The name of a layer; None chooses.
-        machine: Where it is to run.
-
-    Raises:
-        RecordError: Its weights are gone, or nobody knows where its photographs are.
-        UsageError: No layer can be chosen, or TorchCAM is missing.
-    """
-    known = validated_photographs(explainable(record, workspace), workspace)
-    names = sorted(known, key=lambda name: keyed_seed(record.seed, "explain", name))[:N_SAMPLED]
-    classifier = load(record, machine=machine)
-    found, reasons = _explain_files(classifier, {name: (known[name][0], "") for name in names}, layer=layer)
-    if not found:
-        raise RecordError(
-            f"No photograph that validated {record.id} can be read: {next(iter(reasons.values()), 'none')}"
-        )
-    maps = np.stack([one.maps[0].values for one in found])
-    region = shared_region(maps, generator=generator(record.seed, "explain", "moves"))
-    report = RegionReport(
-        run=record.id,
-        key=record.key,
-        n=len(found),
-        top=region.top,
-        left=region.left,
-        side=WINDOW,
-        share=region.share,
-        expected=region.expected,
-        followed=_followed(classifier, found, region.top, region.left),
-        elsewhere=_elsewhere(classifier, found, region),
-        layer=found[0].maps[0].layer,
-        method=METHOD,
-        created=datetime.now(UTC).isoformat(timespec="seconds"),
-    )
-    return replace(report, file=report.write(workspace))
-
-
-def _followed(classifier: Classifier, found: Sequence[Explanation], top: float, left: float) -> float | None:
-    """Return how many answers follow a region of a photograph into the next one that is answered otherwise."""
-    size = found[0].pixels.shape[0]
-    rows, columns = (slice(round(edge * size), round((edge + WINDOW) * size)) for edge in (top, left))
-    answers, mixed, wanted = [one.maps[0].class_name for one in found], [], []
-    for row, one in enumerate(found):
-        others = [*range(row + 1, len(found)), *range(row)]
-        other = next((place for place in others if answers[place] != answers[row]), None)
-        if other is not None:
-            image = found[other].pixels.copy()
-            image[rows, columns] = one.pixels[rows, columns]
-            mixed.append(image)
-            wanted.append(classifier.classes.index(answers[row]))
-    if not mixed:
-        return None
-    return float(np.mean(classifier.probabilities(mixed).argmax(axis=1) == np.array(wanted)))
-
-
-def _elsewhere(classifier: Classifier, found: Sequence[Explanation], region: Shared) -> float | None:
-    """Return the most answers that follow any other region, of nine that cover the picture and do not touch it."""
-    edges = (0.0, (1 - WINDOW) / 2, 1 - WINDOW)
-    others = [
-        (top, left)
-        for top, left in product(edges, edges)
-        if max(abs(top - region.top), abs(left - region.left)) >= 0.75 * WINDOW
-    ]
-    shares = [_followed(classifier, found, top, left) for top, left in others]
-    return max((share for share in shares if share is not None), default=None)

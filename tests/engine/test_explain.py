@@ -12,9 +12,11 @@ import torch
 from torch import nn
 
 import imgcls
-from imgcls.engine.explain import choose_layer, layers_with_places, look_at_regions, maps_of
+from imgcls.engine.explain import maps_of
+from imgcls.engine.layers import choose_layer, layers_with_places
 from imgcls.engine.loaders import Normalisation
 from imgcls.engine.progress import Silent
+from imgcls.engine.regions import look_at_regions
 from imgcls.errors import UsageError
 from imgcls.workspace import Workspace
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from os import PathLike, fspath
+from os.path import exists
 from pathlib import Path
 from typing import Any
 
@@ -252,7 +253,7 @@ def explain_photos(
         The explanations in order; and photograph → reason, of those that cannot be explained.
     """
     reasons = dict[str, str]()
-    by_id = [name for name in photos if not Path(name).exists()]
+    by_id = [name for name in photos if not exists(name)]  # noqa: PTH110 - Path.exists raises for long names
     known: Mapping[str, tuple[Path, str]] = {}
     if by_id:
         try:
@@ -314,9 +315,9 @@ def explain_files(
         The explanations in order; and name → reason, of those that cannot be read.
     """
     good, reasons = list[tuple[str, Pixels, str]](), dict[str, str]()
-    for name, (path, label) in files.items():
+    for name, (file, label) in files.items():
         try:
-            good.append((name, decode_item(path, classifier.preprocess), label))
+            good.append((name, decode_item(file, classifier.preprocess), label))
         except DataError as problem:
             reasons[name] = str(problem)
     found = list[Explanation]()

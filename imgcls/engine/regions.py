@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import cached_property
 from itertools import product
 
 import numpy as np
@@ -15,13 +15,14 @@ from imgcls.engine.predictor import Classifier, load
 from imgcls.engine.seeding import generator, keyed_seed
 from imgcls.errors import RecordError
 from imgcls.evidence.regions import WINDOW, Shared, shared_region
-from imgcls.predictions.heat_maps import Explanation
 from imgcls.records.regions import RegionReport
 from imgcls.records.run import RunRecord
 from imgcls.workspace import Workspace
 
 N_SAMPLED = 64
 """The photographs of validation whose maps tell whether one region decides."""
+_APART = 0.75
+"""How far another region lies from the one that maps share, as a share of the side of a region."""
 
 
 def look_at_regions(
@@ -52,6 +53,7 @@ def look_at_regions(
         )
     maps = np.stack([one.maps[0].values for one in found])
     region = shared_region(maps, generator=generator(record.seed, "explain", "moves"))
+    answered = _Answered(classifier, np.stack([one.pixels for one in found]))
     report = RegionReport(
         run=record.id,
         key=record.key,
@@ -61,8 +63,8 @@ def look_at_regions(
         side=WINDOW,
         share=region.share,
         expected=region.expected,
-        followed=_followed(classifier, found, region.top, region.left),
-        elsewhere=_elsewhere(classifier, found, region),
+        followed=answered.followed(region.top, region.left),
+        elsewhere=answered.elsewhere(region),
         layer=found[0].maps[0].layer,
         method=METHOD,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -70,31 +72,41 @@ def look_at_regions(
     return replace(report, file=report.write(workspace))
 
 
-def _followed(classifier: Classifier, found: Sequence[Explanation], top: float, left: float) -> float | None:
-    """Return how many answers follow a region of a photograph into the next one that is answered otherwise."""
-    size = found[0].pixels.shape[0]
-    rows, columns = (slice(round(edge * size), round((edge + WINDOW) * size)) for edge in (top, left))
-    answers, mixed, wanted = [one.maps[0].class_name for one in found], [], []
-    for row, one in enumerate(found):
-        others = [*range(row + 1, len(found)), *range(row)]
-        other = next((place for place in others if answers[place] != answers[row]), None)
-        if other is not None:
-            image = found[other].pixels.copy()
-            image[rows, columns] = one.pixels[rows, columns]
-            mixed.append(image)
-            wanted.append(classifier.classes.index(answers[row]))
-    if not mixed:
-        return None
-    return float(np.mean(classifier.probabilities(mixed).argmax(axis=1) == np.array(wanted)))
+@dataclass(frozen=True)
+class _Answered:
+    """Photographs with what the network answers of them."""
 
+    classifier: Classifier
+    pixels: np.ndarray
+    """uint8 [n, size, size, 3]."""
 
-def _elsewhere(classifier: Classifier, found: Sequence[Explanation], region: Shared) -> float | None:
-    """Return the most answers that follow any other region, of nine that cover the picture and do not touch it."""
-    edges = (0.0, (1 - WINDOW) / 2, 1 - WINDOW)
-    others = [
-        (top, left)
-        for top, left in product(edges, edges)
-        if max(abs(top - region.top), abs(left - region.left)) >= 0.75 * WINDOW
-    ]
-    shares = [_followed(classifier, found, top, left) for top, left in others]
-    return max((share for share in shares if share is not None), default=None)
+    @cached_property
+    def answers(self) -> np.ndarray:
+        """The class with the highest probability, int64 [n]."""
+        return self.classifier.probabilities(list(self.pixels)).argmax(axis=1)
+
+    def followed(self, top: float, left: float) -> float | None:
+        """Return how many answers follow a region into the next photograph that is answered otherwise, as a share."""
+        size = self.pixels.shape[1]
+        rows, columns = (slice(round(edge * size), round((edge + WINDOW) * size)) for edge in (top, left))
+        mixed, wanted = [], []
+        for row, answer in enumerate(self.answers):
+            others = np.flatnonzero(np.roll(self.answers, -row) != answer)
+            if len(others):
+                image = self.pixels[(row + others[0]) % len(self.pixels)].copy()
+                image[rows, columns] = self.pixels[row, rows, columns]
+                mixed.append(image)
+                wanted.append(answer)
+        if not mixed:
+            return None
+        return float(np.mean(self.classifier.probabilities(mixed).argmax(axis=1) == np.array(wanted)))
+
+    def elsewhere(self, region: Shared) -> float | None:
+        """Return the most answers that follow any other region, of nine that cover the picture, far enough from it."""
+        edges = (0.0, (1 - WINDOW) / 2, 1 - WINDOW)
+        shares = [
+            self.followed(top, left)
+            for top, left in product(edges, edges)
+            if max(abs(top - region.top), abs(left - region.left)) >= _APART * WINDOW
+        ]
+        return max((share for share in shares if share is not None), default=None)

@@ -23,6 +23,7 @@ from imgcls.ladders.spec import find_ladders
 from imgcls.records.blend import BlendRecord, find_predictor
 from imgcls.records.derived import data_of
 from imgcls.records.find import calibration_pair, find_runs
+from imgcls.records.regions import RegionReport, read_regions
 from imgcls.records.run import RunRecord
 from imgcls.text import as_utf8
 from imgcls.workspace import Workspace
@@ -121,6 +122,8 @@ class RunReport:
     """What was measured after each epoch."""
     ladders: tuple[str, ...] = ()
     """The ladders of which it is a run, and which therefore have a verdict on its stack."""
+    region: RegionReport | None = None
+    """Whether one region of the pictures decides; None where nobody looked ('imgcls explain RUN')."""
     pictures: Mapping[str, Picture] | None = None
     """Photographs by id; None where they were withheld."""
     trouble: str = ""
@@ -169,6 +172,7 @@ class RunReport:
             tradeoffs=_tradeoffs(images, answers, detail.classes),
             history=_history(record),
             ladders=_ladders(record, workspace),
+            region=_region(record, workspace),
         )
         return _with_pictures(found, images, workspace) if with_images else _without_names(found)
 
@@ -451,6 +455,13 @@ def _history(record: RunRecord | BlendRecord) -> tuple[Mapping[str, float | None
         {name: float(value) if isinstance(value, int | float) else None for name, value in row.items()}
         for row in record.history()
     )
+
+
+def _region(record: RunRecord | BlendRecord, workspace: Workspace) -> RegionReport | None:
+    """Return what is kept of a run; what is damaged says nothing, as it can be made again."""
+    with suppress(RecordError):
+        return read_regions(record, workspace) if isinstance(record, RunRecord) else None
+    return None
 
 
 def _with_pictures(found: RunReport, images: Validated, workspace: Workspace) -> RunReport:

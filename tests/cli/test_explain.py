@@ -50,6 +50,9 @@ def test_a_mark_is_found_and_its_photographs_are_explained(
     assert imgcls("report", run, "--heat-maps").code == 0
     page = (place / "reports" / f"{run}.html").read_text(encoding="utf-8")
     assert "Where the network looked for" in page
+    assert "One region of the pictures decides (upper left)" in page
+    assert imgcls("report", run, "--format", "json").code == 0
+    assert json.loads((place / "reports" / f"{run}.json").read_text(encoding="utf-8"))["region"]["one_decides"] is True
 
 
 def test_heat_maps_are_those_of_one_network(imgcls: Callable[..., Result], drawn_ladder) -> None:

@@ -34,6 +34,7 @@ from imgcls.storage import json_bytes, make_folder, write_bytes
 from imgcls.text import as_utf8, clean
 
 MOST_MATRIX = 20
+_NOT_IN_JSON = ("record", "detail", "region", "pictures")
 
 
 @dataclass(frozen=True)
@@ -80,12 +81,13 @@ class RunPage:
             for name, value in values["data"].items()
             if name not in ("excluded", "lost_test", "assumptions")
         }
-        found = {name: value for name, value in asdict(report).items() if name not in ("record", "detail", "pictures")}
+        found = {name: value for name, value in asdict(report).items() if name not in _NOT_IN_JSON}
         return {
             **values,
             "data": data,
             **told_by_class(report.detail),
             **found,
+            "region": report.region.to_json() if report.region else None,
             "photographs": "withheld" if report.is_withheld else report.trouble or "shown in HTML",
             "version": __version__,
         }

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from imgcls.errors import RecordError, UsageError
 from imgcls.predictions.heat_maps import Explanation, HeatMap
-from imgcls.records.regions import RegionReport
+from imgcls.records.regions import RegionReport, place_name
 from imgcls.reports.console import NamedRows, count, name
 from imgcls.reports.ladder import section
 from imgcls.schema import read_as, to_json
@@ -187,10 +187,13 @@ class RegionView:
 def meaning_of(found: RegionReport) -> list[str]:
     """Return what a person should make of it."""
     if found.one_decides:
-        return [
+        told = [
             "The network answers by one region of a fixed place. Look there: a mark, a date, a frame or a ruler that "
             "goes with the class will not be there, or be another, on the photographs it is meant for."
         ]
+        if found.where == place_name("", ""):
+            told.append("Objects that are always centred, and differ there only, do the same.")
+        return told
     if found.share > found.expected:
         return [
             "The maps lie in like places, as those of centred objects do, but the answers do not follow one region."

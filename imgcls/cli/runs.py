@@ -196,8 +196,11 @@ def draw_map(run: str, **options: Any) -> None:
     written to reports/, RUN-map.html and RUN-map.parquet. The data are named as they were for RUN; without, they are
     those of the workspace.
     """
+    from imgcls.errors import UsageError
     from imgcls.records.find import find_run
 
+    if options["no_images"] and options["features"]:
+        raise UsageError("Features tell a photograph as its name does: leave out --features, or --no-images.")
     workspace = workspace_of(options["out"])
     record = find_run(run, workspace)
     from imgcls.ladders.run_map import map_of_run

@@ -116,8 +116,9 @@ class PhotoMap:
         return not any(point.id for point in self.points)
 
     def without_names(self) -> Self:
-        """Return the map with dots only: without photographs, their ids and their files."""
-        return replace(self, points=tuple(replace(point, id="", path="", image=None) for point in self.points))
+        """Return the map with dots only: without photographs, ids, files, and features, which tell a photograph too."""
+        points = tuple(replace(point, id="", path="", image=None) for point in self.points)
+        return replace(self, points=points, features=None)
 
     def write(self, file: Path) -> int:
         """Write it as a Parquet file, whole or not at all, and return its size in bytes.

@@ -25,7 +25,7 @@ from imgcls.engine.predictor import Classifier, load
 from imgcls.errors import DataError, ImgclsError, RecordError, UsageError, nearest_hint
 from imgcls.predictions.heat_maps import Explanation, HeatMap
 from imgcls.records.blend import BlendRecord, find_predictor
-from imgcls.records.derived import data_of
+from imgcls.records.derived import data_with_digest
 from imgcls.records.run import RunRecord
 from imgcls.text import as_utf8, clean, listed
 from imgcls.workspace import Workspace
@@ -123,11 +123,9 @@ def explain(
         >>> imgcls.explain("baseline-s0-1a2b3c4d", "photo.jpg").maps[0].class_name  # doctest: +SKIP
         'cat'
     """
-    place = workspace
-    if place is None:
-        home = run.folder if isinstance(run, RunRecord) else None
-        place = Workspace(home.parents[1]) if home is not None else Workspace.find()
-    classifier = load(explainable(run, place), machine=machine)
+    record = explainable(run, workspace or Workspace.find())
+    place = workspace or (Workspace(record.folder.parents[1]) if record.folder is not None else Workspace.find())
+    classifier = load(record, machine=machine)
     if not isinstance(photo, str | PathLike):
         return explain_images(classifier, [photo], ["photograph"], class_name=class_name, layer=layer)[0]
     found, reasons = explain_photos(classifier, [fspath(photo)], place, class_name=class_name, layer=layer)
@@ -314,16 +312,18 @@ def explain_files(
     Returns:
         The explanations in order; and name → reason, of those that cannot be read.
     """
-    good, reasons = list[tuple[str, Pixels, str]](), dict[str, str]()
-    for name, (file, label) in files.items():
-        try:
-            good.append((name, decode_item(file, classifier.preprocess), label))
-        except DataError as problem:
-            reasons[name] = str(problem)
-    found = list[Explanation]()
-    for start in range(0, len(good), _BATCH):
-        names, images, labels = zip(*good[start : start + _BATCH], strict=True)
-        found += explain_images(classifier, images, names, labels=labels, class_name=class_name, layer=layer)
+    names, found, reasons = list(files), list[Explanation](), dict[str, str]()
+    for start in range(0, len(names), _BATCH):
+        good = list[tuple[str, Pixels, str]]()
+        for name in names[start : start + _BATCH]:
+            file, label = files[name]
+            try:
+                good.append((name, decode_item(file, classifier.preprocess), label))
+            except DataError as problem:
+                reasons[name] = str(problem)
+        if good:
+            known, images, labels = zip(*good, strict=True)
+            found += explain_images(classifier, images, known, labels=labels, class_name=class_name, layer=layer)
     return found, reasons
 
 
@@ -331,18 +331,16 @@ def validated_photographs(record: RunRecord, workspace: Workspace) -> dict[str, 
     """Return id → file and label of the photographs that validated a run.
 
     Raises:
-        RecordError: It has no predictions of validation, or they are of other photographs than those of the workspace.
-        DataError: The data of the workspace cannot be read.
-        UsageError: Nobody said which they are.
+        RecordError: It has no predictions of validation, or nobody knows where its photographs are, or they changed.
     """
     frame = record.predictions("valid")
-    samples = decided_samples(data_of(workspace), workspace.root / FINDINGS_TOML)
+    source = data_with_digest(record.data.digest, workspace)
+    if source is None:
+        raise RecordError(
+            f"The photographs of {record.id} are not known in this workspace, or changed since. Name photographs by "
+            "their paths."
+        )
+    samples = decided_samples(source, workspace.root / FINDINGS_TOML)
     path_of = dict(zip(samples.frame["id"].tolist(), samples.frame["path"].tolist(), strict=True))
     labels = zip(frame["id"].tolist(), frame["label"].tolist(), strict=True)
-    known = {name: (Path(path_of[name]), str(label)) for name, label in labels if name in path_of}
-    if not known:
-        raise RecordError(
-            f"None of the photographs that validated {record.id} is among the data of this workspace. Name photographs "
-            "by their paths."
-        )
-    return known
+    return {name: (Path(path_of[name]), str(label)) for name, label in labels if name in path_of}

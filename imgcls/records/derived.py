@@ -227,6 +227,17 @@ def data_of(workspace: Workspace) -> DataSource:
     )
 
 
+def data_with_digest(digest: str, workspace: Workspace) -> DataSource | None:
+    """Return the data that were read with a digest of a run record, if they still look as they did then, else None."""
+    for seen in reversed(load_summaries(workspace)):
+        if seen.data_digest == digest:
+            source = seen.source(workspace)
+            now = take_fingerprint(source, workspace)
+            if now is not None and now.fingerprint == seen.fingerprint:
+                return source
+    return None
+
+
 def find_summary(workspace: Workspace, key: str) -> DatasetSummary | None:
     """Return what reading the data of a key gave; None where they were not read yet, or it is forgotten."""
     return next((entry for entry in load_summaries(workspace) if entry.key == key), None)

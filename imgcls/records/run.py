@@ -680,11 +680,11 @@ class RunRecord:
 
         return imgcls.confusion(self)
 
-    def explain(self, photo: Any, *, class_name: str | None = None) -> imgcls.Explanation:
+    def explain(self, photo: Any, *, class_name: str | None = None, layer: str | None = None) -> imgcls.Explanation:
         """Show where its network looked for its answer to one photograph: `imgcls.explain`."""
         import imgcls
 
-        return imgcls.explain(self, photo, class_name=class_name)
+        return imgcls.explain(self, photo, class_name=class_name, layer=layer)
 
     @property
     def kept(self) -> RecordFiles:

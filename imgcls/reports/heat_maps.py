@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -92,16 +93,40 @@ def write_pictures(found: Sequence[Explanation], reasons: Mapping[str, str], run
         ImgclsError: Something cannot be written.
     """
     make_folder(folder)
-    pictures = []
+    _remove_pictures(folder)
+    pictures = [
+        ExplainedPicture(
+            photo=as_utf8(one.photo),
+            label=one.label,
+            class_name=heat.class_name,
+            probability=heat.probability,
+            layer=heat.layer,
+            method=heat.method,
+            is_empty=not heat.values.any(),
+            file=_name_of(number, place),
+        )
+        for number, one in enumerate(found, start=1)
+        for place, heat in enumerate(one.maps, start=1)
+    ]
+    written = Explained(run, tuple(pictures), {as_utf8(photo): why for photo, why in reasons.items()})
+    write_json(folder / EXPLAIN_JSON, written.to_json())  # first: what is cut short is known, and goes the next time
     for number, one in enumerate(found, start=1):
         for place, heat in enumerate(one.maps, start=1):
-            file = f"{number:03d}-{place}.png"
-            write_bytes(folder / file, picture_of(one, heat))
-            told = (heat.class_name, heat.probability, heat.layer, heat.method, not heat.values.any())
-            pictures.append(ExplainedPicture(as_utf8(one.photo), one.label, *told, file))
-    written = Explained(run, tuple(pictures), {as_utf8(photo): why for photo, why in reasons.items()})
-    write_json(folder / EXPLAIN_JSON, written.to_json())
+            write_bytes(folder / _name_of(number, place), picture_of(one, heat))
     return written
+
+
+def _name_of(number: int, place: int) -> str:
+    return f"{number:03d}-{place}.png"
+
+
+def _remove_pictures(folder: Path) -> None:
+    """Remove the pictures of an earlier call, which may be of another run."""
+    file = folder / EXPLAIN_JSON
+    if file.exists():
+        for one in read_as(Explained, file, schema=SCHEMA).pictures:
+            with suppress(OSError):  # a picture that cannot go is not named any more
+                (folder / Path(one.file).name).unlink(missing_ok=True)
 
 
 def picture_of(explanation: Explanation, heat: HeatMap) -> bytes:

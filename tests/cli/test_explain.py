@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from PIL import Image
 
@@ -41,11 +42,20 @@ def test_a_mark_is_found_and_its_photographs_are_explained(
         assert picture.width > 2 * 320
     written = json.loads((pictures / "explain.json").read_text())
     assert [one["photo"] for one in written["pictures"]] == [str(some)]
+    both = imgcls("explain", run, some, photos / "blue" / "001.png", "-o", pictures)
+    assert (both.code, (pictures / "002-1.png").exists()) == (0, True)
+    (pictures / "001-1.png").unlink()  # as a call that was cut short leaves it
     assert imgcls("explain", run, some, "-o", pictures).code == 0
+    assert {path.name for path in pictures.iterdir()} == {"001-1.png", "explain.json"}
     refused = imgcls("explain", run, some, "-o", photos)
     assert (refused.code, "in use for something else" in refused.err) == (2, True)
     assert "no layer 'blocks.99'" in imgcls("explain", run, some, "--layer", "blocks.99").err
     assert "no class 'green'" in imgcls("explain", run, some, "--class", "green").err
+
+    validated = pd.read_parquet(place / "runs" / run / "valid.parquet")["id"][0]
+    told = json.loads(imgcls("explain", run, validated, "--json").out)
+    assert told["pictures"][0]["label"] == validated.partition("/")[0]
+    assert imgcls("runs", "map", run, "--no-images", "--features").code == 2
 
     assert imgcls("report", run, "--heat-maps").code == 0
     page = (place / "reports" / f"{run}.html").read_text(encoding="utf-8")
@@ -53,6 +63,10 @@ def test_a_mark_is_found_and_its_photographs_are_explained(
     assert "One region of the pictures decides (upper left)" in page
     assert imgcls("report", run, "--format", "json").code == 0
     assert json.loads((place / "reports" / f"{run}.json").read_text(encoding="utf-8"))["region"]["one_decides"] is True
+
+    (photos / "red" / "new.png").write_bytes(some.read_bytes())
+    changed = imgcls("explain", run, validated)
+    assert (changed.code, "changed since" in " ".join(changed.out.split())) == (1, True)
 
 
 def test_heat_maps_are_those_of_one_network(imgcls: Callable[..., Result], drawn_ladder) -> None:

@@ -77,8 +77,9 @@ def test_the_table_is_read_again_and_by_other_programs(tmp_path: Path) -> None:
 
 def test_withheld_names_are_nowhere_in_the_file(tmp_path: Path) -> None:
     file = tmp_path / "map.parquet"
-    PhotoMap(ABOUT, (point(0), point(1))).without_names().write(file)
+    PhotoMap(ABOUT, (point(0), point(1)), np.eye(2, dtype=np.float32)).without_names().write(file)
     assert b"png" not in file.read_bytes()
+    assert set(pd.read_parquet(file)) == {"label", "predicted", "confidence", "right", "split", "x", "y"}
     assert PhotoMap.read(file).is_withheld
 
 

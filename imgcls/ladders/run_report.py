@@ -21,7 +21,7 @@ from imgcls.evidence.validated import Validated
 from imgcls.ladders.report_data import Picture, pictures_of
 from imgcls.ladders.spec import find_ladders
 from imgcls.records.blend import BlendRecord, find_predictor
-from imgcls.records.derived import data_of
+from imgcls.records.derived import data_of, data_with_digest
 from imgcls.records.find import calibration_pair, find_runs
 from imgcls.records.regions import RegionReport, read_regions
 from imgcls.records.run import RunRecord
@@ -467,7 +467,8 @@ def _region(record: RunRecord | BlendRecord, workspace: Workspace) -> RegionRepo
 def _with_pictures(found: RunReport, images: Validated, workspace: Workspace) -> RunReport:
     """Add photographs, or say why there are none."""
     try:
-        samples = decided_samples(data_of(workspace), workspace.root / FINDINGS_TOML)
+        source = data_with_digest(found.record.data.digest, workspace) or data_of(workspace)
+        samples = decided_samples(source, workspace.root / FINDINGS_TOML)
     except (ImgclsError, OSError) as problem:
         return replace(found, pictures={}, trouble=f"The photographs cannot be found: {problem}")
     there = {*map(as_utf8, samples.frame["id"])}
